@@ -1,0 +1,30 @@
+# make demo   the whole chain on a small foam phantom, then results/demo/report/index.html
+# make test   everything that is checked: ruff, snakefmt, snakemake --lint, pytest
+# Both set up .venv by themselves, with the versions of constraints.txt.
+
+PYTHON ?= python3
+CORES ?= all
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo test lint clean
+
+demo: $(READY)
+	$(BIN)/snakemake --cores $(CORES)
+
+test: $(READY) lint
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test,slurm]'
+	touch $(READY)
+
+clean:
+	rm -rf .venv .snakemake results logs

@@ -1,0 +1,159 @@
+"""Looks up the study; nothing else.
+
+Needs  the study file and its sample sheet
+Makes  paths, inputs and the `cfg` of each rule
+"""
+
+import sys
+from functools import cache
+from pathlib import Path
+
+import yaml
+from snakemake.exceptions import WorkflowError
+
+from acuity.digest import digest
+from acuity.errors import AcuityError
+from acuity.study import load_study, read_study
+
+ROOT = Path(workflow.basedir)
+
+
+def _load():
+    files = workflow.configfiles
+    if len(files) > 1:
+        raise AcuityError("--configfile: one study at a time; found several files")
+    if files:
+        return (*load_study(config, files[0]), Path(files[0]))
+    demo = ROOT / "config" / "config.yaml"
+    return (*read_study(demo), demo)
+
+
+try:
+    STUDY, SAMPLES, STUDY_FILE = _load()
+except AcuityError as error:
+    raise WorkflowError(str(error))
+
+SAMPLE = {sample.sample: sample for sample in SAMPLES}
+TRAIN = [sample.sample for sample in SAMPLES if sample.role == "train"]
+TEST = [sample.sample for sample in SAMPLES if sample.role == "test"]
+LEVELS = [f"{level:g}" for level in STUDY.levels]
+METHODS = list(STUDY.methods)
+SIMULATED = STUDY.foam is not None
+SHARED_GRID = STUDY.scale == (1, 1, 1)
+ENVIRONMENT = "../envs/acuity.yaml"
+
+
+wildcard_constraints:
+    sample=r"[A-Za-z0-9][A-Za-z0-9._-]*",
+    level=r"[0-9]+(\.[0-9]+)?",
+    method=r"[a-z][a-z0-9_]*(@[a-z0-9_]+)?",
+    image=r"truth|level[0-9.]+/[a-z0-9_@]+",
+
+
+def results(path):
+    return f"results/{STUDY.study}/{path}"
+
+
+def logs(path):
+    return f"logs/{STUDY.study}/{path}.log"
+
+
+def records(path):
+    return f"logs/{STUDY.study}/{path}.benchmark.tsv"
+
+
+def volume(path):
+    """The Snakemake file of a volume: its root zarr.json, written last."""
+    return results(f"{path}.ome.zarr/zarr.json")
+
+
+@cache
+def code(script, method=None):
+    """Digest of a script and of all of the package that it uses."""
+    return digest(ROOT / "scripts" / f"{script}.py", method=method and method.split("@")[0])
+
+
+@cache
+def method_class(method):
+    from acuity.methods.base import load
+
+    return load(method.split("@")[0])
+
+
+def learned(method):
+    return method != "input" and method_class(method).learned
+
+
+# Volumes of a sample -----------------------------------------------------------------------
+
+
+def truth(sample):
+    return volume(f"reconstruct/{sample}/truth" if SIMULATED else f"ingest/{sample}")
+
+
+def target(sample):
+    if SIMULATED:
+        return volume(f"reconstruct/{sample}/level{STUDY.foam.target_level:g}")
+    return volume(f"ingest/{sample}")
+
+
+def low(sample, level):
+    return volume(f"{'reconstruct' if SIMULATED else 'degrade'}/{sample}/level{level}")
+
+
+def image_volume(sample, image):
+    """The volume of an image: truth, level3/input, level3/deepnet, ..."""
+    if image == "truth":
+        return truth(sample)
+    level, method = image.removeprefix("level").split("/")
+    if method == "input" and SHARED_GRID:
+        return low(sample, level)
+    return volume(f"predict/{sample}/level{level}/{method}")
+
+
+def images(sample):
+    """All images of a sample that are segmented and measured, the truth aside."""
+    shown = METHODS if SAMPLE[sample].role == "test" else list(STUDY.judge_training)
+    return [f"level{level}/{method}" for level in LEVELS for method in ["input", *shown]]
+
+
+def split_image(image):
+    """Level and method of an image; the truth has no level."""
+    if image == "truth":
+        return None, "truth"
+    level, method = image.split("/")
+    return level.removeprefix("level"), method
+
+
+SHOWN = TEST + (TRAIN if STUDY.judge_training else [])
+IMAGES = {sample: images(sample) for sample in SHOWN}
+
+
+# Settings of a sample ------------------------------------------------------------------------
+
+
+def mask_radius():
+    """Radius of the cylinder in which a foam is measured, in voxels; none for imported volumes."""
+    return STUDY.foam.cylinder_radius * STUDY.foam.size if SIMULATED else None
+
+
+def seed_of(sample, *parts):
+    """A seed that differs by sample and by what it is for, and by nothing else."""
+    import zlib
+
+    return zlib.crc32("/".join([str(STUDY.seed), sample, *map(str, parts)]).encode())
+
+
+def print_logs_of_failed_jobs(log):
+    """Name the log of each failed job, and the sentence that it ends in."""
+    text = Path(log).read_text(errors="replace") if Path(log).exists() else ""
+    shown = set()
+    for line in text.splitlines():
+        if line.strip().startswith("log:"):
+            path = Path(line.split("log:", 1)[1].split(" (check")[0].strip())
+            if path in shown or not path.exists():
+                continue
+            shown.add(path)
+            last = [entry for entry in path.read_text().splitlines() if " error: " in entry]
+            if last:
+                print(f"\n{last[-1].split(' error: ', 1)[1]}\n  (log: {path})", file=sys.stderr)

@@ -1,0 +1,56 @@
+"""Cone-beam FDK reconstruction.
+
+Needs  simulate/{sample}/level{level}.h5 (Data Exchange); for the reference, the spheres
+Makes  reconstruct/{sample}/level{level}.ome.zarr, reconstruct/{sample}/truth.ome.zarr
+"""
+
+
+rule reconstruct:
+    """Reconstruct a scan on the target's grid."""
+    input:
+        results("simulate/{sample}/level{level}.h5"),
+    output:
+        volume("reconstruct/{sample}/level{level}"),
+    log:
+        logs("reconstruct/{sample}/level{level}"),
+    benchmark:
+        records("reconstruct/{sample}/level{level}")
+    threads: 2
+    params:
+        cfg=lambda w: foam_cfg("backend"),
+        code=code("reconstruct"),
+    conda:
+        ENVIRONMENT
+    message:
+        "Foam {wildcards.sample}: FDK at level {wildcards.level}"
+    script:
+        "../scripts/reconstruct.py"
+
+
+rule reconstruct_truth:
+    """Reconstruct the reference from many noiseless views, none of them stored."""
+    input:
+        spheres=results("simulate/{sample}/spheres.tsv"),
+    output:
+        volume("reconstruct/{sample}/truth"),
+    log:
+        logs("reconstruct/{sample}/truth"),
+    benchmark:
+        records("reconstruct/{sample}/truth")
+    threads: 2
+    params:
+        cfg=lambda w: foam_cfg(
+            "size",
+            "cylinder_radius",
+            "voxel_size",
+            "peak_attenuation",
+            "backend",
+            "truth_views",
+        ),
+        code=code("reconstruct_truth"),
+    conda:
+        ENVIRONMENT
+    message:
+        "Foam {wildcards.sample}: reference reconstruction"
+    script:
+        "../scripts/reconstruct_truth.py"

@@ -1,0 +1,88 @@
+"""Simulated foam phantoms and their cone-beam scans.
+
+Needs  the study's foam section, a seed for each sample
+Makes  simulate/{sample}/spheres.tsv, exact.ome.zarr, exact_labels.ome.zarr, level{level}.h5
+"""
+
+
+def foam_cfg(*keys):
+    return {key: STUDY.foam.model_dump(mode="json")[key] for key in keys}
+
+
+rule spheres:
+    """Place the pores of a foam."""
+    output:
+        results("simulate/{sample}/spheres.tsv"),
+    log:
+        logs("simulate/{sample}/spheres"),
+    params:
+        cfg=lambda w: foam_cfg(
+            "size",
+            "cylinder_radius",
+            "diameter",
+            "small_below",
+            "small_fraction",
+            "min_gap",
+            "max_pores",
+        )
+        | {"seed": SAMPLE[w.sample].seed},
+        code=code("spheres"),
+    conda:
+        ENVIRONMENT
+    message:
+        "Foam {wildcards.sample}: placing pores"
+    script:
+        "../scripts/spheres.py"
+
+
+rule exact_truth:
+    """Voxelise a foam: exact solid fraction, and the label of each pore."""
+    input:
+        spheres=results("simulate/{sample}/spheres.tsv"),
+    output:
+        solid=volume("simulate/{sample}/exact"),
+        labels=volume("simulate/{sample}/exact_labels"),
+    log:
+        logs("simulate/{sample}/exact_truth"),
+    benchmark:
+        records("simulate/{sample}/exact_truth")
+    threads: 2
+    params:
+        cfg=lambda w: foam_cfg("size", "cylinder_radius", "voxel_size"),
+        code=code("exact_truth"),
+    conda:
+        ENVIRONMENT
+    message:
+        "Foam {wildcards.sample}: exact truth"
+    script:
+        "../scripts/exact_truth.py"
+
+
+rule projections:
+    """Scan a foam: analytic projections, blur, photon noise."""
+    input:
+        spheres=results("simulate/{sample}/spheres.tsv"),
+    output:
+        results("simulate/{sample}/level{level}.h5"),
+    log:
+        logs("simulate/{sample}/level{level}"),
+    benchmark:
+        records("simulate/{sample}/level{level}")
+    threads: 2
+    params:
+        cfg=lambda w: foam_cfg(
+            "size",
+            "cylinder_radius",
+            "voxel_size",
+            "photons",
+            "peak_attenuation",
+            "blur_domain",
+        )
+        | {"level": float(w.level), "seed": seed_of(w.sample, "photons", w.level)},
+        code=code("projections"),
+    conda:
+        ENVIRONMENT
+    message:
+        "Foam {wildcards.sample}: scan at level {wildcards.level}"
+    script:
+        "../scripts/projections.py"

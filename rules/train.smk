@@ -1,0 +1,41 @@
+"""Training of the learned methods.
+
+Needs  low- and high-resolution volumes of the train samples
+Makes  train/{method}/level{level}/model.safetensors, model.json, history.tsv
+"""
+
+
+rule train:
+    """Train one method at one level on all train samples."""
+    input:
+        low=lambda w: [low(sample, w.level) for sample in TRAIN],
+        target=lambda w: [target(sample) for sample in TRAIN],
+    output:
+        model=results("train/{method}/level{level}/model.safetensors"),
+        card=results("train/{method}/level{level}/model.json"),
+        history=results("train/{method}/level{level}/history.tsv"),
+    log:
+        logs("train/{method}/level{level}"),
+    benchmark:
+        records("train/{method}/level{level}")
+    threads: 2
+    resources:
+        gpu=1,
+    params:
+        cfg=lambda w: {
+            "study": STUDY.study,
+            "method": w.method.split("@")[0],
+            "settings": STUDY.methods[w.method],
+            "level": float(w.level),
+            "scale": list(STUDY.scale),
+            "seed": seed_of("train", w.method, w.level),
+            "fov_radius": STUDY.foam.size / 2 if SIMULATED else None,
+            "checkpoints": results(f"train/{w.method}/level{w.level}/checkpoints"),
+        },
+        code=lambda w: code("train", w.method),
+    conda:
+        ENVIRONMENT
+    message:
+        "Train {wildcards.method} at level {wildcards.level}"
+    script:
+        "../scripts/train.py"

@@ -1,0 +1,13 @@
+"""Restore one volume: low-resolution volume (and model) -> restored volume."""
+
+from acuity.job import job
+from acuity.predict.predict import predict
+
+with job(snakemake):
+    predict(
+        low=snakemake.input.low,
+        output=snakemake.output[0],
+        model=snakemake.input.get("model"),
+        card=snakemake.input.get("card"),
+        **snakemake.params.cfg,
+    )

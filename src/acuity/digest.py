@@ -1,0 +1,147 @@
+"""Content digest of a script and of all of the package that it uses.
+
+Every rule carries ``code=digest(script)`` as a parameter, so that an edit of one library file
+reruns exactly the rules that reach it. Comments, docstrings and formatting do not count: the
+digest is taken over the syntax trees. The versions of the third-party libraries that the reached
+modules import count too.
+"""
+
+import ast
+import hashlib
+import importlib.metadata
+import sys
+from functools import cache
+from pathlib import Path
+
+PACKAGE = "acuity"
+ROOT = Path(__file__).parent
+
+# Imported name -> distribution, where the two differ.
+_DISTRIBUTIONS = {
+    "cc3d": "connected-components-3d",
+    "itk": "itk-rtk",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
+
+
+def digest(script, *, method=None):
+    """Digest a script with everything of the package that it imports.
+
+    Parameters
+    ----------
+    script : path-like
+        A Python file.
+    method : str, optional
+        A restoration method that the script loads by name; its import closure counts, and no
+        other method's.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits.
+    """
+    modules = closure(script, method=method)
+    lines = [f"script {_tree_digest(Path(script))}"]
+    lines += [f"{name} {_tree_digest(path)}" for name, path in sorted(modules.items())]
+    libraries = set(_imports(Path(script))[1])
+    for path in modules.values():
+        libraries |= _imports(path)[1]
+    lines += [f"{name} {_version(name)}" for name in sorted(libraries)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def closure(script, *, method=None):
+    """List the package's modules that a script reaches through its imports.
+
+    Parameters
+    ----------
+    script : path-like
+        A Python file.
+    method : str, optional
+        As for `digest`.
+
+    Returns
+    -------
+    dict of str to pathlib.Path
+        Module names and their files.
+    """
+    todo = list(_imports(Path(script))[0])
+    if method is not None:
+        todo.append(f"{PACKAGE}.methods.{method}")
+    found = {}
+    while todo:
+        name = todo.pop()
+        path = _module_path(name)
+        if path is None or name in found:
+            continue
+        found[name] = path
+        todo.extend(_imports(path)[0])
+    return found
+
+
+def _module_path(name):
+    parts = name.split(".")[1:]
+    file = ROOT.joinpath(*parts).with_suffix(".py") if parts else ROOT / "__init__.py"
+    if file.is_file():
+        return file
+    package = ROOT.joinpath(*parts, "__init__.py")
+    return package if package.is_file() else None
+
+
+def _tree(path):
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+@cache
+def _imports(path):
+    """Names of the package's modules, and of other libraries, that a file imports anywhere."""
+    own, others = set(), set()
+
+    def note(name):
+        top = name.split(".")[0]
+        if top == PACKAGE:
+            # A package's __init__ runs before its modules do.
+            parts = name.split(".")
+            own.update(".".join(parts[:n]) for n in range(1, len(parts) + 1))
+        elif top not in sys.stdlib_module_names:
+            others.add(top)
+
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                note(alias.name)
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                raise ValueError(f"{path}: relative import; {PACKAGE} uses absolute imports only")
+            note(node.module)
+            if node.module.split(".")[0] == PACKAGE:
+                for alias in node.names:
+                    if _module_path(f"{node.module}.{alias.name}") is not None:
+                        note(f"{node.module}.{alias.name}")
+    return frozenset(own), frozenset(others)
+
+
+@cache
+def _tree_digest(path):
+    tree = _tree(path)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if (
+            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            and body
+            and isinstance(body[0], ast.Expr)
+            and isinstance(body[0].value, ast.Constant)
+            and isinstance(body[0].value.value, str)
+        ):
+            node.body = body[1:]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+@cache
+def _version(name):
+    try:
+        return importlib.metadata.version(_DISTRIBUTIONS.get(name, name))
+    except importlib.metadata.PackageNotFoundError:
+        return "absent"

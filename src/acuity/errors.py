@@ -1,0 +1,9 @@
+"""The one exception that a user's mistake raises."""
+
+
+class AcuityError(Exception):
+    """A mistake that a user can mend, said in one sentence.
+
+    The sentence names the file, key or slice, what was found and what is allowed. Scripts and the
+    command line print it without a traceback and exit with code 1.
+    """

@@ -1,0 +1,93 @@
+"""What every pipeline script needs around its one call: log, threads and errors."""
+
+import errno
+import logging
+import os
+import sys
+import traceback
+from contextlib import contextmanager
+from pathlib import Path
+
+from acuity.errors import AcuityError
+
+logger = logging.getLogger("acuity")
+
+
+@contextmanager
+def job(snakemake):
+    """Run the body of a script as one job.
+
+    The log goes to the rule's log file and to standard error; numba and torch use the rule's
+    threads; a user's mistake ends in one sentence and exit code 1, anything else in one sentence
+    and a traceback in the log file.
+
+    Parameters
+    ----------
+    snakemake : object
+        The object that Snakemake hands to a script: ``rule``, ``log``, ``threads``.
+    """
+    path = Path(snakemake.log[0]) if snakemake.log else None
+    _configure(path)
+    use_threads(snakemake.threads)
+    try:
+        yield
+    except AcuityError as error:
+        _fail(str(error))
+    except MemoryError:
+        _fail(
+            f"rule {snakemake.rule}: out of memory; give the job more memory or use a smaller volume"
+        )
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            _fail(
+                f"rule {snakemake.rule}: disk full while writing {error.filename or 'its output'}"
+            )
+        _unexpected(snakemake.rule, error, path)
+    except Exception as error:
+        _unexpected(snakemake.rule, error, path)
+
+
+def use_threads(count):
+    """Let numba and torch, where they are loaded, use a number of threads.
+
+    Parameters
+    ----------
+    count : int
+        Threads, capped by what numba was started with.
+    """
+    if "numba" in sys.modules:
+        numba = sys.modules["numba"]
+        numba.set_num_threads(max(1, min(count, numba.config.NUMBA_NUM_THREADS)))
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(max(1, count))
+
+
+def _configure(path):
+    handlers = [logging.StreamHandler(sys.stderr)]
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(path, mode="w", encoding="utf-8"))
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+    logger.handlers = handlers
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+
+def _fail(sentence):
+    logger.error("error: %s", sentence)
+    logging.shutdown()
+    sys.stdout.flush()
+    raise SystemExit(1)
+
+
+def _unexpected(rule, error, path):
+    text = str(error).strip().splitlines()
+    where = f"; the traceback is in {path}" if path is not None else ""
+    if path is not None:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(traceback.format_exc())
+    else:
+        traceback.print_exc()
+    name = type(error).__name__
+    _fail(f"rule {rule}: unexpected {name}: {text[0] if text else os.strerror(1)}{where}")

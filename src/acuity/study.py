@@ -1,0 +1,601 @@
+"""The study file: what a study is made of, checked before anything runs.
+
+A study is a YAML file. Every key has a description and, where it is a quantity, a unit; unknown
+keys are refused; a mistake is said in one sentence. Scripts never import this module: they get
+just the keys that they use.
+"""
+
+import difflib
+import math
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pandas as pd
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from acuity.errors import AcuityError
+from acuity.methods.base import known, load
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+METHOD = r"^[a-z][a-z0-9_]*(@[a-z0-9_]+)?$"
+LENGTH = re.compile(
+    r"^\s*(\d+(?:\.\d+)?(?:e-?\d+)?)(?:\s+(\d+(?:\.\d+)?)\s+(\d+(?:\.\d+)?))?\s*(nm|um|µm|μm|mm)\s*$"
+)
+
+
+def _unit(unit):
+    return {"unit": unit}
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Foam(_Section):
+    """Simulated foam phantoms, scanned in cone-beam geometry (Pelt et al. 2022; Bukka et al. 2025).
+
+    The acquisition is the same in all studies: source to axis 4 N, source to detector 8 N,
+    detector pixel 2, N views over 360 degrees for a volume of N^3.
+    """
+
+    size: int = Field(
+        ge=32, le=2048, description="Side N of the cubic volume", json_schema_extra=_unit("voxel")
+    )
+    voxel_size: str = Field(
+        "1 um",
+        description="Edge of a voxel, with its unit (nm, um or mm)",
+        json_schema_extra=_unit("in the value"),
+    )
+    cylinder_radius: float = Field(
+        0.45,
+        gt=0.1,
+        le=0.47,
+        description="Radius of the foam's cylinder",
+        json_schema_extra=_unit("fraction of size"),
+    )
+    diameter: tuple[float, float] = Field(
+        (6.0, 70.0),
+        description="Smallest and largest pore diameter",
+        json_schema_extra=_unit("voxel"),
+    )
+    small_below: float = Field(
+        15.0,
+        gt=0,
+        description="Pores below this diameter are the small ones",
+        json_schema_extra=_unit("voxel"),
+    )
+    small_fraction: float = Field(
+        0.1, ge=0, le=0.9, description="Share of small pores", json_schema_extra=_unit("1")
+    )
+    min_gap: float = Field(
+        2.0,
+        ge=0,
+        description="Least gap between the surfaces of two pores, and to the wall",
+        json_schema_extra=_unit("voxel"),
+    )
+    max_pores: int | None = Field(
+        None, ge=1, description="Most pores; none: as many as fit", json_schema_extra=_unit("1")
+    )
+    photons: float = Field(
+        5000.0,
+        gt=0,
+        description="Photons a detector pixel in the open beam",
+        json_schema_extra=_unit("1"),
+    )
+    peak_attenuation: float = Field(
+        2.0,
+        gt=0,
+        description="Line integral through the solid cylinder's diameter",
+        json_schema_extra=_unit("1"),
+    )
+    blur_domain: Literal["intensity", "attenuation"] = Field(
+        "intensity",
+        description="What the detector's Gaussian blur acts on",
+        json_schema_extra=_unit("none"),
+    )
+    target_level: float = Field(
+        1.0,
+        gt=0,
+        description="Level of the training target: standard deviation of its blur",
+        json_schema_extra=_unit("detector pixel"),
+    )
+    truth_views: int = Field(
+        12,
+        ge=1,
+        le=64,
+        description="Noiseless views of the reference reconstruction, as a multiple of size",
+        json_schema_extra=_unit("size"),
+    )
+    backend: Literal["numba", "rtk"] = Field(
+        "numba",
+        description="Implementation of the FDK reconstruction",
+        json_schema_extra=_unit("none"),
+    )
+
+    @field_validator("voxel_size")
+    @classmethod
+    def _length(cls, value):
+        return check_length(value)
+
+    @model_validator(mode="after")
+    def _diameters(self):
+        low, high = self.diameter
+        if not 2 <= low < high <= self.size:
+            raise ValueError(
+                f"diameter {list(self.diameter)}: smallest and largest must satisfy 2 <= smallest < largest <= size ({self.size})"
+            )
+        return self
+
+
+class Degrade(_Section):
+    """How an imported volume is made worse: blur, down-sampling, noise, in this order.
+
+    A study's level is the standard deviation of the 3D Gaussian blur, in voxels of the imported
+    volume.
+    """
+
+    downsample: tuple[
+        Annotated[int, Field(ge=1, le=16)],
+        Annotated[int, Field(ge=1, le=16)],
+        Annotated[int, Field(ge=1, le=16)],
+    ] = Field(
+        (1, 1, 1),
+        description="Whole factors of block averaging along z, y, x",
+        json_schema_extra=_unit("voxel"),
+    )
+    photons: float | None = Field(
+        None,
+        gt=0,
+        description="Poisson noise: photons a voxel at the volume's 99.9th percentile; none: no Poisson noise",
+        json_schema_extra=_unit("1"),
+    )
+    noise: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Gaussian noise: standard deviation as a fraction of the volume's range",
+        json_schema_extra=_unit("1"),
+    )
+
+    @field_validator("downsample", mode="before")
+    @classmethod
+    def _one_for_all(cls, value):
+        return (value,) * 3 if isinstance(value, int) else value
+
+
+class Segment(_Section):
+    """The automatic route of segmentation: threshold, closing, separation, labels."""
+
+    objects: Literal["dark", "bright"] = Field(
+        "dark",
+        description="Whether the objects (pores, grains) are darker or brighter than the rest",
+        json_schema_extra=_unit("none"),
+    )
+    threshold: Literal["otsu"] | float = Field(
+        "otsu",
+        description="Otsu's threshold of each image, or one value for all",
+        json_schema_extra=_unit("intensity"),
+    )
+    closing: int = Field(
+        1,
+        ge=0,
+        le=10,
+        description="Radius of the closing that fills small holes in the objects; 0: none",
+        json_schema_extra=_unit("voxel"),
+    )
+    separation: float = Field(
+        0.75,
+        ge=0,
+        le=20,
+        description="Depth of a neck, in the distance map, that separates two objects; 0: no separation",
+        json_schema_extra=_unit("voxel"),
+    )
+    smallest: int = Field(
+        27,
+        ge=1,
+        description="Objects of fewer voxels are dropped",
+        json_schema_extra=_unit("voxel"),
+    )
+
+
+class Measure(_Section):
+    """What is measured, and over which classes."""
+
+    size_bin: float = Field(
+        5.0,
+        gt=0,
+        description="Bin width of the size histogram (equivalent diameter)",
+        json_schema_extra=_unit("of voxel_size"),
+    )
+    size_classes: tuple[float, ...] = Field(
+        (0.0, 10.0, 15.0, 20.0, 30.0, 50.0, 1000.0),
+        description="Edges of the size classes of found and missed pores (equivalent diameter of the truth)",
+        json_schema_extra=_unit("of voxel_size"),
+    )
+    data_range: float | None = Field(
+        None,
+        gt=0,
+        description="Data range of PSNR and SSIM; none: the truth's solid minus its pores (foam), 255 or 65535 (8- and 16-bit images)",
+        json_schema_extra=_unit("intensity"),
+    )
+    pore_space: bool = Field(
+        True,
+        description="Local thickness, chord lengths and two-point correlation as well",
+        json_schema_extra=_unit("none"),
+    )
+
+    @field_validator("size_classes")
+    @classmethod
+    def _rising(cls, value):
+        if len(value) < 2 or any(a >= b for a, b in zip(value, value[1:], strict=False)):
+            raise ValueError("edges must rise and be at least two")
+        return value
+
+
+class Sample(_Section):
+    """One row of the sample sheet."""
+
+    sample: str = Field(
+        pattern=NAME,
+        description="Name; also the name of files and pages",
+        json_schema_extra=_unit("none"),
+    )
+    role: Literal["train", "test"] = Field(
+        description="Models learn from train samples and are judged on test samples",
+        json_schema_extra=_unit("none"),
+    )
+    seed: int | None = Field(
+        None,
+        ge=0,
+        description="Foam studies: seed of this realisation",
+        json_schema_extra=_unit("1"),
+    )
+    path: str | None = Field(
+        None,
+        description="Imported volumes: file or folder, relative to the study file",
+        json_schema_extra=_unit("none"),
+    )
+    voxel_size: str | None = Field(
+        None,
+        description="Imported volumes: edge of a voxel as '10 nm' or '20 10 10 nm' (z y x); may be left out where the file carries it",
+        json_schema_extra=_unit("in the value"),
+    )
+    region: str | None = Field(
+        None,
+        description="Imported volumes: part to use, as z0:z1,y0:y1,x0:x1 in voxels; open ends allowed",
+        json_schema_extra=_unit("voxel"),
+    )
+
+    @field_validator("voxel_size")
+    @classmethod
+    def _length(cls, value):
+        return value if value is None else check_length(value)
+
+    @field_validator("region")
+    @classmethod
+    def _region(cls, value):
+        if value is not None and not re.fullmatch(
+            r"\s*-?\d*:-?\d*\s*(,\s*-?\d*:-?\d*\s*){0,2}", value
+        ):
+            raise ValueError(f"{value!r} is not of the form z0:z1,y0:y1,x0:x1")
+        return value
+
+
+class Study(_Section):
+    """A study: where the data come from, levels, methods and measures."""
+
+    study: str = Field(
+        pattern=NAME,
+        description="Name; results go to results/NAME",
+        json_schema_extra=_unit("none"),
+    )
+    title: str = Field("", description="Title of the report", json_schema_extra=_unit("none"))
+    seed: int = Field(
+        1, ge=0, description="Seed of noise and of training", json_schema_extra=_unit("1")
+    )
+    samples: str = Field(
+        description="Sample sheet (tab-separated), relative to the study file",
+        json_schema_extra=_unit("none"),
+    )
+    foam: Foam | None = Field(
+        None,
+        description="Simulate foam phantoms; without it the sample sheet names files to import",
+        json_schema_extra=_unit("none"),
+    )
+    degrade: Degrade = Field(
+        Degrade(),
+        description="Imported volumes: how they are degraded",
+        json_schema_extra=_unit("none"),
+    )
+    levels: tuple[Annotated[float, Field(gt=0, le=64)], ...] = Field(
+        min_length=1,
+        description="Strengths of the blur: its standard deviation",
+        json_schema_extra=_unit("voxel or detector pixel"),
+    )
+    methods: dict[str, dict] = Field(
+        min_length=1,
+        description="Restoration methods with their settings; NAME or NAME@VARIANT",
+        json_schema_extra=_unit("none"),
+    )
+    judge_training: tuple[str, ...] = Field(
+        (),
+        description="Methods that are shown on the training samples too",
+        json_schema_extra=_unit("none"),
+    )
+    segment: Segment = Field(Segment(), description="Segmentation", json_schema_extra=_unit("none"))
+    measure: Measure = Field(Measure(), description="Measures", json_schema_extra=_unit("none"))
+
+    @field_validator("levels")
+    @classmethod
+    def _levels(cls, value):
+        if len(set(value)) < len(value):
+            raise ValueError("a level is given twice")
+        return tuple(sorted(value))
+
+    @field_validator("methods")
+    @classmethod
+    def _methods(cls, value):
+        checked = {}
+        for key, settings in value.items():
+            if not re.fullmatch(METHOD, key):
+                raise ValueError(
+                    f"{key!r} is no method name; allowed is NAME or NAME@VARIANT in lower case"
+                )
+            try:
+                method = load(key.split("@")[0])
+            except AcuityError as error:
+                raise ValueError(str(error)) from None
+            try:
+                checked[key] = method.Settings(**(settings or {})).model_dump(mode="json")
+            except ValidationError as error:
+                raise ValueError(_sentence(error, method.Settings, f"methods.{key}")) from None
+        return checked
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        for name in self.judge_training:
+            if name not in self.methods:
+                raise ValueError(
+                    f"judge_training names {name!r}, which is not among the methods: {', '.join(self.methods)}"
+                )
+        if self.foam is not None and min(self.levels) <= self.foam.target_level:
+            raise ValueError(
+                f"levels must lie above foam.target_level ({self.foam.target_level:g}); found {min(self.levels):g}"
+            )
+        if self.scale == (1, 1, 1):
+            for key in self.methods:
+                if load(key.split("@")[0]).interpolates:
+                    raise ValueError(
+                        f"methods.{key} interpolates between grids, but low and high resolution share one grid here; it needs degrade.downsample above 1"
+                    )
+        return self
+
+    @property
+    def scale(self):
+        """Whole factors (z, y, x) between the low-resolution and the target's grid."""
+        return (1, 1, 1) if self.foam is not None else self.degrade.downsample
+
+
+def check_length(value):
+    """Check a length, or three along z, y, x, with its unit.
+
+    Parameters
+    ----------
+    value : str
+        For example ``"10 nm"`` or ``"20 10 10 nm"``.
+
+    Returns
+    -------
+    str
+        The same text.
+
+    Raises
+    ------
+    ValueError
+        If it is no positive length with a unit.
+    """
+    match = LENGTH.match(value)
+    if not match or any(float(part) <= 0 for part in match.groups()[:3] if part is not None):
+        raise ValueError(
+            f"{value!r} is no voxel size; write a number and a unit such as '10 nm', or three (z y x) such as '20 10 10 nm'"
+        )
+    return value
+
+
+def load_study(config, path):
+    """Check a study and read its sample sheet.
+
+    Parameters
+    ----------
+    config : dict
+        The study file's content.
+    path : path-like
+        The study file: named in errors; relative paths start at its folder.
+
+    Returns
+    -------
+    study : Study
+    samples : list of Sample
+        Paths in them are made relative to the working folder or absolute.
+
+    Raises
+    ------
+    AcuityError
+        One sentence that names file, key, what was found and what is allowed.
+    """
+    if not isinstance(config, dict):
+        raise AcuityError(
+            f"{path}: a study is a mapping of keys to values; found {type(config).__name__}"
+        )
+    try:
+        study = Study(**config)
+    except ValidationError as error:
+        raise AcuityError(f"{path}: {_sentence(error, Study)}") from None
+    except TypeError:
+        raise AcuityError(f"{path}: keys must be words") from None
+    return study, _read_samples(study, Path(path))
+
+
+def read_study(path):
+    """Read and check a study file with its sample sheet; see `load_study`."""
+    try:
+        config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise AcuityError(f"{path}: no such study file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        text = str(error).splitlines()
+        raise AcuityError(
+            f"{path}: not a YAML file ({' '.join(line.strip() for line in text[:3])})"
+        ) from None
+    return load_study(config, path)
+
+
+def _read_samples(study, path):
+    sheet = path.parent / study.samples
+    try:
+        table = pd.read_csv(sheet, sep="\t", dtype=str, comment="#", keep_default_na=False)
+    except (FileNotFoundError, IsADirectoryError):
+        raise AcuityError(f"{path}: key 'samples': no sample sheet at {sheet}") from None
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise AcuityError(
+            f"{sheet}: not a tab-separated sample sheet ({str(error).splitlines()[0]})"
+        ) from None
+    samples = []
+    for number, row in enumerate(table.to_dict("records"), start=2):
+        where = f"{sheet}: line {number}"
+        try:
+            sample = Sample(**{key: value.strip() for key, value in row.items() if value.strip()})
+        except ValidationError as error:
+            raise AcuityError(f"{where}: {_sentence(error, Sample)}") from None
+        if study.foam is not None:
+            if sample.seed is None or sample.path is not None:
+                raise AcuityError(
+                    f"{where}: a foam study needs a seed and no path for sample {sample.sample!r}"
+                )
+        else:
+            if sample.path is None or sample.seed is not None:
+                raise AcuityError(
+                    f"{where}: sample {sample.sample!r} needs a path and no seed, since the study imports volumes"
+                )
+            file = path.parent / sample.path
+            if not Path(
+                str(file).split(".h5:")[0] + (".h5" if ".h5:" in str(file) else "")
+            ).exists():
+                raise AcuityError(f"{where}: sample {sample.sample!r}: no file or folder at {file}")
+            sample = sample.model_copy(update={"path": str(file)})
+        samples.append(sample)
+    names = [sample.sample for sample in samples]
+    for name in names:
+        if names.count(name) > 1:
+            raise AcuityError(
+                f"{sheet}: sample {name!r} stands there {names.count(name)} times; names must differ"
+            )
+    reserved = {"index", "unseen"} & {name.lower() for name in names}
+    if reserved:
+        raise AcuityError(f"{sheet}: sample name {reserved.pop()!r} is reserved; choose another")
+    if not any(sample.role == "test" for sample in samples):
+        raise AcuityError(f"{sheet}: no sample has the role test; nothing could be judged")
+    learned = [key for key in study.methods if load(key.split("@")[0]).learned]
+    if learned and not any(sample.role == "train" for sample in samples):
+        raise AcuityError(
+            f"{sheet}: no sample has the role train, but {learned[0]} learns from data"
+        )
+    if study.foam is not None:
+        seeds = [sample.seed for sample in samples]
+        if len(set(seeds)) < len(seeds):
+            raise AcuityError(f"{sheet}: two samples have the same seed and would be the same foam")
+    return samples
+
+
+def _sentence(error, model, prefix=""):
+    """Say the first of pydantic's errors in one sentence."""
+    first = error.errors()[0]
+    location = [
+        str(part)
+        for part in first["loc"]
+        if not str(part).startswith(("function-", "constrained-", "literal"))
+    ]
+    key = ".".join([prefix, *location] if prefix else location)
+    found = first.get("input")
+    if first["type"] == "extra_forbidden":
+        allowed = _fields_at(model, location[:-1])
+        close = difflib.get_close_matches(location[-1], allowed, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        return (
+            f"key {key!r} is not known{hint} Allowed here: {', '.join(allowed)}".replace(
+                "? A", "? a"
+            )
+            if close
+            else f"key {key!r} is not known; allowed here: {', '.join(allowed)}"
+        )
+    if first["type"] == "missing":
+        return f"key {key!r} is missing: {_description_at(model, location)}"
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "value_error":
+        return message if not key or message.startswith("methods.") else f"key {key!r}: {message}"
+    if first["type"] == "string_pattern_mismatch":
+        return f"key {key!r}: found {found!r}; allowed are letters, digits, '.', '_' and '-', the first a letter or digit"
+    shown = repr(found)
+    if isinstance(found, float) and math.isnan(found):
+        shown = "NaN"
+    return f"key {key!r}: found {shown if len(shown) < 80 else shown[:77] + '...'}; {message[:1].lower()}{message[1:]}"
+
+
+def _fields_at(model, location):
+    for part in location:
+        field = model.model_fields.get(part)
+        annotation = None if field is None else field.annotation
+        options = [annotation, *getattr(annotation, "__args__", ())]
+        model = next(
+            (
+                option
+                for option in options
+                if isinstance(option, type) and issubclass(option, BaseModel)
+            ),
+            None,
+        )
+        if model is None:
+            return []
+    return list(model.model_fields)
+
+
+def _description_at(model, location):
+    fields = _fields_at(model, location[:-1])
+    if location and location[-1] in fields:
+        for part in location[:-1]:
+            model = model.model_fields[part].annotation
+        description = getattr(model, "model_fields", {}).get(location[-1])
+        if description is not None and description.description:
+            return description.description[:1].lower() + description.description[1:]
+    return "it must be given"
+
+
+def schema():
+    """Build the JSON schema of a study file, every method's settings included.
+
+    Returns
+    -------
+    dict
+        For editors, and kept current in config/study.schema.json.
+    """
+    document = Study.model_json_schema()
+    document["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    document["title"] = "Acuity study"
+    patterns = {}
+    for name in known():
+        settings = load(name).Settings.model_json_schema(
+            ref_template="#/$defs/" + name + ".{model}"
+        )
+        for key, definition in settings.pop("$defs", {}).items():
+            document["$defs"][f"{name}.{key}"] = definition
+        document["$defs"][name] = settings
+        patterns[f"^{name}(@[a-z0-9_]+)?$"] = {
+            "anyOf": [{"$ref": f"#/$defs/{name}"}, {"type": "null"}]
+        }
+    methods = document["properties"]["methods"]
+    methods.pop("additionalProperties", None)
+    methods["patternProperties"] = patterns
+    methods["additionalProperties"] = False
+    return document

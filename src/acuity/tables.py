@@ -1,0 +1,57 @@
+"""Tab-separated tables on disk: read whole, written whole or not at all."""
+
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from acuity.errors import AcuityError
+
+
+def write_table(table, path):
+    """Write a table as tab-separated text, replacing the file in one step.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Written without its index; missing values become empty fields.
+    path : path-like
+        The file; its folder is made.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        table.to_csv(temporary, sep="\t", index=False, lineterminator="\n")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_table(path, **kwargs):
+    """Read a tab-separated table.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    **kwargs
+        Passed to `pandas.read_csv`.
+
+    Returns
+    -------
+    pandas.DataFrame
+
+    Raises
+    ------
+    AcuityError
+        If the file is absent or is no table.
+    """
+    try:
+        return pd.read_csv(path, sep="\t", **kwargs)
+    except FileNotFoundError:
+        raise AcuityError(f"{path}: no such table") from None
+    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
+        raise AcuityError(
+            f"{path}: not a tab-separated table ({str(error).splitlines()[0]})"
+        ) from None

@@ -1,0 +1,936 @@
+"""Volumes: an array, its grid in space, and their OME-Zarr 0.5 store.
+
+A store is a folder ``X.ome.zarr``. Its one array lies in ``0/`` (Zarr v3, sharded, compressed
+with blosc lz4 and a bit shuffle, a crc32c checksum on every chunk and on every shard's index).
+The root ``zarr.json`` is written last, in one step, with the OME metadata and under ``acuity``
+the content digest, the meaning of the intensities and the provenance: a volume is there entirely
+or not at all, and a store without that file is refused.
+
+Writing is three functions, so that several jobs can fill one store: :func:`create_store`,
+:func:`write_shard`, :func:`finalise`. :class:`VolumeWriter` runs them in one process.
+"""
+
+import contextlib
+import errno
+import hashlib
+import itertools
+import json
+import math
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import zarr
+from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec
+from zarr.storage import LocalStore
+
+from acuity.errors import AcuityError
+from acuity.units import canonical, check_spacing, long_name
+
+DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32")
+CHUNK = (16, 128, 128)
+# 32 MiB in four bytes a voxel. Thin in z, because volumes are written as a stream along z and a
+# writer holds one row of shards.
+SHARD = (32, 512, 512)
+
+# what may lie in a store; a folder that holds anything else is not removed
+_OWN = {"0", "zarr.json", ".slabs", ".zarr.json.part"}
+
+Index = tuple[int, int, int]
+Box = tuple[slice, slice, slice]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where the voxels of a volume lie in space.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Number of voxels along z, y, x.
+    spacing : tuple of float
+        Voxel size along z, y, x in `unit`.
+    origin : tuple of float
+        Centre of voxel (0, 0, 0) along z, y, x in `unit`.
+    unit : str
+        Unit of length; any usual spelling is brought to ``"um"``, ``"nm"`` and so on.
+
+    Raises
+    ------
+    AcuityError
+        If a size is not positive, a number is not finite, or the unit is unknown.
+    """
+
+    shape: tuple[int, int, int]
+    spacing: tuple[float, float, float]
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    unit: str = "um"
+
+    def __post_init__(self) -> None:
+        shape = tuple(int(count) for count in self.shape)
+        if len(shape) != 3 or any(count < 1 for count in shape):
+            raise AcuityError(f"grid: found the shape {shape}, allowed are three counts >= 1.")
+        origin = tuple(float(position) for position in self.origin)
+        if len(origin) != 3 or not all(map(math.isfinite, origin)):
+            raise AcuityError(f"grid: found the origin {origin}, allowed are three finite numbers.")
+        object.__setattr__(self, "shape", shape)
+        object.__setattr__(self, "spacing", check_spacing(self.spacing, "grid"))
+        object.__setattr__(self, "origin", origin)
+        object.__setattr__(self, "unit", canonical(self.unit, "grid"))
+
+    def crop(self, box: Sequence[slice]) -> "Grid":
+        """Give the grid of a part, whose origin moves with it.
+
+        Parameters
+        ----------
+        box : sequence of slice
+            Slices along z, y, x with step 1.
+        """
+        spans = [part.indices(count)[:2] for part, count in zip(box, self.shape, strict=True)]
+        return replace(
+            self,
+            shape=tuple(stop - start for start, stop in spans),
+            origin=tuple(
+                position + start * size
+                for position, (start, _), size in zip(self.origin, spans, self.spacing, strict=True)
+            ),
+        )
+
+    def downsample(self, factors: Sequence[int]) -> "Grid":
+        """Give the grid of averages over blocks of voxels; a block cut by the end is left out.
+
+        Parameters
+        ----------
+        factors : sequence of int
+            Voxels in a block along z, y, x.
+        """
+        each = list(zip(self.shape, self.spacing, self.origin, factors, strict=True))
+        return replace(
+            self,
+            shape=tuple(count // factor for count, _, _, factor in each),
+            spacing=tuple(size * factor for _, size, _, factor in each),
+            # the centre of a block of f voxels lies (f - 1) / 2 voxels from its first centre
+            origin=tuple(position + size * (factor - 1) / 2 for _, size, position, factor in each),
+        )
+
+
+class LazyArray:
+    """A three-dimensional array that is read part by part.
+
+    A subclass gives `shape` and `dtype` and reads a box in :meth:`read_box`. Indexing takes
+    integers, slices with a positive step and an ellipsis, and gives a numpy array.
+    """
+
+    shape: tuple[int, int, int]
+    dtype: np.dtype
+    ndim = 3
+
+    def read_box(self, box: Box) -> np.ndarray:
+        """Read the voxels of a box, three slices with bounds inside the array and step 1."""
+        raise NotImplementedError
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        keys = list(key) if isinstance(key, tuple) else [key]
+        if Ellipsis in keys:
+            at = keys.index(Ellipsis)
+            keys[at : at + 1] = [slice(None)] * (4 - len(keys))
+        keys += [slice(None)] * (3 - len(keys))
+        if len(keys) > 3:
+            raise IndexError(f"too many indices: {len(keys)} for three axes")
+        box, then = [], []
+        for part, count in zip(keys, self.shape, strict=True):
+            if isinstance(part, slice):
+                start, stop, step = part.indices(count)
+                if step < 1:
+                    raise IndexError("a slice of a volume has a positive step")
+                box.append(slice(start, max(start, stop)))
+                then.append(slice(None, None, step))
+            else:
+                position = int(part) + (count if part < 0 else 0)
+                if not 0 <= position < count:
+                    raise IndexError(f"index {part} is outside an axis of {count}")
+                box.append(slice(position, position + 1))
+                then.append(0)
+        shape = tuple(part.stop - part.start for part in box)
+        block = self.read_box(tuple(box)) if all(shape) else np.empty(shape, self.dtype)
+        return block[tuple(then)]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        whole = self[:, :, :]
+        return whole if dtype is None else whole.astype(dtype, copy=False)
+
+
+class CroppedArray(LazyArray):
+    """A box of another array.
+
+    Parameters
+    ----------
+    data : array
+        Anything with a shape, a dtype and indexing by slices.
+    box : sequence of slice
+        Slices along z, y, x with step 1.
+    """
+
+    def __init__(self, data: Any, box: Sequence[slice]) -> None:
+        spans = [part.indices(count)[:2] for part, count in zip(box, data.shape, strict=True)]
+        self.data = data
+        self.dtype = np.dtype(data.dtype)
+        self.shape = tuple(stop - start for start, stop in spans)
+        self._first = [start for start, _ in spans]
+
+    def read_box(self, box: Box) -> np.ndarray:
+        """Read the voxels of a box, counted from the crop's own first voxel."""
+        moved = (
+            slice(part.start + first, part.stop + first)
+            for part, first in zip(box, self._first, strict=True)
+        )
+        return np.asarray(self.data[tuple(moved)])
+
+
+@dataclass
+class Volume:
+    """An array with its place in space and what its numbers mean.
+
+    Parameters
+    ----------
+    data : array
+        A numpy array or one that is read part by part; (z, y, x).
+    grid : Grid
+        Where its voxels lie.
+    intensity : str
+        What a value means, such as ``"attenuation (1/um)"`` or ``"label"``.
+    provenance : tuple of dict
+        The steps it came from, oldest first.
+    digest : str
+        Content digest of the stored volume; empty for one that was not opened from a store.
+    """
+
+    data: Any
+    grid: Grid
+    intensity: str = ""
+    provenance: tuple[dict, ...] = ()
+    digest: str = ""
+
+    def __post_init__(self) -> None:
+        if tuple(self.data.shape) != self.grid.shape:
+            raise AcuityError(
+                f"volume: found data of the shape {tuple(self.data.shape)} on a grid of the shape "
+                f"{self.grid.shape}; they must be the same."
+            )
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of a voxel."""
+        return np.dtype(self.data.dtype)
+
+    def read(
+        self,
+        z: slice = slice(None),  # noqa: B008 (a slice is immutable)
+        y: slice = slice(None),  # noqa: B008
+        x: slice = slice(None),  # noqa: B008
+    ) -> np.ndarray:
+        """Read a part as a numpy array.
+
+        Parameters
+        ----------
+        z, y, x : slice
+            The part along each axis; all of it by default.
+
+        Raises
+        ------
+        AcuityError
+            If the part cannot be read, naming the file and the chunk.
+        """
+        return np.asarray(self.data[z, y, x])
+
+    def crop(self, box: Sequence[slice]) -> "Volume":
+        """Give a part as a volume of its own, not read yet, with its origin moved.
+
+        Parameters
+        ----------
+        box : sequence of slice
+            Slices along z, y, x with step 1.
+        """
+        return replace(self, data=CroppedArray(self.data, box), grid=self.grid.crop(box), digest="")
+
+
+def slabs(count: int, depth: int) -> Iterator[tuple[int, int]]:
+    """Cut an axis into slabs.
+
+    Parameters
+    ----------
+    count : int
+        Number of slices.
+    depth : int
+        Slices in a slab; the last one may be thinner.
+
+    Yields
+    ------
+    tuple of int
+        First slice of a slab and the one behind its last.
+    """
+    if depth < 1:
+        raise ValueError(f"a slab has at least one slice, found a depth of {depth}")
+    for start in range(0, count, depth):
+        yield start, min(start + depth, count)
+
+
+# ---------------------------------------------------------------------------------------- layout
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How an array is cut into chunks and shards.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Voxels along z, y, x.
+    chunk, shard : tuple of int
+        Voxels of a chunk and of a shard; a shard is a whole number of chunks.
+    """
+
+    shape: Index
+    chunk: Index
+    shard: Index
+
+    @classmethod
+    def of(cls, shape: Sequence[int]) -> "Layout":
+        """Choose chunks and shards for a shape."""
+        chunk = tuple(min(most, count) for most, count in zip(CHUNK, shape, strict=True))
+        shard = tuple(
+            size * max(1, min(most // size, -(-count // size)))
+            for size, most, count in zip(chunk, SHARD, shape, strict=True)
+        )
+        return cls(tuple(shape), chunk, shard)
+
+    def boxes(self, box: Box | None = None, *, chunks: bool = False) -> Iterator[tuple[Index, Box]]:
+        """Give the shards (or chunks) that meet a box, each with the part it has of the box.
+
+        Parameters
+        ----------
+        box : tuple of slice, optional
+            The box; the whole array by default.
+        chunks : bool
+            Chunks rather than shards.
+
+        Yields
+        ------
+        tuple
+            Index along z, y, x, and the part of the box as slices of the array.
+        """
+        size = self.chunk if chunks else self.shard
+        box = box or tuple(slice(0, count) for count in self.shape)
+        ranges = (
+            range(part.start // length, -(-part.stop // length))
+            for part, length in zip(box, size, strict=True)
+        )
+        for index in itertools.product(*ranges):
+            yield (
+                index,
+                tuple(
+                    slice(max(i * length, part.start), min((i + 1) * length, part.stop))
+                    for i, length, part in zip(index, size, box, strict=True)
+                ),
+            )
+
+
+def store_path(path: str | os.PathLike) -> Path:
+    """Give the store of a volume from its folder or from its root ``zarr.json``."""
+    path = Path(path)
+    return path.parent if path.name == "zarr.json" else path
+
+
+def _shard_file(store: Path, index: Index) -> Path:
+    return store.joinpath("0", "c", *map(str, index))
+
+
+# --------------------------------------------------------------------------------------- writing
+
+
+def check_dtype(dtype: Any, where: str) -> np.dtype:
+    """Give the stored type for a type of voxel; booleans are stored as uint8.
+
+    Raises
+    ------
+    AcuityError
+        If volumes are not stored in that type.
+    """
+    dtype = np.dtype(dtype)
+    if dtype == bool:
+        dtype = np.dtype(np.uint8)
+    if dtype.name not in DTYPES:
+        raise AcuityError(f"{where}: found the type {dtype}, allowed are {', '.join(DTYPES)}.")
+    return dtype.newbyteorder("=")
+
+
+def check_finite(block: np.ndarray, first: int, where: str) -> None:
+    """Refuse a slab with a value that is not a finite number, naming its slice.
+
+    Parameters
+    ----------
+    block : numpy.ndarray
+        Slab (z, y, x) of any type.
+    first : int
+        Number of its first slice in the volume.
+    where : str
+        The file, for the error.
+    """
+    if block.dtype.kind != "f":
+        return
+    for number, image in enumerate(block, first):
+        # NaN passes through both, and neither makes a copy
+        if not (math.isfinite(image.min()) and math.isfinite(image.max())):
+            found = "NaN" if np.isnan(image).any() else "an infinite value"
+            raise AcuityError(
+                f"{where}: found {found} in slice {number}, allowed are finite numbers only."
+            )
+
+
+@contextlib.contextmanager
+def disk_errors(path: str | os.PathLike) -> Iterator[None]:
+    """Turn a full disk or a folder that cannot be written into one sentence.
+
+    Parameters
+    ----------
+    path : path
+        What is being written, for the error.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise AcuityError(
+                f"{path}: disk full while writing; nothing of it was kept, free some space or "
+                "choose another results folder."
+            ) from error
+        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR):
+            raise AcuityError(f"{path}: cannot be written ({error.strerror}).") from error
+        raise
+
+
+def write_atomically(path: str | os.PathLike, text: str) -> None:
+    """Write a text file in one step: temporary file beside it, fsync, rename."""
+    path = Path(path)
+    part = path.with_name(f".{path.name}.part")
+    with disk_errors(path):
+        try:
+            with open(part, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def remove_store(path: str | os.PathLike) -> None:
+    """Remove a store and all in it.
+
+    Raises
+    ------
+    AcuityError
+        If there is something else at the path; it is left as it is.
+    """
+    store = store_path(path)
+    if store.is_dir() and not store.is_symlink():
+        foreign = {entry.name for entry in store.iterdir()} - _OWN
+        if foreign:
+            raise AcuityError(
+                f"{store}: found {sorted(foreign)[0]!r} in it, so it is no volume of Acuity and is "
+                "not replaced; name another output."
+            )
+        # the root file first: a removal that is cut short leaves no volume that looks whole
+        (store / "zarr.json").unlink(missing_ok=True)
+        shutil.rmtree(store)
+    elif os.path.lexists(store):
+        raise AcuityError(f"{store}: is a file, a volume is written as a folder; name another.")
+
+
+def create_store(path: str | os.PathLike, grid: Grid, dtype: Any) -> Layout:
+    """Remove what is there and make an empty store, not valid yet.
+
+    Parameters
+    ----------
+    path : path
+        The store ``X.ome.zarr`` or its root ``zarr.json``.
+    grid : Grid
+        Only its shape is used here.
+    dtype : dtype
+        Type of a voxel, one of ``DTYPES`` or bool.
+
+    Returns
+    -------
+    Layout
+        Its chunks and shards.
+    """
+    store = store_path(path)
+    dtype = check_dtype(dtype, str(store))
+    layout = Layout.of(grid.shape)
+    with disk_errors(store):
+        remove_store(store)
+        store.mkdir(parents=True)
+        zarr.create_array(
+            LocalStore(store / "0"),
+            shape=grid.shape,
+            dtype=dtype,
+            chunks=layout.chunk,
+            shards=layout.shard,
+            serializer=BytesCodec(),
+            compressors=[BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle"), Crc32cCodec()],
+            fill_value=0,
+            dimension_names=("z", "y", "x"),
+        )
+    return layout
+
+
+def _open_array(store: Path, mode: str) -> zarr.Array:
+    # chunks of zeros are written too: a chunk that is not there is then always an error
+    return zarr.open_array(
+        LocalStore(store / "0", read_only=mode == "r"), mode=mode, config=_ARRAY_CONFIG
+    )
+
+
+_ARRAY_CONFIG = {"write_empty_chunks": True}
+
+
+def write_shard(array: zarr.Array, box: Box, block: np.ndarray) -> str:
+    """Write one whole shard and give its digest.
+
+    Parameters
+    ----------
+    array : zarr.Array
+        The array of the store.
+    box : tuple of slice
+        The shard's voxels.
+    block : numpy.ndarray
+        Their values in the array's type.
+
+    Returns
+    -------
+    str
+        SHA-256 of the values, not of the compressed bytes, which may change with a library.
+    """
+    block = np.ascontiguousarray(block, array.dtype)
+    array[box] = block
+    return hashlib.sha256(block.astype(block.dtype.newbyteorder("<"), copy=False)).hexdigest()
+
+
+def finalise(
+    path: str | os.PathLike,
+    grid: Grid,
+    dtype: Any,
+    digests: Mapping[Index, str],
+    *,
+    intensity: str = "",
+    provenance: Sequence[dict] = (),
+) -> str:
+    """Make a filled store a volume: check that all shards are there and write ``zarr.json``.
+
+    Parameters
+    ----------
+    path : path
+        The store.
+    grid, dtype, intensity, provenance
+        What the volume says of itself.
+    digests : mapping
+        Digest of each shard by its index along z, y, x.
+
+    Returns
+    -------
+    str
+        Content digest of the volume; it depends on type, shape and values and on nothing else.
+    """
+    store = store_path(path)
+    dtype = check_dtype(dtype, str(store))
+    layout = Layout.of(grid.shape)
+    content = hashlib.sha256(f"{dtype.name} {grid.shape}".encode())
+    for index, _ in layout.boxes():
+        if index not in digests or not _shard_file(store, index).is_file():
+            raise AcuityError(
+                f"{store}: shard {index} was not written, so the volume is incomplete; run the "
+                "step that makes it again."
+            )
+        content.update(digests[index].encode())
+    digest = content.hexdigest()
+    axes = [{"name": axis, "type": "space", "unit": long_name(grid.unit)} for axis in "zyx"]
+    place = [
+        {"type": "scale", "scale": list(grid.spacing)},
+        {"type": "translation", "translation": list(grid.origin)},
+    ]
+    root = {
+        "zarr_format": 3,
+        "node_type": "group",
+        "attributes": {
+            "ome": {
+                "version": "0.5",
+                "multiscales": [
+                    {
+                        "axes": axes,
+                        "datasets": [{"path": "0", "coordinateTransformations": place}],
+                    }
+                ],
+            },
+            "acuity": {
+                "digest": digest,
+                "shape": list(grid.shape),
+                "dtype": dtype.name,
+                "spacing": list(grid.spacing),
+                "origin": list(grid.origin),
+                "unit": grid.unit,
+                "intensity": intensity,
+                "provenance": list(provenance),
+            },
+        },
+    }
+    write_atomically(store / "zarr.json", json.dumps(root, indent=1, allow_nan=False) + "\n")
+    return digest
+
+
+class VolumeWriter:
+    """Write a volume as a stream of slabs along z, or shard by shard.
+
+    A context manager: a clean exit makes the volume valid, an exception leaves nothing of it.
+    Memory stays at one row of shards (`slab_depth` slices) and less where slabs start and end
+    at multiples of `slab_depth`.
+
+    Parameters
+    ----------
+    path : path
+        The store ``X.ome.zarr`` or its root ``zarr.json``; a volume that is there is removed.
+    grid : Grid
+        Where the voxels lie.
+    dtype : dtype
+        Type of a voxel, one of ``DTYPES`` or bool (stored as uint8).
+    intensity : str
+        What a value means.
+    provenance : sequence of dict
+        The steps the volume came from, oldest first; JSON values only.
+
+    Attributes
+    ----------
+    slab_depth : int
+        Slices in a row of shards; slabs of a multiple of it are written without a copy.
+    layout : Layout
+        Its chunks and shards.
+    digest : str
+        Content digest, once it is closed.
+
+    Examples
+    --------
+    >>> with VolumeWriter("foam.ome.zarr", grid, "float32") as writer:  # doctest: +SKIP
+    ...     for z0, z1 in slabs(grid.shape[0], writer.slab_depth):
+    ...         writer.write(z0, compute(z0, z1))
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        grid: Grid,
+        dtype: Any,
+        *,
+        intensity: str = "",
+        provenance: Sequence[dict] = (),
+    ) -> None:
+        self.path = store_path(path)
+        self.grid = grid
+        self.dtype = check_dtype(dtype, str(self.path))
+        self.intensity = intensity
+        self.provenance = tuple(provenance)
+        self.layout = Layout.of(grid.shape)
+        self.slab_depth = self.layout.shard[0]
+        self.digest = ""
+        self._array: zarr.Array | None = None
+        self._digests: dict[Index, str] = {}
+        self._row: np.ndarray | None = None
+        self._next = 0
+
+    def __enter__(self) -> Self:
+        create_store(self.path, self.grid, self.dtype)
+        self._array = _open_array(self.path, "r+")
+        return self
+
+    def write(self, z0: int, block: np.ndarray) -> None:
+        """Write the slices from `z0` on, which follow those written before.
+
+        Parameters
+        ----------
+        z0 : int
+            Number of the first slice.
+        block : numpy.ndarray
+            Slab (z, y, x); whole slices.
+
+        Raises
+        ------
+        AcuityError
+            If a value is not finite, naming the slice, or the disk is full.
+        """
+        block = self._checked(block, z0)
+        if z0 != self._next or block.shape[1:] != self.grid.shape[1:]:
+            raise ValueError(
+                f"found a slab {block.shape} at slice {z0}, expected whole slices "
+                f"{self.grid.shape[1:]} at {self._next}"
+            )
+        if z0 + len(block) > self.grid.shape[0]:
+            raise ValueError(f"found slice {z0 + len(block) - 1} of {self.grid.shape[0]}")
+        while len(block):
+            start = self._next - self._next % self.slab_depth
+            stop = min(start + self.slab_depth, self.grid.shape[0])
+            part, block = block[: stop - self._next], block[stop - self._next :]
+            if len(part) == stop - start:
+                row = part
+            else:
+                if self._row is None:
+                    self._row = np.empty((self.slab_depth, *self.grid.shape[1:]), self.dtype)
+                self._row[self._next - start : self._next - start + len(part)] = part
+                row = self._row[: stop - start]
+            self._next += len(part)
+            if self._next == stop:
+                self._write_shards((slice(start, stop), *_whole(self.grid.shape[1:])), row)
+
+    def write_shard(self, index: Index, block: np.ndarray) -> None:
+        """Write one shard, for a caller that works shard by shard in any order.
+
+        Parameters
+        ----------
+        index : tuple of int
+            The shard's index along z, y, x, as given by ``layout.boxes()``.
+        block : numpy.ndarray
+            Its voxels.
+        """
+        box = tuple(
+            slice(i * length, min((i + 1) * length, count))
+            for i, length, count in zip(index, self.layout.shard, self.grid.shape, strict=True)
+        )
+        block = self._checked(block, box[0].start)
+        if block.shape != tuple(part.stop - part.start for part in box):
+            raise ValueError(f"found a block {block.shape} for the shard {index} of {box}")
+        self._write_shards(box, block)
+
+    def _checked(self, block: np.ndarray, z0: int) -> np.ndarray:
+        if self._array is None:
+            raise RuntimeError("a VolumeWriter is used in a with statement")
+        block = np.asarray(block)
+        if block.ndim != 3:
+            raise ValueError(f"a slab has three axes, found the shape {block.shape}")
+        if not (
+            np.can_cast(block.dtype, self.dtype)
+            or (block.dtype.kind == "f" and self.dtype.kind == "f")
+        ):
+            raise ValueError(f"found a slab of {block.dtype} for a volume of {self.dtype}")
+        # an overflow becomes infinite, which the check names
+        with np.errstate(over="ignore"):
+            block = block.astype(self.dtype, copy=False)
+        check_finite(block, z0, str(self.path))
+        return block
+
+    def _write_shards(self, box: Box, block: np.ndarray) -> None:
+        with disk_errors(self.path):
+            for index, part in self.layout.boxes(box):
+                inner = tuple(
+                    slice(p.start - b.start, p.stop - b.start)
+                    for p, b in zip(part, box, strict=True)
+                )
+                self._digests[index] = write_shard(self._array, part, block[inner])
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._array = self._row = None
+        try:
+            if kind is None:
+                self.digest = finalise(
+                    self.path,
+                    self.grid,
+                    self.dtype,
+                    self._digests,
+                    intensity=self.intensity,
+                    provenance=self.provenance,
+                )
+        except BaseException:
+            kind = BaseException
+            raise
+        finally:
+            if kind is not None:
+                shutil.rmtree(self.path, ignore_errors=True)
+
+
+def write_volume(path: str | os.PathLike, volume: Volume) -> str:
+    """Write a whole volume, slab by slab.
+
+    Parameters
+    ----------
+    path : path
+        The store ``X.ome.zarr`` or its root ``zarr.json``; a volume that is there is removed.
+    volume : Volume
+        In memory or read part by part.
+
+    Returns
+    -------
+    str
+        Content digest.
+    """
+    with VolumeWriter(
+        path,
+        volume.grid,
+        volume.dtype,
+        intensity=volume.intensity,
+        provenance=volume.provenance,
+    ) as writer:
+        for z0, z1 in slabs(volume.grid.shape[0], writer.slab_depth):
+            writer.write(z0, volume.read(slice(z0, z1)))
+    return writer.digest
+
+
+# --------------------------------------------------------------------------------------- reading
+
+
+def _whole(shape: Sequence[int]) -> tuple[slice, ...]:
+    return tuple(slice(0, count) for count in shape)
+
+
+class _CompleteStore(LocalStore):
+    """A local store in which a shard that is not there is an error, not a block of zeros."""
+
+    async def get(self, key: str, *args: Any, **keywords: Any) -> Any:
+        value = await super().get(key, *args, **keywords)
+        if value is None and key.startswith("c/"):
+            raise FileNotFoundError(errno.ENOENT, "shard is missing", str(self.root / key))
+        return value
+
+
+class StoredArray(LazyArray):
+    """The array of a store, read part by part and checked while it is read.
+
+    Parameters
+    ----------
+    store : path
+        The store ``X.ome.zarr``.
+    """
+
+    def __init__(self, store: Path) -> None:
+        self.store = store
+        try:
+            self._array = zarr.open_array(_CompleteStore(store / "0", read_only=True), mode="r")
+        except Exception as error:
+            raise AcuityError(
+                f"{store / '0' / 'zarr.json'}: cannot be read ({_reason(error)}); remove "
+                f"{store} and run the step that makes it again."
+            ) from error
+        self.shape = self._array.shape
+        self.dtype = self._array.dtype
+        chunk, shard = self._array.chunks, self._array.shards
+        self.layout = Layout(self.shape, chunk, shard or chunk)
+
+    def read_box(self, box: Box) -> np.ndarray:
+        """Read the voxels of a box; a chunk that fails its checksum is named."""
+        try:
+            return np.asarray(self._array[box])
+        except Exception as error:
+            raise self._blame(box, error) from error
+
+    def _blame(self, box: Box, error: Exception) -> AcuityError:
+        name, reason = "a chunk", _reason(error)
+        for index, part in self.layout.boxes(box, chunks=True):
+            try:
+                self._array[part]
+            except Exception as found:
+                shard = tuple(
+                    i * c // s
+                    for i, c, s in zip(index, self.layout.chunk, self.layout.shard, strict=True)
+                )
+                file = _shard_file(self.store, shard)
+                name = f"chunk {index} in {file.relative_to(self.store)}"
+                reason = _reason(found) if file.exists() else "the file is missing"
+                break
+        return AcuityError(
+            f"{self.store}: {name} cannot be read ({reason}); remove {self.store / 'zarr.json'} "
+            "and run the step that makes it again."
+        )
+
+
+def _reason(error: Exception) -> str:
+    """Give an error's message as one short line."""
+    lines = str(error).strip().splitlines()
+    return (lines[0] if lines else type(error).__name__)[:160].rstrip(". ")
+
+
+def read_json(path: Path, what: str, remedy: str) -> dict:
+    """Read a JSON file that holds an object.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    what, remedy : str
+        What it is and what to do where it is not there, for the error.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise AcuityError(f"{path}: is not there, so {what}; {remedy}.") from error
+    except (OSError, ValueError) as error:
+        raise AcuityError(f"{path}: cannot be read ({_reason(error)}), so {what}; {remedy}.") from (
+            error
+        )
+    if not isinstance(content, dict):
+        raise AcuityError(f"{path}: holds no JSON object, so {what}; {remedy}.")
+    return content
+
+
+def open_volume(path: str | os.PathLike) -> Volume:
+    """Open a stored volume; its voxels are read when they are asked for.
+
+    Parameters
+    ----------
+    path : path
+        The store ``X.ome.zarr`` or its root ``zarr.json``.
+
+    Returns
+    -------
+    Volume
+        With `data` read part by part; ``volume.read()`` gives all of it.
+
+    Raises
+    ------
+    AcuityError
+        If the root file or a shard is missing, or the store was not written by Acuity. A chunk
+        that fails its checksum raises when it is read, naming the file and the chunk.
+    """
+    store = store_path(path)
+    if not store.exists():
+        raise AcuityError(f"{store}: no such volume; check the path or run the step that makes it.")
+    again = "run the step that makes it again"
+    root = read_json(store / "zarr.json", "the volume is incomplete", again)
+    try:
+        own = root["attributes"]["acuity"]
+        grid = Grid(own["shape"], own["spacing"], own["origin"], own["unit"])
+        intensity, provenance, digest = own["intensity"], tuple(own["provenance"]), own["digest"]
+        dtype = np.dtype(own["dtype"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise AcuityError(
+            f"{store / 'zarr.json'}: not a volume written by Acuity ({_reason(error)!r} is missing "
+            "or wrong); other OME-Zarr is read with ingest."
+        ) from error
+    data = StoredArray(store)
+    if data.shape != grid.shape or data.dtype != dtype:
+        raise AcuityError(
+            f"{store}: found an array {data.shape} of {data.dtype} where zarr.json says "
+            f"{grid.shape} of {dtype}; {again}."
+        )
+    for index, _ in data.layout.boxes():
+        file = _shard_file(store, index)
+        if not file.is_file():
+            raise AcuityError(
+                f"{store}: {file.relative_to(store)} is missing, so the volume is incomplete; "
+                f"remove {store / 'zarr.json'} and {again}."
+            )
+    return Volume(data, grid, intensity, provenance, digest)
