@@ -1,7 +1,8 @@
 """Restore one volume: low-resolution volume (and model) -> restored volume."""
 
-from acuity.job import job
 from acuity.predict.predict import predict
+
+from acuity.job import job
 
 with job(snakemake):
     predict(

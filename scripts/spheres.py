@@ -1,7 +1,8 @@
 """Place the pores of a foam: cfg -> spheres table (z, y, x, radius in voxels)."""
 
-from acuity.job import job
 from acuity.simulate.foam import foam
+
+from acuity.job import job
 from acuity.tables import write_table
 
 with job(snakemake):

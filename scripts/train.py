@@ -1,7 +1,8 @@
 """Train one method at one level: pairs of volumes -> model, card, history."""
 
-from acuity.job import job
 from acuity.train.train import train
+
+from acuity.job import job
 
 with job(snakemake):
     train(

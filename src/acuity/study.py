@@ -8,111 +8,65 @@ just the keys that they use.
 import difflib
 import math
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
 import pandas as pd
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from acuity.errors import AcuityError
-from acuity.methods.base import known, load
+from acuity.methods.base import Section, known, load, setting
+from acuity.units import parse_voxel_size
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 METHOD = r"^[a-z][a-z0-9_]*(@[a-z0-9_]+)?$"
-LENGTH = re.compile(
-    r"^\s*(\d+(?:\.\d+)?(?:e-?\d+)?)(?:\s+(\d+(?:\.\d+)?)\s+(\d+(?:\.\d+)?))?\s*(nm|um|µm|μm|mm)\s*$"
-)
 
 
-def _unit(unit):
-    return {"unit": unit}
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Foam(_Section):
+class Foam(Section):
     """Simulated foam phantoms, scanned in cone-beam geometry (Pelt et al. 2022; Bukka et al. 2025).
 
     The acquisition is the same in all studies: source to axis 4 N, source to detector 8 N,
     detector pixel 2, N views over 360 degrees for a volume of N^3.
     """
 
-    size: int = Field(
-        ge=32, le=2048, description="Side N of the cubic volume", json_schema_extra=_unit("voxel")
+    size: int = setting(..., "Side N of the cubic volume", "voxel", ge=32, le=2048)
+    voxel_size: str = setting(
+        "1 um", "Edge of a voxel, with its unit (nm, um or mm)", "in the value"
     )
-    voxel_size: str = Field(
-        "1 um",
-        description="Edge of a voxel, with its unit (nm, um or mm)",
-        json_schema_extra=_unit("in the value"),
+    cylinder_radius: float = setting(
+        0.45, "Radius of the foam's cylinder", "fraction of size", gt=0.1, le=0.47
     )
-    cylinder_radius: float = Field(
-        0.45,
-        gt=0.1,
-        le=0.47,
-        description="Radius of the foam's cylinder",
-        json_schema_extra=_unit("fraction of size"),
+    diameter: tuple[float, float] = setting(
+        (6.0, 70.0), "Smallest and largest pore diameter", "voxel"
     )
-    diameter: tuple[float, float] = Field(
-        (6.0, 70.0),
-        description="Smallest and largest pore diameter",
-        json_schema_extra=_unit("voxel"),
+    small_below: float = setting(
+        15.0, "Pores below this diameter are the small ones", "voxel", gt=0
     )
-    small_below: float = Field(
-        15.0,
-        gt=0,
-        description="Pores below this diameter are the small ones",
-        json_schema_extra=_unit("voxel"),
+    small_fraction: float = setting(0.1, "Share of small pores", "1", ge=0, le=0.9)
+    min_gap: float = setting(
+        2.0, "Least gap between the surfaces of two pores, and to the wall", "voxel", ge=0
     )
-    small_fraction: float = Field(
-        0.1, ge=0, le=0.9, description="Share of small pores", json_schema_extra=_unit("1")
+    max_pores: int | None = setting(None, "Most pores; none: as many as fit", "1", ge=1)
+    photons: float = setting(5000.0, "Photons a detector pixel in the open beam", "1", gt=0)
+    peak_attenuation: float = setting(
+        2.0, "Line integral through the solid cylinder's diameter", "1", gt=0
     )
-    min_gap: float = Field(
-        2.0,
-        ge=0,
-        description="Least gap between the surfaces of two pores, and to the wall",
-        json_schema_extra=_unit("voxel"),
+    blur_domain: Literal["intensity", "attenuation"] = setting(
+        "intensity", "What the detector's Gaussian blur acts on"
     )
-    max_pores: int | None = Field(
-        None, ge=1, description="Most pores; none: as many as fit", json_schema_extra=_unit("1")
+    target_level: float = setting(
+        1.0, "Level of the training target: standard deviation of its blur", "detector pixel", gt=0
     )
-    photons: float = Field(
-        5000.0,
-        gt=0,
-        description="Photons a detector pixel in the open beam",
-        json_schema_extra=_unit("1"),
-    )
-    peak_attenuation: float = Field(
-        2.0,
-        gt=0,
-        description="Line integral through the solid cylinder's diameter",
-        json_schema_extra=_unit("1"),
-    )
-    blur_domain: Literal["intensity", "attenuation"] = Field(
-        "intensity",
-        description="What the detector's Gaussian blur acts on",
-        json_schema_extra=_unit("none"),
-    )
-    target_level: float = Field(
-        1.0,
-        gt=0,
-        description="Level of the training target: standard deviation of its blur",
-        json_schema_extra=_unit("detector pixel"),
-    )
-    truth_views: int = Field(
+    truth_views: int = setting(
         12,
+        "Noiseless views of the reference reconstruction, as a multiple of size",
+        "size",
         ge=1,
         le=64,
-        description="Noiseless views of the reference reconstruction, as a multiple of size",
-        json_schema_extra=_unit("size"),
     )
-    backend: Literal["numba", "rtk"] = Field(
-        "numba",
-        description="Implementation of the FDK reconstruction",
-        json_schema_extra=_unit("none"),
-    )
+    backend: Literal["numba", "rtk"] = setting("numba", "Implementation of the FDK reconstruction")
 
     @field_validator("voxel_size")
     @classmethod
@@ -129,7 +83,7 @@ class Foam(_Section):
         return self
 
 
-class Degrade(_Section):
+class Degrade(Section):
     """How an imported volume is made worse: blur, down-sampling, noise, in this order.
 
     A study's level is the standard deviation of the 3D Gaussian blur, in voxels of the imported
@@ -140,23 +94,19 @@ class Degrade(_Section):
         Annotated[int, Field(ge=1, le=16)],
         Annotated[int, Field(ge=1, le=16)],
         Annotated[int, Field(ge=1, le=16)],
-    ] = Field(
-        (1, 1, 1),
-        description="Whole factors of block averaging along z, y, x",
-        json_schema_extra=_unit("voxel"),
-    )
-    photons: float | None = Field(
+    ] = setting((1, 1, 1), "Whole factors of block averaging along z, y, x", "voxel")
+    photons: float | None = setting(
         None,
+        "Poisson noise: photons a voxel at the volume's 99.9th percentile; none: no Poisson noise",
+        "1",
         gt=0,
-        description="Poisson noise: photons a voxel at the volume's 99.9th percentile; none: no Poisson noise",
-        json_schema_extra=_unit("1"),
     )
-    noise: float = Field(
+    noise: float = setting(
         0.0,
+        "Gaussian noise: standard deviation as a fraction of the volume's range",
+        "1",
         ge=0,
         le=1,
-        description="Gaussian noise: standard deviation as a fraction of the volume's range",
-        json_schema_extra=_unit("1"),
     )
 
     @field_validator("downsample", mode="before")
@@ -165,107 +115,79 @@ class Degrade(_Section):
         return (value,) * 3 if isinstance(value, int) else value
 
 
-class Segment(_Section):
+class Segment(Section):
     """The automatic route of segmentation: threshold, closing, separation, labels."""
 
-    objects: Literal["dark", "bright"] = Field(
-        "dark",
-        description="Whether the objects (pores, grains) are darker or brighter than the rest",
-        json_schema_extra=_unit("none"),
+    objects: Literal["dark", "bright"] = setting(
+        "dark", "Whether the objects (pores, grains) are darker or brighter than the rest"
     )
-    threshold: Literal["otsu"] | float = Field(
-        "otsu",
-        description="Otsu's threshold of each image, or one value for all",
-        json_schema_extra=_unit("intensity"),
+    threshold: Literal["otsu"] | float = setting(
+        "otsu", "Otsu's threshold of each image, or one value for all", "intensity"
     )
-    closing: int = Field(
+    closing: int = setting(
         1,
+        "Radius of the closing that fills small holes in the objects; 0: none",
+        "voxel",
         ge=0,
         le=10,
-        description="Radius of the closing that fills small holes in the objects; 0: none",
-        json_schema_extra=_unit("voxel"),
     )
-    separation: float = Field(
+    separation: float = setting(
         0.75,
+        "Depth of a neck, in the distance map, that separates two objects; 0: no separation",
+        "voxel",
         ge=0,
         le=20,
-        description="Depth of a neck, in the distance map, that separates two objects; 0: no separation",
-        json_schema_extra=_unit("voxel"),
     )
-    smallest: int = Field(
-        27,
-        ge=1,
-        description="Objects of fewer voxels are dropped",
-        json_schema_extra=_unit("voxel"),
-    )
+    smallest: int = setting(27, "Objects of fewer voxels are dropped", "voxel", ge=1)
 
 
-class Measure(_Section):
+class Measure(Section):
     """What is measured, and over which classes."""
 
-    size_bin: float = Field(
-        5.0,
-        gt=0,
-        description="Bin width of the size histogram (equivalent diameter)",
-        json_schema_extra=_unit("of voxel_size"),
+    size_bin: float = setting(
+        5.0, "Bin width of the size histogram (equivalent diameter)", "of voxel_size", gt=0
     )
-    size_classes: tuple[float, ...] = Field(
+    size_classes: tuple[float, ...] = setting(
         (0.0, 10.0, 15.0, 20.0, 30.0, 50.0, 1000.0),
-        description="Edges of the size classes of found and missed pores (equivalent diameter of the truth)",
-        json_schema_extra=_unit("of voxel_size"),
+        "Edges of the size classes of found and missed pores (equivalent diameter of the truth)",
+        "of voxel_size",
     )
-    data_range: float | None = Field(
+    data_range: float | None = setting(
         None,
+        "Data range of PSNR and SSIM; none: the truth's solid minus its pores (foam), 255 or 65535 (8- and 16-bit images)",
+        "intensity",
         gt=0,
-        description="Data range of PSNR and SSIM; none: the truth's solid minus its pores (foam), 255 or 65535 (8- and 16-bit images)",
-        json_schema_extra=_unit("intensity"),
     )
-    pore_space: bool = Field(
-        True,
-        description="Local thickness, chord lengths and two-point correlation as well",
-        json_schema_extra=_unit("none"),
+    pore_space: bool = setting(
+        True, "Local thickness, chord lengths and two-point correlation as well"
     )
 
     @field_validator("size_classes")
     @classmethod
     def _rising(cls, value):
-        if len(value) < 2 or any(a >= b for a, b in zip(value, value[1:], strict=False)):
+        if len(value) < 2 or any(a >= b for a, b in pairwise(value)):
             raise ValueError("edges must rise and be at least two")
         return value
 
 
-class Sample(_Section):
+class Sample(Section):
     """One row of the sample sheet."""
 
-    sample: str = Field(
-        pattern=NAME,
-        description="Name; also the name of files and pages",
-        json_schema_extra=_unit("none"),
+    sample: str = setting(..., "Name; also the name of files and pages", pattern=NAME)
+    role: Literal["train", "test"] = setting(
+        ..., "Models learn from train samples and are judged on test samples"
     )
-    role: Literal["train", "test"] = Field(
-        description="Models learn from train samples and are judged on test samples",
-        json_schema_extra=_unit("none"),
-    )
-    seed: int | None = Field(
+    seed: int | None = setting(None, "Foam studies: seed of this realisation", "1", ge=0)
+    path: str | None = setting(None, "Imported volumes: file or folder, relative to the study file")
+    voxel_size: str | None = setting(
         None,
-        ge=0,
-        description="Foam studies: seed of this realisation",
-        json_schema_extra=_unit("1"),
+        "Imported volumes: edge of a voxel as '10 nm' or '20 10 10 nm' (z y x); may be left out where the file carries it",
+        "in the value",
     )
-    path: str | None = Field(
+    region: str | None = setting(
         None,
-        description="Imported volumes: file or folder, relative to the study file",
-        json_schema_extra=_unit("none"),
-    )
-    voxel_size: str | None = Field(
-        None,
-        description="Imported volumes: edge of a voxel as '10 nm' or '20 10 10 nm' (z y x); may be left out where the file carries it",
-        json_schema_extra=_unit("in the value"),
-    )
-    region: str | None = Field(
-        None,
-        description="Imported volumes: part to use, as z0:z1,y0:y1,x0:x1 in voxels; open ends allowed",
-        json_schema_extra=_unit("voxel"),
+        "Imported volumes: part to use, as z0:z1,y0:y1,x0:x1 in voxels; open ends allowed",
+        "voxel",
     )
 
     @field_validator("voxel_size")
@@ -283,49 +205,31 @@ class Sample(_Section):
         return value
 
 
-class Study(_Section):
+class Study(Section):
     """A study: where the data come from, levels, methods and measures."""
 
-    study: str = Field(
-        pattern=NAME,
-        description="Name; results go to results/NAME",
-        json_schema_extra=_unit("none"),
+    study: str = setting(..., "Name; results go to results/NAME", pattern=NAME)
+    title: str = setting("", "Title of the report")
+    seed: int = setting(1, "Seed of noise and of training", "1", ge=0)
+    samples: str = setting(..., "Sample sheet (tab-separated), relative to the study file")
+    foam: Foam | None = setting(
+        None, "Simulate foam phantoms; without it the sample sheet names files to import"
     )
-    title: str = Field("", description="Title of the report", json_schema_extra=_unit("none"))
-    seed: int = Field(
-        1, ge=0, description="Seed of noise and of training", json_schema_extra=_unit("1")
-    )
-    samples: str = Field(
-        description="Sample sheet (tab-separated), relative to the study file",
-        json_schema_extra=_unit("none"),
-    )
-    foam: Foam | None = Field(
-        None,
-        description="Simulate foam phantoms; without it the sample sheet names files to import",
-        json_schema_extra=_unit("none"),
-    )
-    degrade: Degrade = Field(
-        Degrade(),
-        description="Imported volumes: how they are degraded",
-        json_schema_extra=_unit("none"),
-    )
-    levels: tuple[Annotated[float, Field(gt=0, le=64)], ...] = Field(
+    degrade: Degrade = setting(Degrade(), "Imported volumes: how they are degraded")
+    levels: tuple[Annotated[float, Field(gt=0, le=64)], ...] = setting(
+        ...,
+        "Strengths of the blur: its standard deviation",
+        "voxel or detector pixel",
         min_length=1,
-        description="Strengths of the blur: its standard deviation",
-        json_schema_extra=_unit("voxel or detector pixel"),
     )
-    methods: dict[str, dict] = Field(
-        min_length=1,
-        description="Restoration methods with their settings; NAME or NAME@VARIANT",
-        json_schema_extra=_unit("none"),
+    methods: dict[str, dict] = setting(
+        ..., "Restoration methods with their settings; NAME or NAME@VARIANT", min_length=1
     )
-    judge_training: tuple[str, ...] = Field(
-        (),
-        description="Methods that are shown on the training samples too",
-        json_schema_extra=_unit("none"),
+    judge_training: tuple[str, ...] = setting(
+        (), "Methods that are shown on the training samples too"
     )
-    segment: Segment = Field(Segment(), description="Segmentation", json_schema_extra=_unit("none"))
-    measure: Measure = Field(Measure(), description="Measures", json_schema_extra=_unit("none"))
+    segment: Segment = setting(Segment(), "Segmentation")
+    measure: Measure = setting(Measure(), "Measures")
 
     @field_validator("levels")
     @classmethod
@@ -333,6 +237,16 @@ class Study(_Section):
         if len(set(value)) < len(value):
             raise ValueError("a level is given twice")
         return tuple(sorted(value))
+
+    @field_validator("methods", mode="before")
+    @classmethod
+    def _defaults(cls, value):
+        # `deepnet:` with nothing behind it takes the method's own settings.
+        return (
+            {k: {} if v is None else v for k, v in value.items()}
+            if isinstance(value, dict)
+            else value
+        )
 
     @field_validator("methods")
     @classmethod
@@ -348,7 +262,7 @@ class Study(_Section):
             except AcuityError as error:
                 raise ValueError(str(error)) from None
             try:
-                checked[key] = method.Settings(**(settings or {})).model_dump(mode="json")
+                checked[key] = method.Settings(**settings).model_dump(mode="json")
             except ValidationError as error:
                 raise ValueError(_sentence(error, method.Settings, f"methods.{key}")) from None
         return checked
@@ -379,12 +293,12 @@ class Study(_Section):
 
 
 def check_length(value):
-    """Check a length, or three along z, y, x, with its unit.
+    """Check a voxel size such as ``"10 nm"`` or ``"20 10 10 nm"`` (z y x).
 
     Parameters
     ----------
     value : str
-        For example ``"10 nm"`` or ``"20 10 10 nm"``.
+        The text.
 
     Returns
     -------
@@ -396,11 +310,12 @@ def check_length(value):
     ValueError
         If it is no positive length with a unit.
     """
-    match = LENGTH.match(value)
-    if not match or any(float(part) <= 0 for part in match.groups()[:3] if part is not None):
+    try:
+        parse_voxel_size(value)
+    except AcuityError as error:
         raise ValueError(
-            f"{value!r} is no voxel size; write a number and a unit such as '10 nm', or three (z y x) such as '20 10 10 nm'"
-        )
+            f"{value!r}: {str(error).removeprefix('voxel_size: ').rstrip('.')}"
+        ) from None
     return value
 
 
@@ -522,14 +437,8 @@ def _sentence(error, model, prefix=""):
     if first["type"] == "extra_forbidden":
         allowed = _fields_at(model, location[:-1])
         close = difflib.get_close_matches(location[-1], allowed, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        return (
-            f"key {key!r} is not known{hint} Allowed here: {', '.join(allowed)}".replace(
-                "? A", "? a"
-            )
-            if close
-            else f"key {key!r} is not known; allowed here: {', '.join(allowed)}"
-        )
+        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        return f"key {key!r} is not known{hint}; allowed here: {', '.join(allowed)}"
     if first["type"] == "missing":
         return f"key {key!r} is missing: {_description_at(model, location)}"
     message = first["msg"].removeprefix("Value error, ")

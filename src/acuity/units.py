@@ -75,7 +75,7 @@ def convert(value: float, unit: str, to: str) -> float:
     source, target = canonical(unit), canonical(to)
     if source == target:
         return float(value)
-    # a ratio of powers of ten, rounded to 12 digits so that 0.01 um is 10 nm and not 10.000000000002
+    # rounded to 12 digits, so that 0.01 um is 10 nm and not 10.000000000002 nm
     ratio = float(f"{_UNITS[source][0] / _UNITS[target][0]:.12g}")
     return float(f"{value * ratio:.12g}")
 

@@ -26,6 +26,7 @@ from typing import Any, Self
 
 import numpy as np
 import zarr
+from zarr.abc.store import RangeByteRequest
 from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec
 from zarr.storage import LocalStore
 
@@ -34,9 +35,10 @@ from acuity.units import canonical, check_spacing, long_name
 
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32")
 CHUNK = (16, 128, 128)
-# 32 MiB in four bytes a voxel. Thin in z, because volumes are written as a stream along z and a
-# writer holds one row of shards.
-SHARD = (32, 512, 512)
+SHARD_BYTES = 32 * 2**20
+# A volume is written as a stream along z and a writer holds one row of shards: rows are 32 slices
+# deep, fewer where a slice is so large that a row would be more than this.
+ROW_DEPTH, ROW_BYTES = 32, 512 * 2**20
 
 # what may lie in a store; a folder that holds anything else is not removed
 _OWN = {"0", "zarr.json", ".slabs", ".zarr.json.part"}
@@ -230,9 +232,9 @@ class Volume:
 
     def read(
         self,
-        z: slice = slice(None),  # noqa: B008 (a slice is immutable)
-        y: slice = slice(None),  # noqa: B008
-        x: slice = slice(None),  # noqa: B008
+        z: slice = slice(None),
+        y: slice = slice(None),
+        x: slice = slice(None),
     ) -> np.ndarray:
         """Read a part as a numpy array.
 
@@ -300,12 +302,20 @@ class Layout:
     shard: Index
 
     @classmethod
-    def of(cls, shape: Sequence[int]) -> "Layout":
-        """Choose chunks and shards for a shape."""
-        chunk = tuple(min(most, count) for most, count in zip(CHUNK, shape, strict=True))
+    def of(cls, shape: Sequence[int], dtype: Any) -> "Layout":
+        """Choose chunks and shards for a shape and a type of voxel."""
+        item = np.dtype(dtype).itemsize
+        deep = ROW_DEPTH
+        while deep > 1 and deep * shape[1] * shape[2] * item > ROW_BYTES:
+            deep //= 2
+        side = math.isqrt(SHARD_BYTES // (deep * item))
+        chunk = tuple(
+            min(most, count)
+            for most, count in zip((min(deep, CHUNK[0]), *CHUNK[1:]), shape, strict=True)
+        )
         shard = tuple(
             size * max(1, min(most // size, -(-count // size)))
-            for size, most, count in zip(chunk, SHARD, shape, strict=True)
+            for size, most, count in zip(chunk, (deep, side, side), shape, strict=True)
         )
         return cls(tuple(shape), chunk, shard)
 
@@ -362,7 +372,7 @@ def check_dtype(dtype: Any, where: str) -> np.dtype:
         If volumes are not stored in that type.
     """
     dtype = np.dtype(dtype)
-    if dtype == bool:
+    if dtype.kind == "b":
         dtype = np.dtype(np.uint8)
     if dtype.name not in DTYPES:
         raise AcuityError(f"{where}: found the type {dtype}, allowed are {', '.join(DTYPES)}.")
@@ -471,7 +481,7 @@ def create_store(path: str | os.PathLike, grid: Grid, dtype: Any) -> Layout:
     """
     store = store_path(path)
     dtype = check_dtype(dtype, str(store))
-    layout = Layout.of(grid.shape)
+    layout = Layout.of(grid.shape, dtype)
     with disk_errors(store):
         remove_store(store)
         store.mkdir(parents=True)
@@ -489,14 +499,11 @@ def create_store(path: str | os.PathLike, grid: Grid, dtype: Any) -> Layout:
     return layout
 
 
-def _open_array(store: Path, mode: str) -> zarr.Array:
+def open_array(path: str | os.PathLike) -> zarr.Array:
+    """Open the array of a store for writing; :func:`create_store` has made it."""
+    array = zarr.open_array(LocalStore(store_path(path) / "0"), mode="r+")
     # chunks of zeros are written too: a chunk that is not there is then always an error
-    return zarr.open_array(
-        LocalStore(store / "0", read_only=mode == "r"), mode=mode, config=_ARRAY_CONFIG
-    )
-
-
-_ARRAY_CONFIG = {"write_empty_chunks": True}
+    return array.with_config({"write_empty_chunks": True})
 
 
 def write_shard(array: zarr.Array, box: Box, block: np.ndarray) -> str:
@@ -548,7 +555,7 @@ def finalise(
     """
     store = store_path(path)
     dtype = check_dtype(dtype, str(store))
-    layout = Layout.of(grid.shape)
+    layout = Layout.of(grid.shape, dtype)
     content = hashlib.sha256(f"{dtype.name} {grid.shape}".encode())
     for index, _ in layout.boxes():
         if index not in digests or not _shard_file(store, index).is_file():
@@ -642,7 +649,7 @@ class VolumeWriter:
         self.dtype = check_dtype(dtype, str(self.path))
         self.intensity = intensity
         self.provenance = tuple(provenance)
-        self.layout = Layout.of(grid.shape)
+        self.layout = Layout.of(grid.shape, self.dtype)
         self.slab_depth = self.layout.shard[0]
         self.digest = ""
         self._array: zarr.Array | None = None
@@ -652,7 +659,7 @@ class VolumeWriter:
 
     def __enter__(self) -> Self:
         create_store(self.path, self.grid, self.dtype)
-        self._array = _open_array(self.path, "r+")
+        self._array = open_array(self.path)
         return self
 
     def write(self, z0: int, block: np.ndarray) -> None:
@@ -798,12 +805,18 @@ def _whole(shape: Sequence[int]) -> tuple[slice, ...]:
 
 
 class _CompleteStore(LocalStore):
-    """A local store in which a shard that is not there is an error, not a block of zeros."""
+    """A local store in which missing bytes are an error, where zarr reads zeros."""
 
-    async def get(self, key: str, *args: Any, **keywords: Any) -> Any:
-        value = await super().get(key, *args, **keywords)
-        if value is None and key.startswith("c/"):
-            raise FileNotFoundError(errno.ENOENT, "shard is missing", str(self.root / key))
+    async def get(self, key: str, prototype: Any = None, byte_range: Any = None) -> Any:
+        value = await super().get(key, prototype, byte_range)
+        if key.startswith("c/"):
+            asked = 1
+            if isinstance(byte_range, RangeByteRequest):
+                asked = byte_range.end - byte_range.start
+            if value is None:
+                raise FileNotFoundError(errno.ENOENT, "the file is missing", str(self.root / key))
+            if len(value) < asked:
+                raise ValueError("the file is too short")
         return value
 
 
@@ -859,6 +872,8 @@ class StoredArray(LazyArray):
 
 def _reason(error: Exception) -> str:
     """Give an error's message as one short line."""
+    if "checksum do not match" in str(error):
+        return "its checksum does not match"
     lines = str(error).strip().splitlines()
     return (lines[0] if lines else type(error).__name__)[:160].rstrip(". ")
 

@@ -1,0 +1,72 @@
+"""DeepNet: a 2.5D U-Net with further convolutions after it."""
+
+from typing import Literal
+
+from acuity.methods.base import (
+    LearnedMethod,
+    LearnedSettings,
+    PredictSettings,
+    TrainSettings,
+    setting,
+)
+
+
+class DeepNetSettings(LearnedSettings):
+    """Settings of DeepNet."""
+
+    base: int = setting(32, "Channels at full resolution; doubled at each pooling", "1", ge=1)
+    pools: int = setting(3, "Poolings by two in the plane", "1", ge=1, le=6)
+    widest: int = setting(256, "Most channels", "1", ge=1)
+    convolutions: int = setting(2, "Convolutions of 3 x 3 at each resolution", "1", ge=1)
+    extra: int = setting(1, "Further convolutions of 3 x 3 after the U-Net", "1", ge=0)
+    norm: Literal["none", "batch"] = setting("none", "Normalisation inside the network")
+    skip: bool = setting(False, "The network restores the difference from its input")
+    train: TrainSettings = setting(
+        TrainSettings(
+            steps=3000,
+            batch=4,
+            patch=(5, 128, 128),
+            learning_rate=1e-3,
+            schedule="cosine",
+            warm_up=50,
+        ),
+        "How the network is trained",
+    )
+    predict: PredictSettings = setting(
+        PredictSettings(tile=(5, 320, 320)), "How volumes are restored"
+    )
+
+
+class DeepNet(LearnedMethod):
+    """2.5D U-Net: five slices in, five slices out, and further convolutions after the U-Net.
+
+    After Bukka et al. 2025, section 2.1.1. The loss counts the circular field of view alone; at
+    prediction, stacks of five slices move by one slice and the five estimates of a slice are
+    averaged. Widths and depth are not given there: see docs/methods.md for the choice.
+    """
+
+    Settings = DeepNetSettings
+    stack = 5
+    symmetries = "in_plane"
+
+    def build(self):
+        """Build the network."""
+        from acuity.methods.shared.unet import UNet
+
+        s = self.settings
+        return {
+            self.restorer: UNet(
+                self.stack,
+                self.stack,
+                base=s.base,
+                pools=s.pools,
+                widest=s.widest,
+                convolutions=s.convolutions,
+                extra=s.extra,
+                norm=s.norm,
+                skip=s.skip,
+            )
+        }
+
+
+METHOD = DeepNet

@@ -1,0 +1,101 @@
+"""Interpolation onto a finer grid by whole factors, exact in phase, region by region.
+
+A low-resolution voxel is the average of a block of ``f`` voxels of the target's grid, so its
+centre lies ``(f - 1) / 2`` target voxels behind the block's first centre: target voxel ``i`` sits
+at ``(i + 1/2) / f - 1/2`` on the low-resolution grid.
+"""
+
+import numpy as np
+
+
+def _weights(kernel, fraction):
+    """Offsets of the samples from the floor of a position, and their weights (n, taps)."""
+    t = np.asarray(fraction, np.float64)
+    if kernel == "nearest":
+        # Half-way positions (even factors never meet them, odd ones neither) go up.
+        return np.array([0, 1]), np.stack([t < 0.5, t >= 0.5], axis=-1).astype(np.float32)
+    if kernel == "linear":
+        return np.array([0, 1]), np.stack([1 - t, t], axis=-1).astype(np.float32)
+    if kernel == "cubic":
+        # Keys 1981, equation 15: cubic convolution with a = -1/2.
+        taps = [
+            -0.5 * t**3 + t**2 - 0.5 * t,
+            1.5 * t**3 - 2.5 * t**2 + 1,
+            -1.5 * t**3 + 2 * t**2 + 0.5 * t,
+            0.5 * t**3 - 0.5 * t**2,
+        ]
+        return np.array([-1, 0, 1, 2]), np.stack(taps, axis=-1).astype(np.float32)
+    raise ValueError(f"unknown kernel {kernel!r}")
+
+
+def support(kernel, factor, start, stop, count):
+    """Low-resolution voxels that a span of the target's grid needs along one axis.
+
+    Parameters
+    ----------
+    kernel : {"nearest", "linear", "cubic"}
+        Interpolation.
+    factor : int
+        Whole factor between the grids.
+    start, stop : int
+        Span on the target's grid.
+    count : int
+        Low-resolution voxels along the axis.
+
+    Returns
+    -------
+    tuple of int
+        First voxel and the one behind the last.
+    """
+    if factor == 1:
+        return start, stop
+    reach = 2 if kernel == "cubic" else 1
+    first = int(np.floor((start + 0.5) / factor - 0.5)) - (reach - 1)
+    last = int(np.floor((stop - 0.5) / factor - 0.5)) + reach
+    return min(max(first, 0), count - 1), min(max(last, 0), count - 1) + 1
+
+
+def interpolate(low, first, counts, factors, box, kernel):
+    """Interpolate a region; beyond the volume's ends the last voxel counts.
+
+    A voxel's value does not depend on the region that is asked for.
+
+    Parameters
+    ----------
+    low : numpy.ndarray
+        Low-resolution voxels (z, y, x) that `support` asks for.
+    first : tuple of int
+        Place of their first voxel in the low-resolution volume.
+    counts : tuple of int
+        Size of the low-resolution volume.
+    factors : tuple of int
+        Whole factors between the grids.
+    box : sequence of slice
+        Region on the target's grid.
+    kernel : {"nearest", "linear", "cubic"}
+        Interpolation.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, the region's shape.
+    """
+    out = np.asarray(low, np.float32)
+    for axis in range(3):
+        factor, span = factors[axis], box[axis]
+        if factor == 1:
+            continue
+        place = (np.arange(span.start, span.stop) + 0.5) / factor - 0.5
+        floor = np.floor(place).astype(np.int64)
+        offsets, weights = _weights(kernel, place - floor)
+        shape = [1, 1, 1]
+        shape[axis] = len(floor)
+        total = None
+        for n, offset in enumerate(offsets):
+            index = np.clip(floor + offset, 0, counts[axis] - 1) - first[axis]
+            # A tap without weight may lie outside of what was read.
+            index = np.clip(index, 0, out.shape[axis] - 1)
+            part = np.take(out, index, axis=axis) * weights[:, n].reshape(shape)
+            total = part if total is None else total + part
+        out = total
+    return np.ascontiguousarray(out, np.float32)

@@ -1,0 +1,59 @@
+"""SRCNN in three dimensions: three convolutions with batch normalisation."""
+
+from acuity.methods.base import (
+    LearnedMethod,
+    LearnedSettings,
+    PredictSettings,
+    TrainSettings,
+    setting,
+)
+
+
+class SrcnnSettings(LearnedSettings):
+    """Settings of the three-dimensional SRCNN."""
+
+    kernels: tuple[int, int, int] = setting(
+        (9, 1, 5), "Sides of the kernels: patch extraction, mapping, reconstruction", "voxel"
+    )
+    widths: tuple[int, int] = setting((32, 16), "Channels after the first two convolutions", "1")
+    train: TrainSettings = setting(
+        TrainSettings(
+            steps=1500, batch=4, patch=(32, 32, 32), learning_rate=1e-3, schedule="cosine"
+        ),
+        "How the network is trained",
+    )
+    predict: PredictSettings = setting(
+        PredictSettings(tile=(32, 128, 128)), "How volumes are restored"
+    )
+
+
+class Srcnn3d(LearnedMethod):
+    """Three 3D convolutions (extraction, mapping, reconstruction), batch norm, MSE, Adam.
+
+    After Bukka et al. 2025, section 2.1.2, who follow Wang et al. 2018; the best model by
+    validation loss is kept. Kernels and widths are not given there: 9, 1 and 5 as in the SRCNN of
+    Dong et al. 2016, half its channels.
+    """
+
+    Settings = SrcnnSettings
+    symmetries = "volume"
+
+    def build(self):
+        """Build the network; convolutions pad with zeros, so that the size is kept."""
+        from torch import nn
+
+        (a, b, c), (m, n) = self.settings.kernels, self.settings.widths
+        return {
+            self.restorer: nn.Sequential(
+                nn.Conv3d(1, m, a, padding=a // 2),
+                nn.BatchNorm3d(m),
+                nn.ReLU(),
+                nn.Conv3d(m, n, b, padding=b // 2),
+                nn.BatchNorm3d(n),
+                nn.ReLU(),
+                nn.Conv3d(n, 1, c, padding=c // 2),
+            )
+        }
+
+
+METHOD = Srcnn3d

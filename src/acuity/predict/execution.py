@@ -1,0 +1,107 @@
+"""How a trained network is run: device, precision and memory layout, as its card records them."""
+
+import copy
+import logging
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from acuity.errors import AcuityError
+
+logger = logging.getLogger("acuity.predict")
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+DEFAULT = {"device": "cpu", "precision": "float32", "layout": "contiguous"}
+
+
+def choose_device(wanted):
+    """Give the device that is wanted.
+
+    Parameters
+    ----------
+    wanted : {"auto", "cpu", "cuda", "mps"}
+        ``auto`` takes a GPU where there is one.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    AcuityError
+        If a GPU is demanded and there is none.
+    """
+    there = {
+        "cuda": torch.cuda.is_available,
+        "mps": torch.backends.mps.is_available,
+        "cpu": lambda: True,
+    }
+    if wanted == "auto":
+        return next(name for name, is_there in there.items() if is_there())
+    if not there[wanted]():
+        raise AcuityError(
+            f"device: {wanted!r} is demanded and this machine has no such GPU that torch "
+            f"{torch.__version__} can use; allowed here are auto and cpu"
+        )
+    return wanted
+
+
+def _fuse(module):
+    """Fold each batch normalisation into the convolution before it."""
+    for child in module.children():
+        _fuse(child)
+    if isinstance(module, nn.Sequential):
+        for n in range(len(module) - 1):
+            if isinstance(module[n], nn.Conv2d | nn.Conv3d) and isinstance(
+                module[n + 1], nn.BatchNorm2d | nn.BatchNorm3d
+            ):
+                module[n] = fuse_conv_bn_eval(module[n], module[n + 1])
+                module[n + 1] = nn.Identity()
+
+
+class Runner:
+    """Restores tiles with a trained network.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        The network; a copy of it is kept.
+    normalisation : dict
+        ``low`` and ``target``, each with ``mean`` and ``std``.
+    execution : dict
+        ``device``, ``precision`` and ``layout`` (``contiguous`` or ``channels_last``).
+    stacked : bool
+        Whether slices are channels (2.5D) or an axis (3D).
+    """
+
+    def __init__(self, network, normalisation, execution, *, stacked):
+        network = copy.deepcopy(network).eval()
+        _fuse(network)
+        self.device = torch.device(execution["device"])
+        self.dtype = PRECISIONS[execution["precision"]]
+        self.format = torch.contiguous_format
+        if execution["layout"] == "channels_last":
+            self.format = torch.channels_last if stacked else torch.channels_last_3d
+        self.network = network.to(device=self.device, dtype=self.dtype, memory_format=self.format)
+        self.low, self.target = normalisation["low"], normalisation["target"]
+        self.stacked = stacked
+
+    def __call__(self, tile):
+        """Restore a tile: float32 (z, y, x) to float32 (z, y, x)."""
+        return self.forward(self.prepare(tile)).cpu().numpy()
+
+    def prepare(self, tile):
+        """Normalise a tile and bring it to the device as a batch of one."""
+        image = torch.from_numpy(np.ascontiguousarray(tile, np.float32)).to(self.device)
+        image = (image - self.low["mean"]) / self.low["std"]
+        image = image[None] if self.stacked else image[None, None]
+        return image.to(dtype=self.dtype, memory_format=self.format)
+
+    def forward(self, batch):
+        """Run the network on a prepared batch and give back the intensities."""
+        with torch.inference_mode():
+            out = self.network(batch)[0]
+            out = out if self.stacked else out[0]
+            return out.float() * self.target["std"] + self.target["mean"]

@@ -1,0 +1,393 @@
+"""Pictures of a report: one slice of each volume, as small PNG files with a scale bar."""
+
+import io
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image, ImageDraw, ImageFont
+
+from acuity.errors import AcuityError
+from acuity.report.style import look, ordered
+from acuity.report.verdict import unit_text
+from acuity.volume import open_volume
+
+LARGEST = 512  # pixels along a picture's longer side
+MAP_COLOURS = "cividis_r"  # dark where alike, bright where not; safe for any colour vision
+_GREYS = 64  # grey steps under a coloured overlay: four tints share one palette
+
+# Okabe and Ito's sky blue, vermillion and yellow.
+TINTS = {
+    "agrees": ((0x56, 0xB4, 0xE9), 0.50, "in the truth and in the result"),
+    "missed": ((0xD5, 0x5E, 0x00), 0.85, "only in the truth: missed"),
+    "invented": ((0xF0, 0xE4, 0x42), 0.85, "only in the result: invented"),
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture of a sample.
+
+    Parameters
+    ----------
+    kind : str
+        ``slice`` (grey values), ``map`` (MS-SSIM) or ``pores`` (labels against the truth's).
+    method : str
+    level : float or None
+        None for the truth.
+    png : bytes
+    size : (int, int)
+        Width and height in pixels.
+    """
+
+    kind: str
+    method: str
+    level: float | None
+    png: bytes
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The pictures of one sample, all of the same slice.
+
+    Parameters
+    ----------
+    pictures : tuple of Picture
+        Truth first, then by level and method.
+    where : str
+        Which slice is shown, in words.
+    window : (float, float)
+        Intensities that are black and white in all slices.
+    map_range : (float, float) or None
+        MS-SSIM values at the two ends of the maps' colours.
+    """
+
+    pictures: tuple
+    where: str
+    window: tuple[float, float]
+    map_range: tuple[float, float] | None = None
+
+
+def gallery(volumes, maps=None, labels=None, *, position=0.5, largest=LARGEST):
+    """Make the pictures of one sample: the same slice of every volume.
+
+    Parameters
+    ----------
+    volumes : mapping of (str, float or None) to path-like or Volume
+        Image of each method and level; the truth's key is ``("truth", None)``.
+    maps, labels : mapping, optional
+        MS-SSIM maps and label volumes under the same keys.
+    position : float
+        Height of the slice as a fraction of the truth's (or else the first volume's) extent in z.
+    largest : int
+        Longest side of a picture in pixels.
+
+    Returns
+    -------
+    Gallery
+        Slices share one grey window, taken from the truth; maps share one range.
+
+    Raises
+    ------
+    AcuityError
+        If there is no volume, or one can't be read.
+    """
+    volumes, maps, labels = (
+        {_key(k): v for k, v in (m or {}).items()} for m in (volumes, maps, labels)
+    )
+    keys = _sorted(volumes)
+    if not keys:
+        raise AcuityError("report: no volume to show; at least one (method, level) is needed")
+    first = _open(volumes[keys[0]])
+    grid = first.grid
+    index = min(int(position * grid.shape[0]), grid.shape[0] - 1)
+    height = grid.origin[0] + index * grid.spacing[0]
+    planes = {key: _plane(_open(volumes[key]), height) for key in keys}
+    window = _window(planes[keys[0]][0])
+    pictures = []
+    shapes = {}
+    for key, (values, spacing) in planes.items():
+        size = shapes[key] = _size(values.shape, spacing, largest)
+        grey = _resize(values, size)
+        eight = _stretch(grey, window)
+        image = Image.fromarray(eight)
+        pixel = spacing[1] * values.shape[1] / size[0]
+        pictures.append(_picture("slice", key, image, pixel, grid.unit))
+    map_range = None
+    if maps:
+        shown = {
+            key: _plane(_open(maps[key]), height) for key in _sorted(maps) if key[0] != "truth"
+        }
+        map_range = _map_range([values for values, _ in shown.values()])
+        for key, (values, spacing) in shown.items():
+            size = _size(values.shape, spacing, largest)
+            image = _colour(_resize(values, size), map_range)
+            pixel = spacing[1] * values.shape[1] / size[0]
+            pictures.append(_picture("map", key, image, pixel, grid.unit))
+    truth = labels.get(("truth", None))
+    if truth is not None:
+        truth, spacing = _plane(_open(truth), height)
+        size = _size(truth.shape, spacing, largest)
+        pixel = spacing[1] * truth.shape[1] / size[0]
+        real = _resize(truth > 0, size)
+        for key in _sorted(labels):
+            if key not in planes:
+                continue
+            found, _ = _plane(_open(labels[key]), height)
+            image = _overlay(
+                _stretch(_resize(planes[key][0], size), window), real, _resize(found > 0, size)
+            )
+            pictures.append(_picture("pores", key, image, pixel, grid.unit))
+    where = f"slice {index + 1} of {grid.shape[0]}" if grid.shape[0] > 1 else "the image"
+    return Gallery(tuple(pictures), where, window, map_range)
+
+
+def mosaic(gallery, kind="slice", *, level_format="{:g}:1"):
+    """Lay one kind of a sample's pictures out: a row a method, a column a level.
+
+    Parameters
+    ----------
+    gallery : Gallery
+    kind : str
+        ``slice``, ``map`` or ``pores``.
+    level_format : str
+        How a level is written.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Where there is no such picture, a figure that says so.
+    """
+    pictures = [picture for picture in gallery.pictures if picture.kind == kind]
+    if not pictures:
+        figure = Figure((5, 2))
+        figure.text(0.5, 0.5, "Not measured for this sample", ha="center", color="#6a7078")
+        return figure
+    levels = sorted({p.level for p in pictures if p.level is not None})
+    methods = ordered(p.method for p in pictures)
+    cells = {(p.method, p.level): p for p in pictures}
+    width, height = pictures[0].size
+    side = 2.1
+    with matplotlib.rc_context({"font.size": 9, "text.parse_math": False}):
+        bar = 0.6 if kind == "map" else 0.25
+        figure = Figure(
+            (side * max(len(levels), 1) + 0.4, (side * height / width + 0.06) * len(methods) + bar),
+            layout="constrained",
+        )
+        grid = figure.subplots(len(methods), max(len(levels), 1), squeeze=False)
+        for row, method in zip(grid, methods, strict=True):
+            for column, axes in enumerate(row):
+                axes.set_axis_off()
+                level = levels[column] if levels else None
+                # The truth has no level: it stands once, at the left.
+                picture = cells.get((method, level))
+                if picture is None and column == 0:
+                    picture = cells.get((method, None))
+                if picture is None:
+                    continue
+                axes.imshow(np.asarray(Image.open(io.BytesIO(picture.png)).convert("RGB")))
+                title = look(method).name
+                if picture.level is not None:
+                    title += f", {level_format.format(picture.level)}"
+                axes.set_title(title, fontsize=8, pad=3)
+        if kind == "map":
+            scale = matplotlib.cm.ScalarMappable(
+                matplotlib.colors.Normalize(*gallery.map_range), MAP_COLOURS
+            )
+            figure.colorbar(
+                scale,
+                ax=grid.ravel().tolist(),
+                location="bottom",
+                label="MS-SSIM (1: like the truth)",
+                aspect=40,
+                shrink=0.7,
+            )
+        return figure
+
+
+def sample_figures(volumes, maps=None, labels=None, *, out_dir, level_format="{:g}:1", **options):
+    """Write one sample's picture tables for Snakemake's report.
+
+    Parameters
+    ----------
+    volumes, maps, labels : mapping
+        As for `gallery`.
+    out_dir : path-like
+        Folder.
+    level_format : str
+        How a level is written.
+    **options
+        As for `gallery`.
+
+    Returns
+    -------
+    list of pathlib.Path
+        ``slices.png``, ``maps.png`` and ``pores.png``, always all three.
+    """
+    shown = gallery(volumes, maps, labels, **options)
+    folder = Path(out_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for kind, name in (("slice", "slices"), ("map", "maps"), ("pores", "pores")):
+        files.append(folder / f"{name}.png")
+        figure = mosaic(shown, kind, level_format=level_format)
+        figure.savefig(files[-1], dpi=130, facecolor="white", metadata={"Software": None})
+    return files
+
+
+def _key(key):
+    method, level = key
+    if method == "truth" or level is None or (isinstance(level, float) and math.isnan(level)):
+        return str(method), None
+    return str(method), float(level)
+
+
+def _sorted(keys):
+    rank = {method: n for n, method in enumerate(ordered(method for method, _ in keys))}
+    return sorted(keys, key=lambda key: (key[1] is not None, key[1] or 0, rank[key[0]]))
+
+
+def _open(source):
+    return source if hasattr(source, "grid") else open_volume(source)
+
+
+def _plane(volume, height):
+    """The slice nearest to a height, with its voxel size along y and x."""
+    grid = volume.grid
+    index = round((height - grid.origin[0]) / grid.spacing[0])
+    index = min(max(index, 0), grid.shape[0] - 1)
+    values = volume.read(slice(index, index + 1), slice(None), slice(None))[0]
+    return np.asarray(values), grid.spacing[1:]
+
+
+def _window(values):
+    """Black and white, clear of a few extreme voxels."""
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        raise AcuityError("report: the slice to show holds no finite value")
+    low, high = (float(v) for v in np.quantile(finite, [0.002, 0.998]))
+    return (low, high) if high > low else (low, low + 1.0)
+
+
+def _map_range(planes):
+    """From a round number below nearly all values to 1."""
+    low = min(float(np.nanquantile(values, 0.01)) for values in planes)
+    return max(0.0, min(0.9, math.floor(low * 10) / 10)), 1.0
+
+
+def _size(shape, spacing, largest):
+    """Width and height in pixels that keep the proportions of the sample."""
+    height, width = shape[0] * spacing[0], shape[1] * spacing[1]
+    pixels = max(shape)
+    # A small slice is repeated a whole number of times, so that voxels stay visible.
+    longest = min(largest, pixels * max(1, largest // pixels))
+    scale = longest / max(height, width)
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _resize(values, size):
+    if values.dtype == bool:
+        resized = Image.fromarray(values.astype(np.uint8)).resize(size, Image.Resampling.NEAREST)
+        return np.asarray(resized).astype(bool)
+    smaller = size[0] < values.shape[1] or size[1] < values.shape[0]
+    how = Image.Resampling.BOX if smaller else Image.Resampling.NEAREST
+    return np.asarray(Image.fromarray(values.astype(np.float32)).resize(size, how))
+
+
+def _stretch(values, window):
+    low, high = window
+    scaled = (np.nan_to_num(values, nan=low) - low) / (high - low)
+    return (255 * np.clip(scaled, 0, 1) + 0.5).astype(np.uint8)
+
+
+def _colour(values, limits):
+    """Paint a map; unmeasured voxels are mid-grey."""
+    low, high = limits
+    steps = 127
+    unknown = ~np.isfinite(values)
+    scaled = np.clip((np.where(unknown, high, values) - low) / (high - low), 0, 1)
+    index = np.where(unknown, steps + 1, np.round(scaled * steps)).astype(np.uint8)
+    colours = matplotlib.colormaps[MAP_COLOURS](np.linspace(0, 1, steps + 1))[:, :3]
+    palette = np.concatenate([np.round(255 * colours), [[128, 128, 128]]]).astype(np.uint8)
+    image = Image.frombytes("P", (values.shape[1], values.shape[0]), index.tobytes())
+    image.putpalette(palette.tobytes())
+    return image
+
+
+def _overlay(grey, real, found):
+    """Tint voxels that both, only the truth, or only the result count as pore."""
+    tint = np.zeros(grey.shape, np.uint8)
+    tint[real & found], tint[real & ~found], tint[~real & found] = 1, 2, 3
+    index = tint * _GREYS + grey // (256 // _GREYS)
+    ramp = np.repeat(np.arange(_GREYS)[:, None] * (255 / (_GREYS - 1)), 3, axis=1)
+    palette = [ramp]
+    for colour, alpha, _ in TINTS.values():
+        palette.append((1 - alpha) * ramp + alpha * np.array(colour))
+    image = Image.frombytes("P", (grey.shape[1], grey.shape[0]), index.astype(np.uint8).tobytes())
+    image.putpalette(np.round(np.concatenate(palette)).astype(np.uint8).tobytes())
+    return image
+
+
+def _picture(kind, key, image, pixel, unit):
+    if image.mode == "P":
+        # The bar's black and white join the palette.
+        colours = np.frombuffer(bytes(image.getpalette()), np.uint8).reshape(-1, 3).astype(int)
+        black, white = (int(np.abs(colours - v).sum(1).argmin()) for v in (0, 255))
+    else:
+        black, white = 0, 255
+    _scale_bar(image, pixel, unit, black, white)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", optimize=True)
+    return Picture(kind, key[0], key[1], buffer.getvalue(), image.size)
+
+
+def bar_length(width, unit):
+    """Choose a scale bar: a round length of about a fifth of the width.
+
+    Parameters
+    ----------
+    width : float
+        Width of the picture in `unit`.
+    unit : str
+
+    Returns
+    -------
+    length : float
+        In `unit`.
+    label : str
+        With its unit, such as ``50 µm``.
+    """
+    power = 10.0 ** math.floor(math.log10(width / 4))
+    length = max(n * power for n in (1, 2, 5) if n * power <= width / 4)
+    if unit in ("um", "µm") and length < 1:
+        return length, f"{1000 * length:.3g} nm"
+    return length, f"{length:.6g} {unit_text(unit)}"
+
+
+def _scale_bar(image, pixel, unit, black, white):
+    width, height = image.size
+    if width < 120 or height < 60:
+        return
+    length, label = bar_length(width * pixel, unit)
+    long = round(length / pixel)
+    font = ImageFont.truetype(
+        str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans-Bold.ttf")),
+        max(11, round(width / 30)),
+    )
+    draw = ImageDraw.Draw(image)
+    draw.fontmode = "1"  # no half tones: a palette may lack them
+    left, top, right, bottom = draw.textbbox((0, 0), label, font=font)
+    pad = max(4, width // 90)
+    thick = max(3, width // 128)
+    box_width = max(long, right - left) + 2 * pad
+    box_height = bottom - top + thick + 3 * pad
+    x, y = pad, height - pad - box_height
+    draw.rectangle((x, y, x + box_width, y + box_height), fill=black)
+    draw.text((x + (box_width - right + left) / 2 - left, y + pad - top), label, white, font)
+    start = x + (box_width - long) // 2
+    base = y + box_height - pad
+    draw.rectangle((start, base - thick + 1, start + long - 1, base), fill=white)

@@ -1,0 +1,402 @@
+"""What the metrics say, in one row a sample, level and method, and in one plain sentence a sample."""
+
+import math
+import re
+
+import numpy as np
+import pandas as pd
+
+from acuity.report.style import look, ordered
+
+POOLED = "unseen"
+
+# A size class, and a result, is judged by these limits; the report states them beside the verdict.
+TRUSTED_RECALL = 0.9
+GOOD = {"recall": 0.95, "precision": 0.95, "porosity": 0.03}
+CARE = {"recall": 0.85, "precision": 0.85, "porosity": 0.10}
+# A class of fewer pores than this neither confirms nor refutes anything.
+FEWEST = 3
+
+GRADES = {
+    "good": "Good",
+    "care": "With care",
+    "poor": "Not to be trusted",
+    "none": "Not judged",
+}
+
+_TEXT = ("study", "sample", "method", "variant", "metric", "subset", "unit")
+_NUMBERS = ("level", "value", "low", "high", "n")
+
+
+def tidy(table):
+    """Bring a tidy table into the shape that the report reads.
+
+    Missing columns are added, numbers become floats (NaN where empty), and a method's variant
+    joins its name as ``method@variant``. The variant of MS-SSIM, its number of scales, stays.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame or None
+        As ``metrics.tsv``, or a curve, history or pore table with some of its columns.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A copy.
+    """
+    table = pd.DataFrame() if table is None else table.copy()
+    for column in _TEXT:
+        values = table[column] if column in table else pd.Series("", index=table.index)
+        table[column] = values.astype(object).where(values.notna(), "").astype(str)
+    for column in _NUMBERS:
+        values = table[column] if column in table else pd.Series(np.nan, index=table.index)
+        table[column] = pd.to_numeric(values, errors="coerce").astype(float)
+    joins = (table["variant"] != "") & ~table["metric"].str.startswith("ms_ssim")
+    joins &= ~table["method"].str.contains("@", regex=False)
+    table.loc[joins, "method"] += "@" + table.loc[joins, "variant"]
+    return table
+
+
+def size_class(subset):
+    """Read the bounds of a size class from the name of its subset.
+
+    Parameters
+    ----------
+    subset : str
+        Such as ``"10-15 um"``, ``"<10 um"`` or ``">=50 um"``.
+
+    Returns
+    -------
+    tuple of float, or None
+        Lower and upper equivalent diameter; None where the subset is no size class.
+    """
+    numbers = [float(n) for n in re.findall(r"\d+(?:\.\d+)?", subset)]
+    if len(numbers) == 2 and numbers[0] < numbers[1]:
+        return numbers[0], math.inf if numbers[1] >= 1000 else numbers[1]
+    if len(numbers) == 1 and re.match(r"\s*(<|below|under)", subset):
+        return 0.0, numbers[0]
+    if len(numbers) == 1 and re.match(r"\s*(>|≥|above|over|from)|.*\+\s*$", subset):
+        return numbers[0], math.inf
+    return None
+
+
+def by_size(metrics, metric):
+    """Pick one metric's rows that belong to size classes.
+
+    Parameters
+    ----------
+    metrics : pandas.DataFrame
+        Tidied.
+    metric : str
+        For example ``pore_recall``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows, with the columns ``lower`` and ``upper``, from small to large.
+    """
+    rows = metrics[(metrics["metric"] == metric) & (metrics["subset"] != "all")]
+    bounds = rows["subset"].map(size_class)
+    rows = rows[bounds.notna()].copy()
+    rows["lower"] = [b[0] for b in bounds.dropna()]
+    rows["upper"] = [b[1] for b in bounds.dropna()]
+    return rows.sort_values(["lower", "upper"], kind="stable")
+
+
+def floor_size(recalls, precisions=None):
+    """Find the size below which pores are not to be trusted.
+
+    Going from the largest class down, the floor is the lower bound of the last class in which at
+    least `TRUSTED_RECALL` of the pores were found (and, where given, as many of those shown are
+    real). Classes of fewer than `FEWEST` pores are passed over.
+
+    Parameters
+    ----------
+    recalls, precisions : pandas.DataFrame
+        Rows of `by_size` for one sample, level and method.
+
+    Returns
+    -------
+    float
+        0 where all sizes can be trusted, infinity where none can, NaN where nothing is known.
+    """
+
+    def passed(rows):
+        rows = rows[rows["value"].notna() & ~(rows["n"] < FEWEST)]
+        return {(r.lower, r.upper): r.value >= TRUSTED_RECALL for r in rows.itertuples()}
+
+    found = passed(recalls)
+    real = {} if precisions is None else passed(precisions)
+    if not found:
+        return math.nan
+    floor = math.inf
+    for bounds in sorted(found, reverse=True):
+        if not (found[bounds] and real.get(bounds, True)):
+            return floor
+        floor = bounds[0]
+    return 0.0
+
+
+def verdicts(metrics):
+    """Judge every sample, level and method.
+
+    Parameters
+    ----------
+    metrics : pandas.DataFrame
+        Tidied.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``sample level method recall recall_low recall_high precision f1 found_ratio
+        porosity_error sphericity_error psnr psnr_gain ssim ms_ssim fwhm floor grade best``. Errors
+        are relative to the truth and signed; ``psnr_gain`` is against the unrestored input;
+        ``best`` marks the best restoration of a sample and level. NaN where not measured.
+    """
+    whole = metrics[metrics["subset"].isin(["all", ""]) & (metrics["method"] != "")]
+    first = whole.drop_duplicates(["sample", "level", "method", "metric"])
+    wide = first.set_index(["sample", "level", "method", "metric"])
+    value, low, high = (wide[c].unstack("metric") for c in ("value", "low", "high"))
+    truths = _truths(first)
+    small = by_size(metrics, "pore_recall")
+    small_real = by_size(metrics, "pore_precision")
+    recalls = dict(tuple(small.groupby(["sample", "level", "method"])))
+    precisions = dict(tuple(small_real.groupby(["sample", "level", "method"])))
+    rows = []
+    columns = set(value.columns)
+    records = value.to_dict("index")
+    lows, highs = low.to_dict("index"), high.to_dict("index")
+    for (sample, level, method), record in records.items():
+        if method == "truth" or math.isnan(level):
+            continue
+
+        def get(name, record=record):
+            return record[name] if name in columns else math.nan
+
+        key = (sample, level, method)
+        truth = truths.get(sample, {})
+        before = records.get((sample, level, "input"), {}).get("psnr", math.nan)
+        row = {
+            "sample": sample,
+            "level": level,
+            "method": method,
+            "recall": get("pore_recall"),
+            "recall_low": lows[key].get("pore_recall", math.nan),
+            "recall_high": highs[key].get("pore_recall", math.nan),
+            "precision": get("pore_precision"),
+            "f1": get("pore_f1"),
+            "found_ratio": get("pores_found_ratio"),
+            "porosity_error": _relative(get("porosity"), truth.get("porosity")),
+            "sphericity_error": _relative(get("sphericity_mesh"), truth.get("sphericity_mesh")),
+            "psnr": get("psnr"),
+            "psnr_gain": get("psnr") - before,
+            "ssim": get("ssim"),
+            "ms_ssim": get("ms_ssim_matlab"),
+            "fwhm": get("resolution_fwhm"),
+            "floor": floor_size(recalls[key], precisions.get(key)) if key in recalls else math.nan,
+        }
+        if math.isnan(row["f1"]) and row["recall"] + row["precision"] > 0:
+            row["f1"] = 2 * row["recall"] * row["precision"] / (row["recall"] + row["precision"])
+        row["grade"] = grade(row)
+        rows.append(row)
+    table = pd.DataFrame(rows, columns=_COLUMNS)
+    table["best"] = False
+    for _, group in table[table["method"] != "input"].groupby(["sample", "level"]):
+        for criterion in ("f1", "ssim", "psnr"):
+            scores = group[criterion].dropna()
+            if len(scores):
+                table.loc[scores.idxmax(), "best"] = True
+                break
+    rank = {method: n for n, method in enumerate(ordered(table["method"]))}
+    order = table["sample"].map(lambda s: (s != POOLED, s))
+    table = table.assign(_sample=order, _method=table["method"].map(rank))
+    table = table.sort_values(["_sample", "level", "_method"], kind="stable")
+    return table.drop(columns=["_sample", "_method"]).reset_index(drop=True)
+
+
+_COLUMNS = [
+    "sample",
+    "level",
+    "method",
+    "recall",
+    "recall_low",
+    "recall_high",
+    "precision",
+    "f1",
+    "found_ratio",
+    "porosity_error",
+    "sphericity_error",
+    "psnr",
+    "psnr_gain",
+    "ssim",
+    "ms_ssim",
+    "fwhm",
+    "floor",
+    "grade",
+]
+
+
+def _truths(first):
+    """Truth's porosity and sphericity of each sample; pooled: its own row, else the mean."""
+    truth = first[(first["method"] == "truth") & first["value"].notna()]
+    truth = truth.drop_duplicates(["sample", "metric"])
+    found = {s: dict(zip(g["metric"], g["value"], strict=True)) for s, g in truth.groupby("sample")}
+    if POOLED not in found and found:
+        found[POOLED] = truth.groupby("metric")["value"].mean().to_dict()
+    return found
+
+
+def _relative(value, truth):
+    if truth is None or not truth or math.isnan(value):
+        return math.nan
+    return value / truth - 1
+
+
+def grade(row):
+    """Grade one row of `verdicts` by the stated limits.
+
+    Parameters
+    ----------
+    row : mapping
+        With ``recall``, ``precision`` and ``porosity_error``.
+
+    Returns
+    -------
+    str
+        ``good``, ``care``, ``poor``, or ``none`` where the recall was not measured.
+    """
+    if math.isnan(row["recall"]):
+        return "none"
+    for name, limits in (("good", GOOD), ("care", CARE)):
+        precise = math.isnan(row["precision"]) or row["precision"] >= limits["precision"]
+        error = row["porosity_error"]
+        porous = math.isnan(error) or abs(error) <= limits["porosity"]
+        if row["recall"] >= limits["recall"] and precise and porous:
+            return name
+    return "poor"
+
+
+def percent(value, digits=0):
+    """Write a fraction as a percentage that never rounds up to a perfect score.
+
+    Parameters
+    ----------
+    value : float
+        A fraction.
+    digits : int
+        Decimals.
+
+    Returns
+    -------
+    str
+        Such as ``88 %``; a dash for NaN. 0.9996 is ``99.9 %`` rather than 100 %.
+    """
+    if value is None or math.isnan(value):
+        return "–"
+    text = f"{100 * value:.{digits}f}"
+    if value < 1 and float(text) >= 100:
+        text = f"{math.floor(1000 * value) / 10:.1f}"
+    return f"{text} %"
+
+
+def signed(value):
+    """Write a relative error in words: ``2 % too low``, ``right to 1 %``."""
+    if math.isnan(value):
+        return ""
+    if abs(value) < 0.0095:
+        return "right to within 1 %"
+    return f"{abs(100 * value):.0f} % too {'low' if value < 0 else 'high'}"
+
+
+def sentences(table, *, level_format="{:g}:1", unit="um"):
+    """Say in one sentence a sample how far its results can be trusted.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Of `verdicts`.
+    level_format : str
+        How a level is written.
+    unit : str
+        Unit of pore sizes.
+
+    Returns
+    -------
+    dict of str to (str, str)
+        Sample to its grade at the hardest level and its sentence.
+    """
+    return {
+        sample: _sentence(group, level_format, unit)
+        for sample, group in table.groupby("sample", sort=False)
+    }
+
+
+def _sentence(group, level_format, unit):
+    best = group[group["best"]].sort_values("level")
+    if not len(best):
+        if len(group):
+            return "none", "No restoration was measured; only the unrestored input is shown."
+        return "none", "Nothing was measured."
+    hard = best.iloc[-1]
+    level = level_format.format(hard["level"])
+    name = look(hard["method"]).name
+    unrestored = group[(group["level"] == hard["level"]) & (group["method"] == "input")]
+    if math.isnan(hard["recall"]):
+        return hard["grade"], _image_sentence(hard, level, name)
+    text = ""
+    if hard["grade"] != "good":
+        good = best[best["grade"] == "good"]["level"]
+        # Trusted up to a level means at every easier level too.
+        upto = [v for v in good if (best[best["level"] <= v]["grade"] == "good").all()]
+        if upto:
+            text = f"Good up to {level_format.format(max(upto))}; at "
+    text += level if text else f"At {level}"
+    text += f" {name} found {percent(hard['recall'])} of the pores"
+    if not math.isnan(hard["recall_low"]) and not math.isnan(hard["recall_high"]):
+        text += f" (95 % interval {100 * hard['recall_low']:.0f} to {percent(hard['recall_high'])})"
+    if not math.isnan(hard["precision"]):
+        wrong = 1 - hard["precision"]
+        text += (
+            ", showed none that is not real"
+            if wrong <= 0
+            else f", {percent(wrong)} of what it shows is not real"
+            if wrong >= 0.005
+            else ", fewer than 1 in 200 of those it shows are not real"
+        )
+    if not math.isnan(hard["porosity_error"]):
+        text += f", porosity is {signed(hard['porosity_error'])}"
+    text += "; " + _floor_words(hard["floor"], unit)
+    if len(unrestored) and unrestored.iloc[0]["f1"] >= hard["f1"]:
+        text += "; the unrestored input does no worse, so nothing was gained at this level"
+    return hard["grade"], text.removesuffix("; ") + "."
+
+
+def _floor_words(floor, unit):
+    if math.isnan(floor):
+        return ""
+    if floor == 0:
+        return "pores of all sizes present can be trusted"
+    if math.isinf(floor):
+        return "pores of no size reach the limit for trust"
+    return f"pores below {floor:g} {unit_text(unit)} are not to be trusted"
+
+
+def _image_sentence(hard, level, name):
+    parts = []
+    if not math.isnan(hard["psnr_gain"]):
+        gain = hard["psnr_gain"]
+        parts.append(
+            f"is {abs(gain):.1f} dB {'closer to' if gain >= 0 else 'further from'} the reference "
+            "than the unrestored input"
+        )
+    if not math.isnan(hard["ssim"]):
+        parts.append(f"reaches a structural similarity of {hard['ssim']:.2f}")
+    if not parts and not math.isnan(hard["psnr"]):
+        parts.append(f"reaches a PSNR of {hard['psnr']:.1f} dB")
+    said = " and ".join(parts) or "was run but not measured"
+    return f"At {level} {name} {said}; no pores were measured, so no trust is judged."
+
+
+def unit_text(unit):
+    """Write a unit as it is printed: ``um`` as ``µm``."""
+    return {"um": "µm", "micrometer": "µm", "nanometer": "nm", "": "voxels"}.get(unit, unit)

@@ -1,0 +1,215 @@
+"""Automatic segmentation of pores: threshold, closing, separation, labels.
+
+The route of Bukka et al. 2025 (section 2.5): automatic threshold, small holes filled by a
+closing, merged objects separated, labels for analysis; optional non-local means beforehand.
+"""
+
+import edt
+import numba
+import numpy as np
+
+from acuity.errors import AcuityError
+from acuity.segment.mask import cylinder
+from acuity.segment.nlm import nlm as non_local_means
+from acuity.segment.separate import components, drop_small, separate
+from acuity.volume import Volume, write_volume
+
+
+def otsu(values, bins=1024):
+    """Otsu's threshold of some values (Otsu 1979, doi:10.1109/TSMC.1979.4310076).
+
+    The histogram spans the 0.01st to the 99.99th percentile, so that single outliers do not
+    coarsen it.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        Any shape, finite.
+    bins : int
+        Number of histogram bins.
+
+    Returns
+    -------
+    float
+        The value that separates the classes best: lower class <= threshold < upper class.
+    """
+    values = np.asarray(values).ravel()
+    if values.size == 0:
+        raise AcuityError("Otsu's threshold: there are no voxels in the mask")
+    sample = values[:: max(1, values.size // 1_000_000)]
+    low, high = np.percentile(sample, [0.01, 99.99])
+    if not high > low:
+        low, high = float(values.min()), float(values.max())
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise AcuityError("Otsu's threshold: the volume holds NaN or infinite voxels")
+    if not high > low:
+        raise AcuityError(
+            f"Otsu's threshold: every voxel in the mask is {low:g}; two classes are needed"
+        )
+    count, edges = np.histogram(values, bins, range=(low, high))
+    centre = 0.5 * (edges[1:] + edges[:-1])
+    below = np.cumsum(count)
+    above = below[-1] - below
+    mass = np.cumsum(count * centre)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = below * above * (mass / below - (mass[-1] - mass) / above) ** 2
+    between[~np.isfinite(between)] = -1.0
+    best = np.flatnonzero(between == between.max())
+    # A gap between the classes is a plateau: its middle is the fairest cut.
+    return float(0.5 * (edges[best[0] + 1] + edges[best[-1] + 1]))
+
+
+def closing_ball(binary, radius):
+    """Binary closing with a ball of `radius` voxels; nothing is lost at the volume's border."""
+    if radius <= 0:
+        return binary
+    threads = numba.get_num_threads()
+    limit = radius * radius + 1e-3
+    far = edt.edtsq(np.ascontiguousarray(~binary), black_border=False, parallel=threads)
+    grown = far <= limit
+    near = edt.edtsq(grown, black_border=False, parallel=threads)
+    return (near > limit) | binary
+
+
+def segment_array(
+    data,
+    *,
+    objects="dark",
+    threshold="otsu",
+    closing=1,
+    separation=0.75,
+    smallest=30,
+    nlm=False,
+    mask_radius=None,
+    anisotropy=(1.0, 1.0, 1.0),
+):
+    """Segment a volume in memory; see `segment` for the parameters.
+
+    Returns
+    -------
+    (numpy.ndarray, dict)
+        Labels, uint32 (z, y, x), 1 to n, and the figures that `segment` returns.
+    """
+    if objects not in ("dark", "bright"):
+        raise AcuityError(f"segment: objects is {objects!r}; allowed are 'dark' and 'bright'")
+    data = np.ascontiguousarray(data, np.float32)
+    if data.ndim != 3 or data.size == 0:
+        raise AcuityError(f"segment: the volume has shape {data.shape}; (z, y, x) is needed")
+    mask = cylinder(data.shape, mask_radius)
+    if not mask.any():
+        raise AcuityError(f"segment: no voxel lies in the mask of radius {mask_radius}")
+    inside = data if mask.all() else data[:, mask]
+    low, high = float(inside.min()), float(inside.max())
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise AcuityError("segment: the volume holds NaN or infinite voxels")
+    if not high > low:
+        raise AcuityError(f"segment: every voxel is {low:g}; a constant volume has no objects")
+    sigma = None
+    if nlm:
+        data, sigma = non_local_means(data)
+        inside = data if mask.all() else data[:, mask]
+    if threshold == "otsu":
+        value = otsu(inside)
+    elif isinstance(threshold, int | float) and not isinstance(threshold, bool):
+        value = float(threshold)
+    else:
+        raise AcuityError(f"segment: threshold is {threshold!r}; allowed are 'otsu' or a number")
+    del inside
+    binary = data <= value if objects == "dark" else data > value
+    binary &= mask
+    binary = closing_ball(binary, closing)
+    binary &= mask
+    porosity = float(binary.sum() / (mask.sum() * data.shape[0]))
+    labels, n = components(binary)
+    del binary
+    before = n = drop_small(labels, n, smallest)
+    if separation is not None and n:
+        n = separate(labels, n, separation, anisotropy)
+        n = drop_small(labels, n, smallest)
+    report = {
+        "threshold": value,
+        "objects": n,
+        "objects_before_separation": before,
+        "fraction": porosity,
+        "nlm_sigma": sigma,
+    }
+    return labels, report
+
+
+def segment(
+    volume,
+    output,
+    *,
+    objects="dark",
+    threshold="otsu",
+    closing=1,
+    separation=0.75,
+    smallest=30,
+    nlm=False,
+    mask_radius=None,
+):
+    """Segment a volume into labelled objects and write the label volume.
+
+    The whole volume is held in memory, about 24 bytes a voxel at the peak.
+
+    Parameters
+    ----------
+    volume : acuity.volume.Volume
+        The grey-level volume (z, y, x).
+    output : path
+        The label volume to write, ``X.ome.zarr``: uint32, 0 for background.
+    objects : {"dark", "bright"}
+        Whether objects (pores) are darker or brighter than the rest.
+    threshold : "otsu" or float
+        Otsu's threshold of the voxels in the mask, or a grey value.
+    closing : float
+        Radius in voxels of the ball that closes small holes; 0 for none.
+    separation : float or None
+        Depth in voxels (h) below which two parts of an object are not separated; None to leave
+        touching objects together.
+    smallest : int
+        Objects of fewer voxels are dropped, before and after the separation.
+    nlm : bool
+        Smooth by non-local means before thresholding.
+    mask_radius : float or None
+        Radius in voxels of the cylinder along z that is sample; None for the whole volume.
+
+    Returns
+    -------
+    dict
+        threshold (grey value), objects, objects_before_separation (counts), fraction (of the
+        mask that is object, before small ones are dropped), nlm_sigma (noise found, or None).
+
+    Raises
+    ------
+    AcuityError
+        For a constant or empty volume, NaN, an empty mask, or an unknown setting.
+    """
+    data = np.asarray(volume.read(slice(None), slice(None), slice(None)))
+    spacing = np.asarray(volume.grid.spacing, float)
+    labels, report = segment_array(
+        data,
+        objects=objects,
+        threshold=threshold,
+        closing=closing,
+        separation=separation,
+        smallest=smallest,
+        nlm=nlm,
+        mask_radius=mask_radius,
+        anisotropy=tuple(spacing / spacing.min()),
+    )
+    step = {
+        "step": "segment",
+        "objects": objects,
+        "threshold": report["threshold"],
+        "closing": closing,
+        "separation": separation,
+        "smallest": smallest,
+        "nlm": bool(nlm),
+        "mask_radius": mask_radius,
+    }
+    write_volume(
+        output,
+        Volume(labels, volume.grid, intensity="label", provenance=(*volume.provenance, step)),
+    )
+    return report

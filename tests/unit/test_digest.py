@@ -1,0 +1,112 @@
+"""The digest changes with the code that a script reaches, and with nothing else."""
+
+import ast
+import shutil
+from pathlib import Path
+
+import pytest
+
+from acuity import digest as digest_module
+from acuity.digest import closure, digest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "src" / "acuity"
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    """A copy of the package and scripts that a test may edit."""
+    shutil.copytree(PACKAGE, tmp_path / "acuity", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
+    monkeypatch.setattr(digest_module, "ROOT", tmp_path / "acuity")
+    clear()
+    yield tmp_path
+    clear()
+
+
+def clear():
+    for function in (digest_module._imports, digest_module._tree_digest):
+        function.cache_clear()
+
+
+def edited(tree, file, old="", new="", append=""):
+    path = tree / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1) + append)
+    clear()
+
+
+def test_comment_docstring_and_touch_do_not_count(tree):
+    script = tree / "scripts" / "spheres.py"
+    before = digest(script)
+    edited(tree, "acuity/simulate/foam.py", append="\n# a remark\n")
+    edited(tree, "acuity/tables.py", old='"""Tab-separated', new='"""Any tab-separated')
+    edited(tree, "scripts/spheres.py", append="\n\n# another\n")
+    assert digest(script) == before
+
+
+def test_code_counts_in_script_and_library(tree):
+    script = tree / "scripts" / "spheres.py"
+    before = digest(script)
+    edited(tree, "acuity/tables.py", append="\nEXTRA = 1\n")
+    after = digest(script)
+    assert after != before
+    edited(tree, "scripts/spheres.py", append="\nEXTRA = 1\n")
+    assert digest(script) != after
+
+
+def test_unreached_module_does_not_count(tree):
+    script = tree / "scripts" / "spheres.py"
+    before = digest(script)
+    edited(tree, "acuity/measure/quality.py", append="\nEXTRA = 1\n")
+    assert digest(script) == before
+
+
+def test_a_method_counts_for_itself_alone(tree):
+    script = tree / "scripts" / "predict.py"
+    before = {name: digest(script, method=name) for name in ("deepnet", "richardson_lucy")}
+    edited(tree, "acuity/methods/richardson_lucy.py", append="\nEXTRA = 1\n")
+    assert digest(script, method="deepnet") == before["deepnet"]
+    assert digest(script, method="richardson_lucy") != before["richardson_lucy"]
+
+
+def test_scripts_never_reach_the_study_nor_all_methods():
+    for script in (ROOT / "scripts").glob("*.py"):
+        reached = closure(script)
+        assert "acuity.study" not in reached, script.name
+        methods = {name for name in reached if name.startswith("acuity.methods.")}
+        assert methods <= {"acuity.methods.base"}, (script.name, methods)
+
+
+def test_library_never_imports_snakemake_and_inits_are_empty():
+    for path in PACKAGE.rglob("*.py"):
+        if path.name == "__init__.py":
+            assert path.read_text() == "", path
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module]
+            else:
+                continue
+            assert not any(name.split(".")[0] == "snakemake" for name in names), path
+
+
+def test_the_only_dynamic_import_is_the_loader_of_methods():
+    found = []
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            called = getattr(node, "func", None)
+            name = getattr(called, "attr", getattr(called, "id", None))
+            if isinstance(node, ast.Call) and name in {
+                "import_module",
+                "__import__",
+                "exec",
+                "eval",
+            }:
+                # torch's module.eval() is no evaluation of code
+                if name == "eval" and isinstance(called, ast.Attribute):
+                    continue
+                found.append(path.relative_to(PACKAGE).as_posix())
+    assert found == ["methods/base.py"]

@@ -1,0 +1,181 @@
+"""The study file: what is right is read, what is wrong is said in one sentence."""
+
+import copy
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from acuity import study as study_module
+from acuity.errors import AcuityError
+from acuity.methods.base import known, load
+from acuity.study import check_length, read_study, schema
+
+ROOT = Path(__file__).parents[2]
+
+GOOD = {
+    "study": "mine",
+    "samples": "samples.tsv",
+    "foam": {"size": 64, "diameter": [6, 20]},
+    "levels": [3, 5],
+    "methods": {"deepnet": {}, "richardson_lucy": None},
+}
+SHEET = "sample\trole\tseed\na\ttrain\t1\nb\ttest\t2\n"
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write_study(change=None, sheet=SHEET):
+        content = copy.deepcopy(GOOD)
+        if change:
+            change(content)
+        (tmp_path / "study.yaml").write_text(yaml.safe_dump(content))
+        (tmp_path / "samples.tsv").write_text(sheet)
+        return tmp_path / "study.yaml"
+
+    return write_study
+
+
+def sentence(path):
+    with pytest.raises(AcuityError) as caught:
+        read_study(path)
+    text = str(caught.value)
+    assert "\n" not in text
+    assert path.parent.name in text
+    return text
+
+
+def test_good_study(write):
+    study, samples = read_study(write())
+    assert study.study == "mine"
+    assert study.levels == (3, 5)
+    assert [sample.seed for sample in samples] == [1, 2]
+    assert study.methods["richardson_lucy"]["iterations"] == 30
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda c: c.update(levells=[1]), ["'levells'", "not known", "'levels'"]),
+        (lambda c: c["foam"].update(sise=3), ["'foam.sise'", "not known", "'size'"]),
+        (lambda c: c.pop("levels"), ["'levels'", "missing"]),
+        (lambda c: c.update(levels=[3, -1]), ["levels", "-1", "greater than 0"]),
+        (lambda c: c.update(levels=[3, 1000]), ["levels", "1000", "less than or equal to 64"]),
+        (lambda c: c.update(levels=[0.5]), ["target_level", "0.5"]),
+        (lambda c: c.update(levels=[3, 3]), ["twice"]),
+        (lambda c: c.update(levels="three"), ["levels", "'three'"]),
+        (lambda c: c.update(study="../up"), ["study", "'../up'", "letters"]),
+        (lambda c: c.update(study="<script>"), ["study", "<script>"]),
+        (lambda c: c["methods"].update(deepnett={}), ["deepnett", "deepnet"]),
+        (lambda c: c["methods"].update(deepnet={"stepps": 3}), ["stepps", "not known"]),
+        (
+            lambda c: c["methods"].update(richardson_lucy={"iterations": -2}),
+            ["methods.richardson_lucy.iterations", "-2"],
+        ),
+        (lambda c: c["methods"].update(linear={}), ["methods.linear", "downsample"]),
+        (lambda c: c["foam"].update(voxel_size="1"), ["voxel_size", "'1'", "unit"]),
+        (lambda c: c["foam"].update(voxel_size="0 um"), ["voxel_size", "'0 um'"]),
+        (lambda c: c["foam"].update(diameter=[20, 6]), ["diameter"]),
+        (lambda c: c.update(judge_training=["srcnn3d"]), ["judge_training", "srcnn3d"]),
+        (lambda c: c.update(samples="none.tsv"), ["samples", "none.tsv"]),
+        (lambda c: c.update(segment={"objects": "grey"}), ["segment.objects", "'grey'", "'dark'"]),
+    ],
+)
+def test_mistakes_are_one_sentence(write, change, words):
+    text = sentence(write(change))
+    for word in words:
+        assert word in text, text
+
+
+@pytest.mark.parametrize(
+    ("sheet", "words"),
+    [
+        ("sample\trole\tseed\n../x\ttrain\t1\nb\ttest\t2\n", ["line 2", "'../x'", "letters"]),
+        ("sample\trole\tseed\n<script>\ttrain\t1\nb\ttest\t2\n", ["line 2", "<script>"]),
+        ("sample\trole\tseed\na\ttrain\t1\na\ttest\t2\n", ["'a'", "2 times"]),
+        ("sample\trole\tseed\na\ttrain\t1\nb\ttest\t1\n", ["same seed"]),
+        ("sample\trole\tseed\na\ttrain\t1\n", ["role test"]),
+        ("sample\trole\tseed\nb\ttest\t2\n", ["role train"]),
+        ("sample\trole\tseed\na\ttrian\t1\nb\ttest\t2\n", ["line 2", "role", "'trian'"]),
+        ("sample\trole\tseed\nindex\ttrain\t1\nb\ttest\t2\n", ["index", "reserved"]),
+        ("sample\trole\na\ttrain\nb\ttest\n", ["line 2", "seed"]),
+        ("sample\trole\tseed\tcolour\na\ttrain\t1\tred\nb\ttest\t2\t\n", ["'colour'", "not known"]),
+        ("", ["sample sheet"]),
+    ],
+)
+def test_sample_sheet_mistakes(write, sheet, words):
+    text = sentence(write(sheet=sheet))
+    for word in words:
+        assert word in text, text
+
+
+def test_import_study_needs_paths(write, tmp_path):
+    def imports(content):
+        del content["foam"]
+
+    text = sentence(write(imports))
+    assert "path" in text
+    sheet = "sample\trole\tpath\na\ttrain\tx.tif\nb\ttest\tx.tif\n"
+    assert "x.tif" in sentence(write(imports, sheet))
+    (tmp_path / "x.tif").write_bytes(b"")
+    _, samples = read_study(write(imports, sheet))
+    assert Path(samples[0].path) == tmp_path / "x.tif"
+
+
+def test_not_yaml(tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text("a: [1\n")
+    assert "YAML" in sentence(path)
+    path.write_text("- 1\n")
+    assert "mapping" in sentence(path)
+    assert "no such" in sentence(tmp_path / "absent.yaml")
+
+
+def test_no_code_in_yaml(tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text("study: !!python/object/apply:os.getcwd []\n")
+    assert "YAML" in sentence(path)
+
+
+def test_lengths():
+    assert check_length("20 10 10 nm") == "20 10 10 nm"
+    for wrong in ("10", "nm", "-1 nm", "10 20 nm", "10 px", "0 um"):
+        with pytest.raises(ValueError, match="found"):
+            check_length(wrong)
+
+
+def models():
+    for name in ("Study", "Foam", "Degrade", "Segment", "Measure", "Sample"):
+        yield getattr(study_module, name)
+    for name in known():
+        yield load(name).Settings
+
+
+@pytest.mark.parametrize(
+    "model", list(models()), ids=lambda model: f"{model.__module__}.{model.__name__}"
+)
+def test_every_field_has_description_and_unit(model):
+    assert issubclass(model, BaseModel)
+    assert model.model_config["extra"] == "forbid"
+    for name, field in model.model_fields.items():
+        assert field.description, name
+        assert (field.json_schema_extra or {}).get("unit"), name
+
+
+def test_schema_is_current():
+    stored = json.loads((ROOT / "config" / "study.schema.json").read_text())
+    assert stored == json.loads(json.dumps(schema())), (
+        "run: acuity schema > config/study.schema.json"
+    )
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "config").rglob("*.yaml")), ids=lambda path: path.stem
+)
+def test_studies_that_come_with_it_are_sound(path):
+    if path.stem == "sand" and not (ROOT / "../shared/data/ct/sand_100x200x200_u8.tif").exists():
+        assert "sand_100x200x200_u8.tif" in sentence(path)
+    else:
+        read_study(path)
