@@ -2,7 +2,7 @@
 
 snakemake                            the demo study (config/config.yaml)
 snakemake --configfile STUDY.yaml    another study, and nothing of the demo
-snakemake metrics | report | ...     one target of the study
+snakemake train_all | metrics | ...  one target of the study
 """
 
 from snakemake.utils import min_version
@@ -31,6 +31,29 @@ include: "rules/predict.smk"
 include: "rules/segment.smk"
 include: "rules/measure.smk"
 include: "rules/report.smk"
+
+
+rule ingest_all:
+    """All imported volumes."""
+    input:
+        [target(sample) for sample in SAMPLE],
+
+
+rule degrade_all:
+    """All low-resolution volumes."""
+    input:
+        [low(sample, level) for sample in SAMPLE for level in LEVELS],
+
+
+rule train_all:
+    """All models."""
+    input:
+        [
+            results(f"train/{method}/level{level}/model.json")
+            for method in METHODS
+            if learned(method)
+            for level in LEVELS
+        ],
 
 
 onerror:

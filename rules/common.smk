@@ -80,6 +80,10 @@ def method_class(method):
     return load(method.split("@")[0])
 
 
+def settings(method):
+    return method_class(method).Settings(**STUDY.methods.get(method, {}))
+
+
 def learned(method):
     return method != "input" and method_class(method).learned
 

@@ -33,8 +33,8 @@ rule predict:
         gpu=lambda w: int(learned(w.method)),
     params:
         cfg=lambda w: {
-            "method": predict_method(w).split("@")[0],
-            "settings": STUDY.methods.get(w.method, {}),
+            "method_name": predict_method(w).split("@")[0],
+            "settings": settings(predict_method(w)).for_prediction(),
             "level": float(w.level),
             "scale": list(STUDY.scale),
         },

@@ -1,7 +1,7 @@
 """Automatic segmentation: threshold, closing, separation, labels.
 
 Needs  a restored volume, the unrestored input or the truth
-Makes  segment/{sample}/{image}.ome.zarr
+Makes  segment/{sample}/{image}.ome.zarr, measure/{sample}/{image}/segment.tsv
 """
 
 
@@ -16,7 +16,8 @@ rule segment:
     input:
         lambda w: image_volume(w.sample, w.image),
     output:
-        volume("segment/{sample}/{image}"),
+        labels=volume("segment/{sample}/{image}"),
+        table=results("measure/{sample}/{image}/segment.tsv"),
     log:
         logs("segment/{sample}/{image}"),
     benchmark:

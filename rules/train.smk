@@ -24,8 +24,8 @@ rule train:
     params:
         cfg=lambda w: {
             "study": STUDY.study,
-            "method": w.method.split("@")[0],
-            "settings": STUDY.methods[w.method],
+            "method_name": w.method.split("@")[0],
+            "settings": settings(w.method).for_training(),
             "level": float(w.level),
             "scale": list(STUDY.scale),
             "seed": seed_of("train", w.method, w.level),

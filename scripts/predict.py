@@ -1,14 +1,14 @@
 """Restore one volume: low-resolution volume (and model) -> restored volume."""
 
-from acuity.predict.predict import predict
-
 from acuity.job import job
+from acuity.predict.predict import predict
 
 with job(snakemake):
     predict(
-        low=snakemake.input.low,
+        low_path=snakemake.input.low,
         output=snakemake.output[0],
         model=snakemake.input.get("model"),
         card=snakemake.input.get("card"),
+        threads=snakemake.threads,
         **snakemake.params.cfg,
     )

@@ -1,8 +1,11 @@
-"""Label the objects of one image: volume -> label volume."""
+"""Label the objects of one image: volume -> label volume, table of what was done."""
 
 from acuity.job import job
 from acuity.segment.segment import segment
+from acuity.tables import write_rows
 from acuity.volume import open_volume
 
 with job(snakemake):
-    segment(open_volume(snakemake.input[0]), snakemake.output[0], **snakemake.params.cfg)
+    image = open_volume(snakemake.input[0])
+    summary = segment(image, snakemake.output.labels, **snakemake.params.cfg)
+    write_rows(summary, snakemake.output.table)

@@ -1,8 +1,7 @@
 """Train one method at one level: pairs of volumes -> model, card, history."""
 
-from acuity.train.train import train
-
 from acuity.job import job
+from acuity.train.train import train
 
 with job(snakemake):
     train(

@@ -55,3 +55,8 @@ def read_table(path, **kwargs):
         raise AcuityError(
             f"{path}: not a tab-separated table ({str(error).splitlines()[0]})"
         ) from None
+
+
+def write_rows(rows, path):
+    """Write a list of dicts as a table; see `write_table`."""
+    write_table(pd.DataFrame(rows), path)

@@ -528,6 +528,19 @@ def write_shard(array: zarr.Array, box: Box, block: np.ndarray) -> str:
     return hashlib.sha256(block.astype(block.dtype.newbyteorder("<"), copy=False)).hexdigest()
 
 
+def multiscales(grid: Grid) -> dict[str, Any]:
+    """Give the OME-Zarr metadata of an image with one level, an array named ``0``."""
+    unit = long_name(grid.unit)
+    place = [
+        {"type": "scale", "scale": list(grid.spacing)},
+        {"type": "translation", "translation": list(grid.origin)},
+    ]
+    return {
+        "axes": [{"name": axis, "type": "space", "unit": unit} for axis in "zyx"],
+        "datasets": [{"path": "0", "coordinateTransformations": place}],
+    }
+
+
 def finalise(
     path: str | os.PathLike,
     grid: Grid,
@@ -565,24 +578,11 @@ def finalise(
             )
         content.update(digests[index].encode())
     digest = content.hexdigest()
-    axes = [{"name": axis, "type": "space", "unit": long_name(grid.unit)} for axis in "zyx"]
-    place = [
-        {"type": "scale", "scale": list(grid.spacing)},
-        {"type": "translation", "translation": list(grid.origin)},
-    ]
     root = {
         "zarr_format": 3,
         "node_type": "group",
         "attributes": {
-            "ome": {
-                "version": "0.5",
-                "multiscales": [
-                    {
-                        "axes": axes,
-                        "datasets": [{"path": "0", "coordinateTransformations": place}],
-                    }
-                ],
-            },
+            "ome": {"version": "0.5", "multiscales": [multiscales(grid)]},
             "acuity": {
                 "digest": digest,
                 "shape": list(grid.shape),
@@ -835,7 +835,7 @@ class StoredArray(LazyArray):
             self._array = zarr.open_array(_CompleteStore(store / "0", read_only=True), mode="r")
         except Exception as error:
             raise AcuityError(
-                f"{store / '0' / 'zarr.json'}: cannot be read ({_reason(error)}); remove "
+                f"{store / '0' / 'zarr.json'}: cannot be read ({error_reason(error)}); remove "
                 f"{store} and run the step that makes it again."
             ) from error
         self.shape = self._array.shape
@@ -851,7 +851,7 @@ class StoredArray(LazyArray):
             raise self._blame(box, error) from error
 
     def _blame(self, box: Box, error: Exception) -> AcuityError:
-        name, reason = "a chunk", _reason(error)
+        name, reason = "a chunk", error_reason(error)
         for index, part in self.layout.boxes(box, chunks=True):
             try:
                 self._array[part]
@@ -862,7 +862,7 @@ class StoredArray(LazyArray):
                 )
                 file = _shard_file(self.store, shard)
                 name = f"chunk {index} in {file.relative_to(self.store)}"
-                reason = _reason(found) if file.exists() else "the file is missing"
+                reason = error_reason(found) if file.exists() else "the file is missing"
                 break
         return AcuityError(
             f"{self.store}: {name} cannot be read ({reason}); remove {self.store / 'zarr.json'} "
@@ -870,7 +870,7 @@ class StoredArray(LazyArray):
         )
 
 
-def _reason(error: Exception) -> str:
+def error_reason(error: Exception) -> str:
     """Give an error's message as one short line."""
     if "checksum do not match" in str(error):
         return "its checksum does not match"
@@ -893,9 +893,9 @@ def read_json(path: Path, what: str, remedy: str) -> dict:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise AcuityError(f"{path}: is not there, so {what}; {remedy}.") from error
     except (OSError, ValueError) as error:
-        raise AcuityError(f"{path}: cannot be read ({_reason(error)}), so {what}; {remedy}.") from (
-            error
-        )
+        raise AcuityError(
+            f"{path}: cannot be read ({error_reason(error)}), so {what}; {remedy}."
+        ) from (error)
     if not isinstance(content, dict):
         raise AcuityError(f"{path}: holds no JSON object, so {what}; {remedy}.")
     return content
@@ -932,7 +932,7 @@ def open_volume(path: str | os.PathLike) -> Volume:
         dtype = np.dtype(own["dtype"])
     except (KeyError, TypeError, ValueError) as error:
         raise AcuityError(
-            f"{store / 'zarr.json'}: not a volume written by Acuity ({_reason(error)!r} is missing "
+            f"{store / 'zarr.json'}: not a volume written by Acuity ({error_reason(error)!r} is missing "
             "or wrong); other OME-Zarr is read with ingest."
         ) from error
     data = StoredArray(store)

@@ -66,9 +66,7 @@ class Source:
         low = np.ascontiguousarray(low, np.float32)
         if self.factors == (1, 1, 1):
             return low
-        return interpolate(
-            low, [span[0] for span in spans], counts, self.factors, box, self.kernel
-        )
+        return interpolate(low, [span[0] for span in spans], counts, self.factors, box, self.kernel)
 
 
 def finer_grid(grid, factors):

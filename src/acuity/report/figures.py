@@ -29,6 +29,7 @@ from acuity.report.verdict import (
     percent,
     tidy,
     unit_text,
+    volume_word,
 )
 
 _PANEL = (3.9, 2.9)  # inches; about the width of a phone at 9 points
@@ -102,6 +103,8 @@ class Plot:
         Width and height of a panel in inches.
     extra : list of (str, dict)
         Further legend entries: label and properties of a matplotlib line.
+    patches : list of (str, str)
+        Further legend entries: label and colour of an area.
     """
 
     name: str
@@ -111,6 +114,7 @@ class Plot:
     legend: list = field(default_factory=list)
     panel_size: tuple = _PANEL
     extra: list = field(default_factory=list)
+    patches: list = field(default_factory=list)
 
     def figure(self, *, columns=3):
         """Draw all panels into one figure.
@@ -130,7 +134,7 @@ class Plot:
             across = 2 if count == 4 and columns == 3 else min(columns, count)
             down = math.ceil(count / across)
             width, height = self.panel_size
-            foot = 0.45 if self.legend or self.extra else 0.0
+            foot = 0.45 if self.legend or self.extra or self.patches else 0.0
             figure = Figure((width * across, height * down + foot), layout="constrained")
             if not self.panels:
                 figure.text(0.5, 0.5, "Not measured in this study", ha="center", color=MUTED)
@@ -143,6 +147,7 @@ class Plot:
                 axes.set_axis_off()
             handles = [_handle(m) for m in self.legend]
             handles += [Line2D([], [], label=label, **how) for label, how in self.extra]
+            handles += [Patch(color=colour, label=label) for label, colour in self.patches]
             if handles:
                 figure.legend(
                     handles=handles,
@@ -240,6 +245,7 @@ def plots(
     level_format="{:g}:1",
     level_title="Resolution ratio (input : target)",
     unit="um",
+    noun="pore",
 ):
     """Make the figures of a study, or of some samples.
 
@@ -262,15 +268,18 @@ def plots(
     level_format, level_title : str
         How a level is written (`str.format`), and the title of its axis.
     unit : str
-        Unit of pore sizes.
+        Unit of length of sizes and blur.
+    noun : str
+        What the objects are called, in the singular.
 
     Returns
     -------
     list of Plot
-        Always the same ten, in reading order; without panels where nothing was measured.
+        Always those of `NAMES`, in reading order; without panels where nothing was measured.
     """
-    metrics, pores, curves = tidy(metrics), tidy(pores), tidy(curves)
-    histories = tidy(histories)
+    metrics = tidy(metrics)
+    few = {"text": ("sample", "method", "variant"), "numbers": ("level",)}
+    pores, curves, histories = (tidy(table, **few) for table in (pores, curves, histories))
     training = set(training_samples)
     if samples is None:
         pooled = POOLED in set(metrics["sample"])
@@ -282,15 +291,16 @@ def plots(
         shown, beside = _mean(metrics, names), None
     pores = pores[pores["sample"].isin(names)] if len(pores) else pores
     curves = curves[curves["sample"].isin(names)] if len(curves) else curves
-    axis = _Axis(level_format, level_title)
+    axis = _Axis(level_format, level_title, unit_text(unit), noun)
     return [
         _quality(shown, beside, axis),
         _found(shown, beside, axis),
-        _size_classes(shown, "pore_recall", axis, unit),
-        _size_classes(shown, "pore_precision", axis, unit),
-        _histograms(pores, metrics[metrics["sample"].isin(names)], axis, unit),
+        _fates(shown, axis),
+        _size_classes(shown, "pore_recall", axis),
+        _size_classes(shown, "pore_precision", axis),
+        _histograms(pores, metrics[metrics["sample"].isin(names)], axis),
         _sphericity(pores, axis),
-        _resolution(curves, axis, unit),
+        _resolution(curves, axis),
         _similarity(shown, axis),
         _training(histories, axis, "psnr"),
         _training(histories, axis, "loss"),
@@ -325,6 +335,7 @@ def study_figures(metrics, pores=None, curves=None, histories=None, *, out_dir, 
 NAMES = (
     "quality",
     "pores_found",
+    "pore_fates",
     "recall_by_size",
     "precision_by_size",
     "pore_sizes",
@@ -338,10 +349,12 @@ NAMES = (
 
 @dataclass(frozen=True)
 class _Axis:
-    """How levels are written."""
+    """How levels, lengths and objects are written."""
 
     form: str
     title: str
+    unit: str
+    noun: str
 
     def text(self, level):
         return self.form.format(level)
@@ -362,8 +375,13 @@ def _mean(metrics, names):
     if rows["sample"].nunique() <= 1:
         return rows
     keys = ["method", "level", "metric", "subset"]
-    mean = rows.groupby(keys, dropna=False, sort=False).agg(value=("value", "mean"), n=("n", "sum"))
-    return mean.reset_index().assign(sample="", unit="", low=np.nan, high=np.nan, variant="")
+    groups = rows.groupby(keys, dropna=False, sort=False)
+    mean = groups.agg(value=("value", "mean"), total=("value", "sum"), n=("n", "sum"))
+    mean = mean.reset_index().assign(sample="", unit="", low=np.nan, high=np.nan, variant="")
+    # Counts add up as their n does.
+    counts = mean["metric"].isin(["pores_missed", "pores_false", "pores_split", "pores_merged"])
+    mean.loc[counts, "value"] = mean.loc[counts, "total"]
+    return mean
 
 
 def _all(metrics, metric):
@@ -469,7 +487,7 @@ def _quality(metrics, beside, axis):
         "Image quality against level",
         "Each restored image compared with the truth, voxel by voxel. A line above the grey input "
         "(below it for the error) is a gain. These figures reward smooth images and say little "
-        "about small pores: a high value alone is no reason for trust.",
+        f"about small {axis.noun}s: a high value alone is no reason for trust.",
         panels,
         ordered(methods),
         extra=[_HOLLOW] if trained else [],
@@ -485,15 +503,21 @@ def _power(value, _):
 
 
 def _found(metrics, beside, axis):
+    noun = axis.noun
     panels, methods, trained = [], set(), False
-    for metric, title, label in (
-        ("pore_recall", "Pores found (recall)", "Share of the true pores"),
-        ("pore_precision", "Pores shown that are real (precision)", "Share of the pores shown"),
-        ("pores_found_ratio", "Ratio of counts", "Pores shown / true pores"),
-    ):
-        rows = _all(metrics, metric)
-        if not len(rows):
-            continue
+    shown = [
+        (metric, _all(metrics, metric), title, label)
+        for metric, title, label in (
+            ("pore_recall", f"{noun.title()}s found (recall)", f"Share of the true {noun}s"),
+            ("pore_precision", f"Shown {noun}s that are real", f"Share of the {noun}s shown"),
+            ("pores_found_ratio", "Ratio of counts", f"{noun.title()}s shown / true {noun}s"),
+        )
+    ]
+    shown = [entry for entry in shown if len(entry[1])]
+    # One range for all panels, so that they compare; from 0 unless all values are high.
+    worst = min((rows["value"].min() for _, rows, _, _ in shown), default=0.0)
+    bottom = math.floor(10 * (worst - 0.1)) / 10 if worst > 0.5 else 0.0
+    for metric, rows, title, label in shown:
         hollow = _beside(beside, rows, metric)
         trained |= hollow is not None and len(hollow) > 0
         methods |= set(rows["method"])
@@ -505,20 +529,85 @@ def _found(metrics, beside, axis):
                 axes.axhline(1, color=INK, lw=1, zorder=1)
             elif metric == "pore_recall":
                 axes.axhline(TRUSTED_RECALL, color=MUTED, lw=0.9, ls=(0, (4, 3)), zorder=1)
-            axes.set_ylim(0, 1.04 * top)
+            axes.set_ylim(bottom, top + 0.03 * (top - bottom))
             axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
             axes.set_ylabel(label)
 
         panels.append(Panel(title, draw))
     return Plot(
         "pores_found",
-        "Pores found against level",
-        "Each pore shown is matched with at most one true pore that it overlaps by more than half. "
-        "Both shares should be near 100 %; whiskers are 95 % intervals. Distrust the ratio of "
-        "counts taken alone: invented pores make up for missed ones in it.",
+        f"{noun.title()}s found against level",
+        f"Each {noun} shown is matched with at most one true {noun} that it overlaps by more than "
+        "half. Both shares should be near 100 %; whiskers are 95 % intervals, the dashed line is "
+        f"{percent(TRUSTED_RECALL)}. Distrust the ratio of counts taken alone: in it invented "
+        f"{noun}s make up for missed ones.",
         panels,
         ordered(methods),
         extra=[_HOLLOW] if trained else [],
+    )
+
+
+# What became of the true objects, in the colours of the pictures' overlays.
+FATES = {
+    "found": ("found", "#56b4e9"),
+    "split": ("in pieces", "#009e73"),
+    "merged": ("fused with a neighbour", "#cc79a7"),
+    "missed": ("missed", "#d55e00"),
+    "false": ("invented", "#f0e442"),
+}
+
+
+def _fates(metrics, axis):
+    tables = {name: _all(metrics, f"pores_{name}") for name in ("split", "merged", "missed", "false")}
+    recall = _all(metrics, "pore_recall")
+    recall = recall[recall["n"] > 0]
+    counted = set(zip(tables["missed"]["method"], tables["missed"]["level"], strict=True))
+    panels = []
+    counts = {
+        (name, row.method, row.level): row.value
+        for name, table in tables.items()
+        for row in table.itertuples()
+    }
+    for level in sorted(set(recall["level"])):
+        rows = [
+            row
+            for row in recall[recall["level"] == level].itertuples()
+            if (row.method, level) in counted
+        ]
+        rank = {method: n for n, method in enumerate(ordered(row.method for row in rows))}
+        rows.sort(key=lambda row: -rank[row.method])
+        if not rows:
+            continue
+
+        def draw(axes, rows=rows, level=level):
+            for y, row in enumerate(rows):
+                left = 0.0
+                for name, (_, colour) in FATES.items():
+                    count = counts.get((name, row.method, level), 0.0)
+                    share = row.value if name == "found" else count / row.n
+                    # The invented ones stand apart: they are no part of the truth.
+                    left += 0.03 if name == "false" else 0.0
+                    axes.barh(y, share, 0.66, left, color=colour, zorder=2, ec=MUTED, lw=0.4)
+                    left += share
+            axes.axvline(1, color=INK, lw=1, zorder=3)
+            axes.set_xlim(0, max(1.1, axes.get_xlim()[1]))
+            axes.set_yticks(range(len(rows)), [look(row.method).short for row in rows])
+            axes.tick_params(axis="y", length=0)
+            axes.grid(axis="y", visible=False)
+            axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+            axes.set_xlabel(f"Share of the true {axis.noun}s")
+
+        panels.append(Panel(axis.text(level), draw))
+    most = max((recall[recall["level"] == v]["method"].nunique() for v in recall["level"]), default=3)
+    return Plot(
+        "pore_fates",
+        f"What became of the {axis.noun}s",
+        f"Each bar up to the line is the true {axis.noun}s; what stands beyond it was invented. A "
+        f"good restoration fills the bar with found and leaves nothing beyond. A fused or broken "
+        f"{axis.noun} is seen, but neither its size nor its shape is to be trusted.",
+        panels,
+        panel_size=(_PANEL[0], 1.0 + 0.27 * max(most, 3)),
+        patches=[(label, colour) for label, colour in FATES.values()],
     )
 
 
@@ -528,10 +617,11 @@ def _class_label(lower, upper):
     return f"< {upper:g}" if lower == 0 else f"{lower:g}–{upper:g}"
 
 
-def _size_classes(metrics, metric, axis, unit):
+def _size_classes(metrics, metric, axis):
     rows = by_size(metrics, metric)
     rows = rows[rows["level"].notna() & rows["value"].notna() & (rows["method"] != "truth")]
     recall = metric == "pore_recall"
+    noun = axis.noun
     panels = []
     classes = sorted(set(zip(rows["lower"], rows["upper"], strict=True)))[:_LABELS]
     levels = sorted(set(rows["level"]))
@@ -555,7 +645,7 @@ def _size_classes(metrics, metric, axis, unit):
             for spine in axes.spines.values():
                 spine.set_visible(False)
             axes.set_xlabel(axis.title)
-            axes.set_ylabel(f"Pore diameter ({unit_text(unit)})")
+            axes.set_ylabel(f"{axis.noun.title()} diameter ({axis.unit})")
 
         panels.append(Panel(look(method).name, draw))
     size = (_PANEL[0], 1.05 + 0.27 * max(len(classes), 3))
@@ -563,18 +653,18 @@ def _size_classes(metrics, metric, axis, unit):
         return Plot(
             "recall_by_size",
             "Which sizes are found",
-            "Share of the true pores of each size that were found, with their number in brackets. "
-            f"Framed cells reach {percent(TRUSTED_RECALL)}; below the lowest frame of a column "
-            "lies the floor, where pores are beyond recovery and a missing pore proves nothing. "
-            f"Classes of fewer than {FEWEST} pores are greyed.",
+            f"Share of the true {noun}s of each size that were found, with their number in "
+            f"brackets. Framed cells reach {percent(TRUSTED_RECALL)}; what lies below the lowest "
+            f"frame of a column is beyond recovery: there a missing {noun} proves nothing. Classes "
+            f"of fewer than {FEWEST} are not coloured.",
             panels,
             panel_size=size,
         )
     return Plot(
         "precision_by_size",
         "Which sizes are real",
-        "Share of the pores shown that are real, by the size they are shown with, their number in "
-        "brackets. Low values mark sizes at which pores are invented, merged or broken up.",
+        f"Share of the {noun}s shown that are real, by size, their number in brackets. Low values "
+        f"mark sizes at which {noun}s are invented, fused or in pieces.",
         panels,
         panel_size=size,
     )
@@ -582,6 +672,7 @@ def _size_classes(metrics, metric, axis, unit):
 
 def _cell(axes, x, y, cell):
     few = cell.n < FEWEST
+    share = "100 %" if cell.value >= 1 else f"{math.floor(100 * cell.value + 1e-9)} %"
     colour = "none" if few else matplotlib.colormaps["cividis"](0.08 + 0.88 * cell.value)
     framed = not few and cell.value >= TRUSTED_RECALL
     axes.add_patch(
@@ -598,7 +689,7 @@ def _cell(axes, x, y, cell):
     number = "" if math.isnan(cell.n) else f" ({cell.n:.0f})"
     text = MUTED if few else "#ffffff" if cell.value < 0.55 else "#000000"
     axes.text(
-        x, y, percent(cell.value) + number, ha="center", va="center", color=text, fontsize=7.5
+        x, y, share + number, ha="center", va="center", color=text, fontsize=7.5
     )
 
 
@@ -623,12 +714,13 @@ def _porosities(metrics):
     return table
 
 
-def _histograms(pores, metrics, axis, unit):
+def _histograms(pores, metrics, axis):
     inner = _inner(pores)
     panels = []
     truth = inner[inner["method"] == "truth"] if len(inner) else inner
     restored = inner[(inner["method"] != "truth") & inner["level"].notna()] if len(inner) else inner
     porosity = _porosities(metrics)
+    noun = axis.noun
     if len(restored):
         top = inner["diameter"].max()
         width = _BIN
@@ -669,19 +761,29 @@ def _histograms(pores, metrics, axis, unit):
                     )
                     handles.append(line)
                 axes.set_xlim(0, edges[-1])
-                axes.set_ylim(bottom=0)
+                # Room for the legend above the highest bar.
+                axes.set_ylim(0, axes.dataLim.y1 * (1.1 + 0.11 * math.ceil(len(handles) / 2)))
                 axes.yaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5, integer=True))
-                axes.set_xlabel(f"Equivalent diameter ({unit_text(unit)})")
-                axes.set_ylabel(f"Pores per {edges[1]:g} {unit_text(unit)}")
-                axes.legend(handles=handles, loc="upper right", borderaxespad=0)
+                axes.set_xlabel(f"Equivalent diameter ({axis.unit})")
+                axes.set_ylabel(f"{axis.noun.title()}s per {edges[1]:g} {axis.unit}")
+                axes.legend(
+                    handles=handles,
+                    loc="upper center",
+                    ncols=2,
+                    fontsize=7.5,
+                    borderaxespad=0,
+                    columnspacing=1.2,
+                    handlelength=1.4,
+                )
 
             panels.append(Panel(axis.text(level), draw))
     return Plot(
         "pore_sizes",
-        "Pore sizes against the truth",
-        "Number of pores by equivalent diameter; the grey bars are the truth, φ is the porosity. "
-        "A good restoration follows the tops of the bars. Distrust a line above the bars at small "
-        "sizes (noise taken for pores) or below them (pores lost or merged).",
+        f"{noun.title()} sizes against the truth",
+        f"Number of {noun}s by equivalent diameter; the grey bars are the truth, φ is the "
+        f"{volume_word(noun).lower()}. A good restoration follows the tops of the bars. Distrust a "
+        f"line above the bars at small sizes (noise taken for {noun}s) or below them ({noun}s lost "
+        "or fused).",
         panels,
         panel_size=(_PANEL[0], 3.1),
     )
@@ -738,10 +840,11 @@ def _sphericity(pores, axis):
             panels.append(Panel(axis.text(level), draw))
     return Plot(
         "sphericity",
-        "Pore shape",
-        "How round the pores are. Box: the middle half of the pores; thick line: mean; whiskers: "
-        f"one standard deviation; points: up to {_POINTS} single pores. Means should meet the "
-        "dashed line, the truth's mean. Low points are ragged or merged pores, often invented.",
+        f"{axis.noun.title()} shape",
+        f"How round the {axis.noun}s are. Box: the middle half of them; thick line: mean; whiskers: "
+        f"one standard deviation; points: up to {_POINTS} single {axis.noun}s. Means should meet "
+        f"the dashed line, the truth's mean. Low points are ragged or fused {axis.noun}s, often "
+        "invented.",
         panels,
     )
 
@@ -781,7 +884,7 @@ def _box(axes, x, values, colour):
     axes.errorbar(x, mean, yerr=sd, color=INK, fmt="none", lw=1, capsize=4, zorder=4)
 
 
-def _resolution(curves, axis, unit):
+def _resolution(curves, axis):
     panels, methods = [], set()
     if len(curves) and {"sigma", "mse"} <= set(curves):
         curves = curves.assign(
@@ -819,7 +922,7 @@ def _resolution(curves, axis, unit):
                 axes.yaxis.set_major_formatter(FuncFormatter(_power))
                 axes.yaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
                 axes.set_xlim(left=0, right=here["sigma"].max())
-                axes.set_xlabel("Blur given to the truth, sigma (voxels)")
+                axes.set_xlabel(f"Blur given to the truth, sigma ({axis.unit})")
                 axes.set_ylabel("Mean squared error")
 
             panels.append(Panel(axis.text(level), draw))

@@ -17,13 +17,14 @@ from acuity.volume import open_volume
 
 LARGEST = 512  # pixels along a picture's longer side
 MAP_COLOURS = "cividis_r"  # dark where alike, bright where not; safe for any colour vision
-_GREYS = 64  # grey steps under a coloured overlay: four tints share one palette
+_GREYS = 48  # grey steps under a coloured overlay: all tints share one palette
 
-# Okabe and Ito's sky blue, vermillion and yellow.
+# Tints of voxels or of whole objects, in Okabe and Ito's sky blue, vermillion, yellow and purple.
 TINTS = {
-    "agrees": ((0x56, 0xB4, 0xE9), 0.50, "in the truth and in the result"),
-    "missed": ((0xD5, 0x5E, 0x00), 0.85, "only in the truth: missed"),
-    "invented": ((0xF0, 0xE4, 0x42), 0.85, "only in the result: invented"),
+    "found": ((0x56, 0xB4, 0xE9), 0.55, "found"),
+    "missed": ((0xD5, 0x5E, 0x00), 0.90, "missed"),
+    "false": ((0xF0, 0xE4, 0x42), 0.90, "invented"),
+    "other": ((0xCC, 0x79, 0xA7), 0.90, "fused with a neighbour, or in pieces"),
 }
 
 
@@ -72,7 +73,9 @@ class Gallery:
     map_range: tuple[float, float] | None = None
 
 
-def gallery(volumes, maps=None, labels=None, *, position=0.5, largest=LARGEST):
+def gallery(
+    volumes, maps=None, labels=None, statuses=None, *, position=0.5, largest=LARGEST
+):
     """Make the pictures of one sample: the same slice of every volume.
 
     Parameters
@@ -80,7 +83,11 @@ def gallery(volumes, maps=None, labels=None, *, position=0.5, largest=LARGEST):
     volumes : mapping of (str, float or None) to path-like or Volume
         Image of each method and level; the truth's key is ``("truth", None)``.
     maps, labels : mapping, optional
-        MS-SSIM maps and label volumes under the same keys.
+        MS-SSIM maps and label volumes under the same keys; the truth's labels under the truth's.
+    statuses : mapping, optional
+        What became of each object under the same keys: tables with ``kind`` (``truth`` or
+        ``detection``), ``label`` and ``status``, as `acuity.measure.recovery.recover` gives. Whole
+        objects are then tinted by their fate; without a table, voxels by agreement.
     position : float
         Height of the slice as a fraction of the truth's (or else the first volume's) extent in z.
     largest : int
@@ -133,14 +140,13 @@ def gallery(volumes, maps=None, labels=None, *, position=0.5, largest=LARGEST):
         truth, spacing = _plane(_open(truth), height)
         size = _size(truth.shape, spacing, largest)
         pixel = spacing[1] * truth.shape[1] / size[0]
-        real = _resize(truth > 0, size)
+        real = _resize_labels(truth, size)
         for key in _sorted(labels):
-            if key not in planes:
+            if key not in planes or key[0] == "truth":
                 continue
-            found, _ = _plane(_open(labels[key]), height)
-            image = _overlay(
-                _stretch(_resize(planes[key][0], size), window), real, _resize(found > 0, size)
-            )
+            found = _resize_labels(_plane(_open(labels[key]), height)[0], size)
+            grey = _stretch(_resize(planes[key][0], size), window)
+            image = _overlay(grey, real, found, statuses.get(key))
             pictures.append(_picture("pores", key, image, pixel, grid.unit))
     where = f"slice {index + 1} of {grid.shape[0]}" if grid.shape[0] > 1 else "the image"
     return Gallery(tuple(pictures), where, window, map_range)
@@ -209,12 +215,14 @@ def mosaic(gallery, kind="slice", *, level_format="{:g}:1"):
         return figure
 
 
-def sample_figures(volumes, maps=None, labels=None, *, out_dir, level_format="{:g}:1", **options):
+def sample_figures(
+    volumes, maps=None, labels=None, statuses=None, *, out_dir, level_format="{:g}:1", **options
+):
     """Write one sample's picture tables for Snakemake's report.
 
     Parameters
     ----------
-    volumes, maps, labels : mapping
+    volumes, maps, labels, statuses : mapping
         As for `gallery`.
     out_dir : path-like
         Folder.
@@ -228,7 +236,7 @@ def sample_figures(volumes, maps=None, labels=None, *, out_dir, level_format="{:
     list of pathlib.Path
         ``slices.png``, ``maps.png`` and ``pores.png``, always all three.
     """
-    shown = gallery(volumes, maps, labels, **options)
+    shown = gallery(volumes, maps, labels, statuses, **options)
     folder = Path(out_dir)
     folder.mkdir(parents=True, exist_ok=True)
     files = []
@@ -290,12 +298,16 @@ def _size(shape, spacing, largest):
 
 
 def _resize(values, size):
-    if values.dtype == bool:
-        resized = Image.fromarray(values.astype(np.uint8)).resize(size, Image.Resampling.NEAREST)
-        return np.asarray(resized).astype(bool)
     smaller = size[0] < values.shape[1] or size[1] < values.shape[0]
     how = Image.Resampling.BOX if smaller else Image.Resampling.NEAREST
     return np.asarray(Image.fromarray(values.astype(np.float32)).resize(size, how))
+
+
+def _resize_labels(labels, size):
+    # Labels beyond 2^24 would not survive as float32; positions do.
+    rows = (np.arange(size[1]) + 0.5) * labels.shape[0] / size[1]
+    columns = (np.arange(size[0]) + 0.5) * labels.shape[1] / size[0]
+    return labels[rows.astype(int)[:, None], columns.astype(int)]
 
 
 def _stretch(values, window):
@@ -318,11 +330,25 @@ def _colour(values, limits):
     return image
 
 
-def _overlay(grey, real, found):
-    """Tint voxels that both, only the truth, or only the result count as pore."""
+def _overlay(grey, real, found, status):
+    """Tint objects of the truth and of the result by what became of them."""
+    names = list(TINTS)
     tint = np.zeros(grey.shape, np.uint8)
-    tint[real & found], tint[real & ~found], tint[~real & found] = 1, 2, 3
-    index = tint * _GREYS + grey // (256 // _GREYS)
+    if status is None:
+        tint[(real > 0) & (found > 0)] = 1 + names.index("found")
+        tint[(real > 0) & (found == 0)] = 1 + names.index("missed")
+        tint[(real == 0) & (found > 0)] = 1 + names.index("false")
+    else:
+        # The truth's objects lie over those of the result, which show only where they are false.
+        for kind, labels, shown in (
+            ("detection", found, {"false": "false"}),
+            ("truth", real, {"found": "found", "missed": "missed", "split": "other", "merged": "other"}),
+        ):
+            rows = status[status["kind"] == kind]
+            for name, tinted in shown.items():
+                own = rows.loc[rows["status"] == name, "label"].to_numpy()
+                tint[np.isin(labels, own) & (labels > 0)] = 1 + names.index(tinted)
+    index = tint * _GREYS + np.minimum(grey // 5, _GREYS - 1)
     ramp = np.repeat(np.arange(_GREYS)[:, None] * (255 / (_GREYS - 1)), 3, axis=1)
     palette = [ramp]
     for colour, alpha, _ in TINTS.values():

@@ -8,6 +8,7 @@ import pandas as pd
 
 from acuity.report.style import look, ordered
 
+# The sample name of rows pooled over the samples that no model has seen.
 POOLED = "unseen"
 
 # A size class, and a result, is judged by these limits; the report states them beside the verdict.
@@ -28,16 +29,19 @@ _TEXT = ("study", "sample", "method", "variant", "metric", "subset", "unit")
 _NUMBERS = ("level", "value", "low", "high", "n")
 
 
-def tidy(table):
+def tidy(table, *, text=_TEXT, numbers=_NUMBERS):
     """Bring a tidy table into the shape that the report reads.
 
     Missing columns are added, numbers become floats (NaN where empty), and a method's variant
-    joins its name as ``method@variant``. The variant of MS-SSIM, its number of scales, stays.
+    joins its name as ``method@variant``. MS-SSIM's number of scales, also kept in the variant, is
+    not part of it.
 
     Parameters
     ----------
     table : pandas.DataFrame or None
         As ``metrics.tsv``, or a curve, history or pore table with some of its columns.
+    text, numbers : tuple of str
+        The columns that matter.
 
     Returns
     -------
@@ -45,15 +49,15 @@ def tidy(table):
         A copy.
     """
     table = pd.DataFrame() if table is None else table.copy()
-    for column in _TEXT:
+    for column in text:
         values = table[column] if column in table else pd.Series("", index=table.index)
         table[column] = values.astype(object).where(values.notna(), "").astype(str)
-    for column in _NUMBERS:
+    for column in numbers:
         values = table[column] if column in table else pd.Series(np.nan, index=table.index)
         table[column] = pd.to_numeric(values, errors="coerce").astype(float)
-    joins = (table["variant"] != "") & ~table["metric"].str.startswith("ms_ssim")
-    joins &= ~table["method"].str.contains("@", regex=False)
-    table.loc[joins, "method"] += "@" + table.loc[joins, "variant"]
+    variant = table["variant"].str.replace(r"(?:, )?\d+ scales?$", "", regex=True)
+    joins = (variant != "") & ~table["method"].str.contains("@", regex=False)
+    table.loc[joins, "method"] += "@" + variant[joins]
     return table
 
 
@@ -277,7 +281,7 @@ def grade(row):
 
 
 def percent(value, digits=0):
-    """Write a fraction as a percentage that never rounds up to a perfect score.
+    """Write a fraction as a percentage that never reads better than it is.
 
     Parameters
     ----------
@@ -289,26 +293,38 @@ def percent(value, digits=0):
     Returns
     -------
     str
-        Such as ``88 %``; a dash for NaN. 0.9996 is ``99.9 %`` rather than 100 %.
+        Such as ``88 %``; a dash for NaN. Where rounding would lift the value to one of the
+        report's limits or to a perfect score, decimals are added: 0.948 is ``94.8 %``.
     """
     if value is None or math.isnan(value):
         return "–"
-    text = f"{100 * value:.{digits}f}"
-    if value < 1 and float(text) >= 100:
-        text = f"{math.floor(1000 * value) / 10:.1f}"
+    limits = (1.0, TRUSTED_RECALL, GOOD["recall"], CARE["recall"])
+    for decimals in range(digits, 4):
+        text = f"{100 * value:.{decimals}f}"
+        if not any(value < limit <= float(text) / 100 for limit in limits):
+            break
     return f"{text} %"
 
 
-def signed(value):
-    """Write a relative error in words: ``2 % too low``, ``right to 1 %``."""
-    if math.isnan(value):
-        return ""
-    if abs(value) < 0.0095:
-        return "right to within 1 %"
-    return f"{abs(100 * value):.0f} % too {'low' if value < 0 else 'high'}"
+def signed(error):
+    """Write a relative error in words.
+
+    Parameters
+    ----------
+    error : float
+        Such as -0.02.
+
+    Returns
+    -------
+    str
+        Such as ``2.0 % too low``.
+    """
+    if abs(error) < 0.005:
+        return "right to half a percent"
+    return f"{abs(100 * error):.{1 if abs(error) < 0.1 else 0}f} % too {'low' if error < 0 else 'high'}"
 
 
-def sentences(table, *, level_format="{:g}:1", unit="um"):
+def sentences(table, *, level_format="{:g}:1", unit="um", noun="pore"):
     """Say in one sentence a sample how far its results can be trusted.
 
     Parameters
@@ -319,6 +335,8 @@ def sentences(table, *, level_format="{:g}:1", unit="um"):
         How a level is written.
     unit : str
         Unit of pore sizes.
+    noun : str
+        What the objects are called, in the singular.
 
     Returns
     -------
@@ -326,12 +344,12 @@ def sentences(table, *, level_format="{:g}:1", unit="um"):
         Sample to its grade at the hardest level and its sentence.
     """
     return {
-        sample: _sentence(group, level_format, unit)
+        sample: _sentence(group, level_format, unit, noun)
         for sample, group in table.groupby("sample", sort=False)
     }
 
 
-def _sentence(group, level_format, unit):
+def _sentence(group, level_format, unit, noun):
     best = group[group["best"]].sort_values("level")
     if not len(best):
         if len(group):
@@ -340,61 +358,68 @@ def _sentence(group, level_format, unit):
     hard = best.iloc[-1]
     level = level_format.format(hard["level"])
     name = look(hard["method"]).name
-    unrestored = group[(group["level"] == hard["level"]) & (group["method"] == "input")]
     if math.isnan(hard["recall"]):
-        return hard["grade"], _image_sentence(hard, level, name)
+        return hard["grade"], _image_sentence(hard, level, name, noun)
     text = ""
     if hard["grade"] != "good":
-        good = best[best["grade"] == "good"]["level"]
-        # Trusted up to a level means at every easier level too.
-        upto = [v for v in good if (best[best["level"] <= v]["grade"] == "good").all()]
-        if upto:
-            text = f"Good up to {level_format.format(max(upto))}; at "
+        # Good up to a level means at every easier level too.
+        good = [
+            level_format.format(value)
+            for value in best.loc[best["grade"] == "good", "level"]
+            if (best.loc[best["level"] <= value, "grade"] == "good").all()
+        ]
+        if good:
+            text = f"Good up to {good[-1]}; at "
     text += level if text else f"At {level}"
-    text += f" {name} found {percent(hard['recall'])} of the pores"
-    if not math.isnan(hard["recall_low"]) and not math.isnan(hard["recall_high"]):
-        text += f" (95 % interval {100 * hard['recall_low']:.0f} to {percent(hard['recall_high'])})"
-    if not math.isnan(hard["precision"]):
-        wrong = 1 - hard["precision"]
+    text += f" {name} found {percent(hard['recall'])} of the {noun}s"
+    low, high = hard["recall_low"], hard["recall_high"]
+    if not math.isnan(low) and not math.isnan(high):
+        text += f" (95 % interval {100 * low:.0f} to {100 * high:.0f} %)"
+    wrong = 1 - hard["precision"]
+    if wrong >= 0.001:
         text += (
-            ", showed none that is not real"
-            if wrong <= 0
-            else f", {percent(wrong)} of what it shows is not real"
-            if wrong >= 0.005
-            else ", fewer than 1 in 200 of those it shows are not real"
+            f", {100 * wrong:.{1 if wrong < 0.1 else 0}f} % of the {noun}s it shows are not real"
+        )
+    elif wrong >= 0:
+        text += (
+            f", nearly all {noun}s it shows are real"
+            if wrong
+            else f", all {noun}s it shows are real"
         )
     if not math.isnan(hard["porosity_error"]):
-        text += f", porosity is {signed(hard['porosity_error'])}"
-    text += "; " + _floor_words(hard["floor"], unit)
-    if len(unrestored) and unrestored.iloc[0]["f1"] >= hard["f1"]:
-        text += "; the unrestored input does no worse, so nothing was gained at this level"
-    return hard["grade"], text.removesuffix("; ") + "."
-
-
-def _floor_words(floor, unit):
-    if math.isnan(floor):
-        return ""
+        text += f", {volume_word(noun).lower()} is {signed(hard['porosity_error'])}"
+    floor = hard["floor"]
     if floor == 0:
-        return "pores of all sizes present can be trusted"
-    if math.isinf(floor):
-        return "pores of no size reach the limit for trust"
-    return f"pores below {floor:g} {unit_text(unit)} are not to be trusted"
+        text += f"; {noun}s of all sizes present can be trusted"
+    elif math.isinf(floor):
+        text += f"; {noun}s of no size reach the limit for trust"
+    elif not math.isnan(floor):
+        text += f"; {noun}s below {floor:g} {unit_text(unit)} are not to be trusted"
+    unrestored = group[(group["level"] == hard["level"]) & (group["method"] == "input")]
+    if len(unrestored) and unrestored.iloc[0]["f1"] >= hard["f1"]:
+        text += "; the unrestored input does no worse, so nothing was gained"
+    return hard["grade"], text + "."
 
 
-def _image_sentence(hard, level, name):
+def _image_sentence(hard, level, name, noun):
     parts = []
-    if not math.isnan(hard["psnr_gain"]):
-        gain = hard["psnr_gain"]
+    gain = hard["psnr_gain"]
+    if not math.isnan(gain):
         parts.append(
-            f"is {abs(gain):.1f} dB {'closer to' if gain >= 0 else 'further from'} the reference "
+            f"is {abs(gain):.1f} dB {'closer to' if gain >= 0 else 'further from'} the truth "
             "than the unrestored input"
         )
-    if not math.isnan(hard["ssim"]):
-        parts.append(f"reaches a structural similarity of {hard['ssim']:.2f}")
-    if not parts and not math.isnan(hard["psnr"]):
+    elif not math.isnan(hard["psnr"]):
         parts.append(f"reaches a PSNR of {hard['psnr']:.1f} dB")
+    if not math.isnan(hard["ssim"]):
+        parts.append(f"has a structural similarity of {hard['ssim']:.2f}")
     said = " and ".join(parts) or "was run but not measured"
-    return f"At {level} {name} {said}; no pores were measured, so no trust is judged."
+    return f"At {level} {name} {said}; no {noun}s were measured, so trust is not judged."
+
+
+def volume_word(noun):
+    """Name the share of the volume that the objects take."""
+    return "Porosity" if noun == "pore" else "Volume fraction"
 
 
 def unit_text(unit):

@@ -106,28 +106,14 @@ def _split(labels, distance, component, box, size, h, part):
         y = (flat // nx) % ny
         z = flat // (nx * ny)
         count = 0
-        follow = 0
-        steepest = np.float32(-1.0)
-        for dz in range(-1, 2):
-            a = z + dz
-            if a < 0 or a >= z1 - z0:
-                continue
-            for dy in range(-1, 2):
-                b = y + dy
-                if b < 0 or b >= ny:
-                    continue
-                for dx in range(-1, 2):
-                    c = x + dx
-                    if c < 0 or c >= nx:
+        last = 0
+        for dz in range(max(-1, -z), min(2, z1 - z0 - z)):
+            for dy in range(max(-1, -y), min(2, ny - y)):
+                for dx in range(max(-1, -x), min(2, nx - x)):
+                    k = basin[z + dz, y + dy, x + dx]
+                    if k == 0 or k == last:
                         continue
-                    k = basin[a, b, c]
-                    if k == 0:
-                        continue
-                    step = np.sqrt(np.float32(dz * dz + dy * dy + dx * dx))
-                    rise = (distance[z0 + a, y0 + b, x0 + c] - level) / step
-                    if rise > steepest:
-                        steepest = rise
-                        follow = k
+                    last = k
                     r = _root(parent, k)
                     known = False
                     for j in range(count):
@@ -149,8 +135,20 @@ def _split(labels, distance, component, box, size, h, part):
             peak[n] = level
             basin[z, y, x] = n
             continue
-        basin[z, y, x] = follow
+        basin[z, y, x] = around[0]
         if count > 1:
+            steepest = np.float32(-1.0)
+            for dz in range(max(-1, -z), min(2, z1 - z0 - z)):
+                for dy in range(max(-1, -y), min(2, ny - y)):
+                    for dx in range(max(-1, -x), min(2, nx - x)):
+                        k = basin[z + dz, y + dy, x + dx]
+                        if k == 0 or (dz == 0 and dy == 0 and dx == 0):
+                            continue
+                        step = np.sqrt(np.float32(dz * dz + dy * dy + dx * dx))
+                        rise = (distance[z0 + z + dz, y0 + y + dy, x0 + x + dx] - level) / step
+                        if rise > steepest:
+                            steepest = rise
+                            basin[z, y, x] = k
             best = around[0]
             for j in range(1, count):
                 if peak[around[j]] > peak[best]:

@@ -1,0 +1,158 @@
+"""Measures: image quality, resolution, pores found, pore space; and the tables of a study.
+
+Needs  restored volumes and their truth, label volumes and the true labels
+Makes  measure/{sample}/{image}/*.tsv, ms_ssim.ome.zarr; metrics.tsv, pores.tsv
+"""
+
+
+def true_labels(sample):
+    """The pores that are there: exact spheres; for an imported volume its own segmentation."""
+    return volume(f"simulate/{sample}/exact_labels" if SIMULATED else f"segment/{sample}/truth")
+
+
+def measured(sample, image):
+    """The tables of one image that go into metrics.tsv."""
+    names = ["segment", "recovery"]
+    if image != "truth":
+        names += ["quality", "resolution"]
+    if STUDY.measure.pore_space:
+        names += ["pore_space"]
+    return [results(f"measure/{sample}/{image}/{name}.tsv") for name in names]
+
+
+MEASURED = [(sample, image) for sample in SHOWN for image in ["truth", *IMAGES[sample]]]
+
+
+rule quality:
+    """Compare an image with the truth, voxel by voxel and by structure."""
+    input:
+        image=lambda w: image_volume(w.sample, w.image),
+        truth=lambda w: truth(w.sample),
+    output:
+        table=results("measure/{sample}/{image}/quality.tsv"),
+        map=volume("measure/{sample}/{image}/ms_ssim"),
+    log:
+        logs("measure/{sample}/{image}/quality"),
+    benchmark:
+        records("measure/{sample}/{image}/quality")
+    threads: 2
+    params:
+        cfg={"mask_radius": mask_radius(), "data_range": STUDY.measure.data_range},
+        code=code("quality"),
+    conda:
+        ENVIRONMENT
+    message:
+        "{wildcards.sample}: quality of {wildcards.image}"
+    script:
+        "../scripts/quality.py"
+
+
+rule resolution:
+    """Fit an image by the blurred truth: effective resolution, gain, offset."""
+    input:
+        image=lambda w: image_volume(w.sample, w.image),
+        truth=lambda w: truth(w.sample),
+    output:
+        table=results("measure/{sample}/{image}/resolution.tsv"),
+        curve=results("measure/{sample}/{image}/curve.tsv"),
+    log:
+        logs("measure/{sample}/{image}/resolution"),
+    benchmark:
+        records("measure/{sample}/{image}/resolution")
+    threads: 2
+    params:
+        cfg={"mask_radius": mask_radius()},
+        code=code("resolution"),
+    conda:
+        ENVIRONMENT
+    message:
+        "{wildcards.sample}: resolution of {wildcards.image}"
+    script:
+        "../scripts/resolution.py"
+
+
+rule recovery:
+    """Tabulate the pores of an image and match them with the true ones."""
+    input:
+        labels=volume("segment/{sample}/{image}"),
+        truth=lambda w: true_labels(w.sample),
+        reference=volume("segment/{sample}/truth"),
+    output:
+        table=results("measure/{sample}/{image}/recovery.tsv"),
+        pores=results("measure/{sample}/{image}/pores.tsv"),
+        status=results("measure/{sample}/{image}/status.tsv"),
+    log:
+        logs("measure/{sample}/{image}/recovery"),
+    benchmark:
+        records("measure/{sample}/{image}/recovery")
+    threads: 2
+    params:
+        cfg={
+            "objects": STUDY.segment.objects,
+            "size_bin": STUDY.measure.size_bin,
+            "size_classes": list(STUDY.measure.size_classes),
+            "mask_radius": mask_radius(),
+        },
+        code=code("recovery"),
+    conda:
+        ENVIRONMENT
+    message:
+        "{wildcards.sample}: pores of {wildcards.image}"
+    script:
+        "../scripts/recovery.py"
+
+
+rule pore_space:
+    """Describe the space of the pores: local thickness, chords, two-point correlation."""
+    input:
+        volume("segment/{sample}/{image}"),
+    output:
+        table=results("measure/{sample}/{image}/pore_space.tsv"),
+        curve=results("measure/{sample}/{image}/pore_space_curve.tsv"),
+    log:
+        logs("measure/{sample}/{image}/pore_space"),
+    benchmark:
+        records("measure/{sample}/{image}/pore_space")
+    params:
+        cfg={"objects": STUDY.segment.objects, "mask_radius": mask_radius()},
+        code=code("pore_space"),
+    conda:
+        ENVIRONMENT
+    message:
+        "{wildcards.sample}: pore space of {wildcards.image}"
+    script:
+        "../scripts/pore_space.py"
+
+
+rule metrics:
+    """Gather all tables of the study, and pool them over the unseen samples."""
+    input:
+        tables=[table for key in MEASURED for table in measured(*key)],
+        pores=[results(f"measure/{sample}/{image}/pores.tsv") for sample, image in MEASURED],
+        status=[results(f"measure/{sample}/{image}/status.tsv") for sample, image in MEASURED],
+    output:
+        metrics=results("metrics.tsv"),
+        pores=results("pores.tsv"),
+    log:
+        logs("metrics"),
+    params:
+        cfg={
+            "study": STUDY.study,
+            "images": [
+                {
+                    "sample": sample,
+                    "level": split_image(image)[0],
+                    "method": split_image(image)[1],
+                    "count": len(measured(sample, image)),
+                }
+                for sample, image in MEASURED
+            ],
+            "unseen": TEST,
+        },
+        code=code("metrics"),
+    conda:
+        ENVIRONMENT
+    message:
+        "Gather the tables of the study"
+    script:
+        "../scripts/metrics.py"

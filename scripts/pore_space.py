@@ -1,0 +1,11 @@
+"""Describe the space of the pores: labels -> table, curves."""
+
+from acuity.job import job
+from acuity.measure.pore_space import pore_space
+from acuity.tables import write_rows, write_table
+from acuity.volume import open_volume
+
+with job(snakemake):
+    rows, curve = pore_space(open_volume(snakemake.input[0]), **snakemake.params.cfg)
+    write_rows(rows, snakemake.output.table)
+    write_table(curve, snakemake.output.curve)

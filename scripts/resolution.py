@@ -1,0 +1,18 @@
+"""Fit an image by the blurred truth: two volumes -> table, curve."""
+
+from acuity.job import job
+from acuity.measure.resolution import resolution_rows
+from acuity.tables import write_rows, write_table
+from acuity.volume import open_volume
+
+with job(snakemake):
+    image, truth = open_volume(snakemake.input.image), open_volume(snakemake.input.truth)
+    rows, curve = resolution_rows(
+        image.read(),
+        truth.read(),
+        spacing=truth.grid.spacing,
+        unit=truth.grid.unit,
+        **snakemake.params.cfg,
+    )
+    write_rows(rows, snakemake.output.table)
+    write_table(curve, snakemake.output.curve)

@@ -1,0 +1,214 @@
+"""Make a volume worse on purpose: blur, coarser voxels, noise, in this order."""
+
+import math
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from acuity.errors import AcuityError
+from acuity.filters import gaussian
+from acuity.volume import Volume, VolumeWriter, slabs
+
+TRUNCATE = 4.0
+_BINS = 2**16
+
+
+def degrade(
+    volume: Volume,
+    output: str | os.PathLike,
+    *,
+    sigma: float | Sequence[float],
+    photons: float | None = None,
+    noise_sd: float = 0.0,
+    downsample: Sequence[int] = (1, 1, 1),
+    seed: int,
+    slab_depth: int | None = None,
+) -> None:
+    """Write a low-resolution version of a volume.
+
+    A Gaussian blur with reflecting borders, averages over blocks of voxels, Poisson noise of a
+    number of photons, Gaussian noise. Works in slabs with a halo; each slice has random numbers
+    of its own, so that the result does not depend on the depth of the slabs.
+
+    Parameters
+    ----------
+    volume : Volume
+        The volume to degrade, (z, y, x).
+    output : path
+        The volume to write, float32, in the intensities of `volume`.
+    sigma : float or sequence of float
+        Standard deviation of the blur in voxels of `volume`, one number or three (z, y, x).
+    photons : float, optional
+        Expected photons in a voxel whose value is the 99.9th percentile of `volume`; the value 0
+        is no photon. Without it there is no Poisson noise.
+    noise_sd : float
+        Standard deviation of the Gaussian noise as a fraction of the range of `volume`, its
+        largest value minus its smallest.
+    downsample : sequence of int
+        Voxels averaged into one along z, y, x; voxels left over at an end are dropped.
+    seed : int
+        Seed of the noise.
+    slab_depth : int, optional
+        Slices written at a time; those of a row of shards by default. Memory is a few times this
+        slab with its halo of ``4 sigma`` on either side.
+
+    Raises
+    ------
+    AcuityError
+        If a parameter is out of range, or the volume has negative values and Poisson noise is
+        asked for; nothing is left at `output` then.
+    """
+    sigmas = _three(sigma, "sigma")
+    factors = _three(downsample, "downsample")
+    if min(sigmas) < 0:
+        raise AcuityError(f"degrade: sigma is {sigma}, allowed are numbers from 0 up.")
+    if any(
+        factor != int(factor) or not 1 <= factor <= count
+        for factor, count in zip(factors, volume.grid.shape, strict=True)
+    ):
+        raise AcuityError(
+            f"degrade: downsample is {downsample}, allowed are whole numbers from 1 to the "
+            f"volume's size {volume.grid.shape}."
+        )
+    factors = tuple(int(factor) for factor in factors)
+    if photons is not None and not (math.isfinite(photons) and photons > 0):
+        raise AcuityError(f"degrade: photons is {photons}, allowed are numbers above 0.")
+    if not (math.isfinite(noise_sd) and noise_sd >= 0):
+        raise AcuityError(f"degrade: noise_sd is {noise_sd}, allowed are numbers from 0 up.")
+    if not 0 <= seed < 2**63:
+        raise AcuityError(f"degrade: seed is {seed}, allowed are whole numbers from 0 up.")
+    step = {
+        "step": "degrade",
+        "source_digest": volume.digest,
+        "sigma": list(sigmas),
+        "downsample": list(factors),
+        "photons": photons,
+        "noise_sd": noise_sd,
+        "seed": seed,
+    }
+    scale, sd = 0.0, 0.0
+    if photons is not None or noise_sd:
+        low, high, bright = levels(volume)
+        sd = noise_sd * (high - low)
+        if photons is not None:
+            if low < 0 or bright <= 0:
+                raise AcuityError(
+                    f"degrade: found values from {low:g} and a 99.9th percentile of {bright:g}; "
+                    "Poisson noise (photons) needs a volume without negative values, use Gaussian "
+                    "noise (noise) instead."
+                )
+            scale = photons / bright
+    grid = volume.grid.downsample(factors)
+    halo = int(TRUNCATE * sigmas[0] + 0.5)
+    with VolumeWriter(
+        output,
+        grid,
+        np.float32,
+        intensity=volume.intensity,
+        provenance=(*volume.provenance, step),
+    ) as writer:
+        for z0, z1 in slabs(grid.shape[0], slab_depth or writer.slab_depth):
+            first, last = z0 * factors[0], z1 * factors[0]
+            start = max(0, first - halo)
+            # a halo is cut where the volume ends: there the filter reflects, as in the whole
+            block = volume.read(slice(start, min(volume.grid.shape[0], last + halo)))
+            block = gaussian(block, sigmas, truncate=TRUNCATE)[first - start : last - start]
+            block = block_average(block, factors)
+            for z, image in enumerate(block, z0):
+                add_noise(image, scale, sd, seed, z)
+            writer.write(z0, block)
+
+
+def levels(volume: Volume) -> tuple[float, float, float]:
+    """Give the smallest and largest value and the 99.9th percentile, read slab by slab.
+
+    The percentile comes from a histogram of 65,536 bins between the two and is right to a bin.
+
+    Parameters
+    ----------
+    volume : Volume
+        The volume.
+
+    Returns
+    -------
+    low, high, bright : float
+        Smallest value, largest value, 99.9th percentile.
+    """
+    depth = 32
+    low, high = math.inf, -math.inf
+    for z0, z1 in slabs(volume.grid.shape[0], depth):
+        block = volume.read(slice(z0, z1))
+        low, high = min(low, float(block.min())), max(high, float(block.max()))
+    if low == high:
+        raise AcuityError(f"degrade: the volume is constant, every voxel is {low:g}.")
+    counts = np.zeros(_BINS, np.int64)
+    for z0, z1 in slabs(volume.grid.shape[0], depth):
+        for image in volume.read(slice(z0, z1)):
+            counts += np.histogram(image, _BINS, (low, high))[0]
+    rank = math.ceil(0.999 * counts.sum())
+    place = int(np.searchsorted(np.cumsum(counts), rank))
+    return low, high, low + (high - low) * (place + 0.5) / _BINS
+
+
+def block_average(block: np.ndarray, factors: Sequence[int]) -> np.ndarray:
+    """Average blocks of voxels; what is left over at an end is dropped.
+
+    Parameters
+    ----------
+    block : numpy.ndarray
+        (z, y, x), float32.
+    factors : sequence of int
+        Voxels of a block along z, y, x.
+
+    Returns
+    -------
+    numpy.ndarray
+        (z, y, x), float32.
+    """
+    if tuple(factors) == (1, 1, 1):
+        return block
+    counts = [size // factor for size, factor in zip(block.shape, factors, strict=True)]
+    total = np.zeros(counts, np.float32)
+    # one offset after the other: a fixed order for every voxel, whatever the slab
+    for offset in np.ndindex(*factors):
+        total += block[
+            tuple(
+                slice(first, first + count * factor, factor)
+                for first, count, factor in zip(offset, counts, factors, strict=True)
+            )
+        ]
+    total /= np.float32(math.prod(factors))
+    return total
+
+
+def add_noise(image: np.ndarray, scale: float, sd: float, seed: int, z: int) -> None:
+    """Add noise to a slice in place, with random numbers that depend on the seed and on `z`.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        (y, x), float32.
+    scale : float
+        Photons for a value of one; 0 for no Poisson noise.
+    sd : float
+        Standard deviation of the Gaussian noise in the image's intensity; 0 for none.
+    seed, z : int
+        Key of the slice's random numbers.
+    """
+    if scale:
+        random = np.random.Generator(np.random.Philox(key=[seed, 2 * z]))
+        # float32 rounding in the blur may leave a hair below zero
+        image[...] = random.poisson(np.maximum(image, 0) * scale) / scale
+    if sd:
+        random = np.random.Generator(np.random.Philox(key=[seed, 2 * z + 1]))
+        image += np.float32(sd) * random.standard_normal(image.shape, np.float32)
+
+
+def _three(value: float | Sequence[float], name: str) -> tuple[float, float, float]:
+    numbers = np.atleast_1d(np.asarray(value, np.float64))
+    if numbers.size == 1:
+        numbers = np.repeat(numbers, 3)
+    if numbers.shape != (3,) or not np.isfinite(numbers).all():
+        raise AcuityError(f"degrade: {name} is {value}, allowed are one or three numbers (z y x).")
+    return tuple(float(number) for number in numbers)

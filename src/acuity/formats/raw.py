@@ -1,0 +1,128 @@
+"""Raw voxels with a sidecar file that says what they are."""
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from acuity.errors import AcuityError
+from acuity.formats.source import Source
+from acuity.units import check_spacing, parse_voxel_size
+from acuity.volume import error_reason
+
+SUFFIXES = (".raw", ".bin", ".dat", ".vol", ".img")
+SIDECARS = (".yaml", ".yml", ".json")
+_KEYS = ("shape", "dtype", "byte_order", "voxel_size", "unit", "offset", "intensity")
+_REQUIRED = ("shape", "dtype")
+_TYPES = tuple(["uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64"])
+
+
+def read(path: Path) -> Source:
+    """Open raw voxels, memory-mapped.
+
+    The sidecar is ``scan.raw.yaml`` or ``scan.yaml`` beside ``scan.raw`` (or ``.yml``,
+    ``.json``): `shape` (z, y, x), `dtype`, `byte_order` (little or big; for types of more than a
+    byte), `voxel_size` ("10 nm", or numbers with `unit`), and if need be `offset` (bytes of a
+    header) and `intensity`.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file of voxels.
+
+    Returns
+    -------
+    Source
+        The voxels.
+
+    Raises
+    ------
+    AcuityError
+        If the sidecar is missing or wrong, or the file has another size than it says.
+    """
+    sidecar = find_sidecar(path)
+    said = _load(sidecar)
+    dtype = _dtype(sidecar, said)
+    shape = said["shape"]
+    if (
+        not isinstance(shape, list)
+        or len(shape) != 3
+        or not all(type(count) is int and count > 0 for count in shape)
+    ):
+        raise AcuityError(f"{sidecar}: shape is {shape!r}, allowed are three counts [z, y, x].")
+    offset = said.get("offset", 0)
+    if type(offset) is not int or offset < 0:
+        raise AcuityError(f"{sidecar}: offset is {offset!r}, allowed is a number of bytes.")
+    needed, found = offset + math.prod(shape) * dtype.itemsize, os.path.getsize(path)
+    if needed != found:
+        raise AcuityError(
+            f"{path}: found {found} bytes where {sidecar.name} asks for {needed} (shape {shape}, "
+            f"{dtype.name}, offset {offset}); they must agree."
+        )
+    spacing, unit, hint = None, "", ""
+    size = said.get("voxel_size")
+    if isinstance(size, str):
+        spacing, unit = parse_voxel_size(size, f"{sidecar}: voxel_size")
+    elif size is not None:
+        numbers = size if isinstance(size, list) else [size] * 3
+        if not all(isinstance(number, (int, float)) for number in numbers):
+            raise AcuityError(f'{sidecar}: voxel_size is {size!r}, allowed is "10 nm" for example.')
+        if "unit" in said:
+            spacing = check_spacing(numbers, f"{sidecar}: voxel_size")
+            unit = str(said["unit"])
+        else:
+            hint = f"a voxel_size of {size} without a unit"
+    data = np.memmap(path, dtype, "r", offset, tuple(shape))
+    return Source(data, "raw", spacing, unit, hint=hint, intensity=str(said.get("intensity", "")))
+
+
+def find_sidecar(path: Path) -> Path:
+    """Find the sidecar of a raw file.
+
+    Raises
+    ------
+    AcuityError
+        If there is none, or more than one.
+    """
+    names = [path.with_name(path.name + end) for end in SIDECARS]
+    names += [path.with_suffix(end) for end in SIDECARS]
+    found = [name for name in names if name.is_file()]
+    if len(found) != 1:
+        raise AcuityError(
+            f"{path}: found {len(found)} sidecar files, allowed is one of {names[0].name} and "
+            f"{names[2].name} beside it, with shape, dtype, byte_order and voxel_size."
+        )
+    return found[0]
+
+
+def _load(sidecar: Path) -> dict[str, Any]:
+    try:
+        text = sidecar.read_text(encoding="utf-8")
+        said = json.loads(text) if sidecar.suffix == ".json" else yaml.safe_load(text)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise AcuityError(f"{sidecar}: cannot be read ({error_reason(error)}).") from error
+    if not isinstance(said, dict):
+        raise AcuityError(f"{sidecar}: holds no keys, allowed are {', '.join(_KEYS)}.")
+    for key in said:
+        if key not in _KEYS:
+            raise AcuityError(f"{sidecar}: found the key {key!r}, allowed are {', '.join(_KEYS)}.")
+    for key in _REQUIRED:
+        if key not in said:
+            raise AcuityError(f"{sidecar}: the key {key!r} is missing.")
+    return said
+
+
+def _dtype(sidecar: Path, said: dict[str, Any]) -> np.dtype:
+    name, order = said["dtype"], said.get("byte_order")
+    if name not in _TYPES:
+        raise AcuityError(f"{sidecar}: dtype is {name!r}, allowed are {', '.join(_TYPES)}.")
+    dtype = np.dtype(name)
+    if order is None and dtype.itemsize == 1:
+        return dtype
+    if order not in ("little", "big"):
+        raise AcuityError(f"{sidecar}: byte_order is {order!r}, allowed are little and big.")
+    return dtype.newbyteorder("<" if order == "little" else ">")

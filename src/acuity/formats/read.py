@@ -1,0 +1,175 @@
+"""Open a microscopist's file as a volume, whatever its format."""
+
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from acuity.errors import AcuityError
+from acuity.formats import hdf5, mrc, omezarr, raw, tiff, tiff_folder
+from acuity.formats.source import GuardedArray, Source
+from acuity.units import canonical, convert, parse_voxel_size
+from acuity.volume import Grid, Volume
+
+_SPAN = re.compile(r"\s*(-?\d*)\s*:\s*(-?\d*)\s*")
+_EVERYDAY = ("nm", "um", "mm")
+
+
+def read_volume(
+    path: str | os.PathLike, voxel_size: str | None = None, region: str | None = None
+) -> Volume:
+    """Open a file or folder as a volume; voxels are read when they are asked for.
+
+    Parameters
+    ----------
+    path : path
+        A TIFF (one image, many pages, BigTIFF, OME-TIFF, ImageJ), a folder of TIFF slices, an
+        OME-Zarr 0.4 or 0.5, an HDF5 file (``file.h5:/path/to/data`` where it has several
+        datasets), an MRC file, raw voxels with a sidecar, or a volume of Acuity.
+    voxel_size : str, optional
+        ``"10 nm"`` or ``"20 10 10 nm"`` (z y x). It goes before the file's own, which is
+        recorded in the provenance where the two differ. Without it the file must carry one.
+    region : str, optional
+        Part to take, ``"z0:z1,y0:y1,x0:x1"`` in voxels, ends may be left open or be negative as
+        in Python; axes left out are taken whole. The origin moves with it.
+
+    Returns
+    -------
+    Volume
+        With the grid, the meaning of the intensities and the provenance. Lengths are in nm, um or
+        mm. Voxels are uint8, int8, uint16, int16, uint32, int32 or float32, as in the file;
+        float16 and float64 become float32, booleans uint8.
+
+    Raises
+    ------
+    AcuityError
+        If the file is missing, cut short, of another format, in colour, has no voxel size, or the
+        region lies outside it.
+    """
+    file, dataset = hdf5.split_name(os.fspath(path))
+    file = Path(file)
+    source = _open(file, dataset)
+    name = file.parent.name if file.name == "zarr.json" else file.name
+    entry: dict = {"step": "ingest", "source": name + (f":{dataset}" if dataset else "")}
+    entry["format"] = source.format
+    if 0 in source.data.shape:
+        raise AcuityError(f"{path}: is empty, its shape is {tuple(source.data.shape)}.")
+    own = _everyday(source)
+    if voxel_size is not None:
+        given, unit = parse_voxel_size(voxel_size)
+        entry["voxel_size"] = f"{_text(given)} {unit}"
+        entry["voxel_size_from"] = "study"
+        if own is not None:
+            entry["voxel_size_in_file"] = f"{_text(own.spacing)} {own.unit}"
+        # the file's origin keeps its place in voxels, which the size given says anew
+        origin = (0.0, 0.0, 0.0)
+        if own is not None:
+            origin = tuple(
+                place / size * new
+                for place, size, new in zip(own.origin, own.spacing, given, strict=True)
+            )
+        own = Source(source.data, source.format, given, unit, origin)
+    elif own is None:
+        told = f" (it tells {source.hint})" if source.hint else ""
+        raise AcuityError(
+            f"{path}: the file carries no voxel size{told}; state it as voxel_size, such as "
+            '"10 nm" or "20 10 10 nm" (z y x).'
+        )
+    else:
+        entry["voxel_size"] = f"{_text(own.spacing)} {own.unit}"
+        entry["voxel_size_from"] = "file"
+    data = GuardedArray(source.data, file)
+    grid = Grid(data.shape, own.spacing, own.origin, own.unit)
+    volume = Volume(data, grid, source.intensity)
+    if region is not None:
+        box = parse_region(region, data.shape, str(path))
+        entry["region"] = ",".join(f"{part.start}:{part.stop}" for part in box)
+        volume = volume.crop(box)
+    return replace(volume, provenance=(*source.provenance, entry))
+
+
+def _text(sizes: tuple[float, ...]) -> str:
+    return " ".join(f"{size:.12g}" for size in sizes)
+
+
+def _everyday(source: Source) -> Source | None:
+    """Bring the sizes of a source to nm, um or mm; None where it has none."""
+    if source.spacing is None:
+        return None
+    unit = canonical(source.unit)
+    if unit not in _EVERYDAY:
+        # the largest unit in which the smallest size is at least 0.1
+        fits = [to for to in _EVERYDAY if convert(min(source.spacing), unit, to) >= 0.1]
+        to = fits[-1] if fits else _EVERYDAY[0]
+        source = replace(
+            source,
+            spacing=tuple(convert(size, unit, to) for size in source.spacing),
+            origin=tuple(convert(place, unit, to) for place in source.origin),
+        )
+        unit = to
+    return replace(source, unit=unit)
+
+
+def _open(file: Path, dataset: str | None) -> Source:
+    if not file.exists():
+        raise AcuityError(f"{file}: no such file or folder.")
+    suffix = file.suffix.lower()
+    if file.name == "zarr.json" or (file.is_dir() and omezarr.is_zarr(file)):
+        return omezarr.read(file)
+    if file.is_dir():
+        return tiff_folder.read(file)
+    if suffix in hdf5.SUFFIXES:
+        return hdf5.read(file, dataset)
+    for reader in (tiff, mrc, raw):
+        if suffix in reader.SUFFIXES:
+            return reader.read(file)
+    suffixes = (*tiff.SUFFIXES, *hdf5.SUFFIXES, *mrc.SUFFIXES, *raw.SUFFIXES)
+    raise AcuityError(
+        f"{file}: found a file of the type {suffix or 'without ending'!r}, allowed are "
+        f"{', '.join(suffixes)}, a folder of TIFF files and OME-Zarr."
+    )
+
+
+def parse_region(
+    text: str, shape: tuple[int, int, int], where: str = "region"
+) -> tuple[slice, slice, slice]:
+    """Read a region such as ``"0:60,:,10:"``.
+
+    Parameters
+    ----------
+    text : str
+        Spans along z, y, x; open ends and negative positions as in Python.
+    shape : tuple of int
+        Shape of the volume.
+    where : str
+        The file, for the error.
+
+    Returns
+    -------
+    tuple of slice
+        Along z, y, x, with both ends.
+
+    Raises
+    ------
+    AcuityError
+        If it is of another form, empty or reaches outside the volume.
+    """
+    matches = [_SPAN.fullmatch(part) for part in text.split(",")]
+    if len(matches) > 3 or None in matches:
+        raise AcuityError(
+            f"{where}: found the region {text!r}, allowed is z0:z1,y0:y1,x0:x1 with open ends."
+        )
+    box = []
+    for axis, count, match in zip("zyx", shape, [*matches, None, None], strict=False):
+        start, stop = (
+            (int(end) if end else None for end in match.groups()) if match else (None,) * 2
+        )
+        low = 0 if start is None else start + (count if start < 0 else 0)
+        high = count if stop is None else stop + (count if stop < 0 else 0)
+        if not 0 <= low < high <= count:
+            raise AcuityError(
+                f"{where}: the region asks for {match.group().strip()} along {axis}, allowed are "
+                f"spans within 0:{count}."
+            )
+        box.append(slice(low, high))
+    return tuple(box)

@@ -1,0 +1,129 @@
+"""What every reader gives: an array read part by part and what its file says of it."""
+
+import json
+import math
+import weakref
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from acuity.errors import AcuityError
+from acuity.units import convert, known
+from acuity.volume import Box, LazyArray, check_dtype, error_reason
+
+Sizes = tuple[float, float, float]
+
+
+@dataclass
+class Source:
+    """A file of someone else's, opened but not read.
+
+    Parameters
+    ----------
+    data : array
+        (z, y, x); anything with a shape, a dtype and indexing by slices.
+    format : str
+        Name of the format, for the provenance.
+    spacing : tuple of float, optional
+        Voxel size along z, y, x where the file carries all of it.
+    unit : str
+        Unit of `spacing` and `origin`.
+    origin : tuple of float
+        Centre of the first voxel.
+    hint : str
+        What the file says of the voxel size where that is not enough.
+    intensity : str
+        Meaning of a value where the file tells it.
+    provenance : tuple of dict
+        Steps that the file itself records.
+    """
+
+    data: Any
+    format: str
+    spacing: Sizes | None = None
+    unit: str = ""
+    origin: Sizes = (0.0, 0.0, 0.0)
+    hint: str = ""
+    intensity: str = ""
+    provenance: tuple[dict, ...] = ()
+
+
+class GuardedArray(LazyArray):
+    """Another array in a type that volumes are stored in, whose reading errors name the file.
+
+    Parameters
+    ----------
+    data : array
+        (z, y, x).
+    path : pathlib.Path
+        The file, for the error.
+    """
+
+    def __init__(self, data: Any, path: Path) -> None:
+        self._data = data
+        self._path = path
+        self.shape = tuple(data.shape)
+        dtype = np.dtype(data.dtype)
+        # voxels of 16 and 64 bits with a fraction become float32
+        self.dtype = check_dtype(np.float32 if dtype.kind == "f" else dtype, str(path))
+
+    def read_box(self, box: Box) -> np.ndarray:
+        """Read the voxels of a box."""
+        try:
+            block = np.asarray(self._data[box])
+        except (AcuityError, MemoryError):
+            raise
+        except Exception as error:
+            first, last = box[0].start, box[0].stop - 1
+            raise AcuityError(
+                f"{self._path}: slices {first} to {last} cannot be read ({error_reason(error)}); "
+                "the file is damaged or cut short."
+            ) from error
+        # what overflows becomes infinite and is refused as such
+        with np.errstate(over="ignore"):
+            return block.astype(self.dtype, copy=False)
+
+
+def close_with(owner: Any, resource: Any) -> None:
+    """Close an open file when the array that reads from it goes."""
+    weakref.finalize(owner, resource.close)
+
+
+def describe(shape: tuple[int, ...], dtype: Any) -> str:
+    """Give the size and the type of an image for an error."""
+    return f"{' x '.join(map(str, shape))} of {np.dtype(dtype).name}"
+
+
+def with_notes(source: Source, notes: Any) -> Source:
+    """Take up what an export of Acuity has noted of a volume; other notes are left aside.
+
+    Parameters
+    ----------
+    source : Source
+        As the file's own format tells it.
+    notes : dict or str
+        With `intensity`, `provenance`, `origin` and its `unit`, as JSON text or read already.
+    """
+    if isinstance(notes, str):
+        try:
+            notes = json.loads(notes)
+        except ValueError:
+            notes = None
+    if not isinstance(notes, dict):
+        return source
+    steps, origin = notes.get("provenance"), notes.get("origin")
+    if isinstance(steps, list) and all(isinstance(step, dict) for step in steps):
+        source.provenance = tuple(steps)
+    if isinstance(notes.get("intensity"), str):
+        source.intensity = notes["intensity"]
+    if (
+        isinstance(origin, list)
+        and len(origin) == 3
+        and all(isinstance(place, (int, float)) and math.isfinite(place) for place in origin)
+        and known(notes.get("unit"))
+        and source.spacing is not None
+    ):
+        source.origin = tuple(convert(place, notes["unit"], source.unit) for place in origin)
+    return source

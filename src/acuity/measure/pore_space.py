@@ -1,0 +1,186 @@
+"""Statistics of the pore space as a whole: local thickness, chord lengths, two-point correlation.
+
+They need no separation of pores. Local thickness is PoreSpy's (Gostick et al. 2019,
+doi:10.21105/joss.01296). All are computed in the largest box inside the mask, because PoreSpy
+counts voxels beyond a mask as solid.
+"""
+
+import numpy as np
+import pandas as pd
+import scipy.fft
+from numba import get_num_threads, njit, prange
+
+from acuity.errors import AcuityError
+from acuity.segment.mask import inscribed_box
+
+_MOST_VOXELS = 160**3
+
+
+@njit(cache=True, parallel=True)
+def _chords(binary, counts):
+    """Histogram, by line, of the lengths of runs along the last axis that end within it."""
+    nz, ny, nx = binary.shape
+    for z in prange(nz):
+        for y in range(ny):
+            length = 0
+            whole = False  # a run that starts at the border is of unknown length
+            for x in range(nx):
+                if binary[z, y, x]:
+                    length += 1
+                else:
+                    if length and whole:
+                        counts[z, length] += 1
+                    length = 0
+                    whole = True
+
+
+def chord_lengths(binary, axis):
+    """Lengths of the chords of a phase along one axis.
+
+    A chord is a run of voxels of the phase, on a line through voxel centres, between two voxels
+    of the other phase; runs cut by the border are left out. (Torquato, Random Heterogeneous
+    Materials, 2002, section 2.5.)
+
+    Parameters
+    ----------
+    binary : numpy.ndarray
+        (z, y, x), bool.
+    axis : int
+        0, 1, 2 for z, y, x.
+
+    Returns
+    -------
+    numpy.ndarray
+        Number of chords of 0, 1, 2, ... voxels.
+    """
+    lines = np.ascontiguousarray(np.moveaxis(binary, axis, 2))
+    counts = np.zeros((lines.shape[0], lines.shape[2] + 1), np.int64)
+    _chords(lines, counts)
+    return counts.sum(axis=0)
+
+
+def two_point_correlation(binary, largest=None):
+    """Probability that two points at a distance are both in the phase.
+
+    By Fourier transforms padded with zeros, each shift divided by the number of pairs of voxels
+    that it has within the volume, then averaged over shells of one voxel. (Torquato 2002,
+    section 2.1.)
+
+    Parameters
+    ----------
+    binary : numpy.ndarray
+        (z, y, x), bool.
+    largest : int, optional
+        Greatest distance in voxels; by default a third of the shortest side.
+
+    Returns
+    -------
+    (numpy.ndarray, numpy.ndarray)
+        Mean distance of each shell in voxels, from 0, and the probability.
+    """
+    sides = [n for n in binary.shape if n > 1]
+    if not sides:
+        raise AcuityError("two_point_correlation: the volume is a single voxel")
+    largest = max(1, min(sides) // 3) if largest is None else int(largest)
+    pad = [n + min(largest + 1, n) for n in binary.shape]
+    pad = [scipy.fft.next_fast_len(n, real=True) for n in pad]
+    workers = get_num_threads()
+    spectrum = scipy.fft.rfftn(binary.astype(np.float32), s=pad, workers=workers)
+    spectrum = (spectrum * spectrum.conj()).astype(np.complex64)
+    pairs = scipy.fft.irfftn(spectrum, s=pad, workers=workers)
+    # Shifts along z from 0 up (the others follow by symmetry), along y and x both ways.
+    reach = [min(largest, n - 1) for n in binary.shape]
+    shift = [np.arange(-r, r + 1) for r in reach]
+    shift[0] = shift[0][reach[0] :]
+    pairs = pairs[np.ix_(*(s % p for s, p in zip(shift, pad, strict=True)))]
+    z, y, x = np.meshgrid(*shift, indexing="ij", sparse=True)
+    nz, ny, nx = binary.shape
+    possible = (nz - np.abs(z)) * (ny - np.abs(y)) * (nx - np.abs(x))
+    distance = np.sqrt(z * z + y * y + x * x)
+    shell = np.rint(distance).astype(np.int64).ravel()
+    near = shell <= largest
+    # Half of the plane z = 0 repeats the other half.
+    weight = np.where(z > 0, 2.0, 1.0) * np.ones_like(distance)
+    weight = weight.ravel()[near]
+    shell = shell[near]
+    total = np.bincount(shell, weight)
+    mean = np.bincount(shell, weight * distance.ravel()[near]) / total
+    value = np.bincount(shell, weight * (pairs / possible).ravel()[near]) / total
+    return mean, value
+
+
+def pore_space(binary, *, spacing=(1.0, 1.0, 1.0), unit="voxel", mask_radius=None):
+    """Local thickness, chord lengths and two-point correlation of a phase.
+
+    Parameters
+    ----------
+    binary : numpy.ndarray
+        (z, y, x), bool or labels: what is not 0 is pore space. Cropped to the largest box inside
+        the mask. For local thickness and two-point correlation every second (third, ...) voxel is
+        then taken, so that at most 160^3 remain: at 512^3 they are coarser than a voxel. Chord
+        lengths use all.
+    spacing : (float, float, float)
+        Voxel size along z, y, x in `unit`.
+    unit : str
+        Unit of length.
+    mask_radius : float or None
+        Radius in voxels of the cylinder along z that is sample.
+
+    Returns
+    -------
+    (list of dict, pandas.DataFrame)
+        Rows (metric, subset, value, unit): local_thickness_mean, local_thickness_median (diameter
+        of the largest sphere of pore space that holds a point); chord_length_mean and
+        chord_length_median for subsets "z", "y", "x"; correlation_length, the distance at which
+        the two-point correlation has fallen to 1/e of the way to the squared porosity. Then
+        the curve: distance (unit), two_point. Where voxels are not cubes, only the chords.
+
+    Raises
+    ------
+    AcuityError
+        If the box is all pore or has none.
+    """
+    if np.ndim(binary) != 3:
+        raise AcuityError(f"pore_space: the volume has shape {np.shape(binary)}; (z, y, x)")
+    inside = np.ascontiguousarray(binary[inscribed_box(binary.shape, mask_radius)] != 0)
+    share = float(inside.mean())
+    if share in (0.0, 1.0):
+        found = "only pores" if share else "no pores"
+        raise AcuityError(f"pore_space: the box inside the mask holds {found}; both are needed")
+    rows = []
+    for axis, name in enumerate("zyx"):
+        counts = chord_lengths(inside, axis)
+        if counts.sum():
+            lengths = np.arange(len(counts)) * spacing[axis]
+            mean = float((counts * lengths).sum() / counts.sum())
+            median = float(lengths[np.searchsorted(np.cumsum(counts), 0.5 * counts.sum())])
+            rows.append(_row("chord_length_mean", mean, unit, name))
+            rows.append(_row("chord_length_median", median, unit, name))
+    curve = pd.DataFrame({"distance": [], "two_point": []}, dtype=float)
+    if max(spacing) - min(spacing) > 1e-6 * max(spacing):
+        return rows, curve
+    step = int(np.ceil(np.cbrt(inside.size / _MOST_VOXELS)))
+    coarse = np.ascontiguousarray(inside[::step, ::step, ::step])
+    side = step * spacing[0]
+    # Imported here: PoreSpy takes seconds to import, and only this measure needs it.
+    from porespy.filters import local_thickness
+
+    # PoreSpy gives radii; nothing to do for an empty phase.
+    if coarse.any():
+        thickness = 2.0 * side * local_thickness(coarse)[coarse]
+        rows.append(_row("local_thickness_mean", thickness.mean(dtype=np.float64), unit))
+        rows.append(_row("local_thickness_median", np.median(thickness), unit))
+    distance, value = two_point_correlation(coarse)
+    curve = pd.DataFrame({"distance": distance * side, "two_point": value})
+    left = (value - share**2) / (value[0] - share**2)
+    below = np.flatnonzero(left < np.exp(-1.0))
+    if len(below) and below[0] > 0:
+        i = below[0]
+        t = (left[i - 1] - np.exp(-1.0)) / (left[i - 1] - left[i])
+        at = distance[i - 1] + t * (distance[i] - distance[i - 1])
+        rows.append(_row("correlation_length", at * side, unit))
+    return rows, curve
+
+
+def _row(metric, value, unit, subset="all"):
+    return {"metric": metric, "subset": subset, "value": float(value), "unit": unit}

@@ -1,0 +1,269 @@
+"""How many pores of the truth an image shows: one-to-one matching of labels."""
+
+import numpy as np
+import pandas as pd
+from numba import njit
+
+from acuity.errors import AcuityError
+from acuity.measure.pool import counts_of, pool_ratio, recovery_rows, size_classes
+from acuity.measure.pores import classes_of, pore_table
+
+STATUS_COLUMNS = [
+    "kind", "label", "diameter", "size_class", "z", "y", "x", "edge",
+    "status", "matched", "iou", "matched_iou10", "iou10",
+]  # fmt: skip
+
+
+@njit(cache=True)
+def _overlap_keys(labels, truth, keys, counts):
+    """Runs along x of equal pairs of labels, as key and length; the number of runs."""
+    nz, ny, nx = labels.shape
+    n = 0
+    for z in range(nz):
+        for y in range(ny):
+            x = 0
+            while x < nx:
+                a = labels[z, y, x]
+                b = truth[z, y, x]
+                start = x
+                x += 1
+                while x < nx and labels[z, y, x] == a and truth[z, y, x] == b:
+                    x += 1
+                if a and b:
+                    if n < keys.shape[0]:
+                        keys[n] = (np.uint64(b) << np.uint64(32)) | np.uint64(a)
+                        counts[n] = x - start
+                    n += 1
+    return n
+
+
+def overlaps(labels, truth_labels):
+    """Voxels that each pair of labels shares.
+
+    Parameters
+    ----------
+    labels, truth_labels : numpy.ndarray
+        (z, y, x), integers up to 2^32 - 1.
+
+    Returns
+    -------
+    (numpy.ndarray, numpy.ndarray, numpy.ndarray)
+        Truth label, label, and number of voxels of each pair that overlaps.
+    """
+    room = max(1024, labels.size // 16)
+    while True:
+        keys = np.empty(room, np.uint64)
+        counts = np.empty(room, np.int64)
+        n = _overlap_keys(labels, truth_labels, keys, counts)
+        if n <= room:
+            break
+        room = n
+    pairs, inverse = np.unique(keys[:n], return_inverse=True)
+    shared = np.bincount(inverse, weights=counts[:n], minlength=len(pairs)).astype(np.int64)
+    return (pairs >> np.uint64(32)).astype(np.int64), (pairs & np.uint64(2**32 - 1)).astype(
+        np.int64
+    ), shared
+
+
+def recover(
+    labels,
+    truth_labels,
+    *,
+    spacing=(1.0, 1.0, 1.0),
+    unit="voxel",
+    classes=(6, 10, 15, 20, 30, 50, 70),
+    table=None,
+    truth_table=None,
+    mask_radius=None,
+):
+    """Match the objects of an image one to one with those of the truth.
+
+    Two matchings: strict, IoU > 0.5, where a partner is unique; and loose (iou10), which adds to
+    it, by falling IoU, the pairs with IoU >= 0.1 whose centroids lie within the radius of
+    the truth's pore, each object at most once (a one-voxel shift leaves a pore of four
+    voxels' diameter an IoU of 0.47, so that the strict one punishes small pores).
+
+    All objects take part in the matching; edge objects are dropped afterwards, by the truth's
+    status: an object matched with an edge pore of the truth goes with it. An unmatched one is
+    dropped if it touches the edge itself, or if more than half of it lies in an edge pore.
+
+    A pore of the truth is *found* (strict match); else *merged*, if an object that covers half of
+    it also covers half of another one; else *split*, if at least two objects that lie mostly
+    in it cover half of it together, each at least a tenth; else *missed*. An object without
+    strict match is *merged*, if it covers half of several pores; *split*, if it lies mostly
+    in one pore that is split or matched by another; else *false*.
+
+    Parameters
+    ----------
+    labels, truth_labels : numpy.ndarray
+        (z, y, x), integers, of one shape; 0 for background.
+    spacing : (float, float, float)
+        Voxel size along z, y, x in `unit`.
+    unit : str
+        Unit of length of diameters and classes.
+    classes : sequence of float
+        Edges of the size classes, in `unit`: those of the truth's diameter; for an object without
+        a partner, of its own.
+    table, truth_table : pandas.DataFrame, optional
+        Pore tables of the two, if at hand (columns label, voxels, diameter, z, y, x, edge).
+    mask_radius : float or None
+        Radius in voxels of the cylinder along z that is sample, for the edge.
+
+    Returns
+    -------
+    (list of dict, pandas.DataFrame)
+        Rows (metric, subset, value, unit, low, high, n) for all and each size class:
+        pore_recall, pore_precision, pore_f1, the same with _iou10, pores_missed, pores_false,
+        pores_split, pores_merged, with 95 % intervals. Then one row a pore of the truth and one an
+        object, edge ones included and marked: kind (truth or detection), label, diameter,
+        size_class, z, y, x (centroid, voxels), edge, status, matched and iou, matched_iou10
+        and iou10 (label of the partner, 0 for none; without a partner the largest IoU).
+
+    Raises
+    ------
+    AcuityError
+        If the shapes differ or the labels are no integers.
+    """
+    labels = np.ascontiguousarray(labels)
+    truth_labels = np.ascontiguousarray(truth_labels)
+    if labels.shape != truth_labels.shape:
+        raise AcuityError(
+            f"recover: the labels have shape {labels.shape}, the truth's {truth_labels.shape}; "
+            "they must be equal"
+        )
+    if table is None:
+        table = pore_table(labels, spacing, mask_radius=mask_radius, shape=False)
+    if truth_table is None:
+        truth_table = pore_table(truth_labels, spacing, mask_radius=mask_radius, shape=False)
+    nt, nd = len(truth_table), len(table)
+    vt = truth_table["voxels"].to_numpy(np.int64)
+    vd = table["voxels"].to_numpy(np.int64)
+    # Work with row numbers instead of labels.
+    t, d, shared = overlaps(labels, truth_labels)
+    t = _rows_of(truth_table["label"].to_numpy(np.int64), t)
+    d = _rows_of(table["label"].to_numpy(np.int64), d)
+    iou = shared / (vt[t] + vd[d] - shared)
+
+    strict_t, strict_d = np.full(nt, -1), np.full(nd, -1)
+    strict = iou > 0.5
+    strict_t[t[strict]] = d[strict]
+    strict_d[d[strict]] = t[strict]
+    loose_t, loose_d = strict_t.copy(), strict_d.copy()
+    h = np.asarray(spacing, float)
+    ct = truth_table[["z", "y", "x"]].to_numpy(float) * h
+    cd = table[["z", "y", "x"]].to_numpy(float) * h
+    near = np.linalg.norm(ct[t] - cd[d], axis=1) <= 0.5 * truth_table["diameter"].to_numpy()[t]
+    candidates = np.flatnonzero((iou >= 0.1) & near & ~strict)
+    for i in candidates[np.argsort(-iou[candidates], kind="stable")]:
+        if loose_t[t[i]] < 0 and loose_d[d[i]] < 0:
+            loose_t[t[i]] = d[i]
+            loose_d[d[i]] = t[i]
+
+    # Objects that cover half of several pores merge those; objects mostly in one are its parts.
+    covers = shared >= 0.5 * vt[t]
+    covered = np.bincount(d[covers], minlength=nd)
+    merged = np.zeros(nt, bool)
+    merged[t[covers & (covered[d] > 1)]] = True
+    mostly = shared > 0.5 * vd[d]
+    part = mostly & (shared >= 0.1 * vt[t])
+    parts = np.bincount(t[part], minlength=nt)
+    together = np.bincount(t[part], weights=shared[part], minlength=nt)
+    split = (parts > 1) & (together >= 0.5 * vt)
+    status_t = np.select([strict_t >= 0, merged, split], ["found", "merged", "split"], "missed")
+    piece = np.zeros(nd, bool)
+    piece[d[mostly & ((status_t[t] == "split") | (status_t[t] == "found"))]] = True
+    status_d = np.select(
+        [strict_d >= 0, covered > 1, piece], ["found", "merged", "split"], "false"
+    )
+
+    edge_t = truth_table["edge"].to_numpy(bool)
+    in_edge = np.zeros(nd, bool)
+    in_edge[d[mostly & edge_t[t]]] = True
+    edge_d = table["edge"].to_numpy(bool) | in_edge
+    partner = loose_d >= 0
+    edge_d = edge_d.copy()
+    edge_d[partner] = edge_t[loose_d[partner]]
+    names, class_t = classes_of(truth_table["diameter"], classes, unit)
+    class_d = classes_of(table["diameter"], classes, unit)[1]
+    class_d[partner] = class_t[loose_d[partner]]
+    names = np.array(names + [""], object)
+
+    best_t, best_d = np.zeros(nt), np.zeros(nd)
+    np.maximum.at(best_t, t, iou)
+    np.maximum.at(best_d, d, iou)
+    lookup = {}
+    for i in range(len(t)):
+        lookup[t[i], d[i]] = iou[i]
+    label_t = truth_table["label"].to_numpy(np.int64)
+    label_d = table["label"].to_numpy(np.int64)
+
+    def side(kind, own, other, strict, loose, best, status, edge, size_class, first):
+        def value(row, partner):
+            pair = (row, partner) if first else (partner, row)
+            return lookup[pair] if partner >= 0 else best[row]
+
+        label = own["label"].to_numpy(np.int64)
+        return pd.DataFrame(
+            {
+                "kind": kind,
+                "label": label,
+                "diameter": own["diameter"].to_numpy(float),
+                "size_class": names[size_class],
+                "z": own["z"].to_numpy(float),
+                "y": own["y"].to_numpy(float),
+                "x": own["x"].to_numpy(float),
+                "edge": edge,
+                "status": status.astype(object),
+                "matched": [int(other[j]) if j >= 0 else 0 for j in strict],
+                "iou": [float(value(i, j)) for i, j in enumerate(strict)],
+                "matched_iou10": [int(other[j]) if j >= 0 else 0 for j in loose],
+                "iou10": [float(value(i, j)) for i, j in enumerate(loose)],
+            },
+            columns=STATUS_COLUMNS,
+        )
+
+    sides = [
+        side("truth", truth_table, label_d, strict_t, loose_t, best_t, status_t, edge_t, class_t, 1),
+        side("detection", table, label_t, strict_d, loose_d, best_d, status_d, edge_d, class_d, 0),
+    ]
+    status = pd.concat([s for s in sides if len(s)] or sides[:1], ignore_index=True)
+    rows = recovery_rows(counts_of(status))
+    for name in size_classes(status):
+        rows += recovery_rows(counts_of(status, name), name)
+    return rows, status
+
+
+def _rows_of(labels, wanted):
+    """Positions of some labels in a column of labels."""
+    if len(wanted) == 0:
+        return np.zeros(0, np.int64)
+    order = np.argsort(labels, kind="stable")
+    position = np.searchsorted(labels, wanted, sorter=order)
+    position = order[np.minimum(position, len(order) - 1)] if len(order) else position
+    if len(order) == 0 or not np.array_equal(labels[position], wanted):
+        raise AcuityError("recover: a label of the volume is absent from its pore table")
+    return position
+
+
+def found_ratio(table, truth_table):
+    """Pores found, as a ratio of counts (Bukka et al. 2025, figure 5).
+
+    Inner objects of the image over inner objects of the truth's own segmentation, each without
+    those that its own edge cuts. Invented pores hide missed ones: recall and precision do not
+    let them.
+
+    Parameters
+    ----------
+    table, truth_table : pandas.DataFrame
+        Pore tables of the image and of the many-view truth, segmented alike.
+
+    Returns
+    -------
+    dict
+        One row: pores_found_ratio.
+    """
+    inner = int((~table["edge"].astype(bool)).sum())
+    truth = int((~truth_table["edge"].astype(bool)).sum())
+    if truth == 0:
+        raise AcuityError("found_ratio: the truth has no pores away from the edge")
+    return {"metric": "pores_found_ratio", "subset": "all", "unit": "", **pool_ratio([inner], [truth])}

@@ -1,0 +1,493 @@
+"""Restore a volume tile by tile, as a stream from one store to another."""
+
+import hashlib
+import json
+import logging
+import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from acuity.errors import AcuityError
+from acuity.methods.base import Task, check_settings, load
+from acuity.predict.source import Source, finer_grid
+from acuity.predict.tiles import blended_tiles, core_length, exact_tiles
+from acuity.volume import VolumeWriter, open_volume
+
+logger = logging.getLogger("acuity.predict")
+
+AHEAD = 2  # blocks that are read, and written, while the method works
+
+
+def predict(
+    method_name,
+    settings,
+    low_path,
+    output,
+    *,
+    level,
+    scale=(1, 1, 1),
+    model=None,
+    card=None,
+    threads=None,
+):
+    """Restore a stored volume with a method.
+
+    The volume streams through: a reader, the method and a writer work side by side, in columns of
+    one shard in the plane, so that memory does not grow with the volume. Methods that are not
+    local and blended tiling hold whole planes.
+
+    Parameters
+    ----------
+    method_name : str
+        A method of ``acuity.methods``.
+    settings : dict
+        Its settings. For a learned method those of the network come from the card, and only
+        ``predict`` is read from here.
+    low_path : path
+        The low-resolution volume, a store ``X.ome.zarr`` or its ``zarr.json``.
+    output : path
+        The restored volume's store.
+    level : float
+        Strength of the degradation: standard deviation of the blur in voxels of the target's grid.
+    scale : tuple of int
+        Whole factors (z, y, x) between the volume's grid and the restored one.
+    model, card : path, optional
+        Weights (safetensors) and card (JSON) of a learned method.
+    threads : int, optional
+        Threads of torch; as they are where it is not given.
+
+    Raises
+    ------
+    AcuityError
+        If the model is not one of this method, level and scale, or does not belong to its card;
+        if the volume holds a value that is not finite or is too small for the network; if a
+        device is demanded that is not there.
+    """
+    method_class = load(method_name)
+    task = Task(float(level), tuple(scale))
+    if method_class.learned:
+        method, run = _load_learned(method_class, settings, task, model, card, threads)
+    else:
+        method = method_class(settings, task)
+        run = method.restore
+    if method.interpolates and task.scale == (1, 1, 1):
+        raise AcuityError(
+            f"method {method_name} interpolates onto a finer grid, but the scale is (1, 1, 1); "
+            "it needs a factor above 1"
+        )
+    volume = open_volume(low_path)
+    step = {"step": "predict", "method": method_name, "level": level}
+    if method_class.learned:
+        step["weights"] = run.digest
+    started = time.perf_counter()
+    restore(
+        volume,
+        output,
+        method,
+        run,
+        name=low_path,
+        provenance=(*volume.provenance, step),
+    )
+    seconds = time.perf_counter() - started
+    logger.info("%s: %s restored in %.1f s", method_name, low_path, seconds)
+
+
+def restore(volume, output, method, run, *, name, provenance=()):
+    """Restore an open volume with a method that is ready to run.
+
+    Parameters
+    ----------
+    volume : acuity.volume.Volume
+        Low-resolution volume.
+    output : path
+        Store of the restored one.
+    method : acuity.methods.base.Method
+        The method, with its halo and stride.
+    run : callable
+        Maps a tile (z, y, x) to a restored tile.
+    name : path
+        The input file, for errors.
+    provenance : tuple of dict
+        Steps that the output records.
+    """
+    before = _factors_before(method)
+    source = Source(volume, before, method.interpolation, name)
+    plan = Plan(method, source.shape)
+    grid = finer_grid(volume.grid, method.task.scale)
+    with (
+        ThreadPoolExecutor(1, "read") as reader,
+        ThreadPoolExecutor(1, "write") as writing,
+        VolumeWriter(
+            output, grid, np.float32, intensity=volume.intensity, provenance=provenance
+        ) as writer,
+    ):
+        pending = deque()
+        for region in plan.regions(writer.layout):
+            blocks = plan.inputs(region)
+            reads = _ahead(reader, blocks, source)
+            for z0, block in _depths(
+                plan.restored(region, reads, run), writer.slab_depth, grid.shape[0]
+            ):
+                if len(pending) >= AHEAD:
+                    pending.popleft().result()
+                pending.append(writing.submit(_write, writer, z0, block, region, method.scale))
+        while pending:
+            pending.popleft().result()
+
+
+def _factors_before(method):
+    """Factors by which the input is interpolated before the method sees it."""
+    factors = []
+    for whole, own in zip(method.task.scale, method.scale, strict=True):
+        if whole % own:
+            raise AcuityError(
+                f"scale {method.task.scale}: method {method.name()} refines by {method.scale}, "
+                "which does not divide it"
+            )
+        factors.append(whole // own)
+    return tuple(factors)
+
+
+class Plan:
+    """Order in which a volume is read and restored.
+
+    Parameters
+    ----------
+    method : acuity.methods.base.Method
+        The method.
+    shape : tuple of int
+        Voxels (z, y, x) of its input grid.
+    """
+
+    def __init__(self, method, shape):
+        self.method = method
+        self.shape = tuple(shape)
+        settings = getattr(method.settings, "predict", None)
+        self.tile = getattr(settings, "tile", None)
+        self.blended = getattr(settings, "tiling", "exact") == "blended"
+        self.overlap = getattr(settings, "overlap", 0)
+        if method.stack and self.shape[0] < method.stack:
+            raise AcuityError(
+                f"volume of {self.shape[0]} slices: method {method.name()} restores stacks of "
+                f"{method.stack} slices and needs that many"
+            )
+        # A side shorter than the stride is nothing but border for the network.
+        if any(n < s for n, s in zip(self.shape, method.stride, strict=True)):
+            raise AcuityError(
+                f"volume of {self.shape} voxels (z, y, x) is smaller than the network's raster; "
+                f"method {method.name()} needs at least {method.stride}"
+            )
+        self.depth = self._depth()
+
+    def _depth(self):
+        """Slices of a block of a 3D method."""
+        if not self.method.local:
+            plane = self.shape[1] * self.shape[2]
+            most = max(1, self.method.settings.predict.voxels // plane)
+            if self.shape[0] <= most:
+                return self.shape[0]
+            return max(self.method.halo[0], most - 2 * self.method.halo[0], 1)
+        if self.tile is None:
+            return 32
+        return core_length(
+            self.shape[0], 32, self.tile[0], self.method.halo[0], self.method.stride[0]
+        )
+
+    def regions(self, layout):
+        """Give the parts of the plane (y, x; input grid) that are streamed along z one by one."""
+        scale = self.method.scale
+        part = [s // f for s, f in zip(layout.shard[1:], scale[1:], strict=True)]
+        whole_planes = (
+            self.blended
+            or not self.method.local
+            or any(s % f for s, f in zip(layout.shard, scale, strict=True))
+            or any(
+                p % s
+                for p, s, n in zip(part, self.method.stride[1:], self.shape[1:], strict=True)
+                if p < n
+            )
+        )
+        if whole_planes:
+            part = self.shape[1:]
+        return [
+            (slice(y, min(y + part[0], self.shape[1])), slice(x, min(x + part[1], self.shape[2])))
+            for y in range(0, self.shape[1], part[0])
+            for x in range(0, self.shape[2], part[1])
+        ]
+
+    def tiles(self, region):
+        """Tiles of a region."""
+        if self.blended:
+            cores = [
+                core_length(n, n, most, self.overlap, stride)
+                for n, most, stride in zip(
+                    self.shape[1:], self.tile[1:], self.method.stride[1:], strict=True
+                )
+            ]
+            if any(n > most for n, most in zip(self.shape[1:], self.tile[1:], strict=True)):
+                cores = [
+                    (most - 2 * self.overlap) // stride * stride
+                    for most, stride in zip(self.tile[1:], self.method.stride[1:], strict=True)
+                ]
+            return blended_tiles(self.shape[1:], cores, self.overlap)
+        if self.tile is None:
+            cores = [part.stop - part.start for part in region]
+        else:
+            cores = [
+                core_length(n, part.stop - part.start, most, halo, stride)
+                for n, part, most, halo, stride in zip(
+                    self.shape[1:],
+                    region,
+                    self.tile[1:],
+                    self.method.halo[1:],
+                    self.method.stride[1:],
+                    strict=True,
+                )
+            ]
+        return exact_tiles(region, self.shape[1:], cores, self.method.halo[1:])
+
+    def frame(self, region):
+        """What the tiles of a region read together."""
+        tiles = self.tiles(region)
+        return tuple(
+            slice(min(t.read[a].start for t in tiles), max(t.read[a].stop for t in tiles))
+            for a in range(2)
+        )
+
+    def inputs(self, region):
+        """Boxes to read for a region, in order."""
+        frame = self.frame(region)
+        nz = self.shape[0]
+        if self.method.stack:
+            return [(slice(z, min(z + 16, nz)), *frame) for z in range(0, nz, 16)]
+        halo = self.method.halo[0]
+        return [
+            (slice(max(0, z - halo), min(nz, z + self.depth + halo)), *frame)
+            for z in range(0, nz, self.depth)
+        ]
+
+    def restored(self, region, reads, run):
+        """Restore a region; yields blocks of restored slices in order along z.
+
+        Parameters
+        ----------
+        region : tuple of slice
+            Part of the plane.
+        reads : iterable of numpy.ndarray
+            What `inputs` asked for.
+        run : callable
+            Maps a tile to a restored tile.
+        """
+        if self.method.stack:
+            yield from self._stacks(region, reads, run)
+        else:
+            yield from self._blocks(region, reads, run)
+
+    def _plane(self, window, region, frame, tiles, run):
+        """Restore all tiles of a window of slices and put them together."""
+        fz, fy, fx = self.method.scale
+        size = [part.stop - part.start for part in region]
+        shape = (len(window) * fz, size[0] * fy, size[1] * fx)
+        out = None
+        for tile in tiles:
+            box = tuple(
+                slice(r.start - f.start, r.stop - f.start)
+                for r, f in zip(tile.read, frame, strict=True)
+            )
+            restored = run(window[:, box[0], box[1]])
+            inner = tile.inner
+            part = restored[
+                :,
+                inner[0].start * fy : inner[0].stop * fy,
+                inner[1].start * fx : inner[1].stop * fx,
+            ]
+            if tile.weights is None and len(tiles) == 1:
+                return part
+            if out is None:
+                out = np.zeros(shape, np.float32)
+            place = (
+                slice(None),
+                slice(
+                    (tile.core[0].start - region[0].start) * fy,
+                    (tile.core[0].stop - region[0].start) * fy,
+                ),
+                slice(
+                    (tile.core[1].start - region[1].start) * fx,
+                    (tile.core[1].stop - region[1].start) * fx,
+                ),
+            )
+            if tile.weights is None:
+                out[place] = part
+            else:
+                out[place] += part * np.kron(tile.weights, np.ones((fy, fx), np.float32))
+        return out
+
+    def _blocks(self, region, reads, run):
+        frame, tiles = self.frame(region), self.tiles(region)
+        nz, halo, fz = self.shape[0], self.method.halo[0], self.method.scale[0]
+        for z, window in zip(range(0, nz, self.depth), reads, strict=True):
+            first = z - max(0, z - halo)
+            last = first + min(self.depth, nz - z)
+            out = self._plane(window, region, frame, tiles, run)
+            yield np.ascontiguousarray(out[first * fz : last * fz])
+
+    def _stacks(self, region, reads, run):
+        """Stacks moved by one slice; each slice is the mean of the stacks that hold it."""
+        frame, tiles = self.frame(region), self.tiles(region)
+        depth, nz = self.method.stack, self.shape[0]
+        _, fy, fx = self.method.scale
+        plane = ((region[0].stop - region[0].start) * fy, (region[1].stop - region[1].start) * fx)
+        window = np.empty((0, *(f.stop - f.start for f in frame)), np.float32)
+        sums = np.zeros((depth, *plane), np.float32)
+        start = 0
+        reads = iter(reads)
+        for first in range(nz - depth + 1):
+            while start + len(window) < first + depth:
+                window = np.concatenate([window[first - start :], next(reads)])
+                start = first
+            sums += self._plane(
+                window[first - start : first - start + depth], region, frame, tiles, run
+            )
+            ended = depth if first == nz - depth else 1
+            done = np.empty((ended, *plane), np.float32)
+            for n in range(ended):
+                z = first + n
+                count = min(z, nz - depth) - max(0, z - depth + 1) + 1
+                np.divide(sums[n], np.float32(count), out=done[n])
+            sums[:-1] = sums[1:]
+            sums[-1] = 0
+            yield done
+
+
+def _ahead(reader, boxes, source):
+    """Read boxes in order, a few ahead."""
+    pending = deque()
+    boxes = iter(boxes)
+    for box in boxes:
+        pending.append(reader.submit(source.read, box))
+        if len(pending) > AHEAD:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
+
+
+def _depths(blocks, depth, count):
+    """Put blocks of slices together into slabs that start at multiples of a depth."""
+    z0, kept, have = 0, [], 0
+    for block in blocks:
+        while len(block):
+            want = min(depth, count - z0) - have
+            kept.append(block[:want])
+            have += len(kept[-1])
+            block = block[want:]
+            if have == min(depth, count - z0):
+                yield z0, kept[0] if len(kept) == 1 else np.concatenate(kept)
+                z0, kept, have = z0 + have, [], 0
+
+
+def _write(writer, z0, block, region, scale):
+    depth, height, width = writer.layout.shard
+    y0, x0 = region[0].start * scale[1], region[1].start * scale[2]
+    if block.shape[1:] == writer.grid.shape[1:]:
+        writer.write(z0, block)
+    else:
+        writer.write_shard((z0 // depth, y0 // height, x0 // width), block)
+
+
+def read_card(card):
+    """Read a model's card.
+
+    Raises
+    ------
+    AcuityError
+        If it is missing or is no card.
+    """
+    try:
+        content = json.loads(Path(card).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise AcuityError(f"{card}: no such model card; train the model first") from None
+    except (OSError, ValueError) as error:
+        raise AcuityError(f"{card}: cannot be read as a model card ({error})") from None
+    wanted = {"method", "settings", "level", "scale", "normalisation", "execution", "weights"}
+    if not isinstance(content, dict) or not wanted <= content.keys():
+        raise AcuityError(f"{card}: is no model card; it needs the keys {sorted(wanted)}")
+    return content
+
+
+def load_network(method, model, card):
+    """Build a method's restoring network and load its weights.
+
+    Parameters
+    ----------
+    method : acuity.methods.base.LearnedMethod
+        The method.
+    model, card : path
+        Weights and card.
+
+    Returns
+    -------
+    network : torch.nn.Module
+    card : dict
+    digest : str
+        SHA-256 of the weights' file.
+
+    Raises
+    ------
+    AcuityError
+        If the weights do not belong to the card or do not fit the network.
+    """
+    from safetensors.torch import load as load_tensors
+
+    content = read_card(card)
+    try:
+        data = Path(model).read_bytes()
+    except OSError as error:
+        raise AcuityError(f"{model}: no such model ({error.strerror}); train it first") from None
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != content["weights"]:
+        raise AcuityError(f"{model}: its content is not the one that its card {card} describes")
+    network = method.build()[method.restorer]
+    try:
+        network.load_state_dict(load_tensors(data))
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise AcuityError(f"{model}: does not fit method {method.name()} ({reason})") from None
+    return network, content, digest
+
+
+def _load_learned(method_class, settings, task, model, card, threads):
+    import torch
+
+    from acuity.predict.execution import DEFAULT, Runner, choose_device
+
+    if threads:
+        torch.set_num_threads(int(threads))
+    if model is None or card is None:
+        raise AcuityError(f"method {method_class.name()} is learned and needs a model and its card")
+    content = read_card(card)
+    if content["method"] != method_class.name():
+        raise AcuityError(
+            f"{card}: is a model of {content['method']}, not of {method_class.name()}"
+        )
+    for key, wanted in (("level", task.level), ("scale", list(task.scale))):
+        if content[key] != wanted:
+            raise AcuityError(
+                f"{card}: the model was trained at {key} {content[key]}; found {wanted}"
+            )
+    own = check_settings(method_class, settings).predict
+    method = method_class({**content["settings"], "predict": own.model_dump()}, task)
+    network, content, digest = load_network(method, model, card)
+    execution = content["execution"]
+    method.halo, method.stride = tuple(execution["halo"]), tuple(execution["stride"])
+    device = choose_device(own.device)
+    if device != execution["device"]:
+        logger.info(
+            "the model was tuned on %s and runs on %s: float32", execution["device"], device
+        )
+        execution = {**DEFAULT, "device": device}
+    run = Runner(network, content["normalisation"], execution, stacked=bool(method.stack))
+    run.digest = digest
+    return method, run

@@ -1,0 +1,218 @@
+"""Reconstruct whole volumes slab by slab, from a raw file or from a foam."""
+
+import math
+import os
+
+import numpy as np
+import pandas as pd
+
+from acuity.errors import AcuityError
+from acuity.reconstruct.fdk import Slab, angular_weights, quarter_turns
+from acuity.reconstruct.geometry import ConeBeam, full_circle
+from acuity.simulate.acquire import open_scan
+from acuity.simulate.project import project
+from acuity.units import canonical
+from acuity.volume import Grid, VolumeWriter, slabs
+
+# Bytes for the sums of a slab and for the views of a block, each.
+_MEMORY = 512 << 20
+
+
+def reconstruct(
+    scan_path: str | os.PathLike,
+    output: str | os.PathLike,
+    *,
+    backend: str = "numba",
+    size: int | None = None,
+    hann: float = 0.0,
+    radius: float | None = None,
+    slab: int | None = None,
+) -> None:
+    """Reconstruct the raw file of a cone-beam scan into a volume.
+
+    The volume is a cube centred on the rotation axis, with z along it, and the voxel size is the
+    detector pixel scaled to the axis. It is computed slab by slab; for each slab only the
+    detector rows that it needs are read, block by block of views, so that neither the volume
+    nor the projections are ever in memory as a whole.
+
+    Parameters
+    ----------
+    scan_path : path
+        Data Exchange file, see `acuity.simulate.acquire`.
+    output : path
+        Volume to write, ``X.ome.zarr``: float32 attenuation for one unit of length.
+    backend : str
+        ``numba`` or ``rtk``.
+    size : int, optional
+        Side of the cube, voxels; by default the number of detector columns.
+    hann : float
+        Cut-off of a Hann window as a fraction of the Nyquist frequency; 0 for none.
+    radius : float, optional
+        Radius of the field of view in voxels, with zeros beyond; by default half of `size`.
+    slab : int, optional
+        Slices computed at a time; by default what memory of 512 MiB holds.
+
+    Raises
+    ------
+    AcuityError
+        If the file is incomplete, its angles do not make a full turn, or the backend is unknown.
+    """
+    scan = open_scan(scan_path)
+    geometry = scan.geometry
+    size = geometry.columns if size is None else size
+    step = {
+        "action": "reconstruct",
+        "algorithm": "FDK",
+        "backend": backend,
+        "hann": hann,
+        "views": len(scan.angles),
+        "scan": scan.provenance,
+    }
+    _run(
+        output,
+        geometry,
+        scan.unit,
+        scan.angles,
+        lambda views, rows: scan.read(views, rows),
+        size=size,
+        radius=size / 2 if radius is None else radius,
+        hann=hann,
+        backend=backend,
+        slab=slab,
+        step=step,
+    )
+
+
+def reconstruct_truth(
+    spheres: pd.DataFrame,
+    output: str | os.PathLike,
+    *,
+    size: int,
+    views: int | None = None,
+    peak_attenuation: float = 2.0,
+    cylinder_radius: float = 0.45,
+    voxel_size: float = 1.0,
+    unit: str = "um",
+    slab: int | None = None,
+) -> None:
+    """Reconstruct a foam from many noiseless views without blur, as a reference.
+
+    The reference has the band limit and the cone artefacts of the method, unlike the exact voxels
+    of `acuity.simulate.foam.exact`. Views are projected and back-projected in subsets spread
+    over the full turn; nothing of them is stored.
+
+    Parameters
+    ----------
+    spheres : pandas.DataFrame
+        Table of `acuity.simulate.foam.foam`, voxels.
+    output : path
+        Volume to write, ``X.ome.zarr``: float32 attenuation for one unit of length.
+    size : int
+        Side of the cube, voxels.
+    views : int, optional
+        Number of views; by default 12 times `size`.
+    peak_attenuation : float
+        Line integral through the solid cylinder's diameter.
+    cylinder_radius : float
+        Radius of the cylinder as a fraction of `size`.
+    voxel_size : float
+        Physical size of a voxel.
+    unit : str
+        Unit of `voxel_size`.
+    slab : int, optional
+        Slices computed at a time; by default what memory of 512 MiB holds.
+    """
+    views = 12 * size if views is None else views
+    if views < 1:
+        raise AcuityError(f"views of the truth is {views}; 1 or more is needed")
+    geometry = ConeBeam.standard(size, cylinder_radius)
+    angles = full_circle(views)
+    solid = peak_attenuation / (2 * cylinder_radius * size)
+
+    def lines(chosen: np.ndarray, rows: tuple[int, int]) -> np.ndarray:
+        return project(
+            spheres,
+            geometry.cropped(*rows),
+            angles[chosen],
+            size=size,
+            cylinder_radius=cylinder_radius,
+            solid=solid,
+        )
+
+    _run(
+        output,
+        geometry.scaled(voxel_size),
+        canonical(unit),
+        angles,
+        lines,
+        size=size,
+        radius=size / 2,
+        hann=0.0,
+        backend="numba",
+        slab=slab,
+        step={
+            "action": "reconstruct_truth",
+            "algorithm": "FDK",
+            "views": views,
+            "noise": None,
+            "blur_sigma_pixels": 0.0,
+            "peak_attenuation": peak_attenuation,
+        },
+    )
+
+
+def _run(output, geometry, unit, angles, lines, *, size, radius, hann, backend, slab, step) -> None:
+    """Reconstruct slab by slab, with `lines(views, rows)` as the source of line integrals."""
+    if backend not in ("numba", "rtk"):
+        raise AcuityError(f"backend is {backend!r}; allowed are 'numba' and 'rtk'")
+    weights = angular_weights(angles)
+    voxel = geometry.voxel
+    grid = Grid((size,) * 3, (voxel,) * 3, (-(size - 1) / 2 * voxel,) * 3, unit)
+    depth = slab or max(1, _MEMORY // (4 * size * size))
+    with VolumeWriter(
+        output,
+        grid,
+        np.float32,
+        intensity=f"attenuation (1/{unit})",
+        provenance=(step,),
+    ) as writer:
+        if slab is None and depth > writer.slab_depth:
+            depth -= depth % writer.slab_depth
+        for z0, z1 in slabs(size, depth):
+            if backend == "rtk":
+                from acuity.reconstruct import rtk
+
+                every = lines(np.arange(len(angles)), (0, geometry.rows))
+                block = rtk.fdk(every, geometry, angles, size, voxel, z0, z1, radius, hann)
+            else:
+                sums = Slab(geometry, size, voxel, z0, z1, radius=radius, hann=hann)
+                for views in blocks(angles, 4 * geometry.rows * geometry.columns):
+                    sums.add(lines(views, sums.rows), angles[views], weights[views])
+                block = sums.volume()
+            writer.write(z0, block)
+
+
+def blocks(angles: np.ndarray, view_bytes: int) -> list[np.ndarray]:
+    """Divide views into blocks that fit in memory, quarter turns together.
+
+    The blocks depend on the scan alone and not on the slab, so that all slabs add the same views
+    in the same order.
+
+    Parameters
+    ----------
+    angles : numpy.ndarray
+        Angles in degrees.
+    view_bytes : int
+        Size of one view.
+
+    Returns
+    -------
+    list of numpy.ndarray
+        Numbers of the views of each block.
+    """
+    sets, rest = quarter_turns(angles)
+    # Raw counts, line integrals, spectra and the folded stack take about six times a view.
+    number = max(16, math.floor(_MEMORY / (6 * view_bytes)) // 16 * 16)
+    order = [sets[a : a + number // 4].ravel() for a in range(0, len(sets), number // 4)]
+    order += [rest[a : a + number] for a in range(0, len(rest), number)]
+    return order

@@ -1,0 +1,593 @@
+"""Pages of a report: self-contained HTML for people who never open a terminal.
+
+Everything that comes from a table or a study is escaped; style, script and pictures are inside the
+page, and its content policy forbids any request and any script but its own.
+"""
+
+import base64
+import hashlib
+import importlib.metadata
+import math
+import os
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from urllib.parse import quote
+
+import matplotlib
+import numpy as np
+from jinja2 import DictLoader, Environment, StrictUndefined
+from markupsafe import Markup
+from matplotlib.markers import MarkerStyle
+
+from acuity.report.figures import check_tables, plots
+from acuity.report.images import MAP_COLOURS, TINTS, gallery
+from acuity.report.style import INK, MUTED, look, ordered
+from acuity.report.verdict import (
+    CARE,
+    GOOD,
+    GRADES,
+    POOLED,
+    TRUSTED_RECALL,
+    percent,
+    sentences,
+    tidy,
+    unit_text,
+    verdicts,
+)
+
+_MANY = 12  # samples from which on their list scrolls and can be searched
+_ROWS = 150  # more rows than this, and the index keeps the best method of a level only
+
+_KINDS = {
+    "slice": (
+        "Slices",
+        "All slices side by side",
+        "The same slice of every volume in the same grey window, taken from the truth.",
+    ),
+    "map": (
+        "Similarity maps (MS-SSIM)",
+        "Similarity maps side by side",
+        "Where each result is like the truth (dark) and where not (bright), from fine to coarse "
+        "detail together; one colour scale for all. Bright spots inside solid material or in place "
+        "of small pores are where detail may be invented or lost.",
+    ),
+    "pores": (
+        "Pores against the truth",
+        "Pores side by side",
+        "The automatic segmentation of each image against the truth's. Thin rims are differences "
+        "of a voxel; whole pores in the colours of missed or invented are what to look for.",
+    ),
+}
+
+
+def index_page(
+    metrics,
+    pores=None,
+    curves=None,
+    histories=None,
+    *,
+    output,
+    study,
+    title="",
+    samples=None,
+    training_samples=(),
+    provenance=None,
+    command="",
+    level_format="{:g}:1",
+    level_title="Resolution ratio (input : target)",
+    unit="um",
+):
+    """Write the report's first page: verdict, then figures, then provenance.
+
+    Parameters
+    ----------
+    metrics : pandas.DataFrame
+        ``metrics.tsv``: ``sample method variant level metric subset value unit`` and, where known,
+        ``low high n``; rows pooled over the unseen samples have the sample ``unseen``.
+    pores, curves, histories : pandas.DataFrame, optional
+        As for `acuity.report.figures.plots`.
+    output : path-like
+        The page, ``report/index.html``.
+    study, title : str
+        Name of the study, and its title if it has one.
+    samples : sequence of str, optional
+        Samples in the order in which they are listed, each with a page ``{sample}.html`` beside
+        this one. By default all samples of `metrics`, without links.
+    training_samples : iterable of str
+        Samples that models were trained on.
+    provenance : mapping, optional
+        Headings to what stands under them: nested mappings, lists, texts and numbers.
+    command : str
+        What to type to repeat the study.
+    level_format, level_title, unit : str
+        As for `acuity.report.figures.plots`.
+
+    Raises
+    ------
+    AcuityError
+        If a column of `metrics` is missing.
+    """
+    check_tables(metrics)
+    metrics = tidy(metrics)
+    table = verdicts(metrics)
+    said = sentences(table, level_format=level_format, unit=unit)
+    linked = samples is not None
+    names = list(samples) if linked else sorted(set(metrics["sample"]) - {POOLED})
+    training = set(training_samples)
+    listed = []
+    for name in names:
+        grade, sentence = said.get(name, ("none", "Nothing was measured."))
+        listed.append(
+            {
+                "name": name,
+                "link": _link(name) if linked else None,
+                "grade": grade,
+                "sentence": sentence,
+                "training": name in training,
+            }
+        )
+    single = table[table["sample"] != POOLED]
+    best_only = len(single) > _ROWS
+    if best_only:
+        single = single[single["best"]]
+    links = {name: _link(name) for name in names} if linked else {}
+    writer = _Table(level_format, unit)
+    pooled = table[table["sample"] == POOLED]
+    head_grade, head_sentence = _headline(said, listed, training)
+    drawn = plots(
+        metrics,
+        pores,
+        curves,
+        histories,
+        training_samples=training,
+        level_format=level_format,
+        level_title=level_title,
+        unit=unit,
+    )
+    unseen = [name for name in names if name not in training]
+    levels = sorted(set(table["level"]))
+    methods = [look(m).name for m in ordered(table["method"]) if m != "input"]
+    summary = [
+        f"Study {study}",
+        f"{len(names)} sample{'s' if len(names) != 1 else ''}",
+        "levels " + ", ".join(level_format.format(v) for v in levels) if levels else "no level",
+        ", ".join(methods) or "no restoration",
+    ]
+    context = {
+        "page_title": f"{title or study} – Acuity report",
+        "title": title or study,
+        "summary": " · ".join(summary),
+        "head_grade": head_grade,
+        "head_sentence": head_sentence,
+        "head_note": (
+            f"Judged on {_count(unseen, 'sample')} that no model has seen, at the hardest level."
+            if POOLED in said and unseen
+            else ""
+        ),
+        "many": len(names) > _MANY,
+        "samples": listed,
+        "best_only": best_only,
+        "pooled_columns": writer.columns(pooled, sample=False),
+        "pooled_rows": writer.rows(pooled, sample=False),
+        "sample_columns": writer.columns(single),
+        "sample_rows": writer.rows(single, links=links) if names else [],
+        "drawings": _drawings(drawn),
+        "absent": _absent(drawn),
+        "figures_note": (
+            "Pooled over the unseen samples."
+            if POOLED in said
+            else "Mean over the samples that no model was trained on."
+            if len(unseen) > 1
+            else ""
+        ),
+        "command": command,
+        "provenance": dict(provenance or {}),
+        "level_title": level_title,
+        "linked": linked,
+    }
+    _write(output, "index.html", context)
+
+
+def sample_page(
+    sample,
+    metrics,
+    pores=None,
+    curves=None,
+    *,
+    output,
+    volumes=None,
+    maps=None,
+    labels=None,
+    study,
+    title="",
+    samples=None,
+    training_samples=(),
+    provenance=None,
+    position=0.5,
+    level_format="{:g}:1",
+    level_title="Resolution ratio (input : target)",
+    unit="um",
+):
+    """Write one sample's page: verdict, pictures to compare, table, graphs.
+
+    Parameters
+    ----------
+    sample : str
+        Its name.
+    metrics, pores, curves : pandas.DataFrame
+        As for `index_page`; rows of other samples are passed over.
+    output : path-like
+        The page, ``report/{sample}.html``.
+    volumes, maps, labels : mapping of (str, float or None) to path-like or Volume, optional
+        Image, MS-SSIM map and label volume of each method and level, the truth under
+        ``("truth", None)``; see `acuity.report.images.gallery`.
+    study, title : str
+        Name of the study, and its title if it has one.
+    samples : sequence of str, optional
+        All samples with a page, in order: for the links to the index and to the neighbours.
+    training_samples : iterable of str
+        Samples that models were trained on.
+    provenance : mapping, optional
+        As for `index_page`.
+    position : float
+        Height of the slice shown, as a fraction of the volume's extent in z.
+    level_format, level_title, unit : str
+        As for `acuity.report.figures.plots`.
+
+    Raises
+    ------
+    AcuityError
+        If a column of `metrics` is missing or a volume can't be read.
+    """
+    check_tables(metrics)
+    metrics = tidy(metrics)
+    metrics = metrics[metrics["sample"] == sample]
+    table = verdicts(metrics)
+    said = sentences(table, level_format=level_format, unit=unit)
+    grade, sentence = said.get(sample, ("none", "Nothing was measured."))
+    shown = gallery(volumes, maps, labels, position=position) if volumes else None
+    drawn = plots(
+        metrics,
+        pores,
+        curves,
+        samples=sample,
+        level_format=level_format,
+        level_title=level_title,
+        unit=unit,
+    )
+    writer = _Table(level_format, unit)
+    names = list(samples or [])
+    here = names.index(sample) if sample in names else None
+    neighbours = {"before": None, "after": None}
+    if here is not None:
+        for key, other in (("before", here - 1), ("after", here + 1)):
+            if 0 <= other < len(names):
+                neighbours[key] = {"name": names[other], "link": _link(names[other])}
+    context = {
+        "page_title": f"{sample} – {title or study}",
+        "title": title or study,
+        "sample": sample,
+        "index": "index.html" if names else None,
+        "grade": grade,
+        "sentence": sentence,
+        "training": sample in set(training_samples),
+        "columns": writer.columns(table, sample=False),
+        "rows": writer.rows(table, sample=False),
+        "drawings": _drawings(drawn),
+        "provenance": dict(provenance or {}),
+        "level_title": level_title,
+        "linked": bool(names),
+        **neighbours,
+        **_viewer(shown, table, level_format),
+    }
+    _write(output, "sample.html", context)
+
+
+def _count(things, word):
+    return f"{len(things)} {word}{'s' if len(things) != 1 else ''}"
+
+
+def _link(sample):
+    # A leading ./ keeps a name with a colon from being read as a scheme.
+    return f"./{quote(sample, safe='')}.html"
+
+
+def _headline(said, listed, training):
+    """Grade and sentence of the whole study."""
+    if POOLED in said:
+        return said[POOLED]
+    judged = [entry for entry in listed if entry["name"] not in training] or listed
+    if len(judged) == 1:
+        return judged[0]["grade"], judged[0]["sentence"]
+    if not judged:
+        return "none", "This study has no results yet."
+    counts = {grade: sum(e["grade"] == grade for e in judged) for grade in GRADES}
+    parts = [f"{n} {GRADES[grade].lower()}" for grade, n in counts.items() if n]
+    worst = next(grade for grade in ("poor", "care", "good", "none") if counts[grade])
+    return worst, f"Of {len(judged)} samples at their hardest level: {', '.join(parts)}."
+
+
+def _absent(drawn):
+    return ", ".join(plot.title[:1].lower() + plot.title[1:] for plot in drawn if not plot.panels)
+
+
+@dataclass(frozen=True)
+class _Column:
+    key: str
+    title: str
+    unit: str = ""
+    text: bool = False
+
+
+@dataclass(frozen=True)
+class _Cell:
+    text: str
+    sort: str | None = None
+    link: str | None = None
+    grade: str | None = None
+    key: Markup | None = None
+    text_column: bool = False
+
+
+class _Table:
+    """Rows of `verdicts` as cells of a page; columns that hold nothing are left out."""
+
+    def __init__(self, level_format, unit):
+        self.level_format = level_format
+        self.all = [
+            _Column("sample", "Sample", text=True),
+            _Column("level", "Level"),
+            _Column("method", "Method", text=True),
+            _Column("grade", "Verdict", text=True),
+            _Column("recall", "Pores found"),
+            _Column("precision", "Pores real"),
+            _Column("porosity_error", "Porosity error"),
+            _Column("sphericity_error", "Shape error"),
+            _Column("floor", "Trusted from", unit_text(unit)),
+            _Column("psnr", "PSNR", "dB"),
+            _Column("ssim", "SSIM"),
+            _Column("ms_ssim", "MS-SSIM"),
+            _Column("fwhm", "Blur left", unit_text(unit)),
+        ]
+
+    def columns(self, table, *, sample=True):
+        kept = []
+        for column in self.all:
+            if column.key in ("level", "method"):
+                kept.append(column)
+            elif column.key == "sample":
+                kept += [column] if sample else []
+            elif column.key == "grade":
+                kept += [column] if len(table) and (table["grade"] != "none").any() else []
+            elif len(table) and table[column.key].notna().any():
+                kept.append(column)
+        return kept
+
+    def rows(self, table, *, sample=True, links=None):
+        columns = self.columns(table, sample=sample)
+        links = links or {}
+        keys = {m: marker(m) for m in set(table["method"])}
+        rows = []
+        for record in table.to_dict("records"):
+            cells = [self._cell(column, record, links, keys) for column in columns]
+            kind = "best" if record["best"] else "input" if record["method"] == "input" else ""
+            rows.append({"cells": cells, "kind": kind, "name": record["sample"] if sample else ""})
+        return rows
+
+    def _cell(self, column, record, links, keys):
+        value = record[column.key]
+        if column.key == "sample":
+            return _Cell(value, link=links.get(value), text_column=True)
+        if column.key == "method":
+            return _Cell(look(value).name, key=keys[value], text_column=True)
+        if column.key == "grade":
+            rank = list(GRADES).index(value)
+            return _Cell(GRADES[value], str(rank), grade=value, text_column=True)
+        if column.key == "level":
+            return _Cell(self.level_format.format(value), f"{value:g}")
+        sort = f"{value:.5g}" if not math.isnan(value) else "NaN"
+        if column.key == "floor":
+            if math.isnan(value):
+                return _Cell("–", sort)
+            text = "all sizes" if value == 0 else "none" if math.isinf(value) else f"{value:g}"
+            return _Cell(text, "1e9" if math.isinf(value) else sort)
+        if math.isnan(value):
+            return _Cell("–", sort)
+        if column.key.endswith("_error"):
+            return _Cell(f"{100 * value:+.1f} %".replace("-", "−"), f"{abs(value):.5g}")
+        if column.key == "recall":
+            text = percent(value, 1)
+            low, high = record["recall_low"], record["recall_high"]
+            if not math.isnan(low) and not math.isnan(high):
+                text += f" ({100 * low:.0f}–{100 * high:.0f})"
+            return _Cell(text, sort)
+        if column.key == "precision":
+            return _Cell(percent(value, 1), sort)
+        digits = {"psnr": 1, "fwhm": 2}.get(column.key, 3)
+        return _Cell(f"{value:.{digits}f}", sort)
+
+
+def marker(method):
+    """Draw a method's line and marker as a small inline SVG, for legends and tables.
+
+    Parameters
+    ----------
+    method : str
+
+    Returns
+    -------
+    markupsafe.Markup
+    """
+    how = look(method)
+    style = MarkerStyle(how.marker)
+    path = style.get_path().transformed(style.get_transform())
+    shape = []
+    for points, code in path.iter_segments(simplify=False):
+        pairs = [f"{v:.3g}" for v in np.asarray(points) * np.tile((4.6, -4.6), len(points) // 2)]
+        shape.append({1: "M", 2: "L", 3: "Q", 4: "C", 79: "Z"}[code])
+        if code != 79:
+            shape.append(" ".join(pairs))
+    colour = {INK: "var(--ink)", MUTED: "var(--muted)"}.get(how.colour, how.colour)
+    dash = ' stroke-dasharray="3 2"' if how.variant else ""
+    return Markup(
+        f'<svg class="key" viewBox="-12 -6 24 12" aria-hidden="true"><path d="M-12 0H12" '
+        f'stroke="{colour}" stroke-width="1.8"{dash}/><path d="{"".join(shape)}" fill="{colour}"/>'
+        "</svg>"
+    )
+
+
+def _drawings(drawn):
+    drawings = []
+    for plot in drawn:
+        if not plot.panels:
+            continue
+        legend = [(marker(method), look(method).name) for method in plot.legend]
+        for label, _ in plot.extra:
+            ring = (
+                '<svg class="key" viewBox="-12 -6 24 12" aria-hidden="true"><path d="M-12 0H12" '
+                'stroke="var(--muted)" stroke-width="1.5" stroke-dasharray="2 2"/><circle r="4" '
+                'fill="var(--paper)" stroke="var(--muted)" stroke-width="1.3"/></svg>'
+            )
+            legend.append((Markup(ring), label))
+        drawings.append(
+            {
+                "name": plot.name,
+                "title": plot.title,
+                "caption": plot.caption,
+                "legend": legend,
+                "svgs": [Markup(svg) for svg in plot.svgs()],
+            }
+        )
+    return drawings
+
+
+def _viewer(shown, table, level_format):
+    """What the viewer and the sheets of pictures need."""
+    if shown is None:
+        return {"pictures": False}
+    pictures = shown.pictures
+    levels = sorted({p.level for p in pictures if p.level is not None})
+    methods = ordered(p.method for p in pictures)
+    sheets = []
+    for kind, (_, heading, caption) in _KINDS.items():
+        own = {(p.method, p.level): p for p in pictures if p.kind == kind}
+        if not own:
+            continue
+        rows = []
+        for method in ordered(m for m, _ in own):
+            cells = [own.get((method, level)) for level in levels] or [None]
+            if (method, None) in own:
+                cells[0] = own[(method, None)]
+            rows.append(
+                {
+                    "name": look(method).name,
+                    "pictures": [
+                        _image(p, shown.where, level_format) if p is not None else None
+                        for p in cells
+                    ],
+                }
+            )
+        sheets.append(
+            {
+                "kind": kind,
+                "title": heading,
+                "caption": caption,
+                "columns": [level_format.format(v) for v in levels],
+                "rows": rows,
+            }
+        )
+    best = table[table["best"] & table["method"].isin(methods)]
+    names = [m for m in methods if m not in ("truth", "input")]
+    chosen = str(best.iloc[-1]["method"]) if len(best) else (names or methods)[-1]
+    start = "input" if "input" in methods else methods[0]
+    return {
+        "pictures": True,
+        "where": shown.where,
+        "kinds": [(kind, _KINDS[kind][0]) for kind in (s["kind"] for s in sheets)],
+        "kind_keys": _keys(shown),
+        "levels": [(f"{v:g}", level_format.format(v)) for v in levels] or [("", "–")],
+        "level_choice": f"{levels[-1]:g}" if levels else "",
+        "methods": [(m, look(m).name) for m in methods],
+        "before_choice": start,
+        "after_choice": chosen,
+        "sheets": sheets,
+    }
+
+
+def _image(picture, where, level_format):
+    label = look(picture.method).name
+    if picture.level is not None:
+        label += f", {level_format.format(picture.level)}"
+    return {
+        "src": "data:image/png;base64," + base64.b64encode(picture.png).decode(),
+        "width": picture.size[0],
+        "height": picture.size[1],
+        "alt": f"{_KINDS[picture.kind][0]}: {label}, {where}",
+        "method": picture.method,
+        "level": "" if picture.level is None else f"{picture.level:g}",
+        "label": label,
+    }
+
+
+def _keys(shown):
+    """Keys to the colours of each kind of picture."""
+    keys = {kind: Markup("") for kind in _KINDS}
+    if shown.map_range is not None:
+        colours = matplotlib.colormaps[MAP_COLOURS](np.linspace(0, 1, 9))
+        stops = ", ".join(matplotlib.colors.to_hex(colour) for colour in colours)
+        low, high = shown.map_range
+        keys["map"] = Markup(
+            f'<p class="note">{low:.1f} or less: unlike the truth <span class="ramp" style='
+            f'"background: linear-gradient(90deg, {stops})"></span> {high:.0f}: alike</p>'
+        )
+    entries = "".join(
+        f'<li><span class="swatch" style="background: rgb{colour}"></span>{words}</li>'
+        for colour, _, words in TINTS.values()
+    )
+    keys["pores"] = Markup(f'<ul class="legend">{entries}</ul>')
+    return keys
+
+
+def _environment():
+    folder = files("acuity.report") / "templates"
+    sources = {
+        name: (folder / name).read_text(encoding="utf-8")
+        for name in ("base.html", "parts.html", "index.html", "sample.html")
+    }
+    environment = Environment(
+        loader=DictLoader(sources),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    script = (folder / "script.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    try:
+        version = importlib.metadata.version("acuity")
+    except importlib.metadata.PackageNotFoundError:
+        version = ""
+    environment.globals.update(
+        style=Markup((folder / "style.css").read_text(encoding="utf-8")),
+        script=Markup(script),
+        script_hash=f"sha256-{digest}",
+        version=version,
+        grades=GRADES,
+        good={key: percent(value) for key, value in GOOD.items()},
+        care={key: percent(value) for key, value in CARE.items()},
+        trusted=percent(TRUSTED_RECALL),
+    )
+    return environment
+
+
+def _write(output, template, context):
+    text = _environment().get_template(template).render(context)
+    output = Path(output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    temporary = output.with_name(f".{output.name}.{os.getpid()}")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, output)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,352 @@
+"""Simulated acquisition: blur and photon noise on projections, and the raw file they are kept in.
+
+The raw file follows the Data Exchange convention (HDF5)::
+
+    /exchange/data          counts (view, v, u), uint16 (float32 without noise)
+    /exchange/data_white    counts of the open beam (1, v, u); here free of noise
+    /exchange/data_dark     counts without beam (1, v, u); here zero
+    /exchange/theta         angle of each view, degrees
+    /measurement/instrument/geometry   source_to_axis, source_to_detector, pixel_size, offset_v,
+                            offset_u; each with an attribute ``units``
+    /process/simulation     attributes: what was done to the projections, in order
+
+Angles and axes are those of `acuity.reconstruct.geometry.ConeBeam`.
+"""
+
+import math
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numba
+import numpy as np
+import pandas as pd
+
+from acuity.errors import AcuityError
+from acuity.filters import gaussian
+from acuity.reconstruct.geometry import ConeBeam, full_circle
+from acuity.simulate.project import project
+from acuity.units import canonical
+from acuity.volume import disk_errors
+
+_LENGTHS = ("source_to_axis", "source_to_detector", "pixel_size", "offset_v", "offset_u")
+# A pixel without a single photon has no logarithm; it is taken as half a photon.
+_LEAST = 0.5
+
+
+def acquire(
+    spheres: pd.DataFrame,
+    output: str | os.PathLike,
+    *,
+    size: int,
+    level: float,
+    seed: int,
+    photons: float | None = 5000.0,
+    peak_attenuation: float = 2.0,
+    cylinder_radius: float = 0.45,
+    voxel_size: float = 1.0,
+    unit: str = "um",
+    views: int | None = None,
+    blur_domain: str = "intensity",
+    block: int = 32,
+) -> None:
+    """Simulate the scan of a foam at one level of blur and write its raw file.
+
+    The scan is `ConeBeam.standard`: the same for all studies. For each view, the line integrals
+    p are scaled so that the cylinder's diameter gives `peak_attenuation`; the intensities exp(-p)
+    are blurred by a 2D Gaussian, on a detector large enough that the blur finds the true
+    surroundings of every pixel kept; photons are drawn from a Poisson distribution. Views are
+    computed block by block and never all held in memory.
+
+    Parameters
+    ----------
+    spheres : pandas.DataFrame
+        Table of `acuity.simulate.foam.foam`, voxels.
+    output : path
+        Raw file to write, ``.h5``; it appears only when complete.
+    size : int
+        Side of the volume, voxels.
+    level : float
+        Standard deviation of the blur, detector pixels; 0 for none.
+    seed : int
+        Seed of the noise. Every view and level has noise of its own, whatever the threads and
+        the block.
+    photons : float, optional
+        Photons in a pixel of the open beam; None for no noise.
+    peak_attenuation : float
+        Line integral through the solid cylinder's diameter.
+    cylinder_radius : float
+        Radius of the cylinder as a fraction of `size`.
+    voxel_size : float
+        Physical size of a voxel.
+    unit : str
+        Unit of `voxel_size`.
+    views : int, optional
+        Number of views over 360 degrees; by default `size`.
+    blur_domain : str
+        ``intensity`` (blur exp(-p), as a detector does) or ``attenuation`` (blur p).
+    block : int
+        Views in memory at a time.
+
+    Raises
+    ------
+    AcuityError
+        If a setting is outside its range or the disk is full.
+    """
+    if not (math.isfinite(level) and level >= 0):
+        raise AcuityError(f"level is {level}; a blur of 0 detector pixels or more is needed")
+    if photons is not None and not 1 <= photons <= 1e9:
+        raise AcuityError(f"photons is {photons}; 1 to 1e9 is allowed, or none for no noise")
+    if not 0 < peak_attenuation <= 50:
+        raise AcuityError(f"peak_attenuation is {peak_attenuation}; above 0 to 50 is allowed")
+    if blur_domain not in ("intensity", "attenuation"):
+        raise AcuityError(
+            f"blur_domain is {blur_domain!r}; allowed are 'intensity' and 'attenuation'"
+        )
+    if not (math.isfinite(voxel_size) and voxel_size > 0):
+        raise AcuityError(f"voxel_size is {voxel_size}; a finite number above 0 is needed")
+    unit = canonical(unit)
+    geometry = ConeBeam.standard(size, cylinder_radius)
+    angles = full_circle(size if views is None else views)
+    margin = math.ceil(4 * level)
+    wide = geometry.padded(margin)
+    kept = slice(margin, margin + geometry.rows), slice(margin, margin + geometry.columns)
+    solid = peak_attenuation / (2 * cylinder_radius * size)
+    beam = 1.0 if photons is None else float(photons)
+    if photons is None:
+        dtype = np.dtype(np.float32)
+    else:
+        # Ten standard deviations above the open beam are never reached.
+        dtype = np.dtype(np.uint16 if photons + 10 * math.sqrt(photons) < 65536 else np.uint32)
+
+    def expose(view: int, intensity: np.ndarray) -> np.ndarray:
+        key = np.random.SeedSequence([int(seed), round(level * 1e6), view])
+        return np.random.Generator(np.random.Philox(key)).poisson(intensity)
+
+    def images(a: int, b: int, pool: ThreadPoolExecutor) -> np.ndarray:
+        lines = project(
+            spheres,
+            wide,
+            angles[a:b],
+            size=size,
+            cylinder_radius=cylinder_radius,
+            solid=solid,
+        )
+        if blur_domain == "intensity":
+            lines = np.exp(-lines)
+        if level > 0:
+            lines = gaussian(lines, (0, level, level))
+        if blur_domain == "attenuation":
+            lines = np.exp(-lines)
+        intensity = beam * lines[:, *kept].astype(np.float64)
+        if photons is None:
+            return intensity
+        return np.stack(list(pool.map(expose, range(a, b), intensity)))
+
+    output = Path(output)
+    part = output.with_name(f".{output.name}.part")
+    with disk_errors(output):
+        output.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with (
+                h5py.File(part, "w") as file,
+                ThreadPoolExecutor(numba.get_num_threads()) as pool,
+            ):
+                shape = (angles.size, geometry.rows, geometry.columns)
+                _describe(file, geometry.scaled(voxel_size), unit, angles)
+                exchange = file["exchange"]
+                frame = np.full((1, *shape[1:]), beam, np.float32)
+                exchange["data_white"] = frame
+                exchange["data_dark"] = np.zeros_like(frame)
+                data = exchange.create_dataset("data", shape, dtype)
+                data.attrs.update(units="counts", axes="theta:y:x")
+                process = file.create_group("process/simulation")
+                process.attrs.update(
+                    program="acuity",
+                    steps=(
+                        "line integrals; "
+                        + ("exp(-p), blur; " if blur_domain == "intensity" else "blur, exp(-p); ")
+                        + ("Poisson" if photons is not None else "no noise")
+                    ),
+                    blur_sigma_pixels=float(level),
+                    blur_domain=blur_domain,
+                    photons=float("nan") if photons is None else float(photons),
+                    peak_attenuation=float(peak_attenuation),
+                    cylinder_radius=float(cylinder_radius),
+                    volume_size=int(size),
+                    seed=int(seed),
+                )
+                for a in range(0, angles.size, block):
+                    b = min(a + block, angles.size)
+                    data[a:b] = images(a, b, pool)
+            with open(part, "rb") as written:
+                os.fsync(written.fileno())
+            os.replace(part, output)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def _describe(file: h5py.File, geometry: ConeBeam, unit: str, angles: np.ndarray) -> None:
+    file["implements"] = "exchange:measurement:process"
+    exchange = file.create_group("exchange")
+    exchange["theta"] = angles
+    exchange["theta"].attrs["units"] = "degrees"
+    group = file.create_group("measurement/instrument/geometry")
+    values = (
+        geometry.source_to_axis,
+        geometry.source_to_detector,
+        geometry.pixel,
+        geometry.offset_v,
+        geometry.offset_u,
+    )
+    for name, value in zip(_LENGTHS, values, strict=True):
+        group[name] = float(value)
+        group[name].attrs["units"] = unit
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A raw file of a cone-beam scan, opened for reading.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        The file.
+    geometry : ConeBeam
+        Geometry, lengths in `unit`.
+    unit : str
+        Unit of length.
+    angles : numpy.ndarray
+        Angle of each view, degrees.
+    provenance : dict
+        How the projections came about, as far as the file says.
+    """
+
+    path: Path
+    geometry: ConeBeam
+    unit: str
+    angles: np.ndarray
+    provenance: dict
+
+    def read(self, views, rows: tuple[int, int] | None = None) -> np.ndarray:
+        """Read line integrals.
+
+        The counts become -log((data - dark) / (white - dark)), with the numerator held at half a
+        photon or more, so that a pixel without photons stays finite.
+
+        Parameters
+        ----------
+        views : slice or numpy.ndarray
+            Views to read; numbers in any order.
+        rows : tuple of int, optional
+            First and end (exclusive) of the detector rows; by default all.
+
+        Returns
+        -------
+        numpy.ndarray
+            Line integrals (view, v, u), float32.
+
+        Raises
+        ------
+        AcuityError
+            If the file cannot be read or a white field is not above its dark field.
+        """
+        part = slice(*(rows or (0, self.geometry.rows)))
+        try:
+            with h5py.File(self.path, "r") as file:
+                exchange = file["exchange"]
+                data = exchange["data"]
+                if isinstance(views, slice):
+                    counts = data[views, part]
+                else:
+                    # h5py wants rising numbers; runs of neighbours are read at once.
+                    order = np.argsort(views, kind="stable")
+                    ranked = np.asarray(views)[order]
+                    counts = np.empty((len(ranked), part.stop - part.start, data.shape[2]), data.dtype)
+                    starts = np.flatnonzero(np.diff(ranked, prepend=ranked[0] - 2) != 1)
+                    for a, b in zip(starts, [*starts[1:], len(ranked)], strict=True):
+                        counts[order[a:b]] = data[ranked[a] : ranked[b - 1] + 1, part]
+                white = exchange["data_white"][:, part].mean(axis=0, dtype=np.float64)
+                dark = exchange["data_dark"][:, part].mean(axis=0, dtype=np.float64)
+                single = data.dtype.kind in "iu"
+        except (OSError, KeyError) as error:
+            raise AcuityError(f"{self.path}: the raw data cannot be read ({error})") from None
+        beam = (white - dark).astype(np.float32)
+        if not (np.isfinite(beam).all() and (beam > 0).all()):
+            raise AcuityError(
+                f"{self.path}: the white field is not above the dark field in every pixel"
+            )
+        lines = counts.astype(np.float32)
+        if not np.isfinite(lines).all():
+            raise AcuityError(f"{self.path}: exchange/data holds values that are not finite")
+        lines -= dark.astype(np.float32)
+        np.maximum(lines, _LEAST if single else np.finfo(np.float32).tiny, out=lines)
+        lines /= beam
+        np.log(lines, out=lines)
+        np.negative(lines, out=lines)
+        return lines
+
+
+def open_scan(path: str | os.PathLike) -> Scan:
+    """Open the raw file of a cone-beam scan and check that it is whole.
+
+    Parameters
+    ----------
+    path : path
+        Data Exchange file with a geometry, as `acquire` writes it.
+
+    Returns
+    -------
+    Scan
+        The scan; projections are read on demand.
+
+    Raises
+    ------
+    AcuityError
+        If the file is missing, truncated or lacks a part, or shapes disagree.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise AcuityError(f"{path}: no such file; a Data Exchange HDF5 file is needed")
+    try:
+        with h5py.File(path, "r") as file:
+            names = ("exchange/data", "exchange/data_white", "exchange/data_dark", "exchange/theta")
+            group = "measurement/instrument/geometry"
+            for name in (*names, *(f"{group}/{length}" for length in _LENGTHS)):
+                if name not in file:
+                    raise AcuityError(
+                        f"{path}: {name} is missing; projections, white and dark fields, angles "
+                        "and the geometry are needed"
+                    )
+            shapes = [file[name].shape for name in names]
+            lengths = [float(file[f"{group}/{name}"][()]) for name in _LENGTHS]
+            units = {str(file[f"{group}/{name}"].attrs.get("units", "")) for name in _LENGTHS}
+            angles = np.asarray(file["exchange/theta"][()], np.float64)
+            steps = file.get("process/simulation")
+            provenance = {} if steps is None else {k: _plain(v) for k, v in steps.attrs.items()}
+    except OSError as error:
+        raise AcuityError(f"{path}: not a readable HDF5 file ({error})") from None
+    data, white, dark, theta = shapes
+    if len(data) != 3 or len(white) != 3 or len(dark) != 3 or 0 in (*data, *white, *dark):
+        raise AcuityError(
+            f"{path}: exchange/data, data_white and data_dark have shapes {data}, {white} and "
+            f"{dark}; (view, row, column) without an empty axis is needed"
+        )
+    if white[1:] != data[1:] or dark[1:] != data[1:] or theta != data[:1]:
+        raise AcuityError(
+            f"{path}: exchange/data has shape {data}, data_white {white}, data_dark {dark} and "
+            f"theta {theta}; they must agree"
+        )
+    if len(units) != 1:
+        raise AcuityError(f"{path}: the lengths of the geometry have different units {sorted(units)}")
+    unit = canonical(units.pop(), f"{path}: unit of the geometry")
+    geometry = ConeBeam(*lengths[:3], data[1], data[2], *lengths[3:])
+    return Scan(path, geometry, unit, angles, provenance)
+
+
+def _plain(value):
+    """Turn an HDF5 attribute into what JSON can hold; NaN becomes None."""
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and math.isnan(value) else value

@@ -1,0 +1,581 @@
+"""Train a learned method on pairs of volumes: one plain loop for all methods."""
+
+import copy
+import hashlib
+import json
+import logging
+import math
+import platform
+import sys
+import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save
+from tqdm import tqdm
+
+from acuity.errors import AcuityError
+from acuity.methods.base import Task, check_settings, load
+from acuity.predict.execution import choose_device, timed
+from acuity.predict.source import Source
+from acuity.train.checkpoint import Checkpoints, load_checkpoint, save_checkpoint, write_bytes
+from acuity.train.sampling import TRAIN, VALIDATE, Pair, Sampler, statistics
+from acuity.train.tune import tune
+from acuity.volume import open_volume
+
+logger = logging.getLogger("acuity.train")
+
+SKIPS = 5  # updates in a row whose loss is not finite, before going back to a checkpoint
+ROLLBACKS = 2  # times of going back before giving up
+AHEAD = 2  # batches that are cut while the network learns
+QUIET = 10.0  # seconds between two lines of progress in a log
+
+
+def train(
+    method_name,
+    settings,
+    pairs,
+    *,
+    level,
+    scale=(1, 1, 1),
+    seed,
+    output,
+    card,
+    history,
+    checkpoints,
+    fov_radius=None,
+    study="",
+    threads=None,
+):
+    """Train a method and write its weights, card and history.
+
+    Killed at any moment and started again with the same arguments, it goes on from its last
+    checkpoint; on a CPU the weights then equal those of an undisturbed run bit for bit.
+
+    Parameters
+    ----------
+    method_name : str
+        A learned method of ``acuity.methods``.
+    settings : dict
+        Its settings.
+    pairs : list of (path, path)
+        Low-resolution volume and target of each training sample.
+    level : float
+        Strength of the degradation: standard deviation of the blur in voxels of the target's grid.
+    scale : tuple of int
+        Whole factors (z, y, x) between the low-resolution grid and the target's.
+    seed : int
+        Seed of weights and patches.
+    output, card, history : path
+        Files to write: weights (safetensors), card (JSON, written last) and the table
+        ``step split loss psnr seconds`` (tab-separated).
+    checkpoints : path
+        Folder for checkpoints; emptied of this training's when it is finished.
+    fov_radius : float, optional
+        Radius of the circular field of view in voxels of the target's grid: only voxels inside
+        count in the loss. None: the whole plane.
+    study : str
+        Name of the study, for the card.
+    threads : int, optional
+        Threads of torch; as they are where it is not given.
+
+    Raises
+    ------
+    AcuityError
+        If the volumes do not belong together, are constant or hold values that are not finite; if
+        a patch does not fit; if a GPU is demanded that is not there; if the loss stays non-finite.
+    """
+    method_class = load(method_name)
+    if not method_class.learned:
+        raise AcuityError(f"method {method_name} is not learned: there is nothing to train")
+    if threads:
+        torch.set_num_threads(int(threads))
+    settings = check_settings(method_class, settings)
+    method = method_class(settings, Task(float(level), tuple(scale)))
+    options = settings.train
+    device = torch.device(choose_device(options.device))
+    data, volumes = _load(pairs, method)
+    digest = _digest(method, seed, fov_radius, data)
+    sampler = Sampler(
+        volumes,
+        patch=options.patch,
+        scale=method.scale,
+        validation_fraction=options.validation_fraction,
+        fov_radius=fov_radius,
+        symmetries=method.symmetries,
+        stacked=bool(method.stack),
+        seed=seed,
+    )
+    trainer = Trainer(method, sampler, device, seed, Checkpoints(checkpoints, digest), history)
+    trainer.run()
+    network = trainer.best_network()
+    scores = trainer.scores(network)
+    execution = tune(
+        method, network, trainer.normalisation, volumes[0], trainer.data_range, str(device)
+    )
+    weights = save(
+        {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
+    )
+    content = {
+        "study": study,
+        "method": method_name,
+        "settings": settings.for_training(),
+        "level": method.task.level,
+        "scale": list(method.task.scale),
+        "seed": int(seed),
+        "fov_radius": fov_radius,
+        "data": data,
+        "normalisation": trainer.normalisation,
+        "data_range": trainer.data_range,
+        "weights": hashlib.sha256(weights).hexdigest(),
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "scores": scores,
+        "training": trainer.record(),
+        "execution": execution,
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            **{name: _version(name) for name in ("acuity", "numpy", "safetensors", "zarr")},
+        },
+    }
+    write_bytes(output, weights)
+    trainer.write_history()
+    write_bytes(card, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
+    trainer.checkpoints.remove()
+    logger.info(
+        "%s at level %g: %d steps in %.0f s; validation PSNR %s",
+        method_name,
+        level,
+        options.steps,
+        trainer.state["seconds"],
+        f"{scores['psnr']:.2f} dB, input {scores['psnr_input']:.2f} dB"
+        if scores["psnr"] is not None
+        else "not measured (no slices held out)",
+    )
+
+
+def _version(name):
+    try:
+        return version(name)
+    except ModuleNotFoundError:
+        return "not installed"
+
+
+def _load(pairs, method):
+    """Read all pairs into memory; the low volumes on the method's input grid."""
+    if not pairs:
+        raise AcuityError("no pair of volumes to train on; at least one is needed")
+    data, volumes = [], []
+    for low_path, target_path in pairs:
+        low, target = open_volume(low_path), open_volume(target_path)
+        wanted = tuple(n * f for n, f in zip(low.grid.shape, method.task.scale, strict=True))
+        if target.grid.shape != wanted:
+            raise AcuityError(
+                f"{target_path}: found the shape {target.grid.shape}; with {low_path} and scale "
+                f"{method.task.scale} it must be {wanted}"
+            )
+        factors = tuple(w // s for w, s in zip(method.task.scale, method.scale, strict=True))
+        arrays = []
+        for volume, path, f in ((low, low_path, factors), (target, target_path, (1, 1, 1))):
+            source = Source(volume, f, method.interpolation, path)
+            array = np.empty(source.shape, np.float32)
+            for z in range(0, source.shape[0], 32):  # no second copy of the whole
+                box = [
+                    slice(z, min(z + 32, source.shape[0])),
+                    *(slice(0, n) for n in source.shape[1:]),
+                ]
+                array[box[0]] = source.read(box)
+            if array.min() == array.max():
+                raise AcuityError(f"{path}: the volume is constant; nothing can be learned from it")
+            arrays.append(array)
+        data.append({"low": low.digest, "target": target.digest})
+        volumes.append(Pair(*arrays, name=str(low_path)))
+    return data, volumes
+
+
+def _digest(method, seed, fov_radius, data):
+    settings = method.settings.for_training()
+    # Where and how often a checkpoint is written does not change what is learned.
+    settings["train"].pop("checkpoint_seconds")
+    content = {
+        "method": method.name(),
+        "settings": settings,
+        "level": method.task.level,
+        "scale": method.task.scale,
+        "seed": int(seed),
+        "fov_radius": fov_radius,
+        "data": data,
+        "torch": torch.__version__,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def learning_rate(options, step):
+    """Learning rate of an update.
+
+    Parameters
+    ----------
+    options : acuity.methods.base.TrainSettings
+        The schedule.
+    step : int
+        Update, from 0.
+
+    Returns
+    -------
+    float
+    """
+    rate = options.learning_rate
+    if options.warm_up:
+        rate *= min(1.0, (step + 1) / options.warm_up)
+    if options.schedule == "cosine":
+        rate *= 0.5 * (1.0 + math.cos(math.pi * step / options.steps))
+    elif options.schedule == "step":
+        rate *= 0.5 ** (step // options.halve_every)
+    return rate
+
+
+def psnr(mse, data_range):
+    """Peak signal-to-noise ratio in dB of a mean squared error."""
+    return 10.0 * math.log10(data_range**2 / max(mse, 1e-30))
+
+
+class Trainer:
+    """One training: its networks, optimizers and place in the sequence of steps.
+
+    Parameters
+    ----------
+    method : acuity.methods.base.LearnedMethod
+        Builds the networks and gives the losses.
+    sampler : acuity.train.sampling.Sampler
+        Cuts the batches.
+    device : torch.device
+        Where to train.
+    seed : int
+        Seed of the weights.
+    checkpoints : acuity.train.checkpoint.Checkpoints
+        Where to save, and to resume from.
+    history : path
+        Table that grows as the network learns.
+    """
+
+    def __init__(self, method, sampler, device, seed, checkpoints, history):
+        self.method, self.sampler, self.device = method, sampler, device
+        self.options = method.settings.train
+        self.checkpoints, self.history = checkpoints, Path(history)
+        masks = sampler.masks if method.scale == (1, 1, 1) else None
+        self.normalisation = {
+            "low": statistics([pair.low for pair in sampler.pairs], masks),
+            "target": statistics([pair.target for pair in sampler.pairs], sampler.masks),
+        }
+        for key, values in self.normalisation.items():
+            if values["std"] == 0:
+                raise AcuityError(
+                    f"{sampler.pairs[0].name}: the {key} volumes are constant inside the field of "
+                    "view; nothing can be learned from them"
+                )
+        # The central 99.8 % of the target's values, on every eighth voxel of every fourth slice.
+        values = np.concatenate([pair.target[::4, ::2, ::4].ravel() for pair in sampler.pairs])
+        low, high = np.percentile(values, [0.1, 99.9])
+        self.data_range = float(max(high - low, 1e-6 * self.normalisation["target"]["std"]))
+        torch.manual_seed(seed)
+        self.networks = {name: net.to(device) for name, net in method.build().items()}
+        self.format = torch.channels_last if method.stack else torch.contiguous_format
+        self.networks = {
+            name: net.to(memory_format=self.format) for name, net in self.networks.items()
+        }
+        self.optimizers = method.optimizers(self.networks)
+        self.state = {
+            "step": 0,
+            "seconds": 0.0,
+            "history": [],
+            "sum": 0.0,
+            "count": 0,
+            "best": None,
+            "skipped": 0,
+            "in_a_row": 0,
+            "rollbacks": 0,
+            "precision": None,
+        }
+
+    # ------------------------------------------------------------------------------ one step
+
+    def _to_device(self, arrays):
+        batch = {}
+        for key, array in arrays.items():
+            tensor = torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+            batch[key] = tensor.contiguous(memory_format=self.format) if key == "low" else tensor
+        return batch
+
+    def _autocast(self, precision):
+        return torch.autocast(
+            self.device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16"
+        )
+
+    def _losses(self, phase, networks, batch, precision):
+        with self._autocast(precision):
+            return self.method.losses(phase, networks, batch)
+
+    def _update(self, step, batch):
+        """One step; gives the losses, or None where one is not finite and nothing was changed."""
+        rate = learning_rate(self.options, step)
+        recorded = {}
+        for phase in self.method.phases(step):
+            optimizer = self.optimizers[phase]
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            losses = self._losses(phase, self.networks, batch, self.state["precision"])
+            if not math.isfinite(losses["loss"].item()):
+                optimizer.zero_grad(set_to_none=True)
+                return None
+            optimizer.zero_grad(set_to_none=True)
+            losses["loss"].backward()
+            optimizer.step()
+            recorded.update({key: value.item() for key, value in losses.items()})
+        return recorded
+
+    def _choose_precision(self):
+        """Precision of training: bfloat16 where it is faster and gives the same loss."""
+        wanted = self.options.precision
+        if wanted != "auto":
+            return wanted
+        if self.device.type == "mps":
+            return "float32"
+        batch = self._to_device(self.sampler.batch(TRAIN, 0, 1, self.normalisation))
+        phase = self.method.phases(0)[-1]
+        seconds, losses = {}, {}
+        random_state = torch.get_rng_state()
+        for precision in ("float32", "bfloat16"):
+            networks = copy.deepcopy(self.networks)
+
+            def once(precision=precision, networks=networks):
+                loss = self._losses(phase, networks, batch, precision)["loss"]
+                loss.backward()
+                return loss.item()
+
+            losses[precision], seconds[precision] = timed(once, self.device.type)
+        torch.set_rng_state(random_state)
+        agree = abs(losses["bfloat16"] - losses["float32"]) <= 0.02 * losses["float32"]
+        chosen = "bfloat16" if agree and seconds["bfloat16"] < seconds["float32"] else "float32"
+        logger.info(
+            "training in %s: a patch takes %.3f s in float32, %.3f s in bfloat16",
+            chosen,
+            seconds["float32"],
+            seconds["bfloat16"],
+        )
+        return chosen
+
+    # ------------------------------------------------------------------------------ the loop
+
+    def run(self):
+        """Train to the last step, from the newest checkpoint if there is one."""
+        found = self.checkpoints.resume(self.networks, self.optimizers)
+        if found is not None:
+            self.state = found
+            logger.info("resumed at step %d of %d", found["step"], self.options.steps)
+        else:
+            self.state["precision"] = self._choose_precision()
+            self.checkpoints.save(self.networks, self.optimizers, self.state)
+        self.write_history()
+        for network in self.networks.values():
+            network.train()
+        started = time.perf_counter() - self.state["seconds"]
+        saved = time.perf_counter()
+        progress = Progress(self.state["step"], self.options.steps, self.method)
+        batches = self._batches(self.state["step"])
+        recorded_every = max(1, self.options.validate_every // 5)
+        while self.state["step"] < self.options.steps:
+            step = self.state["step"]
+            losses = self._update(step, self._to_device(next(batches)))
+            if losses is None:
+                self._not_finite(step)
+                # Going on behind the batch in question: the step counts, the weights do not change.
+            else:
+                self.state["in_a_row"] = 0
+                self.state["sum"] += losses["loss"]
+                self.state["count"] += 1
+                progress.show(step + 1, losses["loss"])
+            self.state["step"] = step + 1
+            self.state["seconds"] = time.perf_counter() - started
+            last = step + 1 == self.options.steps
+            if (step + 1) % recorded_every == 0 or last:
+                self._record("train", self.state["sum"] / max(1, self.state["count"]), None)
+                self.state["sum"], self.state["count"] = 0.0, 0
+            if (step + 1) % self.options.validate_every == 0 or last:
+                self._validate()
+            if last or time.perf_counter() - saved >= self.options.checkpoint_seconds:
+                self.checkpoints.save(self.networks, self.optimizers, self.state)
+                saved = time.perf_counter()
+        progress.close()
+
+    def _batches(self, step):
+        with ThreadPoolExecutor(1, "cut") as cutter:
+            pending = deque()
+            for n in range(step, self.options.steps):
+                pending.append(
+                    cutter.submit(
+                        self.sampler.batch, TRAIN, n, self.options.batch, self.normalisation
+                    )
+                )
+                if len(pending) > AHEAD:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+
+    def _not_finite(self, step):
+        self.state["skipped"] += 1
+        self.state["in_a_row"] += 1
+        logger.warning("step %d: the loss is not finite; the step is skipped", step + 1)
+        if self.state["in_a_row"] < SKIPS:
+            return
+        if self.state["rollbacks"] >= ROLLBACKS:
+            raise AcuityError(
+                f"training of {self.method.name()} diverged: the loss is not finite at step "
+                f"{step + 1}, also after going back {ROLLBACKS} times; use a lower learning_rate "
+                f"than {self.options.learning_rate:g} or precision float32"
+            )
+        kept = self.state
+        found = self.checkpoints.resume(self.networks, self.optimizers)
+        logger.warning("going back to the weights of step %d", found["step"])
+        self.state = {**kept, "rollbacks": kept["rollbacks"] + 1, "in_a_row": 0}
+
+    # ------------------------------------------------------------------------------ judging
+
+    def _judge(self, network, batches):
+        """Loss and mean squared errors (restored, input; target's intensities) of held-out patches."""
+        losses, errors, inputs = [], [], []
+        std = self.normalisation["target"]["std"]
+        training = network.training
+        network.eval()
+        networks = {**self.networks, self.method.restorer: network}
+        with torch.no_grad(), self._autocast(self.state["precision"]):
+            for n in range(batches):
+                arrays = self.sampler.batch(VALIDATE, n, self.options.batch, self.normalisation)
+                batch = self._to_device(arrays)
+                out = network(batch["low"]).float()
+                mask = batch["mask"].expand_as(out)
+                error = ((out - batch["target"]) ** 2 * mask).sum() / mask.sum()
+                errors.append(error.item() * std * std)
+                losses.append(
+                    self.method.losses(self.method.restorer, networks, batch)["loss"].item()
+                )
+                if self.method.scale == (1, 1, 1):
+                    raw = [
+                        arrays[k] * self.normalisation[k]["std"] + self.normalisation[k]["mean"]
+                        for k in ("low", "target")
+                    ]
+                    weight = np.broadcast_to(arrays["mask"], raw[0].shape)
+                    inputs.append(float(((raw[0] - raw[1]) ** 2 * weight).sum() / weight.sum()))
+        network.train(training)
+        mean_input = float(np.mean(inputs)) if inputs else None
+        return float(np.mean(losses)), float(np.mean(errors)), mean_input
+
+    def _validation_batches(self):
+        return math.ceil(self.options.validation_patches / self.options.batch)
+
+    def _validate(self):
+        if not self.sampler.validates:
+            return
+        network = self.networks[self.method.restorer]
+        loss, mse, _ = self._judge(network, self._validation_batches())
+        self._record("validate", loss, psnr(mse, self.data_range))
+        if math.isfinite(loss) and (self.state["best"] is None or loss < self.state["best"][1]):
+            self.state["best"] = [self.state["step"], loss]
+            save_checkpoint(
+                self.checkpoints.best,
+                {self.method.restorer: network},
+                {},
+                {"step": self.state["step"]},
+            )
+
+    def best_network(self):
+        """The network to keep."""
+        network = self.networks[self.method.restorer]
+        if self.options.keep == "best" and self.state["best"] is not None:
+            load_checkpoint(self.checkpoints.best, {self.method.restorer: network}, {})
+        network.eval()
+        return network
+
+    def scores(self, network):
+        """Scores on the held-out slices, of the network and of its unrestored input."""
+        if not self.sampler.validates:
+            return {"loss": None, "psnr": None, "psnr_input": None, "step": self.state["step"]}
+        loss, mse, mse_input = self._judge(network, self._validation_batches())
+        best = self.options.keep == "best" and self.state["best"] is not None
+        return {
+            "loss": loss,
+            "psnr": psnr(mse, self.data_range),
+            "psnr_input": None if mse_input is None else psnr(mse_input, self.data_range),
+            "step": self.state["best"][0] if best else self.state["step"],
+        }
+
+    def record(self):
+        """How the training went, for the card."""
+        return {
+            "seconds": round(self.state["seconds"], 1),
+            "device": str(self.device),
+            "precision": self.state["precision"],
+            "threads": torch.get_num_threads(),
+            "skipped_steps": self.state["skipped"],
+            "rollbacks": self.state["rollbacks"],
+            "patch": list(self.sampler.patch),
+        }
+
+    # ------------------------------------------------------------------------------ history
+
+    def _record(self, split, loss, decibels):
+        row = [self.state["step"], split, loss, decibels, round(self.state["seconds"], 1)]
+        self.state["history"].append(row)
+        with self.history.open("a", encoding="utf-8") as file:
+            file.write(_row(row))
+
+    def write_history(self):
+        """Write the table anew: rows after the last checkpoint belong to steps that come again."""
+        rows = "".join(_row(row) for row in self.state["history"])
+        write_bytes(self.history, ("step\tsplit\tloss\tpsnr\tseconds\n" + rows).encode())
+
+
+def _row(row):
+    step, split, loss, decibels, seconds = row
+    shown = "" if decibels is None else f"{decibels:.4f}"
+    return f"{step}\t{split}\t{loss:.6g}\t{shown}\t{seconds:.1f}\n"
+
+
+class Progress:
+    """A bar on a terminal, a line every few seconds in a log."""
+
+    def __init__(self, step, steps, method):
+        self.steps, self.first = steps, step
+        self.name = f"{method.name()} level {method.task.level:g}"
+        self.started = self.shown = time.perf_counter()
+        self.bar = None
+        if sys.stderr.isatty():
+            self.bar = tqdm(total=steps, initial=step, desc=self.name, unit="step")
+
+    def show(self, step, loss):
+        """Note a step and its loss."""
+        if self.bar is not None:
+            self.bar.n = step
+            self.bar.set_postfix_str(f"loss {loss:.4g}", refresh=False)
+            self.bar.update(0)
+            return
+        now = time.perf_counter()
+        if now - self.shown >= QUIET:
+            self.shown = now
+            left = (now - self.started) / (step - self.first) * (self.steps - step)
+            logger.info(
+                "%s: step %d of %d, loss %.4g, about %.0f s left",
+                self.name,
+                step,
+                self.steps,
+                loss,
+                left,
+            )
+
+    def close(self):
+        """End the bar."""
+        if self.bar is not None:
+            self.bar.close()

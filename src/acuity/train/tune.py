@@ -1,0 +1,102 @@
+"""Choose once for a model how it is run: precision and memory layout, tried on one real tile."""
+
+import logging
+import math
+
+import torch
+
+from acuity.predict.execution import Runner, timed
+from acuity.predict.receptive import receptive_field
+
+logger = logging.getLogger("acuity.train")
+
+COST = 0.05  # dB that another precision may cost against the target
+DIFFERENCE = 0.02  # root mean square difference from float32, in standard deviations of the result
+GAIN = 0.9  # a choice must need less than this share of the time of one that comes before it
+
+
+def tune(method, network, normalisation, pair, data_range, device):
+    """Try precisions and layouts on one tile and record the fastest that holds up.
+
+    Plain float32 comes first; another choice replaces it only if it is clearly faster, so that
+    small noise in the timing does not decide.
+
+    Parameters
+    ----------
+    method : acuity.methods.base.LearnedMethod
+        The method.
+    network : torch.nn.Module
+        Its trained network.
+    normalisation : dict
+        ``low`` and ``target``, each with ``mean`` and ``std``.
+    pair : acuity.train.sampling.Pair
+        Volumes to take the tile from.
+    data_range : float
+        Data range of the target, for the PSNR.
+    device : str
+        Where it will run.
+
+    Returns
+    -------
+    dict
+        ``device``, ``precision``, ``layout``, ``threads``, ``halo``, ``stride`` and ``trials``.
+    """
+    stacked = bool(method.stack)
+    halo, stride = receptive_field(network, 2 if stacked else 3, method.stack or 1)
+    if stacked:
+        halo, stride = (0, *halo), (1, *stride)
+    box = []
+    for axis, count in enumerate(pair.low.shape):
+        most = method.settings.predict.tile[axis] if axis or not stacked else method.stack
+        size = min(count, most, 256)
+        size = max(size // stride[axis] * stride[axis], min(count, stride[axis]))
+        start = (count - size) // 2 // stride[axis] * stride[axis]
+        box.append(slice(start, start + size))
+    tile = pair.low[tuple(box)]
+    fine = tuple(slice(b.start * f, b.stop * f) for b, f in zip(box, method.scale, strict=True))
+    target = torch.from_numpy(pair.target[fine].copy())
+    trials, outputs = [], []
+    for precision in ("float32", "bfloat16"):
+        for layout in ("contiguous", "channels_last"):
+            trial = {"precision": precision, "layout": layout}
+            try:
+                run = Runner(network, normalisation, {"device": device, **trial}, stacked=stacked)
+                batch = run.prepare(tile)
+
+                def once(run=run, batch=batch):
+                    return run.forward(batch).cpu()
+
+                out, trial["seconds"] = timed(once, device)
+            except RuntimeError as error:  # not every device knows every layout and precision
+                logger.info("%s %s cannot be used: %s", precision, layout, str(error)[:120])
+                continue
+            outputs.append(out)
+            mse = float(((out - target) ** 2).mean())
+            trial["psnr"] = 10 * math.log10(data_range**2 / max(mse, 1e-30))
+            spread = max(float(outputs[0].std()), 1e-30)
+            trial["difference"] = float(((out - outputs[0]) ** 2).mean().sqrt()) / spread
+            trials.append(trial)
+    chosen = trials[0]
+    for trial in trials[1:]:
+        holds = trial["difference"] <= DIFFERENCE and trial["psnr"] >= trials[0]["psnr"] - COST
+        if holds and trial["seconds"] < GAIN * chosen["seconds"]:
+            chosen = trial
+    logger.info(
+        "prediction in %s, %s: %.1f times plain float32",
+        chosen["precision"],
+        chosen["layout"],
+        trials[0]["seconds"] / chosen["seconds"],
+    )
+    return {
+        "device": device.split(":")[0],
+        "precision": chosen["precision"],
+        "layout": chosen["layout"],
+        "threads": torch.get_num_threads(),
+        "halo": list(halo),
+        "stride": list(stride),
+        "tile": list(tile.shape),
+        "trials": [
+            {k: round(v, 6) if isinstance(v, float) else v for k, v in trial.items()}
+            for trial in trials
+        ],
+    }

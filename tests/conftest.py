@@ -1,0 +1,87 @@
+"""What several tests share: a copy of the workflow to run tiny studies in."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+
+TINY_TRAINING = {"steps": 6, "batch": 2, "validate_every": 3, "validation_patches": 2}
+TINY_FOAM = {
+    "study": "tiny",
+    "samples": "tiny.tsv",
+    "foam": {"size": 32, "diameter": [5, 12], "small_below": 6, "min_gap": 1, "truth_views": 2},
+    "levels": [2],
+    "methods": {
+        "richardson_lucy": {"iterations": 3},
+        "srcnn3d": {"features": [4, 4], "train": {**TINY_TRAINING, "patch": [16, 16, 16]}},
+        "deepnet": {"features": 4, "train": {**TINY_TRAINING, "patch": [5, 32, 32]}},
+    },
+    "judge_training": ["deepnet"],
+}
+TINY_SHEET = "sample\trole\tseed\na\ttrain\t1\nb\ttest\t2\n"
+
+
+class Workflow:
+    """A copy of the workflow in a folder of its own."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        for name in ("Snakefile", "rules", "scripts", "profiles", "config", "envs", "src"):
+            source = ROOT / name
+            # Compiled kernels travel along (times are kept), so that nothing is compiled again.
+            copy = shutil.copytree if source.is_dir() else shutil.copy2
+            copy(source, folder / name)
+
+    def write_study(self, study=TINY_FOAM, sheet=TINY_SHEET, name="tiny"):
+        path = self.folder / f"{name}.yaml"
+        path.write_text(yaml.safe_dump(study, sort_keys=False))
+        (self.folder / study["samples"]).write_text(sheet)
+        return path
+
+    def run(self, *arguments, check=True, **options):
+        """Run snakemake; its whole output is text."""
+        done = subprocess.run(
+            [sys.executable, "-m", "snakemake", "--cores", "2", *map(str, arguments)],
+            cwd=self.folder,
+            env=os.environ | {"PYTHONPATH": str(self.folder / "src"), "PYTHONDONTWRITEBYTECODE": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            **options,
+        )
+        if check:
+            assert done.returncode == 0, done.stdout[-6000:]
+        return done
+
+    def planned(self, *arguments):
+        """The jobs that a dry run would do: rule name and count."""
+        text = self.run("-n", *arguments).stdout
+        if "Nothing to be done" in text:
+            return {}
+        table = text.split("Job stats:", 1)[1].split("\n\n", 1)[0]
+        counts = {m[1]: int(m[2]) for m in re.finditer(r"^(\w+)\s+(\d+)\s*$", table, re.M)}
+        counts.pop("total")
+        counts.pop("all", None)
+        return counts
+
+
+@pytest.fixture
+def workflow(tmp_path):
+    return Workflow(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A workflow whose tiny foam study has been run; tests must leave it as they found it."""
+    workflow = Workflow(tmp_path_factory.mktemp("finished"))
+    study = workflow.write_study()
+    workflow.run("--configfile", study)
+    workflow.study = study
+    return workflow
