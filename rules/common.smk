@@ -14,6 +14,7 @@ from snakemake.exceptions import WorkflowError
 from acuity.digest import digest
 from acuity.errors import AcuityError
 from acuity.study import load_study, read_study
+from acuity.units import parse_voxel_size
 
 ROOT = Path(workflow.basedir)
 

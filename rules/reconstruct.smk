@@ -43,9 +43,9 @@ rule reconstruct_truth:
             "size",
             "cylinder_radius",
             "voxel_size",
+            "unit",
             "peak_attenuation",
-            "backend",
-            "truth_views",
+            "views",
         ),
         code=code("reconstruct_truth"),
     conda:

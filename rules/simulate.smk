@@ -6,7 +6,11 @@ Makes  simulate/{sample}/spheres.tsv, exact.ome.zarr, exact_labels.ome.zarr, lev
 
 
 def foam_cfg(*keys):
-    return {key: STUDY.foam.model_dump(mode="json")[key] for key in keys}
+    """These keys of the study's foam section; the voxel size as a number and its unit."""
+    values = STUDY.foam.model_dump(mode="json")
+    (values["voxel_size"], *_), values["unit"] = parse_voxel_size(STUDY.foam.voxel_size)
+    values["views"] = STUDY.foam.truth_views * STUDY.foam.size
+    return {key: values[key] for key in keys}
 
 
 rule spheres:
@@ -48,7 +52,7 @@ rule exact_truth:
         records("simulate/{sample}/exact_truth")
     threads: 2
     params:
-        cfg=lambda w: foam_cfg("size", "cylinder_radius", "voxel_size"),
+        cfg=lambda w: foam_cfg("size", "cylinder_radius", "voxel_size", "unit"),
         code=code("exact_truth"),
     conda:
         ENVIRONMENT
@@ -74,6 +78,7 @@ rule projections:
             "size",
             "cylinder_radius",
             "voxel_size",
+            "unit",
             "photons",
             "peak_attenuation",
             "blur_domain",

@@ -1,9 +1,9 @@
 """Voxelise a foam: spheres -> exact solid fraction and label of each pore."""
 
 from acuity.job import job
-from acuity.simulate.foam import write_exact
+from acuity.simulate.voxelise import voxelise
 from acuity.tables import read_table
 
 with job(snakemake):
     spheres = read_table(snakemake.input.spheres)
-    write_exact(spheres, snakemake.output.solid, snakemake.output.labels, **snakemake.params.cfg)
+    voxelise(spheres, snakemake.output.solid, snakemake.output.labels, **snakemake.params.cfg)

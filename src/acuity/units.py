@@ -28,7 +28,9 @@ _SPELLINGS = {
 }
 UNITS = tuple(_UNITS)
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
-_VOXEL_SIZE = re.compile(rf"\s*({_NUMBER})(?:[\s,x×]+({_NUMBER})[\s,x×]+({_NUMBER}))?\s*(\S+)\s*")
+_VOXEL_SIZE = re.compile(
+    rf"\s*({_NUMBER})(?:[\s,x×]+({_NUMBER})[\s,x×]+({_NUMBER}))?\s*([^\s\d.,+-]\S*)\s*"
+)
 
 
 def canonical(unit: str, where: str = "unit") -> str:

@@ -40,8 +40,8 @@ SHARD_BYTES = 32 * 2**20
 # deep, fewer where a slice is so large that a row would be more than this.
 ROW_DEPTH, ROW_BYTES = 32, 512 * 2**20
 
-# what may lie in a store; a folder that holds anything else is not removed
-_OWN = {"0", "zarr.json", ".slabs", ".zarr.json.part"}
+# what may lie in a store, besides hidden files; a folder that holds anything else is not removed
+_OWN = {"0", "zarr.json"}
 
 Index = tuple[int, int, int]
 Box = tuple[slice, slice, slice]
@@ -449,10 +449,11 @@ def remove_store(path: str | os.PathLike) -> None:
     """
     store = store_path(path)
     if store.is_dir() and not store.is_symlink():
-        foreign = {entry.name for entry in store.iterdir()} - _OWN
+        names = sorted(entry.name for entry in store.iterdir())
+        foreign = [name for name in names if name not in _OWN and not name.startswith(".")]
         if foreign:
             raise AcuityError(
-                f"{store}: found {sorted(foreign)[0]!r} in it, so it is no volume of Acuity and is "
+                f"{store}: found {foreign[0]!r} in it, so it is no volume of Acuity and is "
                 "not replaced; name another output."
             )
         # the root file first: a removal that is cut short leaves no volume that looks whole

@@ -39,7 +39,7 @@ def whole(folder):
 
 def refused(workflow, study, table, *words, target=()):
     path = workflow.write_study(study, table, name="own")
-    done = workflow.run("--configfile", path, *target, check=False)
+    done = workflow.run(*target, "--configfile", path, check=False)
     text = done.stdout
     assert done.returncode != 0, text[-3000:]
     assert "Traceback" not in text, text[-3000:]
@@ -59,7 +59,7 @@ def refused(workflow, study, table, *words, target=()):
 
 def test_control_the_same_study_with_good_input_runs(workflow):
     path = workflow.write_study(STUDY, sheet(whole(workflow.folder)), name="own")
-    workflow.run("--configfile", path, "degrade_all")
+    workflow.run("degrade_all", "--configfile", path)
 
 
 def test_unknown_key(workflow):
@@ -124,7 +124,7 @@ def test_empty_file(workflow):
 def test_corrupt_chunk(workflow):
     table = sheet(whole(workflow.folder))
     path = workflow.write_study(STUDY, table, name="own")
-    workflow.run("--configfile", path, "ingest_all")
+    workflow.run("ingest_all", "--configfile", path)
     [shard] = (
         file
         for file in (workflow.folder / "results/own/ingest/left.ome.zarr/0").rglob("*")

@@ -58,9 +58,18 @@ def make_study(samples=("foam2", "foam3", "foam4"), levels=(3, 5, 7, 9), count=3
                 put(sample, method, level, "psnr", 33 - 8 * math.log10(1 + sharp), unit="dB")
                 put(sample, method, level, "ssim", 0.985 - 0.03 * sharp)
                 put(sample, method, level, "ms_ssim_matlab", 0.995 - 0.012 * sharp)
-                put(sample, method, level, "pore_recall", recall)
+                put(sample, method, level, "pore_recall", recall, n=sizes.size)
                 put(sample, method, level, "pore_precision", precision)
                 put(sample, method, level, "pores_found_ratio", shown / sizes.size)
+                missed = int((~found).sum())
+                merged, split = missed // 4, missed // 10
+                for name, number in (
+                    ("missed", missed - merged - split),
+                    ("merged", merged),
+                    ("split", split),
+                    ("false", false),
+                ):
+                    put(sample, method, level, f"pores_{name}", number)
                 put(sample, method, level, "porosity", porosity * (1 - 0.006 * sharp))
                 put(sample, method, level, "sphericity_mesh", 0.991 - 0.006 * sharp)
                 put(sample, method, level, "resolution_fwhm", 2.355 * sharp, unit="um")
@@ -68,7 +77,15 @@ def make_study(samples=("foam2", "foam3", "foam4"), levels=(3, 5, 7, 9), count=3
                     own = (sizes >= lower) & (sizes < upper)
                     if own.any():
                         name = f"{lower}-{upper} um"
-                        put(sample, method, level, "pore_recall", found[own].mean(), name, n=own.sum())
+                        put(
+                            sample,
+                            method,
+                            level,
+                            "pore_recall",
+                            found[own].mean(),
+                            name,
+                            n=own.sum(),
+                        )
                 for d in sizes[found]:
                     shape = 0.994 - 0.06 / d - abs(rng.normal(0, 0.002 + 0.006 * sharp))
                     d = d * (1 + rng.normal(0, 0.004 * sharp))
@@ -77,7 +94,9 @@ def make_study(samples=("foam2", "foam3", "foam4"), levels=(3, 5, 7, 9), count=3
                     d, shape = rng.uniform(4, 12), rng.uniform(0.72, 0.97)
                     pores.append((sample, method, level, d, shape, False))
                 for sigma in np.linspace(0, 10, 41):
-                    mse = 0.0003 * (1 + sharp) + 0.0007 * abs(sigma - sharp) ** 1.5 / (1 + sigma / 5)
+                    mse = 0.0003 * (1 + sharp) + 0.0007 * abs(sigma - sharp) ** 1.5 / (
+                        1 + sigma / 5
+                    )
                     curves.append((sample, method, level, sigma, mse))
     for (method, level), parts in pooled.items():
         found = np.concatenate([p[0] for p in parts])
@@ -89,12 +108,19 @@ def make_study(samples=("foam2", "foam3", "foam4"), levels=(3, 5, 7, 9), count=3
             ("pore_precision", real, found.sum() + false),
         ):
             half = 1.96 * math.sqrt(max(value * (1 - value), 1e-4) / n)
-            put("unseen", method, level, metric, value, "all", value - half, min(value + half, 1), n)
+            put(
+                "unseen", method, level, metric, value, "all", value - half, min(value + half, 1), n
+            )
         ratio = (found.sum() + false) / found.size
         put("unseen", method, level, "pores_found_ratio", ratio)
         for metric in ("mse", "psnr", "ssim", "ms_ssim_matlab", "porosity", "resolution_fwhm"):
-            own = [r[7] for r in metrics if r[0:3:2] + (r[4], r[5]) == ("study", method, level, metric)]
+            own = [
+                r[7] for r in metrics if (r[2], r[4], r[5]) == (method, level, metric)
+            ]
             put("unseen", method, level, metric, np.mean(own), n=len(own))
+        for metric in ("pores_missed", "pores_merged", "pores_split", "pores_false"):
+            own = [r[7] for r in metrics if (r[2], r[4], r[5]) == (method, level, metric)]
+            put("unseen", method, level, metric, sum(own))
         for lower, upper in CLASSES:
             own = (sizes >= lower) & (sizes < upper)
             if own.any():
@@ -142,7 +168,7 @@ def make_volumes(levels=(3, 9), shape=(12, 128, 128), seed=3, spacing=(1.0, 1.0,
     grid = Grid(shape=shape, spacing=spacing, origin=(0.0, 0.0, 0.0), unit="um")
     volumes = {("truth", None): Volume(truth, grid)}
     marked = {("truth", None): Volume(labels, grid)}
-    maps = {}
+    maps, statuses = {}, {}
     for level in levels:
         for method in METHODS:
             sigma = SHARP[method] * level * scale * 0.5
@@ -157,4 +183,18 @@ def make_volumes(levels=(3, 9), shape=(12, 128, 128), seed=3, spacing=(1.0, 1.0,
             marked[(method, level)] = Volume(
                 ndimage.label((smooth < 0.5) & inside)[0].astype(np.uint32), grid
             )
-    return volumes, maps, marked
+            statuses[(method, level)] = fates(labels, marked[(method, level)].data)
+    return {"volumes": volumes, "maps": maps, "labels": marked, "statuses": statuses}
+
+
+def fates(truth, found):
+    """A simple stand-in for the recovery measure's table."""
+    rows = []
+    for label in np.unique(truth[truth > 0]):
+        share = (found[truth == label] > 0).mean()
+        status = "found" if share > 0.6 else "merged" if share > 0.35 else "missed"
+        rows.append(("truth", label, status))
+    for label in np.unique(found[found > 0]):
+        status = "found" if (truth[found == label] > 0).any() else "false"
+        rows.append(("detection", label, status))
+    return pd.DataFrame(rows, columns=["kind", "label", "status"])

@@ -91,7 +91,9 @@ def test_units():
     assert parse_voxel_size("20 10, 1e1 µm") == ((20, 10, 10), "um")
 
 
-@pytest.mark.parametrize("text", ["10", "nm", "10 20 nm", "0 nm", "-1 nm", "10 pixel", "", "1..2 um"])
+@pytest.mark.parametrize(
+    "text", ["10", "nm", "10 20 nm", "0 nm", "-1 nm", "10 pixel", "", "1..2 um"]
+)
 def test_voxel_size_refused(text):
     with pytest.raises(AcuityError, match="voxel_size"):
         parse_voxel_size(text)
@@ -116,9 +118,7 @@ def test_indexing_as_numpy(data):
     for count in part.shape:
         end = st.none() | st.integers(-count - 2, count + 2)
         step = st.none() | st.integers(1, 3)
-        keys.append(
-            data.draw(st.integers(-count, count - 1) | st.builds(slice, end, end, step))
-        )
+        keys.append(data.draw(st.integers(-count, count - 1) | st.builds(slice, end, end, step)))
     key = tuple(keys[: data.draw(st.integers(1, 3))])
     assert np.array_equal(lazy[key], part[key])
     assert np.array_equal(lazy[..., keys[2]], part[..., keys[2]])
@@ -243,11 +243,15 @@ def test_memory_of_writing_does_not_grow_with_the_depth(tmp_path):
 def test_an_exception_leaves_nothing(tmp_path):
     path = tmp_path / "v.ome.zarr"
     shape = (70, 20, 20)
-    with pytest.raises(RuntimeError, match="stop"):
+
+    def write_and_stop():
         with VolumeWriter(path, grid(shape), "float32") as writer:
             writer.write(0, values((40, 20, 20)))
             assert (path / "0" / "c" / "0").exists()
             raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        write_and_stop()
     assert not path.exists()
 
 
@@ -378,6 +382,8 @@ def test_a_missing_shard_is_an_error_and_not_zeros(tmp_path):
     volume = open_volume(path)
     (path / "0" / "c" / "1" / "0" / "0").unlink()
     assert np.array_equal(volume.read(slice(0, 32)), data[:32])
+    # the trap: to zarr a shard that is not there is full of zeros
+    assert not zarr.open_array(LocalStore(path / "0", read_only=True), mode="r")[32:].any()
     with pytest.raises(AcuityError, match=r"0/c/1/0/0 cannot be read \(the file is missing\)"):
         volume.read(slice(30, 34))
     with pytest.raises(AcuityError, match=r"0/c/1/0/0 is missing"):

@@ -28,7 +28,7 @@ def read_volume(
         datasets), an MRC file, raw voxels with a sidecar, or a volume of Acuity.
     voxel_size : str, optional
         ``"10 nm"`` or ``"20 10 10 nm"`` (z y x). It goes before the file's own, which is
-        recorded in the provenance where the two differ. Without it the file must carry one.
+        then recorded in the provenance. Without it the file must carry one.
     region : str, optional
         Part to take, ``"z0:z1,y0:y1,x0:x1"`` in voxels, ends may be left open or be negative as
         in Python; axes left out are taken whole. The origin moves with it.
@@ -55,31 +55,27 @@ def read_volume(
     if 0 in source.data.shape:
         raise AcuityError(f"{path}: is empty, its shape is {tuple(source.data.shape)}.")
     own = _everyday(source)
-    if voxel_size is not None:
-        given, unit = parse_voxel_size(voxel_size)
-        entry["voxel_size"] = f"{_text(given)} {unit}"
-        entry["voxel_size_from"] = "study"
-        if own is not None:
-            entry["voxel_size_in_file"] = f"{_text(own.spacing)} {own.unit}"
-        # the file's origin keeps its place in voxels, which the size given says anew
-        origin = (0.0, 0.0, 0.0)
-        if own is not None:
-            origin = tuple(
-                place / size * new
-                for place, size, new in zip(own.origin, own.spacing, given, strict=True)
+    if voxel_size is None:
+        if own is None:
+            told = f" (it tells {source.hint})" if source.hint else ""
+            raise AcuityError(
+                f"{path}: the file carries no voxel size{told}; state it as voxel_size, such as "
+                '"10 nm" or "20 10 10 nm" (z y x).'
             )
-        own = Source(source.data, source.format, given, unit, origin)
-    elif own is None:
-        told = f" (it tells {source.hint})" if source.hint else ""
-        raise AcuityError(
-            f"{path}: the file carries no voxel size{told}; state it as voxel_size, such as "
-            '"10 nm" or "20 10 10 nm" (z y x).'
-        )
+        used, entry["voxel_size"], entry["voxel_size_from"] = own, _text(own), "file"
     else:
-        entry["voxel_size"] = f"{_text(own.spacing)} {own.unit}"
-        entry["voxel_size_from"] = "file"
+        spacing, unit = parse_voxel_size(voxel_size)
+        used = _everyday(replace(source, spacing=spacing, unit=unit, origin=(0.0, 0.0, 0.0)))
+        entry["voxel_size"], entry["voxel_size_from"] = _text(used), "study"
+        if own is not None:
+            entry["voxel_size_in_file"] = _text(own)
+            # the origin keeps its place in voxels
+            used.origin = tuple(
+                place / size * new
+                for place, size, new in zip(own.origin, own.spacing, used.spacing, strict=True)
+            )
     data = GuardedArray(source.data, file)
-    grid = Grid(data.shape, own.spacing, own.origin, own.unit)
+    grid = Grid(data.shape, used.spacing, used.origin, used.unit)
     volume = Volume(data, grid, source.intensity)
     if region is not None:
         box = parse_region(region, data.shape, str(path))
@@ -88,8 +84,8 @@ def read_volume(
     return replace(volume, provenance=(*source.provenance, entry))
 
 
-def _text(sizes: tuple[float, ...]) -> str:
-    return " ".join(f"{size:.12g}" for size in sizes)
+def _text(source: Source) -> str:
+    return " ".join(f"{size:.12g}" for size in source.spacing) + f" {source.unit}"
 
 
 def _everyday(source: Source) -> Source | None:

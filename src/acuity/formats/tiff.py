@@ -148,11 +148,12 @@ def read(path: Path) -> Source:
 def _refuse_colour(path: Path, page: tifffile.TiffPage) -> None:
     grey = page.samplesperpixel == 1
     if page.photometric == tifffile.PHOTOMETRIC.PALETTE:
-        # grey images are written with a grey palette too; Zeiss keeps every ninth entry of it
-        # for the colours of annotations
-        red, green, blue = page.colormap.astype(np.int64)
+        # Grey images are written with a grey palette too. Zeiss's is about grey (within 12 of 255)
+        # and keeps every ninth entry for the colours of annotations.
+        red, green, blue = page.colormap.astype(np.float64) / 65535
         plain = (red == green) & (red == blue)
-        grey = grey and plain.mean() > 0.85 and bool((np.diff(red[plain]) > 0).all())
+        near = np.abs(red - np.linspace(0, 1, len(red)))[plain] < 1 / 16
+        grey = grey and plain.mean() > 0.85 and bool(near.all())
     elif page.photometric not in (
         tifffile.PHOTOMETRIC.MINISBLACK,
         tifffile.PHOTOMETRIC.MINISWHITE,
@@ -191,7 +192,8 @@ def _stack(path: Path, file: tifffile.TiffFile) -> np.ndarray | PagesArray:
         if axis not in _STACK_AXES or len(stack) > 1:
             raise AcuityError(
                 f"{path}: found {count} {names.get(axis, f'along the axis {axis}')}, allowed is "
-                "one image or one stack of slices (z, y, x)."
+                "one stack of slices (z, y, x); where they are slices, say so in Fiji with Image > "
+                "Properties."
             )
     shape = (math.prod(count for _, count in stack), first.imagelength, first.imagewidth)
     end = None
@@ -298,10 +300,12 @@ def _ome_size(path: Path, metadata: str | None) -> _Found:
 def _vendor_size(file: tifffile.TiffFile) -> _Found | None:
     """Give the pixel size that the microscopes of Zeiss and Thermo Fisher (FEI) write."""
     if file.is_sem:
-        # not ap_pixel_size, which is wrong in some files
-        found = (file.sem_metadata or {}).get("ap_image_pixel_size")
-        if found and len(found) > 2 and known(found[2]):
-            return (None, float(found[1]), float(found[1])), found[2], ""
+        # not ap_pixel_size, which in some files is that of an image stored at another size
+        for key, pixels in (("ap_image_pixel_size", 1), ("ap_width", file.pages[0].imagewidth)):
+            found = (file.sem_metadata or {}).get(key, ())
+            if len(found) > 2 and known(found[2]):
+                size = float(f"{found[1] / pixels:.9g}")
+                return (None, size, size), found[2], ""
     if file.is_fei:
         scan = (file.fei_metadata or {}).get("Scan", {})
         if "PixelWidth" in scan and "PixelHeight" in scan:

@@ -14,7 +14,7 @@ from acuity.methods.base import (
 class DeepNetSettings(LearnedSettings):
     """Settings of DeepNet."""
 
-    base: int = setting(32, "Channels at full resolution; doubled at each pooling", "1", ge=1)
+    features: int = setting(32, "Channels at full resolution; doubled at each pooling", "1", ge=1)
     pools: int = setting(3, "Poolings by two in the plane", "1", ge=1, le=6)
     widest: int = setting(256, "Most channels", "1", ge=1)
     convolutions: int = setting(2, "Convolutions of 3 x 3 at each resolution", "1", ge=1)
@@ -58,7 +58,7 @@ class DeepNet(LearnedMethod):
             self.restorer: UNet(
                 self.stack,
                 self.stack,
-                base=s.base,
+                features=s.features,
                 pools=s.pools,
                 widest=s.widest,
                 convolutions=s.convolutions,

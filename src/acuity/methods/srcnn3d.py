@@ -15,7 +15,7 @@ class SrcnnSettings(LearnedSettings):
     kernels: tuple[int, int, int] = setting(
         (9, 1, 5), "Sides of the kernels: patch extraction, mapping, reconstruction", "voxel"
     )
-    widths: tuple[int, int] = setting((32, 16), "Channels after the first two convolutions", "1")
+    features: tuple[int, int] = setting((32, 16), "Channels after the first two convolutions", "1")
     train: TrainSettings = setting(
         TrainSettings(
             steps=1500, batch=4, patch=(32, 32, 32), learning_rate=1e-3, schedule="cosine"
@@ -42,7 +42,7 @@ class Srcnn3d(LearnedMethod):
         """Build the network; convolutions pad with zeros, so that the size is kept."""
         from torch import nn
 
-        (a, b, c), (m, n) = self.settings.kernels, self.settings.widths
+        (a, b, c), (m, n) = self.settings.kernels, self.settings.features
         return {
             self.restorer: nn.Sequential(
                 nn.Conv3d(1, m, a, padding=a // 2),

@@ -516,51 +516,61 @@ def _back_project_quarters(
         index = np.empty((_BATCH, _CHUNK), np.int32)
         fraction = np.empty((_BATCH, _CHUNK), np.float32)
         counts = np.arange(_CHUNK).astype(np.float32)
-        for batch in range(0, number, _BATCH):
-            for j in range(jobs[job, 1], min(jobs[job, 1] + _TILE, half)):
-                for i in range(jobs[job, 2], min(jobs[job, 2] + _TILE, half)):
-                    x, y = i + 0.5, j + 0.5
-                    if x * x + y * y > radius * radius:
+        j1 = min(jobs[job, 1] + _TILE, half)
+        i1 = min(jobs[job, 2] + _TILE, half)
+        for turn in range(number // _BATCH * 4):
+            # A quarter turn at a time: neighbours then read the same few detector columns.
+            batch = turn // 4 * _BATCH
+            turned = turn % 4
+            for j in range(jobs[job, 1], j1):
+                for i in range(jobs[job, 2], i1):
+                    if (i + 0.5) ** 2 + (j + 0.5) ** 2 > radius * radius:
                         continue
+                    if turned == 0:
+                        x, y = i + 0.5, j + 0.5
+                    elif turned == 1:
+                        x, y = -j - 0.5, i + 0.5
+                    elif turned == 2:
+                        x, y = -i - 0.5, -j - 0.5
+                    else:
+                        x, y = j + 0.5, -i - 0.5
+                    for b in range(_BATCH):
+                        c, s = cosines[batch + b], sines[batch + b]
+                        near = sid / (sid - (x * s + y * c))
+                        slope = near * scale / sid
+                        u = (x * c - y * s) * slope + u0
+                        share = u - math.floor(u)
+                        column = int(math.floor(u)) + 1
+                        weight = near * near
+                        if column < 0 or column > columns - 2:
+                            column, weight = 0, 0.0
+                        _prepare(
+                            flat_stack[batch + b, column : column + 2],
+                            line[b],
+                            index[b],
+                            fraction[b],
+                            counts,
+                            begin,
+                            end,
+                            z * slope + v0,
+                            slope,
+                            share,
+                            weight,
+                            4,
+                        )
                     at = 4 * ((j * half + i) * depth + start - z0)
-                    for turned in range(4):
-                        for b in range(_BATCH):
-                            c, s = cosines[batch + b], sines[batch + b]
-                            near = sid / (sid - (x * s + y * c))
-                            slope = near * scale / sid
-                            u = (x * c - y * s) * slope + u0
-                            share = u - math.floor(u)
-                            column = int(math.floor(u)) + 1
-                            weight = near * near
-                            if column < 0 or column > columns - 2:
-                                column, weight = 0, 0.0
-                            _prepare(
-                                flat_stack[batch + b, column : column + 2],
-                                line[b],
-                                index[b],
-                                fraction[b],
-                                counts,
-                                begin,
-                                end,
-                                z * slope + v0,
-                                slope,
-                                share,
-                                weight,
-                                4,
-                            )
-                        if turned == 0:
-                            for k in range(begin, end):
-                                _step0(line, index, fraction, flat, k, at + 4 * k)
-                        elif turned == 1:
-                            for k in range(begin, end):
-                                _step1(line, index, fraction, flat, k, at + 4 * k)
-                        elif turned == 2:
-                            for k in range(begin, end):
-                                _step2(line, index, fraction, flat, k, at + 4 * k)
-                        else:
-                            for k in range(begin, end):
-                                _step3(line, index, fraction, flat, k, at + 4 * k)
-                        x, y = -y, x
+                    if turned == 0:
+                        for k in range(begin, end):
+                            _step0(line, index, fraction, flat, k, at + 4 * k)
+                    elif turned == 1:
+                        for k in range(begin, end):
+                            _step1(line, index, fraction, flat, k, at + 4 * k)
+                    elif turned == 2:
+                        for k in range(begin, end):
+                            _step2(line, index, fraction, flat, k, at + 4 * k)
+                    else:
+                        for k in range(begin, end):
+                            _step3(line, index, fraction, flat, k, at + 4 * k)
 
 
 @numba.njit(cache=True, parallel=True, fastmath={"contract"}, error_model="numpy")

@@ -558,7 +558,9 @@ FATES = {
 
 
 def _fates(metrics, axis):
-    tables = {name: _all(metrics, f"pores_{name}") for name in ("split", "merged", "missed", "false")}
+    tables = {
+        name: _all(metrics, f"pores_{name}") for name in ("split", "merged", "missed", "false")
+    }
     recall = _all(metrics, "pore_recall")
     recall = recall[recall["n"] > 0]
     counted = set(zip(tables["missed"]["method"], tables["missed"]["level"], strict=True))
@@ -598,7 +600,9 @@ def _fates(metrics, axis):
             axes.set_xlabel(f"Share of the true {axis.noun}s")
 
         panels.append(Panel(axis.text(level), draw))
-    most = max((recall[recall["level"] == v]["method"].nunique() for v in recall["level"]), default=3)
+    most = max(
+        (recall[recall["level"] == v]["method"].nunique() for v in recall["level"]), default=3
+    )
     return Plot(
         "pore_fates",
         f"What became of the {axis.noun}s",
@@ -688,9 +692,7 @@ def _cell(axes, x, y, cell):
     )
     number = "" if math.isnan(cell.n) else f" ({cell.n:.0f})"
     text = MUTED if few else "#ffffff" if cell.value < 0.55 else "#000000"
-    axes.text(
-        x, y, share + number, ha="center", va="center", color=text, fontsize=7.5
-    )
+    axes.text(x, y, share + number, ha="center", va="center", color=text, fontsize=7.5)
 
 
 def _inner(pores):
@@ -910,6 +912,8 @@ def _resolution(curves, axis):
                         color=how.colour,
                         ls="--" if how.variant else "-",
                     )
+                    if best["sigma"] == line["sigma"].max():
+                        continue  # the curve still falls: its minimum lies further right
                     axes.plot(
                         [best["sigma"]] * 2,
                         [bottom, best["mse"]],
@@ -931,7 +935,8 @@ def _resolution(curves, axis):
         "Effective resolution",
         "The truth is blurred more and more until it looks like the restored image; the lowest "
         "point of a curve, dropped to the axis, is the blur that is left. The further left, the "
-        "sharper. This measure does not see invented detail: sharp is not the same as right.",
+        "sharper; a curve that still falls at the right has its minimum further out. This measure does "
+        "not see invented detail: sharp is not the same as right.",
         panels,
         ordered(methods),
     )

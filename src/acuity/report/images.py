@@ -65,17 +65,18 @@ class Gallery:
         Intensities that are black and white in all slices.
     map_range : (float, float) or None
         MS-SSIM values at the two ends of the maps' colours.
+    whole_objects : bool
+        Whether whole objects are tinted by their fate, rather than voxels by agreement.
     """
 
     pictures: tuple
     where: str
     window: tuple[float, float]
     map_range: tuple[float, float] | None = None
+    whole_objects: bool = False
 
 
-def gallery(
-    volumes, maps=None, labels=None, statuses=None, *, position=0.5, largest=LARGEST
-):
+def gallery(volumes, maps=None, labels=None, statuses=None, *, position=0.5, largest=LARGEST):
     """Make the pictures of one sample: the same slice of every volume.
 
     Parameters
@@ -103,8 +104,9 @@ def gallery(
     AcuityError
         If there is no volume, or one can't be read.
     """
-    volumes, maps, labels = (
-        {_key(k): v for k, v in (m or {}).items()} for m in (volumes, maps, labels)
+    volumes, maps, labels, statuses = (
+        {_key(key): value for key, value in (mapping or {}).items()}
+        for mapping in (volumes, maps, labels, statuses)
     )
     keys = _sorted(volumes)
     if not keys:
@@ -116,9 +118,8 @@ def gallery(
     planes = {key: _plane(_open(volumes[key]), height) for key in keys}
     window = _window(planes[keys[0]][0])
     pictures = []
-    shapes = {}
     for key, (values, spacing) in planes.items():
-        size = shapes[key] = _size(values.shape, spacing, largest)
+        size = _size(values.shape, spacing, largest)
         grey = _resize(values, size)
         eight = _stretch(grey, window)
         image = Image.fromarray(eight)
@@ -149,7 +150,7 @@ def gallery(
             image = _overlay(grey, real, found, statuses.get(key))
             pictures.append(_picture("pores", key, image, pixel, grid.unit))
     where = f"slice {index + 1} of {grid.shape[0]}" if grid.shape[0] > 1 else "the image"
-    return Gallery(tuple(pictures), where, window, map_range)
+    return Gallery(tuple(pictures), where, window, map_range, bool(statuses))
 
 
 def mosaic(gallery, kind="slice", *, level_format="{:g}:1"):
@@ -342,7 +343,11 @@ def _overlay(grey, real, found, status):
         # The truth's objects lie over those of the result, which show only where they are false.
         for kind, labels, shown in (
             ("detection", found, {"false": "false"}),
-            ("truth", real, {"found": "found", "missed": "missed", "split": "other", "merged": "other"}),
+            (
+                "truth",
+                real,
+                {"found": "found", "missed": "missed", "split": "other", "merged": "other"},
+            ),
         ):
             rows = status[status["kind"] == kind]
             for name, tinted in shown.items():

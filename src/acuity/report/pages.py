@@ -34,6 +34,7 @@ from acuity.report.verdict import (
     tidy,
     unit_text,
     verdicts,
+    volume_word,
 )
 
 _MANY = 12  # samples from which on their list scrolls and can be searched
@@ -49,16 +50,22 @@ _KINDS = {
         "Similarity maps (MS-SSIM)",
         "Similarity maps side by side",
         "Where each result is like the truth (dark) and where not (bright), from fine to coarse "
-        "detail together; one colour scale for all. Bright spots inside solid material or in place "
-        "of small pores are where detail may be invented or lost.",
+        "detail together; one colour scale for all. Bright spots in solid material or in place of "
+        "small {noun}s are where detail may be invented or lost.",
     ),
     "pores": (
-        "Pores against the truth",
-        "Pores side by side",
-        "The automatic segmentation of each image against the truth's. Thin rims are differences "
-        "of a voxel; whole pores in the colours of missed or invented are what to look for.",
+        "{Noun}s found and missed",
+        "{Noun}s found and missed, side by side",
+        "{how} Look for missed ones (their size tells what the method can't recover) and for "
+        "invented ones (they would enter your statistics unseen).",
     ),
 }
+_ALT = {"slice": "Slice", "map": "Similarity map", "pores": "Objects found and missed"}
+_WHOLE = "The true {noun}s, coloured by what became of each in three dimensions, on the result."
+_VOXELS = (
+    "Where the automatic segmentation of the result agrees with the truth's, voxel by voxel; thin "
+    "rims are differences of a voxel."
+)
 
 
 def index_page(
@@ -77,6 +84,7 @@ def index_page(
     level_format="{:g}:1",
     level_title="Resolution ratio (input : target)",
     unit="um",
+    noun="pore",
 ):
     """Write the report's first page: verdict, then figures, then provenance.
 
@@ -100,7 +108,7 @@ def index_page(
         Headings to what stands under them: nested mappings, lists, texts and numbers.
     command : str
         What to type to repeat the study.
-    level_format, level_title, unit : str
+    level_format, level_title, unit, noun : str
         As for `acuity.report.figures.plots`.
 
     Raises
@@ -111,7 +119,7 @@ def index_page(
     check_tables(metrics)
     metrics = tidy(metrics)
     table = verdicts(metrics)
-    said = sentences(table, level_format=level_format, unit=unit)
+    said = sentences(table, level_format=level_format, unit=unit, noun=noun)
     linked = samples is not None
     names = list(samples) if linked else sorted(set(metrics["sample"]) - {POOLED})
     training = set(training_samples)
@@ -132,7 +140,7 @@ def index_page(
     if best_only:
         single = single[single["best"]]
     links = {name: _link(name) for name in names} if linked else {}
-    writer = _Table(level_format, unit)
+    writer = _Table(level_format, unit, noun)
     pooled = table[table["sample"] == POOLED]
     head_grade, head_sentence = _headline(said, listed, training)
     drawn = plots(
@@ -144,6 +152,7 @@ def index_page(
         level_format=level_format,
         level_title=level_title,
         unit=unit,
+        noun=noun,
     )
     unseen = [name for name in names if name not in training]
     levels = sorted(set(table["level"]))
@@ -172,6 +181,7 @@ def index_page(
         "pooled_rows": writer.rows(pooled, sample=False),
         "sample_columns": writer.columns(single),
         "sample_rows": writer.rows(single, links=links) if names else [],
+        "sample_rows_open": not len(pooled),
         "drawings": _drawings(drawn),
         "absent": _absent(drawn),
         "figures_note": (
@@ -184,6 +194,8 @@ def index_page(
         "command": command,
         "provenance": dict(provenance or {}),
         "level_title": level_title,
+        "noun": noun,
+        "volume_word": volume_word(noun),
         "linked": linked,
     }
     _write(output, "index.html", context)
@@ -199,6 +211,7 @@ def sample_page(
     volumes=None,
     maps=None,
     labels=None,
+    statuses=None,
     study,
     title="",
     samples=None,
@@ -208,6 +221,7 @@ def sample_page(
     level_format="{:g}:1",
     level_title="Resolution ratio (input : target)",
     unit="um",
+    noun="pore",
 ):
     """Write one sample's page: verdict, pictures to compare, table, graphs.
 
@@ -222,6 +236,8 @@ def sample_page(
     volumes, maps, labels : mapping of (str, float or None) to path-like or Volume, optional
         Image, MS-SSIM map and label volume of each method and level, the truth under
         ``("truth", None)``; see `acuity.report.images.gallery`.
+    statuses : mapping of (str, float) to pandas.DataFrame, optional
+        What became of each object, as `acuity.measure.recovery.recover` gives.
     study, title : str
         Name of the study, and its title if it has one.
     samples : sequence of str, optional
@@ -232,7 +248,7 @@ def sample_page(
         As for `index_page`.
     position : float
         Height of the slice shown, as a fraction of the volume's extent in z.
-    level_format, level_title, unit : str
+    level_format, level_title, unit, noun : str
         As for `acuity.report.figures.plots`.
 
     Raises
@@ -244,9 +260,9 @@ def sample_page(
     metrics = tidy(metrics)
     metrics = metrics[metrics["sample"] == sample]
     table = verdicts(metrics)
-    said = sentences(table, level_format=level_format, unit=unit)
+    said = sentences(table, level_format=level_format, unit=unit, noun=noun)
     grade, sentence = said.get(sample, ("none", "Nothing was measured."))
-    shown = gallery(volumes, maps, labels, position=position) if volumes else None
+    shown = gallery(volumes, maps, labels, statuses, position=position) if volumes else None
     drawn = plots(
         metrics,
         pores,
@@ -255,8 +271,9 @@ def sample_page(
         level_format=level_format,
         level_title=level_title,
         unit=unit,
+        noun=noun,
     )
-    writer = _Table(level_format, unit)
+    writer = _Table(level_format, unit, noun)
     names = list(samples or [])
     here = names.index(sample) if sample in names else None
     neighbours = {"before": None, "after": None}
@@ -277,9 +294,11 @@ def sample_page(
         "drawings": _drawings(drawn),
         "provenance": dict(provenance or {}),
         "level_title": level_title,
+        "noun": noun,
+        "volume_word": volume_word(noun),
         "linked": bool(names),
         **neighbours,
-        **_viewer(shown, table, level_format),
+        **_viewer(shown, table, level_format, noun),
     }
     _write(output, "sample.html", context)
 
@@ -333,16 +352,16 @@ class _Cell:
 class _Table:
     """Rows of `verdicts` as cells of a page; columns that hold nothing are left out."""
 
-    def __init__(self, level_format, unit):
+    def __init__(self, level_format, unit, noun):
         self.level_format = level_format
         self.all = [
             _Column("sample", "Sample", text=True),
             _Column("level", "Level"),
             _Column("method", "Method", text=True),
             _Column("grade", "Verdict", text=True),
-            _Column("recall", "Pores found"),
-            _Column("precision", "Pores real"),
-            _Column("porosity_error", "Porosity error"),
+            _Column("recall", f"{noun.title()}s found"),
+            _Column("precision", f"{noun.title()}s real"),
+            _Column("porosity_error", f"{volume_word(noun)} error"),
             _Column("sphericity_error", "Shape error"),
             _Column("floor", "Trusted from", unit_text(unit)),
             _Column("psnr", "PSNR", "dB"),
@@ -443,6 +462,10 @@ def _drawings(drawn):
         if not plot.panels:
             continue
         legend = [(marker(method), look(method).name) for method in plot.legend]
+        legend += [
+            (Markup(f'<span class="swatch" style="background: {colour}"></span>'), label)
+            for label, colour in plot.patches
+        ]
         for label, _ in plot.extra:
             ring = (
                 '<svg class="key" viewBox="-12 -6 24 12" aria-hidden="true"><path d="M-12 0H12" '
@@ -462,54 +485,57 @@ def _drawings(drawn):
     return drawings
 
 
-def _viewer(shown, table, level_format):
+def _viewer(shown, table, level_format, noun):
     """What the viewer and the sheets of pictures need."""
     if shown is None:
         return {"pictures": False}
     pictures = shown.pictures
     levels = sorted({p.level for p in pictures if p.level is not None})
     methods = ordered(p.method for p in pictures)
-    sheets = []
-    for kind, (_, heading, caption) in _KINDS.items():
-        own = {(p.method, p.level): p for p in pictures if p.kind == kind}
-        if not own:
-            continue
-        rows = []
-        for method in ordered(m for m, _ in own):
-            cells = [own.get((method, level)) for level in levels] or [None]
-            if (method, None) in own:
-                cells[0] = own[(method, None)]
-            rows.append(
+    how = (_WHOLE if shown.whole_objects else _VOXELS).format(noun=noun)
+    words = {"noun": noun, "Noun": noun.title(), "how": how}
+    kinds = {
+        kind: tuple(text.format(**words) for text in texts)
+        for kind, texts in _KINDS.items()
+        if any(p.kind == kind for p in pictures)
+    }
+    reference, sheets = None, []
+    for kind, (_, heading, caption) in kinds.items():
+        cells = {
+            (p.method, p.level): _image(p, shown.where, level_format)
+            for p in pictures
+            if p.kind == kind
+        }
+        if ("truth", None) in cells:
+            reference = cells.pop(("truth", None))
+        rows = [
+            {"name": look(m).name, "pictures": [cells.get((m, level)) for level in levels]}
+            for m in ordered(m for m, _ in cells)
+        ]
+        if rows:
+            columns = [level_format.format(level) for level in levels]
+            sheets.append(
                 {
-                    "name": look(method).name,
-                    "pictures": [
-                        _image(p, shown.where, level_format) if p is not None else None
-                        for p in cells
-                    ],
+                    "kind": kind,
+                    "title": heading,
+                    "caption": caption,
+                    "columns": columns,
+                    "rows": rows,
                 }
             )
-        sheets.append(
-            {
-                "kind": kind,
-                "title": heading,
-                "caption": caption,
-                "columns": [level_format.format(v) for v in levels],
-                "rows": rows,
-            }
-        )
     best = table[table["best"] & table["method"].isin(methods)]
     names = [m for m in methods if m not in ("truth", "input")]
     chosen = str(best.iloc[-1]["method"]) if len(best) else (names or methods)[-1]
-    start = "input" if "input" in methods else methods[0]
     return {
         "pictures": True,
         "where": shown.where,
-        "kinds": [(kind, _KINDS[kind][0]) for kind in (s["kind"] for s in sheets)],
+        "reference": reference,
+        "kinds": [(kind, texts[0]) for kind, texts in kinds.items()],
         "kind_keys": _keys(shown),
-        "levels": [(f"{v:g}", level_format.format(v)) for v in levels] or [("", "–")],
+        "levels": [(f"{level:g}", level_format.format(level)) for level in levels] or [("", "–")],
         "level_choice": f"{levels[-1]:g}" if levels else "",
         "methods": [(m, look(m).name) for m in methods],
-        "before_choice": start,
+        "before_choice": "input" if "input" in methods else methods[0],
         "after_choice": chosen,
         "sheets": sheets,
     }
@@ -520,10 +546,11 @@ def _image(picture, where, level_format):
     if picture.level is not None:
         label += f", {level_format.format(picture.level)}"
     return {
+        "kind": picture.kind,
         "src": "data:image/png;base64," + base64.b64encode(picture.png).decode(),
         "width": picture.size[0],
         "height": picture.size[1],
-        "alt": f"{_KINDS[picture.kind][0]}: {label}, {where}",
+        "alt": f"{_ALT[picture.kind]}: {label}, {where}",
         "method": picture.method,
         "level": "" if picture.level is None else f"{picture.level:g}",
         "label": label,
@@ -543,7 +570,8 @@ def _keys(shown):
         )
     entries = "".join(
         f'<li><span class="swatch" style="background: rgb{colour}"></span>{words}</li>'
-        for colour, _, words in TINTS.values()
+        for name, (colour, _, words) in TINTS.items()
+        if shown.whole_objects or name != "other"
     )
     keys["pores"] = Markup(f'<ul class="legend">{entries}</ul>')
     return keys

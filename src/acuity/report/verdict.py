@@ -21,7 +21,7 @@ FEWEST = 3
 GRADES = {
     "good": "Good",
     "care": "With care",
-    "poor": "Not to be trusted",
+    "poor": "Unreliable",
     "none": "Not judged",
 }
 

@@ -144,8 +144,9 @@ def nlm(volume, *, sigma=None, h=None, patch=1, search=3):
 
     Each voxel becomes the mean of the voxels around it, weighted by how alike the patches about
     them are: ``exp(-max(d - 2 sigma^2, 0) / h^2)`` with d the mean squared difference of two
-    patches, borders reflected. As ``skimage.restoration.denoise_nl_means(fast_mode=True)``, at
-    all three axes and many times faster.
+    patches, borders reflected; beyond an exponent of 5 a weight counts as 0. (The formula of
+    ``skimage.restoration.denoise_nl_means(fast_mode=True)``, whose patches in version 0.26 lack
+    a voxel along each axis and lie half a voxel off centre.)
 
     Parameters
     ----------
@@ -154,7 +155,7 @@ def nlm(volume, *, sigma=None, h=None, patch=1, search=3):
     sigma : float, optional
         Standard deviation of the noise in grey values; estimated where not given.
     h : float, optional
-        Strength in grey values, by default 0.8 sigma.
+        Strength in grey values, by default sigma.
     patch, search : int
         Half width in voxels of a patch and of the window that is searched: 3^3 and 7^3 voxels
         by default.
@@ -170,7 +171,7 @@ def nlm(volume, *, sigma=None, h=None, patch=1, search=3):
     if sigma is None:
         sigma = noise_sigma(volume)
     if h is None:
-        h = 0.8 * sigma
+        h = sigma
     if not h > 0:  # no noise: nothing to smooth
         return volume.copy(), float(sigma)
     flat = volume.shape[0] == 1

@@ -26,7 +26,7 @@ class UNet(nn.Module):
     ----------
     channels_in, channels_out : int
         Channels; for a 2.5D network the slices of a stack.
-    base : int
+    features : int
         Channels at full resolution, doubled at each pooling up to `widest`.
     pools : int
         Poolings by two.
@@ -45,7 +45,7 @@ class UNet(nn.Module):
         channels_in,
         channels_out,
         *,
-        base=32,
+        features=32,
         pools=3,
         widest=256,
         convolutions=2,
@@ -54,7 +54,7 @@ class UNet(nn.Module):
         skip=False,
     ):
         super().__init__()
-        widths = [min(base * 2**n, widest) for n in range(pools + 1)]
+        widths = [min(features * 2**n, widest) for n in range(pools + 1)]
         self.stride = 2**pools
         self.skip = skip
         self.down = nn.ModuleList(
@@ -68,8 +68,8 @@ class UNet(nn.Module):
         self.up = nn.ModuleList(
             _convolutions(2 * widths[n], widths[n], convolutions, norm) for n in range(pools)
         )
-        self.extra = _convolutions(base, base, extra, norm)
-        self.last = nn.Conv2d(base, channels_out, 3, padding=1)
+        self.extra = _convolutions(features, features, extra, norm)
+        self.last = nn.Conv2d(features, channels_out, 3, padding=1)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")

@@ -43,7 +43,7 @@ if (viewer) {
   const find = (kind, method, level) =>
     pictures.find((p) => p.dataset.kind === kind && p.dataset.method === method &&
       (p.dataset.level === level || p.dataset.level === ""));
-  const compare = viewer.querySelector(".compare");
+  const compare = document.querySelector(".compare");
   const slider = compare.querySelector("input");
   const slide = () => {
     compare.style.setProperty("--cut", `${slider.value}%`);
@@ -68,11 +68,11 @@ if (viewer) {
       image.alt = picture.alt;
       compare.querySelector(`.name.${name}`).textContent = picture.dataset.label;
     }
-    for (const key of viewer.querySelectorAll("[data-for]")) key.hidden = key.dataset.for !== kind;
+    for (const key of document.querySelectorAll("[data-for]")) key.hidden = key.dataset.for !== kind;
   };
   slider.addEventListener("input", slide);
   for (const name of ["kind", "level", "before", "after"]) pick(name).addEventListener("change", show);
-  viewer.hidden = false;
+  viewer.hidden = compare.hidden = false;
   show();
   slide();
 }
