@@ -151,7 +151,8 @@ def seed_of(sample, *parts):
 
 def print_logs_of_failed_jobs(log):
     """Name the log of each failed job, and the sentence that it ends in."""
-    text = Path(log).read_text(errors="replace") if Path(log).exists() else ""
+    path = Path(log if isinstance(log, str) else log[0])
+    text = path.read_text(errors="replace") if path.exists() else ""
     shown = set()
     for line in text.splitlines():
         if line.strip().startswith("log:"):

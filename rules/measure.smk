@@ -12,7 +12,7 @@ def true_labels(sample):
 
 def measured(sample, image):
     """The tables of one image that go into metrics.tsv."""
-    names = ["segment", "recovery"]
+    names = ["segment", "census"]
     if image != "truth":
         names += ["quality", "resolution"]
     if STUDY.measure.pore_space:
@@ -71,20 +71,20 @@ rule resolution:
         "../scripts/resolution.py"
 
 
-rule recovery:
+rule census:
     """Tabulate the pores of an image and match them with the true ones."""
     input:
         labels=volume("segment/{sample}/{image}"),
         truth=lambda w: true_labels(w.sample),
         reference=volume("segment/{sample}/truth"),
     output:
-        table=results("measure/{sample}/{image}/recovery.tsv"),
+        table=results("measure/{sample}/{image}/census.tsv"),
         pores=results("measure/{sample}/{image}/pores.tsv"),
         status=results("measure/{sample}/{image}/status.tsv"),
     log:
-        logs("measure/{sample}/{image}/recovery"),
+        logs("measure/{sample}/{image}/census"),
     benchmark:
-        records("measure/{sample}/{image}/recovery")
+        records("measure/{sample}/{image}/census")
     threads: 2
     params:
         cfg={
@@ -93,13 +93,13 @@ rule recovery:
             "size_classes": list(STUDY.measure.size_classes),
             "mask_radius": mask_radius(),
         },
-        code=code("recovery"),
+        code=code("census"),
     conda:
         ENVIRONMENT
     message:
         "{wildcards.sample}: pores of {wildcards.image}"
     script:
-        "../scripts/recovery.py"
+        "../scripts/census.py"
 
 
 rule pore_space:
@@ -114,7 +114,10 @@ rule pore_space:
     benchmark:
         records("measure/{sample}/{image}/pore_space")
     params:
-        cfg={"objects": STUDY.segment.objects, "mask_radius": mask_radius()},
+        cfg={
+            "pores": "labels" if STUDY.segment.objects == "dark" else "background",
+            "mask_radius": mask_radius(),
+        },
         code=code("pore_space"),
     conda:
         ENVIRONMENT

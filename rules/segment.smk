@@ -25,7 +25,11 @@ rule segment:
     threads: 2
     params:
         cfg=lambda w: STUDY.segment.model_dump(mode="json")
-        | {"nlm": wants_nlm(w.image), "mask_radius": mask_radius()},
+        | {
+            "separation": STUDY.segment.separation or None,
+            "nlm": wants_nlm(w.image),
+            "mask_radius": mask_radius(),
+        },
         code=code("segment"),
     conda:
         ENVIRONMENT

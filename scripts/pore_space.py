@@ -6,6 +6,12 @@ from acuity.tables import write_rows, write_table
 from acuity.volume import open_volume
 
 with job(snakemake):
-    rows, curve = pore_space(open_volume(snakemake.input[0]), **snakemake.params.cfg)
+    labels = open_volume(snakemake.input[0])
+    rows, curve = pore_space(
+        labels.read(),
+        spacing=labels.grid.spacing,
+        unit=labels.grid.unit,
+        **snakemake.params.cfg,
+    )
     write_rows(rows, snakemake.output.table)
     write_table(curve, snakemake.output.curve)

@@ -2,10 +2,10 @@
 
 from acuity.job import job
 from acuity.segment.segment import segment
-from acuity.tables import write_rows
+from acuity.tables import tidy, write_rows
 from acuity.volume import open_volume
 
 with job(snakemake):
     image = open_volume(snakemake.input[0])
     summary = segment(image, snakemake.output.labels, **snakemake.params.cfg)
-    write_rows(summary, snakemake.output.table)
+    write_rows(tidy(summary, "segment_"), snakemake.output.table)

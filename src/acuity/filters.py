@@ -37,7 +37,7 @@ def reflected(n, radius):
 # inner loops run along x for all three axes, so that they vectorise, and each voxel's sum has
 # a fixed order, so that the result does not depend on threads or slabs.
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")
-def _sum_rows(source, rows, weights, first, out):
+def sum_rows(source, rows, weights, first, out):
     """Set ``out`` to the weighted sum of rows ``rows[first - k]`` and ``rows[first + k]``."""
     n = out.shape[0]
     radius = weights.shape[0] - 1
@@ -65,7 +65,7 @@ def _sum_rows(source, rows, weights, first, out):
 
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")
-def _sum_shifts(line, weights, out):
+def sum_shifts(line, weights, out):
     """Set ``out`` to the weighted sum of shifts of ``line``, which is padded by the radius."""
     n = out.shape[0]
     radius = weights.shape[0] - 1
@@ -102,7 +102,7 @@ def _along_z(volume, rows, weights, out):
                 plane[z, x] = volume[z, y, x]
         radius = weights.shape[0] - 1
         for z in range(nz):
-            _sum_rows(plane, rows, weights, z + radius, out[z, y])
+            sum_rows(plane, rows, weights, z + radius, out[z, y])
 
 
 @njit(cache=True, parallel=True, fastmath={"contract"}, error_model="numpy")
@@ -115,14 +115,14 @@ def _along_y_x(volume, rows_y, weights_y, rows_x, weights_x, out):
         line = np.empty(nx + 2 * rx, np.float32)
         row = np.empty(nx, np.float32)
         for y in range(ny):
-            _sum_rows(plane, rows_y, weights_y, y + ry, row)
+            sum_rows(plane, rows_y, weights_y, y + ry, row)
             if rx == 0:
                 for x in range(nx):
                     out[z, y, x] = weights_x[0] * row[x]
             else:
                 for i in range(nx + 2 * rx):
                     line[i] = row[rows_x[i]]
-                _sum_shifts(line, weights_x, out[z, y])
+                sum_shifts(line, weights_x, out[z, y])
 
 
 def gaussian(volume, sigma, *, truncate=4.0):

@@ -60,3 +60,25 @@ def read_table(path, **kwargs):
 def write_rows(rows, path):
     """Write a list of dicts as a table; see `write_table`."""
     write_table(pd.DataFrame(rows), path)
+
+
+def tidy(values, prefix=""):
+    """Turn named figures into tidy rows.
+
+    Parameters
+    ----------
+    values : dict of str to float or None
+        Figures by name; those that are None are left out.
+    prefix : str
+        Put before each name.
+
+    Returns
+    -------
+    list of dict
+        metric, subset, value, unit.
+    """
+    return [
+        {"metric": f"{prefix}{name}", "subset": "all", "value": float(value), "unit": ""}
+        for name, value in values.items()
+        if value is not None
+    ]

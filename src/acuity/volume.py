@@ -7,13 +7,12 @@ the content digest, the meaning of the intensities and the provenance: a volume 
 or not at all, and a store without that file is refused.
 
 Writing is three functions, so that several jobs can fill one store: :func:`create_store`,
-:func:`write_shard`, :func:`finalise`. :class:`VolumeWriter` runs them in one process.
+:func:`fill_shard`, :func:`finalise`. :class:`VolumeWriter` runs them in one process.
 """
 
 import contextlib
 import errno
 import hashlib
-import itertools
 import json
 import math
 import os
@@ -25,12 +24,18 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-import zarr
-from zarr.abc.store import RangeByteRequest
-from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec
-from zarr.storage import LocalStore
 
 from acuity.errors import AcuityError
+from acuity.shards import (
+    Box,
+    Index,
+    Layout,
+    ShardError,
+    read_box,
+    shard_file,
+    shift,
+    write_shard,
+)
 from acuity.units import canonical, check_spacing, long_name
 
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32")
@@ -42,9 +47,6 @@ ROW_DEPTH, ROW_BYTES = 32, 512 * 2**20
 
 # what may lie in a store, besides hidden files; a folder that holds anything else is not removed
 _OWN = {"0", "zarr.json"}
-
-Index = tuple[int, int, int]
-Box = tuple[slice, slice, slice]
 
 
 @dataclass(frozen=True)
@@ -285,79 +287,28 @@ def slabs(count: int, depth: int) -> Iterator[tuple[int, int]]:
 # ---------------------------------------------------------------------------------------- layout
 
 
-@dataclass(frozen=True)
-class Layout:
-    """How an array is cut into chunks and shards.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Voxels along z, y, x.
-    chunk, shard : tuple of int
-        Voxels of a chunk and of a shard; a shard is a whole number of chunks.
-    """
-
-    shape: Index
-    chunk: Index
-    shard: Index
-
-    @classmethod
-    def of(cls, shape: Sequence[int], dtype: Any) -> "Layout":
-        """Choose chunks and shards for a shape and a type of voxel."""
-        item = np.dtype(dtype).itemsize
-        deep = ROW_DEPTH
-        while deep > 1 and deep * shape[1] * shape[2] * item > ROW_BYTES:
-            deep //= 2
-        side = math.isqrt(SHARD_BYTES // (deep * item))
-        chunk = tuple(
-            min(most, count)
-            for most, count in zip((min(deep, CHUNK[0]), *CHUNK[1:]), shape, strict=True)
-        )
-        shard = tuple(
-            size * max(1, min(most // size, -(-count // size)))
-            for size, most, count in zip(chunk, (deep, side, side), shape, strict=True)
-        )
-        return cls(tuple(shape), chunk, shard)
-
-    def boxes(self, box: Box | None = None, *, chunks: bool = False) -> Iterator[tuple[Index, Box]]:
-        """Give the shards (or chunks) that meet a box, each with the part it has of the box.
-
-        Parameters
-        ----------
-        box : tuple of slice, optional
-            The box; the whole array by default.
-        chunks : bool
-            Chunks rather than shards.
-
-        Yields
-        ------
-        tuple
-            Index along z, y, x, and the part of the box as slices of the array.
-        """
-        size = self.chunk if chunks else self.shard
-        box = box or tuple(slice(0, count) for count in self.shape)
-        ranges = (
-            range(part.start // length, -(-part.stop // length))
-            for part, length in zip(box, size, strict=True)
-        )
-        for index in itertools.product(*ranges):
-            yield (
-                index,
-                tuple(
-                    slice(max(i * length, part.start), min((i + 1) * length, part.stop))
-                    for i, length, part in zip(index, size, box, strict=True)
-                ),
-            )
+def choose_layout(shape: Sequence[int], dtype: Any) -> Layout:
+    """Choose chunks and shards for a shape and a type of voxel."""
+    item = np.dtype(dtype).itemsize
+    deep = ROW_DEPTH
+    while deep > 1 and deep * shape[1] * shape[2] * item > ROW_BYTES:
+        deep //= 2
+    side = math.isqrt(SHARD_BYTES // (deep * item))
+    chunk = tuple(
+        min(most, count)
+        for most, count in zip((min(deep, CHUNK[0]), *CHUNK[1:]), shape, strict=True)
+    )
+    shard = tuple(
+        size * max(1, min(most // size, -(-count // size)))
+        for size, most, count in zip(chunk, (deep, side, side), shape, strict=True)
+    )
+    return Layout(tuple(shape), chunk, shard)
 
 
 def store_path(path: str | os.PathLike) -> Path:
     """Give the store of a volume from its folder or from its root ``zarr.json``."""
     path = Path(path)
     return path.parent if path.name == "zarr.json" else path
-
-
-def _shard_file(store: Path, index: Index) -> Path:
-    return store.joinpath("0", "c", *map(str, index))
 
 
 # --------------------------------------------------------------------------------------- writing
@@ -414,7 +365,9 @@ def disk_errors(path: str | os.PathLike) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        # numpy tells of a full disk without the number of the error
+        short = error.errno is None and "requested and" in str(error)
+        if short or error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise AcuityError(
                 f"{path}: disk full while writing; nothing of it was kept, free some space or "
                 "choose another results folder."
@@ -482,50 +435,47 @@ def create_store(path: str | os.PathLike, grid: Grid, dtype: Any) -> Layout:
     """
     store = store_path(path)
     dtype = check_dtype(dtype, str(store))
-    layout = Layout.of(grid.shape, dtype)
+    layout = choose_layout(grid.shape, dtype)
+    metadata = {
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": list(grid.shape),
+        "data_type": dtype.name,
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(layout.shard)}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "fill_value": 0,
+        "codecs": layout.codecs(dtype),
+        "dimension_names": ["z", "y", "x"],
+        "attributes": {},
+    }
     with disk_errors(store):
         remove_store(store)
-        store.mkdir(parents=True)
-        zarr.create_array(
-            LocalStore(store / "0"),
-            shape=grid.shape,
-            dtype=dtype,
-            chunks=layout.chunk,
-            shards=layout.shard,
-            serializer=BytesCodec(),
-            compressors=[BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle"), Crc32cCodec()],
-            fill_value=0,
-            dimension_names=("z", "y", "x"),
-        )
+        (store / "0").mkdir(parents=True)
+        write_atomically(store / "0" / "zarr.json", json.dumps(metadata, indent=1) + "\n")
     return layout
 
 
-def open_array(path: str | os.PathLike) -> zarr.Array:
-    """Open the array of a store for writing; :func:`create_store` has made it."""
-    array = zarr.open_array(LocalStore(store_path(path) / "0"), mode="r+")
-    # chunks of zeros are written too: a chunk that is not there is then always an error
-    return array.with_config({"write_empty_chunks": True})
-
-
-def write_shard(array: zarr.Array, box: Box, block: np.ndarray) -> str:
-    """Write one whole shard and give its digest.
+def fill_shard(path: str | os.PathLike, layout: Layout, index: Index, block: np.ndarray) -> str:
+    """Write one whole shard of a store and give its digest.
 
     Parameters
     ----------
-    array : zarr.Array
-        The array of the store.
-    box : tuple of slice
-        The shard's voxels.
+    path : path
+        The store.
+    layout : Layout
+        As :func:`create_store` gave it.
+    index : tuple of int
+        The shard's index along z, y, x.
     block : numpy.ndarray
-        Their values in the array's type.
+        Its voxels in the type of the volume.
 
     Returns
     -------
     str
         SHA-256 of the values, not of the compressed bytes, which may change with a library.
     """
-    block = np.ascontiguousarray(block, array.dtype)
-    array[box] = block
+    block = np.ascontiguousarray(block)
+    write_shard(store_path(path) / "0", layout, index, block)
     return hashlib.sha256(block.astype(block.dtype.newbyteorder("<"), copy=False)).hexdigest()
 
 
@@ -569,10 +519,10 @@ def finalise(
     """
     store = store_path(path)
     dtype = check_dtype(dtype, str(store))
-    layout = Layout.of(grid.shape, dtype)
+    layout = choose_layout(grid.shape, dtype)
     content = hashlib.sha256(f"{dtype.name} {grid.shape}".encode())
     for index, _ in layout.boxes():
-        if index not in digests or not _shard_file(store, index).is_file():
+        if index not in digests or not shard_file(store / "0", index).is_file():
             raise AcuityError(
                 f"{store}: shard {index} was not written, so the volume is incomplete; run the "
                 "step that makes it again."
@@ -650,17 +600,17 @@ class VolumeWriter:
         self.dtype = check_dtype(dtype, str(self.path))
         self.intensity = intensity
         self.provenance = tuple(provenance)
-        self.layout = Layout.of(grid.shape, self.dtype)
+        self.layout = choose_layout(grid.shape, self.dtype)
         self.slab_depth = self.layout.shard[0]
         self.digest = ""
-        self._array: zarr.Array | None = None
+        self._open = False
         self._digests: dict[Index, str] = {}
         self._row: np.ndarray | None = None
         self._next = 0
 
     def __enter__(self) -> Self:
         create_store(self.path, self.grid, self.dtype)
-        self._array = open_array(self.path)
+        self._open = True
         return self
 
     def write(self, z0: int, block: np.ndarray) -> None:
@@ -721,7 +671,7 @@ class VolumeWriter:
         self._write_shards(box, block)
 
     def _checked(self, block: np.ndarray, z0: int) -> np.ndarray:
-        if self._array is None:
+        if not self._open:
             raise RuntimeError("a VolumeWriter is used in a with statement")
         block = np.asarray(block)
         if block.ndim != 3:
@@ -740,11 +690,8 @@ class VolumeWriter:
     def _write_shards(self, box: Box, block: np.ndarray) -> None:
         with disk_errors(self.path):
             for index, part in self.layout.boxes(box):
-                inner = tuple(
-                    slice(p.start - b.start, p.stop - b.start)
-                    for p, b in zip(part, box, strict=True)
-                )
-                self._digests[index] = write_shard(self._array, part, block[inner])
+                inner = shift(part, [whole.start for whole in box])
+                self._digests[index] = fill_shard(self.path, self.layout, index, block[inner])
 
     def __exit__(
         self,
@@ -752,7 +699,7 @@ class VolumeWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._array = self._row = None
+        self._open, self._row = False, None
         try:
             if kind is None:
                 self.digest = finalise(
@@ -805,22 +752,6 @@ def _whole(shape: Sequence[int]) -> tuple[slice, ...]:
     return tuple(slice(0, count) for count in shape)
 
 
-class _CompleteStore(LocalStore):
-    """A local store in which missing bytes are an error, where zarr reads zeros."""
-
-    async def get(self, key: str, prototype: Any = None, byte_range: Any = None) -> Any:
-        value = await super().get(key, prototype, byte_range)
-        if key.startswith("c/"):
-            asked = 1
-            if isinstance(byte_range, RangeByteRequest):
-                asked = byte_range.end - byte_range.start
-            if value is None:
-                raise FileNotFoundError(errno.ENOENT, "the file is missing", str(self.root / key))
-            if len(value) < asked:
-                raise ValueError("the file is too short")
-        return value
-
-
 class StoredArray(LazyArray):
     """The array of a store, read part by part and checked while it is read.
 
@@ -832,49 +763,44 @@ class StoredArray(LazyArray):
 
     def __init__(self, store: Path) -> None:
         self.store = store
+        file = store / "0" / "zarr.json"
+        said = read_json(file, "the volume is incomplete", _again(store))
         try:
-            self._array = zarr.open_array(_CompleteStore(store / "0", read_only=True), mode="r")
-        except Exception as error:
+            self.shape = tuple(said["shape"])
+            self.dtype = check_dtype(said["data_type"], str(file))
+            self.layout = choose_layout(self.shape, self.dtype)
+            shard = said["chunk_grid"]["configuration"]["chunk_shape"]
+            chunk = said["codecs"][0]["configuration"]["chunk_shape"]
+            self.layout = Layout(self.shape, tuple(chunk), tuple(shard))
+            known = said["codecs"] == self.layout.codecs(self.dtype)
+        except (LookupError, TypeError, ValueError) as error:
             raise AcuityError(
-                f"{store / '0' / 'zarr.json'}: cannot be read ({error_reason(error)}); remove "
-                f"{store} and run the step that makes it again."
+                f"{file}: is damaged ({error_reason(error)!r} is missing or wrong); "
+                f"{_again(store)}."
             ) from error
-        self.shape = self._array.shape
-        self.dtype = self._array.dtype
-        chunk, shard = self._array.chunks, self._array.shards
-        self.layout = Layout(self.shape, chunk, shard or chunk)
+        if not known:
+            raise AcuityError(
+                f"{file}: the array is stored in another way than Acuity stores it; read it with "
+                "ingest."
+            )
 
     def read_box(self, box: Box) -> np.ndarray:
         """Read the voxels of a box; a chunk that fails its checksum is named."""
         try:
-            return np.asarray(self._array[box])
-        except Exception as error:
-            raise self._blame(box, error) from error
+            return read_box(self.store / "0", self.layout, self.dtype, box)
+        except ShardError as error:
+            raise AcuityError(
+                f"{self.store}: chunk {error.chunk} in {error.file.relative_to(self.store)} "
+                f"cannot be read ({error.reason}); {_again(self.store)}."
+            ) from error
 
-    def _blame(self, box: Box, error: Exception) -> AcuityError:
-        name, reason = "a chunk", error_reason(error)
-        for index, part in self.layout.boxes(box, chunks=True):
-            try:
-                self._array[part]
-            except Exception as found:
-                shard = tuple(
-                    i * c // s
-                    for i, c, s in zip(index, self.layout.chunk, self.layout.shard, strict=True)
-                )
-                file = _shard_file(self.store, shard)
-                name = f"chunk {index} in {file.relative_to(self.store)}"
-                reason = error_reason(found) if file.exists() else "the file is missing"
-                break
-        return AcuityError(
-            f"{self.store}: {name} cannot be read ({reason}); remove {self.store / 'zarr.json'} "
-            "and run the step that makes it again."
-        )
+
+def _again(store: Path) -> str:
+    return f"remove {store / 'zarr.json'} and run the step that makes it again"
 
 
 def error_reason(error: Exception) -> str:
     """Give an error's message as one short line."""
-    if "checksum do not match" in str(error):
-        return "its checksum does not match"
     lines = str(error).strip().splitlines()
     return (lines[0] if lines else type(error).__name__)[:160].rstrip(". ")
 
@@ -924,8 +850,9 @@ def open_volume(path: str | os.PathLike) -> Volume:
     store = store_path(path)
     if not store.exists():
         raise AcuityError(f"{store}: no such volume; check the path or run the step that makes it.")
-    again = "run the step that makes it again"
-    root = read_json(store / "zarr.json", "the volume is incomplete", again)
+    root = read_json(
+        store / "zarr.json", "the volume is incomplete", "run the step that makes it again"
+    )
     try:
         own = root["attributes"]["acuity"]
         grid = Grid(own["shape"], own["spacing"], own["origin"], own["unit"])
@@ -940,13 +867,13 @@ def open_volume(path: str | os.PathLike) -> Volume:
     if data.shape != grid.shape or data.dtype != dtype:
         raise AcuityError(
             f"{store}: found an array {data.shape} of {data.dtype} where zarr.json says "
-            f"{grid.shape} of {dtype}; {again}."
+            f"{grid.shape} of {dtype}; {_again(store)}."
         )
     for index, _ in data.layout.boxes():
-        file = _shard_file(store, index)
+        file = shard_file(store / "0", index)
         if not file.is_file():
             raise AcuityError(
                 f"{store}: {file.relative_to(store)} is missing, so the volume is incomplete; "
-                f"remove {store / 'zarr.json'} and {again}."
+                f"{_again(store)}."
             )
     return Volume(data, grid, intensity, provenance, digest)

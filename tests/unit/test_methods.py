@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from acuity.errors import AcuityError
-from acuity.methods.base import LearnedMethod, Method, Section, Task, check_settings, known, load, masked_loss
+from acuity.methods.base import (
+    LearnedMethod,
+    Method,
+    Section,
+    Task,
+    check_settings,
+    known,
+    load,
+    masked_loss,
+)
 from acuity.methods.shared.interpolate import interpolate, support
 from acuity.methods.shared.unet import UNet
 

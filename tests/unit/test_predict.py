@@ -20,10 +20,10 @@ from acuity.predict.predict import Plan, predict, restore
 from acuity.predict.receptive import receptive_field
 from acuity.predict.source import finer_grid
 from acuity.predict.tiles import blended_tiles, core_length, exact_tiles, triangle
-from acuity.volume import Grid, Volume, open_volume, write_volume
+from acuity.volume import Grid, Volume, choose_layout, open_volume, write_volume
 
 NORMALISATION = {"low": {"mean": 0.4, "std": 0.8}, "target": {"mean": 0.6, "std": 0.5}}
-SMALL = {"features": 3, "pools": 2, "convolutions": 1}
+SMALL = {"features": 8, "pools": 2, "convolutions": 1}
 
 
 def random_network(method, seed=0):
@@ -119,12 +119,10 @@ def test_tiled_srcnn_equals_the_whole_volume_bit_for_bit(tmp_path, shape):
 
 def test_shards_of_the_plane_are_restored_one_by_one(tmp_path):
     """Planes wider than a shard, so that columns of shards are streamed on their own."""
-    image = noise((6, 530, 1030))
-    method, run = ready("deepnet", {**SMALL, "features": 2, "predict": {"tile": (5, 640, 640)}})
+    image = noise((5, 520, 1030))
+    method, run = ready("deepnet", {**SMALL, "predict": {"tile": (5, 640, 640)}})
     plan = Plan(method, image.shape)
-    from acuity.volume import Layout
-
-    assert len(plan.regions(Layout.of(image.shape))) == 6
+    assert len(plan.regions(choose_layout(image.shape, np.float32))) == 6
     assert np.array_equal(restored(tmp_path, image, method, run), whole_stacks(image, run))
 
 
@@ -176,7 +174,7 @@ def test_exact_tiles_cover_each_voxel_once_and_start_on_the_raster():
 
 
 def test_a_tile_that_is_all_halo_is_refused():
-    with pytest.raises(AcuityError, match="96 voxels are too few for a halo of 48.*104 and more"):
+    with pytest.raises(AcuityError, match=r"96 voxels are too few for a halo of 48.*104 and more"):
         core_length(512, 512, 96, 48, 8)
 
 
@@ -204,7 +202,7 @@ def test_blended_prediction_is_close_to_the_whole_and_seamless(tmp_path):
     out = restored(tmp_path, image, method, run)
     difference = np.abs(out - whole)
     assert difference.max() > 0  # the halo is too small to be exact
-    assert difference.max() < 0.2 * whole.std()
+    assert np.sqrt((difference**2).mean()) < 0.1 * whole.std()
     # one tile for the whole plane is exact
     settings["predict"]["tile"] = (5, 200, 200)
     method, run = ready("deepnet", settings)
@@ -215,7 +213,7 @@ def test_preset_of_the_paper_is_tiles_of_576_on_a_raster_of_512():
     settings = {**SMALL, "predict": {"tiling": "blended", "tile": (5, 576, 576), "overlap": 32}}
     method, _ = ready("deepnet", settings)
     tiles = Plan(method, (5, 1200, 600)).tiles((slice(0, 1200), slice(0, 600)))
-    assert sorted({t.core[0].start for t in tiles}) == [0, 512, 1024]
+    assert sorted({t.read[0].start for t in tiles}) == [0, 480, 992]
     assert max(t.read[0].stop - t.read[0].start for t in tiles) == 576
 
 
@@ -251,7 +249,7 @@ def test_interpolation_streams_onto_the_targets_grid(tmp_path, name):
     # its blocks are the low-resolution voxels again
     assert volume.grid.downsample((2, 3, 1)).origin == pytest.approx((5.0, 0.0, -3.0))
     averaged = volume.read().reshape(20, 2, 24, 3, 18).mean((1, 3))
-    assert np.abs(averaged - image).max() < 0.2 * image.std()
+    assert np.sqrt(((averaged - image) ** 2).mean()) < 0.2 * image.std()
     assert volume.provenance[-1]["method"] == name
 
 
@@ -271,16 +269,17 @@ def test_finer_grid_is_the_inverse_of_downsampling():
 
 
 def test_richardson_lucy_in_blocks_equals_the_whole(tmp_path):
-    clean = (noise((96, 16, 16)) > 0.5).astype(np.float32)
-    blurred = ndimage.gaussian_filter(clean, 2.0) + 0.02 * noise((96, 16, 16), 1)
+    clean = (noise((64, 12, 12)) > 0.5).astype(np.float32)
+    blurred = ndimage.gaussian_filter(clean, 2.0) + 0.02 * noise((64, 12, 12), 1)
     low = stored(tmp_path, blurred)
     outs = {}
     for label, block in (
         ("whole", {}),
-        ("blocks", {"voxels": 50 * 256, "halo": 8}),
-        ("short", {"voxels": 26 * 256, "halo": 1}),
+        ("blocks", {"voxels": 40 * 144, "halo": 6}),
+        ("short", {"voxels": 14 * 144, "halo": 1}),
     ):
-        predict("richardson_lucy", {"predict": block}, low, tmp_path / f"{label}.ome.zarr", level=2)
+        settings = {"iterations": 10, "predict": block}
+        predict("richardson_lucy", settings, low, tmp_path / f"{label}.ome.zarr", level=2)
         outs[label] = open_volume(tmp_path / f"{label}.ome.zarr").read()
     scale = outs["whole"].std()
     error = {k: np.sqrt(((outs[k] - outs["whole"]) ** 2).mean()) / scale for k in outs}
@@ -291,7 +290,8 @@ def test_richardson_lucy_in_blocks_equals_the_whole(tmp_path):
 # ------------------------------------------------------------------------------------ models
 
 
-def model_files(folder, method, *, level=3.0, scale=(1, 1, 1), **card):
+def model_files(folder, made, *, level=3.0, scale=(1, 1, 1), **card):
+    method = made
     network = random_network(method)
     weights = save(network.state_dict())
     (folder / "model.safetensors").write_bytes(weights)
@@ -401,7 +401,7 @@ def test_a_value_that_is_not_finite_is_refused_with_its_slice(tmp_path):
 
     method = load("richardson_lucy")({}, Task(2.0))
     volume = Volume(Broken(), Grid((40, 16, 16), (1, 1, 1)))
-    with pytest.raises(AcuityError, match="low.zarr: found NaN in slice 37"):
+    with pytest.raises(AcuityError, match=r"low\.zarr: found NaN in slice 37"):
         restore(volume, tmp_path / "o.ome.zarr", method, method.restore, name="low.zarr")
     assert not (tmp_path / "o.ome.zarr").exists()
 

@@ -26,7 +26,7 @@ SHARP = {"input": 2.4, "richardson_lucy": 1.8, "srcnn3d": 0.8, "deepnet": 0.35}
 def make_study(samples=("foam2", "foam3", "foam4"), levels=(3, 5, 7, 9), count=330, seed=7):
     """Tables as a study of foams leaves them: made up, but shaped like measured ones."""
     rng = np.random.default_rng(seed)
-    metrics, pores, curves, histories = [], [], [], []
+    metrics, pores, curves, histories, spaces = [], [], [], [], []
 
     def put(sample, method, level, metric, value, subset="all", low="", high="", n="", unit="1"):
         variant = "4 scales" if metric.startswith("ms_ssim") else ""
@@ -45,6 +45,9 @@ def make_study(samples=("foam2", "foam3", "foam4"), levels=(3, 5, 7, 9), count=3
         for d in sizes:
             shape = 0.994 - 0.05 / d - abs(rng.normal(0, 0.003))
             pores.append((sample, "truth", "", d, min(shape, 1.0), rng.random() < 0.05))
+        far = np.arange(0, 40, 2.0)
+        put(sample, "truth", "", "local_thickness_mean", 26, unit="um")
+        spaces += [(sample, "truth", "", d, 0.02 + 0.11 * math.exp(-d / 9)) for d in far]
         for level in levels:
             for method in METHODS:
                 reach, sharp = REACH[method] * level, SHARP[method] * level
@@ -72,6 +75,20 @@ def make_study(samples=("foam2", "foam3", "foam4"), levels=(3, 5, 7, 9), count=3
                     put(sample, method, level, f"pores_{name}", number)
                 put(sample, method, level, "porosity", porosity * (1 - 0.006 * sharp))
                 put(sample, method, level, "sphericity_mesh", 0.991 - 0.006 * sharp)
+                wide = 9 * (1 + 0.05 * sharp)
+                put(
+                    sample,
+                    method,
+                    level,
+                    "local_thickness_mean",
+                    26 * (1 + 0.02 * sharp),
+                    unit="um",
+                )
+                for along in "zyx":
+                    put(sample, method, level, "chord_length_mean", 2 * wide, along, unit="um")
+                spaces += [
+                    (sample, method, level, d, 0.02 + 0.1 * math.exp(-d / wide)) for d in far
+                ]
                 put(sample, method, level, "resolution_fwhm", 2.355 * sharp, unit="um")
                 for lower, upper in CLASSES:
                     own = (sizes >= lower) & (sizes < upper)
@@ -113,10 +130,16 @@ def make_study(samples=("foam2", "foam3", "foam4"), levels=(3, 5, 7, 9), count=3
             )
         ratio = (found.sum() + false) / found.size
         put("unseen", method, level, "pores_found_ratio", ratio)
-        for metric in ("mse", "psnr", "ssim", "ms_ssim_matlab", "porosity", "resolution_fwhm"):
-            own = [
-                r[7] for r in metrics if (r[2], r[4], r[5]) == (method, level, metric)
-            ]
+        for metric in (
+            "mse",
+            "psnr",
+            "ssim",
+            "ms_ssim_matlab",
+            "porosity",
+            "resolution_fwhm",
+            "local_thickness_mean",
+        ):
+            own = [r[7] for r in metrics if (r[2], r[4], r[5]) == (method, level, metric)]
             put("unseen", method, level, metric, np.mean(own), n=len(own))
         for metric in ("pores_missed", "pores_merged", "pores_split", "pores_false"):
             own = [r[7] for r in metrics if (r[2], r[4], r[5]) == (method, level, metric)]
@@ -134,15 +157,31 @@ def make_study(samples=("foam2", "foam3", "foam4"), levels=(3, 5, 7, 9), count=3
                     psnr = 18 + (top - 18 - 0.6 * level) * rise + rng.normal(0, 0.15)
                     loss = last * level * (1.02 - rise) * math.exp(rng.normal(0, 0.05))
                     histories.append((method, level, step, split, loss, psnr, step * 0.3))
-    columns = "study sample method variant level metric subset value unit low high n".split()
+    columns = [
+        "study",
+        "sample",
+        "method",
+        "variant",
+        "level",
+        "metric",
+        "subset",
+        "value",
+        "unit",
+        "low",
+        "high",
+        "n",
+    ]
     return {
         "metrics": pd.DataFrame(metrics, columns=columns),
         "pores": pd.DataFrame(
-            pores, columns="sample method level diameter sphericity_mesh edge".split()
+            pores, columns=["sample", "method", "level", "diameter", "sphericity_mesh", "edge"]
         ),
-        "curves": pd.DataFrame(curves, columns="sample method level sigma mse".split()),
+        "curves": pd.DataFrame(curves, columns=["sample", "method", "level", "sigma", "mse"]),
+        "spaces": pd.DataFrame(
+            spaces, columns=["sample", "method", "level", "distance", "two_point"]
+        ),
         "histories": pd.DataFrame(
-            histories, columns="method level step split loss psnr seconds".split()
+            histories, columns=["method", "level", "step", "split", "loss", "psnr", "seconds"]
         ),
     }
 
@@ -198,3 +237,640 @@ def fates(truth, found):
         status = "found" if (truth[found == label] > 0).any() else "false"
         rows.append(("detection", label, status))
     return pd.DataFrame(rows, columns=["kind", "label", "status"])
+
+
+class Reader(HTMLParser):
+    """What a browser would act on: tags, attributes, visible text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.attributes, self.words = [], [], []
+        self.feed(text)
+        self.text = " ".join("".join(self.words).split())
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attributes]
+
+    def handle_data(self, data):
+        if not self.tags or self.tags[-1] not in ("style", "script"):
+            self.words.append(data)
+
+
+@pytest.fixture(scope="module")
+def study():
+    return make_study(levels=(3, 9), count=150)
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return make_study(samples=("foam2", "foam3"), levels=(9,), count=60)
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return make_volumes()
+
+
+def read(path):
+    text = path.read_text(encoding="utf-8")
+    return text, Reader(text)
+
+
+def parts(study, *names):
+    return {name: study[name] for name in names or ("metrics", "pores", "curves")}
+
+
+def assert_self_contained(text, reader):
+    for tag, name, value in reader.attributes:
+        if name in ("src", "xlink:href") or (name == "href" and tag != "a"):
+            assert value.startswith(("data:", "#")), (tag, name, value[:80])
+        if name == "href" and tag == "a":
+            assert value.startswith(("./", "index.html")), value
+        assert not name.startswith("on"), (tag, name)
+    assert "http://" not in re.sub(r'xmlns(:xlink)?="[^"]*"', "", text)
+    assert "https://" not in text
+    assert "@import" not in text
+    assert "url(" not in re.sub(r"url\(#", "", text)
+    assert reader.tags.count("script") == 1
+
+
+# Pages
+
+
+def test_index_says_the_verdict_first(study, tmp_path):
+    page = tmp_path / "report" / "index.html"
+    pages.index_page(
+        **study,
+        output=page,
+        study="demo",
+        title="Foams",
+        samples=["foam2", "foam3", "foam4"],
+        provenance={"Software": {"acuity": "0.1", "numpy": "2"}, "Seeds": [1, 2]},
+        command="snakemake --cores 2",
+    )
+    text, reader = read(page)
+    assert_self_contained(text, reader)
+    first = reader.text.index("found")
+    assert first < reader.text.index("Figures") < reader.text.index("snakemake --cores 2")
+    assert "t 9:1 DeepNet found" in reader.text
+    assert "95 % interval" in reader.text
+    assert ("a", "href", "./foam3.html") in reader.attributes
+    assert reader.tags.count("figure") >= 8
+    assert "src" not in {name for tag, name, _ in reader.attributes if tag == "img"}
+    assert [entry for entry in page.parent.iterdir()] == [page]
+
+
+def test_index_is_the_same_every_time(tiny, tmp_path):
+    for name in ("a", "b"):
+        pages.index_page(**tiny, output=tmp_path / name, study="demo")
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_identifiers_are_unique_in_a_page(study, tmp_path):
+    pages.index_page(**study, output=tmp_path / "index.html", study="demo")
+    text, reader = read(tmp_path / "index.html")
+    names = [value for _, name, value in reader.attributes if name == "id"]
+    assert len(names) == len(set(names))
+    used = set(re.findall(r'href="#([^"]+)"', text)) | set(re.findall(r"url\(#([^)]+)\)", text))
+    assert used
+    assert used <= set(names)
+
+
+def test_the_policy_allows_the_page_s_own_script_alone(tiny, tmp_path):
+    import hashlib
+
+    pages.index_page(**tiny, output=tmp_path / "index.html", study="demo")
+    text, reader = read(tmp_path / "index.html")
+    (policy,) = [value for tag, name, value in reader.attributes if "default-src" in value]
+    assert "default-src 'none'" in policy
+    assert "unsafe-inline'; script" in policy  # styles only
+    script = re.search(r"<script>(.*)</script>", text, re.DOTALL).group(1)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert policy.endswith(f"script-src 'sha256-{digest}'")
+
+
+@pytest.mark.parametrize("nasty", ["<script>alert(1)</script>", '"><img src=x onerror=y>', "a&$b$"])
+def test_what_users_type_is_text(tiny, pictures, tmp_path, nasty):
+    metrics = tiny["metrics"].assign(sample=tiny["metrics"]["sample"].replace("foam2", nasty))
+    pores = tiny["pores"].assign(sample=tiny["pores"]["sample"].replace("foam2", nasty))
+    metrics = pd.concat(
+        [metrics, metrics[metrics["method"] == "deepnet"].assign(method=nasty)], ignore_index=True
+    )
+    common = {"study": nasty, "title": nasty, "samples": [nasty, "foam3"]}
+    provenance = {nasty: {nasty: [nasty, {"deep": nasty}]}}
+    pages.index_page(
+        metrics,
+        pores,
+        tiny["curves"],
+        output=tmp_path / "index.html",
+        provenance=provenance,
+        command=nasty,
+        level_title=nasty,
+        unit=nasty,
+        **common,
+    )
+    volumes = {key: pictures["volumes"][key] for key in [("truth", None), ("deepnet", 9)]}
+    volumes[(nasty, 9)] = volumes[("deepnet", 9)]
+    pages.sample_page(nasty, metrics, pores, output=tmp_path / "s.html", volumes=volumes, **common)
+    for name in ("index.html", "s.html"):
+        text, reader = read(tmp_path / name)
+        assert reader.tags.count("script") == 1
+        assert_self_contained(text, reader)
+        assert nasty in reader.text
+
+
+def test_two_hundred_samples_stay_quick(tmp_path):
+    small = make_study(samples=("s",), levels=(3, 5, 7, 9), count=60)
+    one = small["metrics"][small["metrics"]["sample"] == "s"]
+    pooled = small["metrics"][small["metrics"]["sample"] == "unseen"]
+    names = [f"sample-{n:03d}" for n in range(200)]
+    metrics = pd.concat([one.assign(sample=name) for name in names] + [pooled], ignore_index=True)
+    pores = pd.concat([small["pores"].assign(sample=name) for name in names], ignore_index=True)
+    start = time.perf_counter()
+    pages.index_page(
+        metrics,
+        pores,
+        small["curves"],
+        small["histories"],
+        small["spaces"],
+        output=tmp_path / "index.html",
+        study="batch",
+        samples=names,
+    )
+    seconds = time.perf_counter() - start
+    text, reader = read(tmp_path / "index.html")
+    assert len(text) < 2_000_000
+    assert "img" not in reader.tags
+    assert seconds < 60
+    assert text.count("sample-199.html") == 1 + 4  # its sentence, and its best row of each level
+    assert "best method of each sample and level" in reader.text
+    assert 'type="search"' in text
+
+
+def test_sample_page_shows_and_compares(study, pictures, tmp_path):
+    page = tmp_path / "foam3.html"
+    pages.sample_page(
+        "foam3",
+        **parts(study),
+        output=page,
+        **pictures,
+        study="demo",
+        samples=["foam2", "foam3", "foam4"],
+        training_samples=["foam3"],
+    )
+    text, reader = read(page)
+    assert_self_contained(text, reader)
+    shown = [
+        tuple(value for tag, name, value in group)
+        for group in _images(reader)
+        if any(name == "data-kind" for _, name, _ in group)
+    ]
+    kinds = [value for tag, name, value in reader.attributes if name == "data-kind"]
+    assert len(shown) == len(kinds) == 1 + 8 + 8 + 8
+    assert kinds.count("slice") == 9
+    assert "Models were trained on this sample" in reader.text
+    for other in ("index.html", "./foam2.html", "./foam4.html"):
+        assert ("a", "href", other) in reader.attributes
+    # Every picture is described, and the boundary can be moved from the keyboard.
+    alts = [value for tag, name, value in reader.attributes if tag == "img" and name == "alt"]
+    assert sum(bool(alt) for alt in alts) == len(kinds)
+    assert ("input", "type", "range") in reader.attributes
+    assert "slice 7 of 12" in reader.text
+
+
+def _images(reader):
+    group = []
+    for tag, name, value in reader.attributes:
+        if tag == "img":
+            if name == "src" or (group and name == "class"):
+                if group:
+                    yield group
+                group = []
+            group.append((tag, name, value))
+    if group:
+        yield group
+
+
+def test_pages_do_with_what_there_is(study, pictures, tmp_path):
+    metrics = study["metrics"]
+    few = metrics[metrics["metric"].isin(["psnr", "ssim"]) & (metrics["level"] == 9)]
+    few = few[few["sample"] == "foam2"]
+    pages.index_page(few, output=tmp_path / "a.html", study="imported")
+    _, reader = read(tmp_path / "a.html")
+    assert "closer to the truth than the unrestored input" in reader.text
+    assert "trust is not judged" in reader.text
+    assert "Not measured in this study" in reader.text
+    assert "nan" not in reader.text.lower().split()
+    only = {key: value for key, value in pictures["volumes"].items() if key == ("input", 9)}
+    pages.sample_page(
+        "foam2",
+        few[few["method"] == "input"],
+        output=tmp_path / "b.html",
+        volumes=only,
+        study="imported",
+    )
+    _, reader = read(tmp_path / "b.html")
+    assert "No restoration was measured" in reader.text
+    assert [v for _, n, v in reader.attributes if n == "data-kind"] == ["slice"]
+    empty = metrics.iloc[:0]
+    pages.index_page(empty, output=tmp_path / "c.html", study="empty", samples=["x"])
+    _, reader = read(tmp_path / "c.html")
+    assert "Nothing was measured" in reader.text
+    broken = metrics.assign(value=np.nan)
+    pages.index_page(broken, output=tmp_path / "d.html", study="broken")
+    assert "nan" not in read(tmp_path / "d.html")[1].text.lower().split()
+
+
+def test_a_table_without_its_columns_is_refused(study, tmp_path):
+    with pytest.raises(AcuityError, match="column 'level' is missing"):
+        pages.index_page(
+            study["metrics"].drop(columns="level"), output=tmp_path / "x.html", study="x"
+        )
+    assert not list(tmp_path.iterdir())
+
+
+def test_tables_survive_a_round_trip_through_files(tiny, tmp_path):
+    from acuity.tables import read_table, write_table
+
+    for name, table in tiny.items():
+        write_table(table, tmp_path / name)
+    again = {name: read_table(tmp_path / name) for name in tiny}
+    pages.index_page(**tiny, output=tmp_path / "a.html", study="demo")
+    pages.index_page(**again, output=tmp_path / "b.html", study="demo")
+    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
+
+
+# Figures
+
+
+def test_study_figures_writes_every_file_always(study, tmp_path):
+    for tables in (study, {"metrics": study["metrics"].iloc[:0]}):
+        out = tmp_path / str(len(tables))
+        files = figures.study_figures(**tables, out_dir=out)
+        wanted = {f"{name}.{ending}" for name in figures.NAMES for ending in ("png", "svg")}
+        assert {path.name for path in files} == wanted == {path.name for path in out.iterdir()}
+
+
+def test_a_method_looks_the_same_in_all_figures(study):
+    drawn = {plot.name: plot for plot in figures.plots(**study)}
+    for name in ("quality", "pores_found", "resolution", "pore_sizes"):
+        for svg in drawn[name].svgs():
+            assert style.look("deepnet").colour in svg
+            assert style.look("srcnn3d").colour in svg
+    colours = [style.look(m).colour for m in METHODS] + [
+        style.look(m).colour for m in ("truth", "linear", "cubic", "nearest")
+    ]
+    assert len(set(colours)) == len(colours)
+    assert style.look("deepnet@wide").colour == style.look("deepnet").colour
+    assert style.look("deepnet@wide").marker != style.look("deepnet").marker
+    assert style.look("own_method") == style.look("own_method")
+
+
+def test_pooled_figures_keep_training_samples_apart(study):
+    metrics = study["metrics"]
+    without = metrics[metrics["sample"] != "unseen"]
+    (quality,) = [p for p in figures.plots(without) if p.name == "quality"]
+    apart = figures.plots(without, training_samples=["foam2"])[0]
+    assert not quality.extra
+    assert apart.extra
+    beside = [svg.count("stroke-dasharray") for svg in apart.svgs()]
+    assert all(n > 0 for n in beside)
+
+
+def test_panels_title_axes_with_units(study):
+    for plot in figures.plots(**study):
+        for axes in plot.figure().axes:
+            if axes.axison:
+                assert axes.get_xlabel() or plot.name == "sphericity"
+                assert axes.get_ylabel() or plot.name == "pore_fates"
+
+
+def test_caption_names_other_objects(tiny):
+    for plot in figures.plots(**tiny, noun="grain"):
+        words = f"{plot.title} {plot.caption} {[panel.title for panel in plot.panels]}".lower()
+        if plot.name != "pore_space":
+            assert not re.search(r"\bpores?\b", words.replace("pore space", "")), plot.name
+        written = re.sub(r"<[^>]*>", " ", "".join(plot.svgs()[:1]))
+        assert "pores" not in written.lower(), plot.name
+
+
+def test_the_least_of_a_gaussian_fit_is_dropped_to_the_axis_only_inside(study):
+    sigma = np.linspace(0, 10, 11)
+    inside = pd.DataFrame({"sigma": sigma, "mse": 0.1 + (sigma - 4) ** 2, "method": "deepnet"})
+    outside = pd.DataFrame({"sigma": sigma, "mse": 0.1 + (sigma - 12) ** 2, "method": "srcnn3d"})
+    curves = pd.concat([inside, outside]).assign(sample="foam2", level=3)
+    (plot,) = [p for p in figures.plots(study["metrics"], curves=curves) if p.name == "resolution"]
+    (axes,) = plot.figure().axes
+    drops = [line for line in axes.lines if len(line.get_xdata()) == 2]
+    assert [list(line.get_xdata()) for line in drops] == [[4.0, 4.0]]
+
+
+def test_histograms_leave_out_cut_pores():
+    pores = pd.DataFrame(
+        {
+            "sample": "s",
+            "method": ["truth"] * 3 + ["deepnet"] * 3,
+            "level": ["", "", "", 3, 3, 3],
+            "diameter": [12.0, 13.0, 33.0, 12.0, 13.0, 33.0],
+            "edge": [False, False, True, "True", "False", 0],
+        }
+    )
+    metrics = pd.DataFrame(columns=["sample", "method", "level", "metric", "subset", "value"])
+    drawn = figures.plots(metrics, pores, samples="s")
+    (plot,) = [plot for plot in drawn if plot.name == "pore_sizes"]
+    (axes,) = plot.figure().axes
+    assert [bar.get_height() for bar in axes.patches].count(2) == 1
+    assert sum(bar.get_height() for bar in axes.patches) == 2
+    assert sum(axes.lines[0].get_ydata()) == 2
+
+
+# Verdict
+
+
+def rows_of(**metrics):
+    return verdict.tidy(
+        pd.DataFrame(
+            [
+                {"sample": "s", "method": m, "level": lv, "metric": k, "subset": "all", "value": v}
+                for (m, lv), values in metrics["of"].items()
+                for k, v in values.items()
+            ]
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("recall", "precision", "porosity", "expected"),
+    [
+        (0.95, 0.95, 0.103, "good"),
+        (0.949, 0.99, 0.100, "care"),
+        (0.99, 0.949, 0.100, "care"),
+        (0.99, 0.99, 0.104, "care"),
+        (0.99, 0.99, 0.112, "poor"),
+        (0.84, 0.99, 0.100, "poor"),
+        (0.99, 0.84, 0.100, "poor"),
+        (math.nan, 0.99, 0.100, "none"),
+    ],
+)
+def test_grades_follow_the_stated_limits(recall, precision, porosity, expected):
+    metrics = rows_of(
+        of={
+            ("truth", ""): {"porosity": 0.1},
+            ("deepnet", 9): {
+                "pore_recall": recall,
+                "pore_precision": precision,
+                "porosity": porosity,
+            },
+        }
+    )
+    (row,) = verdict.verdicts(metrics).to_dict("records")
+    assert row["grade"] == expected
+    assert row["porosity_error"] == pytest.approx(porosity / 0.1 - 1)
+
+
+def test_the_best_is_the_one_with_the_best_f1():
+    scores = {"deepnet": (0.9, 0.9), "srcnn3d": (0.99, 0.5), "input": (1.0, 1.0)}
+    metrics = rows_of(
+        of={
+            (m, 5): {"pore_recall": r, "pore_precision": p, "ssim": 0.5}
+            for m, (r, p) in scores.items()
+        }
+    )
+    table = verdict.verdicts(metrics).set_index("method")
+    assert list(table.index[table["best"]]) == ["deepnet"]
+    assert table.loc["deepnet", "f1"] == pytest.approx(0.9)
+    _grade, sentence = verdict.sentences(table.reset_index())["s"]
+    assert "the unrestored input does no worse, so nothing was gained" in sentence
+
+
+def test_sentence():
+    metrics = rows_of(
+        of={
+            ("truth", ""): {"porosity": 0.1},
+            **{
+                ("deepnet", level): {
+                    "pore_recall": recall,
+                    "pore_precision": 0.96,
+                    "porosity": 0.098,
+                }
+                for level, recall in ((3, 1.0), (5, 0.97), (7, 0.96), (9, 0.882))
+            },
+        }
+    )
+    table = verdict.verdicts(metrics)
+    table.loc[table["level"] == 9, "floor"] = 12
+    assert verdict.sentences(table)["s"] == (
+        "care",
+        "Good up to 7:1; at 9:1 DeepNet found 88 % of the pores, 4.0 % of the pores it shows are "
+        "not real, porosity is 2.0 % too low; pores below 12 µm are not to be trusted.",
+    )
+    nm = verdict.sentences(table, unit="nm", noun="grain", level_format="level {:g}")["s"][1]
+    assert "grains below 12 nm" in nm
+    assert "porosity is 2.0 % too low" in nm
+    assert "at level 9 DeepNet" in nm
+
+
+def classes(values, n=50):
+    bounds = [(0, 10), (10, 15), (15, 20), (20, math.inf)]
+    return pd.DataFrame(
+        [
+            {"lower": lo, "upper": hi, "value": v, "n": n}
+            for (lo, hi), v in zip(bounds, values, strict=True)
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "floor"),
+    [
+        ((0.9, 0.9, 0.95, 1.0), 0),
+        ((0.1, 0.9, 0.95, 1.0), 10),
+        ((0.95, 0.5, 0.95, 1.0), 15),
+        ((0.95, 0.95, 0.95, 0.89), math.inf),
+        ((math.nan,) * 4, math.nan),
+    ],
+)
+def test_floor(values, floor):
+    assert verdict.floor_size(classes(values)) == pytest.approx(floor, nan_ok=True)
+
+
+def test_floor_heeds_invented_pores_and_few_counts():
+    recalls = classes((0.95,) * 4)
+    assert verdict.floor_size(recalls, classes((0.5, 0.95, 0.95, 0.95))) == 10
+    recalls.loc[0, ["value", "n"]] = 0.0, 2
+    assert verdict.floor_size(recalls) == 10
+
+
+@pytest.mark.parametrize(
+    ("subset", "bounds"),
+    [
+        ("10-15 um", (10, 15)),
+        ("0-10", (0, 10)),
+        ("50-1000 um", (50, math.inf)),
+        ("<7.5 nm", (0, 7.5)),
+        (">=50 um", (50, math.inf)),
+        ("all", None),
+        ("x", None),
+        ("", None),
+    ],
+)
+def test_size_classes(subset, bounds):
+    assert verdict.size_class(subset) == bounds
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1.0, "100 %"),
+        (0.9996, "99.96 %"),
+        (0.948, "94.8 %"),
+        (0.95, "95 %"),
+        (0.8499, "84.99 %"),
+        (0.123, "12 %"),
+        (math.nan, "–"),
+    ],
+)
+def test_percentages_never_round_up_to_a_limit(value, text):
+    assert verdict.percent(value) == text
+
+
+def test_variants_are_told_apart_but_not_by_scales():
+    table = verdict.tidy(
+        pd.DataFrame(
+            {
+                "method": ["deepnet", "deepnet", "deepnet", "deepnet"],
+                "variant": ["4 scales", "fast, 4 scales", "fast", None],
+                "metric": ["ms_ssim_matlab", "ms_ssim_matlab", "psnr", "psnr"],
+            }
+        )
+    )
+    assert list(table["method"]) == ["deepnet", "deepnet@fast", "deepnet@fast", "deepnet"]
+
+
+# Pictures
+
+
+def decode(picture):
+    return np.asarray(Image.open(io.BytesIO(picture.png)).convert("RGB")).astype(int)
+
+
+def test_pictures_share_the_truth_s_window(pictures):
+    shown = images.gallery(pictures["volumes"])
+    by = {(p.method, p.level): p for p in shown.pictures}
+    assert shown.window == (0.0, 1.0)
+    truth = decode(by[("truth", None)])
+    plane = pictures["volumes"][("truth", None)].data[6]
+    back = truth[::4, ::4, 0][: 3 * 128 // 4]
+    assert np.array_equal(back[:96] > 127, plane[:96] > 0.5)
+    assert by[("truth", None)].size == (512, 512)  # repeated a whole number of times
+    brighter = dict(pictures["volumes"])
+    image = brighter[("deepnet", 3)]
+    brighter[("deepnet", 3)] = Volume(image.data + 0.3, image.grid)
+    again = {(p.method, p.level): p for p in images.gallery(brighter).pictures}
+    assert decode(again[("deepnet", 3)]).mean() > decode(by[("deepnet", 3)]).mean() + 20
+
+
+def test_stored_volumes_are_read_slice_by_slice(pictures, tmp_path):
+    stored = {}
+    for number, (key, volume) in enumerate(list(pictures["volumes"].items())[:3]):
+        stored[key] = tmp_path / f"{number}.ome.zarr"
+        write_volume(stored[key], volume)
+    some = {key: pictures["volumes"][key] for key in stored}
+    assert images.gallery(stored) == images.gallery(some)
+
+
+def test_pictures_keep_proportions_and_scale():
+    grid = Grid(shape=(1, 60, 300), spacing=(1.0, 2.0, 0.5), unit="nm")
+    data = np.random.default_rng(0).random(grid.shape).astype(np.float32)
+    (picture,) = images.gallery({("input", 3): Volume(data, grid)}).pictures
+    width, height = picture.size
+    assert width / height == pytest.approx(300 * 0.5 / (60 * 2.0), rel=0.01)
+    big = Grid(shape=(1, 700, 1400), spacing=(1.0, 1.0, 1.0), unit="nm")
+    data = np.random.default_rng(0).random(big.shape).astype(np.float32)
+    (picture,) = images.gallery({("input", 3): Volume(data, big)}).pictures
+    assert picture.size == (512, 256)
+
+
+@pytest.mark.parametrize(
+    ("width", "unit", "length", "label"),
+    [(256, "um", 50, "50 µm"), (2.1, "um", 0.5, "500 nm"), (900, "nm", 200, "200 nm")],
+)
+def test_scale_bar_is_round(width, unit, length, label):
+    assert images.bar_length(width, unit) == (pytest.approx(length), label)
+
+
+def test_scale_bar_has_its_length():
+    grid = Grid(shape=(1, 512, 512), spacing=(0.5, 0.5, 0.5), unit="um")
+    (picture,) = images.gallery(
+        {
+            ("input", 3): Volume(
+                np.linspace(0.4, 0.1, 512 * 512, dtype=np.float32).reshape(grid.shape), grid
+            )
+        }
+    ).pictures
+    row = decode(picture)[-12:, : 512 // 2, 0] == 255
+    runs = [
+        max(map(len, "".join("x" if v else " " for v in line).split()), default=0) for line in row
+    ]
+    assert max(runs) == 100  # 50 um of 256
+
+
+def test_maps_share_one_range_and_show_what_is_unknown(pictures):
+    maps = dict(pictures["maps"])
+    volume = maps[("deepnet", 3)]
+    data = volume.data.copy()
+    data[:, :20] = np.nan
+    maps[("deepnet", 3)] = Volume(data, volume.grid)
+    shown = images.gallery(pictures["volumes"], maps)
+    assert shown.map_range[1] == 1.0
+    assert 0 <= shown.map_range[0] < 1
+    by = {(p.kind, p.method, p.level): decode(p) for p in shown.pictures}
+    assert (by[("map", "deepnet", 3)][:60] == 128).all()
+    # Bright where unlike: the input's map is brighter than DeepNet's.
+    assert by[("map", "input", 9)].sum() > by[("map", "deepnet", 9)].sum()
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_pores_are_tinted_by_their_fate(whole):
+    grid = Grid(shape=(1, 200, 200), spacing=(1.0, 1.0, 1.0), unit="um")
+    truth, found = np.zeros(grid.shape, np.uint32), np.zeros(grid.shape, np.uint32)
+    truth[0, 20:40, 20:40], found[0, 20:40, 20:40] = 1, 5
+    truth[0, 60:80, 60:80] = 2
+    found[0, 100:120, 100:120] = 7
+    image = np.linspace(0, 1, 200 * 200, dtype=np.float32).reshape(grid.shape)
+    status = pd.DataFrame(
+        {
+            "kind": ["truth", "truth", "detection", "detection"],
+            "label": [1, 2, 5, 7],
+            "status": ["found", "missed", "found", "false"],
+        }
+    )
+    shown = images.gallery(
+        {("truth", None): Volume(image, grid), ("deepnet", 3): Volume(image, grid)},
+        labels={("truth", None): Volume(truth, grid), ("deepnet", 3): Volume(found, grid)},
+        statuses={("deepnet", 3.0): status} if whole else None,
+    )
+    (picture,) = [p for p in shown.pictures if p.kind == "pores"]
+    colours = decode(picture)
+    for (row, column), name in (((60, 60), "found"), ((140, 140), "missed"), ((220, 220), "false")):
+        tint, alpha, _ = images.TINTS[name]
+        ramp = 255 * image[0, row // 2, column // 2]
+        wanted = (1 - alpha) * ramp + alpha * np.array(tint)
+        assert colours[row, column] == pytest.approx(wanted, abs=4)
+    grey = colours[10, 300]
+    assert grey[0] == grey[1] == grey[2]
+
+
+def test_mosaics_are_always_written(pictures, tmp_path):
+    files = images.sample_figures(**pictures, out_dir=tmp_path / "a")
+    bare = {("input", 3): pictures["volumes"][("input", 3)]}
+    again = images.sample_figures(bare, out_dir=tmp_path / "b")
+    assert (
+        [f.name for f in files]
+        == [f.name for f in again]
+        == ["slices.png", "maps.png", "pores.png"]
+    )
+    assert all(f.stat().st_size < 1_500_000 for f in files + again)
+    with pytest.raises(AcuityError, match="no volume to show"):
+        images.gallery({})

@@ -21,9 +21,9 @@ from acuity.volume import (
     DTYPES,
     CroppedArray,
     Grid,
-    Layout,
     Volume,
     VolumeWriter,
+    choose_layout,
     open_volume,
     slabs,
     write_volume,
@@ -159,7 +159,7 @@ def test_round_trip_whatever_the_slabs(tmp_path_factory, shape, dtype, depth):
     assert (volume.intensity, volume.provenance) == ("i", ({"a": 1},))
     assert volume.digest == writer.digest == write_volume(path, volume_in_memory(data))
     other = data.copy()
-    other[-1, -1, -1] += 1
+    other[-1, -1, -1] = 0 if other[-1, -1, -1] else 1
     assert write_volume(path, volume_in_memory(other)) != volume.digest
 
 
@@ -187,7 +187,7 @@ def test_bool_is_stored_as_uint8_and_float64_as_float32(tmp_path):
 def test_layout_keeps_shards_and_rows_small():
     for shape in [(256, 256, 256), (1024, 1024, 1024), (1000, 10000, 10000), (1, 9000, 9000)]:
         for dtype in ("uint8", "uint16", "float32"):
-            layout = Layout.of(shape, dtype)
+            layout = choose_layout(shape, dtype)
             item = np.dtype(dtype).itemsize
             assert np.prod(layout.shard) * item <= 32 * 2**20
             assert layout.shard[0] * shape[1] * shape[2] * item <= 512 * 2**20
@@ -290,15 +290,15 @@ def test_a_wrong_slab_is_refused(tmp_path, z0, shape, dtype):
 
 
 def test_disk_full_is_one_sentence_and_leaves_nothing(tmp_path, monkeypatch):
-    real, calls = LocalStore.set, []
+    real, calls = os.replace, []
 
-    async def full(self, key, value):
-        calls.append(key)
+    def full(source, target):
+        calls.append(target)
         if len(calls) > 2:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        await real(self, key, value)
+        real(source, target)
 
-    monkeypatch.setattr(LocalStore, "set", full)
+    monkeypatch.setattr("acuity.shards.os.replace", full)
     with pytest.raises(AcuityError, match="disk full"):
         store(tmp_path, (100, 20, 20))
     assert not (tmp_path / "v.ome.zarr").exists()

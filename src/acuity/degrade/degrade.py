@@ -3,7 +3,10 @@
 import math
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
+import numba
 import numpy as np
 
 from acuity.errors import AcuityError
@@ -115,8 +118,10 @@ def degrade(
             block = volume.read(slice(start, min(volume.grid.shape[0], last + halo)))
             block = gaussian(block, sigmas, truncate=TRUNCATE)[first - start : last - start]
             block = block_average(block, factors)
-            for z, image in enumerate(block, z0):
-                add_noise(image, scale, sd, seed, z)
+            # a slice's noise depends on its number alone, so the threads leave no trace either
+            with ThreadPoolExecutor(numba.get_num_threads()) as pool:
+                noisy = partial(add_noise, scale=scale, sd=sd, seed=seed)
+                list(pool.map(noisy, block, range(z0, z1)))
             writer.write(z0, block)
 
 
@@ -182,19 +187,21 @@ def block_average(block: np.ndarray, factors: Sequence[int]) -> np.ndarray:
     return total
 
 
-def add_noise(image: np.ndarray, scale: float, sd: float, seed: int, z: int) -> None:
+def add_noise(image: np.ndarray, z: int, *, scale: float, sd: float, seed: int) -> None:
     """Add noise to a slice in place, with random numbers that depend on the seed and on `z`.
 
     Parameters
     ----------
     image : numpy.ndarray
         (y, x), float32.
+    z : int
+        Number of the slice.
     scale : float
         Photons for a value of one; 0 for no Poisson noise.
     sd : float
         Standard deviation of the Gaussian noise in the image's intensity; 0 for none.
-    seed, z : int
-        Key of the slice's random numbers.
+    seed : int
+        Seed of the volume's noise.
     """
     if scale:
         random = np.random.Generator(np.random.Philox(key=[seed, 2 * z]))

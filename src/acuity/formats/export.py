@@ -15,9 +15,10 @@ from numcodecs import Blosc
 from zarr.storage import LocalStore
 
 from acuity.errors import AcuityError
+from acuity.shards import Layout, shift
 from acuity.volume import CHUNK, Volume, disk_errors, multiscales, open_volume, slabs
 
-_DEPTH = 2 * CHUNK[0]  # slices at a time, whole chunks
+_DEPTH = CHUNK[0]  # slices at a time, whole chunks
 _CLASSIC_BYTES = 2**32 - 2**25  # offsets of four bytes, with room for tags
 
 
@@ -158,18 +159,22 @@ def _write_ome_tiff(volume: Volume, path: Path) -> None:
 def _write_zarr(volume: Volume, path: Path) -> None:
     """Write Zarr v2 with the metadata of OME-Zarr 0.4, one level."""
     grid = volume.grid
+    chunk = tuple(min(most, count) for most, count in zip(CHUNK, grid.shape, strict=True))
     array = zarr.create_array(
         LocalStore(path / "0"),
         shape=grid.shape,
         dtype=volume.dtype,
-        chunks=tuple(min(most, count) for most, count in zip(CHUNK, grid.shape, strict=True)),
+        chunks=chunk,
         compressors=Blosc(cname="lz4", clevel=5, shuffle=Blosc.BITSHUFFLE),
         fill_value=0,
         zarr_format=2,
         chunk_key_encoding={"name": "v2", "separator": "/"},
     )
     for z0, block in _blocks(volume):
-        array[z0 : z0 + len(block)] = block
+        box = tuple(slice(0, count) for count in block.shape)
+        # chunk by chunk: of several at a time zarr would go on writing behind an error
+        for _, part in Layout(block.shape, chunk, chunk).boxes(box):
+            array[shift(part, (-z0, 0, 0))] = block[part]
     (path / ".zgroup").write_text(json.dumps({"zarr_format": 2}))
     attributes = {
         "multiscales": [{"version": "0.4", "name": "volume", **multiscales(grid)}],

@@ -6,7 +6,7 @@ import mrcfile
 import numpy as np
 
 from acuity.errors import AcuityError
-from acuity.formats.source import Source
+from acuity.formats.source import FlatArray, Source
 from acuity.units import convert
 from acuity.volume import error_reason
 
@@ -14,7 +14,7 @@ SUFFIXES = (".mrc", ".rec", ".map", ".st", ".ali")
 
 
 def read(path: Path) -> Source:
-    """Open an MRC file, memory-mapped.
+    """Open an MRC file; voxels are read when they are asked for.
 
     Parameters
     ----------
@@ -38,19 +38,21 @@ def read(path: Path) -> Source:
             order = [int(header.mapc), int(header.mapr), int(header.maps)]
             sizes = [float(file.voxel_size[axis]) for axis in "zyx"]
             origin = [float(header.origin[axis]) for axis in "zyx"]
-            # a view that outlives the file object, on the same mapping of the file
-            data = np.asarray(data)
+            # the voxels are read from the file again, part by part; its size has been checked
+            start = header.nbytes + int(header.nsymbt)
+            dtype, shape = data.dtype, data.shape
+            del data
     except (ValueError, OSError) as error:
         raise AcuityError(
             f"{path}: cannot be read as MRC ({error_reason(error)}); it may be cut short, copy it "
             "again from its source."
         ) from error
-    if stack or order != [1, 2, 3] or data.dtype.kind not in "iuf":
+    if stack or order != [1, 2, 3] or dtype.kind not in "iuf":
         raise AcuityError(
-            f"{path}: found {'a stack of volumes' if stack else f'{data.dtype} in axis order {order}'}"
+            f"{path}: found {'a stack of volumes' if stack else f'{dtype} in axis order {order}'}"
             ", allowed is one volume of real numbers in the order x, y, z (1, 2, 3)."
         )
-    data = data.reshape((1,) * (3 - data.ndim) + data.shape)
+    data = FlatArray(path, dtype, start, (1,) * (3 - len(shape)) + shape)
     # a size of 0 means that none was recorded
     spacing = None if min(sizes) <= 0 else tuple(_nanometres(size) for size in sizes)
     origin = tuple(_nanometres(place) if np.isfinite(place) else 0.0 for place in origin)

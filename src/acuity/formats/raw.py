@@ -10,7 +10,7 @@ import numpy as np
 import yaml
 
 from acuity.errors import AcuityError
-from acuity.formats.source import Source
+from acuity.formats.source import FlatArray, Source
 from acuity.units import check_spacing, parse_voxel_size
 from acuity.volume import error_reason
 
@@ -22,7 +22,7 @@ _TYPES = tuple(["uint8", "int8", "uint16", "int16", "uint32", "int32", "float32"
 
 
 def read(path: Path) -> Source:
-    """Open raw voxels, memory-mapped.
+    """Open raw voxels; they are read when they are asked for.
 
     The sidecar is ``scan.raw.yaml`` or ``scan.yaml`` beside ``scan.raw`` (or ``.yml``,
     ``.json``): `shape` (z, y, x), `dtype`, `byte_order` (little or big; for types of more than a
@@ -76,7 +76,7 @@ def read(path: Path) -> Source:
             unit = str(said["unit"])
         else:
             hint = f"a voxel_size of {size} without a unit"
-    data = np.memmap(path, dtype, "r", offset, tuple(shape))
+    data = FlatArray(path, dtype, offset, tuple(shape))
     return Source(data, "raw", spacing, unit, hint=hint, intensity=str(said.get("intensity", "")))
 
 

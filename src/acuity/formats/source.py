@@ -86,6 +86,48 @@ class GuardedArray(LazyArray):
             return block.astype(self.dtype, copy=False)
 
 
+class FlatArray(LazyArray):
+    """Voxels that lie one after the other in a file, read with plain reads.
+
+    A memory map would do as well, but the pages that it has touched count as memory of the job.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    dtype : numpy.dtype
+        Type of a voxel with its byte order.
+    offset : int
+        Bytes before the first voxel.
+    shape : tuple of int
+        (z, y, x).
+    """
+
+    def __init__(
+        self, path: Path, dtype: np.dtype, offset: int, shape: tuple[int, int, int]
+    ) -> None:
+        self._path = path
+        self._offset = offset
+        self.dtype = np.dtype(dtype)
+        self.shape = tuple(int(count) for count in shape)
+
+    def read_box(self, box: Box) -> np.ndarray:
+        """Read the voxels of a box."""
+        z, y, x = box
+        block = np.empty([part.stop - part.start for part in box], self.dtype)
+        _, rows, columns = self.shape
+        with open(self._path, "rb") as file:
+            for image, number in zip(block, range(z.start, z.stop), strict=True):
+                # the rows of a box lie together, whole
+                first = (number * rows + y.start) * columns * self.dtype.itemsize
+                file.seek(self._offset + first)
+                lines = np.empty((y.stop - y.start, columns), self.dtype)
+                if file.readinto(lines) < lines.nbytes:
+                    raise ValueError("the file ends too early")
+                image[...] = lines[:, x]
+        return block
+
+
 def close_with(owner: Any, resource: Any) -> None:
     """Close an open file when the array that reads from it goes."""
     weakref.finalize(owner, resource.close)

@@ -11,7 +11,7 @@ import numpy as np
 import tifffile
 
 from acuity.errors import AcuityError
-from acuity.formats.source import Sizes, Source, close_with, describe, with_notes
+from acuity.formats.source import FlatArray, Sizes, Source, close_with, describe, with_notes
 from acuity.units import convert, known
 from acuity.volume import Box, LazyArray
 
@@ -105,7 +105,7 @@ def read(path: Path) -> Source:
     Returns
     -------
     Source
-        Uncompressed files are memory-mapped, others decoded page by page.
+        Read when asked for; what is compressed is decoded page by page.
 
     Raises
     ------
@@ -167,7 +167,7 @@ def _refuse_colour(path: Path, page: tifffile.TiffPage) -> None:
         )
 
 
-def _stack(path: Path, file: tifffile.TiffFile) -> np.ndarray | PagesArray:
+def _stack(path: Path, file: tifffile.TiffFile) -> np.ndarray | LazyArray:
     """Give the slices of a file as (z, y, x), without reading them where possible."""
     first = file.pages[0]
     kind = describe(first.shape, first.dtype)
@@ -214,7 +214,7 @@ def _stack(path: Path, file: tifffile.TiffFile) -> np.ndarray | PagesArray:
         )
     if series.dataoffset is not None:
         kind = first.dtype.newbyteorder(file.byteorder)
-        return np.memmap(path, kind, "r", series.dataoffset, shape)
+        return FlatArray(path, kind, series.dataoffset, shape)
     if len(series.pages) != shape[0]:
         return np.asarray(series.asarray()).reshape(shape)  # one page of several slices
     return PagesArray(file, series.pages, shape)

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from acuity.errors import AcuityError
-from acuity.measure.pool import counts_of, mean_interval, recovery_rows
+from acuity.measure.pool import pool_means, pool_recovery
 
 KEYS = ["study", "sample", "method", "variant", "level"]
 COLUMNS = [*KEYS, "metric", "subset", "value", "unit", "low", "high", "n"]
@@ -46,34 +46,32 @@ def collect(images, *, study, unseen):
         metrics += [_keyed(table, keys) for table in image["tables"]]
         pores.append(_keyed(image["pores"], keys))
         status.append(_keyed(image["status"], keys))
-    metrics = _concat(metrics)
-    seen = metrics["sample"].isin(unseen)
-    pooled = _pool(metrics[seen], _concat(status), unseen)
-    metrics = pd.concat([metrics, pooled], ignore_index=True).reindex(columns=COLUMNS)
-    return metrics, _concat(pores)
+    metrics, status = _concat(metrics), _concat(status)
+    pooled = _pool(metrics[metrics["sample"].isin(unseen)], status[status["sample"].isin(unseen)])
+    metrics = pd.concat([metrics, pooled], ignore_index=True)
+    own = metrics.pop("row_variant").fillna("").astype(str)
+    both = zip(metrics["variant"], own, strict=True)
+    metrics["variant"] = [", ".join(part for part in pair if part) for pair in both]
+    return metrics.reindex(columns=COLUMNS), _concat(pores)
 
 
 def _keys(study, image):
     method, _, variant = image["method"].partition("@")
+    level = None if image["level"] is None else float(image["level"])
     return {
         "study": study,
         "sample": image["sample"],
         "method": method,
         "variant": variant,
-        "level": image["level"],
+        "level": level,
     }
 
 
 def _keyed(table, keys):
-    """Put the keys in front; a table's own variant is joined to the method's."""
-    table = table.copy()
-    own = table.pop("variant").fillna("").astype(str) if "variant" in table else None
-    joined = keys["variant"]
-    if own is not None:
-        joined = own.map(lambda text: ", ".join(part for part in (keys["variant"], text) if part))
-    for position, (key, value) in enumerate(keys.items()):
-        table.insert(position, key, joined if key == "variant" else value)
-    return table
+    """Put the keys in front; a row's own variant (the scales of MS-SSIM) is kept beside."""
+    table = table.rename(columns={"variant": "row_variant"})
+    table = table.drop(columns=[key for key in keys if key in table])
+    return pd.concat([pd.DataFrame([keys] * len(table), index=table.index), table], axis=1)
 
 
 def _concat(tables):
@@ -82,20 +80,19 @@ def _concat(tables):
     return pd.concat(full, ignore_index=True) if full else tables[0]
 
 
-def _pool(metrics, status, unseen):
+def _pool(metrics, status):
+    """Rows of the unseen samples together, image by image."""
+    keys = ["study", "method", "variant", "level"]
     rows = []
-    status = status[status["sample"].isin(unseen)]
-    counted = set()
-    for keys, table in status.groupby(["study", "method", "variant", "level"], dropna=False):
-        here = dict(zip(["study", "method", "variant", "level"], keys, strict=True))
-        for subset in [None, *sorted(table["size_class"].dropna().unique())]:
-            pooled = recovery_rows(counts_of(table, subset), subset or "all")
-            counted |= {row["metric"] for row in pooled}
-            rows += [here | row for row in pooled]
-    by = ["study", "method", "variant", "level", "metric", "subset", "unit"]
-    rest = metrics[~metrics["metric"].isin(counted)]
-    for keys, table in rest.groupby(by, dropna=False, sort=False):
-        rows.append(dict(zip(by, keys, strict=True)) | mean_interval(table["value"]))
-    pooled = pd.DataFrame(rows)
-    pooled.insert(1, "sample", POOLED)
-    return pooled
+    for key, table in status.groupby(keys, dropna=False, sort=False):
+        here = dict(zip(keys, key, strict=True)) | {"sample": POOLED}
+        recovered = pool_recovery([table])
+        counted = {row["metric"] for row in recovered}
+        _, method, variant, level = key
+        mine = (metrics["method"] == method) & (metrics["variant"] == variant)
+        mine &= metrics["level"].isna() if pd.isna(level) else metrics["level"] == level
+        mine &= ~metrics["metric"].isin(counted)
+        values = metrics[mine].drop(columns="variant").rename(columns={"row_variant": "variant"})
+        means = [{("row_variant" if k == "variant" else k): v for k, v in row.items()} for row in pool_means(values)]
+        rows += [here | row for row in recovered + means]
+    return pd.DataFrame(rows)

@@ -109,7 +109,9 @@ def two_point_correlation(binary, largest=None):
     return mean, value
 
 
-def pore_space(binary, *, spacing=(1.0, 1.0, 1.0), unit="voxel", mask_radius=None):
+def pore_space(
+    binary, *, spacing=(1.0, 1.0, 1.0), unit="voxel", mask_radius=None, pores="labels"
+):
     """Local thickness, chord lengths and two-point correlation of a phase.
 
     Parameters
@@ -125,11 +127,14 @@ def pore_space(binary, *, spacing=(1.0, 1.0, 1.0), unit="voxel", mask_radius=Non
         Unit of length.
     mask_radius : float or None
         Radius in voxels of the cylinder along z that is sample.
+    pores : {"labels", "background"}
+        Which of the two is pore space: what is labelled, or what lies between.
 
     Returns
     -------
     (list of dict, pandas.DataFrame)
-        Rows (metric, subset, value, unit): local_thickness_mean, local_thickness_median (diameter
+        Rows (metric, subset, value, unit): pore_share, the share of pores in the box, and, unless
+        it is all pore or has none, local_thickness_mean, local_thickness_median (diameter
         of the largest sphere of pore space that holds a point); chord_length_mean and
         chord_length_median for subsets "z", "y", "x"; correlation_length, the distance at which
         the two-point correlation has fallen to 1/e of the way to the squared porosity. Then
@@ -138,16 +143,19 @@ def pore_space(binary, *, spacing=(1.0, 1.0, 1.0), unit="voxel", mask_radius=Non
     Raises
     ------
     AcuityError
-        If the box is all pore or has none.
+        If `binary` is no volume, or `pores` none of its two values.
     """
     if np.ndim(binary) != 3:
         raise AcuityError(f"pore_space: the volume has shape {np.shape(binary)}; (z, y, x)")
-    inside = np.ascontiguousarray(binary[inscribed_box(binary.shape, mask_radius)] != 0)
+    if pores not in ("labels", "background"):
+        raise AcuityError(f"pore_space: pores is {pores!r}; allowed are 'labels' and 'background'")
+    box = binary[inscribed_box(binary.shape, mask_radius)]
+    inside = np.ascontiguousarray(box != 0 if pores == "labels" else box == 0)
     share = float(inside.mean())
+    rows = [_row("pore_share", share, "")]
+    curve = pd.DataFrame({"distance": [], "two_point": []}, dtype=float)
     if share in (0.0, 1.0):
-        found = "only pores" if share else "no pores"
-        raise AcuityError(f"pore_space: the box inside the mask holds {found}; both are needed")
-    rows = []
+        return rows, curve
     for axis, name in enumerate("zyx"):
         counts = chord_lengths(inside, axis)
         if counts.sum():
@@ -156,7 +164,6 @@ def pore_space(binary, *, spacing=(1.0, 1.0, 1.0), unit="voxel", mask_radius=Non
             median = float(lengths[np.searchsorted(np.cumsum(counts), 0.5 * counts.sum())])
             rows.append(_row("chord_length_mean", mean, unit, name))
             rows.append(_row("chord_length_median", median, unit, name))
-    curve = pd.DataFrame({"distance": [], "two_point": []}, dtype=float)
     if max(spacing) - min(spacing) > 1e-6 * max(spacing):
         return rows, curve
     step = int(np.ceil(np.cbrt(inside.size / _MOST_VOXELS)))

@@ -5,7 +5,7 @@ import pandas as pd
 from numba import get_num_threads, njit, prange
 
 from acuity.errors import AcuityError
-from acuity.filters import gaussian_kernel
+from acuity.filters import gaussian_kernel, sum_rows, sum_shifts
 from acuity.measure.pool import mean_interval
 from acuity.segment.mask import cylinder
 
@@ -119,9 +119,9 @@ _AREA = _lindblad_weights()
 _COUNT, _TRIANGLES, _EDGES = _cell_polygons()
 
 
-# One pass over cells of 2 x 2 x 2 voxels (with a border of background around the volume): a cell
-# belongs to its first voxel for volume, centroid, box and edge, and all of it for the area. Sums
-# are of integers, so that they do not depend on how the slices are shared out.
+# One pass over the rows: runs of a label give volume, centroid, box and edge, cells of 2 x 2 x 2
+# voxels (with a border of background around the volume) the area. Sums are of integers, so
+# that they do not depend on how the slices are shared out.
 @njit(cache=True, parallel=True, error_model="numpy")
 def _sums(labels, n, rim, area_of, shares):
     nz, ny, nx = labels.shape
@@ -134,58 +134,60 @@ def _sums(labels, n, rim, area_of, shares):
         b[:, 1] = ny
         b[:, 2] = nx
         b[:, 3:] = 0
-        cell = np.empty(8, np.int64)
+        cell = np.zeros(8, np.int64)
+        nothing = np.zeros(nx, labels.dtype)
         first = -1 + share * (nz + 1) // shares
         last = -1 + (share + 1) * (nz + 1) // shares
         for z in range(first, last):
             for y in range(-1, ny):
-                # A row of cells has four rows of voxels; those beyond the volume are empty.
-                empty = True
-                for j in range(4):
-                    a = z + (j >> 1)
-                    c = y + (j & 1)
-                    if a < 0 or a >= nz or c < 0 or c >= ny:
+                low = z >= 0
+                high = z + 1 < nz
+                r0 = labels[z, y] if low and y >= 0 else nothing
+                r1 = labels[z, y + 1] if low and y + 1 < ny else nothing
+                r2 = labels[z + 1, y] if high and y >= 0 else nothing
+                r3 = labels[z + 1, y + 1] if high and y + 1 < ny else nothing
+                x = 0
+                while x < nx:
+                    k = r0[x]
+                    start = x
+                    x += 1
+                    while x < nx and r0[x] == k:
+                        x += 1
+                    if k == 0:
                         continue
-                    for x in range(nx):
-                        if labels[a, c, x]:
-                            empty = False
-                            break
-                    if not empty:
-                        break
-                if empty:
-                    continue
-                for j in range(8):
-                    cell[j] = 0
-                for x in range(-1, nx):
-                    same = True
-                    for j in range(4):
-                        a = z + (j >> 1)
-                        c = y + (j & 1)
-                        k = np.int64(0)
-                        if x + 1 < nx and a >= 0 and a < nz and c >= 0 and c < ny:
-                            k = np.int64(labels[a, c, x + 1])
-                        cell[2 * j] = cell[2 * j + 1]
-                        cell[2 * j + 1] = k
-                        if cell[2 * j] != cell[0] or k != cell[0]:
-                            same = False
-                    k = cell[0]
-                    if k:
-                        t = s[k]
-                        t[0] += 1
-                        t[1] += z
-                        t[2] += y
-                        t[3] += x
-                        if z == 0 or z == nz - 1 or rim[y, x]:
-                            t[5] = 1
-                        v = b[k]
-                        v[0] = min(v[0], z)
-                        v[1] = min(v[1], y)
-                        v[2] = min(v[2], x)
-                        v[3] = max(v[3], z + 1)
-                        v[4] = max(v[4], y + 1)
-                        v[5] = max(v[5], x + 1)
-                    if same:
+                    t = s[k]
+                    run = x - start
+                    t[0] += run
+                    t[1] += run * z
+                    t[2] += run * y
+                    t[3] += (start + x - 1) * run // 2
+                    if z == 0 or z == nz - 1:
+                        t[5] = 1
+                    elif t[5] == 0:
+                        for i in range(start, x):
+                            if rim[y, i]:
+                                t[5] = 1
+                    v = b[k]
+                    v[0] = min(v[0], z)
+                    v[1] = min(v[1], y)
+                    v[2] = min(v[2], start)
+                    v[3] = max(v[3], z + 1)
+                    v[4] = max(v[4], y + 1)
+                    v[5] = max(v[5], x)
+                p0 = p1 = p2 = p3 = labels.dtype.type(0)
+                for x in range(nx + 1):
+                    q0 = q1 = q2 = q3 = labels.dtype.type(0)
+                    if x < nx:
+                        q0 = r0[x]
+                        q1 = r1[x]
+                        q2 = r2[x]
+                        q3 = r3[x]
+                    same = q0 == q1 and q0 == q2 and q0 == q3
+                    if same and q0 == p0 and q0 == p1 and q0 == p2 and q0 == p3:
                         continue
+                    cell[0], cell[2], cell[4], cell[6] = p0, p1, p2, p3
+                    cell[1], cell[3], cell[5], cell[7] = q0, q1, q2, q3
+                    p0, p1, p2, p3 = q0, q1, q2, q3
                     for j in range(8):
                         k = cell[j]
                         if k == 0:
@@ -203,105 +205,115 @@ def _sums(labels, n, rim, area_of, shares):
 
 
 @njit(cache=True, error_model="numpy")
-def _smooth_axis(v, w, axis):
-    """Gaussian along one axis in place; beyond the volume is 0 and stays out of reach."""
-    nz, ny, nx = v.shape
-    r = w.shape[0] - 1
-    if axis == 2:
-        line = np.zeros(nx + 2 * r, np.float32)
-        for z in range(nz):
-            for y in range(ny):
-                line[r : r + nx] = v[z, y]
-                for x in range(nx):
-                    v[z, y, x] = w[0] * line[x + r]
-                for k in range(1, r + 1):
-                    for x in range(nx):
-                        v[z, y, x] += w[k] * (line[x + r - k] + line[x + r + k])
-        return
-    if axis == 1:
-        plane = np.zeros((ny + 2 * r, nx), np.float32)
-        for z in range(nz):
-            plane[r : r + ny] = v[z]
-            for y in range(ny):
-                for x in range(nx):
-                    v[z, y, x] = w[0] * plane[y + r, x]
-                for k in range(1, r + 1):
-                    for x in range(nx):
-                        v[z, y, x] += w[k] * (plane[y + r - k, x] + plane[y + r + k, x])
-        return
-    plane = np.zeros((nz + 2 * r, nx), np.float32)
-    for y in range(ny):
-        plane[r : r + nz] = v[:, y]
-        for z in range(nz):
-            for x in range(nx):
-                v[z, y, x] = w[0] * plane[z + r, x]
-            for k in range(1, r + 1):
-                for x in range(nx):
-                    v[z, y, x] += w[k] * (plane[z + r - k, x] + plane[z + r + k, x])
-
-
-@njit(cache=True, error_model="numpy")
-def _mesh(v, level, hz, hy, hx, count, triangles, edges):
-    """Area and enclosed volume of the level's surface by marching cubes."""
-    nz, ny, nx = v.shape
-    points = np.empty((12, 3), np.float64)
-    value = np.empty(8, np.float64)
+def _mesh_layer(low, high, z, level, h, count, triangles, edges, codes, value, points):
+    """Area and volume of the surface's part between two planes of a field (marching cubes)."""
+    ny, nx = low.shape
     area = 0.0
     volume = 0.0
-    for z in range(nz - 1):
-        for y in range(ny - 1):
-            for x in range(nx - 1):
-                code = 0
-                for c in range(8):
-                    f = v[z + (c >> 2), y + (c >> 1 & 1), x + (c & 1)]
-                    value[c] = f
-                    if f > level:
-                        code |= 1 << c
-                if code == 0 or code == 255:
+    for y in range(ny - 1):
+        a = low[y]
+        b = low[y + 1]
+        c = high[y]
+        d = high[y + 1]
+        for x in range(nx - 1):
+            code = np.uint8(a[x] > level)
+            code |= np.uint8(b[x] > level) << np.uint8(2)
+            code |= np.uint8(c[x] > level) << np.uint8(4)
+            code |= np.uint8(d[x] > level) << np.uint8(6)
+            codes[x] = code
+        a1 = a[1:]
+        b1 = b[1:]
+        c1 = c[1:]
+        d1 = d[1:]
+        for x in range(nx - 1):
+            code = np.uint8(a1[x] > level) << np.uint8(1)
+            code |= np.uint8(b1[x] > level) << np.uint8(3)
+            code |= np.uint8(c1[x] > level) << np.uint8(5)
+            code |= np.uint8(d1[x] > level) << np.uint8(7)
+            codes[x] |= code
+        for x in range(nx - 1):
+            code = np.int64(codes[x])
+            if code == 0 or code == 255:
+                continue
+            value[0], value[1], value[2], value[3] = a[x], a1[x], b[x], b1[x]
+            value[4], value[5], value[6], value[7] = c[x], c1[x], d[x], d1[x]
+            for e in range(12):
+                i = edges[e, 0]
+                j = edges[e, 1]
+                if (code >> i & 1) == (code >> j & 1):
                     continue
-                for e in range(12):
-                    a = edges[e, 0]
-                    b = edges[e, 1]
-                    if (code >> a & 1) == (code >> b & 1):
-                        continue
-                    t = (level - value[a]) / (value[b] - value[a])
-                    points[e, 0] = (z + (a >> 2) + t * ((b >> 2) - (a >> 2))) * hz
-                    points[e, 1] = (y + (a >> 1 & 1) + t * ((b >> 1 & 1) - (a >> 1 & 1))) * hy
-                    points[e, 2] = (x + (a & 1) + t * ((b & 1) - (a & 1))) * hx
-                for i in range(count[code]):
-                    p = points[triangles[code, i, 0]]
-                    q = points[triangles[code, i, 1]]
-                    r = points[triangles[code, i, 2]]
-                    uz, uy, ux = q[0] - p[0], q[1] - p[1], q[2] - p[2]
-                    wz, wy, wx = r[0] - p[0], r[1] - p[1], r[2] - p[2]
-                    cz = uy * wx - ux * wy
-                    cy = ux * wz - uz * wx
-                    cx = uz * wy - uy * wz
-                    area += 0.5 * np.sqrt(cz * cz + cy * cy + cx * cx)
-                    volume += (p[0] * cz + p[1] * cy + p[2] * cx) / 6.0
+                t = (level - value[i]) / (value[j] - value[i])
+                points[e, 0] = (z + (i >> 2) + t * ((j >> 2) - (i >> 2))) * h[0]
+                points[e, 1] = (y + (i >> 1 & 1) + t * ((j >> 1 & 1) - (i >> 1 & 1))) * h[1]
+                points[e, 2] = (x + (i & 1) + t * ((j & 1) - (i & 1))) * h[2]
+            for i in range(count[code]):
+                p = points[triangles[code, i, 0]]
+                q = points[triangles[code, i, 1]]
+                r = points[triangles[code, i, 2]]
+                uz, uy, ux = q[0] - p[0], q[1] - p[1], q[2] - p[2]
+                wz, wy, wx = r[0] - p[0], r[1] - p[1], r[2] - p[2]
+                cz = uy * wx - ux * wy
+                cy = ux * wz - uz * wx
+                cx = uz * wy - uy * wz
+                area += 0.5 * np.sqrt(cz * cz + cy * cy + cx * cx)
+                volume += (p[0] * cz + p[1] * cy + p[2] * cx) / 6.0
+    return area, volume
+
+
+# At half height the smoothed object reaches less than one voxel beyond its box (a plane's first
+# outer voxel has 0.31), so the field is needed on the box and one voxel around it.
+@njit(cache=True, error_model="numpy")
+def _mesh(labels, k, box, w, h, count, triangles, edges):
+    """Area and volume of the 0.5 surface of one object under a Gaussian of half kernel `w`."""
+    nz = box[3] - box[0]
+    ny = box[4] - box[1]
+    nx = box[5] - box[2]
+    r = w.shape[0] - 1
+    plane = np.zeros((ny + 1, nx + 2), np.float32)  # its last row stays empty
+    planes = np.zeros((ny + 2, nz + 1, nx + 2), np.float32)  # the last of each, too
+    rows_y = np.full(ny + 2 + 2 * r, ny)
+    for i in range(ny):
+        rows_y[r + 1 + i] = i
+    rows_z = np.full(nz + 2 + 2 * r, nz)
+    for i in range(nz):
+        rows_z[r + 1 + i] = i
+    line = np.zeros(nx + 2 + 2 * r, np.float32)
+    for z in range(nz):
+        for y in range(ny):
+            source = labels[box[0] + z, box[1] + y, box[2] : box[5]]
+            inside = line[r + 1 : r + 1 + nx]
+            for x in range(nx):
+                inside[x] = np.float32(1.0) if source[x] == k else np.float32(0.0)
+            sum_shifts(line, w, plane[y])
+        for y in range(ny + 2):
+            sum_rows(plane, rows_y, w, y + r, planes[y, z])
+    level = np.float32(0.5)
+    codes = np.empty(nx + 1, np.uint8)
+    value = np.empty(8, np.float32)
+    points = np.empty((12, 3), np.float64)
+    low = np.empty((ny + 2, nx + 2), np.float32)
+    high = np.empty((ny + 2, nx + 2), np.float32)
+    area = 0.0
+    volume = 0.0
+    for z in range(nz + 2):
+        for y in range(ny + 2):
+            sum_rows(planes[y], rows_z, w, z + r, high[y])
+        if z:
+            da, dv = _mesh_layer(
+                low, high, z - 1, level, h, count, triangles, edges, codes, value, points
+            )
+            area += da
+            volume += dv
+        low, high = high, low
     return area, abs(volume)
 
 
 @njit(cache=True, parallel=True, error_model="numpy")
-def _meshes(labels, which, boxes, weights, level, spacing, count, triangles, edges):
+def _meshes(labels, which, boxes, weights, spacing, count, triangles, edges):
     out = np.zeros((which.shape[0], 2))
-    pad = weights.shape[0]
     for i in prange(which.shape[0]):
         k = which[i]
-        b = boxes[k]
-        v = np.zeros(
-            (b[3] - b[0] + 2 * pad, b[4] - b[1] + 2 * pad, b[5] - b[2] + 2 * pad), np.float32
-        )
-        for z in range(b[0], b[3]):
-            for y in range(b[1], b[4]):
-                for x in range(b[2], b[5]):
-                    if labels[z, y, x] == k:
-                        v[z - b[0] + pad, y - b[1] + pad, x - b[2] + pad] = 1.0
-        for axis in range(3):
-            _smooth_axis(v, weights, axis)
-        area, volume = _mesh(
-            v, level, spacing[0], spacing[1], spacing[2], count, triangles, edges
-        )
+        area, volume = _mesh(labels, k, boxes[k], weights, spacing, count, triangles, edges)
         out[i, 0] = area
         out[i, 1] = volume
     return out
@@ -395,7 +407,6 @@ def pore_table(labels, spacing=(1.0, 1.0, 1.0), *, mask_radius=None, shape=True)
     table["sphericity_mesh"] = nothing
     table["sphericity_lindblad"] = nothing
     if shape and len(which):
-        # A sigma of one voxel; the level that is half between inside and outside.
         order = np.argsort(-voxels, kind="stable")
         threads = get_num_threads()
         dealt = np.concatenate([order[t::threads] for t in range(threads)])
@@ -405,7 +416,6 @@ def pore_table(labels, spacing=(1.0, 1.0, 1.0), *, mask_radius=None, shape=True)
             which[dealt],
             box,
             gaussian_kernel(1.0),
-            0.5,
             np.asarray(spacing),
             _COUNT,
             _TRIANGLES,

@@ -279,7 +279,7 @@ def contrast(truth, mask_radius=None):
     return float(np.median(values[~dark]) - np.median(values[dark]))
 
 
-def quality(image, truth, *, mask_radius=None, data_range):
+def quality(image, truth, *, mask_radius=None, data_range=None):
     """MSE, PSNR, SSIM and multi-scale SSIM of an image against its truth.
 
     Parameters
@@ -288,14 +288,15 @@ def quality(image, truth, *, mask_radius=None, data_range):
         (z, y, x), of one shape. Held in memory, about 40 bytes a voxel at the peak.
     mask_radius : float or None
         Radius in voxels of the cylinder along z over whose voxels all means are taken.
-    data_range : float
-        The range of PSNR and SSIM, in grey values: `contrast` of the truth, or 255.
+    data_range : float, optional
+        The range of PSNR and SSIM, in grey values. None: 255 or 65535 for a truth of 8 or 16
+        bits, else the `contrast` of the truth. It is among the rows.
 
     Returns
     -------
     (list of dict, numpy.ndarray)
         Rows with metric, subset, value, unit and, for multi-scale SSIM, variant (number of
-        scales): mse, psnr, ssim, ms_ssim_matlab, ms_ssim_wang, and ms_ssim_matlab_local, the
+        scales): data_range, mse, psnr, ssim, ms_ssim_matlab, ms_ssim_wang, and ms_ssim_matlab_local, the
         mean of the local map. Then that map, float32 (z, y, x), of the matlab weighting.
 
     Raises
@@ -303,6 +304,9 @@ def quality(image, truth, *, mask_radius=None, data_range):
     AcuityError
         If the shapes differ, a voxel is not finite, or the range is not above 0.
     """
+    if data_range is None:
+        integer = np.issubdtype(truth.dtype, np.integer)
+        data_range = float(np.iinfo(truth.dtype).max) if integer else contrast(truth, mask_radius)
     a, b, _ = _prepare(image, truth, data_range)
     mask = cylinder(a.shape, mask_radius)
     weights = None if mask.all() else mask
@@ -315,6 +319,7 @@ def quality(image, truth, *, mask_radius=None, data_range):
     index, local, single, count = ms_ssim(image, truth, data_range, mask=mask)
     variant = f"{count} scale{'s' if count > 1 else ''}"
     rows = [
+        _row("data_range", data_range),
         _row("mse", mse),
         _row("psnr", psnr, "dB"),
         _row("ssim", single),

@@ -222,16 +222,11 @@ class Plan:
         """Tiles of a region."""
         if self.blended:
             cores = [
-                core_length(n, n, most, self.overlap, stride)
+                n if n <= most else (most - 2 * self.overlap) // stride * stride
                 for n, most, stride in zip(
                     self.shape[1:], self.tile[1:], self.method.stride[1:], strict=True
                 )
             ]
-            if any(n > most for n, most in zip(self.shape[1:], self.tile[1:], strict=True)):
-                cores = [
-                    (most - 2 * self.overlap) // stride * stride
-                    for most, stride in zip(self.tile[1:], self.method.stride[1:], strict=True)
-                ]
             return blended_tiles(self.shape[1:], cores, self.overlap)
         if self.tile is None:
             cores = [part.stop - part.start for part in region]

@@ -15,8 +15,8 @@ from acuity.reconstruct.geometry import ConeBeam
 # Views of one batch, slices of one chunk and columns of one tile: chosen so that the lines of a
 # batch stay in the first-level cache and the detector columns of a tile in the second.
 _BATCH = 4
-_CHUNK = 128
-_TILE = 8
+_CHUNK = 256
+_TILE = 16
 
 
 def fdk(
@@ -489,10 +489,14 @@ def _prepare(
     w0 = np.float32(weight) - w1
     near = columns[0, offset : offset + length]
     far = columns[1, offset : offset + length]
+    # Loops that count from 0 spare the check for negative numbers, which would not vectorise.
     for n in range(length):
         line[n] = w0 * near[n] + w1 * far[n]
-    for k in range(begin, end):
-        position = remainder + counts[k] * rate
+    count = counts[begin:end]
+    index = index[begin:end]
+    fraction = fraction[begin:end]
+    for k in range(end - begin):
+        position = remainder + count[k] * rate
         row = np.int32(position)
         index[k] = np.int32(lanes) * (row - lead)
         fraction[k] = position - np.float32(row)
@@ -618,11 +622,12 @@ def _back_project_general(stack, cosines, sines, sums, z0, radius, sid, scale, u
                         near * near,
                         1,
                     )
-                    row = sums[j, i]
-                    for k in range(begin, end):
-                        n = index[k]
+                    row = sums[j, i, start - z0 + begin : start - z0 + end]
+                    at, share = index[begin:end], fraction[begin:end]
+                    for k in range(end - begin):
+                        n = np.uint32(at[k])
                         low = line[n]
-                        row[start - z0 + k] += low + fraction[k] * (line[n + 1] - low)
+                        row[k] += low + share[k] * (line[n + np.uint32(1)] - low)
 
 
 @numba.njit(cache=True, parallel=True)

@@ -4,6 +4,9 @@ Written for itk-rtk 2.x. RTK's rotation axis is y: its (x, y, z) is (x, z, y) of
 `acuity.reconstruct.geometry.ConeBeam`, and its arrays come out (z, y, x) in its own terms.
 """
 
+import functools
+import warnings
+
 import numba
 import numpy as np
 import pandas as pd
@@ -12,6 +15,22 @@ from acuity.errors import AcuityError
 from acuity.reconstruct.geometry import ConeBeam
 
 
+def _calm(function):
+    """Ignore the deprecation warnings of ITK's bindings while a function runs.
+
+    ITK loads its parts when they are first used, and crashes where such a warning is an error.
+    """
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return function(*args, **kwargs)
+
+    return call
+
+
+@_calm
 def fdk(
     projections: np.ndarray,
     geometry: ConeBeam,
@@ -61,6 +80,7 @@ def fdk(
     return slab
 
 
+@_calm
 def project(spheres: pd.DataFrame, geometry: ConeBeam, angles: np.ndarray) -> np.ndarray:
     """Compute line integrals of solid spheres with RTK, to check `acuity.simulate.project`.
 

@@ -29,7 +29,6 @@ from acuity.report.verdict import (
     percent,
     tidy,
     unit_text,
-    volume_word,
 )
 
 _PANEL = (3.9, 2.9)  # inches; about the width of a phone at 9 points
@@ -105,6 +104,8 @@ class Plot:
         Further legend entries: label and properties of a matplotlib line.
     patches : list of (str, str)
         Further legend entries: label and colour of an area.
+    margins : (float, float)
+        Room in inches at the left of a panel's axes and below them.
     """
 
     name: str
@@ -115,6 +116,7 @@ class Plot:
     panel_size: tuple = _PANEL
     extra: list = field(default_factory=list)
     patches: list = field(default_factory=list)
+    margins: tuple = (0.68, 0.5)
 
     def figure(self, *, columns=3):
         """Draw all panels into one figure.
@@ -169,8 +171,12 @@ class Plot:
         drawings = []
         for number, panel in enumerate(self.panels):
             with matplotlib.rc_context(_STYLE | {"svg.hashsalt": f"{self.name}{number}"}):
-                figure = Figure(self.panel_size, layout="constrained")
-                axes = figure.subplots()
+                figure = Figure(self.panel_size)
+                # Fixed margins, so that the axes of panels above one another line up.
+                width, height = self.panel_size
+                left, below = self.margins
+                inside = ((width - left - 0.1) / width, (height - below - 0.3) / height)
+                axes = figure.add_axes((left / width, below / height, *inside))
                 axes.set_title(panel.title, loc="left")
                 panel.draw(axes)
                 label = f"{self.title}: {panel.title}"
@@ -239,6 +245,7 @@ def plots(
     pores=None,
     curves=None,
     histories=None,
+    spaces=None,
     *,
     samples=None,
     training_samples=(),
@@ -259,6 +266,8 @@ def plots(
         Gaussian fits: ``sample method level sigma mse``.
     histories : pandas.DataFrame, optional
         Training: ``method level step split loss psnr seconds``.
+    spaces : pandas.DataFrame, optional
+        Two-point correlations of the pore space: ``sample method level distance two_point``.
     samples : str or list of str, optional
         Samples to show. By default the rows pooled over the unseen samples, where the table has
         them, and all pores and curves but those of the training samples.
@@ -279,7 +288,9 @@ def plots(
     """
     metrics = tidy(metrics)
     few = {"text": ("sample", "method", "variant"), "numbers": ("level",)}
-    pores, curves, histories = (tidy(table, **few) for table in (pores, curves, histories))
+    pores, curves, histories, spaces = (
+        tidy(table, **few) for table in (pores, curves, histories, spaces)
+    )
     training = set(training_samples)
     if samples is None:
         pooled = POOLED in set(metrics["sample"])
@@ -291,6 +302,7 @@ def plots(
         shown, beside = _mean(metrics, names), None
     pores = pores[pores["sample"].isin(names)] if len(pores) else pores
     curves = curves[curves["sample"].isin(names)] if len(curves) else curves
+    spaces = spaces[spaces["sample"].isin(names)] if len(spaces) else spaces
     axis = _Axis(level_format, level_title, unit_text(unit), noun)
     return [
         _quality(shown, beside, axis),
@@ -300,6 +312,7 @@ def plots(
         _size_classes(shown, "pore_precision", axis),
         _histograms(pores, metrics[metrics["sample"].isin(names)], axis),
         _sphericity(pores, axis),
+        _pore_space(shown, spaces, axis),
         _resolution(curves, axis),
         _similarity(shown, axis),
         _training(histories, axis, "psnr"),
@@ -307,12 +320,14 @@ def plots(
     ]
 
 
-def study_figures(metrics, pores=None, curves=None, histories=None, *, out_dir, **options):
+def study_figures(
+    metrics, pores=None, curves=None, histories=None, spaces=None, *, out_dir, **options
+):
     """Write the study's figures for other programs and for Snakemake's report.
 
     Parameters
     ----------
-    metrics, pores, curves, histories : pandas.DataFrame
+    metrics, pores, curves, histories, spaces : pandas.DataFrame
         As for `plots`.
     out_dir : path-like
         Folder.
@@ -326,7 +341,7 @@ def study_figures(metrics, pores=None, curves=None, histories=None, *, out_dir, 
         data says so.
     """
     files = []
-    for plot in plots(metrics, pores, curves, histories, **options):
+    for plot in plots(metrics, pores, curves, histories, spaces, **options):
         files += save(plot, out_dir)
     return files
 
@@ -340,6 +355,7 @@ NAMES = (
     "precision_by_size",
     "pore_sizes",
     "sphericity",
+    "pore_space",
     "resolution",
     "ms_ssim",
     "training_psnr",
@@ -612,6 +628,7 @@ def _fates(metrics, axis):
         panels,
         panel_size=(_PANEL[0], 1.0 + 0.27 * max(most, 3)),
         patches=[(label, colour) for label, colour in FATES.values()],
+        margins=(0.85, 0.5),
     )
 
 
@@ -783,7 +800,7 @@ def _histograms(pores, metrics, axis):
         "pore_sizes",
         f"{noun.title()} sizes against the truth",
         f"Number of {noun}s by equivalent diameter; the grey bars are the truth, φ is the "
-        f"{volume_word(noun).lower()}. A good restoration follows the tops of the bars. Distrust a "
+        f"porosity. A good restoration follows the tops of the bars. Distrust a "
         f"line above the bars at small sizes (noise taken for {noun}s) or below them ({noun}s lost "
         "or fused).",
         panels,
@@ -848,6 +865,7 @@ def _sphericity(pores, axis):
         f"the dashed line, the truth's mean. Low points are ragged or fused {axis.noun}s, often "
         "invented.",
         panels,
+        margins=(0.68, 0.75),
     )
 
 
@@ -884,6 +902,67 @@ def _box(axes, x, values, colour):
     axes.plot([x - 0.27, x + 0.27], [median, median], color=colour, lw=1, zorder=3)
     axes.plot([x - 0.34, x + 0.34], [mean, mean], color=INK, lw=2.2, zorder=4)
     axes.errorbar(x, mean, yerr=sd, color=INK, fmt="none", lw=1, capsize=4, zorder=4)
+
+
+def _pore_space(metrics, spaces, axis):
+    panels, methods = [], set()
+    for metric, title, label in (
+        ("local_thickness_mean", "Local thickness", f"Mean ({axis.unit})"),
+        ("chord_length_mean", "Chord length", f"Mean over axes ({axis.unit})"),
+        ("correlation_length", "Correlation length", f"Length ({axis.unit})"),
+    ):
+        rows = metrics[(metrics["metric"] == metric) & metrics["value"].notna()]
+        mean = rows.groupby(["method", "level"], dropna=False)["value"].mean().reset_index()
+        mean = mean.assign(low=np.nan, high=np.nan)
+        truth = mean.loc[mean["method"] == "truth", "value"]
+        mean = mean[(mean["method"] != "truth") & mean["level"].notna()].sort_values("level")
+        if not len(mean):
+            continue
+        methods |= set(mean["method"])
+
+        def draw(axes, mean=mean, truth=truth, label=label):
+            if len(truth):
+                axes.axhline(truth.iloc[0], color=INK, lw=1, ls=(0, (4, 3)))
+            _lines(axes, mean, axis)
+            axes.set_ylim(bottom=0)
+            axes.set_ylabel(label)
+
+        panels.append(Panel(title, draw))
+    if len(spaces) and {"distance", "two_point"} <= set(spaces):
+        spaces = spaces.assign(
+            distance=pd.to_numeric(spaces["distance"], errors="coerce").round(9),
+            two_point=pd.to_numeric(spaces["two_point"], errors="coerce"),
+        ).dropna(subset=["distance", "two_point"])
+        mean = spaces.groupby(["level", "method", "distance"], dropna=False)["two_point"].mean()
+        mean = mean.reset_index()
+        truth = mean[mean["method"] == "truth"]
+        for level in sorted(set(mean["level"].dropna())):
+            here = mean[(mean["level"] == level) & (mean["method"] != "truth")]
+            methods |= set(here["method"])
+
+            def draw(axes, here=here, truth=truth):
+                axes.plot(truth["distance"], truth["two_point"], color=INK, lw=1, ls=(0, (4, 3)))
+                for method in ordered(here["method"]):
+                    line, how = here[here["method"] == method], look(method)
+                    dash = "--" if how.variant else "-"
+                    axes.plot(line["distance"], line["two_point"], color=how.colour, ls=dash)
+                axes.set_xlim(left=0)
+                axes.set_ylim(bottom=0)
+                axes.set_xlabel(f"Distance ({axis.unit})")
+                axes.set_ylabel("Two-point probability")
+
+            panels.append(Panel(f"Two-point correlation, {axis.text(level)}", draw))
+    return Plot(
+        "pore_space",
+        "The pore space as a whole",
+        "Measures that need no separation into single objects; the dashed line is the truth. Local "
+        "thickness is the largest sphere that fits around a point, a chord a straight way through, "
+        "the two-point correlation the chance that two points at a distance both lie in the pore "
+        "space. Distrust a curve that meets the truth only far out: the fine structure is lost.",
+        panels,
+        ordered(methods),
+        extra=[("Truth", {"color": INK, "ls": (0, (4, 3)), "lw": 1})] if panels else [],
+    )
 
 
 def _resolution(curves, axis):

@@ -8,6 +8,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from PIL import Image, ImageDraw, ImageFont
 
 from acuity.errors import AcuityError
@@ -19,9 +20,11 @@ LARGEST = 512  # pixels along a picture's longer side
 MAP_COLOURS = "cividis_r"  # dark where alike, bright where not; safe for any colour vision
 _GREYS = 48  # grey steps under a coloured overlay: all tints share one palette
 
+_BAR = ([[0, 0, 0]], [[255, 255, 255]])  # colours of the scale bar, at a palette's end
+
 # Tints of voxels or of whole objects, in Okabe and Ito's sky blue, vermillion, yellow and purple.
 TINTS = {
-    "found": ((0x56, 0xB4, 0xE9), 0.55, "found"),
+    "found": ((0x56, 0xB4, 0xE9), 0.80, "found"),
     "missed": ((0xD5, 0x5E, 0x00), 0.90, "missed"),
     "false": ((0xF0, 0xE4, 0x42), 0.90, "invented"),
     "other": ((0xCC, 0x79, 0xA7), 0.90, "fused with a neighbour, or in pieces"),
@@ -201,6 +204,17 @@ def mosaic(gallery, kind="slice", *, level_format="{:g}:1"):
                 if picture.level is not None:
                     title += f", {level_format.format(picture.level)}"
                 axes.set_title(title, fontsize=8, pad=3)
+        if kind == "pores":
+            tints = [
+                tint for name, tint in TINTS.items() if gallery.whole_objects or name != "other"
+            ]
+            figure.legend(
+                handles=[Patch(color=np.divide(c, 255), label=words) for c, _, words in tints],
+                loc="outside lower center",
+                ncols=min(len(tints), 2 * max(len(levels), 1)),
+                frameon=False,
+                fontsize=8,
+            )
         if kind == "map":
             scale = matplotlib.cm.ScalarMappable(
                 matplotlib.colors.Normalize(*gallery.map_range), MAP_COLOURS
@@ -325,7 +339,7 @@ def _colour(values, limits):
     scaled = np.clip((np.where(unknown, high, values) - low) / (high - low), 0, 1)
     index = np.where(unknown, steps + 1, np.round(scaled * steps)).astype(np.uint8)
     colours = matplotlib.colormaps[MAP_COLOURS](np.linspace(0, 1, steps + 1))[:, :3]
-    palette = np.concatenate([np.round(255 * colours), [[128, 128, 128]]]).astype(np.uint8)
+    palette = np.concatenate([np.round(255 * colours), [[128] * 3], *_BAR]).astype(np.uint8)
     image = Image.frombytes("P", (values.shape[1], values.shape[0]), index.tobytes())
     image.putpalette(palette.tobytes())
     return image
@@ -359,17 +373,14 @@ def _overlay(grey, real, found, status):
     for colour, alpha, _ in TINTS.values():
         palette.append((1 - alpha) * ramp + alpha * np.array(colour))
     image = Image.frombytes("P", (grey.shape[1], grey.shape[0]), index.astype(np.uint8).tobytes())
-    image.putpalette(np.round(np.concatenate(palette)).astype(np.uint8).tobytes())
+    image.putpalette(np.round(np.concatenate([*palette, *_BAR])).astype(np.uint8).tobytes())
     return image
 
 
 def _picture(kind, key, image, pixel, unit):
-    if image.mode == "P":
-        # The bar's black and white join the palette.
-        colours = np.frombuffer(bytes(image.getpalette()), np.uint8).reshape(-1, 3).astype(int)
-        black, white = (int(np.abs(colours - v).sum(1).argmin()) for v in (0, 255))
-    else:
-        black, white = 0, 255
+    # The bar's black and white are the last two colours of a palette.
+    count = len(image.getpalette()) // 3 if image.mode == "P" else 256
+    black, white = (count - 2, count - 1) if image.mode == "P" else (0, 255)
     _scale_bar(image, pixel, unit, black, white)
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True)

@@ -34,7 +34,6 @@ from acuity.report.verdict import (
     tidy,
     unit_text,
     verdicts,
-    volume_word,
 )
 
 _MANY = 12  # samples from which on their list scrolls and can be searched
@@ -73,6 +72,7 @@ def index_page(
     pores=None,
     curves=None,
     histories=None,
+    spaces=None,
     *,
     output,
     study,
@@ -93,7 +93,7 @@ def index_page(
     metrics : pandas.DataFrame
         ``metrics.tsv``: ``sample method variant level metric subset value unit`` and, where known,
         ``low high n``; rows pooled over the unseen samples have the sample ``unseen``.
-    pores, curves, histories : pandas.DataFrame, optional
+    pores, curves, histories, spaces : pandas.DataFrame, optional
         As for `acuity.report.figures.plots`.
     output : path-like
         The page, ``report/index.html``.
@@ -148,6 +148,7 @@ def index_page(
         pores,
         curves,
         histories,
+        spaces,
         training_samples=training,
         level_format=level_format,
         level_title=level_title,
@@ -195,7 +196,6 @@ def index_page(
         "provenance": dict(provenance or {}),
         "level_title": level_title,
         "noun": noun,
-        "volume_word": volume_word(noun),
         "linked": linked,
     }
     _write(output, "index.html", context)
@@ -206,6 +206,7 @@ def sample_page(
     metrics,
     pores=None,
     curves=None,
+    spaces=None,
     *,
     output,
     volumes=None,
@@ -229,7 +230,7 @@ def sample_page(
     ----------
     sample : str
         Its name.
-    metrics, pores, curves : pandas.DataFrame
+    metrics, pores, curves, spaces : pandas.DataFrame
         As for `index_page`; rows of other samples are passed over.
     output : path-like
         The page, ``report/{sample}.html``.
@@ -267,6 +268,7 @@ def sample_page(
         metrics,
         pores,
         curves,
+        spaces=spaces,
         samples=sample,
         level_format=level_format,
         level_title=level_title,
@@ -295,7 +297,6 @@ def sample_page(
         "provenance": dict(provenance or {}),
         "level_title": level_title,
         "noun": noun,
-        "volume_word": volume_word(noun),
         "linked": bool(names),
         **neighbours,
         **_viewer(shown, table, level_format, noun),
@@ -361,7 +362,7 @@ class _Table:
             _Column("grade", "Verdict", text=True),
             _Column("recall", f"{noun.title()}s found"),
             _Column("precision", f"{noun.title()}s real"),
-            _Column("porosity_error", f"{volume_word(noun)} error"),
+            _Column("porosity_error", "Porosity error"),
             _Column("sphericity_error", "Shape error"),
             _Column("floor", "Trusted from", unit_text(unit)),
             _Column("psnr", "PSNR", "dB"),
@@ -456,6 +457,20 @@ def marker(method):
     )
 
 
+def _line_key(how):
+    """Key to a line that is no method's, from its matplotlib properties."""
+    ink = "ink" if how["color"] == INK else "muted"
+    ring = (
+        f'<circle r="4" fill="var(--paper)" stroke="var(--{ink})" stroke-width="1.3"/>'
+        if "marker" in how
+        else ""
+    )
+    return Markup(
+        '<svg class="key" viewBox="-12 -6 24 12" aria-hidden="true"><path d="M-12 0H12" '
+        f'stroke="var(--{ink})" stroke-width="1.4" stroke-dasharray="3 2"/>{ring}</svg>'
+    )
+
+
 def _drawings(drawn):
     drawings = []
     for plot in drawn:
@@ -466,13 +481,7 @@ def _drawings(drawn):
             (Markup(f'<span class="swatch" style="background: {colour}"></span>'), label)
             for label, colour in plot.patches
         ]
-        for label, _ in plot.extra:
-            ring = (
-                '<svg class="key" viewBox="-12 -6 24 12" aria-hidden="true"><path d="M-12 0H12" '
-                'stroke="var(--muted)" stroke-width="1.5" stroke-dasharray="2 2"/><circle r="4" '
-                'fill="var(--paper)" stroke="var(--muted)" stroke-width="1.3"/></svg>'
-            )
-            legend.append((Markup(ring), label))
+        legend += [(_line_key(how), label) for label, how in plot.extra]
         drawings.append(
             {
                 "name": plot.name,

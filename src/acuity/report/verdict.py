@@ -112,7 +112,7 @@ def floor_size(recalls, precisions=None):
 
     Going from the largest class down, the floor is the lower bound of the last class in which at
     least `TRUSTED_RECALL` of the pores were found (and, where given, as many of those shown are
-    real). Classes of fewer than `FEWEST` pores are passed over.
+    real). Classes of fewer than `FEWEST` pores are passed over; they are not vouched for either.
 
     Parameters
     ----------
@@ -138,7 +138,8 @@ def floor_size(recalls, precisions=None):
         if not (found[bounds] and real.get(bounds, True)):
             return floor
         floor = bounds[0]
-    return 0.0
+    smaller = recalls[(recalls["lower"] < floor) & recalls["value"].notna()]
+    return floor if len(smaller) else 0.0
 
 
 def verdicts(metrics):
@@ -180,6 +181,10 @@ def verdicts(metrics):
         key = (sample, level, method)
         truth = truths.get(sample, {})
         before = records.get((sample, level, "input"), {}).get("psnr", math.nan)
+        # The measured error is against the exact truth, where there is one.
+        error = get("porosity_error")
+        if math.isnan(error):
+            error = _relative(get("porosity"), truth.get("porosity"))
         row = {
             "sample": sample,
             "level": level,
@@ -190,7 +195,7 @@ def verdicts(metrics):
             "precision": get("pore_precision"),
             "f1": get("pore_f1"),
             "found_ratio": get("pores_found_ratio"),
-            "porosity_error": _relative(get("porosity"), truth.get("porosity")),
+            "porosity_error": error,
             "sphericity_error": _relative(get("sphericity_mesh"), truth.get("sphericity_mesh")),
             "psnr": get("psnr"),
             "psnr_gain": get("psnr") - before,
@@ -387,7 +392,7 @@ def _sentence(group, level_format, unit, noun):
             else f", all {noun}s it shows are real"
         )
     if not math.isnan(hard["porosity_error"]):
-        text += f", {volume_word(noun).lower()} is {signed(hard['porosity_error'])}"
+        text += f", porosity is {signed(hard['porosity_error'])}"
     floor = hard["floor"]
     if floor == 0:
         text += f"; {noun}s of all sizes present can be trusted"
@@ -415,11 +420,6 @@ def _image_sentence(hard, level, name, noun):
         parts.append(f"has a structural similarity of {hard['ssim']:.2f}")
     said = " and ".join(parts) or "was run but not measured"
     return f"At {level} {name} {said}; no {noun}s were measured, so trust is not judged."
-
-
-def volume_word(noun):
-    """Name the share of the volume that the objects take."""
-    return "Porosity" if noun == "pore" else "Volume fraction"
 
 
 def unit_text(unit):

@@ -124,6 +124,8 @@ class Sampler:
         held = max(depth, round(fraction * nz))
         # Not at the end, where cone-beam artefacts and cut pores are not those of the rest.
         start = min(round(0.6 * nz), nz - held)
+        if nz - start - held < depth:  # no patch would fit behind it
+            start = nz - held
         training = [(0, start - depth + 1), (start + held, nz - depth + 1)]
         training = [(a, b) for a, b in training if b > a]
         if not training:

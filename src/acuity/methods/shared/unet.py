@@ -56,9 +56,14 @@ class UNet(nn.Module):
         super().__init__()
         widths = [min(features * 2**n, widest) for n in range(pools + 1)]
         self.stride = 2**pools
+        # CPU libraries sum few channels in an order that depends on the image's size; from eight
+        # on it does not, and tiles equal the whole bit for bit.
+        self.spare = -channels_in % 8
         self.skip = skip
         self.down = nn.ModuleList(
-            _convolutions(channels_in if n == 0 else widths[n - 1], width, convolutions, norm)
+            _convolutions(
+                channels_in + self.spare if n == 0 else widths[n - 1], width, convolutions, norm
+            )
             for n, width in enumerate(widths)
         )
         self.pool = nn.MaxPool2d(2)
@@ -83,6 +88,8 @@ class UNet(nn.Module):
         x = image
         if right or bottom:
             x = functional.pad(x, (0, right, 0, bottom), mode="replicate")
+        if self.spare:
+            x = functional.pad(x, (0, 0, 0, 0, 0, self.spare))
         kept = []
         for n, convolutions in enumerate(self.down):
             x = convolutions(self.pool(x) if n else x)

@@ -1,0 +1,69 @@
+"""All that is said of the objects of one image: their table, and how they match the true ones."""
+
+from acuity.errors import AcuityError
+from acuity.measure.pores import pore_rows, pore_table, porosity
+from acuity.measure.recovery import found_ratio, recover
+
+
+def census(labels, truth, reference, *, objects="dark", size_bin, size_classes, mask_radius=None):
+    """Tabulate the objects of an image and match them with the true ones.
+
+    Parameters
+    ----------
+    labels : Volume
+        Labels of the image (z, y, x).
+    truth : Volume
+        The true labels: exact spheres, or an imported volume's own segmentation.
+    reference : Volume
+        Labels of the truth, segmented as the image was: the count that the found ratio refers to.
+    objects : {"dark", "bright"}
+        Whether the objects are the pores or, bright, what stands between them; porosity is the
+        share of the pores.
+    size_bin : float
+        Bin width of the size histogram, in the volumes' unit.
+    size_classes : sequence of float
+        Edges of the size classes, in the volumes' unit.
+    mask_radius : float, optional
+        Radius in voxels of the cylinder along z that is sample.
+
+    Returns
+    -------
+    rows : list of dict
+        Tidy figures: see `pore_rows`, `recover` and `found_ratio`.
+    pores : pandas.DataFrame
+        One row an object of the image: `pore_table`.
+    status : pandas.DataFrame
+        What became of each object of truth and image: `recover`.
+
+    Raises
+    ------
+    AcuityError
+        If the volumes' shapes differ or the truth has no inner objects.
+    """
+    shapes = {volume.grid.shape for volume in (labels, truth, reference)}
+    if len(shapes) > 1:
+        raise AcuityError(f"label volumes differ in shape: {sorted(shapes)}; they must be equal")
+    unit, spacing = truth.grid.unit, truth.grid.spacing
+    found, real = labels.read(), truth.read()
+    pores = pore_table(found, spacing, mask_radius=mask_radius)
+    real_pores = pore_table(real, spacing, mask_radius=mask_radius, shape=False)
+    counted = pore_table(reference.read(), spacing, mask_radius=mask_radius, shape=False)
+    rows = pore_rows(found, pores, unit=unit, mask_radius=mask_radius, bin_width=size_bin)
+    rows = [row for row in rows if row["metric"] != "porosity"]
+    share, real_share = porosity(found, mask_radius), porosity(real, mask_radius)
+    if objects == "bright":
+        share, real_share = 1 - share, 1 - real_share
+    for metric, value in (("porosity", share), ("porosity_error", share / real_share - 1)):
+        rows.append({"metric": metric, "subset": "all", "value": value, "unit": ""})
+    rows.append(found_ratio(pores, counted))
+    recovered, status = recover(
+        found,
+        real,
+        spacing=spacing,
+        unit=unit,
+        classes=size_classes,
+        table=pores,
+        truth_table=real_pores,
+        mask_radius=mask_radius,
+    )
+    return rows + recovered, pores, status

@@ -1,0 +1,281 @@
+"""Shards of Zarr v3, written and read chunk by chunk.
+
+The layout is the ``sharding_indexed`` codec of the Zarr v3 specification with the codecs of
+:data:`CODECS`, so that any Zarr library reads it. It is done here and not by zarr-python because
+that reads a shard that is missing or empty as zeros, leaves chunks of zeros out when an array is
+opened again, and holds several whole shards at a time; here a lost chunk is an error and a thread
+holds one chunk.
+"""
+
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import google_crc32c
+import numpy as np
+from numcodecs import blosc
+
+Index = tuple[int, int, int]
+Box = tuple[slice, slice, slice]
+
+CHECKSUM = 4  # bytes
+_ABSENT = 2**64 - 1
+_THREADS = 4
+
+
+class ShardError(Exception):
+    """A chunk that is missing or damaged.
+
+    Parameters
+    ----------
+    chunk : tuple of int
+        Its index in the array along z, y, x.
+    file : pathlib.Path
+        The shard.
+    reason : str
+        What is wrong.
+    """
+
+    def __init__(self, chunk: Index, file: Path, reason: str) -> None:
+        super().__init__(f"chunk {chunk} in {file}: {reason}")
+        self.chunk, self.file, self.reason = chunk, file, reason
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How an array is cut into chunks and shards.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Voxels along z, y, x.
+    chunk, shard : tuple of int
+        Voxels of a chunk and of a shard; a shard is a whole number of chunks.
+    """
+
+    shape: Index
+    chunk: Index
+    shard: Index
+
+    def boxes(self, box: Box | None = None, *, chunks: bool = False) -> Iterator[tuple[Index, Box]]:
+        """Give the shards (or chunks) that meet a box, each with the part it has of the box.
+
+        Parameters
+        ----------
+        box : tuple of slice, optional
+            The box; the whole array by default.
+        chunks : bool
+            Chunks rather than shards.
+
+        Yields
+        ------
+        tuple
+            Index along z, y, x, and the part of the box as slices of the array.
+        """
+        size = self.chunk if chunks else self.shard
+        box = box or tuple(slice(0, count) for count in self.shape)
+        ranges = (
+            range(part.start // length, -(-part.stop // length))
+            for part, length in zip(box, size, strict=True)
+        )
+        for index in itertools.product(*ranges):
+            yield (
+                index,
+                tuple(
+                    slice(max(i * length, part.start), min((i + 1) * length, part.stop))
+                    for i, length, part in zip(index, size, box, strict=True)
+                ),
+            )
+
+    @property
+    def chunks_per_shard(self) -> Index:
+        """Chunks of a shard along z, y, x."""
+        return tuple(s // c for s, c in zip(self.shard, self.chunk, strict=True))
+
+    def codecs(self, dtype: np.dtype) -> list[dict[str, Any]]:
+        """Give the codecs of the array as the Zarr metadata have them."""
+        little = {"name": "bytes", "configuration": {"endian": "little"}}
+        packed = {
+            "cname": "lz4",
+            "clevel": 5,
+            "shuffle": "bitshuffle",
+            "typesize": dtype.itemsize,
+            "blocksize": 0,
+        }
+        inner = [little, {"name": "blosc", "configuration": packed}, {"name": "crc32c"}]
+        if dtype.itemsize == 1:
+            inner[0] = {"name": "bytes"}
+        sharding = {
+            "chunk_shape": list(self.chunk),
+            "codecs": inner,
+            "index_codecs": [little, {"name": "crc32c"}],
+            "index_location": "end",
+        }
+        return [{"name": "sharding_indexed", "configuration": sharding}]
+
+
+def shift(box: Sequence[slice], origin: Sequence[int]) -> tuple[slice, ...]:
+    """Count a box from another first voxel."""
+    return tuple(
+        slice(part.start - first, part.stop - first)
+        for part, first in zip(box, origin, strict=True)
+    )
+
+
+def shard_file(array: Path, index: Index) -> Path:
+    """Give the file of a shard."""
+    return array.joinpath("c", *map(str, index))
+
+
+def write_shard(array: Path, layout: Layout, index: Index, block: np.ndarray) -> None:
+    """Write a shard in one step, all its chunks, those of zeros too.
+
+    Parameters
+    ----------
+    array : pathlib.Path
+        Folder of the array.
+    layout : Layout
+        Its chunks and shards.
+    index : tuple of int
+        Index of the shard along z, y, x.
+    block : numpy.ndarray
+        The shard's voxels, cut where the array ends.
+    """
+    origin = [i * length for i, length in zip(index, layout.shard, strict=True)]
+    box = tuple(slice(o, o + n) for o, n in zip(origin, block.shape, strict=True))
+    parts = [shift(part, origin) for _, part in layout.boxes(box, chunks=True)]
+    table = np.full((*layout.chunks_per_shard, 2), _ABSENT, "<u8")
+
+    def pack(part: Box) -> bytes:
+        values = np.zeros(layout.chunk, block.dtype)
+        values[tuple(slice(0, p.stop - p.start) for p in part)] = block[part]
+        packed = blosc.compress(values, b"lz4", 5, blosc.BITSHUFFLE)
+        return packed + _checksum(packed)
+
+    file = shard_file(array, index)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part_file = file.with_name(f".{file.name}.part")
+    try:
+        with open(part_file, "wb") as out:
+            for part, packed in zip(parts, _each(pack, parts), strict=True):
+                place = tuple(p.start // c for p, c in zip(part, layout.chunk, strict=True))
+                table[place] = out.tell(), len(packed)
+                out.write(packed)
+            out.write(table.tobytes() + _checksum(table.tobytes()))
+        os.replace(part_file, file)
+    finally:
+        part_file.unlink(missing_ok=True)
+
+
+def read_box(array: Path, layout: Layout, dtype: np.dtype, box: Box) -> np.ndarray:
+    """Read a box of an array.
+
+    Parameters
+    ----------
+    array : pathlib.Path
+        Folder of the array.
+    layout : Layout
+        Its chunks and shards.
+    dtype : numpy.dtype
+        Type of a voxel.
+    box : tuple of slice
+        Inside the array, not empty.
+
+    Returns
+    -------
+    numpy.ndarray
+        The voxels of the box, C order.
+
+    Raises
+    ------
+    ShardError
+        If a chunk is missing or fails its checksum.
+    """
+    out = np.empty([part.stop - part.start for part in box], dtype)
+    start = [part.start for part in box]
+    for index, part in layout.boxes(box):
+        file = shard_file(array, index)
+        corner = [i * length for i, length in zip(index, layout.shard, strict=True)]
+        first = tuple(p.start // c for p, c in zip(part, layout.chunk, strict=True))
+        try:
+            handle = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        except OSError as error:
+            reason = "the file is missing" if isinstance(error, FileNotFoundError) else str(error)
+            raise ShardError(first, file, reason) from error
+        try:
+            with open(handle, "rb", closefd=False) as source:
+                table = _table(source, layout, first, file)
+
+            def unpack(item, table=table, corner=corner, file=file, handle=handle) -> None:
+                chunk, piece = item
+                values = _chunk(handle, layout, dtype, table, shift(piece, corner), chunk, file)
+                inner = shift(piece, [i * c for i, c in zip(chunk, layout.chunk, strict=True)])
+                out[shift(piece, start)] = values[inner]
+
+            for _ in _each(unpack, list(layout.boxes(part, chunks=True))):
+                pass
+        finally:
+            os.close(handle)
+    return out
+
+
+def _table(source: Any, layout: Layout, chunk: Index, file: Path) -> np.ndarray:
+    """Read the index at the end of a shard: place and length of each of its chunks."""
+    counts = layout.chunks_per_shard
+    length = 16 * int(np.prod(counts)) + CHECKSUM
+    size = source.seek(0, os.SEEK_END)
+    if size < length:
+        raise ShardError(chunk, file, f"the file is cut short at {size} bytes")
+    source.seek(size - length)
+    content = source.read(length)
+    if content[-CHECKSUM:] != _checksum(content[:-CHECKSUM]):
+        raise ShardError(chunk, file, "the checksum of its index does not match")
+    return np.frombuffer(content[:-CHECKSUM], "<u8").reshape(*counts, 2)
+
+
+def _chunk(
+    handle: int,
+    layout: Layout,
+    dtype: np.dtype,
+    table: np.ndarray,
+    place: Box,
+    chunk: Index,
+    file: Path,
+) -> np.ndarray:
+    """Read one chunk and check it."""
+    offset, length = table[tuple(p.start // c for p, c in zip(place, layout.chunk, strict=True))]
+    if offset == _ABSENT:
+        raise ShardError(chunk, file, "the chunk is missing")
+    content = os.pread(handle, int(length), int(offset))
+    if len(content) < length or content[-CHECKSUM:] != _checksum(content[:-CHECKSUM]):
+        raise ShardError(chunk, file, "its checksum does not match")
+    values = np.empty(layout.chunk, dtype)
+    blosc.decompress(content[:-CHECKSUM], values)
+    return values
+
+
+def _checksum(content: bytes) -> bytes:
+    return google_crc32c.value(content).to_bytes(CHECKSUM, "little")
+
+
+def _each(function: Callable[[Any], Any], items: Sequence[Any]) -> Iterable[Any]:
+    """Apply a function to every item in a few threads, in order, not far ahead of the caller."""
+    if len(items) == 1:
+        return [function(items[0])]
+    return _threaded(function, items)
+
+
+def _threaded(function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
+    # made anew each time: a pool that is kept does not survive a fork
+    with ThreadPoolExecutor(min(_THREADS, len(items), os.cpu_count() or 1)) as pool:
+        waiting = []
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > 2 * _THREADS:
+                yield waiting.pop(0).result()
+        for future in waiting:
+            yield future.result()
