@@ -10,6 +10,9 @@ from snakemake.utils import min_version
 min_version("9.10")
 
 
+report: "config/captions/workflow.rst"
+
+
 include: "rules/common.smk"
 
 
@@ -18,6 +21,8 @@ rule all:
     input:
         results("metrics.tsv"),
         results("pores.tsv"),
+        results("report/index.html"),
+        lambda w: FIGURES,
 
 
 include: "rules/simulate.smk"
@@ -28,7 +33,7 @@ include: "rules/train.smk"
 include: "rules/predict.smk"
 include: "rules/segment.smk"
 include: "rules/measure.smk"
-# include: "rules/report.smk"
+include: "rules/report.smk"
 
 
 rule ingest_all:

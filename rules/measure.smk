@@ -1,7 +1,8 @@
 """Measures: image quality, resolution, pores found, pore space; and the tables of a study.
 
 Needs  restored volumes and their truth, label volumes and the true labels
-Makes  measure/{sample}/{image}/*.tsv, ms_ssim.ome.zarr; metrics.tsv, pores.tsv
+Makes  measure/{sample}/{image}/*.tsv, ms_ssim.ome.zarr; metrics.tsv, pores.tsv,
+       curves.tsv, pore_space.tsv
 """
 
 
@@ -11,13 +12,20 @@ def true_labels(sample):
 
 
 def measured(sample, image):
-    """The tables of one image that go into metrics.tsv."""
-    names = ["segment", "census"]
+    """The tables of one image that are gathered for the study."""
+    file = lambda name: results(f"measure/{sample}/{image}/{name}.tsv")
+    found = {
+        "tables": [file("segment"), file("census")],
+        "pores": [file("pores")],
+        "status": [file("status")],
+    }
     if image != "truth":
-        names += ["quality", "resolution"]
+        found["tables"] += [file("quality"), file("resolution")]
+        found["curves"] = [file("curve")]
     if STUDY.measure.pore_space:
-        names += ["pore_space"]
-    return [results(f"measure/{sample}/{image}/{name}.tsv") for name in names]
+        found["tables"] += [file("pore_space")]
+        found["spaces"] = [file("pore_space_curve")]
+    return found
 
 
 MEASURED = [(sample, image) for sample in SHOWN for image in ["truth", *IMAGES[sample]]]
@@ -127,15 +135,24 @@ rule pore_space:
         "../scripts/pore_space.py"
 
 
+def study_files(name):
+    """The files of that name of all images."""
+    return [table for key in MEASURED for table in measured(*key).get(name, [])]
+
+
 rule metrics:
     """Gather all tables of the study, and pool them over the unseen samples."""
     input:
-        tables=[table for key in MEASURED for table in measured(*key)],
-        pores=[results(f"measure/{sample}/{image}/pores.tsv") for sample, image in MEASURED],
-        status=[results(f"measure/{sample}/{image}/status.tsv") for sample, image in MEASURED],
+        tables=study_files("tables"),
+        pores=study_files("pores"),
+        status=study_files("status"),
+        curves=study_files("curves"),
+        spaces=study_files("spaces"),
     output:
         metrics=results("metrics.tsv"),
         pores=results("pores.tsv"),
+        curves=results("curves.tsv"),
+        spaces=results("pore_space.tsv"),
     log:
         logs("metrics"),
     params:
@@ -146,7 +163,9 @@ rule metrics:
                     "sample": sample,
                     "level": split_image(image)[0],
                     "method": split_image(image)[1],
-                    "count": len(measured(sample, image)),
+                    "counts": {
+                        name: len(files) for name, files in measured(sample, image).items()
+                    },
                 }
                 for sample, image in MEASURED
             ],

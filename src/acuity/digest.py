@@ -2,7 +2,7 @@
 
 Every rule carries ``code=digest(script)`` as a parameter, so that an edit of one library file
 reruns exactly the rules that reach it. Comments, docstrings and formatting do not count: the
-digest is taken over the syntax trees. The versions of the third-party libraries that the reached
+digest is taken over the syntax trees. Templates beside a reached module count whole. The versions of the third-party libraries that the reached
 modules import count too.
 """
 
@@ -45,6 +45,9 @@ def digest(script, *, method=None):
     modules = closure(script, method=method)
     lines = [f"script {_tree_digest(Path(script))}"]
     lines += [f"{name} {_tree_digest(path)}" for name, path in sorted(modules.items())]
+    folders = {path.parent / "templates" for path in modules.values()}
+    for path in sorted(file for folder in folders for file in folder.glob("*")):
+        lines.append(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}")
     libraries = set(_imports(Path(script))[1])
     for path in modules.values():
         libraries |= _imports(path)[1]

@@ -37,7 +37,7 @@ def reflected(n, radius):
 # inner loops run along x for all three axes, so that they vectorise, and each voxel's sum has
 # a fixed order, so that the result does not depend on threads or slabs.
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")
-def sum_rows(source, rows, weights, first, out):
+def _sum_rows(source, rows, weights, first, out):
     """Set ``out`` to the weighted sum of rows ``rows[first - k]`` and ``rows[first + k]``."""
     n = out.shape[0]
     radius = weights.shape[0] - 1
@@ -65,11 +65,15 @@ def sum_rows(source, rows, weights, first, out):
 
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")
-def sum_shifts(line, weights, out):
-    """Set ``out`` to the weighted sum of shifts of ``line``, which is padded by the radius."""
+def sum_shifts(line, weights, stride, out):
+    """Set ``out`` to the weighted sum of `line` shifted by multiples of `stride`.
+
+    `line` is flat and longer than `out` by ``2 * radius * stride``, half at either end.
+    """
     n = out.shape[0]
     radius = weights.shape[0] - 1
-    centre = line[radius : radius + n]
+    middle = radius * stride
+    centre = line[middle : middle + n]
     w = weights[0]
     for j in range(n):
         out[j] = w * centre[j]
@@ -77,17 +81,20 @@ def sum_shifts(line, weights, out):
     while k + 1 <= radius:
         wa = weights[k]
         wb = weights[k + 1]
-        a = line[radius - k : radius - k + n]
-        b = line[radius + k : radius + k + n]
-        c = line[radius - k - 1 : radius - k - 1 + n]
-        d = line[radius + k + 1 : radius + k + 1 + n]
+        i = k * stride
+        a = line[middle - i : middle - i + n]
+        b = line[middle + i : middle + i + n]
+        i += stride
+        c = line[middle - i : middle - i + n]
+        d = line[middle + i : middle + i + n]
         for j in range(n):
             out[j] += wa * (a[j] + b[j]) + wb * (c[j] + d[j])
         k += 2
     if k <= radius:
         wa = weights[k]
-        a = line[radius - k : radius - k + n]
-        b = line[radius + k : radius + k + n]
+        i = k * stride
+        a = line[middle - i : middle - i + n]
+        b = line[middle + i : middle + i + n]
         for j in range(n):
             out[j] += wa * (a[j] + b[j])
 
@@ -102,7 +109,7 @@ def _along_z(volume, rows, weights, out):
                 plane[z, x] = volume[z, y, x]
         radius = weights.shape[0] - 1
         for z in range(nz):
-            sum_rows(plane, rows, weights, z + radius, out[z, y])
+            _sum_rows(plane, rows, weights, z + radius, out[z, y])
 
 
 @njit(cache=True, parallel=True, fastmath={"contract"}, error_model="numpy")
@@ -115,14 +122,14 @@ def _along_y_x(volume, rows_y, weights_y, rows_x, weights_x, out):
         line = np.empty(nx + 2 * rx, np.float32)
         row = np.empty(nx, np.float32)
         for y in range(ny):
-            sum_rows(plane, rows_y, weights_y, y + ry, row)
+            _sum_rows(plane, rows_y, weights_y, y + ry, row)
             if rx == 0:
                 for x in range(nx):
                     out[z, y, x] = weights_x[0] * row[x]
             else:
                 for i in range(nx + 2 * rx):
                     line[i] = row[rows_x[i]]
-                sum_shifts(line, weights_x, out[z, y])
+                sum_shifts(line, weights_x, 1, out[z, y])
 
 
 def gaussian(volume, sigma, *, truncate=4.0):

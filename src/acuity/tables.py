@@ -82,3 +82,25 @@ def tidy(values, prefix=""):
         for name, value in values.items()
         if value is not None
     ]
+
+
+def read_stack(paths, keys, **kwargs):
+    """Read several tables and put them under each other, each with its keys in front.
+
+    Parameters
+    ----------
+    paths : list of path-like
+        Tables with the same columns.
+    keys : list of dict
+        Columns to add to each.
+    **kwargs
+        Passed to `pandas.read_csv`.
+
+    Returns
+    -------
+    pandas.DataFrame
+    """
+    tables = [
+        read_table(path, **kwargs).assign(**key) for path, key in zip(paths, keys, strict=True)
+    ]
+    return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)

@@ -47,9 +47,10 @@ def centroid(volume, place, reach):
     centre = np.round(np.array(place) + (np.array(volume.shape) - 1) / 2).astype(int)
     box = tuple(slice(c - reach, c + reach + 1) for c in centre)
     part = volume[box].astype(float)
-    grid = np.stack(
-        np.meshgrid(*(np.arange(s.start, s.stop) for s in box), indexing="ij")
-    ) - (np.array(volume.shape) - 1).reshape(3, 1, 1, 1) / 2
+    grid = (
+        np.stack(np.meshgrid(*(np.arange(s.start, s.stop) for s in box), indexing="ij"))
+        - (np.array(volume.shape) - 1).reshape(3, 1, 1, 1) / 2
+    )
     return (grid * part).sum(axis=(1, 2, 3)) / part.sum()
 
 
@@ -115,10 +116,11 @@ def test_same_as_rtk(lines, whole):
     wide = replace(GEOMETRY, columns=N + 32)
     angles = full_circle(24)
     seen = project(MARKER, wide, angles, size=0)
-    for hann in (0.0, 0.7):
+    # RTK rounds the window's cut-off to a whole frequency.
+    for hann, tolerance in ((0.0, 2e-5), (0.7, 4e-3)):
         ours = fdk(seen, wide, angles, size=N, hann=hann)
         theirs = fdk(seen, wide, angles, size=N, hann=hann, backend="rtk")
-        assert abs(ours - theirs).max() < 2e-5
+        assert abs(ours - theirs).max() < tolerance
     # Negative control: the window is seen.
     assert abs(ours - fdk(seen, wide, angles, size=N)).max() > 1e-2
     slab = fdk(seen, wide, angles, size=N, hann=0.7, backend="rtk", z0=20, z1=30)
@@ -182,7 +184,7 @@ def test_field_of_view(whole, lines):
 
 
 def test_angular_weights():
-    assert angular_weights(full_circle(8)) == pytest.approx(np.full(8, np.pi / 4))
+    assert angular_weights(full_circle(36)) == pytest.approx(np.full(36, np.pi / 18))
     uneven = angular_weights(np.array([0, 10, 15, *range(30, 360, 15)], float))
     assert uneven.sum() == pytest.approx(2 * np.pi)
     assert uneven[1] == pytest.approx(np.deg2rad(7.5))
@@ -279,9 +281,7 @@ def test_truth_from_many_views(table, tmp_path):
     solid = 2 / (0.9 * N)
     direct = fdk(project(table, GEOMETRY, angles, size=N, solid=solid), GEOMETRY, angles)
     assert abs(truth - direct).max() < 2e-6 * solid * 10
-    few = fdk(
-        project(table, GEOMETRY, angles[::4], size=N, solid=solid), GEOMETRY, angles[::4]
-    )
+    few = fdk(project(table, GEOMETRY, angles[::4], size=N, solid=solid), GEOMETRY, angles[::4])
     image = exact(table, size=N) * solid
     centre = slice(N // 2 - 8, N // 2 + 8)
     # More views are nearer to the exact volume.

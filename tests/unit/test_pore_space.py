@@ -25,7 +25,8 @@ def test_layers():
     assert v["local_thickness_mean", "all"] == pytest.approx(3.0, abs=0.5)
     assert curve["distance"].iloc[0] == 0
     assert curve["two_point"].iloc[0] == pytest.approx(layers().mean(), rel=1e-4)
-    assert {r["unit"] for r in rows} == {"um"}
+    assert {r["unit"] for r in rows if r["metric"] != "pore_share"} == {"um"}
+    assert v["pore_share", "all"] == layers().mean()
 
 
 def test_sphere():
@@ -67,8 +68,12 @@ def test_two_point_equals_counting_pairs():
         k = round(float(np.linalg.norm(d)))
         if k > 3:
             continue
-        a = binary[tuple(slice(max(0, -s), min(n, n - s)) for s, n in zip(d, binary.shape, strict=True))]
-        b = binary[tuple(slice(max(0, s), min(n, n + s)) for s, n in zip(d, binary.shape, strict=True))]
+        a = binary[
+            tuple(slice(max(0, -s), min(n, n - s)) for s, n in zip(d, binary.shape, strict=True))
+        ]
+        b = binary[
+            tuple(slice(max(0, s), min(n, n + s)) for s, n in zip(d, binary.shape, strict=True))
+        ]
         total[k] += (a & b).mean()
         pairs[k] += 1
         length[k] += np.linalg.norm(d)
@@ -100,11 +105,30 @@ def test_mask_is_not_solid():
 
 def test_anisotropic_voxels_have_chords_only():
     rows, curve = pore_space(layers(), spacing=(2.0, 1.0, 1.0))
-    assert values(rows) == {("chord_length_mean", "z"): 12.0, ("chord_length_median", "z"): 12.0}
+    assert values(rows) == {
+        ("pore_share", "all"): layers().mean(),
+        ("chord_length_mean", "z"): 12.0,
+        ("chord_length_median", "z"): 12.0,
+    }
     assert len(curve) == 0
 
 
 @pytest.mark.parametrize("value", [True, False])
-def test_one_phase_alone(value):
-    with pytest.raises(AcuityError, match="both are needed"):
-        pore_space(np.full((8, 8, 8), value))
+def test_one_phase_alone_has_its_share_only(value):
+    rows, curve = pore_space(np.full((8, 8, 8), value))
+    assert values(rows) == {("pore_share", "all"): float(value)}
+    assert len(curve) == 0
+
+
+def test_pores_between_bright_objects():
+    labels = layers().astype(np.uint32) * 3
+    a = values(pore_space(labels == 0)[0])
+    assert values(pore_space(labels, pores="background")[0]) == a
+    assert a != values(pore_space(labels)[0])
+
+
+def test_mistakes():
+    with pytest.raises(AcuityError, match="shape"):
+        pore_space(np.zeros((8, 8), bool))
+    with pytest.raises(AcuityError, match="background"):
+        pore_space(np.zeros((8, 8, 8), bool), pores="holes")

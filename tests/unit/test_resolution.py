@@ -89,7 +89,7 @@ def test_inputs_stay_as_they_are(truth):
 def test_mistakes(truth):
     with pytest.raises(AcuityError, match="shape"):
         gaussian_fit(truth[1:], truth)
-    with pytest.raises(AcuityError, match="constant|every voxel"):
+    with pytest.raises(AcuityError, match="every voxel"):
         gaussian_fit(truth, np.ones_like(truth))
     with pytest.raises(AcuityError, match="NaN"):
         gaussian_fit(np.full_like(truth, np.nan), truth)

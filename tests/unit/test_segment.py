@@ -11,8 +11,9 @@ from skimage.segmentation import watershed
 from acuity.errors import AcuityError
 from acuity.segment.mask import cylinder, inscribed_box
 from acuity.segment.nlm import nlm, noise_sigma
-from acuity.segment.segment import closing_ball, otsu, segment, segment_array
+from acuity.segment.segment import closing_ball, segment, segment_array
 from acuity.segment.separate import components, drop_small, separate
+from acuity.segment.threshold import otsu
 from acuity.volume import Grid, Volume, open_volume
 
 

@@ -4,10 +4,40 @@ import pandas as pd
 
 from acuity.errors import AcuityError
 from acuity.measure.pool import pool_means, pool_recovery
+from acuity.tables import read_table
 
 KEYS = ["study", "sample", "method", "variant", "level"]
 COLUMNS = [*KEYS, "metric", "subset", "value", "unit", "low", "high", "n"]
 POOLED = "unseen"
+SINGLE = ("pores", "status", "curves", "spaces")
+
+
+def read_images(images, files):
+    """Read the tables of all images.
+
+    Parameters
+    ----------
+    images : list of dict
+        ``sample``, ``method``, ``level`` and ``counts``: how many files of each name the image has.
+    files : dict of str to list of path
+        The files of all images by name: ``tables`` and those of `SINGLE`, in the images' order.
+
+    Returns
+    -------
+    list of dict
+        As `collect` takes them.
+    """
+    lists = {name: iter(paths) for name, paths in files.items()}
+    found = []
+    for image in images:
+        read = {
+            name: [read_table(next(lists[name])) for _ in range(count)]
+            for name, count in image["counts"].items()
+        }
+        keys = {key: image[key] for key in ("sample", "method", "level")}
+        single = {name: read[name][0] for name in SINGLE if read.get(name)}
+        found.append({**keys, **single, "tables": read["tables"]})
+    return found
 
 
 def collect(images, *, study, unseen):
@@ -18,7 +48,8 @@ def collect(images, *, study, unseen):
     images : list of dict
         One for each image: ``sample``, ``method`` (NAME or NAME@VARIANT), ``level`` (None for the
         truth), ``tables`` (tidy tables with metric, subset, value, unit and possibly variant, low,
-        high, n), ``pores`` (its pore table) and ``status`` (what became of each pore).
+        high, n), ``pores`` (its pore table), ``status`` (what became of each pore) and, where they
+        were measured, ``curves`` (Gaussian fit) and ``spaces`` (two-point correlation).
     study : str
         Name of the study.
     unseen : list of str
@@ -28,10 +59,9 @@ def collect(images, *, study, unseen):
 
     Returns
     -------
-    metrics : pandas.DataFrame
-        Columns `COLUMNS`; one row a figure.
-    pores : pandas.DataFrame
-        The pores of all images, under each other.
+    dict of str to pandas.DataFrame
+        ``metrics``: columns `COLUMNS`, one row a figure; ``pores``, ``curves``, ``spaces``: those
+        of all images, under each other.
 
     Raises
     ------
@@ -40,19 +70,21 @@ def collect(images, *, study, unseen):
     """
     if not images:
         raise AcuityError(f"study {study}: no image was measured")
-    metrics, pores, status = [], [], []
+    found = {name: [] for name in ("tables", *SINGLE)}
     for image in images:
         keys = _keys(study, image)
-        metrics += [_keyed(table, keys) for table in image["tables"]]
-        pores.append(_keyed(image["pores"], keys))
-        status.append(_keyed(image["status"], keys))
-    metrics, status = _concat(metrics), _concat(status)
+        found["tables"] += [_keyed(table, keys) for table in image["tables"]]
+        for name in SINGLE:
+            if image.get(name) is not None:
+                found[name].append(_keyed(image[name], keys))
+    gathered = {name: _concat(tables) for name, tables in found.items()}
+    metrics, status = gathered.pop("tables"), gathered.pop("status")
     pooled = _pool(metrics[metrics["sample"].isin(unseen)], status[status["sample"].isin(unseen)])
     metrics = pd.concat([metrics, pooled], ignore_index=True)
     own = metrics.pop("row_variant").fillna("").astype(str)
     both = zip(metrics["variant"], own, strict=True)
     metrics["variant"] = [", ".join(part for part in pair if part) for pair in both]
-    return metrics.reindex(columns=COLUMNS), _concat(pores)
+    return {"metrics": metrics.reindex(columns=COLUMNS), **gathered}
 
 
 def _keys(study, image):
@@ -77,7 +109,9 @@ def _keyed(table, keys):
 def _concat(tables):
     # Empty tables would blur the column types of the others.
     full = [table for table in tables if len(table)]
-    return pd.concat(full, ignore_index=True) if full else tables[0]
+    if full:
+        return pd.concat(full, ignore_index=True)
+    return tables[0] if tables else pd.DataFrame(columns=KEYS)
 
 
 def _pool(metrics, status):
@@ -93,6 +127,9 @@ def _pool(metrics, status):
         mine &= metrics["level"].isna() if pd.isna(level) else metrics["level"] == level
         mine &= ~metrics["metric"].isin(counted)
         values = metrics[mine].drop(columns="variant").rename(columns={"row_variant": "variant"})
-        means = [{("row_variant" if k == "variant" else k): v for k, v in row.items()} for row in pool_means(values)]
+        means = [
+            {("row_variant" if k == "variant" else k): v for k, v in row.items()}
+            for row in pool_means(values)
+        ]
         rows += [here | row for row in recovered + means]
     return pd.DataFrame(rows)

@@ -1,8 +1,8 @@
-"""Intervals of counts and means, and the pooling of figures over several samples."""
+"""Recall, precision and F1 from counts, and the pooling of figures over several samples."""
 
-import numpy as np
 import pandas as pd
-from scipy.stats import norm, t
+
+from acuity.measure.intervals import f1_interval, mean_interval, wilson
 
 # Each proportion, with the sums of counts that it is the quotient of.
 PROPORTIONS = {
@@ -12,75 +12,6 @@ PROPORTIONS = {
     "pore_precision_iou10": ("found_iou10", "detected"),
 }
 COUNTS = ("missed", "false", "split", "merged")
-
-
-def wilson(successes, trials, level=0.95):
-    """Interval of a proportion (Wilson 1927, doi:10.1080/01621459.1927.10502953).
-
-    Parameters
-    ----------
-    successes, trials : int
-        Counts.
-    level : float
-        Confidence level.
-
-    Returns
-    -------
-    (float, float)
-        Low and high; NaN without trials.
-    """
-    if trials <= 0:
-        return float("nan"), float("nan")
-    q = norm.ppf(0.5 + 0.5 * level)
-    p = successes / trials
-    centre = p + q * q / (2 * trials)
-    half = q * np.sqrt(p * (1 - p) / trials + q * q / (4 * trials * trials))
-    scale = 1 + q * q / trials
-    # At 0 and 1 rounding alone would leave the proportion outside its own interval.
-    return float(min(p, max(0.0, (centre - half) / scale))), float(
-        max(p, min(1.0, (centre + half) / scale))
-    )
-
-
-def mean_interval(values, level=0.95):
-    """Mean of some values with Student's interval.
-
-    Parameters
-    ----------
-    values : array-like
-        Independent values; not finite ones are left out.
-    level : float
-        Confidence level.
-
-    Returns
-    -------
-    dict
-        value, low, high, n; low and high are NaN for fewer than two values.
-    """
-    values = np.asarray(values, float)
-    values = values[np.isfinite(values)]
-    n = len(values)
-    if n == 0:
-        return {"value": float("nan"), "low": float("nan"), "high": float("nan"), "n": 0}
-    mean = float(values.mean())
-    if n == 1:
-        return {"value": mean, "low": float("nan"), "high": float("nan"), "n": 1}
-    half = float(t.ppf(0.5 + 0.5 * level, n - 1) * values.std(ddof=1) / np.sqrt(n))
-    return {"value": mean, "low": mean - half, "high": mean + half, "n": n}
-
-
-def f1_interval(found, detected, truth, level=0.95):
-    """F1 = 2 found / (detected + truth) with an interval carried over from Wilson's.
-
-    F1 / (2 - F1) = found / (detected + truth - found) is the Jaccard index, a proportion of
-    the union; its Wilson interval maps to one for F1.
-    """
-    union = detected + truth - found
-    if detected + truth == 0:
-        return float("nan"), float("nan"), float("nan")
-    low, high = wilson(found, union, level)
-    value = 2.0 * found / (detected + truth)
-    return value, 2 * low / (1 + low), 2 * high / (1 + high)
 
 
 def counts_of(status, subset=None):
@@ -208,29 +139,3 @@ def pool_means(values):
     for key, group in values.groupby(keys, sort=False):
         rows.append(dict(zip(keys, key, strict=True)) | mean_interval(group["value"]))
     return rows
-
-
-def pool_ratio(parts, wholes):
-    """Ratio of two sums of counts with a 95 % interval, both taken as Poisson counts.
-
-    For pores_found_ratio, which may exceed 1: given their sum, the first count is binomial, and
-    Wilson's interval of its share p maps to the ratio p / (1 - p).
-
-    Parameters
-    ----------
-    parts, wholes : sequence of int
-        Counts of each sample.
-
-    Returns
-    -------
-    dict
-        value, low, high, n (the sum of wholes).
-    """
-    part, whole = int(np.sum(parts)), int(np.sum(wholes))
-    low, high = wilson(part, part + whole)
-    return {
-        "value": part / whole if whole else float("nan"),
-        "low": low / (1 - low) if low < 1 else float("nan"),
-        "high": high / (1 - high) if high < 1 else float("nan"),
-        "n": whole,
-    }

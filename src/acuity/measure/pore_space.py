@@ -109,9 +109,7 @@ def two_point_correlation(binary, largest=None):
     return mean, value
 
 
-def pore_space(
-    binary, *, spacing=(1.0, 1.0, 1.0), unit="voxel", mask_radius=None, pores="labels"
-):
+def pore_space(binary, *, spacing=(1.0, 1.0, 1.0), unit="voxel", mask_radius=None, pores="labels"):
     """Local thickness, chord lengths and two-point correlation of a phase.
 
     Parameters

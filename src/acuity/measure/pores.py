@@ -1,12 +1,14 @@
 """The pore table: size, shape and place of each labelled object, and figures over all of them."""
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 from numba import get_num_threads, njit, prange
 
 from acuity.errors import AcuityError
-from acuity.filters import gaussian_kernel, sum_rows, sum_shifts
-from acuity.measure.pool import mean_interval
+from acuity.filters import gaussian_kernel, sum_shifts
+from acuity.measure.intervals import mean_interval
 from acuity.segment.mask import cylinder
 
 COLUMNS = [
@@ -205,44 +207,31 @@ def _sums(labels, n, rim, area_of, shares):
 
 
 @njit(cache=True, error_model="numpy")
-def _mesh_layer(low, high, z, level, h, count, triangles, edges, codes, value, points):
-    """Area and volume of the surface's part between two planes of a field (marching cubes)."""
-    ny, nx = low.shape
+def _mesh_layer(low, high, codes, shape, z, h, count, triangles, edges):
+    """Area and volume of the 0.5 surface's part between two planes (marching cubes).
+
+    The planes are flat, of `shape` (y, x); `codes` has the sign pattern of each cell.
+    """
+    ny, nx, width = shape
+    value = np.empty(8, np.float32)
+    points = np.empty((12, 3), np.float64)
     area = 0.0
     volume = 0.0
     for y in range(ny - 1):
-        a = low[y]
-        b = low[y + 1]
-        c = high[y]
-        d = high[y + 1]
         for x in range(nx - 1):
-            code = np.uint8(a[x] > level)
-            code |= np.uint8(b[x] > level) << np.uint8(2)
-            code |= np.uint8(c[x] > level) << np.uint8(4)
-            code |= np.uint8(d[x] > level) << np.uint8(6)
-            codes[x] = code
-        a1 = a[1:]
-        b1 = b[1:]
-        c1 = c[1:]
-        d1 = d[1:]
-        for x in range(nx - 1):
-            code = np.uint8(a1[x] > level) << np.uint8(1)
-            code |= np.uint8(b1[x] > level) << np.uint8(3)
-            code |= np.uint8(c1[x] > level) << np.uint8(5)
-            code |= np.uint8(d1[x] > level) << np.uint8(7)
-            codes[x] |= code
-        for x in range(nx - 1):
-            code = np.int64(codes[x])
+            o = y * width + x
+            code = np.int64(codes[o])
             if code == 0 or code == 255:
                 continue
-            value[0], value[1], value[2], value[3] = a[x], a1[x], b[x], b1[x]
-            value[4], value[5], value[6], value[7] = c[x], c1[x], d[x], d1[x]
+            value[0], value[1], value[4], value[5] = low[o], low[o + 1], high[o], high[o + 1]
+            o += width
+            value[2], value[3], value[6], value[7] = low[o], low[o + 1], high[o], high[o + 1]
             for e in range(12):
                 i = edges[e, 0]
                 j = edges[e, 1]
                 if (code >> i & 1) == (code >> j & 1):
                     continue
-                t = (level - value[i]) / (value[j] - value[i])
+                t = (np.float32(0.5) - value[i]) / (value[j] - value[i])
                 points[e, 0] = (z + (i >> 2) + t * ((j >> 2) - (i >> 2))) * h[0]
                 points[e, 1] = (y + (i >> 1 & 1) + t * ((j >> 1 & 1) - (i >> 1 & 1))) * h[1]
                 points[e, 2] = (x + (i & 1) + t * ((j & 1) - (i & 1))) * h[2]
@@ -261,7 +250,9 @@ def _mesh_layer(low, high, z, level, h, count, triangles, edges, codes, value, p
 
 
 # At half height the smoothed object reaches less than one voxel beyond its box (a plane's first
-# outer voxel has 0.31), so the field is needed on the box and one voxel around it.
+# outer voxel has 0.31), so the field is needed on the box and one voxel around it. Planes are
+# flat, with rows one radius apart, so that all three passes and the sign patterns are long
+# loops that vectorise however small the object.
 @njit(cache=True, error_model="numpy")
 def _mesh(labels, k, box, w, h, count, triangles, edges):
     """Area and volume of the 0.5 surface of one object under a Gaussian of half kernel `w`."""
@@ -269,42 +260,52 @@ def _mesh(labels, k, box, w, h, count, triangles, edges):
     ny = box[4] - box[1]
     nx = box[5] - box[2]
     r = w.shape[0] - 1
-    plane = np.zeros((ny + 1, nx + 2), np.float32)  # its last row stays empty
-    planes = np.zeros((ny + 2, nz + 1, nx + 2), np.float32)  # the last of each, too
-    rows_y = np.full(ny + 2 + 2 * r, ny)
-    for i in range(ny):
-        rows_y[r + 1 + i] = i
-    rows_z = np.full(nz + 2 + 2 * r, nz)
-    for i in range(nz):
-        rows_z[r + 1 + i] = i
-    line = np.zeros(nx + 2 + 2 * r, np.float32)
+    width = nx + 1 + r
+    size = (ny + 2) * width
+    mask = np.zeros(size + 2 * r * width, np.float32)
+    along_y = np.zeros(size + 2 * r, np.float32)
+    planes = np.zeros((nz + 2 + 2 * r) * size, np.float32)
     for z in range(nz):
         for y in range(ny):
             source = labels[box[0] + z, box[1] + y, box[2] : box[5]]
-            inside = line[r + 1 : r + 1 + nx]
+            first = (r + 1 + y) * width + 1
+            inside = mask[first : first + nx]
             for x in range(nx):
                 inside[x] = np.float32(1.0) if source[x] == k else np.float32(0.0)
-            sum_shifts(line, w, plane[y])
-        for y in range(ny + 2):
-            sum_rows(plane, rows_y, w, y + r, planes[y, z])
-    level = np.float32(0.5)
-    codes = np.empty(nx + 1, np.uint8)
-    value = np.empty(8, np.float32)
-    points = np.empty((12, 3), np.float64)
-    low = np.empty((ny + 2, nx + 2), np.float32)
-    high = np.empty((ny + 2, nx + 2), np.float32)
+        sum_shifts(mask, w, width, along_y[r : r + size])
+        first = (r + 1 + z) * size
+        sum_shifts(along_y, w, 1, planes[first : first + size])
+    low = np.empty(size, np.float32)
+    high = np.empty(size, np.float32)
+    below = np.zeros(size, np.uint8)
+    above = np.zeros(size, np.uint8)
+    codes = np.empty(size - width - 1, np.uint8)
+    shape = (ny + 2, nx + 2, width)
     area = 0.0
     volume = 0.0
     for z in range(nz + 2):
-        for y in range(ny + 2):
-            sum_rows(planes[y], rows_z, w, z + r, high[y])
+        sum_shifts(planes[z * size : (z + 1 + 2 * r) * size], w, size, high)
+        for i in range(size):
+            above[i] = high[i] > np.float32(0.5)
         if z:
-            da, dv = _mesh_layer(
-                low, high, z - 1, level, h, count, triangles, edges, codes, value, points
-            )
+            a, b, c, d = below[1:], above[1:], below[width:], above[width:]
+            e, f = below[width + 1 :], above[width + 1 :]
+            for i in range(codes.shape[0]):
+                codes[i] = (
+                    below[i]
+                    | (a[i] << 1)
+                    | (c[i] << 2)
+                    | (e[i] << 3)
+                    | (above[i] << 4)
+                    | (b[i] << 5)
+                    | (d[i] << 6)
+                    | (f[i] << 7)
+                )
+            da, dv = _mesh_layer(low, high, codes, shape, z - 1, h, count, triangles, edges)
             area += da
             volume += dv
         low, high = high, low
+        below, above = above, below
     return area, abs(volume)
 
 
@@ -461,7 +462,7 @@ def classes_of(diameters, edges, unit):
     edges = np.asarray(edges, float)
     if edges.ndim != 1 or len(edges) < 2 or np.any(np.diff(edges) <= 0):
         raise AcuityError(f"size classes are {list(edges)}; two or more rising numbers are needed")
-    names = [f"{a:g}-{b:g} {unit}".strip() for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    names = [f"{a:g}-{b:g} {unit}".strip() for a, b in pairwise(edges)]
     index = np.searchsorted(edges, np.asarray(diameters, float), side="right") - 1
     index[(index < 0) | (index >= len(names))] = -1
     return names, index

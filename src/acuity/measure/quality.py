@@ -12,7 +12,7 @@ from numba import njit, prange
 from acuity.errors import AcuityError
 from acuity.filters import gaussian
 from acuity.segment.mask import cylinder
-from acuity.segment.segment import otsu
+from acuity.segment.threshold import otsu
 
 # Exponents of the scales, finest first.
 WEIGHTS = {

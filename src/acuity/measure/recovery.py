@@ -5,7 +5,8 @@ import pandas as pd
 from numba import njit
 
 from acuity.errors import AcuityError
-from acuity.measure.pool import counts_of, pool_ratio, recovery_rows, size_classes
+from acuity.measure.intervals import ratio_interval
+from acuity.measure.pool import counts_of, recovery_rows, size_classes
 from acuity.measure.pores import classes_of, pore_table
 
 STATUS_COLUMNS = [
@@ -60,9 +61,11 @@ def overlaps(labels, truth_labels):
         room = n
     pairs, inverse = np.unique(keys[:n], return_inverse=True)
     shared = np.bincount(inverse, weights=counts[:n], minlength=len(pairs)).astype(np.int64)
-    return (pairs >> np.uint64(32)).astype(np.int64), (pairs & np.uint64(2**32 - 1)).astype(
-        np.int64
-    ), shared
+    return (
+        (pairs >> np.uint64(32)).astype(np.int64),
+        (pairs & np.uint64(2**32 - 1)).astype(np.int64),
+        shared,
+    )
 
 
 def recover(
@@ -172,9 +175,7 @@ def recover(
     status_t = np.select([strict_t >= 0, merged, split], ["found", "merged", "split"], "missed")
     piece = np.zeros(nd, bool)
     piece[d[mostly & ((status_t[t] == "split") | (status_t[t] == "found"))]] = True
-    status_d = np.select(
-        [strict_d >= 0, covered > 1, piece], ["found", "merged", "split"], "false"
-    )
+    status_d = np.select([strict_d >= 0, covered > 1, piece], ["found", "merged", "split"], "false")
 
     edge_t = truth_table["edge"].to_numpy(bool)
     in_edge = np.zeros(nd, bool)
@@ -223,7 +224,9 @@ def recover(
         )
 
     sides = [
-        side("truth", truth_table, label_d, strict_t, loose_t, best_t, status_t, edge_t, class_t, 1),
+        side(
+            "truth", truth_table, label_d, strict_t, loose_t, best_t, status_t, edge_t, class_t, 1
+        ),
         side("detection", table, label_t, strict_d, loose_d, best_d, status_d, edge_d, class_d, 0),
     ]
     status = pd.concat([s for s in sides if len(s)] or sides[:1], ignore_index=True)
@@ -266,4 +269,9 @@ def found_ratio(table, truth_table):
     truth = int((~truth_table["edge"].astype(bool)).sum())
     if truth == 0:
         raise AcuityError("found_ratio: the truth has no pores away from the edge")
-    return {"metric": "pores_found_ratio", "subset": "all", "unit": "", **pool_ratio([inner], [truth])}
+    return {
+        "metric": "pores_found_ratio",
+        "subset": "all",
+        "unit": "",
+        **ratio_interval(inner, truth),
+    }

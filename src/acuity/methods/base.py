@@ -197,6 +197,8 @@ class Method:
     stack : int or None
         Slices of a 2.5D method: it maps that many slices onto as many, stacks are moved by one
         slice, and the estimates of a slice are averaged. None for two- and three-dimensional tiles.
+    spacing : int
+        Slices from one slice of a stack to the next.
     scale : tuple of int
         How much finer (z, y, x) its output is than its input.
     halo, stride : tuple of int
@@ -216,9 +218,15 @@ class Method:
             settings = check_settings(type(self), settings or {})
         self.settings = settings
         self.task = task or Task()
+        self.spacing = 1
         self.scale = (1, 1, 1)
         self.halo = (0, 0, 0)
         self.stride = (1, 1, 1)
+
+    @property
+    def depth(self):
+        """Slices that a stack spans."""
+        return (self.stack - 1) * self.spacing + 1 if self.stack else None
 
     @classmethod
     def name(cls):

@@ -19,7 +19,14 @@ class DeepNetSettings(LearnedSettings):
     widest: int = setting(256, "Most channels", "1", ge=1)
     convolutions: int = setting(2, "Convolutions of 3 x 3 at each resolution", "1", ge=1)
     extra: int = setting(1, "Further convolutions of 3 x 3 after the U-Net", "1", ge=0)
-    norm: Literal["none", "batch"] = setting("none", "Normalisation inside the network")
+    spacing: int | None = setting(
+        None,
+        "Slices from one slice of a stack to the next; none: a third of the level, rounded, at "
+        "least 1",
+        "voxel",
+        ge=1,
+    )
+    norm: Literal["none", "batch"] = setting("batch", "Normalisation inside the network")
     skip: bool = setting(False, "The network restores the difference from its input")
     train: TrainSettings = setting(
         TrainSettings(
@@ -48,6 +55,10 @@ class DeepNet(LearnedMethod):
     Settings = DeepNetSettings
     stack = 5
     symmetries = "in_plane"
+
+    def __init__(self, settings=None, task=None):
+        super().__init__(settings, task)
+        self.spacing = self.settings.spacing or max(1, round(self.task.level / 3))
 
     def build(self):
         """Build the network."""

@@ -169,10 +169,11 @@ class Plan:
         self.tile = getattr(settings, "tile", None)
         self.blended = getattr(settings, "tiling", "exact") == "blended"
         self.overlap = getattr(settings, "overlap", 0)
-        if method.stack and self.shape[0] < method.stack:
+        if method.stack and self.shape[0] < method.stack * method.spacing:
             raise AcuityError(
                 f"volume of {self.shape[0]} slices: method {method.name()} restores stacks of "
-                f"{method.stack} slices and needs that many"
+                f"{method.stack} slices, {method.spacing} apart, and needs "
+                f"{method.stack * method.spacing} slices or more"
             )
         # A side shorter than the stride is nothing but border for the network.
         if any(n < s for n, s in zip(self.shape, method.stride, strict=True)):
@@ -332,29 +333,25 @@ class Plan:
     def _stacks(self, region, reads, run):
         """Stacks moved by one slice; each slice is the mean of the stacks that hold it."""
         frame, tiles = self.frame(region), self.tiles(region)
-        depth, nz = self.method.stack, self.shape[0]
+        depth, step, nz = self.method.depth, self.method.spacing, self.shape[0]
         _, fy, fx = self.method.scale
         plane = ((region[0].stop - region[0].start) * fy, (region[1].stop - region[1].start) * fx)
         window = np.empty((0, *(f.stop - f.start for f in frame)), np.float32)
         sums = np.zeros((depth, *plane), np.float32)
+        counts = np.zeros(depth, np.float32)
         start = 0
         reads = iter(reads)
         for first in range(nz - depth + 1):
             while start + len(window) < first + depth:
                 window = np.concatenate([window[first - start :], next(reads)])
                 start = first
-            sums += self._plane(
-                window[first - start : first - start + depth], region, frame, tiles, run
-            )
+            stack = window[first - start : first - start + depth : step]
+            sums[::step] += self._plane(stack, region, frame, tiles, run)
+            counts[::step] += 1
             ended = depth if first == nz - depth else 1
-            done = np.empty((ended, *plane), np.float32)
-            for n in range(ended):
-                z = first + n
-                count = min(z, nz - depth) - max(0, z - depth + 1) + 1
-                np.divide(sums[n], np.float32(count), out=done[n])
-            sums[:-1] = sums[1:]
-            sums[-1] = 0
-            yield done
+            yield sums[:ended] / counts[:ended, None, None]
+            sums[:-1], counts[:-1] = sums[1:], counts[1:]
+            sums[-1], counts[-1] = 0, 0
 
 
 def _ahead(reader, boxes, source):

@@ -219,9 +219,7 @@ class Slab:
         hann: float = 0.0,
     ) -> None:
         if not 0 <= z0 < z1 <= size:
-            raise AcuityError(
-                f"slices {z0} to {z1} were asked for of a volume of {size} slices"
-            )
+            raise AcuityError(f"slices {z0} to {z1} were asked for of a volume of {size} slices")
         if not (math.isfinite(voxel) and voxel > 0):
             raise AcuityError(f"voxel size is {voxel}; a finite number above 0 is needed")
         # With lengths in voxels no number in the kernel depends on the unit.
@@ -258,13 +256,8 @@ class Slab:
         sets, rest = quarter_turns(angles) if self.size % 2 == 0 else ([], np.arange(len(angles)))
         filtered = self._filter(projections, weights)
         if len(sets):
-            if self._quarters is None:
-                half = self.size // 2
-                self._quarters = np.zeros((half, half, self.z1 - self.z0, 4), np.float32)
             self._add_quarters(filtered, angles, sets)
         if len(rest):
-            if self._general is None:
-                self._general = np.zeros((self.size, self.size, self.z1 - self.z0), np.float32)
             self._add_general(filtered, angles, rest)
 
     def volume(self) -> np.ndarray:
@@ -329,6 +322,8 @@ class Slab:
         turn = np.zeros(number)
         turn[: len(sets)] = np.deg2rad(np.asarray(angles, np.float64)[sets[:, 0]])
         half = self.size // 2
+        if self._quarters is None:
+            self._quarters = np.zeros((half, half, self.z1 - self.z0, 4), np.float32)
         tiles = [
             (j, i)
             for j in range(0, half, _TILE)
@@ -358,6 +353,8 @@ class Slab:
         )
         stack[:, 1:-1, before : before + filtered.shape[1]] = filtered[rest].transpose(0, 2, 1)
         turn = np.deg2rad(np.asarray(angles, np.float64)[rest])
+        if self._general is None:
+            self._general = np.zeros((self.size, self.size, self.z1 - self.z0), np.float32)
         with numba.parallel_chunksize(1):
             _back_project_general(
                 stack,
@@ -451,9 +448,7 @@ def _gathering(turned: int):
                 )
                 parts.append(builder.call(fmuladd, [share, builder.fsub(high, low), low]))
             while len(parts) > 1:
-                parts = [
-                    builder.fadd(parts[i], parts[i + 1]) for i in range(0, len(parts), 2)
-                ]
+                parts = [builder.fadd(parts[i], parts[i + 1]) for i in range(0, len(parts), 2)]
             # View number n belongs to the voxel turned - n quarter turns away.
             order = [(turned - r) % 4 for r in range(4)]
             total = builder.shuffle_vector(
@@ -503,9 +498,7 @@ def _prepare(
 
 
 @numba.njit(cache=True, parallel=True, fastmath={"contract"}, error_model="numpy")
-def _back_project_quarters(
-    stack, cosines, sines, jobs, sums, size, z0, radius, sid, scale, u0, v0
-):
+def _back_project_quarters(stack, cosines, sines, jobs, sums, size, z0, radius, sid, scale, u0, v0):
     number, columns, rows = stack.shape[0], stack.shape[1], stack.shape[2]
     half, depth = size // 2, sums.shape[2]
     flat = sums.reshape(-1)

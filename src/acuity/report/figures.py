@@ -26,6 +26,7 @@ from acuity.report.verdict import (
     POOLED,
     TRUSTED_RECALL,
     by_size,
+    length_unit,
     percent,
     tidy,
     unit_text,
@@ -233,7 +234,10 @@ def _svg(figure, prefix, label):
     head, rest = text.split(">", 1)
     head = re.sub(r' (width|height)="[^"]*"', "", head)
     label = label.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
-    rest = re.sub(r"(\d+\.\d{2})\d+", r"\1", rest)
+    # A tenth of a point is finer than a pixel; small numbers are markers and scales.
+    rest = re.sub(r"(\d\d\.\d)\d+|(\d\.\d\d)\d+", r"\1\2", rest)
+    rest = re.sub(r">\s+<", "><", rest)
+    rest = re.sub(r"\s*\n\s*", " ", rest)
     return f'{head} role="img" aria-label="{label}">{rest.rstrip()}'
 
 
@@ -251,7 +255,7 @@ def plots(
     training_samples=(),
     level_format="{:g}:1",
     level_title="Resolution ratio (input : target)",
-    unit="um",
+    unit=None,
     noun="pore",
 ):
     """Make the figures of a study, or of some samples.
@@ -276,8 +280,8 @@ def plots(
         beside the unseen ones.
     level_format, level_title : str
         How a level is written (`str.format`), and the title of its axis.
-    unit : str
-        Unit of length of sizes and blur.
+    unit : str, optional
+        Unit of length of sizes and blur; by default that of the metrics.
     noun : str
         What the objects are called, in the singular.
 
@@ -303,7 +307,7 @@ def plots(
     pores = pores[pores["sample"].isin(names)] if len(pores) else pores
     curves = curves[curves["sample"].isin(names)] if len(curves) else curves
     spaces = spaces[spaces["sample"].isin(names)] if len(spaces) else spaces
-    axis = _Axis(level_format, level_title, unit_text(unit), noun)
+    axis = _Axis(level_format, level_title, unit_text(unit or length_unit(metrics)), noun)
     return [
         _quality(shown, beside, axis),
         _found(shown, beside, axis),
@@ -749,6 +753,11 @@ def _histograms(pores, metrics, axis):
         while top / width < 4:
             width /= 2
         edges = np.arange(0, top + width, width)
+        groups = [
+            truth["diameter"],
+            *(g["diameter"] for _, g in restored.groupby(["level", "method"])),
+        ]
+        highest = max(np.histogram(sizes, edges)[0].max() for sizes in groups)
         for level in sorted(set(restored["level"])):
             here = restored[restored["level"] == level]
 
@@ -780,8 +789,8 @@ def _histograms(pores, metrics, axis):
                     )
                     handles.append(line)
                 axes.set_xlim(0, edges[-1])
-                # Room for the legend above the highest bar.
-                axes.set_ylim(0, axes.dataLim.y1 * (1.1 + 0.11 * math.ceil(len(handles) / 2)))
+                # Room for the legend above the highest bar of any panel.
+                axes.set_ylim(0, highest * (1.1 + 0.11 * math.ceil(len(handles) / 2)))
                 axes.yaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5, integer=True))
                 axes.set_xlabel(f"Equivalent diameter ({axis.unit})")
                 axes.set_ylabel(f"{axis.noun.title()}s per {edges[1]:g} {axis.unit}")
@@ -974,12 +983,12 @@ def _resolution(curves, axis):
         ).dropna(subset=["sigma", "mse", "level"])
         curves = curves[(curves["method"] != "truth") & (curves["mse"] > 0)]
         mean = curves.groupby(["level", "method", "sigma"])["mse"].mean().reset_index()
+        bottom, top = mean["mse"].min() / 2.2, mean["mse"].max() * 1.5
         for level in sorted(set(mean["level"])):
             here = mean[mean["level"] == level]
             methods |= set(here["method"])
 
             def draw(axes, here=here):
-                bottom = here["mse"].min() / 2.2
                 axes.set_yscale("log")
                 for method in ordered(here["method"]):
                     line = here[here["method"] == method].sort_values("sigma")
@@ -1001,7 +1010,7 @@ def _resolution(curves, axis):
                         ls=(0, (2, 2)),
                     )
                     axes.plot(best["sigma"], best["mse"], color=how.colour, marker=how.marker)
-                axes.set_ylim(bottom, here["mse"].max() * 1.5)
+                axes.set_ylim(bottom, top)
                 axes.yaxis.set_major_formatter(FuncFormatter(_power))
                 axes.yaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
                 axes.set_xlim(left=0, right=here["sigma"].max())

@@ -29,6 +29,7 @@ from acuity.report.verdict import (
     GRADES,
     POOLED,
     TRUSTED_RECALL,
+    length_unit,
     percent,
     sentences,
     tidy,
@@ -83,7 +84,7 @@ def index_page(
     command="",
     level_format="{:g}:1",
     level_title="Resolution ratio (input : target)",
-    unit="um",
+    unit=None,
     noun="pore",
 ):
     """Write the report's first page: verdict, then figures, then provenance.
@@ -118,6 +119,7 @@ def index_page(
     """
     check_tables(metrics)
     metrics = tidy(metrics)
+    unit = unit or length_unit(metrics)
     table = verdicts(metrics)
     said = sentences(table, level_format=level_format, unit=unit, noun=noun)
     linked = samples is not None
@@ -221,7 +223,7 @@ def sample_page(
     position=0.5,
     level_format="{:g}:1",
     level_title="Resolution ratio (input : target)",
-    unit="um",
+    unit=None,
     noun="pore",
 ):
     """Write one sample's page: verdict, pictures to compare, table, graphs.
@@ -259,6 +261,7 @@ def sample_page(
     """
     check_tables(metrics)
     metrics = tidy(metrics)
+    unit = unit or length_unit(metrics)
     metrics = metrics[metrics["sample"] == sample]
     table = verdicts(metrics)
     said = sentences(table, level_format=level_format, unit=unit, noun=noun)

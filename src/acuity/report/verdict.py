@@ -422,6 +422,24 @@ def _image_sentence(hard, level, name, noun):
     return f"At {level} {name} {said}; no {noun}s were measured, so trust is not judged."
 
 
+def length_unit(metrics):
+    """Find the unit of length of a table.
+
+    Parameters
+    ----------
+    metrics : pandas.DataFrame
+        Tidied.
+
+    Returns
+    -------
+    str
+        That of the sizes or of the resolution in it; ``um`` where it has neither.
+    """
+    lengths = ("diameter_mean", "resolution_fwhm", "local_thickness_mean")
+    units = metrics.loc[metrics["metric"].isin(lengths) & (metrics["unit"] != ""), "unit"]
+    return units.iloc[0] if len(units) else "um"
+
+
 def unit_text(unit):
     """Write a unit as it is printed: ``um`` as ``µm``."""
     return {"um": "µm", "micrometer": "µm", "nanometer": "nm", "": "voxels"}.get(unit, unit)

@@ -120,10 +120,7 @@ def _nlm(padded, shape, patch, search, flat, offset, scale, out):
                                         * (
                                             np.float32(1.0 / 6.0)
                                             + v
-                                            * (
-                                                np.float32(1.0 / 24.0)
-                                                + v * np.float32(1.0 / 120.0)
-                                            )
+                                            * (np.float32(1.0 / 24.0) + v * np.float32(1.0 / 120.0))
                                         )
                                     )
                                 )

@@ -264,7 +264,9 @@ class Scan:
                     # h5py wants rising numbers; runs of neighbours are read at once.
                     order = np.argsort(views, kind="stable")
                     ranked = np.asarray(views)[order]
-                    counts = np.empty((len(ranked), part.stop - part.start, data.shape[2]), data.dtype)
+                    counts = np.empty(
+                        (len(ranked), part.stop - part.start, data.shape[2]), data.dtype
+                    )
                     starts = np.flatnonzero(np.diff(ranked, prepend=ranked[0] - 2) != 1)
                     for a, b in zip(starts, [*starts[1:], len(ranked)], strict=True):
                         counts[order[a:b]] = data[ranked[a] : ranked[b - 1] + 1, part]
@@ -340,7 +342,9 @@ def open_scan(path: str | os.PathLike) -> Scan:
             f"theta {theta}; they must agree"
         )
     if len(units) != 1:
-        raise AcuityError(f"{path}: the lengths of the geometry have different units {sorted(units)}")
+        raise AcuityError(
+            f"{path}: the lengths of the geometry have different units {sorted(units)}"
+        )
     unit = canonical(units.pop(), f"{path}: unit of the geometry")
     geometry = ConeBeam(*lengths[:3], data[1], data[2], *lengths[3:])
     return Scan(path, geometry, unit, angles, provenance)

@@ -6,9 +6,7 @@ from acuity.simulate.foam import exact, exact_labels
 from acuity.volume import Grid, VolumeWriter, slabs
 
 
-def voxelise(
-    spheres, solid, labels, *, size, cylinder_radius, voxel_size, unit, supersample=4
-):
+def voxelise(spheres, solid, labels, *, size, cylinder_radius, voxel_size, unit, supersample=4):
     """Write the exact truth of a foam on the grid of its reconstructions.
 
     Parameters

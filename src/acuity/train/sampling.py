@@ -70,6 +70,8 @@ class Sampler:
         Flips and quarter turns that patches are drawn in: within slices, or of all three axes.
     stacked : bool
         Whether slices are channels (2.5D) or an axis.
+    spacing : int
+        Slices from one slice of a patch to the next.
     seed : int
         Seed.
 
@@ -89,14 +91,17 @@ class Sampler:
         fov_radius=None,
         symmetries="in_plane",
         stacked=False,
+        spacing=1,
         seed=0,
     ):
         self.pairs, self.scale = pairs, tuple(scale)
         self.symmetries, self.stacked, self.seed = symmetries, stacked, int(seed)
+        self.spacing = int(spacing)
+        slices = (patch[0] - 1) * self.spacing + 1
         smallest = tuple(min(pair.low.shape[a] for pair in pairs) for a in range(3))
-        if patch[0] > smallest[0] or (stacked and patch[0] != min(patch[0], smallest[0])):
+        if slices > smallest[0]:
             raise AcuityError(
-                f"patch: {patch[0]} slices do not fit into {smallest[0]} slices of {pairs[0].name}"
+                f"patch: {slices} slices do not fit into {smallest[0]} slices of {pairs[0].name}"
             )
         # A patch wider than the volume is cut to it; turns by 90 degrees need it square.
         side = min(*patch[1:], *smallest[1:]) if symmetries != "none" else None
@@ -118,7 +123,7 @@ class Sampler:
 
     def _split(self, pair, fraction):
         """First slices that patches may have: training ranges and the range held out."""
-        nz, depth = pair.low.shape[0], self.patch[0]
+        nz, depth = pair.low.shape[0], (self.patch[0] - 1) * self.spacing + 1
         if fraction == 0:
             return {TRAIN: [(0, nz - depth + 1)], VALIDATE: []}
         held = max(depth, round(fraction * nz))
@@ -173,7 +178,11 @@ class Sampler:
                 for n, p in zip(low.shape[1:], self.patch[1:], strict=True)
             )
             box = [slice(o, o + p) for o, p in zip((z, y, x), self.patch, strict=True)]
-            fine = [slice(b.start * f, b.stop * f) for b, f in zip(box, self.scale, strict=True)]
+            if self.spacing > 1:  # a stack; its target has the same slices
+                box[0] = slice(z, z + (self.patch[0] - 1) * self.spacing + 1, self.spacing)
+            fine = [
+                slice(b.start * f, b.stop * f, b.step) for b, f in zip(box, self.scale, strict=True)
+            ]
             mask = self.masks[which][fine[1], fine[2]]
             if mask.mean() >= 0.5:  # little is learned from a patch outside the field of view
                 break

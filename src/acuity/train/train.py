@@ -108,6 +108,7 @@ def train(
         fov_radius=fov_radius,
         symmetries=method.symmetries,
         stacked=bool(method.stack),
+        spacing=method.spacing,
         seed=seed,
     )
     trainer = Trainer(method, sampler, device, seed, Checkpoints(checkpoints, digest), history)

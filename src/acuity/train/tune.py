@@ -47,13 +47,18 @@ def tune(method, network, normalisation, pair, data_range, device):
         halo, stride = (0, *halo), (1, *stride)
     box = []
     for axis, count in enumerate(pair.low.shape):
-        most = method.settings.predict.tile[axis] if axis or not stacked else method.stack
-        size = min(count, most, 256)
+        if stacked and axis == 0:
+            start = (count - method.depth) // 2
+            box.append(slice(start, start + method.depth, method.spacing))
+            continue
+        size = min(count, method.settings.predict.tile[axis], 256)
         size = max(size // stride[axis] * stride[axis], min(count, stride[axis]))
         start = (count - size) // 2 // stride[axis] * stride[axis]
         box.append(slice(start, start + size))
     tile = pair.low[tuple(box)]
-    fine = tuple(slice(b.start * f, b.stop * f) for b, f in zip(box, method.scale, strict=True))
+    fine = tuple(
+        slice(b.start * f, b.stop * f, b.step) for b, f in zip(box, method.scale, strict=True)
+    )
     target = torch.from_numpy(pair.target[fine].copy())
     trials, outputs = [], []
     for precision in ("float32", "bfloat16"):

@@ -1,0 +1,99 @@
+"""Confidence intervals of proportions, means and ratios of counts."""
+
+import numpy as np
+from scipy.special import ndtri, stdtrit
+
+
+def wilson(successes, trials, level=0.95):
+    """Interval of a proportion (Wilson 1927, doi:10.1080/01621459.1927.10502953).
+
+    Parameters
+    ----------
+    successes, trials : int
+        Counts.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    (float, float)
+        Low and high; NaN without trials.
+    """
+    if trials <= 0:
+        return float("nan"), float("nan")
+    q = ndtri(0.5 + 0.5 * level)
+    p = successes / trials
+    centre = p + q * q / (2 * trials)
+    half = q * np.sqrt(p * (1 - p) / trials + q * q / (4 * trials * trials))
+    scale = 1 + q * q / trials
+    # At 0 and 1 rounding alone would leave the proportion outside its own interval.
+    return float(min(p, max(0.0, (centre - half) / scale))), float(
+        max(p, min(1.0, (centre + half) / scale))
+    )
+
+
+def mean_interval(values, level=0.95):
+    """Mean of some values with Student's interval.
+
+    Parameters
+    ----------
+    values : array-like
+        Independent values; not finite ones are left out.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    dict
+        value, low, high, n; low and high are NaN for fewer than two values.
+    """
+    values = np.asarray(values, float)
+    values = values[np.isfinite(values)]
+    n = len(values)
+    if n == 0:
+        return {"value": float("nan"), "low": float("nan"), "high": float("nan"), "n": 0}
+    mean = float(values.mean())
+    if n == 1:
+        return {"value": mean, "low": float("nan"), "high": float("nan"), "n": 1}
+    half = float(stdtrit(n - 1, 0.5 + 0.5 * level) * values.std(ddof=1) / np.sqrt(n))
+    return {"value": mean, "low": mean - half, "high": mean + half, "n": n}
+
+
+def f1_interval(found, detected, truth, level=0.95):
+    """F1 = 2 found / (detected + truth) with an interval carried over from Wilson's.
+
+    F1 / (2 - F1) = found / (detected + truth - found) is the Jaccard index, a proportion of
+    the union; its Wilson interval maps to one for F1.
+    """
+    union = detected + truth - found
+    if detected + truth == 0:
+        return float("nan"), float("nan"), float("nan")
+    low, high = wilson(found, union, level)
+    value = 2.0 * found / (detected + truth)
+    return value, 2 * low / (1 + low), 2 * high / (1 + high)
+
+
+def ratio_interval(part, whole):
+    """Ratio of two counts, each taken as Poisson, with its 95 % interval.
+
+    For a ratio that may exceed 1: given their sum, the first count is binomial, and Wilson's
+    interval of its share p maps to the ratio p / (1 - p). Counts that come from the same pores
+    vary less than that: the interval is then wider than need be.
+
+    Parameters
+    ----------
+    part, whole : int
+        Counts; sums over samples, to pool them.
+
+    Returns
+    -------
+    dict
+        value, low, high, n (`whole`).
+    """
+    low, high = wilson(part, part + whole)
+    return {
+        "value": part / whole if whole else float("nan"),
+        "low": low / (1 - low) if low < 1 else float("nan"),
+        "high": high / (1 - high) if high < 1 else float("nan"),
+        "n": int(whole),
+    }

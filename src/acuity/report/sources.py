@@ -1,0 +1,89 @@
+"""What the report's pages and figures are made from, gathered from the files of a study."""
+
+import json
+from pathlib import Path
+
+from acuity.tables import read_stack, read_table
+
+TEXT = {"sample": str, "variant": str, "subset": str, "unit": str, "size_class": str}
+
+
+def study_tables(metrics, pores, curves, spaces, histories, trained):
+    """Read the tables of a study.
+
+    Parameters
+    ----------
+    metrics, pores, curves, spaces : path
+        Tables of all images.
+    histories : list of path
+        Course of each training.
+    trained : list of (str, str)
+        Method and level of each training.
+
+    Returns
+    -------
+    dict
+        metrics, pores, curves, spaces, histories: tables.
+    """
+    keys = [{"method": method, "level": float(level)} for method, level in trained]
+    tables = {"metrics": metrics, "pores": pores, "curves": curves, "spaces": spaces}
+    read = {name: read_table(path, dtype=TEXT) for name, path in tables.items()}
+    return {**read, "histories": read_stack(histories, keys) if histories else None}
+
+
+def sample_sources(images, volumes, labels, maps, statuses):
+    """Find the volumes and tables of one sample by method and level.
+
+    Parameters
+    ----------
+    images : list of (str or None, str)
+        Level and method of each image, the truth first; it has no level and no map.
+    volumes, labels, maps, statuses : list of path
+        Files in that order.
+
+    Returns
+    -------
+    dict
+        volumes, labels, maps, statuses: each by (method, level).
+    """
+    keys = [(method, None if level is None else float(level)) for level, method in images]
+    return {
+        "volumes": dict(zip(keys, volumes, strict=True)),
+        "labels": dict(zip(keys, labels, strict=True)),
+        "maps": dict(zip(keys[1:], maps, strict=True)),
+        "statuses": {
+            key: read_table(path, dtype=TEXT) for key, path in zip(keys, statuses, strict=True)
+        },
+    }
+
+
+def provenance(settings, sheet, cards):
+    """Say where the figures of a study come from.
+
+    Parameters
+    ----------
+    settings : dict
+        The study file, defaults filled in.
+    sheet : list of dict
+        The sample sheet.
+    cards : list of path
+        Cards of the models.
+
+    Returns
+    -------
+    dict
+        Headings to what stands under them.
+    """
+    models, versions = {}, {}
+    for path in cards:
+        card = json.loads(Path(path).read_text(encoding="utf-8"))
+        versions |= card["versions"]
+        models[f"{card['method']}, level {card['level']:g}"] = {
+            "parameters": card["parameters"],
+            "training": card["training"],
+            "execution": {key: card["execution"][key] for key in ("device", "precision", "layout")},
+            "data digests": card["data"],
+            "weights": card["weights"],
+        }
+    shown = {"Samples": sheet, "Study": settings, "Models": models, "Software": versions}
+    return {heading: content for heading, content in shown.items() if content}
