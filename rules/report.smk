@@ -43,7 +43,10 @@ def page_files(sample):
     both = ["truth", *shown]
     return {
         "volumes": [image_volume(sample, image) for image in both],
-        "labels": [volume(f"segment/{sample}/{image}") for image in both],
+        "labels": [
+            true_labels(sample),
+            *(volume(f"segment/{sample}/{image}") for image in shown),
+        ],
         "maps": [volume(f"measure/{sample}/{image}/ms_ssim") for image in shown],
         "statuses": [results(f"measure/{sample}/{image}/status.tsv") for image in both],
     }

@@ -108,7 +108,7 @@ def test_solid_value_near_the_central_plane():
 def test_same_as_rtk(lines, whole):
     pytest.importorskip("itk")
     theirs = fdk(lines, GEOMETRY, full_circle(N), backend="rtk")
-    z, y, x = np.indices((N,) * 3) - (N - 1) / 2
+    _z, y, x = np.indices((N,) * 3) - (N - 1) / 2
     inner = np.broadcast_to(y**2 + x**2 < (N / 2 - 4) ** 2, whole.shape)
     assert abs(whole - theirs)[inner].max() < 2e-5
     # RTK drops what lies between the centre and the edge of the outermost pixels; on a detector
@@ -175,7 +175,7 @@ def test_units_only_scale_the_result(lines, whole, factor):
 
 
 def test_field_of_view(whole, lines):
-    z, y, x = np.indices((N,) * 3) - (N - 1) / 2
+    _z, y, x = np.indices((N,) * 3) - (N - 1) / 2
     beyond = y**2 + x**2 > (N / 2) ** 2
     assert not whole[beyond].any()
     open_ = fdk(lines, GEOMETRY, full_circle(N), radius=np.inf)

@@ -234,6 +234,28 @@ def test_each_slice_is_the_mean_of_the_stacks_that_hold_it(tmp_path):
     np.testing.assert_allclose(out, expected, atol=1e-6)
 
 
+def test_stacks_of_slices_apart_from_each_other(tmp_path):
+    """With a spacing of 2: every slice is restored, by the stacks that hold it alone."""
+    method, run = ready("deepnet", {**SMALL, "spacing": 2})
+    for slices in (10, 13):
+        image = noise((slices, 24, 16))
+        sums, counts = np.zeros_like(image), np.zeros(slices, np.float32)
+        for first in range(slices - 8):
+            sums[first : first + 9 : 2] += run(image[first : first + 9 : 2])
+            counts[first : first + 9 : 2] += 1
+        assert counts.min() > 0
+        out = restored(tmp_path, image, method, run)
+        assert np.array_equal(out, sums / counts[:, None, None])
+    with pytest.raises(AcuityError, match="2 apart, and needs 10 slices"):
+        restored(tmp_path, noise((9, 24, 16)), method, run)
+
+
+def test_spacing_follows_the_level_unless_it_is_set():
+    spacings = [load("deepnet")({}, Task(level)).spacing for level in (1, 3, 5, 7, 9)]
+    assert spacings == [1, 1, 2, 2, 3]
+    assert load("deepnet")({"spacing": 1}, Task(9)).spacing == 1
+
+
 # ------------------------------------------------------------------------------------ classical
 
 
@@ -378,7 +400,7 @@ def test_missing_and_broken_models_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
-        ((4, 30, 26), "stacks of 5 slices and needs that many"),
+        ((4, 30, 26), "stacks of 5 slices, 1 apart, and needs 5 slices or more"),
         ((6, 3, 26), "smaller than the network's raster"),
     ],
 )

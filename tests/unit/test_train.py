@@ -144,6 +144,17 @@ def test_targets_on_a_finer_grid_are_cut_at_the_same_place():
     assert np.array_equal(b, a.repeat(4, 0).repeat(2, 1))
 
 
+def test_slices_of_a_spaced_patch_lie_apart():
+    cut = sampler(spacing=3)
+    for step in range(20):
+        low, target, _ = cut.patch_at(TRAIN, step, 0)
+        assert low.shape[0] == 5
+        assert (np.diff(low[:, 0, 0]) == 3 * 30 * 28).all()
+        assert np.array_equal(target, low + 0.5)
+    with pytest.raises(AcuityError, match="13 slices do not fit into 12"):
+        sampler((12, 30, 28), spacing=3)
+
+
 def test_training_never_sees_the_slices_held_out():
     cut = sampler(validation_fraction=0.25)
     slices = {

@@ -474,7 +474,7 @@ def _prepare(
 
     Slice k of the chunk, from `begin` to `end`, reads at row ``start + k * slope``.
     """
-    first = int(math.floor(start))
+    first = math.floor(start)
     remainder = np.float32(start - first)
     rate = np.float32(slope)
     lead = np.int32(remainder + counts[begin] * rate)
@@ -537,7 +537,7 @@ def _back_project_quarters(stack, cosines, sines, jobs, sums, size, z0, radius, 
                         slope = near * scale / sid
                         u = (x * c - y * s) * slope + u0
                         share = u - math.floor(u)
-                        column = int(math.floor(u)) + 1
+                        column = math.floor(u) + 1
                         weight = near * near
                         if column < 0 or column > columns - 2:
                             column, weight = 0, 0.0
@@ -598,7 +598,7 @@ def _back_project_general(stack, cosines, sines, sums, z0, radius, sid, scale, u
                     near = sid / (sid - (x * s + y * c))
                     slope = near * scale / sid
                     u = (x * c - y * s) * slope + u0
-                    column = int(math.floor(u)) + 1
+                    column = math.floor(u) + 1
                     if column < 0 or column > columns - 2:
                         continue
                     _prepare(

@@ -126,7 +126,7 @@ def segment_array(
     labels, n = components(binary)
     del binary
     before = n = drop_small(labels, n, smallest)
-    if separation is not None and n:
+    if separation and n:
         n = separate(labels, n, separation, anisotropy)
         n = drop_small(labels, n, smallest)
     report = {
@@ -168,8 +168,8 @@ def segment(
     closing : float
         Radius in voxels of the ball that closes small holes; 0 for none.
     separation : float or None
-        Depth in voxels (h) below which two parts of an object are not separated; None to leave
-        touching objects together.
+        Depth in voxels (h) below which two parts of an object are not separated; 0 or None to
+        leave touching objects together.
     smallest : int
         Objects of fewer voxels are dropped, before and after the separation.
     nlm : bool

@@ -355,10 +355,10 @@ def _fill_exact(slab, disc, spheres, z0, size, samples):
             sz, sy, sx, r = spheres[n, 0], spheres[n, 1], spheres[n, 2], spheres[n, 3]
             if abs(z - sz) > r + 0.5:
                 continue
-            j0 = max(0, int(math.floor(sy - r + centre)))
-            j1 = min(size - 1, int(math.ceil(sy + r + centre)))
-            i0 = max(0, int(math.floor(sx - r + centre)))
-            i1 = min(size - 1, int(math.ceil(sx + r + centre)))
+            j0 = max(0, math.floor(sy - r + centre))
+            j1 = min(size - 1, math.ceil(sy + r + centre))
+            i0 = max(0, math.floor(sx - r + centre))
+            i1 = min(size - 1, math.ceil(sx + r + centre))
             inner = max(r - border, 0.0) ** 2
             outer = (r + border) ** 2
             for j in range(j0, j1 + 1):
@@ -396,14 +396,14 @@ def _fill_labels(labels, spheres, z0, size):
             if abs(z - sz) > r:
                 continue
             across = math.sqrt(r * r - (z - sz) ** 2)
-            j0 = max(0, int(math.floor(sy - across + centre)))
-            j1 = min(size - 1, int(math.ceil(sy + across + centre)))
+            j0 = max(0, math.floor(sy - across + centre))
+            j1 = min(size - 1, math.ceil(sy + across + centre))
             for j in range(j0, j1 + 1):
                 left = across**2 - (j - centre - sy) ** 2
                 if left < 0.0:
                     continue
                 half = math.sqrt(left)
-                i0 = max(0, int(math.ceil(sx - half + centre)))
-                i1 = min(size - 1, int(math.floor(sx + half + centre)))
+                i0 = max(0, math.ceil(sx - half + centre))
+                i1 = min(size - 1, math.floor(sx + half + centre))
                 for i in range(i0, i1 + 1):
                     labels[k, j, i] = n + 1

@@ -92,7 +92,7 @@ def _bounds(across, toward, radius, distance, first, pixel, number):
     high = (distance * math.tan(middle + spread) - first) / pixel
     low = min(max(low, 0.0), float(number))
     high = min(max(high, -1.0), float(number - 1))
-    return int(math.ceil(low)), int(math.floor(high)) + 1
+    return math.ceil(low), math.floor(high) + 1
 
 
 @numba.njit(cache=True, parallel=True, fastmath={"contract", "nsz", "nnan", "ninf"})
