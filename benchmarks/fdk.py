@@ -11,10 +11,12 @@ useful voxels as the detector sees) and over the full square as RTK does it. The
 taken inside the disc that every view sees. Beside the times stand processor times, summed over
 threads, which other work on the machine disturbs less.
 
-The probes give what the machine allows: the rate of fused multiply-adds and of reading memory.
-A giga-update is 1e9 voxel-view pairs; one takes at least 4 operations (two linear
-interpolations, the column's shared by all slices of a line, and a sum), and reads or
-writes about `BYTES` bytes of first-level cache.
+The probes give what a core of this machine allows, by processor time: the rate of fused
+multiply-adds, of reading memory, and of reading and writing the first-level cache. A giga-update
+is 1e9 voxel-view pairs. One update takes `OPERATIONS` floating-point operations (interpolation along
+v, the sum, and its share of blending two detector columns) and moves `BYTES` bytes to and from the
+first-level cache. The last probe runs the two inner loops on data that stay in that cache: the
+most that this code can reach.
 """
 
 import argparse
@@ -23,81 +25,89 @@ import time
 import numba
 import numpy as np
 
+from acuity.reconstruct import fdk as kernel
 from acuity.reconstruct.fdk import fdk
 from acuity.reconstruct.geometry import ConeBeam, full_circle
 from acuity.simulate.foam import foam
 from acuity.simulate.project import project
 
-# Four lanes of float32: two reads for the line and two for the columns, one write of the line and
-# a quarter of a read and a write of the sum, in 16 bytes for 4 updates; position and share 8.
-BYTES = (2 + 2 + 1 + 0.5) * 4 + 8 / 4
-OPERATIONS = 2 + 3 + 1
+# A vector of four updates reads two vectors of the line, a position and a share; the line took two
+# vectors read and one written; a batch of four vectors reads and writes the sums once.
+BYTES = (2 * 16 + 8 + 2 * 16 + 16 + 2 * 16 / 4) / 4
+OPERATIONS = 4 + 3
 
 
-@numba.njit(parallel=True, fastmath=True)
-def multiply_add(rounds, threads):
-    """Do fused multiply-adds on registers; returns a sum so that nothing is left out."""
-    total = np.zeros(threads, np.float32)
-    for t in numba.prange(threads):
-        a = np.arange(256).astype(np.float32)
-        for _ in range(rounds):
-            for _ in range(16):
-                for i in range(256):
-                    a[i] = a[i] * np.float32(0.999) + np.float32(0.5)
-        total[t] = a.sum()
-    return total
+@numba.njit(fastmath={"contract"})
+def multiply_add(values, rounds):
+    """Do 64 fused multiply-adds on each value, which stay in registers."""
+    for _ in range(rounds):
+        for i in range(values.size):
+            x = values[i]
+            for _ in range(64):
+                x = x * np.float32(0.999) + np.float32(0.5)
+            values[i] = x
 
 
-@numba.njit(parallel=True, fastmath=True)
-def read(values, threads):
+@numba.njit(fastmath=True)
+def read(values):
     """Sum an array larger than any cache."""
-    total = np.zeros(threads, np.float32)
-    part = values.size // threads
-    for t in numba.prange(threads):
-        s = np.float32(0)
-        for i in range(part):
-            s += values[t * part + i]
-        total[t] = s
+    total = np.float32(0)
+    for i in range(values.size):
+        total += values[i]
     return total
 
 
-@numba.njit(parallel=True, fastmath=True)
-def read_cached(values, rounds, threads):
-    """Read arrays that stay in the first-level cache, again and again."""
-    total = np.zeros(threads, np.float32)
-    for t in numba.prange(threads):
-        a = values[:4096].copy()
-        b = values[:4096].copy()
-        for r in range(rounds):
-            shift = r % 8
-            for i in range(2048):
-                a[i] = b[i + shift] + b[i + 2040]
-        total[t] = a.sum()
-    return total
+@numba.njit(fastmath=True)
+def read_cached(a, b, c, rounds):
+    """Read and write arrays that stay in the first-level cache."""
+    for r in range(rounds):
+        shift = np.float32(r)
+        for i in range(a.size):
+            a[i] = b[i] + shift * c[i]
 
 
-def best(call, runs=5):
+@numba.njit(fastmath={"contract"}, error_model="numpy")
+def inner_loops(columns, sums, rounds):
+    """Blend and interpolate as the back-projection does, on data that stay in the cache."""
+    line = np.empty((4, 8 * 128 + 16), np.float32)
+    index = np.empty((4, 128), np.int32)
+    fraction = np.empty((4, 128), np.float32)
+    counts = np.arange(128).astype(np.float32)
+    for r in range(rounds):
+        slope = 0.95 + 0.01 * (r % 11)
+        for b in range(4):
+            kernel._prepare(
+                columns, line[b], index[b], fraction[b], counts, 0, 128, 3.3, slope, 0.3, 1.1, 4
+            )
+        for k in range(128):
+            kernel._step0(line, index, fraction, sums, k, 4 * k)
+
+
+def best(call, runs=5, clock=time.process_time):
     """Shortest time of several runs, seconds."""
     times = []
     for _ in range(runs):
-        start = time.perf_counter()
+        start = clock()
         call()
-        times.append(time.perf_counter() - start)
+        times.append(clock() - start)
     return min(times)
 
 
-def probes(threads):
-    """GFLOP/s of fused multiply-adds, GB/s of memory and of first-level cache."""
-    rounds = 5000
-    multiply_add(1, threads)
-    flops = 2 * 256 * 16 * rounds * threads / best(lambda: multiply_add(rounds, threads)) / 1e9
-    values = np.ones(1 << 26, np.float32)
-    read(values, threads)
-    memory = values.nbytes / best(lambda: read(values, threads)) / 1e9
-    read_cached(values, 1, threads)
-    rounds = 50_000
-    cache = 12 * 2048 * rounds * threads / best(lambda: read_cached(values, rounds, threads)) / 1e9
-    return flops, memory, cache
+def probes():
+    """GFLOP/s, GB/s of memory and of first-level cache, GU/s of the inner loops; of one core."""
+    values = np.ones(1024, np.float32)
+    multiply_add(values, 1)
+    flops = 128 * 1024 * 2000 / best(lambda: multiply_add(values, 2000)) / 1e9
+    large = np.ones(1 << 26, np.float32)
+    read(large)
+    memory = large.nbytes / best(lambda: read(large)) / 1e9
+    abc = [np.zeros(1024, np.float32) for _ in range(3)]
+    read_cached(*abc, 1)
+    cache = 12 * 1024 * 200_000 / best(lambda: read_cached(*abc, 200_000)) / 1e9
+    columns, sums = np.ones((2, 1024), np.float32), np.zeros(512, np.float32)
+    inner_loops(columns, sums, 1)
+    loops = 128 * 16 * 20_000 / best(lambda: inner_loops(columns, sums, 20_000)) / 1e9
+    return flops, memory, cache, loops
 
 
 def main():
@@ -135,7 +145,7 @@ def main():
     seconds = {}
     for threads in sorted({1, args.threads}) * 3:
         numba.set_num_threads(threads)
-        spent = best(lambda: fdk(lines, geometry, angles, **slab), 1)
+        spent = best(lambda: fdk(lines, geometry, angles, **slab), 1, time.perf_counter)
         seconds[threads] = min(spent, seconds.get(threads, np.inf))
     numba.set_num_threads(args.threads)
     chosen = args.rtk_threads or min(seconds, key=seconds.get)
@@ -175,16 +185,16 @@ def main():
     difference = abs(a - b)[:, inner].max()
     print(f"largest difference inside a disc of radius N/2 - 4: {difference:.1e} of the solid")
 
-    flops, memory, cache = probes(args.threads)
-    rate = updates / wall[:, 1].min()
+    flops, memory, cache, loops = probes()
+    rate = updates / cpu[:, 1].min()
     print(
-        f"probes: {flops:.0f} GFLOP/s of fused multiply-adds, {memory:.1f} GB/s of memory, "
+        f"one core: {flops:.0f} GFLOP/s of fused multiply-adds, {memory:.1f} GB/s of memory, "
         f"{cache:.0f} GB/s of first-level cache"
     )
     print(
-        f"limits for the kernel, GU/s: arithmetic {flops / OPERATIONS:.1f}, "
-        f"first-level cache {cache / BYTES:.1f}; reached over the full square, "
-        f"filter included: {rate:.2f}"
+        f"limits of one core, GU/s: arithmetic {flops / OPERATIONS:.1f}, first-level cache "
+        f"{cache / BYTES:.1f}, inner loops on cached data {loops:.2f}; reached over the full "
+        f"square, filter included: {rate:.2f}"
     )
 
 

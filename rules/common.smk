@@ -137,9 +137,15 @@ IMAGES = {sample: images(sample) for sample in SHOWN}
 # Settings of a sample ------------------------------------------------------------------------
 
 
-def mask_radius():
-    """Radius of the cylinder in which a foam is measured, in voxels; none for imported volumes."""
-    return STUDY.foam.cylinder_radius * STUDY.foam.size if SIMULATED else None
+def mask_radius(margin=0):
+    """Radius of the cylinder in which a foam is measured, in voxels; none for imported volumes.
+
+    Objects are sought one voxel inside it (margin 1): the blurred rim of the wall is no pore, and
+    none lies so near to it.
+    """
+    if not SIMULATED:
+        return None
+    return STUDY.foam.cylinder_radius * STUDY.foam.size - margin
 
 
 def seed_of(sample, *parts):

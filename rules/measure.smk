@@ -99,7 +99,7 @@ rule census:
             "objects": STUDY.segment.objects,
             "size_bin": STUDY.measure.size_bin,
             "size_classes": list(STUDY.measure.size_classes),
-            "mask_radius": mask_radius(),
+            "mask_radius": mask_radius(1),
         },
         code=code("census"),
     conda:
@@ -124,7 +124,7 @@ rule pore_space:
     params:
         cfg={
             "pores": "labels" if STUDY.segment.objects == "dark" else "background",
-            "mask_radius": mask_radius(),
+            "mask_radius": mask_radius(1),
         },
         code=code("pore_space"),
     conda:

@@ -28,7 +28,7 @@ rule segment:
         | {
             "separation": STUDY.segment.separation or None,
             "nlm": wants_nlm(w.image),
-            "mask_radius": mask_radius(),
+            "mask_radius": mask_radius(1),
         },
         code=code("segment"),
     conda:

@@ -1,7 +1,6 @@
 """Degrade an imported volume: volume -> its low-resolution version."""
 
 from acuity.degrade.degrade import degrade
-
 from acuity.job import job
 from acuity.volume import open_volume
 

@@ -1,7 +1,6 @@
 """Import a user's file: path and voxel size -> volume."""
 
 from acuity.ingest.ingest import ingest
-
 from acuity.job import job
 
 with job(snakemake):

@@ -1,8 +1,7 @@
 """Place the pores of a foam: cfg -> spheres table (z, y, x, radius in voxels)."""
 
-from acuity.simulate.foam import foam
-
 from acuity.job import job
+from acuity.simulate.foam import foam
 from acuity.tables import write_table
 
 with job(snakemake):

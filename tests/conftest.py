@@ -16,7 +16,7 @@ TINY_TRAINING = {"steps": 6, "batch": 2, "validate_every": 3, "validation_patche
 TINY_FOAM = {
     "study": "tiny",
     "samples": "tiny.tsv",
-    "foam": {"size": 32, "diameter": [5, 12], "small_below": 6, "min_gap": 1, "truth_views": 2},
+    "foam": {"size": 48, "diameter": [5, 16], "small_below": 7, "min_gap": 1, "truth_views": 2},
     "levels": [2],
     "methods": {
         "richardson_lucy": {"iterations": 3},
@@ -45,20 +45,27 @@ class Workflow:
         (self.folder / study["samples"]).write_text(sheet)
         return path
 
-    def run(self, *arguments, check=True, **options):
-        """Run snakemake; its whole output is text."""
-        done = subprocess.run(
+    def start(self, *arguments, **options):
+        """Start snakemake in a process group of its own."""
+        return subprocess.Popen(
             [sys.executable, "-m", "snakemake", "--cores", "2", *map(str, arguments)],
             cwd=self.folder,
-            env=os.environ | {"PYTHONPATH": str(self.folder / "src"), "PYTHONDONTWRITEBYTECODE": "1"},
+            env=os.environ
+            | {"PYTHONPATH": str(self.folder / "src"), "PYTHONDONTWRITEBYTECODE": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
             **options,
         )
+
+    def run(self, *arguments, check=True):
+        """Run snakemake to its end; its whole output is in ``stdout``."""
+        running = self.start(*arguments)
+        text, _ = running.communicate()
         if check:
-            assert done.returncode == 0, done.stdout[-6000:]
-        return done
+            assert running.returncode == 0, text[-6000:]
+        return subprocess.CompletedProcess(arguments, running.returncode, text)
 
     def planned(self, *arguments):
         """The jobs that a dry run would do: rule name and count."""

@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 import pytest
 import tifffile
+
 from tests.conftest import TINY_FOAM, TINY_TRAINING
 
 STUDY = {

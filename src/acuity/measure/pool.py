@@ -47,8 +47,9 @@ def counts_of(status, subset=None):
 
 
 def size_classes(status):
-    """Size classes that occur in a status table, by rising size."""
-    names = [c for c in status["size_class"].dropna().unique() if c]
+    """Size classes of the inner pores of a status table, by rising size."""
+    inner = status.loc[~status["edge"].astype(bool), "size_class"]
+    names = [c for c in inner.dropna().unique() if c]
     return sorted(names, key=lambda name: float(name.split("-")[0]))
 
 

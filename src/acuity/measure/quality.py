@@ -320,7 +320,7 @@ def quality(image, truth, *, mask_radius=None, data_range=None):
     variant = f"{count} scale{'s' if count > 1 else ''}"
     rows = [
         _row("data_range", data_range),
-        _row("mse", mse),
+        _row("mse", mse / data_range**2, "range^2"),
         _row("psnr", psnr, "dB"),
         _row("ssim", single),
         _row("ms_ssim_matlab", index["matlab"], variant=variant),

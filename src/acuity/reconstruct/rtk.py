@@ -57,6 +57,8 @@ def fdk(
         If itk-rtk is not installed.
     """
     itk, rtk = _modules()
+    # Filters take the number of threads when they are made.
+    itk.MultiThreaderBase.SetGlobalDefaultNumberOfThreads(numba.get_num_threads())
     geometry = geometry.scaled(1.0 / voxel)
     image = itk.F, 3
     centre = (size - 1) / 2
@@ -71,7 +73,6 @@ def fdk(
     filter_.SetGeometry(_geometry(rtk, geometry, angles))
     filter_.GetRampFilter().SetTruncationCorrection(0.0)
     filter_.GetRampFilter().SetHannCutFrequency(hann)
-    itk.MultiThreaderBase.SetGlobalDefaultNumberOfThreads(numba.get_num_threads())
     filter_.Update()
     volume = itk.array_from_image(filter_.GetOutput())
     slab = np.ascontiguousarray(volume.transpose(1, 0, 2)) * np.float32(1.0 / voxel)

@@ -476,7 +476,7 @@ def _beside(beside, rows, metric):
 def _quality(metrics, beside, axis):
     panels, methods, trained = [], set(), False
     for metric, title, label in (
-        ("mse", "Mean squared error (lower is better)", "MSE (squared intensity)"),
+        ("mse", "Mean squared error (lower is better)", "MSE (squared data range)"),
         ("psnr", "Signal to error (higher is better)", "PSNR (dB)"),
         ("ssim", "Structural similarity (1 is best)", "SSIM"),
     ):
