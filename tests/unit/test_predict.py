@@ -127,8 +127,9 @@ def test_shards_of_the_plane_are_restored_one_by_one(tmp_path):
 
 
 def test_default_networks_have_the_halo_that_the_documentation_says():
-    assert ready("deepnet")[0].halo == (0, 48, 48)
-    assert ready("deepnet")[0].stride == (1, 8, 8)
+    assert ready("deepnet")[0].halo == (0, 96, 96)
+    assert ready("deepnet")[0].stride == (1, 16, 16)
+    assert ready("deepnet", {"pools": 3})[0].halo == (0, 48, 48)
     assert ready("srcnn3d")[0].halo == (6, 6, 6)
 
 

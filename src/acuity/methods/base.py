@@ -97,7 +97,7 @@ class PredictSettings(Section):
         "blended: overlapping tiles averaged with triangular weights",
     )
     tile: tuple[int, int, int] = setting(
-        (32, 320, 320), "Largest tile (z, y, x), halo included, on the input's grid", "voxel"
+        (32, 704, 704), "Largest tile (z, y, x), halo included, on the input's grid", "voxel"
     )
     overlap: int = setting(
         32, "Blended tiling: how far a tile reaches beyond its part on each side", "voxel", ge=0

@@ -14,8 +14,8 @@ from acuity.methods.base import (
 class DeepNetSettings(LearnedSettings):
     """Settings of DeepNet."""
 
-    features: int = setting(32, "Channels at full resolution; doubled at each pooling", "1", ge=1)
-    pools: int = setting(3, "Poolings by two in the plane", "1", ge=1, le=6)
+    features: int = setting(16, "Channels at full resolution; doubled at each pooling", "1", ge=1)
+    pools: int = setting(4, "Poolings by two in the plane", "1", ge=1, le=6)
     widest: int = setting(256, "Most channels", "1", ge=1)
     convolutions: int = setting(2, "Convolutions of 3 x 3 at each resolution", "1", ge=1)
     extra: int = setting(1, "Further convolutions of 3 x 3 after the U-Net", "1", ge=0)
@@ -30,7 +30,7 @@ class DeepNetSettings(LearnedSettings):
     skip: bool = setting(False, "The network restores the difference from its input")
     train: TrainSettings = setting(
         TrainSettings(
-            steps=3000,
+            steps=5000,
             batch=4,
             patch=(5, 128, 128),
             learning_rate=1e-3,
@@ -40,7 +40,7 @@ class DeepNetSettings(LearnedSettings):
         "How the network is trained",
     )
     predict: PredictSettings = setting(
-        PredictSettings(tile=(5, 320, 320)), "How volumes are restored"
+        PredictSettings(tile=(5, 704, 704)), "How volumes are restored"
     )
 
 

@@ -116,7 +116,13 @@ def train(
     network = trainer.best_network()
     scores = trainer.scores(network)
     execution = tune(
-        method, network, trainer.normalisation, volumes[0], trainer.data_range, str(device)
+        method,
+        network,
+        trainer.normalisation,
+        volumes[0],
+        trainer.data_range,
+        str(device),
+        mask=sampler.masks[0],
     )
     weights = save(
         {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}

@@ -3,6 +3,7 @@
 import logging
 import math
 
+import numpy as np
 import torch
 
 from acuity.predict.execution import Runner, timed
@@ -15,7 +16,7 @@ DIFFERENCE = 0.02  # root mean square difference from float32, in standard devia
 GAIN = 0.9  # a choice must need less than this share of the time of one that comes before it
 
 
-def tune(method, network, normalisation, pair, data_range, device):
+def tune(method, network, normalisation, pair, data_range, device, mask=None):
     """Try precisions and layouts on one tile and record the fastest that holds up.
 
     Plain float32 comes first; another choice replaces it only if it is clearly faster, so that
@@ -35,6 +36,9 @@ def tune(method, network, normalisation, pair, data_range, device):
         Data range of the target, for the PSNR.
     device : str
         Where it will run.
+    mask : numpy.ndarray, optional
+        1 inside the field of view (y, x; target's grid): voxels outside, which nothing was
+        learned from, do not count in a comparison.
 
     Returns
     -------
@@ -60,6 +64,10 @@ def tune(method, network, normalisation, pair, data_range, device):
         slice(b.start * f, b.stop * f, b.step) for b, f in zip(box, method.scale, strict=True)
     )
     target = torch.from_numpy(pair.target[fine].copy())
+    inside = np.ones(pair.target.shape[1:], bool) if mask is None else mask > 0
+    inside = torch.from_numpy(inside[fine[1:]].copy())
+    if not inside.any():
+        inside[:] = True
     trials, outputs = [], []
     for precision in ("float32", "bfloat16"):
         for layout in ("contiguous", "channels_last"):
@@ -75,8 +83,9 @@ def tune(method, network, normalisation, pair, data_range, device):
             except RuntimeError as error:  # not every device knows every layout and precision
                 logger.info("%s %s cannot be used: %s", precision, layout, str(error)[:120])
                 continue
+            out = out[:, inside]
             outputs.append(out)
-            mse = float(((out - target) ** 2).mean())
+            mse = float(((out - target[:, inside]) ** 2).mean())
             trial["psnr"] = 10 * math.log10(data_range**2 / max(mse, 1e-30))
             spread = max(float(outputs[0].std()), 1e-30)
             trial["difference"] = float(((out - outputs[0]) ** 2).mean().sqrt()) / spread
