@@ -456,7 +456,7 @@ sys.path.insert(0, {tests!r})
 from test_predict import ready
 from acuity.predict.predict import restore
 from acuity.volume import open_volume
-method, run = ready("deepnet", {{"features": 16}})
+method, run = ready("deepnet", {{"convolutions": 1}})
 restore(open_volume({low!r}), {out!r}, method, run, name="low")
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
