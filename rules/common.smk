@@ -71,7 +71,9 @@ def volume(path):
 @cache
 def code(script, method=None):
     """Digest of a script and of all of the package that it uses."""
-    return digest(ROOT / "scripts" / f"{script}.py", method=method and method.split("@")[0])
+    return digest(
+        ROOT / "scripts" / f"{script}.py", method=method and method.split("@")[0]
+    )
 
 
 @cache
@@ -119,7 +121,9 @@ def image_volume(sample, image):
 def images(sample):
     """All images of a sample that are segmented and measured, the truth aside."""
     shown = METHODS if SAMPLE[sample].role == "test" else list(STUDY.judge_training)
-    return [f"level{level}/{method}" for level in LEVELS for method in ["input", *shown]]
+    return [
+        f"level{level}/{method}" for level in LEVELS for method in ["input", *shown]
+    ]
 
 
 def split_image(image):
@@ -166,6 +170,116 @@ def print_logs_of_failed_jobs(log):
             if path in shown or not path.exists():
                 continue
             shown.add(path)
-            last = [entry for entry in path.read_text().splitlines() if " error: " in entry]
+            last = [
+                entry for entry in path.read_text().splitlines() if " error: " in entry
+            ]
             if last:
-                print(f"\n{last[-1].split(' error: ', 1)[1]}\n  (log: {path})", file=sys.stderr)
+                print(
+                    f"\n{last[-1].split(' error: ', 1)[1]}\n  (log: {path})",
+                    file=sys.stderr,
+                )
+
+
+# simulate -----------------------------------------------------------------------------------
+
+
+def foam_cfg(*keys):
+    """These keys of the study's foam section; the voxel size as a number and its unit."""
+    values = STUDY.foam.model_dump(mode="json")
+    (values["voxel_size"], *_), values["unit"] = parse_voxel_size(STUDY.foam.voxel_size)
+    values["views"] = STUDY.foam.truth_views * STUDY.foam.size
+    return {key: values[key] for key in keys}
+
+
+# ingest -------------------------------------------------------------------------------------
+
+
+def raw_files(sample):
+    """The files of a sample, so that a changed slice reruns this sample alone."""
+    path = Path(SAMPLE[sample].path)
+    if path.is_dir() and not path.name.endswith(".zarr"):
+        return sorted(str(file) for file in path.iterdir() if file.is_file())
+    if path.is_dir():
+        return sorted(str(file) for file in path.rglob("*") if file.is_file())
+    file = str(path).split(".h5:")[0] + (".h5" if ".h5:" in str(path) else "")
+    beside = [f"{file}.yaml", f"{file}.json"]
+    return [file, *(extra for extra in beside if Path(extra).exists())]
+
+
+# predict ------------------------------------------------------------------------------------
+
+
+def predict_inputs(w):
+    files = {"low": low(w.sample, w.level)}
+    if learned(w.method):
+        files["model"] = results(f"train/{w.method}/level{w.level}/model.safetensors")
+        files["card"] = results(f"train/{w.method}/level{w.level}/model.json")
+    return files
+
+
+def predict_method(w):
+    # Where grids differ, the unrestored input is shown by repeating its voxels.
+    return "nearest" if w.method == "input" else w.method
+
+
+# segment ------------------------------------------------------------------------------------
+
+
+def wants_nlm(image):
+    """Whether the image's method asks for non-local means before the threshold."""
+    method = split_image(image)[1]
+    return bool(STUDY.methods.get(method, {}).get("nlm_before_threshold", False))
+
+
+# measure ------------------------------------------------------------------------------------
+
+
+def true_labels(sample):
+    """The pores that are there: exact spheres; for an imported volume its own segmentation."""
+    return volume(
+        f"simulate/{sample}/exact_labels" if SIMULATED else f"segment/{sample}/truth"
+    )
+
+
+def measured(sample, image):
+    """The tables of one image that are gathered for the study."""
+    file = lambda name: results(f"measure/{sample}/{image}/{name}.tsv")
+    found = {
+        "tables": [file("segment"), file("census")],
+        "pores": [file("pores")],
+        "status": [file("status")],
+    }
+    if image != "truth":
+        found["tables"] += [file("quality"), file("resolution")]
+        found["curves"] = [file("curve")]
+    if STUDY.measure.pore_space:
+        found["tables"] += [file("pore_space")]
+        found["spaces"] = [file("pore_space_curve")]
+    return found
+
+
+def study_files(name):
+    """The files of that name of all images."""
+    return [table for key in MEASURED for table in measured(*key).get(name, [])]
+
+
+# report -------------------------------------------------------------------------------------
+
+
+def page_files(sample):
+    """Volumes, maps, labels and fates of a sample's images, each in the order of `page_keys`."""
+    shown = IMAGES[sample]
+    both = ["truth", *shown]
+    return {
+        "volumes": [image_volume(sample, image) for image in both],
+        "labels": [
+            true_labels(sample),
+            *(volume(f"segment/{sample}/{image}") for image in shown),
+        ],
+        "maps": [volume(f"measure/{sample}/{image}/ms_ssim") for image in shown],
+        "statuses": [results(f"measure/{sample}/{image}/status.tsv") for image in both],
+    }
+
+
+def page_keys(sample):
+    return [list(split_image(image)) for image in ["truth", *IMAGES[sample]]]

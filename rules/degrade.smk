@@ -15,6 +15,8 @@ rule degrade:
         logs("degrade/{sample}/level{level}"),
     benchmark:
         records("degrade/{sample}/level{level}")
+    conda:
+        ENVIRONMENT
     threads: 2
     params:
         cfg=lambda w: {
@@ -25,8 +27,6 @@ rule degrade:
             "seed": seed_of(w.sample, "degrade", w.level),
         },
         code=code("degrade"),
-    conda:
-        ENVIRONMENT
     message:
         "{wildcards.sample}: degrade to level {wildcards.level}"
     script:

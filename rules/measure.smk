@@ -5,29 +5,6 @@ Makes  measure/{sample}/{image}/*.tsv, ms_ssim.ome.zarr; metrics.tsv, pores.tsv,
        curves.tsv, pore_space.tsv
 """
 
-
-def true_labels(sample):
-    """The pores that are there: exact spheres; for an imported volume its own segmentation."""
-    return volume(f"simulate/{sample}/exact_labels" if SIMULATED else f"segment/{sample}/truth")
-
-
-def measured(sample, image):
-    """The tables of one image that are gathered for the study."""
-    file = lambda name: results(f"measure/{sample}/{image}/{name}.tsv")
-    found = {
-        "tables": [file("segment"), file("census")],
-        "pores": [file("pores")],
-        "status": [file("status")],
-    }
-    if image != "truth":
-        found["tables"] += [file("quality"), file("resolution")]
-        found["curves"] = [file("curve")]
-    if STUDY.measure.pore_space:
-        found["tables"] += [file("pore_space")]
-        found["spaces"] = [file("pore_space_curve")]
-    return found
-
-
 MEASURED = [(sample, image) for sample in SHOWN for image in ["truth", *IMAGES[sample]]]
 
 
@@ -43,12 +20,12 @@ rule quality:
         logs("measure/{sample}/{image}/quality"),
     benchmark:
         records("measure/{sample}/{image}/quality")
+    conda:
+        ENVIRONMENT
     threads: 2
     params:
         cfg={"mask_radius": mask_radius(), "data_range": STUDY.measure.data_range},
         code=code("quality"),
-    conda:
-        ENVIRONMENT
     message:
         "{wildcards.sample}: quality of {wildcards.image}"
     script:
@@ -67,12 +44,12 @@ rule resolution:
         logs("measure/{sample}/{image}/resolution"),
     benchmark:
         records("measure/{sample}/{image}/resolution")
+    conda:
+        ENVIRONMENT
     threads: 2
     params:
         cfg={"mask_radius": mask_radius()},
         code=code("resolution"),
-    conda:
-        ENVIRONMENT
     message:
         "{wildcards.sample}: resolution of {wildcards.image}"
     script:
@@ -93,6 +70,8 @@ rule census:
         logs("measure/{sample}/{image}/census"),
     benchmark:
         records("measure/{sample}/{image}/census")
+    conda:
+        ENVIRONMENT
     threads: 2
     params:
         cfg={
@@ -102,8 +81,6 @@ rule census:
             "mask_radius": mask_radius(1),
         },
         code=code("census"),
-    conda:
-        ENVIRONMENT
     message:
         "{wildcards.sample}: pores of {wildcards.image}"
     script:
@@ -121,23 +98,18 @@ rule pore_space:
         logs("measure/{sample}/{image}/pore_space"),
     benchmark:
         records("measure/{sample}/{image}/pore_space")
+    conda:
+        ENVIRONMENT
     params:
         cfg={
             "pores": "labels" if STUDY.segment.objects == "dark" else "background",
             "mask_radius": mask_radius(1),
         },
         code=code("pore_space"),
-    conda:
-        ENVIRONMENT
     message:
         "{wildcards.sample}: pore space of {wildcards.image}"
     script:
         "../scripts/pore_space.py"
-
-
-def study_files(name):
-    """The files of that name of all images."""
-    return [table for key in MEASURED for table in measured(*key).get(name, [])]
 
 
 rule metrics:
@@ -155,6 +127,8 @@ rule metrics:
         spaces=results("pore_space.tsv"),
     log:
         logs("metrics"),
+    conda:
+        ENVIRONMENT
     params:
         cfg={
             "study": STUDY.study,
@@ -164,7 +138,8 @@ rule metrics:
                     "level": split_image(image)[0],
                     "method": split_image(image)[1],
                     "counts": {
-                        name: len(files) for name, files in measured(sample, image).items()
+                        name: len(files)
+                        for name, files in measured(sample, image).items()
                     },
                 }
                 for sample, image in MEASURED
@@ -172,8 +147,6 @@ rule metrics:
             "unseen": TEST,
         },
         code=code("metrics"),
-    conda:
-        ENVIRONMENT
     message:
         "Gather the tables of the study"
     script:

@@ -5,19 +5,6 @@ Makes  predict/{sample}/level{level}/{method}.ome.zarr
 """
 
 
-def predict_inputs(w):
-    files = {"low": low(w.sample, w.level)}
-    if learned(w.method):
-        files["model"] = results(f"train/{w.method}/level{w.level}/model.safetensors")
-        files["card"] = results(f"train/{w.method}/level{w.level}/model.json")
-    return files
-
-
-def predict_method(w):
-    # Where grids differ, the unrestored input is shown by repeating its voxels.
-    return "nearest" if w.method == "input" else w.method
-
-
 rule predict:
     """Restore one volume."""
     input:
@@ -28,6 +15,8 @@ rule predict:
         logs("predict/{sample}/level{level}/{method}"),
     benchmark:
         records("predict/{sample}/level{level}/{method}")
+    conda:
+        ENVIRONMENT
     threads: 2
     resources:
         gpu=lambda w: int(learned(w.method)),
@@ -39,8 +28,6 @@ rule predict:
             "scale": list(STUDY.scale),
         },
         code=lambda w: code("predict", predict_method(w)),
-    conda:
-        ENVIRONMENT
     message:
         "{wildcards.sample}: {wildcards.method} at level {wildcards.level}"
     script:

@@ -15,12 +15,12 @@ rule reconstruct:
         logs("reconstruct/{sample}/level{level}"),
     benchmark:
         records("reconstruct/{sample}/level{level}")
+    conda:
+        ENVIRONMENT
     threads: 2
     params:
         cfg=lambda w: foam_cfg("backend"),
         code=code("reconstruct"),
-    conda:
-        ENVIRONMENT
     message:
         "Foam {wildcards.sample}: FDK at level {wildcards.level}"
     script:
@@ -37,6 +37,8 @@ rule reconstruct_truth:
         logs("reconstruct/{sample}/truth"),
     benchmark:
         records("reconstruct/{sample}/truth")
+    conda:
+        ENVIRONMENT
     threads: 2
     params:
         cfg=lambda w: foam_cfg(
@@ -48,8 +50,6 @@ rule reconstruct_truth:
             "views",
         ),
         code=code("reconstruct_truth"),
-    conda:
-        ENVIRONMENT
     message:
         "Foam {wildcards.sample}: reference reconstruction"
     script:

@@ -37,35 +37,20 @@ REPORTED = {
 }
 
 
-def page_files(sample):
-    """Volumes, maps, labels and fates of a sample's images, each in the order of `page_keys`."""
-    shown = IMAGES[sample]
-    both = ["truth", *shown]
-    return {
-        "volumes": [image_volume(sample, image) for image in both],
-        "labels": [
-            true_labels(sample),
-            *(volume(f"segment/{sample}/{image}") for image in shown),
-        ],
-        "maps": [volume(f"measure/{sample}/{image}/ms_ssim") for image in shown],
-        "statuses": [results(f"measure/{sample}/{image}/status.tsv") for image in both],
-    }
-
-
-def page_keys(sample):
-    return [list(split_image(image)) for image in ["truth", *IMAGES[sample]]]
-
-
 STUDY_TABLES = {
     "metrics": results("metrics.tsv"),
     "pores": results("pores.tsv"),
     "curves": results("curves.tsv"),
     "spaces": results("pore_space.tsv"),
-    "histories": [results(f"train/{m}/level{level}/history.tsv") for m, level in TRAINED],
+    "histories": [
+        results(f"train/{m}/level{level}/history.tsv") for m, level in TRAINED
+    ],
 }
 
 FIGURES = [results(f"figures/{name}.png") for name in STUDY_FIGURES] + [
-    results(f"figures/{sample}/{name}.png") for sample in SHOWN for name in SAMPLE_FIGURES
+    results(f"figures/{sample}/{name}.png")
+    for sample in SHOWN
+    for name in SAMPLE_FIGURES
 ]
 PAGES = [results(f"report/{sample}.html") for sample in SHOWN]
 
@@ -86,6 +71,8 @@ rule figures:
         ),
     log:
         logs("figures"),
+    conda:
+        ENVIRONMENT
     params:
         cfg={
             "trained": TRAINED,
@@ -94,8 +81,6 @@ rule figures:
             **WORDS,
         },
         code=code("figures"),
-    conda:
-        ENVIRONMENT
     message:
         "Draw the study's figures"
     script:
@@ -119,6 +104,8 @@ rule sample_figures:
         ),
     log:
         logs("figures/{sample}"),
+    conda:
+        ENVIRONMENT
     params:
         cfg=lambda w: {
             "images": page_keys(w.sample),
@@ -126,8 +113,6 @@ rule sample_figures:
             "level_format": WORDS["level_format"],
         },
         code=code("sample_figures"),
-    conda:
-        ENVIRONMENT
     message:
         "{wildcards.sample}: draw its pictures"
     script:
@@ -151,17 +136,19 @@ rule report_sample:
         ),
     log:
         logs("report/{sample}"),
+    conda:
+        ENVIRONMENT
     params:
         cfg=lambda w: {
             "sample": w.sample,
             "images": page_keys(w.sample),
-            "provenance": {"sample": SAMPLE[w.sample].model_dump(mode="json", exclude_none=True)},
+            "provenance": {
+                "sample": SAMPLE[w.sample].model_dump(mode="json", exclude_none=True)
+            },
             **REPORTED,
             **WORDS,
         },
         code=code("report_sample"),
-    conda:
-        ENVIRONMENT
     message:
         "{wildcards.sample}: write its page"
     script:
@@ -183,6 +170,8 @@ rule report:
         ),
     log:
         logs("report"),
+    conda:
+        ENVIRONMENT
     params:
         cfg={
             "trained": TRAINED,
@@ -193,8 +182,6 @@ rule report:
             **WORDS,
         },
         code=code("report"),
-    conda:
-        ENVIRONMENT
     message:
         "Write the report"
     script:

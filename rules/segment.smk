@@ -5,12 +5,6 @@ Makes  segment/{sample}/{image}.ome.zarr, measure/{sample}/{image}/segment.tsv
 """
 
 
-def wants_nlm(image):
-    """Whether the image's method asks for non-local means before the threshold."""
-    method = split_image(image)[1]
-    return bool(STUDY.methods.get(method, {}).get("nlm_before_threshold", False))
-
-
 rule segment:
     """Label the objects of one image."""
     input:
@@ -22,6 +16,8 @@ rule segment:
         logs("segment/{sample}/{image}"),
     benchmark:
         records("segment/{sample}/{image}")
+    conda:
+        ENVIRONMENT
     threads: 2
     params:
         cfg=lambda w: STUDY.segment.model_dump(mode="json")
@@ -31,8 +27,6 @@ rule segment:
             "mask_radius": mask_radius(1),
         },
         code=code("segment"),
-    conda:
-        ENVIRONMENT
     message:
         "{wildcards.sample}: segment {wildcards.image}"
     script:

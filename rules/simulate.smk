@@ -5,20 +5,14 @@ Makes  simulate/{sample}/spheres.tsv, exact.ome.zarr, exact_labels.ome.zarr, lev
 """
 
 
-def foam_cfg(*keys):
-    """These keys of the study's foam section; the voxel size as a number and its unit."""
-    values = STUDY.foam.model_dump(mode="json")
-    (values["voxel_size"], *_), values["unit"] = parse_voxel_size(STUDY.foam.voxel_size)
-    values["views"] = STUDY.foam.truth_views * STUDY.foam.size
-    return {key: values[key] for key in keys}
-
-
 rule spheres:
     """Place the pores of a foam."""
     output:
         results("simulate/{sample}/spheres.tsv"),
     log:
         logs("simulate/{sample}/spheres"),
+    conda:
+        ENVIRONMENT
     params:
         cfg=lambda w: foam_cfg(
             "size",
@@ -31,8 +25,6 @@ rule spheres:
         )
         | {"seed": SAMPLE[w.sample].seed},
         code=code("spheres"),
-    conda:
-        ENVIRONMENT
     message:
         "Foam {wildcards.sample}: placing pores"
     script:
@@ -50,12 +42,12 @@ rule exact_truth:
         logs("simulate/{sample}/exact_truth"),
     benchmark:
         records("simulate/{sample}/exact_truth")
+    conda:
+        ENVIRONMENT
     threads: 2
     params:
         cfg=lambda w: foam_cfg("size", "cylinder_radius", "voxel_size", "unit"),
         code=code("exact_truth"),
-    conda:
-        ENVIRONMENT
     message:
         "Foam {wildcards.sample}: exact truth"
     script:
@@ -72,6 +64,8 @@ rule projections:
         logs("simulate/{sample}/level{level}"),
     benchmark:
         records("simulate/{sample}/level{level}")
+    conda:
+        ENVIRONMENT
     threads: 2
     params:
         cfg=lambda w: foam_cfg(
@@ -85,8 +79,6 @@ rule projections:
         )
         | {"level": float(w.level), "seed": seed_of(w.sample, "photons", w.level)},
         code=code("projections"),
-    conda:
-        ENVIRONMENT
     message:
         "Foam {wildcards.sample}: scan at level {wildcards.level}"
     script:

@@ -18,6 +18,8 @@ rule train:
         logs("train/{method}/level{level}"),
     benchmark:
         records("train/{method}/level{level}")
+    conda:
+        ENVIRONMENT
     threads: 2
     resources:
         gpu=1,
@@ -33,8 +35,6 @@ rule train:
             "checkpoints": results(f"train/{w.method}/level{w.level}/checkpoints"),
         },
         code=lambda w: code("train", w.method),
-    conda:
-        ENVIRONMENT
     message:
         "Train {wildcards.method} at level {wildcards.level}"
     script:
