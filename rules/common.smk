@@ -13,6 +13,7 @@ from snakemake.exceptions import WorkflowError
 
 from acuity.digest import digest
 from acuity.errors import AcuityError
+from acuity.formats.files import files_of
 from acuity.study import load_study, read_study
 from acuity.units import parse_voxel_size
 
@@ -196,14 +197,7 @@ def foam_cfg(*keys):
 
 def raw_files(sample):
     """The files of a sample, so that a changed slice reruns this sample alone."""
-    path = Path(SAMPLE[sample].path)
-    if path.is_dir() and not path.name.endswith(".zarr"):
-        return sorted(str(file) for file in path.iterdir() if file.is_file())
-    if path.is_dir():
-        return sorted(str(file) for file in path.rglob("*") if file.is_file())
-    file = str(path).split(".h5:")[0] + (".h5" if ".h5:" in str(path) else "")
-    beside = [f"{file}.yaml", f"{file}.json"]
-    return [file, *(extra for extra in beside if Path(extra).exists())]
+    return [str(file) for file in files_of(SAMPLE[sample].path)]
 
 
 # predict ------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from acuity.errors import AcuityError
+from acuity.formats.files import files_of
 from acuity.methods.base import Section, known, load, setting
 from acuity.units import parse_voxel_size
 
@@ -395,10 +396,10 @@ def _read_samples(study, path):
                     f"{where}: sample {sample.sample!r} needs a path and no seed, since the study imports volumes"
                 )
             file = path.parent / sample.path
-            if not Path(
-                str(file).split(".h5:")[0] + (".h5" if ".h5:" in str(file) else "")
-            ).exists():
-                raise AcuityError(f"{where}: sample {sample.sample!r}: no file or folder at {file}")
+            try:
+                files_of(str(file))
+            except AcuityError as error:
+                raise AcuityError(f"{where}: sample {sample.sample!r}: {error}") from None
             sample = sample.model_copy(update={"path": str(file)})
         samples.append(sample)
     names = [sample.sample for sample in samples]

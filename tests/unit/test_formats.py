@@ -17,7 +17,7 @@ from zarr.storage import LocalStore
 from acuity.errors import AcuityError
 from acuity.formats import export as export_module
 from acuity.formats.export import export
-from acuity.formats.hdf5 import split_name
+from acuity.formats.files import split_name
 from acuity.formats.read import parse_region, read_volume
 from acuity.formats.tiff_folder import natural_key
 from acuity.volume import DTYPES, Grid, Volume, open_volume, write_volume

@@ -1,6 +1,5 @@
 """HDF5: one three-dimensional dataset of a file."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -8,18 +7,12 @@ import h5py
 import numpy as np
 
 from acuity.errors import AcuityError
+from acuity.formats.files import HDF5_SUFFIXES
 from acuity.formats.source import Source, close_with
 from acuity.units import known, parse_voxel_size
 from acuity.volume import Box, LazyArray, error_reason
 
-SUFFIXES = (".h5", ".hdf5", ".hdf", ".he5", ".nxs")
-_NAMED = re.compile(rf"(?i)(.+({'|'.join(map(re.escape, SUFFIXES))})):(.+)")
-
-
-def split_name(path: str) -> tuple[str, str | None]:
-    """Split ``file.h5:/path/to/data`` into the file and the dataset, None where none is named."""
-    match = _NAMED.fullmatch(path)
-    return (match.group(1), match.group(3)) if match else (path, None)
+SUFFIXES = HDF5_SUFFIXES
 
 
 class DatasetArray(LazyArray):

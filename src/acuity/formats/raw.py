@@ -10,12 +10,12 @@ import numpy as np
 import yaml
 
 from acuity.errors import AcuityError
+from acuity.formats.files import RAW_SUFFIXES, find_sidecar
 from acuity.formats.source import FlatArray, Source
 from acuity.units import check_spacing, parse_voxel_size
 from acuity.volume import error_reason
 
-SUFFIXES = (".raw", ".bin", ".dat", ".vol", ".img")
-SIDECARS = (".yaml", ".yml", ".json")
+SUFFIXES = RAW_SUFFIXES
 _KEYS = ("shape", "dtype", "byte_order", "voxel_size", "unit", "offset", "intensity")
 _REQUIRED = ("shape", "dtype")
 _TYPES = tuple(["uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64"])
@@ -78,25 +78,6 @@ def read(path: Path) -> Source:
             hint = f"a voxel_size of {size} without a unit"
     data = FlatArray(path, dtype, offset, tuple(shape))
     return Source(data, "raw", spacing, unit, hint=hint, intensity=str(said.get("intensity", "")))
-
-
-def find_sidecar(path: Path) -> Path:
-    """Find the sidecar of a raw file.
-
-    Raises
-    ------
-    AcuityError
-        If there is none, or more than one.
-    """
-    names = [path.with_name(path.name + end) for end in SIDECARS]
-    names += [path.with_suffix(end) for end in SIDECARS]
-    found = [name for name in names if name.is_file()]
-    if len(found) != 1:
-        raise AcuityError(
-            f"{path}: found {len(found)} sidecar files, allowed is one of {names[0].name} and "
-            f"{names[2].name} beside it, with shape, dtype, byte_order and voxel_size."
-        )
-    return found[0]
 
 
 def _load(sidecar: Path) -> dict[str, Any]:

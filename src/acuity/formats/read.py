@@ -7,6 +7,7 @@ from pathlib import Path
 
 from acuity.errors import AcuityError
 from acuity.formats import hdf5, mrc, omezarr, raw, tiff, tiff_folder
+from acuity.formats.files import split_name
 from acuity.formats.source import GuardedArray, Source
 from acuity.units import canonical, convert, parse_voxel_size
 from acuity.volume import Grid, Volume
@@ -46,7 +47,7 @@ def read_volume(
         If the file is missing, cut short, of another format, in colour, has no voxel size, or the
         region lies outside it.
     """
-    file, dataset = hdf5.split_name(os.fspath(path))
+    file, dataset = split_name(os.fspath(path))
     file = Path(file)
     source = _open(file, dataset)
     name = file.parent.name if file.name == "zarr.json" else file.name

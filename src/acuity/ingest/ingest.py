@@ -7,12 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from acuity.errors import AcuityError
-from acuity.formats.hdf5 import split_name
-from acuity.formats.raw import SUFFIXES as RAW_SUFFIXES
-from acuity.formats.raw import find_sidecar
+from acuity.formats.files import files_of
 from acuity.formats.read import read_volume
-from acuity.formats.tiff_folder import natural_key
-from acuity.volume import VolumeWriter, check_finite, slabs, store_path
+from acuity.volume import VolumeWriter, check_finite, slabs
 
 
 def ingest(
@@ -46,9 +43,8 @@ def ingest(
         is left at `output` then.
     """
     volume = read_volume(path, voxel_size, region)
-    source = Path(split_name(os.fspath(path))[0])
     provenance = [*volume.provenance]
-    provenance[-1] = {**provenance[-1], "sha256": source_digest(source)}
+    provenance[-1] = {**provenance[-1], "sha256": source_digest(path)}
     low, high = np.inf, -np.inf
     with VolumeWriter(
         output,
@@ -68,27 +64,21 @@ def ingest(
             )
 
 
-def source_digest(path: Path) -> str:
-    """Give the SHA-256 of a file, or of the names and contents of the files of a folder.
+def source_digest(path: str | os.PathLike) -> str:
+    """Give the SHA-256 of the names and contents of the files that make up an input.
 
     Parameters
     ----------
-    path : pathlib.Path
+    path : path
         File or folder; the sidecar of a raw file counts too.
     """
-    path = store_path(path)
-    if path.is_dir():
-        files = [file for file in path.rglob("*") if file.is_file()]
-        files.sort(key=lambda file: natural_key(file.relative_to(path).as_posix()))
-        whole = hashlib.sha256()
-        for file in files:
-            whole.update(file.relative_to(path).as_posix().encode() + b"\0")
-            whole.update(_file_digest(file))
-        return whole.hexdigest()
-    if path.suffix.lower() in RAW_SUFFIXES:
-        both = _file_digest(path) + _file_digest(find_sidecar(path))
-        return hashlib.sha256(both).hexdigest()
-    return _file_digest(path).hex()
+    files = files_of(os.fspath(path))
+    if len(files) == 1:
+        return _file_digest(files[0]).hex()
+    whole = hashlib.sha256()
+    for file in files:
+        whole.update(os.path.relpath(file, files[0].parent).encode() + b"\0" + _file_digest(file))
+    return whole.hexdigest()
 
 
 def _file_digest(path: Path) -> bytes:

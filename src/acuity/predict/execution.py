@@ -14,7 +14,7 @@ from acuity.errors import AcuityError
 logger = logging.getLogger("acuity.predict")
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-DEFAULT = {"device": "cpu", "precision": "float32", "layout": "contiguous"}
+DEFAULT = {"device": "cpu", "precision": "float32", "layout": "channels_last"}
 
 
 def choose_device(wanted):

@@ -18,7 +18,7 @@ from acuity.volume import VolumeWriter, open_volume
 
 logger = logging.getLogger("acuity.predict")
 
-AHEAD = 2  # blocks that are read, and written, while the method works
+AHEAD = 1  # blocks that are read, and written, while the method works
 
 
 def predict(
@@ -258,7 +258,8 @@ class Plan:
         frame = self.frame(region)
         nz = self.shape[0]
         if self.method.stack:
-            return [(slice(z, min(z + 16, nz)), *frame) for z in range(0, nz, 16)]
+            # Half a chunk deep: reading chunks twice costs little, holding them costs memory.
+            return [(slice(z, min(z + 8, nz)), *frame) for z in range(0, nz, 8)]
         halo = self.method.halo[0]
         return [
             (slice(max(0, z - halo), min(nz, z + self.depth + halo)), *frame)
@@ -336,16 +337,16 @@ class Plan:
         depth, step, nz = self.method.depth, self.method.spacing, self.shape[0]
         _, fy, fx = self.method.scale
         plane = ((region[0].stop - region[0].start) * fy, (region[1].stop - region[1].start) * fx)
-        window = np.empty((0, *(f.stop - f.start for f in frame)), np.float32)
         sums = np.zeros((depth, *plane), np.float32)
         counts = np.zeros(depth, np.float32)
-        start = 0
+        # Slices of the input that are still needed; a block is freed with its last slice.
+        window = deque()
         reads = iter(reads)
         for first in range(nz - depth + 1):
-            while start + len(window) < first + depth:
-                window = np.concatenate([window[first - start :], next(reads)])
-                start = first
-            stack = window[first - start : first - start + depth : step]
+            while len(window) < depth:
+                window.extend(next(reads))
+            stack = np.stack([window[n] for n in range(0, depth, step)])
+            window.popleft()
             sums[::step] += self._plane(stack, region, frame, tiles, run)
             counts[::step] += 1
             ended = depth if first == nz - depth else 1
@@ -368,16 +369,22 @@ def _ahead(reader, boxes, source):
 
 def _depths(blocks, depth, count):
     """Put blocks of slices together into slabs that start at multiples of a depth."""
-    z0, kept, have = 0, [], 0
+    z0, slab, have = 0, None, 0
     for block in blocks:
         while len(block):
-            want = min(depth, count - z0) - have
-            kept.append(block[:want])
-            have += len(kept[-1])
-            block = block[want:]
-            if have == min(depth, count - z0):
-                yield z0, kept[0] if len(kept) == 1 else np.concatenate(kept)
-                z0, kept, have = z0 + have, [], 0
+            want = min(depth, count - z0)
+            if have == 0 and len(block) >= want:
+                yield z0, block[:want]
+                z0, block = z0 + want, block[want:]
+                continue
+            if slab is None:
+                slab = np.empty((want, *block.shape[1:]), np.float32)
+            part = block[: want - have]
+            slab[have : have + len(part)] = part
+            have, block = have + len(part), block[len(part) :]
+            if have == want:
+                yield z0, slab
+                z0, slab, have = z0 + want, None, 0
 
 
 def _write(writer, z0, block, region, scale):

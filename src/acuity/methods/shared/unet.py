@@ -93,8 +93,9 @@ class UNet(nn.Module):
         kept = []
         for n, convolutions in enumerate(self.down):
             x = convolutions(self.pool(x) if n else x)
-            kept.append(x)
+            if n < len(self.grow):
+                kept.append(x)
         for n in reversed(range(len(self.grow))):
-            x = self.up[n](torch.cat([self.grow[n](x), kept[n]], dim=1))
+            x = self.up[n](torch.cat([self.grow[n](x), kept.pop()], dim=1))
         x = self.last(self.extra(x))[..., :height, :width]
         return image + x if self.skip else x
