@@ -4,7 +4,9 @@ Needs  the study file and its sample sheet
 Makes  paths, inputs and the `cfg` of each rule
 """
 
+import re
 import sys
+import zlib
 from functools import cache
 from pathlib import Path
 
@@ -46,7 +48,7 @@ ENVIRONMENT = "../envs/acuity.yaml"
 
 
 wildcard_constraints:
-    sample=r"[A-Za-z0-9][A-Za-z0-9._-]*",
+    sample="|".join(re.escape(name) for name in SAMPLE),
     level=r"[0-9]+(\.[0-9]+)?",
     method=r"[a-z][a-z0-9_]*(@[a-z0-9_]+)?",
     image=r"truth|level[0-9.]+/[a-z0-9_@]+",
@@ -155,8 +157,6 @@ def mask_radius(margin=0):
 
 def seed_of(sample, *parts):
     """A seed that differs by sample and by what it is for, and by nothing else."""
-    import zlib
-
     return zlib.crc32("/".join([str(STUDY.seed), sample, *map(str, parts)]).encode())
 
 

@@ -450,32 +450,43 @@ def test_folded_batch_normalisation_gives_the_same(tmp_path):
 
 
 MEMORY = """
-import resource, sys
+import re, sys
 from acuity.methods.base import load
 sys.path.insert(0, {tests!r})
 from test_predict import ready
 from acuity.predict.predict import restore
 from acuity.volume import open_volume
-method, run = ready("deepnet", {{"convolutions": 1}})
+method, run = ready("deepnet", {{"features": 8, "convolutions": 1}})
 restore(open_volume({low!r}), {out!r}, method, run, name="low")
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+# Of this process alone: getrusage would count what its parent held when it was started.
+print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
 """
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_peak_memory_does_not_grow_with_the_volume(tmp_path):
-    """From one full shard an axis (32, 512, 512) to eight times as much: within 10 %."""
+    """Once reader, network and writer all have a block in hand, memory stays as it is.
+
+    A volume of one shard never fills that pipeline: it has nothing to read or write meanwhile.
+    """
     peaks = []
-    for shape in ((32, 512, 512), (64, 1024, 1024)):
+    for shape in ((32, 512, 512), (64, 1024, 520), (96, 1600, 520)):
         low = stored(tmp_path, noise(shape), f"low{shape[0]}")
         code = MEMORY.format(
             tests=os.path.dirname(__file__), low=str(low), out=str(tmp_path / "out.ome.zarr")
         )
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=environment,
         )
         peaks.append(int(done.stdout))
-    assert peaks[1] < 1.1 * peaks[0], peaks
+    assert peaks[1] < 1.35 * peaks[0], peaks
+    assert peaks[2] < 1.15 * peaks[1], peaks
 
 
 def test_every_learned_method_declares_what_the_engine_needs():
