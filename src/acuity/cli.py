@@ -1,4 +1,4 @@
-"""Command line: check a study, print its schema, export a volume.
+"""Command line: check a study, print its schema or figures, export a volume.
 
 The pipeline itself is run by ``snakemake --configfile STUDY.yaml``.
 """
@@ -43,6 +43,12 @@ def _parser():
     schema = commands.add_parser("schema", help="print the JSON schema of a study file")
     schema.set_defaults(run=_schema)
 
+    summary = commands.add_parser("summary", help="print a study's figures as a table")
+    summary.add_argument("metrics", help="results/STUDY/metrics.tsv")
+    summary.add_argument("--sample", default="unseen", help="one sample; default: all unseen ones")
+    summary.add_argument("--by-size", metavar="METRIC", help="one metric by size class")
+    summary.set_defaults(run=_summary)
+
     export = commands.add_parser("export", help="write a volume as TIFF, OME-TIFF or OME-Zarr 0.4")
     export.add_argument("volume", help="a volume of the pipeline (NAME.ome.zarr)")
     export.add_argument("output", help="NAME.tif, NAME.ome.tif or NAME.zarr")
@@ -67,6 +73,12 @@ def _schema(options):
     from acuity.study import schema
 
     print(json.dumps(schema(), indent=2))
+
+
+def _summary(options):
+    from acuity.measure.summary import summary
+
+    print(summary(options.metrics, sample=options.sample, by_size=options.by_size))
 
 
 def _export(options):

@@ -170,6 +170,7 @@ class Runner:
     def forward(self, batch):
         """Run the network on a prepared batch and give back the intensities."""
         with torch.inference_mode():
-            out = self.network(batch)[0]
-            out = out if self.stacked else out[0]
-            return out.float() * self.target["std"] + self.target["mean"]
+            out = self.network(batch)
+            out = out[0] if self.stacked else out[0, 0]
+            out = out.to(torch.float32, memory_format=torch.contiguous_format)
+            return out.mul_(self.target["std"]).add_(self.target["mean"])

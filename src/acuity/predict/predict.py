@@ -347,12 +347,15 @@ class Plan:
                 window.extend(next(reads))
             stack = np.stack([window[n] for n in range(0, depth, step)])
             window.popleft()
-            sums[::step] += self._plane(stack, region, frame, tiles, run)
-            counts[::step] += 1
-            ended = depth if first == nz - depth else 1
-            yield sums[:ended] / counts[:ended, None, None]
-            sums[:-1], counts[:-1] = sums[1:], counts[1:]
-            sums[-1], counts[-1] = 0, 0
+            restored = self._plane(stack, region, frame, tiles, run)
+            for n in range(self.method.stack):
+                place = (first + n * step) % depth  # sums are a ring along z
+                sums[place] += restored[n]
+                counts[place] += 1
+            for z in range(first, nz if first == nz - depth else first + 1):
+                place = z % depth
+                yield (sums[place] / counts[place])[None]
+                sums[place], counts[place] = 0, 0
 
 
 def _ahead(reader, boxes, source):

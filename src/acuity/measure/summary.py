@@ -1,0 +1,82 @@
+"""The figures of a study in one Markdown table, for a terminal or a page."""
+
+from acuity.errors import AcuityError
+from acuity.measure.collect import POOLED
+from acuity.tables import read_table
+
+# Metric, heading, digits, and whether its 95 % interval is shown.
+SHOWN = (
+    ("psnr", "PSNR (dB)", 2, False),
+    ("ssim", "SSIM", 3, False),
+    ("ms_ssim_matlab", "MS-SSIM", 3, False),
+    ("pores_found_ratio", "found ratio", 3, False),
+    ("pore_recall", "recall (95 %)", 3, True),
+    ("pore_precision", "precision (95 %)", 3, True),
+    ("pore_f1", "F1", 3, False),
+    ("porosity_error", "porosity error", 3, False),
+    ("sphericity_mesh", "sphericity", 4, False),
+    ("resolution_fwhm", "FWHM", 2, False),
+)
+
+
+def summary(path, *, sample=POOLED, by_size=None):
+    """Summarise metrics.tsv.
+
+    Parameters
+    ----------
+    path : path
+        ``metrics.tsv`` of a study.
+    sample : str
+        Sample to show; by default the unseen ones, pooled.
+    by_size : str, optional
+        Show this one metric by size class instead.
+
+    Returns
+    -------
+    str
+        A Markdown table, one row a level and method.
+
+    Raises
+    ------
+    AcuityError
+        If the sample or the metric is not in the table.
+    """
+    metrics = read_table(path, dtype={"variant": str, "subset": str})
+    metrics = metrics[metrics["sample"].astype(str) == sample]
+    # The truth has no level, and NaN is no key.
+    metrics = metrics.assign(level=metrics["level"].fillna(0))
+    if metrics.empty:
+        raise AcuityError(f"{path}: no figures of sample {sample!r}")
+    if by_size is not None:
+        rows = metrics[(metrics["metric"] == by_size) & (metrics["subset"] != "all")]
+        if rows.empty:
+            raise AcuityError(f"{path}: metric {by_size!r} is not given by size class")
+        order = sorted(rows["subset"].unique(), key=lambda name: float(name.split("-")[0]))
+        columns = [(name, name) for name in order]
+        cells = {
+            (row.level, row.method, row.subset): f"{row.value:.3f} ({row.n:.0f})"
+            for row in rows.itertuples()
+        }
+    else:
+        rows = metrics[metrics["subset"] == "all"]
+        columns = [(metric, heading) for metric, heading, _, _ in SHOWN]
+        style = {metric: (digits, interval) for metric, _, digits, interval in SHOWN}
+        cells = {
+            (row.level, row.method, row.metric): _cell(row, *style[row.metric])
+            for row in rows.itertuples()
+            if row.metric in style
+        }
+    lines = [["level", "method", *(heading for _, heading in columns)]]
+    lines.append(["---"] * len(lines[0]))
+    images = rows[["level", "method"]].drop_duplicates().sort_values("level", kind="stable")
+    for level, method in images.itertuples(index=False):
+        named = f"{level:g}" if level else ""
+        lines.append([named, method, *(cells.get((level, method, key), "") for key, _ in columns)])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(row, digits, interval):
+    text = f"{row.value:.{digits}f}"
+    if interval and row.low == row.low:
+        text += f" ({row.low:.{digits}f}-{row.high:.{digits}f})"
+    return text
