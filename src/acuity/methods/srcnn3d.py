@@ -23,7 +23,7 @@ class SrcnnSettings(LearnedSettings):
         "How the network is trained",
     )
     predict: PredictSettings = setting(
-        PredictSettings(tile=(32, 128, 128)), "How volumes are restored"
+        PredictSettings(tile=(44, 140, 140)), "How volumes are restored"
     )
 
 
