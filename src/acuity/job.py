@@ -66,7 +66,9 @@ def _configure(path):
     handlers = [logging.StreamHandler(sys.stderr)]
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handlers.append(logging.FileHandler(path, mode="w", encoding="utf-8"))
+        path.write_text("", encoding="utf-8")
+        # Appending, so that a traceback that is written beside it is not overwritten.
+        handlers.append(logging.FileHandler(path, mode="a", encoding="utf-8"))
     for handler in handlers:
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
     logger.handlers = handlers

@@ -44,7 +44,7 @@ def summary(path, *, sample=POOLED, by_size=None):
     metrics = read_table(path, dtype={"variant": str, "subset": str})
     metrics = metrics[metrics["sample"].astype(str) == sample]
     # The truth has no level, and NaN is no key.
-    metrics = metrics.assign(level=metrics["level"].fillna(0))
+    metrics = metrics.assign(level=metrics["level"].fillna(0), method=_names(metrics))
     if metrics.empty:
         raise AcuityError(f"{path}: no figures of sample {sample!r}")
     if by_size is not None:
@@ -73,6 +73,12 @@ def summary(path, *, sample=POOLED, by_size=None):
         named = f"{level:g}" if level else ""
         lines.append([named, method, *(cells.get((level, method, key), "") for key, _ in columns)])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _names(metrics):
+    """NAME or NAME@VARIANT; the number of scales of MS-SSIM is no variant of the method."""
+    variants = metrics["variant"].fillna("").str.replace(r"(, )?\d+ scales?$", "", regex=True)
+    return metrics["method"] + ("@" + variants).where(variants != "", "")
 
 
 def _cell(row, digits, interval):

@@ -1,0 +1,173 @@
+"""Tables on disk, the study's gathered tables, and what stands around a script."""
+
+import errno
+import logging
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from acuity.errors import AcuityError
+from acuity.job import job, logger
+from acuity.measure.collect import COLUMNS, collect
+from acuity.measure.recovery import recover
+from acuity.measure.summary import summary
+from acuity.simulate.foam import exact_labels, foam
+from acuity.simulate.voxelise import voxelise
+from acuity.tables import read_stack, read_table, tidy, write_rows, write_table
+from acuity.volume import open_volume
+
+
+def test_round_trip(tmp_path):
+    table = pd.DataFrame({"a": [1, 2], "b": ["x", None], "c": [0.1, np.nan]})
+    write_table(table, tmp_path / "deep" / "t.tsv")
+    back = read_table(tmp_path / "deep" / "t.tsv")
+    assert back["a"].tolist() == [1, 2]
+    assert back["c"].isna().tolist() == [False, True]
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["t.tsv"]
+
+
+def test_failed_write_leaves_nothing(tmp_path):
+    class Broken:
+        def to_csv(self, path, **_):
+            path.write_text("half")
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    with pytest.raises(OSError, match="space"):
+        write_table(Broken(), tmp_path / "t.tsv")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_no_table(tmp_path):
+    with pytest.raises(AcuityError, match=r"none\.tsv: no such table"):
+        read_table(tmp_path / "none.tsv")
+    (tmp_path / "empty.tsv").write_text("")
+    with pytest.raises(AcuityError, match=r"empty\.tsv: not a tab-separated table"):
+        read_table(tmp_path / "empty.tsv")
+
+
+def test_tidy_and_stack(tmp_path):
+    write_rows(tidy({"a": 1, "b": None}, "x_"), tmp_path / "1.tsv")
+    write_rows(tidy({"a": 2}), tmp_path / "2.tsv")
+    both = read_stack([tmp_path / "1.tsv", tmp_path / "2.tsv"], [{"k": "p"}, {"k": "q"}])
+    assert both["metric"].tolist() == ["x_a", "a"]
+    assert both["k"].tolist() == ["p", "q"]
+
+
+def image(sample, method, level, value, found):
+    """Tables of one image with one pore, found or missed."""
+    truth = np.zeros((12, 12, 12), np.uint32)
+    truth[3:8, 3:8, 3:8] = 1
+    rows, status = recover(truth if found else 0 * truth, truth, classes=(0, 5, 10))
+    table = pd.DataFrame(
+        [
+            {"metric": "psnr", "subset": "all", "value": value, "unit": "dB"},
+            {
+                "metric": "ms_ssim_wang",
+                "subset": "all",
+                "value": 0.5,
+                "unit": "",
+                "variant": "2 scales",
+            },
+        ]
+    )
+    return {
+        "sample": sample,
+        "method": method,
+        "level": level,
+        "tables": [table, pd.DataFrame(rows)],
+        "pores": pd.DataFrame({"label": [1]}),
+        "status": status,
+        "curves": pd.DataFrame({"sigma": [0.0], "mse": [1.0]}),
+    }
+
+
+def test_collect_pools_unseen_samples_only(tmp_path):
+    images = [
+        image("a", "deepnet", "3", 90.0, True),
+        image("b", "deepnet", "3", 20.0, True),
+        image("c", "deepnet", "3", 24.0, False),
+        image("b", "deepnet@wide", "3", 30.0, True),
+        image("b", "truth", None, 50.0, True),
+    ]
+    gathered = collect(images, study="s", unseen=["b", "c"])
+    metrics = gathered["metrics"]
+    assert list(metrics.columns) == COLUMNS
+    pooled = metrics[(metrics["sample"] == "unseen") & (metrics["method"] == "deepnet")]
+    plain = pooled[pooled["variant"] == ""]
+    psnr = plain[plain["metric"] == "psnr"].iloc[0]
+    assert psnr["value"] == 22
+    assert psnr["n"] == 2
+    assert psnr["low"] < 20 < 24 < psnr["high"]
+    recall = plain[(plain["metric"] == "pore_recall") & (plain["subset"] == "all")].iloc[0]
+    assert recall["value"] == 0.5
+    assert recall["n"] == 2
+    assert 0 < recall["low"] < 0.5 < recall["high"] < 1
+    wide = pooled[pooled["variant"].str.startswith("wide")]
+    assert set(wide["variant"]) == {"wide", "wide, 2 scales"}
+    assert len(gathered["pores"]) == 5
+    assert gathered["curves"]["level"].isna().sum() == 1
+    write_table(metrics, tmp_path / "metrics.tsv")
+    text = summary(tmp_path / "metrics.tsv")
+    assert "| 3 | deepnet | 22.00 |" in text
+    assert "| 3 | deepnet@wide | 30.00 |" in text
+    assert "|  | truth |" in text
+    with pytest.raises(AcuityError, match="nobody"):
+        summary(tmp_path / "metrics.tsv", sample="nobody")
+
+
+def test_collect_needs_images():
+    with pytest.raises(AcuityError, match="no image"):
+        collect([], study="s", unseen=[])
+
+
+def test_voxelise_writes_truth_on_the_grid_of_reconstructions(tmp_path):
+    spheres = foam(size=40, seed=1, diameter=(6, 14), small_below=8)
+    paths = tmp_path / "solid.ome.zarr", tmp_path / "labels.ome.zarr"
+    voxelise(spheres, *paths, size=40, cylinder_radius=0.45, voxel_size=2.0, unit="um")
+    solid, labels = map(open_volume, paths)
+    assert solid.grid == labels.grid
+    assert solid.grid.spacing == (2, 2, 2)
+    assert solid.grid.origin == (-39, -39, -39)
+    assert np.array_equal(labels.read(), exact_labels(spheres, size=40))
+    # A voxel whose centre lies in a pore is mostly not solid.
+    assert solid.read()[labels.read() > 0].mean() < 0.15
+
+
+@pytest.fixture
+def script(tmp_path):
+    before = list(logger.handlers), logger.level, logger.propagate
+    yield SimpleNamespace(rule="quality", log=[str(tmp_path / "logs" / "x.log")], threads=1)
+    for handler in logger.handlers:
+        handler.close()
+    logger.handlers, logger.level, logger.propagate = before
+    logging.captureWarnings(False)
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence", "traceback"),
+    [
+        (AcuityError("a.tif: slice 3 is blank"), "error: a.tif: slice 3 is blank", False),
+        (OSError(errno.ENOSPC, "No space", "out"), "disk full while writing out", False),
+        (MemoryError(), "out of memory", False),
+        (RuntimeError("boom\nmore"), "unexpected RuntimeError: boom", True),
+    ],
+)
+def test_errors_of_a_script(script, capsys, error, sentence, traceback):
+    with pytest.raises(SystemExit) as caught, job(script):
+        raise error
+    assert caught.value.code == 1
+    shown = capsys.readouterr().err
+    assert sentence in shown
+    assert "Traceback" not in shown
+    with open(script.log[0]) as file:
+        text = file.read()
+    assert sentence in text
+    assert ("Traceback" in text) == traceback
+
+
+def test_a_script_that_ends_well_says_nothing(script, capsys):
+    with job(script):
+        pass
+    assert capsys.readouterr().err == ""
