@@ -81,6 +81,10 @@ class Foam(Section):
             raise ValueError(
                 f"diameter {list(self.diameter)}: smallest and largest must satisfy 2 <= smallest < largest <= size ({self.size})"
             )
+        if not low <= self.small_below <= high:
+            raise ValueError(
+                f"small_below {self.small_below:g}: it must lie between the smallest and the largest diameter ({low:g} to {high:g})"
+            )
         return self
 
 
