@@ -24,7 +24,7 @@ def census(labels, truth, reference, *, objects="dark", size_bin, size_classes, 
     size_classes : sequence of float
         Edges of the size classes, in the volumes' unit.
     mask_radius : float, optional
-        Radius in voxels of the cylinder along z that is sample.
+        Radius in voxels of the cylinder along z of which the porosity is the share.
 
     Returns
     -------
@@ -45,9 +45,11 @@ def census(labels, truth, reference, *, objects="dark", size_bin, size_classes, 
         raise AcuityError(f"label volumes differ in shape: {sorted(shapes)}; they must be equal")
     unit, spacing = truth.grid.unit, truth.grid.spacing
     found, real = labels.read(), truth.read()
-    pores = pore_table(found, spacing, mask_radius=mask_radius)
-    real_pores = pore_table(real, spacing, mask_radius=mask_radius, shape=False)
-    counted = pore_table(reference.read(), spacing, mask_radius=mask_radius, shape=False)
+    # Edge objects are those that the volume's own faces cut. The wall of a foam cuts none, and an
+    # object that a blur has smeared against it is judged like any other.
+    pores = pore_table(found, spacing)
+    real_pores = pore_table(real, spacing, shape=False)
+    counted = pore_table(reference.read(), spacing, shape=False)
     rows = pore_rows(found, pores, unit=unit, mask_radius=mask_radius, bin_width=size_bin)
     rows = [row for row in rows if row["metric"] != "porosity"]
     share, real_share = porosity(found, mask_radius), porosity(real, mask_radius)
@@ -64,6 +66,5 @@ def census(labels, truth, reference, *, objects="dark", size_bin, size_classes, 
         classes=size_classes,
         table=pores,
         truth_table=real_pores,
-        mask_radius=mask_radius,
     )
     return rows + recovered, pores, status
