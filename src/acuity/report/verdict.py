@@ -156,7 +156,8 @@ def verdicts(metrics):
         Columns ``sample level method recall recall_low recall_high precision f1 found_ratio
         porosity_error sphericity_error psnr psnr_gain ssim ms_ssim fwhm floor grade best``. Errors
         are relative to the truth and signed; ``psnr_gain`` is against the unrestored input;
-        ``best`` marks the best restoration of a sample and level. NaN where not measured.
+        ``best`` marks the best restoration of a sample and level: the best grade, and among
+        equals the highest F1 (else SSIM, PSNR). NaN where not measured.
     """
     whole = metrics[metrics["subset"].isin(["all", ""]) & (metrics["method"] != "")]
     first = whole.drop_duplicates(["sample", "level", "method", "metric"])
@@ -211,6 +212,9 @@ def verdicts(metrics):
     table = pd.DataFrame(rows, columns=_COLUMNS)
     table["best"] = False
     for _, group in table[table["method"] != "input"].groupby(["sample", "level"]):
+        # A better grade comes first: pores that are found but far too large are no gain.
+        ranks = group["grade"].map(list(GRADES).index)
+        group = group[ranks == ranks.min()]
         for criterion in ("f1", "ssim", "psnr"):
             scores = group[criterion].dropna()
             if len(scores):
