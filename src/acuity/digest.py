@@ -21,7 +21,6 @@ _DISTRIBUTIONS = {
     "cc3d": "connected-components-3d",
     "itk": "itk-rtk",
     "skimage": "scikit-image",
-    "sklearn": "scikit-learn",
     "yaml": "pyyaml",
 }
 

@@ -1,0 +1,53 @@
+"""The house: pins, environments, documentation and layout agree."""
+
+import re
+import tomllib
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from tests.conftest import ROOT
+
+
+def pins():
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    found = dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    return {name.lower().replace("_", "-"): version for name, version in found.items()}
+
+
+def requirements():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    return [Requirement(text) for group in groups for text in group if "acuity[" not in text]
+
+
+@pytest.mark.parametrize("requirement", requirements(), ids=lambda requirement: requirement.name)
+def test_every_dependency_is_pinned_within_its_range(requirement):
+    version = pins()[requirement.name.lower()]
+    assert requirement.specifier.contains(Version(version), prereleases=True)
+
+
+@pytest.mark.parametrize("requirement", requirements(), ids=lambda requirement: requirement.name)
+def test_every_dependency_has_a_reason(requirement):
+    text = (ROOT / "docs" / "dependencies.md").read_text().lower()
+    assert requirement.name.lower() in text
+
+
+def test_conda_environment_uses_the_pins():
+    environment = yaml.safe_load((ROOT / "envs" / "acuity.yaml").read_text())
+    packages = next(entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
+    assert "--constraint ../constraints.txt" in packages
+
+
+def test_links_between_pages_lead_somewhere():
+    for page in [ROOT / "README.md", *ROOT.glob("docs/*.md"), ROOT / "config" / "README.md"]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_each_documentation_page_is_listed():
+    listed = (ROOT / "docs" / "README.md").read_text()
+    for page in ROOT.glob("docs/*.md"):
+        assert page.name == "README.md" or page.name in listed
