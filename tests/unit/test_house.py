@@ -37,7 +37,9 @@ def test_every_dependency_has_a_reason(requirement):
 
 def test_conda_environment_uses_the_pins():
     environment = yaml.safe_load((ROOT / "envs" / "acuity.yaml").read_text())
-    packages = next(entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
+    packages = next(
+        entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)
+    )
     assert "--constraint ../constraints.txt" in packages
 
 

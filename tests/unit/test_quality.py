@@ -114,7 +114,7 @@ def test_identity():
 def test_constant_offset_in_closed_form():
     truth = np.full((24, 24, 24), 2.0, np.float32)
     v = values(quality(truth + 0.5, truth, data_range=4.0)[0])
-    assert v["mse"] == pytest.approx(0.25)
+    assert v["mse"] == pytest.approx(0.25 / 16)  # in squared data ranges
     assert v["psnr"] == pytest.approx(10 * np.log10(16 / 0.25))
     c1 = 0.04**2
     assert v["ssim"] == pytest.approx((2 * 2.5 * 2 + c1) / (2.5**2 + 2**2 + c1), rel=1e-5)

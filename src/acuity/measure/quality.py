@@ -296,8 +296,8 @@ def quality(image, truth, *, mask_radius=None, data_range=None):
     -------
     (list of dict, numpy.ndarray)
         Rows with metric, subset, value, unit and, for multi-scale SSIM, variant (number of
-        scales): data_range, mse, psnr, ssim, ms_ssim_matlab, ms_ssim_wang, and ms_ssim_matlab_local, the
-        mean of the local map. Then that map, float32 (z, y, x), of the matlab weighting.
+        scales): data_range, mse (in squared data ranges), psnr, ssim, ms_ssim_matlab, ms_ssim_wang,
+        and ms_ssim_matlab_local, the mean of the local map. Then that map, float32 (z, y, x), of the matlab weighting.
 
     Raises
     ------
