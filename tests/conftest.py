@@ -28,6 +28,23 @@ TINY_FOAM = {
 TINY_SHEET = "sample\trole\tseed\na\ttrain\t1\nb\ttest\t2\n"
 
 
+_status = 0
+
+
+def pytest_sessionfinish(exitstatus):
+    global _status
+    _status = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure():
+    # ITK, VTK and torch in one process may crash while the interpreter tears them down, after all
+    # tests are done and reported; leave with pytest's own verdict before that.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(_status)
+
+
 class Workflow:
     """A copy of the workflow in a folder of its own."""
 

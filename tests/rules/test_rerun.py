@@ -188,12 +188,12 @@ def test_sample_seed_changed_reruns_that_sample(finished):
 
 
 def test_deleted_output_comes_back(finished):
-    path = finished.folder / "results/tiny/measure/b/level2/input/quality.tsv"
+    path = finished.folder / "results/tiny/report/b.html"
     saved = path.read_bytes()
     status = path.stat()
     path.unlink()
     try:
-        assert rerun(finished)["quality"] == 1
+        assert rerun(finished, "report") == {"report_sample": 1, "report": 1}
     finally:
         path.write_bytes(saved)
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
@@ -227,7 +227,7 @@ def test_killed_run_goes_on_and_ends_with_the_same_bytes(finished, tmp_path):
     running = copy.start("--configfile", study)
     wait_for(lambda: any((copy.folder / "results/tiny/segment").rglob("zarr.json")), running)
     os.killpg(running.pid, signal.SIGKILL)
-    running.wait()
+    running.communicate()
     assert not tables[0].exists()
     copy.run("--unlock", "--configfile", study)
     copy.run("--configfile", study)
