@@ -22,6 +22,7 @@ rule all:
         results("metrics.tsv"),
         results("pores.tsv"),
         results("report/index.html"),
+        lambda w: PAGES,
         lambda w: FIGURES,
 
 

@@ -193,7 +193,7 @@ def test_deleted_output_comes_back(finished):
     status = path.stat()
     path.unlink()
     try:
-        assert rerun(finished, "report") == {"report_sample": 1, "report": 1}
+        assert rerun(finished) == {"report_sample": 1, "report": 1}
     finally:
         path.write_bytes(saved)
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
