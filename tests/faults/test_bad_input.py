@@ -158,7 +158,7 @@ def test_no_gpu(workflow):
     settings = STUDY["methods"]["deepnet"]
     demanded = settings | {"train": settings["train"] | {"device": "cuda"}}
     study = STUDY | {"methods": {"deepnet": demanded}}
-    refused(workflow, study, sheet(whole(workflow.folder)), "cuda")
+    refused(workflow, study, sheet(whole(workflow.folder)), "cuda", target=["train_all"])
 
 
 @pytest.mark.parametrize("name", ["../up", "<script>", "a/b", ".hidden"])

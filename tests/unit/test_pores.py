@@ -193,6 +193,7 @@ def test_porosity_counts_only_the_mask():
     mask = np.hypot(*(np.mgrid[:41, :41] - 20.0)) <= 15
     assert porosity(labels, 15.0) == pytest.approx(500 / (10 * mask.sum()))
     assert porosity(labels) == pytest.approx(500 / labels.size)
+    assert porosity(labels, objects="bright") == pytest.approx(1 - 500 / labels.size)
     labels[:, 0, 0] = 1
     assert porosity(labels, 15.0) == pytest.approx(500 / (10 * mask.sum()))
 

@@ -38,7 +38,7 @@ def census(labels, truth, reference, *, objects="dark", size_bin, size_classes, 
     Raises
     ------
     AcuityError
-        If the volumes' shapes differ or the truth has no inner objects.
+        If the volumes' shapes differ.
     """
     shapes = {volume.grid.shape for volume in (labels, truth, reference)}
     if len(shapes) > 1:
@@ -50,13 +50,15 @@ def census(labels, truth, reference, *, objects="dark", size_bin, size_classes, 
     pores = pore_table(found, spacing)
     real_pores = pore_table(real, spacing, shape=False)
     counted = pore_table(reference.read(), spacing, shape=False)
-    rows = pore_rows(found, pores, unit=unit, mask_radius=mask_radius, bin_width=size_bin)
-    rows = [row for row in rows if row["metric"] != "porosity"]
-    share, real_share = porosity(found, mask_radius), porosity(real, mask_radius)
-    if objects == "bright":
-        share, real_share = 1 - share, 1 - real_share
-    for metric, value in (("porosity", share), ("porosity_error", share / real_share - 1)):
-        rows.append({"metric": metric, "subset": "all", "value": value, "unit": ""})
+    rows = pore_rows(
+        found,
+        pores,
+        unit=unit,
+        objects=objects,
+        mask_radius=mask_radius,
+        truth_porosity=porosity(real, mask_radius, objects=objects),
+        bin_width=size_bin,
+    )
     rows.append(found_ratio(pores, counted))
     recovered, status = recover(
         found,

@@ -88,11 +88,13 @@ def ratio_interval(part, whole):
     Returns
     -------
     dict
-        value, low, high, n (`whole`).
+        value, low, high, n (`whole`); NaN where the whole is nothing.
     """
+    if not whole:
+        return {"value": float("nan"), "low": float("nan"), "high": float("nan"), "n": 0}
     low, high = wilson(part, part + whole)
     return {
-        "value": part / whole if whole else float("nan"),
+        "value": part / whole,
         "low": low / (1 - low) if low < 1 else float("nan"),
         "high": high / (1 - high) if high < 1 else float("nan"),
         "n": int(whole),

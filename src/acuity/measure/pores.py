@@ -438,8 +438,8 @@ def pore_table(labels, spacing=(1.0, 1.0, 1.0), *, mask_radius=None, shape=True)
     return pd.DataFrame(table, columns=COLUMNS)
 
 
-def porosity(labels, mask_radius=None):
-    """Share of the mask's voxels that carry a label.
+def porosity(labels, mask_radius=None, *, objects="dark"):
+    """Share of the mask's voxels that are pore.
 
     Parameters
     ----------
@@ -447,6 +447,8 @@ def porosity(labels, mask_radius=None):
         (z, y, x); labels or a binary volume.
     mask_radius : float or None
         Radius in voxels of the cylinder along z that is sample.
+    objects : {"dark", "bright"}
+        Whether the labels are the pores or, bright, what stands between them.
 
     Returns
     -------
@@ -454,7 +456,8 @@ def porosity(labels, mask_radius=None):
     """
     mask = cylinder(labels.shape, mask_radius)
     inside = np.count_nonzero(labels, axis=0)
-    return float(inside[mask].sum() / (mask.sum() * labels.shape[0]))
+    share = float(inside[mask].sum() / (mask.sum() * labels.shape[0]))
+    return 1.0 - share if objects == "bright" else share
 
 
 def classes_of(diameters, edges, unit):
@@ -468,7 +471,9 @@ def classes_of(diameters, edges, unit):
     return names, index
 
 
-def pore_rows(labels, table, *, unit, mask_radius=None, truth_porosity=None, bin_width=5.0):
+def pore_rows(
+    labels, table, *, unit, objects="dark", mask_radius=None, truth_porosity=None, bin_width=5.0
+):
     """Rows over all objects of an image: porosity, counts, sizes, shapes.
 
     Means and histogram are over inner objects (not at the edge); porosity is over all.
@@ -481,6 +486,8 @@ def pore_rows(labels, table, *, unit, mask_radius=None, truth_porosity=None, bin
         Of the same labels, by `pore_table`.
     unit : str
         Unit of length of the table.
+    objects : {"dark", "bright"}
+        Whether the objects are the pores or, bright, what stands between them.
     mask_radius : float or None
         Radius in voxels of the cylinder along z that is sample.
     truth_porosity : float, optional
@@ -495,7 +502,7 @@ def pore_rows(labels, table, *, unit, mask_radius=None, truth_porosity=None, bin
         pores_inner, pores_edge, diameter_mean, sphericity_mesh, sphericity_lindblad, and
         pores_histogram with subsets like "15-20 um".
     """
-    value = porosity(labels, mask_radius)
+    value = porosity(labels, mask_radius, objects=objects)
     inner = table[~table["edge"].astype(bool)]
     rows = [{"metric": "porosity", "subset": "all", "value": value, "unit": ""}]
     if truth_porosity:

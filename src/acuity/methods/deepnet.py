@@ -19,6 +19,7 @@ class DeepNetSettings(LearnedSettings):
     widest: int = setting(256, "Most channels", "1", ge=1)
     convolutions: int = setting(2, "Convolutions of 3 x 3 at each resolution", "1", ge=1)
     extra: int = setting(1, "Further convolutions of 3 x 3 after the U-Net", "1", ge=0)
+    slices: int = setting(5, "Slices of a stack", "1", ge=1)
     spacing: int | None = setting(
         None,
         "Slices from one slice of a stack to the next; none: a third of the level, rounded, at "
@@ -53,11 +54,11 @@ class DeepNet(LearnedMethod):
     """
 
     Settings = DeepNetSettings
-    stack = 5
     symmetries = "in_plane"
 
     def __init__(self, settings=None, task=None):
         super().__init__(settings, task)
+        self.stack = self.settings.slices
         self.spacing = self.settings.spacing or max(1, round(self.task.level / 3))
 
     def build(self):

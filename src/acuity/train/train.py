@@ -102,7 +102,8 @@ def train(
     digest = _digest(method, seed, fov_radius, data)
     sampler = Sampler(
         volumes,
-        patch=options.patch,
+        # The slices of a stack are the method's; the setting counts along y and x.
+        patch=(method.stack or options.patch[0], *options.patch[1:]),
         scale=method.scale,
         validation_fraction=options.validation_fraction,
         fov_radius=fov_radius,
