@@ -29,6 +29,7 @@ rule all:
 include: "rules/simulate.smk"
 include: "rules/reconstruct.smk"
 include: "rules/ingest.smk"
+include: "rules/align.smk"
 include: "rules/degrade.smk"
 include: "rules/train.smk"
 include: "rules/predict.smk"
@@ -43,10 +44,16 @@ rule ingest_all:
         [target(sample) for sample in SAMPLE],
 
 
+rule align_all:
+    """All aligned volumes."""
+    input:
+        [volume(f"align/{sample}/aligned") for sample in SAMPLE if ALIGNED],
+
+
 rule degrade_all:
     """All low-resolution volumes."""
     input:
-        [low(sample, level) for sample in SAMPLE for level in LEVELS],
+        [low(s, level) for s in SAMPLE if s not in RESTORE for level in LEVELS],
 
 
 rule train_all:

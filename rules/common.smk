@@ -13,10 +13,11 @@ from pathlib import Path
 import yaml
 from snakemake.exceptions import WorkflowError
 
+from acuity.degrade.axial import axial_phase
 from acuity.digest import digest
 from acuity.errors import AcuityError
 from acuity.formats.files import files_of
-from acuity.study import load_study, read_study
+from acuity.study import load_study, own_factor, read_study
 from acuity.units import parse_voxel_size
 
 ROOT = Path(workflow.basedir)
@@ -40,10 +41,20 @@ except AcuityError as error:
 SAMPLE = {sample.sample: sample for sample in SAMPLES}
 TRAIN = [sample.sample for sample in SAMPLES if sample.role == "train"]
 TEST = [sample.sample for sample in SAMPLES if sample.role == "test"]
+RESTORE = {
+    sample.sample: f"{own_factor(sample, STUDY, str(STUDY_FILE))}"
+    for sample in SAMPLES
+    if sample.role == "restore"
+}
 LEVELS = [f"{level:g}" for level in STUDY.levels]
 METHODS = list(STUDY.methods)
 SIMULATED = STUDY.foam is not None
-SHARED_GRID = STUDY.scale == (1, 1, 1)
+AXIAL = STUDY.axial
+SHARED_GRID = not AXIAL and STUDY.scale(1) == (1, 1, 1)
+ALIGNED = STUDY.align is not None
+CHECKED = ALIGNED and STUDY.align.disturb is not None
+STACK = "disturbed" if CHECKED else "recorded"
+DARK = not STUDY.segment or STUDY.segment.objects == "dark"
 ENVIRONMENT = "../envs/acuity.yaml"
 
 
@@ -52,6 +63,7 @@ wildcard_constraints:
     level=r"[0-9]+(\.[0-9]+)?",
     method=r"[a-z][a-z0-9_]*(@[a-z0-9_]+)?",
     image=r"truth|level[0-9.]+/[a-z0-9_@]+",
+    stack="recorded|disturbed|undisturbed",
 
 
 def results(path):
@@ -97,18 +109,40 @@ def learned(method):
 # Volumes of a sample -----------------------------------------------------------------------
 
 
+def imported(sample):
+    """An imported volume; where the study aligns stacks, the aligned one."""
+    return volume(f"align/{sample}/aligned" if ALIGNED else f"ingest/{sample}")
+
+
 def truth(sample):
-    return volume(f"reconstruct/{sample}/truth" if SIMULATED else f"ingest/{sample}")
+    return volume(f"reconstruct/{sample}/truth") if SIMULATED else imported(sample)
 
 
 def target(sample):
     if SIMULATED:
         return volume(f"reconstruct/{sample}/level{STUDY.foam.target_level:g}")
-    return volume(f"ingest/{sample}")
+    return imported(sample)
 
 
 def low(sample, level):
+    if sample in RESTORE:
+        return imported(sample)
     return volume(f"{'reconstruct' if SIMULATED else 'degrade'}/{sample}/level{level}")
+
+
+def stack_volume(sample, stack):
+    """A stack that is to be aligned: as recorded, or with shifts and faults put in."""
+    return volume(
+        f"ingest/{sample}" if stack == "recorded" else f"disturb/{sample}/{stack}"
+    )
+
+
+def task(level):
+    """What a method is asked for at a level: scale and phase between the grids."""
+    scale = STUDY.scale(float(level))
+    mode = STUDY.degrade.mode
+    phase = list(axial_phase(scale[0], mode)) if AXIAL else None
+    return {"level": float(level), "scale": list(scale), "phase": phase}
 
 
 def image_volume(sample, image):
@@ -123,21 +157,25 @@ def image_volume(sample, image):
 
 def images(sample):
     """All images of a sample that are segmented and measured, the truth aside."""
-    shown = METHODS if SAMPLE[sample].role == "test" else list(STUDY.judge_training)
+    role = SAMPLE[sample].role
+    shown = list(STUDY.judge_training) if role == "train" else METHODS
+    levels = [RESTORE[sample]] if role == "restore" else LEVELS
     return [
-        f"level{level}/{method}" for level in LEVELS for method in ["input", *shown]
+        f"level{level}/{method}" for level in levels for method in ["input", *shown]
     ]
 
 
 def split_image(image):
-    """Level and method of an image; the truth has no level."""
-    if image == "truth":
-        return None, "truth"
+    """Level and method of an image; truth and stack have no level."""
+    if image in ("truth", "stack"):
+        return None, "align" if image == "stack" else image
     level, method = image.split("/")
     return level.removeprefix("level"), method
 
 
-SHOWN = TEST + (TRAIN if STUDY.judge_training else [])
+SHOWN = (
+    (TEST + (TRAIN if STUDY.judge_training else []) + list(RESTORE)) if METHODS else []
+)
 IMAGES = {sample: images(sample) for sample in SHOWN}
 
 
@@ -216,6 +254,15 @@ def predict_method(w):
     return "nearest" if w.method == "input" else w.method
 
 
+# train --------------------------------------------------------------------------------------
+
+
+def learns_from(method):
+    """The samples that a method learns from; one that needs planes alone, from coarse ones too."""
+    planes = getattr(method_class(method), "learns", "") == "planes"
+    return TRAIN or (list(RESTORE) if planes else [])
+
+
 # segment ------------------------------------------------------------------------------------
 
 
@@ -237,16 +284,27 @@ def true_labels(sample):
 
 def measured(sample, image):
     """The tables of one image that are gathered for the study."""
+    if image == "stack":
+        stacks = ["disturbed", "undisturbed", "check"] if CHECKED else ["recorded"]
+        return {"tables": [results(f"measure/{sample}/align/{s}.tsv") for s in stacks]}
     file = lambda name: results(f"measure/{sample}/{image}/{name}.tsv")
-    found = {
-        "tables": [file("segment"), file("census")],
-        "pores": [file("pores")],
-        "status": [file("status")],
-    }
+    found = {"tables": []}
+    if STUDY.segment:
+        found["tables"] = [file("segment"), file("census")]
+        found["pores"] = [file("pores")]
+        found["status"] = [file("status")]
     if image != "truth":
-        found["tables"] += [file("quality"), file("resolution")]
-        found["curves"] = [file("curve")]
-    if STUDY.measure.pore_space:
+        found["tables"] += [file("quality")]
+        if AXIAL:
+            found["tables"] += [file("error")]
+        else:
+            found["tables"] += [file("resolution")]
+            found["curves"] = [file("curve")]
+    if AXIAL and STUDY.measure.scattering:
+        found["tables"] += [file("scattering")]
+    if SAMPLE[sample].repeat_of:
+        found["tables"] += [file("fsc")]
+    if STUDY.segment and STUDY.measure.pore_space:
         found["tables"] += [file("pore_space")]
         found["spaces"] = [file("pore_space_curve")]
     return found
@@ -263,17 +321,38 @@ def study_files(name):
 def page_files(sample):
     """Volumes, maps, labels and fates of a sample's images, each in the order of `page_keys`."""
     shown = IMAGES[sample]
-    both = ["truth", *shown]
+    truths = [] if sample in RESTORE else ["truth"]
+    counted = [*truths, *shown] if STUDY.segment and truths else []
     return {
-        "volumes": [image_volume(sample, image) for image in both],
+        "volumes": [image_volume(sample, image) for image in [*truths, *shown]],
         "labels": [
-            true_labels(sample),
-            *(volume(f"segment/{sample}/{image}") for image in shown),
+            (
+                true_labels(sample)
+                if image == "truth"
+                else volume(f"segment/{sample}/{image}")
+            )
+            for image in counted
         ],
-        "maps": [volume(f"measure/{sample}/{image}/ms_ssim") for image in shown],
-        "statuses": [results(f"measure/{sample}/{image}/status.tsv") for image in both],
+        "maps": [
+            volume(f"measure/{sample}/{image}/ms_ssim") for image in shown if truths
+        ],
+        "statuses": [
+            results(f"measure/{sample}/{image}/status.tsv") for image in counted
+        ],
     }
 
 
 def page_keys(sample):
-    return [list(split_image(image)) for image in ["truth", *IMAGES[sample]]]
+    truths = [] if sample in RESTORE else ["truth"]
+    return [list(split_image(image)) for image in [*truths, *IMAGES[sample]]]
+
+
+def stack_files(sample):
+    """Tables of a stack's alignment, and the stack before and after."""
+    source = SAMPLE[sample].transforms_of or sample
+    return {
+        "slices": results(f"align/{source}/{STACK}/slices.tsv"),
+        "pairs": results(f"align/{source}/{STACK}/pairs.tsv"),
+        "before": stack_volume(sample, STACK),
+        "after": volume(f"align/{sample}/aligned"),
+    }

@@ -22,6 +22,7 @@ rule ingest:
             "path": SAMPLE[w.sample].path,
             "voxel_size": SAMPLE[w.sample].voxel_size,
             "region": SAMPLE[w.sample].region,
+            "pitch": SAMPLE[w.sample].pitch,
         },
         code=code("ingest"),
     message:

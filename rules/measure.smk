@@ -1,11 +1,18 @@
 """Measures: image quality, resolution, pores found, pore space; and the tables of a study.
 
-Needs  restored volumes and their truth, label volumes and the true labels
+Needs  restored volumes and their truth, label volumes and the true labels; tables of alignments
 Makes  measure/{sample}/{image}/*.tsv, ms_ssim.ome.zarr; metrics.tsv, pores.tsv,
        curves.tsv, pore_space.tsv
 """
 
-MEASURED = [(sample, image) for sample in SHOWN for image in ["truth", *IMAGES[sample]]]
+MEASURED = [
+    (sample, image)
+    for sample in SHOWN
+    if sample not in RESTORE
+    for image in ["truth", *IMAGES[sample]]
+]
+if ALIGNED:
+    MEASURED += [(s, "stack") for s in SAMPLE if not SAMPLE[s].transforms_of]
 
 
 rule quality:
@@ -56,6 +63,80 @@ rule resolution:
         "../scripts/resolution.py"
 
 
+rule error:
+    """State the errors of a volume that is finer along z, as the FIB-SEM papers do."""
+    input:
+        image=lambda w: image_volume(w.sample, w.image),
+        truth=lambda w: truth(w.sample),
+        cubic=lambda w: low(w.sample, split_image(w.image)[0]),
+    output:
+        results("measure/{sample}/{image}/error.tsv"),
+    log:
+        logs("measure/{sample}/{image}/error"),
+    benchmark:
+        records("measure/{sample}/{image}/error")
+    conda:
+        ENVIRONMENT
+    params:
+        cfg=lambda w: {
+            "task": task(split_image(w.image)[0]),
+            "data_range": STUDY.measure.data_range or 255.0,
+            "threshold": STUDY.measure.binary_threshold,
+            "volume_fraction": STUDY.measure.volume_fraction,
+        },
+        code=code("error"),
+    message:
+        "{wildcards.sample}: errors of {wildcards.image}"
+    script:
+        "../scripts/error.py"
+
+
+rule scattering:
+    """Average the power of a volume over shells of the scattering vector."""
+    input:
+        image=lambda w: image_volume(w.sample, w.image),
+        truth=lambda w: truth(w.sample),
+    output:
+        table=results("measure/{sample}/{image}/scattering.tsv"),
+        curve=results("measure/{sample}/{image}/scattering_curve.tsv"),
+    log:
+        logs("measure/{sample}/{image}/scattering"),
+    benchmark:
+        records("measure/{sample}/{image}/scattering")
+    conda:
+        ENVIRONMENT
+    params:
+        cfg={},
+        code=code("scattering"),
+    message:
+        "{wildcards.sample}: scattering of {wildcards.image}"
+    script:
+        "../scripts/scattering.py"
+
+
+rule fsc:
+    """Correlate two independent acquisitions, shell by shell."""
+    input:
+        lambda w: image_volume(w.sample, w.image),
+        lambda w: image_volume(SAMPLE[w.sample].repeat_of, w.image),
+    output:
+        table=results("measure/{sample}/{image}/fsc.tsv"),
+        curve=results("measure/{sample}/{image}/fsc_curve.tsv"),
+    log:
+        logs("measure/{sample}/{image}/fsc"),
+    benchmark:
+        records("measure/{sample}/{image}/fsc")
+    conda:
+        ENVIRONMENT
+    params:
+        cfg={},
+        code=code("fsc"),
+    message:
+        "{wildcards.sample}: shell correlation of {wildcards.image}"
+    script:
+        "../scripts/fsc.py"
+
+
 rule census:
     """Tabulate the pores of an image and match them with the true ones."""
     input:
@@ -75,7 +156,7 @@ rule census:
     threads: 2
     params:
         cfg={
-            "objects": STUDY.segment.objects,
+            "objects": "dark" if DARK else "bright",
             "size_bin": STUDY.measure.size_bin,
             "size_classes": list(STUDY.measure.size_classes),
             "mask_radius": mask_radius(1),
@@ -102,7 +183,7 @@ rule pore_space:
         ENVIRONMENT
     params:
         cfg={
-            "pores": "labels" if STUDY.segment.objects == "dark" else "background",
+            "pores": "labels" if DARK else "background",
             "mask_radius": mask_radius(1),
         },
         code=code("pore_space"),

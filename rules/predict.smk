@@ -24,8 +24,7 @@ rule predict:
         cfg=lambda w: {
             "method_name": predict_method(w).split("@")[0],
             "settings": settings(predict_method(w)).for_prediction(),
-            "level": float(w.level),
-            "scale": list(STUDY.scale),
+            **task(w.level),
         },
         code=lambda w: code("predict", predict_method(w)),
     message:

@@ -1,7 +1,9 @@
 """Report: pages for people who never open a terminal, and the same figures for Snakemake's own.
 
-Needs  the tables of the study; for a sample's page its volumes, labels and maps
-Makes  figures/*.png, figures/{sample}/*.png, report/index.html, report/{sample}.html
+Needs  the tables of the study; for a sample's page its volumes, labels and maps; for a stack's the
+       tables of its alignment
+Makes  figures/*.png, figures/{sample}/*.png, report/index.html, report/{sample}.html,
+       report/stack/{sample}.html, report/axial/{sample}.html
 """
 
 STUDY_FIGURES = {
@@ -18,16 +20,30 @@ STUDY_FIGURES = {
     "training_psnr": "Training",
     "training_loss": "Training",
 }
-SAMPLE_FIGURES = ("slices", "maps", "pores")
+SAMPLE_FIGURES = ["slices", "maps", "pores"]
+STACK_FIGURES = ("stack_path", "stack_ncc", "stack_residuals", "stack_views")
+AXIAL_FIGURES = ("axial_error", "axial_views", "axial_differences", "axial_patches")
+DRAWN = {
+    name: category
+    for name, category in STUDY_FIGURES.items()
+    if METHODS and (STUDY.segment or category != "Pores")
+}
+PICTURED = tuple(SAMPLE_FIGURES[: 3 if STUDY.segment else 2])
+STACKS = [sample for sample in SAMPLE if ALIGNED]
+AXIALS = [sample for sample in SHOWN if AXIAL and sample not in RESTORE]
 TRAINED = [(method, level) for method in METHODS if learned(method) for level in LEVELS]
 WORDS = {
-    "level_format": "{:g}:1" if SIMULATED else "blur {:g}",
+    "level_format": "n = {:g}" if AXIAL else "{:g}:1" if SIMULATED else "blur {:g}",
     "level_title": (
-        "Resolution ratio (blur of input : target)"
-        if SIMULATED
-        else "Blur of the input (standard deviation, voxels)"
+        "Slice interval n (input : target)"
+        if AXIAL
+        else (
+            "Resolution ratio (blur of input : target)"
+            if SIMULATED
+            else "Blur of the input (standard deviation, voxels)"
+        )
     ),
-    "noun": "pore" if STUDY.segment.objects == "dark" else "grain",
+    "noun": "pore" if DARK else "grain",
 }
 REPORTED = {
     "study": STUDY.study,
@@ -47,12 +63,20 @@ STUDY_TABLES = {
     ],
 }
 
-FIGURES = [results(f"figures/{name}.png") for name in STUDY_FIGURES] + [
+SAMPLES_OF = {PICTURED: SHOWN, STACK_FIGURES: STACKS, AXIAL_FIGURES: AXIALS}
+FIGURES = [results(f"figures/{name}.png") for name in DRAWN] + [
     results(f"figures/{sample}/{name}.png")
-    for sample in SHOWN
-    for name in SAMPLE_FIGURES
+    for names, samples in SAMPLES_OF.items()
+    for sample in samples
+    for name in names
 ]
-PAGES = [results(f"report/{sample}.html") for sample in SHOWN]
+FURTHER = {"stack": STACKS, "axial": AXIALS}
+TITLES = {"stack": "Alignment", "axial": "Along the milling direction"}
+PAGES = [results(f"report/{sample}.html") for sample in SHOWN] + [
+    results(f"report/{kind}/{sample}.html")
+    for kind, samples in FURTHER.items()
+    for sample in samples
+]
 
 
 rule figures:
@@ -67,7 +91,7 @@ rule figures:
                 category=category,
                 labels={"figure": name.replace("_", " ")},
             )
-            for name, category in STUDY_FIGURES.items()
+            for name, category in DRAWN.items()
         ),
     log:
         logs("figures"),
@@ -78,6 +102,7 @@ rule figures:
             "trained": TRAINED,
             "training_samples": TRAIN,
             "folder": results("figures"),
+            "names": list(DRAWN),
             **WORDS,
         },
         code=code("figures"),
@@ -100,7 +125,7 @@ rule sample_figures:
                 subcategory="{sample}",
                 labels={"figure": name},
             )
-            for name in SAMPLE_FIGURES
+            for name in PICTURED
         ),
     log:
         logs("figures/{sample}"),
@@ -110,6 +135,7 @@ rule sample_figures:
         cfg=lambda w: {
             "images": page_keys(w.sample),
             "folder": results(f"figures/{w.sample}"),
+            "names": list(PICTURED),
             "level_format": WORDS["level_format"],
         },
         code=code("sample_figures"),
@@ -155,10 +181,134 @@ rule report_sample:
         "../scripts/report_sample.py"
 
 
+rule stack_figures:
+    """Draw what was done to a stack."""
+    input:
+        unpack(lambda w: stack_files(w.sample)),
+    output:
+        *(
+            report(
+                results(f"figures/{{sample}}/{name}.png"),
+                caption=f"../config/captions/{name}.rst",
+                category="Stacks",
+                subcategory="{sample}",
+                labels={"figure": name.replace("_", " ")},
+            )
+            for name in STACK_FIGURES
+        ),
+    log:
+        logs("figures/{sample}-stack"),
+    conda:
+        ENVIRONMENT
+    params:
+        cfg=lambda w: {"folder": results(f"figures/{w.sample}")},
+        code=code("stack_figures"),
+    message:
+        "{wildcards.sample}: draw its alignment"
+    script:
+        "../scripts/stack_figures.py"
+
+
+rule report_stack:
+    """Write the page of a stack."""
+    input:
+        unpack(lambda w: stack_files(w.sample)),
+    output:
+        report(
+            results("report/stack/{sample}.html"),
+            caption="../config/captions/stack.rst",
+            category="Pages",
+            labels={"page": "{sample}: alignment"},
+        ),
+    log:
+        logs("report/stack/{sample}"),
+    conda:
+        ENVIRONMENT
+    params:
+        cfg=lambda w: {
+            "sample": w.sample,
+            "study": STUDY.study,
+            "title": STUDY.title,
+            "mode": STUDY.align.mode,
+            "index": "../index.html",
+        },
+        code=code("report_stack"),
+    message:
+        "{wildcards.sample}: write the page of its alignment"
+    script:
+        "../scripts/report_stack.py"
+
+
+rule axial_figures:
+    """Draw what was restored along z."""
+    input:
+        volumes=lambda w: page_files(w.sample)["volumes"],
+        metrics=results("metrics.tsv"),
+    output:
+        *(
+            report(
+                results(f"figures/{{sample}}/{name}.png"),
+                caption=f"../config/captions/{name}.rst",
+                category="Along z",
+                subcategory="{sample}",
+                labels={"figure": name.replace("_", " ")},
+            )
+            for name in AXIAL_FIGURES
+        ),
+    log:
+        logs("figures/{sample}-axial"),
+    conda:
+        ENVIRONMENT
+    params:
+        cfg=lambda w: {
+            "sample": w.sample,
+            "images": page_keys(w.sample),
+            "folder": results(f"figures/{w.sample}"),
+        },
+        code=code("axial_figures"),
+    message:
+        "{wildcards.sample}: draw its sections along z"
+    script:
+        "../scripts/axial_figures.py"
+
+
+rule report_axial:
+    """Write the page of what was restored along z."""
+    input:
+        volumes=lambda w: page_files(w.sample)["volumes"],
+        metrics=results("metrics.tsv"),
+    output:
+        report(
+            results("report/axial/{sample}.html"),
+            caption="../config/captions/axial.rst",
+            category="Pages",
+            labels={"page": "{sample}: along z"},
+        ),
+    log:
+        logs("report/axial/{sample}"),
+    conda:
+        ENVIRONMENT
+    params:
+        cfg=lambda w: {
+            "sample": w.sample,
+            "images": page_keys(w.sample),
+            "study": STUDY.study,
+            "title": STUDY.title,
+            "index": "../index.html",
+        },
+        code=code("report_axial"),
+    message:
+        "{wildcards.sample}: write the page of its sections along z"
+    script:
+        "../scripts/report_axial.py"
+
+
 rule report:
     """Write the report's first page."""
     input:
         **STUDY_TABLES,
+        slices=[stack_files(sample)["slices"] for sample in STACKS],
+        pairs=[stack_files(sample)["pairs"] for sample in STACKS],
         cards=[results(f"train/{m}/level{level}/model.json") for m, level in TRAINED],
         pages=PAGES,
     output:
@@ -178,6 +328,16 @@ rule report:
             "settings": STUDY.model_dump(mode="json", exclude_none=True),
             "sheet": [s.model_dump(mode="json", exclude_none=True) for s in SAMPLES],
             "command": f"snakemake --configfile {STUDY_FILE}",
+            "stacks": STACKS,
+            "axial": AXIAL,
+            "further": {
+                sample: [
+                    [TITLES[kind], f"{kind}/{sample}.html"]
+                    for kind, samples in FURTHER.items()
+                    if sample in samples
+                ]
+                for sample in {**dict.fromkeys(STACKS), **dict.fromkeys(AXIALS)}
+            },
             **REPORTED,
             **WORDS,
         },

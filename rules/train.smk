@@ -8,8 +8,8 @@ Makes  train/{method}/level{level}/model.safetensors, model.json, history.tsv
 rule train:
     """Train one method at one level on all train samples."""
     input:
-        low=lambda w: [low(sample, w.level) for sample in TRAIN],
-        target=lambda w: [target(sample) for sample in TRAIN],
+        low=lambda w: [low(sample, w.level) for sample in learns_from(w.method)],
+        target=lambda w: [target(sample) for sample in learns_from(w.method)],
     output:
         model=results("train/{method}/level{level}/model.safetensors"),
         card=results("train/{method}/level{level}/model.json"),
@@ -28,8 +28,7 @@ rule train:
             "study": STUDY.study,
             "method_name": w.method.split("@")[0],
             "settings": settings(w.method).for_training(),
-            "level": float(w.level),
-            "scale": list(STUDY.scale),
+            **task(w.level),
             "seed": seed_of("train", w.method, w.level),
             "fov_radius": STUDY.foam.size / 2 if SIMULATED else None,
             "checkpoints": results(f"train/{w.method}/level{w.level}/checkpoints"),

@@ -6,7 +6,8 @@ from acuity.tables import write_rows
 from acuity.volume import Volume, open_volume, write_volume
 
 with job(snakemake):
-    image, truth = open_volume(snakemake.input.image), open_volume(snakemake.input.truth)
+    image = open_volume(snakemake.input.image)
+    truth = open_volume(snakemake.input.truth).within(image.grid, "truth")
     rows, local = quality(image.read(), truth.read(), **snakemake.params.cfg)
     write_rows(rows, snakemake.output.table)
     write_volume(snakemake.output.map, Volume(local, truth.grid, intensity="local MS-SSIM"))

@@ -6,7 +6,8 @@ from acuity.tables import write_rows, write_table
 from acuity.volume import open_volume
 
 with job(snakemake):
-    image, truth = open_volume(snakemake.input.image), open_volume(snakemake.input.truth)
+    image = open_volume(snakemake.input.image)
+    truth = open_volume(snakemake.input.truth).within(image.grid, "truth")
     rows, curve = resolution_rows(
         image.read(),
         truth.read(),

@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from acuity.errors import AcuityError
 from acuity.formats.files import files_of
 from acuity.methods.base import Section, known, load, setting
-from acuity.units import parse_voxel_size
+from acuity.units import convert, parse_voxel_size
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 METHOD = r"^[a-z][a-z0-9_]*(@[a-z0-9_]+)?$"
@@ -89,12 +89,16 @@ class Foam(Section):
 
 
 class Degrade(Section):
-    """How an imported volume is made worse: blur, down-sampling, noise, in this order.
+    """How an imported volume is made worse: in all directions, or along z alone.
 
-    A study's level is the standard deviation of the 3D Gaussian blur, in voxels of the imported
-    volume.
+    ``blur``: blur, down-sampling, noise, in this order; a study's level is the standard deviation of
+    the 3D Gaussian, in voxels of the imported volume. ``decimate`` keeps one slice of every n,
+    ``average`` averages n; the level is n.
     """
 
+    mode: Literal["blur", "decimate", "average"] = setting(
+        "blur", "Blur the volume, keep one slice of every n, or average every n slices"
+    )
     downsample: tuple[
         Annotated[int, Field(ge=1, le=16)],
         Annotated[int, Field(ge=1, le=16)],
@@ -118,6 +122,75 @@ class Degrade(Section):
     @classmethod
     def _one_for_all(cls, value):
         return (value,) * 3 if isinstance(value, int) else value
+
+    @model_validator(mode="after")
+    def _along_z_alone(self):
+        if self.mode != "blur" and (self.downsample != (1, 1, 1) or self.photons or self.noise):
+            raise ValueError(
+                f"mode {self.mode} changes the number of slices alone; downsample, photons and "
+                "noise belong to mode blur"
+            )
+        return self
+
+
+class Disturb(Section):
+    """Shifts, noise and bad slices put into a stack, to check its alignment against them."""
+
+    drift: tuple[float, float] = setting(
+        (0.0, 0.0), "Displacement (y, x) of the last slice against the first", "voxel"
+    )
+    jitter: float = setting(
+        0.0, "Standard deviation of each slice's own displacement", "voxel", ge=0
+    )
+    jumps: dict[int, tuple[float, float]] = setting(
+        {}, "Slice: displacement (y, x) of it and all behind it", "voxel"
+    )
+    faults: dict[
+        Literal["blank", "duplicate", "swapped", "inverted", "saturated", "noisy"],
+        tuple[int, ...],
+    ] = setting({}, "Kind of fault: the slices that get it", "slice")
+    noise: float = setting(
+        0.0, "White noise on all slices, in standard deviations of a slice", "1", ge=0
+    )
+    curtains: float = setting(
+        0.0, "Static vertical streaks, in standard deviations of a slice", "1", ge=0
+    )
+
+
+class Align(Section):
+    """How the slices of a stack are brought into line."""
+
+    mode: Literal["jitter", "full", "detrend_linear", "template_roi"] = setting(
+        "jitter",
+        "What of the path is removed: its fast part, all, all but a straight drift, or what a region "
+        "that stands still in truth shows; see docs/alignment.md for what each claims",
+    )
+    neighbours: int = setting(
+        3, "Slices behind each one that it is compared with", "slice", ge=1, le=10
+    )
+    bridge: int = setting(5, "The same across faulty slices", "slice", ge=1, le=50)
+    smooth: float = setting(15.0, "Mode jitter: length of the trend that stays", "slice", gt=0)
+    roi: str | None = setting(
+        None, "Mode template_roi: the region that stands still, as y0:y1,x0:x1", "voxel"
+    )
+    most_flagged: float = setting(
+        0.2, "Largest share of faulty slices, from 20 slices up", "1", ge=0, le=1
+    )
+    disturb: Disturb | None = setting(
+        None, "Put known shifts and faults in and check the alignment against them"
+    )
+
+    @model_validator(mode="after")
+    def _region_belongs_to_mode(self):
+        if (self.mode == "template_roi") != (self.roi is not None):
+            raise ValueError(
+                f"mode {self.mode} with roi {self.roi!r}: template_roi needs a roi and no other mode has one"
+            )
+        if self.bridge < self.neighbours:
+            raise ValueError(
+                f"bridge {self.bridge} is less than neighbours ({self.neighbours}); it must reach as far or farther"
+            )
+        return self
 
 
 class Segment(Section):
@@ -166,6 +239,24 @@ class Measure(Section):
     pore_space: bool = setting(
         True, "Local thickness, chord lengths and two-point correlation as well"
     )
+    binary_threshold: float | None = setting(
+        90.0,
+        "Volumes degraded along z: grey value of the 8-bit image above which a voxel is 1; none: no "
+        "binary errors",
+        "of 255",
+        ge=0,
+        lt=255,
+    )
+    volume_fraction: float | None = setting(
+        None,
+        "Volumes degraded along z: take the threshold that leaves this share of the truth above it",
+        "1",
+        gt=0,
+        lt=1,
+    )
+    scattering: bool = setting(
+        True, "Volumes degraded along z: scattering functions, to compare with small-angle X-rays"
+    )
 
     @field_validator("size_classes")
     @classmethod
@@ -179,8 +270,10 @@ class Sample(Section):
     """One row of the sample sheet."""
 
     sample: str = setting(..., "Name; also the name of files and pages", pattern=NAME)
-    role: Literal["train", "test"] = setting(
-        ..., "Models learn from train samples and are judged on test samples"
+    role: Literal["train", "test", "restore"] = setting(
+        ...,
+        "Models learn from train samples and are judged on test samples; restore: a volume with "
+        "coarse slices of its own and no truth",
     )
     seed: int | None = setting(None, "Foam studies: seed of this realisation", "1", ge=0)
     path: str | None = setting(None, "Imported volumes: file or folder, relative to the study file")
@@ -189,13 +282,24 @@ class Sample(Section):
         "Imported volumes: edge of a voxel as '10 nm' or '20 10 10 nm' (z y x); may be left out where the file carries it",
         "in the value",
     )
+    pitch: str | None = setting(
+        None, "Imported stacks: distance between slices (milling pitch), as '20 nm'", "in the value"
+    )
+    transforms_of: str | None = setting(
+        None, "Aligned stacks: take the transforms of this sample (a second detector's stack)"
+    )
+    repeat_of: str | None = setting(
+        None,
+        "A second, independent acquisition of this sample: their Fourier shell correlation is "
+        "measured",
+    )
     region: str | None = setting(
         None,
         "Imported volumes: part to use, as z0:z1,y0:y1,x0:x1 in voxels; open ends allowed",
         "voxel",
     )
 
-    @field_validator("voxel_size")
+    @field_validator("voxel_size", "pitch")
     @classmethod
     def _length(cls, value):
         return value if value is None else check_length(value)
@@ -220,20 +324,22 @@ class Study(Section):
     foam: Foam | None = setting(
         None, "Simulate foam phantoms; without it the sample sheet names files to import"
     )
+    align: Align | None = setting(None, "Imported stacks: align their slices first")
     degrade: Degrade = setting(Degrade(), "Imported volumes: how they are degraded")
     levels: tuple[Annotated[float, Field(gt=0, le=64)], ...] = setting(
-        ...,
-        "Strengths of the blur: its standard deviation",
-        "voxel or detector pixel",
-        min_length=1,
+        (),
+        "Strengths of the degradation: standard deviation of the blur, or slices that become one",
+        "voxel or detector pixel, or slices",
     )
     methods: dict[str, dict] = setting(
-        ..., "Restoration methods with their settings; NAME or NAME@VARIANT", min_length=1
+        {}, "Restoration methods with their settings; NAME or NAME@VARIANT"
     )
     judge_training: tuple[str, ...] = setting(
         (), "Methods that are shown on the training samples too"
     )
-    segment: Segment = setting(Segment(), "Segmentation")
+    segment: Segment | Literal[False] = setting(
+        Segment(), "Segmentation; false: no objects are sought and counted"
+    )
     measure: Measure = setting(Measure(), "Measures")
 
     @field_validator("levels")
@@ -283,18 +389,40 @@ class Study(Section):
             raise ValueError(
                 f"levels must lie above foam.target_level ({self.foam.target_level:g}); found {min(self.levels):g}"
             )
-        if self.scale == (1, 1, 1):
-            for key in self.methods:
-                if load(key.split("@")[0]).interpolates:
-                    raise ValueError(
-                        f"methods.{key} interpolates between grids, but low and high resolution share one grid here; it needs degrade.downsample above 1"
-                    )
+        if bool(self.levels) != bool(self.methods) or not (self.levels or self.align):
+            raise ValueError(
+                "levels and methods belong together, and only a study that aligns stacks may do "
+                f"without them; found {len(self.levels)} levels and {len(self.methods)} methods"
+            )
+        if self.foam is not None and (self.align is not None or self.axial):
+            raise ValueError("align and degrade.mode are for imported volumes, not for foams")
+        if self.axial and any(level != int(level) or level < 2 for level in self.levels):
+            raise ValueError(
+                f"levels are numbers of slices with degrade.mode {self.degrade.mode}: whole numbers "
+                f"from 2 up; found {', '.join(f'{level:g}' for level in self.levels)}"
+            )
+        for key in self.methods:
+            method = load(key.split("@")[0])
+            if method.interpolates and not self.axial and self.scale(1) == (1, 1, 1):
+                raise ValueError(
+                    f"methods.{key} interpolates between grids, but low and high resolution share one grid here; it needs degrade.downsample above 1"
+                )
+            if getattr(method, "axial", False) and not self.axial:
+                raise ValueError(
+                    f"methods.{key} restores slices along z; it needs degrade.mode decimate or average"
+                )
         return self
 
     @property
-    def scale(self):
-        """Whole factors (z, y, x) between the low-resolution and the target's grid."""
-        return (1, 1, 1) if self.foam is not None else self.degrade.downsample
+    def axial(self):
+        """Whether volumes are degraded, and restored, along z alone."""
+        return self.degrade.mode != "blur"
+
+    def scale(self, level):
+        """Whole factors (z, y, x) between the low-resolution and the target's grid at a level."""
+        if self.foam is not None:
+            return (1, 1, 1)
+        return (int(level), 1, 1) if self.axial else self.degrade.downsample
 
 
 def check_length(value):
@@ -415,18 +543,78 @@ def _read_samples(study, path):
     reserved = {"index", "unseen"} & {name.lower() for name in names}
     if reserved:
         raise AcuityError(f"{sheet}: sample name {reserved.pop()!r} is reserved; choose another")
-    if not any(sample.role == "test" for sample in samples):
+    roles = {sample.role for sample in samples}
+    if not roles & {"test", "restore"}:
         raise AcuityError(f"{sheet}: no sample has the role test; nothing could be judged")
-    learned = [key for key in study.methods if load(key.split("@")[0]).learned]
-    if learned and not any(sample.role == "train" for sample in samples):
-        raise AcuityError(
-            f"{sheet}: no sample has the role train, but {learned[0]} learns from data"
-        )
+    for key in study.methods:
+        method = load(key.split("@")[0])
+        # What learns from XY planes can learn from the coarse volume itself.
+        enough = {"train", "restore"} if getattr(method, "learns", "") == "planes" else {"train"}
+        if method.learned and not roles & enough:
+            raise AcuityError(f"{sheet}: no sample has the role train, but {key} learns from data")
+    for sample in samples:
+        for key in ("transforms_of", "repeat_of"):
+            other = getattr(sample, key)
+            if other is not None and (other == sample.sample or other not in names):
+                raise AcuityError(
+                    f"{sheet}: {key} of sample {sample.sample!r} names {other!r}; allowed is another sample of the sheet"
+                )
+        if sample.transforms_of and study.align is None:
+            raise AcuityError(
+                f"{sheet}: sample {sample.sample!r} takes the transforms of {sample.transforms_of!r}, but the study has no align section"
+            )
+        if sample.role == "restore":
+            own_factor(sample, study, str(sheet))
     if study.foam is not None:
         seeds = [sample.seed for sample in samples]
         if len(set(seeds)) < len(seeds):
             raise AcuityError(f"{sheet}: two samples have the same seed and would be the same foam")
     return samples
+
+
+def own_factor(sample, study, where):
+    """Give how much coarser the slices of a volume without truth are than its planes.
+
+    Parameters
+    ----------
+    sample : Sample
+        With the role restore.
+    study : Study
+        Its levels must hold the factor.
+    where : str
+        The sample sheet, for the error.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    AcuityError
+        If the sheet does not say the voxel size, the factor is no whole number, or no level.
+    """
+    if not study.axial:
+        raise AcuityError(
+            f"{where}: sample {sample.sample!r} has the role restore, which needs degrade.mode decimate or average"
+        )
+    if sample.voxel_size is None:
+        raise AcuityError(
+            f"{where}: sample {sample.sample!r} has the role restore and no voxel_size; state it, such as '40 10 10 nm' (z y x)"
+        )
+    (z, y, x), unit = parse_voxel_size(sample.voxel_size)
+    if sample.pitch is not None:
+        (z, *_), own = parse_voxel_size(sample.pitch)
+        z = convert(z, own, unit)
+    factor = z / y
+    if not math.isclose(x, y, rel_tol=1e-3) or abs(factor - round(factor)) > 0.01 * factor:
+        raise AcuityError(
+            f"{where}: sample {sample.sample!r} has voxels of {z:g} x {y:g} x {x:g} {unit} (z y x); the distance between slices must be a whole multiple of the pixel"
+        )
+    if round(factor) not in study.levels:
+        raise AcuityError(
+            f"{where}: sample {sample.sample!r} has slices {round(factor)} times as coarse as its planes, which is none of the study's levels ({', '.join(f'{level:g}' for level in study.levels)})"
+        )
+    return round(factor)
 
 
 def _sentence(error, model, prefix=""):

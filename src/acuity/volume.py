@@ -262,6 +262,61 @@ class Volume:
         """
         return replace(self, data=CroppedArray(self.data, box), grid=self.grid.crop(box), digest="")
 
+    def within(self, grid: Grid, name: str = "volume") -> "Volume":
+        """Give the part that lies on another grid, so that the two compare voxel by voxel.
+
+        A restored volume has fewer slices than its truth where their number is no multiple of the
+        degradation's factor.
+
+        Parameters
+        ----------
+        grid : Grid
+            Of the same unit and voxel size, its origin on one of this volume's voxels.
+        name : str
+            What this volume is, for the error.
+
+        Returns
+        -------
+        Volume
+            On `grid`, not read yet; this volume itself where it has that grid.
+
+        Raises
+        ------
+        AcuityError
+            If voxel sizes differ, the origin is off the raster by more than a thousandth of a
+            voxel, or the grid reaches beyond this volume.
+        """
+        if self.grid == grid:
+            return self
+        if self.grid.unit != grid.unit or not all(
+            math.isclose(a, b, rel_tol=1e-6)
+            for a, b in zip(self.grid.spacing, grid.spacing, strict=True)
+        ):
+            raise AcuityError(
+                f"{name}: found voxels of {self.grid.spacing} {self.grid.unit}; to be compared it "
+                f"needs those of the other grid, {grid.spacing} {grid.unit} (z, y, x)."
+            )
+        offsets = [
+            (there - here) / size
+            for there, here, size in zip(
+                grid.origin, self.grid.origin, self.grid.spacing, strict=True
+            )
+        ]
+        first = [round(offset) for offset in offsets]
+        if any(abs(offset - start) > 1e-3 for offset, start in zip(offsets, first, strict=True)):
+            raise AcuityError(
+                f"{name}: the other grid starts {tuple(round(o, 4) for o in offsets)} voxels (z, y, "
+                "x) from its first one; allowed are whole numbers, so that voxels meet."
+            )
+        last = [start + count for start, count in zip(first, grid.shape, strict=True)]
+        if min(first) < 0 or any(b > n for b, n in zip(last, self.grid.shape, strict=True)):
+            raise AcuityError(
+                f"{name}: has {self.grid.shape} voxels (z, y, x), and the other grid asks for those "
+                f"from {tuple(first)} up to {tuple(last)}."
+            )
+        box = [slice(a, b) for a, b in zip(first, last, strict=True)]
+        return replace(self, data=CroppedArray(self.data, box), grid=grid, digest="")
+
 
 def slabs(count: int, depth: int) -> Iterator[tuple[int, int]]:
     """Cut an axis into slabs.

@@ -296,7 +296,10 @@ def test_the_best_network_by_validation_loss_is_kept(tmp_path, pair, monkeypatch
 def test_input_on_a_coarser_grid_is_interpolated(tmp_path):
     volume = foam((24, 40, 40))
     low = volume.reshape(24, 20, 2, 20, 2).mean((2, 4))
-    pair = (write(tmp_path / "l.ome.zarr", low), write(tmp_path / "t.ome.zarr", volume))
+    target = write(tmp_path / "t.ome.zarr", volume)
+    grid = Grid(volume.shape, (1, 1, 1)).downsample((1, 2, 2))
+    write_volume(tmp_path / "l.ome.zarr", Volume(low.astype(np.float32), grid))
+    pair = (tmp_path / "l.ome.zarr", target)
     files = arguments(tmp_path / "out", scale=(1, 2, 2))
     train(
         "deepnet", tiny("deepnet", steps=2, validate_every=2, validation_patches=2), [pair], **files

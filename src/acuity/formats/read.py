@@ -1,38 +1,50 @@
 """Open a microscopist's file as a volume, whatever its format."""
 
+import math
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from acuity.errors import AcuityError
 from acuity.formats import hdf5, mrc, omezarr, raw, tiff, tiff_folder
-from acuity.formats.files import split_name
+from acuity.formats.files import SLICE_LIST, split_name
 from acuity.formats.source import GuardedArray, Source
-from acuity.units import canonical, convert, parse_voxel_size
+from acuity.units import canonical, convert, known, parse_voxel_size
 from acuity.volume import Grid, Volume
 
 _SPAN = re.compile(r"\s*(-?\d*)\s*:\s*(-?\d*)\s*")
 _EVERYDAY = ("nm", "um", "mm")
+_PITCH = re.compile(r"\s*(\d*\.?\d+(?:[eE][+-]?\d+)?)\s*([^\s\d.,+-]\S*)\s*")
+_NUMBER = re.compile(r"\d*\.?\d+(?:[eE][+-]?\d+)?")
 
 
 def read_volume(
-    path: str | os.PathLike, voxel_size: str | None = None, region: str | None = None
+    path: str | os.PathLike | Sequence[str | os.PathLike],
+    voxel_size: str | None = None,
+    region: str | None = None,
+    pitch: str | None = None,
 ) -> Volume:
     """Open a file or folder as a volume; voxels are read when they are asked for.
 
     Parameters
     ----------
     path : path
-        A TIFF (one image, many pages, BigTIFF, OME-TIFF, ImageJ), a folder of TIFF slices, an
-        OME-Zarr 0.4 or 0.5, an HDF5 file (``file.h5:/path/to/data`` where it has several
-        datasets), an MRC file, raw voxels with a sidecar, or a volume of Acuity.
+        A TIFF (one image, many pages, BigTIFF, OME-TIFF, ImageJ), a folder of TIFF slices, a list
+        of them (a ``.txt`` with a file a line, or a sequence of paths), an OME-Zarr 0.4 or 0.5, an
+        HDF5 file (``file.h5:/path/to/data`` where it has several datasets), an MRC file, raw
+        voxels with a sidecar, or a volume of Acuity.
     voxel_size : str, optional
         ``"10 nm"`` or ``"20 10 10 nm"`` (z y x). It goes before the file's own, which is
-        then recorded in the provenance. Without it the file must carry one.
+        then recorded in the provenance. Without it the file must carry one. Beside a pitch, one
+        number is the size of a pixel.
     region : str, optional
         Part to take, ``"z0:z1,y0:y1,x0:x1"`` in voxels, ends may be left open or be negative as
         in Python; axes left out are taken whole. The origin moves with it.
+    pitch : str, optional
+        Distance between slices, such as the milling pitch ``"20 nm"``; it goes before the file's
+        own. The pixel size comes from `voxel_size` or from the file.
 
     Returns
     -------
@@ -45,18 +57,35 @@ def read_volume(
     ------
     AcuityError
         If the file is missing, cut short, of another format, in colour, has no voxel size, or the
-        region lies outside it.
+        region lies outside it; if the slices of a stack do not go together.
     """
-    file, dataset = split_name(os.fspath(path))
-    file = Path(file)
-    source = _open(file, dataset)
-    name = file.parent.name if file.name == "zarr.json" else file.name
+    if isinstance(path, (str, os.PathLike)):
+        file, dataset = split_name(os.fspath(path))
+        file = Path(file)
+        source = _open(file, dataset)
+        name = file.parent.name if file.name == "zarr.json" else file.name
+    else:
+        files = [Path(part) for part in path]
+        source = tiff_folder.read(files)
+        path = file = files[0].parent
+        name, dataset = file.name, None
     entry: dict = {"step": "ingest", "source": name + (f":{dataset}" if dataset else "")}
     entry["format"] = source.format
     if 0 in source.data.shape:
         raise AcuityError(f"{path}: is empty, its shape is {tuple(source.data.shape)}.")
+    if source.instrument:
+        entry["instrument"] = source.instrument
     own = _everyday(source)
-    if voxel_size is None:
+    if pitch is not None:
+        used = _everyday(_with_pitch(source, path, pitch, voxel_size))
+        entry["voxel_size"] = _text(used)
+        entry["voxel_size_from"] = "study" if voxel_size is not None else "file and pitch"
+    elif voxel_size is None:
+        if own is None and source.pixel is not None:
+            raise AcuityError(
+                f"{path}: the file tells {source.hint}; state the distance as pitch, such as "
+                '"20 nm", or the voxel size as voxel_size, such as "20 10 10 nm" (z y x).'
+            )
         if own is None:
             told = f" (it tells {source.hint})" if source.hint else ""
             raise AcuityError(
@@ -68,13 +97,13 @@ def read_volume(
         spacing, unit = parse_voxel_size(voxel_size)
         used = _everyday(replace(source, spacing=spacing, unit=unit, origin=(0.0, 0.0, 0.0)))
         entry["voxel_size"], entry["voxel_size_from"] = _text(used), "study"
-        if own is not None:
-            entry["voxel_size_in_file"] = _text(own)
-            # the origin keeps its place in voxels
-            used.origin = tuple(
-                place / size * new
-                for place, size, new in zip(own.origin, own.spacing, used.spacing, strict=True)
-            )
+    if own is not None and entry["voxel_size_from"] != "file":
+        entry["voxel_size_in_file"] = _text(own)
+        # the origin keeps its place in voxels
+        used.origin = tuple(
+            place / size * new
+            for place, size, new in zip(own.origin, own.spacing, used.spacing, strict=True)
+        )
     data = GuardedArray(source.data, file)
     grid = Grid(data.shape, used.spacing, used.origin, used.unit)
     volume = Volume(data, grid, source.intensity)
@@ -83,6 +112,45 @@ def read_volume(
         entry["region"] = ",".join(f"{part.start}:{part.stop}" for part in box)
         volume = volume.crop(box)
     return replace(volume, provenance=(*source.provenance, entry))
+
+
+def _with_pitch(source: Source, path: object, pitch: str, voxel_size: str | None) -> Source:
+    """Put the distance between slices beside the size of a pixel."""
+    match = _PITCH.fullmatch(str(pitch))
+    size = float(match.group(1)) if match and known(match.group(2)) else 0.0
+    if not (math.isfinite(size) and size > 0):
+        raise AcuityError(
+            f"pitch: found {str(pitch)!r}, a pitch is one positive number and a unit, such as "
+            '"20 nm".'
+        )
+    count = source.data.shape[0]
+    if count < 2:
+        raise AcuityError(
+            f"{path}: found {count} slice where a pitch of {pitch} is stated; a stack is at least "
+            "two slices."
+        )
+    if voxel_size is not None:
+        spacing, unit = parse_voxel_size(voxel_size)
+        depth = convert(size, match.group(2), unit)
+        if len(_NUMBER.findall(str(voxel_size))) > 1 and not math.isclose(depth, spacing[0]):
+            raise AcuityError(
+                f"{path}: the voxel_size {voxel_size!r} and the pitch {pitch!r} state different "
+                "distances between slices; state one of them."
+            )
+        pixel = spacing[1:]
+    else:
+        if source.spacing is not None:
+            pixel, unit = source.spacing[1:], source.unit
+        elif source.pixel is not None:
+            pixel, unit = source.pixel, source.unit
+        else:
+            told = f" (it tells {source.hint})" if source.hint else ""
+            raise AcuityError(
+                f"{path}: the file carries no pixel size{told}; state it as voxel_size beside the "
+                'pitch, such as "10 nm".'
+            )
+        depth = convert(size, match.group(2), unit)
+    return replace(source, spacing=(depth, *pixel), unit=unit, origin=(0.0, 0.0, 0.0))
 
 
 def _text(source: Source) -> str:
@@ -113,7 +181,7 @@ def _open(file: Path, dataset: str | None) -> Source:
     suffix = file.suffix.lower()
     if file.name == "zarr.json" or (file.is_dir() and omezarr.is_zarr(file)):
         return omezarr.read(file)
-    if file.is_dir():
+    if file.is_dir() or suffix == SLICE_LIST:
         return tiff_folder.read(file)
     if suffix in hdf5.SUFFIXES:
         return hdf5.read(file, dataset)
@@ -123,7 +191,7 @@ def _open(file: Path, dataset: str | None) -> Source:
     suffixes = (*tiff.SUFFIXES, *hdf5.SUFFIXES, *mrc.SUFFIXES, *raw.SUFFIXES)
     raise AcuityError(
         f"{file}: found a file of the type {suffix or 'without ending'!r}, allowed are "
-        f"{', '.join(suffixes)}, a folder of TIFF files and OME-Zarr."
+        f"{', '.join(suffixes)}, a folder or a list ({SLICE_LIST}) of TIFF files and OME-Zarr."
     )
 
 

@@ -3,7 +3,7 @@
 import json
 import math
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,11 @@ class Source:
         Meaning of a value where the file tells it.
     provenance : tuple of dict
         Steps that the file itself records.
+    pixel : tuple of float, optional
+        Height and width of a pixel in `unit` where the file carries them, with or without a
+        distance between slices.
+    instrument : dict
+        What the microscope says of itself: maker, tilt, rows of the bar that were left out.
     """
 
     data: Any
@@ -48,6 +53,8 @@ class Source:
     hint: str = ""
     intensity: str = ""
     provenance: tuple[dict, ...] = ()
+    pixel: tuple[float, float] | None = None
+    instrument: dict = field(default_factory=dict)
 
 
 class GuardedArray(LazyArray):

@@ -11,9 +11,10 @@ import numpy as np
 import tifffile
 
 from acuity.errors import AcuityError
+from acuity.formats import vendor
 from acuity.formats.source import FlatArray, Sizes, Source, close_with, describe, with_notes
 from acuity.units import convert, known
-from acuity.volume import Box, LazyArray
+from acuity.volume import Box, LazyArray, error_reason
 
 # Resolutions in dots an inch that programs write for a printer: they say nothing of the sample.
 _PRINTER_DPI = {1, 64, 72, 75, 90, 96, 100, 120, 144, 150, 180, 200, 240, 300, 350, 360, 400, 600}
@@ -45,7 +46,11 @@ class PagesArray(LazyArray):
         z, y, x = box
         block = np.empty([part.stop - part.start for part in box], self.dtype)
         for image, number in zip(block, range(z.start, z.stop), strict=True):
-            image[...] = self._pages[number].asarray().reshape(self.shape[1:])[y, x]
+            try:
+                whole = self._pages[number].asarray()
+            except Exception as error:
+                raise ValueError(f"slice {number}: {error_reason(error)}") from error
+            image[...] = whole.reshape(self.shape[1:])[y, x]
         return block
 
 
@@ -114,10 +119,12 @@ def read(path: Path) -> Source:
     """
     count_pages(path)
     file = tifffile.TiffFile(path)
+    maker, pages = None, False
     try:
         first = file.pages[0]
         _refuse_colour(path, first)
         data = _stack(path, file)
+        pages = isinstance(data, PagesArray)
         if file.is_ome:
             name, notes = "OME-TIFF", _ome_notes(file.ome_metadata)
             spacing, unit, hint = _ome_size(path, file.ome_metadata)
@@ -126,20 +133,26 @@ def read(path: Path) -> Source:
             spacing, unit, hint = _imagej_size(file, first)
         else:
             name, notes = "BigTIFF" if file.is_bigtiff else "TIFF", None
-            spacing, unit, hint = _vendor_size(file) or _tag_size(first)
+            spacing, unit, hint = _tag_size(first)
+            maker = vendor.read(file, data)
+            if maker is not None and maker.pixel is not None:
+                spacing, unit, hint = (None, *maker.pixel), maker.unit, ""
+            if maker is not None and maker.rows is not None:
+                data = vendor.UpperRows(data, maker.rows)
     except BaseException:
         file.close()
         raise
-    if not isinstance(data, PagesArray):
+    if not pages:
         file.close()
     if data.shape[0] == 1 and spacing[0] is None:
         spacing = (spacing[2], *spacing[1:])  # one image: as thick as a pixel is wide
+    pixel = None if None in spacing[1:] else spacing[1:]
     if None in spacing:
-        if not hint and None not in spacing[1:]:
-            pixel = " x ".join(f"{size:g}" for size in dict.fromkeys(spacing[1:]))
-            hint = f"pixels of {pixel} {unit} and no distance between slices"
+        if not hint and pixel is not None:
+            hint = no_distance(pixel, unit)
         spacing = None
-    source = Source(data, name, spacing, unit, hint=hint)
+    source = Source(data, name, spacing, unit, hint=hint, pixel=pixel)
+    source.instrument = {} if maker is None else maker.notes
     if spacing is not None and file.is_imagej:
         source.origin = _imagej_origin(file.imagej_metadata, spacing)
     return with_notes(source, notes)
@@ -297,17 +310,6 @@ def _ome_size(path: Path, metadata: str | None) -> _Found:
     return tuple(sizes[::-1]), target, ""
 
 
-def _vendor_size(file: tifffile.TiffFile) -> _Found | None:
-    """Give the pixel size that the microscopes of Zeiss and Thermo Fisher (FEI) write."""
-    if file.is_sem:
-        # not ap_pixel_size, which in some files is that of an image stored at another size
-        for key, pixels in (("ap_image_pixel_size", 1), ("ap_width", file.pages[0].imagewidth)):
-            found = (file.sem_metadata or {}).get(key, ())
-            if len(found) > 2 and known(found[2]):
-                size = float(f"{found[1] / pixels:.9g}")
-                return (None, size, size), found[2], ""
-    if file.is_fei:
-        scan = (file.fei_metadata or {}).get("Scan", {})
-        if "PixelWidth" in scan and "PixelHeight" in scan:
-            return (None, float(scan["PixelHeight"]), float(scan["PixelWidth"])), "m", ""
-    return None
+def no_distance(pixel: tuple[float, float], unit: str) -> str:
+    """Say that slices know their pixels and not their distance from one another."""
+    return f"pixels of {vendor.pixel_text(pixel, unit)} and no distance between slices"

@@ -18,6 +18,7 @@ def ingest(
     *,
     voxel_size: str | None = None,
     region: str | None = None,
+    pitch: str | None = None,
 ) -> None:
     """Read a file or folder and write it as a volume, slab by slab.
 
@@ -35,6 +36,8 @@ def ingest(
         ``"10 nm"`` or ``"20 10 10 nm"`` (z y x); goes before the file's own.
     region : str, optional
         Part to take, ``"z0:z1,y0:y1,x0:x1"``.
+    pitch : str, optional
+        Distance between slices, such as ``"20 nm"``; see `read_volume`.
 
     Raises
     ------
@@ -42,7 +45,7 @@ def ingest(
         If the source cannot be read, has no voxel size, holds NaN, is empty or constant; nothing
         is left at `output` then.
     """
-    volume = read_volume(path, voxel_size, region)
+    volume = read_volume(path, voxel_size, region, pitch)
     provenance = [*volume.provenance]
     provenance[-1] = {**provenance[-1], "sha256": source_digest(path)}
     low, high = np.inf, -np.inf

@@ -56,11 +56,17 @@ class TrainSettings(Section):
         (5, 128, 128), "Size of a training patch (z, y, x) on the input's grid", "voxel"
     )
     learning_rate: float = setting(1e-3, "Learning rate at the start", "1", gt=0)
-    schedule: Literal["constant", "cosine", "step"] = setting(
-        "constant", "Course of the learning rate: constant, cosine to zero, or halved in steps"
+    schedule: Literal["constant", "cosine", "step", "inverse_sqrt"] = setting(
+        "constant",
+        "Course of the learning rate: constant, cosine to zero, halved in steps, or falling with "
+        "the square root of the epochs",
     )
     halve_every: int = setting(
         200_000, "With schedule step: updates between two halvings", "1", ge=1
+    )
+    epoch: int = setting(484, "With schedule inverse_sqrt: updates of an epoch", "1", ge=1)
+    decay_every: int = setting(
+        1, "With schedule inverse_sqrt: epochs between two changes of the learning rate", "1", ge=1
     )
     warm_up: int = setting(
         0, "Updates over which the learning rate rises from zero at the start", "1", ge=0
@@ -163,10 +169,15 @@ class Task:
         Strength of the degradation: the blur's standard deviation in voxels of the target's grid.
     scale : tuple of int
         Whole factors (z, y, x) between the low-resolution grid and the target's.
+    phase : tuple of float, optional
+        Where low-resolution voxel (0, 0, 0) lies, counted in voxels (z, y, x) from the target's
+        first one: 0 to factor - 1. None becomes (factor - 1) / 2, the middle of a block that was
+        averaged; a slice kept by decimation lies elsewhere.
     """
 
     level: float = 1.0
     scale: tuple[int, int, int] = (1, 1, 1)
+    phase: tuple[float, float, float] | None = None
 
     def __post_init__(self):
         scale = tuple(int(f) for f in self.scale)
@@ -175,6 +186,14 @@ class Task:
                 f"scale {tuple(self.scale)} must be three whole factors (z, y, x) of 1 or more"
             )
         object.__setattr__(self, "scale", scale)
+        middle = tuple((f - 1) / 2 for f in scale)
+        phase = middle if self.phase is None else tuple(float(p) for p in self.phase)
+        if len(phase) != 3 or not all(0 <= p <= f - 1 for p, f in zip(phase, scale, strict=True)):
+            raise AcuityError(
+                f"phase {tuple(self.phase)} must be three numbers (z, y, x) from 0 to the factor "
+                f"less 1; the scale is {scale}"
+            )
+        object.__setattr__(self, "phase", phase)
 
 
 class Method:
@@ -188,12 +207,15 @@ class Method:
         Whether it is trained.
     interpolates : bool
         Whether it does nothing but bring the input onto a finer grid.
+    centred : bool
+        Whether low-resolution voxels count as the middle of their blocks when the input is
+        interpolated, whatever the task's phase.
     local : bool
         Whether a tile with its halo gives the same result as the whole volume. A method that is
         not local is handed blocks of whole planes with a halo that makes the rest negligible.
     interpolation : str
         Kernel that brings the input onto the target's grid before `restore` (``nearest``,
-        ``linear`` or ``cubic``), for the part of the task's scale that the method itself lacks.
+        ``linear``, ``cubic`` or ``cubic_opencv``), for the part of the task's scale that the method itself lacks.
     stack : int or None
         Slices of a 2.5D method: it maps that many slices onto as many, stacks are moved by one
         slice, and the estimates of a slice are averaged. None for two- and three-dimensional tiles.
@@ -209,6 +231,7 @@ class Method:
     Settings: ClassVar[type[Settings]] = Settings
     learned: ClassVar[bool] = False
     interpolates: ClassVar[bool] = False
+    centred: ClassVar[bool] = False
     local: ClassVar[bool] = True
     interpolation: ClassVar[str] = "cubic"
     stack: ClassVar[int | None] = None
@@ -254,12 +277,39 @@ class LearnedMethod(Method):
 
     Batches are float32 tensors, normalised to zero mean and unit standard deviation: (n, z, y, x)
     for a 2.5D method, whose slices are channels, and (n, 1, z, y, x) for a 3D one.
+
+    Attributes
+    ----------
+    symmetries : str
+        Flips and turns that training patches are drawn in; see `acuity.train.sampling.Sampler`.
+    restorer : str
+        Name of the network that restores.
+    learns : str
+        ``patches``: from patches of pairs of volumes; ``planes``: from XY planes of one volume
+        (`acuity.train.planes`), and it restores XZ and YZ planes; ``fit``: it has no network and
+        no steps but `fit`, from pairs of volumes.
+    thinnest : int
+        Slices of its input that it needs at least.
+    recorded : tuple of str
+        Losses beside ``loss`` that the history lists; for a network that is not the restorer its
+        name is its loss.
+    normalisation : str
+        ``each``: input and target by their own mean and standard deviation; ``shared``: both by
+        the target's, so that an input that is added to the output keeps its intensities;
+        ``range``: both by their common least and greatest value, to 0 to 1.
+    layout : str
+        Memory layout of a 3D method's training.
     """
 
     Settings: ClassVar[type[Settings]] = LearnedSettings
     learned: ClassVar[bool] = True
-    symmetries: ClassVar[Literal["none", "in_plane", "volume"]] = "in_plane"
+    symmetries: ClassVar[Literal["none", "upright", "in_plane", "volume"]] = "in_plane"
+    normalisation: ClassVar[Literal["each", "shared", "range"]] = "each"
+    layout: ClassVar[Literal["contiguous", "channels_last"]] = "contiguous"
     restorer: ClassVar[str] = "network"
+    learns: ClassVar[Literal["patches", "planes", "fit"]] = "patches"
+    thinnest: ClassVar[int] = 1
+    recorded: ClassVar[tuple[str, ...]] = ()
 
     def build(self):
         """Build the networks, with weights drawn from torch's random state.
@@ -305,6 +355,27 @@ class LearnedMethod(Method):
         return {
             "loss": masked_loss(restored, batch["target"], batch["mask"], self.settings.train.loss)
         }
+
+    def fit(self, pairs, seed):
+        """Learn at once, for a method that ``learns`` by ``fit``.
+
+        Parameters
+        ----------
+        pairs : list of acuity.train.sampling.Pair
+            Volumes; the low one on the method's input grid.
+        seed : int
+            Seed.
+
+        Returns
+        -------
+        dict of str to numpy.ndarray
+            What was learned; saved as the model and given to `use`.
+        """
+        raise NotImplementedError
+
+    def use(self, arrays):
+        """Take what `fit` gave, set `halo` and `stride`, and be ready to `restore`."""
+        raise NotImplementedError
 
 
 def masked_loss(restored, target, mask, kind):

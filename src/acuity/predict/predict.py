@@ -6,13 +6,14 @@ import logging
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 
 from acuity.errors import AcuityError
 from acuity.methods.base import Task, check_settings, load
-from acuity.predict.source import Source, finer_grid
+from acuity.predict.source import Source, finer_grid, input_phase
 from acuity.predict.tiles import blended_tiles, core_length, exact_tiles
 from acuity.volume import VolumeWriter, open_volume
 
@@ -29,9 +30,11 @@ def predict(
     *,
     level,
     scale=(1, 1, 1),
+    phase=None,
     model=None,
     card=None,
     threads=None,
+    disagreement=None,
 ):
     """Restore a stored volume with a method.
 
@@ -54,20 +57,32 @@ def predict(
         Strength of the degradation: standard deviation of the blur in voxels of the target's grid.
     scale : tuple of int
         Whole factors (z, y, x) between the volume's grid and the restored one.
+    phase : tuple of float, optional
+        Where the volume's first voxel lies on the restored grid, in its voxels (z, y, x); the
+        middle of a block, (factor - 1) / 2, by default.
     model, card : path, optional
         Weights (safetensors) and card (JSON) of a learned method.
     threads : int, optional
         Threads of torch; as they are where it is not given.
+    disagreement : path, optional
+        For a method that restores XZ and YZ planes: store of half the absolute difference between
+        both estimates, whose mean is the restored volume.
 
     Raises
     ------
     AcuityError
-        If the model is not one of this method, level and scale, or does not belong to its card;
+        If the model is not one of this method, level, scale and phase, or does not belong to its card;
         if the volume holds a value that is not finite or is too small for the network; if a
-        device is demanded that is not there.
+        device is demanded that is not there; if a disagreement is asked of a method that has one
+        estimate.
     """
     method_class = load(method_name)
-    task = Task(float(level), tuple(scale))
+    if disagreement is not None and not _planes(method_class):
+        raise AcuityError(
+            f"method {method_name} has one estimate of a volume, so there is no disagreement; only "
+            "methods that restore XZ and YZ planes have one"
+        )
+    task = Task(float(level), tuple(scale), phase)
     if method_class.learned:
         method, run = _load_learned(method_class, settings, task, model, card, threads)
     else:
@@ -90,12 +105,13 @@ def predict(
         run,
         name=low_path,
         provenance=(*volume.provenance, step),
+        disagreement=disagreement,
     )
     seconds = time.perf_counter() - started
     logger.info("%s: %s restored in %.1f s", method_name, low_path, seconds)
 
 
-def restore(volume, output, method, run, *, name, provenance=()):
+def restore(volume, output, method, run, *, name, provenance=(), disagreement=None):
     """Restore an open volume with a method that is ready to run.
 
     Parameters
@@ -112,17 +128,31 @@ def restore(volume, output, method, run, *, name, provenance=()):
         The input file, for errors.
     provenance : tuple of dict
         Steps that the output records.
+    disagreement : path, optional
+        Store of the disagreement of a method that restores planes.
     """
     before = _factors_before(method)
-    source = Source(volume, before, method.interpolation, name)
+    phase = (None,) * 3 if method.centred else input_phase(method.task, method.scale)
+    source = Source(volume, before, method.interpolation, name, phase)
+    network = method.learned and method.learns == "patches"
+    if network and method.scale[0] > 1 and source.shape[0] <= 2 * method.halo[0]:
+        raise AcuityError(
+            f"{name}: found {source.shape[0]} slices, fewer than the receptive field of "
+            f"{method.name()}; it needs {2 * method.halo[0] + 1} and more"
+        )
     plan = Plan(method, source.shape)
-    grid = finer_grid(volume.grid, method.task.scale)
+    grid = finer_grid(volume.grid, method.task.scale, method.task.phase)
     with (
         ThreadPoolExecutor(1, "read") as reader,
         ThreadPoolExecutor(1, "write") as writing,
         VolumeWriter(
             output, grid, np.float32, intensity=volume.intensity, provenance=provenance
         ) as writer,
+        nullcontext()
+        if disagreement is None
+        else VolumeWriter(
+            disagreement, grid, np.float32, intensity=volume.intensity, provenance=provenance
+        ) as second,
     ):
         pending = deque()
         for region in plan.regions(writer.layout):
@@ -133,7 +163,12 @@ def restore(volume, output, method, run, *, name, provenance=()):
             ):
                 if len(pending) >= AHEAD:
                     pending.popleft().result()
-                pending.append(writing.submit(_write, writer, z0, block, region, method.scale))
+                parts = [(writer, block)]
+                if _planes(method):  # (z, 2, y, x): merged, and how far both estimates differ
+                    parts = [(writer, block[:, 0])]
+                    if second is not None:
+                        parts.append((second, block[:, 1]))
+                pending.append(writing.submit(_write, parts, z0, region, method.scale))
         while pending:
             pending.popleft().result()
 
@@ -193,6 +228,9 @@ class Plan:
             return max(self.method.halo[0], most - 2 * self.method.halo[0], 1)
         if self.tile is None:
             return 32
+        if _planes(self.method):  # planes are long, and halos cost: as deep as a tile may be
+            deep, halo = self.shape[0], self.method.halo[0]
+            return core_length(deep, deep, self.tile[0], halo, self.method.stride[0])
         return core_length(
             self.shape[0], 32, self.tile[0], self.method.halo[0], self.method.stride[0]
         )
@@ -294,19 +332,22 @@ class Plan:
                 slice(r.start - f.start, r.stop - f.start)
                 for r, f in zip(tile.read, frame, strict=True)
             )
-            restored = run(window[:, box[0], box[1]])
             inner = tile.inner
-            part = restored[
-                :,
-                inner[0].start * fy : inner[0].stop * fy,
-                inner[1].start * fx : inner[1].stop * fx,
-            ]
+            if _planes(self.method):
+                part = run(window[:, box[0], box[1]], inner)
+            else:
+                restored = run(window[:, box[0], box[1]])
+                part = restored[
+                    :,
+                    inner[0].start * fy : inner[0].stop * fy,
+                    inner[1].start * fx : inner[1].stop * fx,
+                ]
             if tile.weights is None and len(tiles) == 1:
                 return part
             if out is None:
-                out = np.zeros(shape, np.float32)
+                out = np.zeros((*part.shape[:-2], *shape[1:]), np.float32)
             place = (
-                slice(None),
+                ...,
                 slice(
                     (tile.core[0].start - region[0].start) * fy,
                     (tile.core[0].stop - region[0].start) * fy,
@@ -390,13 +431,19 @@ def _depths(blocks, depth, count):
                 z0, slab, have = z0 + want, None, 0
 
 
-def _write(writer, z0, block, region, scale):
-    depth, height, width = writer.layout.shard
+def _write(parts, z0, region, scale):
     y0, x0 = region[0].start * scale[1], region[1].start * scale[2]
-    if block.shape[1:] == writer.grid.shape[1:]:
-        writer.write(z0, block)
-    else:
-        writer.write_shard((z0 // depth, y0 // height, x0 // width), block)
+    for writer, block in parts:
+        depth, height, width = writer.layout.shard
+        if block.shape[1:] == writer.grid.shape[1:]:
+            writer.write(z0, block)
+        else:
+            writer.write_shard((z0 // depth, y0 // height, x0 // width), block)
+
+
+def _planes(method):
+    """Whether a method, or its class, restores XZ and YZ planes."""
+    return getattr(method, "learns", None) == "planes"
 
 
 def read_card(card):
@@ -444,13 +491,7 @@ def load_network(method, model, card):
     from safetensors.torch import load as load_tensors
 
     content = read_card(card)
-    try:
-        data = Path(model).read_bytes()
-    except OSError as error:
-        raise AcuityError(f"{model}: no such model ({error.strerror}); train it first") from None
-    digest = hashlib.sha256(data).hexdigest()
-    if digest != content["weights"]:
-        raise AcuityError(f"{model}: its content is not the one that its card {card} describes")
+    data, digest = _weights(model, card, content)
     network = method.build()[method.restorer]
     try:
         network.load_state_dict(load_tensors(data))
@@ -460,10 +501,47 @@ def load_network(method, model, card):
     return network, content, digest
 
 
+def _weights(model, card, content):
+    """Read a model's bytes, which must be those that its card describes."""
+    try:
+        data = Path(model).read_bytes()
+    except OSError as error:
+        raise AcuityError(f"{model}: no such model ({error.strerror}); train it first") from None
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != content["weights"]:
+        raise AcuityError(f"{model}: its content is not the one that its card {card} describes")
+    return data, digest
+
+
+class Fitted:
+    """A method without a network that has learned: called with a tile, it restores it.
+
+    Parameters
+    ----------
+    method : acuity.methods.base.LearnedMethod
+        One that ``learns`` by ``fit``.
+    data : bytes
+        Its model (safetensors).
+    digest : str
+        SHA-256 of the model.
+    """
+
+    def __init__(self, method, data, digest):
+        from safetensors.numpy import load as load_arrays
+
+        method.use(load_arrays(data))
+        self.method, self.digest = method, digest
+
+    def __call__(self, tile):
+        """Restore a tile."""
+        return self.method.restore(tile)
+
+
 def _load_learned(method_class, settings, task, model, card, threads):
     import torch
 
     from acuity.predict.execution import DEFAULT, Runner, choose_device
+    from acuity.predict.planes import PlanesRunner
 
     if threads:
         torch.set_num_threads(int(threads))
@@ -474,13 +552,21 @@ def _load_learned(method_class, settings, task, model, card, threads):
         raise AcuityError(
             f"{card}: is a model of {content['method']}, not of {method_class.name()}"
         )
-    for key, wanted in (("level", task.level), ("scale", list(task.scale))):
+    # A card without a phase is of a model that was trained in the middle of the blocks.
+    content.setdefault("phase", [(f - 1) / 2 for f in content["scale"]])
+    for key, wanted in (
+        ("level", task.level),
+        ("scale", list(task.scale)),
+        ("phase", list(task.phase)),
+    ):
         if content[key] != wanted:
             raise AcuityError(
                 f"{card}: the model was trained at {key} {content[key]}; found {wanted}"
             )
     own = check_settings(method_class, settings).predict
     method = method_class({**content["settings"], "predict": own.model_dump()}, task)
+    if method.learns == "fit":
+        return method, Fitted(method, *_weights(model, card, content))
     network, content, digest = load_network(method, model, card)
     execution = content["execution"]
     method.halo, method.stride = tuple(execution["halo"]), tuple(execution["stride"])
@@ -490,6 +576,9 @@ def _load_learned(method_class, settings, task, model, card, threads):
             "the model was tuned on %s and runs on %s: float32", execution["device"], device
         )
         execution = {**DEFAULT, "device": device}
-    run = Runner(network, content["normalisation"], execution, stacked=bool(method.stack))
+    if method.learns == "planes":
+        run = PlanesRunner(network, content["normalisation"], execution)
+    else:
+        run = Runner(network, content["normalisation"], execution, stacked=bool(method.stack))
     run.digest = digest
     return method, run

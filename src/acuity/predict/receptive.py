@@ -58,9 +58,9 @@ def receptive_field(network, axes, channels):
     Parameters
     ----------
     network : torch.nn.Module
-        Maps (n, channels, *axes) to the same size; an attribute ``stride`` (a number or one for
-        each axis) gives the product of its poolings, 1 without it. Its activations and poolings
-        are modules.
+        Maps (n, channels, *axes) to the same size, or one finer by an attribute ``scale`` (a whole
+        number for each axis); an attribute ``stride`` (a number or one for each axis) gives the
+        product of its poolings, 1 without it. Its activations and poolings are modules.
     axes : int
         Spatial axes, 2 or 3.
     channels : int
@@ -73,6 +73,7 @@ def receptive_field(network, axes, channels):
     """
     stride = getattr(network, "stride", 1)
     stride = tuple(stride) if isinstance(stride, (tuple, list)) else (int(stride),) * axes
+    scale = getattr(network, "scale", (1,) * axes)
     network = _linearised(network)
     halo = []
     for axis in range(axes):
@@ -82,7 +83,7 @@ def receptive_field(network, axes, channels):
             size[axis] = block + 2 * reach
             image = torch.ones((1, channels, *size), dtype=torch.float64, requires_grad=True)
             out = network(image).movedim(2 + axis, 0)
-            out[reach : reach + block].sum().backward()
+            out[reach * scale[axis] : (reach + block) * scale[axis]].sum().backward()
             used = torch.nonzero(image.grad.movedim(2 + axis, 0).flatten(1).abs().sum(1))
             first, last = int(used.min()), int(used.max())
             if first > 0 and last < size[axis] - 1:

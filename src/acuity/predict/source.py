@@ -20,6 +20,9 @@ class Source:
         Interpolation, where a factor is not 1.
     name : str
         The file, for errors.
+    phase : sequence of float or None
+        Where the volume's first voxel lies on the input grid (z, y, x); None: in the middle of a
+        block, (factor - 1) / 2.
 
     Attributes
     ----------
@@ -27,11 +30,12 @@ class Source:
         Voxels (z, y, x) of the input grid.
     """
 
-    def __init__(self, volume, factors, kernel, name):
+    def __init__(self, volume, factors, kernel, name, phase=(None, None, None)):
         self.volume = volume
         self.factors = tuple(factors)
         self.kernel = kernel
         self.name = str(name)
+        self.phase = tuple(phase)
         self.shape = tuple(n * f for n, f in zip(volume.grid.shape, self.factors, strict=True))
         if volume.dtype.kind not in "fui" or volume.dtype.itemsize > 4:
             raise AcuityError(
@@ -58,26 +62,65 @@ class Source:
         """
         counts = self.volume.grid.shape
         spans = [
-            support(self.kernel, f, s.start, s.stop, n)
-            for f, s, n in zip(self.factors, box, counts, strict=True)
+            support(self.kernel, f, s.start, s.stop, n, p)
+            for f, s, n, p in zip(self.factors, box, counts, self.phase, strict=True)
         ]
         low = self.volume.read(*(slice(*span) for span in spans))
         check_finite(low, spans[0][0], self.name)
         low = np.ascontiguousarray(low, np.float32)
         if self.factors == (1, 1, 1):
             return low
-        return interpolate(low, [span[0] for span in spans], counts, self.factors, box, self.kernel)
+        first = [span[0] for span in spans]
+        return interpolate(low, first, counts, self.factors, box, self.kernel, self.phase)
 
 
-def finer_grid(grid, factors):
-    """Grid whose blocks of `factors` voxels are the voxels of a grid."""
+def input_phase(task, scale):
+    """Phase of the low-resolution volume on a method's input grid.
+
+    Parameters
+    ----------
+    task : acuity.methods.base.Task
+        Factors and phase against the target's grid.
+    scale : tuple of int
+        How much finer the target's grid is than the method's input grid: voxels of the latter are
+        blocks of this many of the former, by axis.
+
+    Returns
+    -------
+    tuple of float
+        In voxels of the input grid, for `Source`. It has no effect along an axis where the method
+        brings the whole factor itself: a network learns its phase with its pairs.
+    """
+    return tuple(
+        (phase - (own - 1) / 2) / own for phase, own in zip(task.phase, scale, strict=True)
+    )
+
+
+def finer_grid(grid, factors, phase=None):
+    """Grid whose blocks of `factors` voxels are the voxels of a grid.
+
+    Parameters
+    ----------
+    grid : acuity.volume.Grid
+        The coarse grid.
+    factors : tuple of int
+        Whole factors (z, y, x).
+    phase : sequence of float, optional
+        Where the coarse grid's first voxel lies, in voxels of the finer one; the middle of a
+        block, (factor - 1) / 2, by default.
+
+    Returns
+    -------
+    acuity.volume.Grid
+    """
+    phase = [(f - 1) / 2 for f in factors] if phase is None else phase
     spacing = tuple(size / f for size, f in zip(grid.spacing, factors, strict=True))
     return Grid(
         shape=tuple(n * f for n, f in zip(grid.shape, factors, strict=True)),
         spacing=spacing,
         origin=tuple(
-            position - (f - 1) / 2 * size
-            for position, f, size in zip(grid.origin, factors, spacing, strict=True)
+            position - p * size
+            for position, p, size in zip(grid.origin, phase, spacing, strict=True)
         ),
         unit=grid.unit,
     )

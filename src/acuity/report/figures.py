@@ -307,7 +307,7 @@ def plots(
     pores = pores[pores["sample"].isin(names)] if len(pores) else pores
     curves = curves[curves["sample"].isin(names)] if len(curves) else curves
     spaces = spaces[spaces["sample"].isin(names)] if len(spaces) else spaces
-    axis = _Axis(level_format, level_title, unit_text(unit or length_unit(metrics)), noun)
+    axis = LevelAxis(level_format, level_title, unit_text(unit or length_unit(metrics)), noun)
     return [
         _quality(shown, beside, axis),
         _found(shown, beside, axis),
@@ -325,7 +325,15 @@ def plots(
 
 
 def study_figures(
-    metrics, pores=None, curves=None, histories=None, spaces=None, *, out_dir, **options
+    metrics,
+    pores=None,
+    curves=None,
+    histories=None,
+    spaces=None,
+    *,
+    out_dir,
+    names=None,
+    **options,
 ):
     """Write the study's figures for other programs and for Snakemake's report.
 
@@ -335,18 +343,21 @@ def study_figures(
         As for `plots`.
     out_dir : path-like
         Folder.
+    names : sequence of str, optional
+        Those of `NAMES` to draw; all by default.
     **options
         As for `plots`.
 
     Returns
     -------
     list of pathlib.Path
-        ``NAME.png`` and ``NAME.svg`` for each of `NAMES`, whatever was measured; a figure without
+        ``NAME.png`` and ``NAME.svg`` for each name, whatever was measured; a figure without
         data says so.
     """
     files = []
     for plot in plots(metrics, pores, curves, histories, spaces, **options):
-        files += save(plot, out_dir)
+        if names is None or plot.name in names:
+            files += save(plot, out_dir)
     return files
 
 
@@ -368,7 +379,7 @@ NAMES = (
 
 
 @dataclass(frozen=True)
-class _Axis:
+class LevelAxis:
     """How levels, lengths and objects are written."""
 
     form: str
@@ -377,9 +388,11 @@ class _Axis:
     noun: str
 
     def text(self, level):
+        """Write a level."""
         return self.form.format(level)
 
     def set(self, axes, levels):
+        """Bring the levels to the axis of some axes."""
         levels = sorted(levels)
         span = (levels[-1] - levels[0]) or 1.0
         axes.set_xlim(levels[0] - 0.08 * span, levels[-1] + 0.08 * span)
@@ -404,14 +417,15 @@ def _mean(metrics, names):
     return mean
 
 
-def _all(metrics, metric):
+def whole_rows(metrics, metric):
+    """Pick one metric's rows of whole volumes, by level, the truth's left out."""
     rows = metrics[(metrics["metric"] == metric) & metrics["subset"].isin(["all", ""])]
     rows = rows[rows["value"].notna() & rows["level"].notna() & (rows["method"] != "truth")]
     return rows.drop_duplicates(["method", "level"]).sort_values("level")
 
 
-def _lines(axes, rows, axis, *, hollow=None):
-    """One line a method against level, with its interval where there is one."""
+def method_lines(axes, rows, axis, *, hollow=None):
+    """Draw one line a method against level, with its interval where there is one."""
     levels = set(rows["level"])
     methods = ordered(rows["method"])
     step = min(np.diff(sorted(levels)), default=1.0)
@@ -469,7 +483,7 @@ def _beside(beside, rows, metric):
     """Rows of the training samples for learned methods that were judged on them as well."""
     if beside is None:
         return None
-    found = _all(beside, metric)
+    found = whole_rows(beside, metric)
     return found[found["method"].isin(set(rows["method"])) & (found["method"] != "input")]
 
 
@@ -480,7 +494,7 @@ def _quality(metrics, beside, axis):
         ("psnr", "Signal to error (higher is better)", "PSNR (dB)"),
         ("ssim", "Structural similarity (1 is best)", "SSIM"),
     ):
-        rows = _all(metrics, metric)
+        rows = whole_rows(metrics, metric)
         if not len(rows):
             continue
         hollow = _beside(beside, rows, metric)
@@ -488,7 +502,7 @@ def _quality(metrics, beside, axis):
         methods |= set(rows["method"])
 
         def draw(axes, rows=rows, metric=metric, label=label, hollow=hollow):
-            _lines(axes, rows, axis, hollow=hollow)
+            method_lines(axes, rows, axis, hollow=hollow)
             axes.set_ylabel(label)
             if metric == "mse":
                 positive = rows["value"][rows["value"] > 0]
@@ -526,7 +540,7 @@ def _found(metrics, beside, axis):
     noun = axis.noun
     panels, methods, trained = [], set(), False
     shown = [
-        (metric, _all(metrics, metric), title, label)
+        (metric, whole_rows(metrics, metric), title, label)
         for metric, title, label in (
             ("pore_recall", f"{noun.title()}s found (recall)", f"Share of the true {noun}s"),
             ("pore_precision", f"Shown {noun}s that are real", f"Share of the {noun}s shown"),
@@ -543,7 +557,7 @@ def _found(metrics, beside, axis):
         methods |= set(rows["method"])
 
         def draw(axes, rows=rows, metric=metric, label=label, hollow=hollow):
-            _lines(axes, rows, axis, hollow=hollow)
+            method_lines(axes, rows, axis, hollow=hollow)
             top = np.nanmax([1.0, rows["value"].max(), rows["high"].max()])
             if metric == "pores_found_ratio":
                 axes.axhline(1, color=INK, lw=1, zorder=1)
@@ -579,9 +593,10 @@ FATES = {
 
 def _fates(metrics, axis):
     tables = {
-        name: _all(metrics, f"pores_{name}") for name in ("split", "merged", "missed", "false")
+        name: whole_rows(metrics, f"pores_{name}")
+        for name in ("split", "merged", "missed", "false")
     }
-    recall = _all(metrics, "pore_recall")
+    recall = whole_rows(metrics, "pore_recall")
     recall = recall[recall["n"] > 0]
     counted = set(zip(tables["missed"]["method"], tables["missed"]["level"], strict=True))
     panels = []
@@ -932,7 +947,7 @@ def _pore_space(metrics, spaces, axis):
         def draw(axes, mean=mean, truth=truth, label=label):
             if len(truth):
                 axes.axhline(truth.iloc[0], color=INK, lw=1, ls=(0, (4, 3)))
-            _lines(axes, mean, axis)
+            method_lines(axes, mean, axis)
             axes.set_ylim(bottom=0)
             axes.set_ylabel(label)
 
@@ -1036,13 +1051,13 @@ def _similarity(metrics, axis):
         ("ms_ssim_matlab", "Multi-scale similarity (MATLAB's weights)"),
         ("ms_ssim_wang", "Multi-scale similarity (Wang's weights)"),
     ):
-        rows = _all(metrics, metric)
+        rows = whole_rows(metrics, metric)
         if not len(rows):
             continue
         methods |= set(rows["method"])
 
         def draw(axes, rows=rows):
-            _lines(axes, rows, axis)
+            method_lines(axes, rows, axis)
             axes.set_ylim(top=1.0 + 0.02 * (1 - axes.get_ylim()[0]))
             axes.set_ylabel("MS-SSIM")
 

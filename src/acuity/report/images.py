@@ -119,15 +119,15 @@ def gallery(volumes, maps=None, labels=None, statuses=None, *, position=0.5, lar
     index = min(int(position * grid.shape[0]), grid.shape[0] - 1)
     height = grid.origin[0] + index * grid.spacing[0]
     planes = {key: _plane(_open(volumes[key]), height) for key in keys}
-    window = _window(planes[keys[0]][0])
+    window = grey_window(planes[keys[0]][0])
     pictures = []
     for key, (values, spacing) in planes.items():
-        size = _size(values.shape, spacing, largest)
-        grey = _resize(values, size)
-        eight = _stretch(grey, window)
+        size = picture_size(values.shape, spacing, largest)
+        grey = resize(values, size)
+        eight = stretch(grey, window)
         image = Image.fromarray(eight)
         pixel = spacing[1] * values.shape[1] / size[0]
-        pictures.append(_picture("slice", key, image, pixel, grid.unit))
+        pictures.append(make_picture("slice", key, image, pixel, grid.unit))
     map_range = None
     if maps:
         shown = {
@@ -135,23 +135,23 @@ def gallery(volumes, maps=None, labels=None, statuses=None, *, position=0.5, lar
         }
         map_range = _map_range([values for values, _ in shown.values()])
         for key, (values, spacing) in shown.items():
-            size = _size(values.shape, spacing, largest)
-            image = _colour(_resize(values, size), map_range)
+            size = picture_size(values.shape, spacing, largest)
+            image = _colour(resize(values, size), map_range)
             pixel = spacing[1] * values.shape[1] / size[0]
-            pictures.append(_picture("map", key, image, pixel, grid.unit))
+            pictures.append(make_picture("map", key, image, pixel, grid.unit))
     truth = labels.get(("truth", None))
     if truth is not None:
         truth, spacing = _plane(_open(truth), height)
-        size = _size(truth.shape, spacing, largest)
+        size = picture_size(truth.shape, spacing, largest)
         pixel = spacing[1] * truth.shape[1] / size[0]
         real = _resize_labels(truth, size)
         for key in _sorted(labels):
             if key not in planes or key[0] == "truth":
                 continue
             found = _resize_labels(_plane(_open(labels[key]), height)[0], size)
-            grey = _stretch(_resize(planes[key][0], size), window)
+            grey = stretch(resize(planes[key][0], size), window)
             image = _overlay(grey, real, found, statuses.get(key))
-            pictures.append(_picture("pores", key, image, pixel, grid.unit))
+            pictures.append(make_picture("pores", key, image, pixel, grid.unit))
     where = f"slice {index + 1} of {grid.shape[0]}" if grid.shape[0] > 1 else "the image"
     return Gallery(tuple(pictures), where, window, map_range, bool(statuses))
 
@@ -231,7 +231,15 @@ def mosaic(gallery, kind="slice", *, level_format="{:g}:1"):
 
 
 def sample_figures(
-    volumes, maps=None, labels=None, statuses=None, *, out_dir, level_format="{:g}:1", **options
+    volumes,
+    maps=None,
+    labels=None,
+    statuses=None,
+    *,
+    out_dir,
+    names=("slices", "maps", "pores"),
+    level_format="{:g}:1",
+    **options,
 ):
     """Write one sample's picture tables for Snakemake's report.
 
@@ -241,6 +249,8 @@ def sample_figures(
         As for `gallery`.
     out_dir : path-like
         Folder.
+    names : sequence of str
+        Those to draw of ``slices``, ``maps`` and ``pores``.
     level_format : str
         How a level is written.
     **options
@@ -249,13 +259,15 @@ def sample_figures(
     Returns
     -------
     list of pathlib.Path
-        ``slices.png``, ``maps.png`` and ``pores.png``, always all three.
+        ``NAME.png`` for each name, whatever there is to show.
     """
     shown = gallery(volumes, maps, labels, statuses, **options)
     folder = Path(out_dir)
     folder.mkdir(parents=True, exist_ok=True)
     files = []
     for kind, name in (("slice", "slices"), ("map", "maps"), ("pores", "pores")):
+        if name not in names:
+            continue
         files.append(folder / f"{name}.png")
         figure = mosaic(shown, kind, level_format=level_format)
         figure.savefig(files[-1], dpi=130, facecolor="white", metadata={"Software": None})
@@ -287,8 +299,8 @@ def _plane(volume, height):
     return np.asarray(values), grid.spacing[1:]
 
 
-def _window(values):
-    """Black and white, clear of a few extreme voxels."""
+def grey_window(values):
+    """Choose black and white, clear of a few extreme voxels."""
     finite = values[np.isfinite(values)]
     if not finite.size:
         raise AcuityError("report: the slice to show holds no finite value")
@@ -302,8 +314,8 @@ def _map_range(planes):
     return max(0.0, min(0.9, math.floor(low * 10) / 10)), 1.0
 
 
-def _size(shape, spacing, largest):
-    """Width and height in pixels that keep the proportions of the sample."""
+def picture_size(shape, spacing, largest):
+    """Give the width and height in pixels that keep the proportions of the sample."""
     height, width = shape[0] * spacing[0], shape[1] * spacing[1]
     pixels = max(shape)
     # A small slice is repeated a whole number of times, so that voxels stay visible.
@@ -312,7 +324,8 @@ def _size(shape, spacing, largest):
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _resize(values, size):
+def resize(values, size):
+    """Bring a slice to a width and height in pixels, without interpolation where it grows."""
     smaller = size[0] < values.shape[1] or size[1] < values.shape[0]
     how = Image.Resampling.BOX if smaller else Image.Resampling.NEAREST
     return np.asarray(Image.fromarray(values.astype(np.float32)).resize(size, how))
@@ -325,7 +338,8 @@ def _resize_labels(labels, size):
     return labels[rows.astype(int)[:, None], columns.astype(int)]
 
 
-def _stretch(values, window):
+def stretch(values, window):
+    """Turn a grey window into 0 to 255; NaN becomes black."""
     low, high = window
     scaled = (np.nan_to_num(values, nan=low) - low) / (high - low)
     return (255 * np.clip(scaled, 0, 1) + 0.5).astype(np.uint8)
@@ -377,7 +391,20 @@ def _overlay(grey, real, found, status):
     return image
 
 
-def _picture(kind, key, image, pixel, unit):
+def make_picture(kind, key, image, pixel, unit):
+    """Draw the scale bar into a Pillow image and give it as a picture.
+
+    Parameters
+    ----------
+    kind : str
+    key : (str, float or None)
+        Method and level.
+    image : PIL.Image.Image
+        In ``L``, or in ``P`` with black and white as the last two colours.
+    pixel : float
+        Width of a pixel in `unit`.
+    unit : str
+    """
     # The bar's black and white are the last two colours of a palette.
     count = len(image.getpalette()) // 3 if image.mode == "P" else 256
     black, white = (count - 2, count - 1) if image.mode == "P" else (0, 255)

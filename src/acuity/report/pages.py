@@ -79,6 +79,8 @@ def index_page(
     study,
     title="",
     samples=None,
+    further=None,
+    said=None,
     training_samples=(),
     provenance=None,
     command="",
@@ -103,6 +105,11 @@ def index_page(
     samples : sequence of str, optional
         Samples in the order in which they are listed, each with a page ``{sample}.html`` beside
         this one. By default all samples of `metrics`, without links.
+    further : mapping of str to list of (str, str), optional
+        Further pages of a sample: title and path from this page.
+    said : mapping of str to (str, str), optional
+        Grade and sentence of a sample, in the place of what its objects say; ``unseen`` for all
+        unseen samples together.
     training_samples : iterable of str
         Samples that models were trained on.
     provenance : mapping, optional
@@ -121,9 +128,11 @@ def index_page(
     metrics = tidy(metrics)
     unit = unit or length_unit(metrics)
     table = verdicts(metrics)
-    said = sentences(table, level_format=level_format, unit=unit, noun=noun)
-    linked = samples is not None
-    names = list(samples) if linked else sorted(set(metrics["sample"]) - {POOLED})
+    said = sentences(table, level_format=level_format, unit=unit, noun=noun) | dict(said or {})
+    linked, further = samples is not None, dict(further or {})
+    with_page = list(samples or [])
+    names = with_page if linked else sorted(set(metrics["sample"]) - {POOLED})
+    names = list(dict.fromkeys([*names, *further]))
     training = set(training_samples)
     listed = []
     for name in names:
@@ -131,7 +140,8 @@ def index_page(
         listed.append(
             {
                 "name": name,
-                "link": _link(name) if linked else None,
+                "link": _link(name) if name in with_page else None,
+                "further": [(text, quote(path)) for text, path in further.get(name, [])],
                 "grade": grade,
                 "sentence": sentence,
                 "training": name in training,
@@ -141,7 +151,7 @@ def index_page(
     best_only = len(single) > _ROWS
     if best_only:
         single = single[single["best"]]
-    links = {name: _link(name) for name in names} if linked else {}
+    links = {name: _link(name) for name in with_page}
     writer = _Table(level_format, unit, noun)
     pooled = table[table["sample"] == POOLED]
     head_grade, head_sentence = _headline(said, listed, training)
@@ -185,7 +195,7 @@ def index_page(
         "sample_columns": writer.columns(single),
         "sample_rows": writer.rows(single, links=links) if names else [],
         "sample_rows_open": not len(pooled),
-        "drawings": _drawings(drawn),
+        "drawings": page_drawings(drawn),
         "absent": _absent(drawn),
         "figures_note": (
             "Pooled over the unseen samples."
@@ -200,7 +210,7 @@ def index_page(
         "noun": noun,
         "linked": linked,
     }
-    _write(output, "index.html", context)
+    write_page(output, "index.html", context)
 
 
 def sample_page(
@@ -296,7 +306,7 @@ def sample_page(
         "training": sample in set(training_samples),
         "columns": writer.columns(table, sample=False),
         "rows": writer.rows(table, sample=False),
-        "drawings": _drawings(drawn),
+        "drawings": page_drawings(drawn),
         "provenance": dict(provenance or {}),
         "level_title": level_title,
         "noun": noun,
@@ -304,7 +314,7 @@ def sample_page(
         **neighbours,
         **_viewer(shown, table, level_format, noun),
     }
-    _write(output, "sample.html", context)
+    write_page(output, "sample.html", context)
 
 
 def _count(things, word):
@@ -336,7 +346,9 @@ def _absent(drawn):
 
 
 @dataclass(frozen=True)
-class _Column:
+class Column:
+    """Heading of a table's column."""
+
     key: str
     title: str
     unit: str = ""
@@ -344,7 +356,9 @@ class _Column:
 
 
 @dataclass(frozen=True)
-class _Cell:
+class Cell:
+    """One cell: its text, what it is sorted by, and what stands with it."""
+
     text: str
     sort: str | None = None
     link: str | None = None
@@ -359,19 +373,19 @@ class _Table:
     def __init__(self, level_format, unit, noun):
         self.level_format = level_format
         self.all = [
-            _Column("sample", "Sample", text=True),
-            _Column("level", "Level"),
-            _Column("method", "Method", text=True),
-            _Column("grade", "Verdict", text=True),
-            _Column("recall", f"{noun.title()}s found"),
-            _Column("precision", f"{noun.title()}s real"),
-            _Column("porosity_error", "Porosity error"),
-            _Column("sphericity_error", "Shape error"),
-            _Column("floor", "Trusted from", unit_text(unit)),
-            _Column("psnr", "PSNR", "dB"),
-            _Column("ssim", "SSIM"),
-            _Column("ms_ssim", "MS-SSIM"),
-            _Column("fwhm", "Blur left", unit_text(unit)),
+            Column("sample", "Sample", text=True),
+            Column("level", "Level"),
+            Column("method", "Method", text=True),
+            Column("grade", "Verdict", text=True),
+            Column("recall", f"{noun.title()}s found"),
+            Column("precision", f"{noun.title()}s real"),
+            Column("porosity_error", "Porosity error"),
+            Column("sphericity_error", "Shape error"),
+            Column("floor", "Trusted from", unit_text(unit)),
+            Column("psnr", "PSNR", "dB"),
+            Column("ssim", "SSIM"),
+            Column("ms_ssim", "MS-SSIM"),
+            Column("fwhm", "Blur left", unit_text(unit)),
         ]
 
     def columns(self, table, *, sample=True):
@@ -401,34 +415,34 @@ class _Table:
     def _cell(self, column, record, links, keys):
         value = record[column.key]
         if column.key == "sample":
-            return _Cell(value, link=links.get(value), text_column=True)
+            return Cell(value, link=links.get(value), text_column=True)
         if column.key == "method":
-            return _Cell(look(value).name, key=keys[value], text_column=True)
+            return Cell(look(value).name, key=keys[value], text_column=True)
         if column.key == "grade":
             rank = list(GRADES).index(value)
-            return _Cell(GRADES[value], str(rank), grade=value, text_column=True)
+            return Cell(GRADES[value], str(rank), grade=value, text_column=True)
         if column.key == "level":
-            return _Cell(self.level_format.format(value), f"{value:g}")
+            return Cell(self.level_format.format(value), f"{value:g}")
         sort = f"{value:.5g}" if not math.isnan(value) else "NaN"
         if column.key == "floor":
             if math.isnan(value):
-                return _Cell("–", sort)
+                return Cell("–", sort)
             text = "all sizes" if value == 0 else "none" if math.isinf(value) else f"{value:g}"
-            return _Cell(text, "1e9" if math.isinf(value) else sort)
+            return Cell(text, "1e9" if math.isinf(value) else sort)
         if math.isnan(value):
-            return _Cell("–", sort)
+            return Cell("–", sort)
         if column.key.endswith("_error"):
-            return _Cell(f"{100 * value:+.1f} %".replace("-", "−"), f"{abs(value):.5g}")
+            return Cell(f"{100 * value:+.1f} %".replace("-", "−"), f"{abs(value):.5g}")
         if column.key == "recall":
             text = percent(value, 1)
             low, high = record["recall_low"], record["recall_high"]
             if not math.isnan(low) and not math.isnan(high):
                 text += f" ({100 * low:.0f}–{100 * high:.0f})"
-            return _Cell(text, sort)
+            return Cell(text, sort)
         if column.key == "precision":
-            return _Cell(percent(value, 1), sort)
+            return Cell(percent(value, 1), sort)
         digits = {"psnr": 1, "fwhm": 2}.get(column.key, 3)
-        return _Cell(f"{value:.{digits}f}", sort)
+        return Cell(f"{value:.{digits}f}", sort)
 
 
 def marker(method):
@@ -474,7 +488,8 @@ def _line_key(how):
     )
 
 
-def _drawings(drawn):
+def page_drawings(drawn):
+    """Give the figures that hold something as a template shows them."""
     drawings = []
     for plot in drawn:
         if not plot.panels:
@@ -593,7 +608,14 @@ def _environment():
     folder = files("acuity.report") / "templates"
     sources = {
         name: (folder / name).read_text(encoding="utf-8")
-        for name in ("base.html", "parts.html", "index.html", "sample.html")
+        for name in (
+            "base.html",
+            "parts.html",
+            "index.html",
+            "sample.html",
+            "stack.html",
+            "axial.html",
+        )
     }
     environment = Environment(
         loader=DictLoader(sources),
@@ -621,7 +643,18 @@ def _environment():
     return environment
 
 
-def _write(output, template, context):
+def write_page(output, template, context):
+    """Write a page from its template in one step.
+
+    Parameters
+    ----------
+    output : path-like
+        The page; its folder is made.
+    template : str
+        File name of the template.
+    context : mapping
+        What it shows.
+    """
     text = _environment().get_template(template).render(context)
     output = Path(output)
     output.parent.mkdir(parents=True, exist_ok=True)

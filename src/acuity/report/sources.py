@@ -31,6 +31,49 @@ def study_tables(metrics, pores, curves, spaces, histories, trained):
     return {**read, "histories": read_stack(histories, keys) if histories else None}
 
 
+def read_slices(path):
+    """Read a table of an alignment; an empty flag is the word for no fault."""
+    return read_table(path, keep_default_na=False, na_values={"ncc": [""]})
+
+
+def stack_tables(samples, slices, pairs):
+    """Read the tables of slices and pairs of the aligned samples.
+
+    Parameters
+    ----------
+    samples : list of str
+        Their names.
+    slices, pairs : list of path
+        Files in that order.
+
+    Returns
+    -------
+    dict of str to (pandas.DataFrame, pandas.DataFrame)
+    """
+    return {
+        sample: (read_slices(a), read_slices(b))
+        for sample, a, b in zip(samples, slices, pairs, strict=True)
+    }
+
+
+def image_files(images, files):
+    """Give files of images by method and level.
+
+    Parameters
+    ----------
+    images : list of (str or None, str)
+        Level and method of each image; the truth has no level.
+    files : list of path
+        In that order.
+
+    Returns
+    -------
+    dict of (str, float or None) to path
+    """
+    keys = [(method, None if level is None else float(level)) for level, method in images]
+    return dict(zip(keys, files, strict=True))
+
+
 def sample_sources(images, volumes, labels, maps, statuses):
     """Find the volumes and tables of one sample by method and level.
 
@@ -39,21 +82,20 @@ def sample_sources(images, volumes, labels, maps, statuses):
     images : list of (str or None, str)
         Level and method of each image, the truth first; it has no level and no map.
     volumes, labels, maps, statuses : list of path
-        Files in that order.
+        Files in that order; empty lists of what the study does not have.
 
     Returns
     -------
     dict
         volumes, labels, maps, statuses: each by (method, level).
     """
-    keys = [(method, None if level is None else float(level)) for level, method in images]
+    restored = [image for image in images if image[1] != "truth"]
+    fates = [read_table(path, dtype=TEXT) for path in statuses]
     return {
-        "volumes": dict(zip(keys, volumes, strict=True)),
-        "labels": dict(zip(keys, labels, strict=True)),
-        "maps": dict(zip(keys[1:], maps, strict=True)),
-        "statuses": {
-            key: read_table(path, dtype=TEXT) for key, path in zip(keys, statuses, strict=True)
-        },
+        "volumes": image_files(images, volumes),
+        "labels": image_files(images if labels else [], labels),
+        "maps": image_files(restored if maps else [], maps),
+        "statuses": image_files(images if fates else [], fates),
     }
 
 

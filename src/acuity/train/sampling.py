@@ -66,8 +66,9 @@ class Sampler:
         Share of the slices that is held out, as one block, and at least a patch deep; 0: none.
     fov_radius : float, optional
         Radius of the circular field of view in voxels of the target's grid.
-    symmetries : {"none", "in_plane", "volume"}
-        Flips and quarter turns that patches are drawn in: within slices, or of all three axes.
+    symmetries : {"none", "upright", "in_plane", "volume"}
+        Flips and quarter turns that patches are drawn in: within slices, these and flips along z,
+        or of all three axes.
     stacked : bool
         Whether slices are channels (2.5D) or an axis.
     spacing : int
@@ -201,7 +202,7 @@ class Sampler:
             return [np.flip(part.transpose(order), flips) for part in parts]
         turns, flip = int(rng.integers(4)), bool(rng.integers(2))
         parts = [np.rot90(part, turns, axes=(1, 2)) for part in parts]
-        if rng.integers(2):
+        if self.symmetries == "in_plane" and rng.integers(2):
             parts[:2] = [part[::-1] for part in parts[:2]]
         return [part[:, :, ::-1] if flip else part for part in parts]
 

@@ -15,14 +15,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.numpy import save as save_arrays
 from safetensors.torch import save
 from tqdm import tqdm
 
 from acuity.errors import AcuityError
 from acuity.methods.base import Task, check_settings, load
+from acuity.methods.shared.planes import degradation
 from acuity.predict.execution import choose_device, timed
-from acuity.predict.source import Source
+from acuity.predict.source import Source, finer_grid, input_phase
 from acuity.train.checkpoint import Checkpoints, load_checkpoint, save_checkpoint, write_bytes
+from acuity.train.planes import PlaneSampler, load_planes
 from acuity.train.sampling import TRAIN, VALIDATE, Pair, Sampler, statistics
 from acuity.train.tune import tune
 from acuity.volume import open_volume
@@ -33,6 +36,7 @@ SKIPS = 5  # updates in a row whose loss is not finite, before going back to a c
 ROLLBACKS = 2  # times of going back before giving up
 AHEAD = 2  # batches that are cut while the network learns
 QUIET = 10.0  # seconds between two lines of progress in a log
+COLUMNS = "step\tsplit\tloss\tpsnr\tseconds"
 
 
 def train(
@@ -42,6 +46,7 @@ def train(
     *,
     level,
     scale=(1, 1, 1),
+    phase=None,
     seed,
     output,
     card,
@@ -63,16 +68,20 @@ def train(
     settings : dict
         Its settings.
     pairs : list of (path, path)
-        Low-resolution volume and target of each training sample.
+        Low-resolution volume and target of each training sample. A method that learns from planes
+        reads one of them alone; the other may be None.
     level : float
         Strength of the degradation: standard deviation of the blur in voxels of the target's grid.
     scale : tuple of int
         Whole factors (z, y, x) between the low-resolution grid and the target's.
+    phase : tuple of float, optional
+        Where the low-resolution volume's first voxel lies on the target's grid, in its voxels
+        (z, y, x); the middle of a block, (factor - 1) / 2, by default.
     seed : int
         Seed of weights and patches.
     output, card, history : path
         Files to write: weights (safetensors), card (JSON, written last) and the table
-        ``step split loss psnr seconds`` (tab-separated).
+        ``step split loss psnr seconds`` (tab-separated), then the method's further losses.
     checkpoints : path
         Folder for checkpoints; emptied of this training's when it is finished.
     fov_radius : float, optional
@@ -95,23 +104,37 @@ def train(
     if threads:
         torch.set_num_threads(int(threads))
     settings = check_settings(method_class, settings)
-    method = method_class(settings, Task(float(level), tuple(scale)))
+    method = method_class(settings, Task(float(level), tuple(scale), phase))
+    if method.learns == "fit":
+        _fit(method, pairs, seed, output=output, card=card, history=history, study=study)
+        return
     options = settings.train
     device = torch.device(choose_device(options.device))
-    data, volumes = _load(pairs, method)
+    planes = method.learns == "planes"
+    data, volumes = (load_planes if planes else _load)(pairs, method)
     digest = _digest(method, seed, fov_radius, data)
-    sampler = Sampler(
-        volumes,
-        # The slices of a stack are the method's; the setting counts along y and x.
-        patch=(method.stack or options.patch[0], *options.patch[1:]),
-        scale=method.scale,
-        validation_fraction=options.validation_fraction,
-        fov_radius=fov_radius,
-        symmetries=method.symmetries,
-        stacked=bool(method.stack),
-        spacing=method.spacing,
-        seed=seed,
-    )
+    held = {"validation_fraction": options.validation_fraction, "fov_radius": fov_radius}
+    if planes:
+        sampler = PlaneSampler(
+            volumes,
+            side=method.side,
+            factor=method.scale[0],
+            mode=degradation(method.task, method_name),
+            seed=seed,
+            **held,
+        )
+    else:
+        sampler = Sampler(
+            volumes,
+            # The slices of a stack are the method's; the setting counts along y and x.
+            patch=(method.stack or options.patch[0], *options.patch[1:]),
+            scale=method.scale,
+            symmetries=method.symmetries,
+            stacked=bool(method.stack),
+            spacing=method.spacing,
+            seed=seed,
+            **held,
+        )
     trainer = Trainer(method, sampler, device, seed, Checkpoints(checkpoints, digest), history)
     trainer.run()
     network = trainer.best_network()
@@ -124,31 +147,19 @@ def train(
         trainer.data_range,
         str(device),
         mask=sampler.masks[0],
+        planes=sampler.trial() if planes else None,
     )
     weights = save(
         {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
     )
     content = {
-        "study": study,
-        "method": method_name,
-        "settings": settings.for_training(),
-        "level": method.task.level,
-        "scale": list(method.task.scale),
-        "seed": int(seed),
-        "fov_radius": fov_radius,
-        "data": data,
+        **_card(method, seed, fov_radius, data, weights, study),
         "normalisation": trainer.normalisation,
         "data_range": trainer.data_range,
-        "weights": hashlib.sha256(weights).hexdigest(),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "scores": scores,
         "training": trainer.record(),
         "execution": execution,
-        "versions": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            **{name: _version(name) for name in ("acuity", "numpy", "safetensors", "zarr")},
-        },
     }
     write_bytes(output, weights)
     trainer.write_history()
@@ -160,10 +171,79 @@ def train(
         level,
         options.steps,
         trainer.state["seconds"],
-        f"{scores['psnr']:.2f} dB, input {scores['psnr_input']:.2f} dB"
+        f"{scores['psnr']:.2f} dB"
+        + (f", input {scores['psnr_input']:.2f} dB" if scores["psnr_input"] is not None else "")
         if scores["psnr"] is not None
         else "not measured (no slices held out)",
     )
+
+
+def _card(method, seed, fov_radius, data, weights, study):
+    """What a card says of any model."""
+    return {
+        "study": study,
+        "method": method.name(),
+        "settings": method.settings.for_training(),
+        "level": method.task.level,
+        "scale": list(method.task.scale),
+        "phase": list(method.task.phase),
+        "seed": int(seed),
+        "fov_radius": fov_radius,
+        "data": data,
+        "weights": hashlib.sha256(weights).hexdigest(),
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            **{name: _version(name) for name in ("acuity", "numpy", "safetensors", "zarr")},
+        },
+    }
+
+
+def _fit(method, pairs, seed, *, output, card, history, study):
+    """Train a method that learns at once; the last slices judge it where it holds some out."""
+    data, volumes = _load(pairs, method)
+    fraction, factor = method.settings.train.validation_fraction, method.scale[0]
+    # What is held out must hold what the method restores at least.
+    split = [
+        len(pair.low) - max(round(fraction * len(pair.low)), method.thinnest if fraction else 0)
+        for pair in volumes
+    ]
+    started = time.perf_counter()
+    arrays = method.fit(
+        [
+            Pair(pair.low[:n], pair.target[: n * factor], pair.name)
+            for pair, n in zip(volumes, split, strict=True)
+        ],
+        seed,
+    )
+    seconds = time.perf_counter() - started
+    method.use(arrays)
+    low, target = volumes[0].low[split[0] :], volumes[0].target[split[0] * factor :]
+    middle = tuple(slice(max(0, n // 2 - 32), n // 2 + 32) for n in low.shape[1:])
+    scores = {"loss": None, "psnr": None, "psnr_input": None, "step": 1}
+    rows = ""
+    values = volumes[0].target[::4, ::2, ::4]
+    data_range = float(np.subtract(*np.percentile(values, [99.9, 0.1])))
+    if len(low):
+        restored = method.restore(np.ascontiguousarray(low[:, middle[0], middle[1]]))
+        mse = float(((restored - target[:, middle[0], middle[1]]) ** 2).mean())
+        scores |= {"loss": mse, "psnr": psnr(mse, data_range)}
+        rows = _row([1, "validate", mse, scores["psnr"], seconds])
+    weights = save_arrays({key: np.ascontiguousarray(array) for key, array in arrays.items()})
+    content = {
+        **_card(method, seed, None, data, weights, study),
+        "normalisation": None,
+        "data_range": data_range,
+        "parameters": sum(array.size for array in arrays.values()),
+        "scores": scores,
+        "training": {"seconds": round(seconds, 1)},
+        "execution": {"halo": list(method.halo), "stride": list(method.stride)},
+    }
+    content["versions"]["scikit-learn"] = _version("scikit-learn")
+    write_bytes(output, weights)
+    write_bytes(history, (COLUMNS + "\n" + rows).encode())
+    write_bytes(card, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
+    logger.info("%s at level %g: learned in %.0f s", method.name(), method.task.level, seconds)
 
 
 def _version(name):
@@ -181,15 +261,23 @@ def _load(pairs, method):
     for low_path, target_path in pairs:
         low, target = open_volume(low_path), open_volume(target_path)
         wanted = tuple(n * f for n, f in zip(low.grid.shape, method.task.scale, strict=True))
-        if target.grid.shape != wanted:
+        # Fewer voxels than a block may be left over at an end of the target.
+        if not all(
+            w <= n < w + f
+            for n, w, f in zip(target.grid.shape, wanted, method.task.scale, strict=True)
+        ):
             raise AcuityError(
                 f"{target_path}: found the shape {target.grid.shape}; with {low_path} and scale "
                 f"{method.task.scale} it must be {wanted}"
             )
+        digests = {"low": low.digest, "target": target.digest}
+        grid = finer_grid(low.grid, method.task.scale, method.task.phase)
+        target = target.within(grid, str(target_path))
         factors = tuple(w // s for w, s in zip(method.task.scale, method.scale, strict=True))
+        phase = input_phase(method.task, method.scale)
         arrays = []
         for volume, path, f in ((low, low_path, factors), (target, target_path, (1, 1, 1))):
-            source = Source(volume, f, method.interpolation, path)
+            source = Source(volume, f, method.interpolation, path, phase)
             array = np.empty(source.shape, np.float32)
             for z in range(0, source.shape[0], 32):  # no second copy of the whole
                 box = [
@@ -200,7 +288,7 @@ def _load(pairs, method):
             if array.min() == array.max():
                 raise AcuityError(f"{path}: the volume is constant; nothing can be learned from it")
             arrays.append(array)
-        data.append({"low": low.digest, "target": target.digest})
+        data.append(digests)
         volumes.append(Pair(*arrays, name=str(low_path)))
     return data, volumes
 
@@ -214,6 +302,7 @@ def _digest(method, seed, fov_radius, data):
         "settings": settings,
         "level": method.task.level,
         "scale": method.task.scale,
+        "phase": method.task.phase,
         "seed": int(seed),
         "fov_radius": fov_radius,
         "data": data,
@@ -243,6 +332,8 @@ def learning_rate(options, step):
         rate *= 0.5 * (1.0 + math.cos(math.pi * step / options.steps))
     elif options.schedule == "step":
         rate *= 0.5 ** (step // options.halve_every)
+    elif options.schedule == "inverse_sqrt":
+        rate *= (1 + step // options.epoch // options.decay_every) ** -0.5
     return rate
 
 
@@ -279,6 +370,13 @@ class Trainer:
             "low": statistics([pair.low for pair in sampler.pairs], masks),
             "target": statistics([pair.target for pair in sampler.pairs], sampler.masks),
         }
+        if method.normalisation == "shared":
+            self.normalisation["low"] = dict(self.normalisation["target"])
+        elif method.normalisation == "range":
+            arrays = [array for pair in sampler.pairs for array in (pair.low, pair.target)]
+            least = min(float(array.min()) for array in arrays)
+            span = max(float(array.max()) for array in arrays) - least
+            self.normalisation = {key: {"mean": least, "std": span} for key in ("low", "target")}
         for key, values in self.normalisation.items():
             if values["std"] == 0:
                 raise AcuityError(
@@ -291,7 +389,10 @@ class Trainer:
         self.data_range = float(max(high - low, 1e-6 * self.normalisation["target"]["std"]))
         torch.manual_seed(seed)
         self.networks = {name: net.to(device) for name, net in method.build().items()}
-        self.format = torch.channels_last if method.stack else torch.contiguous_format
+        flat = method.stack or method.learns == "planes"
+        self.format = torch.channels_last if flat else torch.contiguous_format
+        if method.layout == "channels_last" and not method.stack:
+            self.format = torch.channels_last_3d
         self.networks = {
             name: net.to(memory_format=self.format) for name, net in self.networks.items()
         }
@@ -300,8 +401,7 @@ class Trainer:
             "step": 0,
             "seconds": 0.0,
             "history": [],
-            "sum": 0.0,
-            "count": 0,
+            "sums": {},
             "best": None,
             "skipped": 0,
             "in_a_row": 0,
@@ -342,6 +442,8 @@ class Trainer:
             optimizer.zero_grad(set_to_none=True)
             losses["loss"].backward()
             optimizer.step()
+            if phase != self.method.restorer:
+                losses = {phase if key == "loss" else key: v for key, v in losses.items()}
             recorded.update({key: value.item() for key, value in losses.items()})
         return recorded
 
@@ -403,15 +505,17 @@ class Trainer:
                 # Going on behind the batch in question: the step counts, the weights do not change.
             else:
                 self.state["in_a_row"] = 0
-                self.state["sum"] += losses["loss"]
-                self.state["count"] += 1
+                for key, value in losses.items():
+                    total, count = self.state["sums"].get(key, (0.0, 0))
+                    self.state["sums"][key] = [total + value, count + 1]
                 progress.show(step + 1, losses["loss"])
             self.state["step"] = step + 1
             self.state["seconds"] = time.perf_counter() - started
             last = step + 1 == self.options.steps
             if (step + 1) % recorded_every == 0 or last:
-                self._record("train", self.state["sum"] / max(1, self.state["count"]), None)
-                self.state["sum"], self.state["count"] = 0.0, 0
+                means = {key: total / n for key, (total, n) in self.state["sums"].items()}
+                self._record("train", means.pop("loss", 0.0), None, means)
+                self.state["sums"] = {}
             if (step + 1) % self.options.validate_every == 0 or last:
                 self._validate()
             if last or time.perf_counter() - saved >= self.options.checkpoint_seconds:
@@ -534,8 +638,9 @@ class Trainer:
 
     # ------------------------------------------------------------------------------ history
 
-    def _record(self, split, loss, decibels):
+    def _record(self, split, loss, decibels, others=None):
         row = [self.state["step"], split, loss, decibels, round(self.state["seconds"], 1)]
+        row += [(others or {}).get(name) for name in self.method.recorded]
         self.state["history"].append(row)
         with self.history.open("a", encoding="utf-8") as file:
             file.write(_row(row))
@@ -543,13 +648,15 @@ class Trainer:
     def write_history(self):
         """Write the table anew: rows after the last checkpoint belong to steps that come again."""
         rows = "".join(_row(row) for row in self.state["history"])
-        write_bytes(self.history, ("step\tsplit\tloss\tpsnr\tseconds\n" + rows).encode())
+        columns = "\t".join([COLUMNS, *self.method.recorded])
+        write_bytes(self.history, (columns + "\n" + rows).encode())
 
 
 def _row(row):
-    step, split, loss, decibels, seconds = row
+    step, split, loss, decibels, seconds, *others = row
     shown = "" if decibels is None else f"{decibels:.4f}"
-    return f"{step}\t{split}\t{loss:.6g}\t{shown}\t{seconds:.1f}\n"
+    further = "".join("\t" if value is None else f"\t{value:.6g}" for value in others)
+    return f"{step}\t{split}\t{loss:.6g}\t{shown}\t{seconds:.1f}{further}\n"
 
 
 class Progress:

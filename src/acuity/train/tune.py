@@ -2,11 +2,13 @@
 
 import logging
 import math
+from functools import partial
 
 import numpy as np
 import torch
 
 from acuity.predict.execution import Runner, timed
+from acuity.predict.planes import PlanesRunner, plane_reach
 from acuity.predict.receptive import receptive_field
 
 logger = logging.getLogger("acuity.train")
@@ -16,7 +18,7 @@ DIFFERENCE = 0.02  # root mean square difference from float32, in standard devia
 GAIN = 0.9  # a choice must need less than this share of the time of one that comes before it
 
 
-def tune(method, network, normalisation, pair, data_range, device, mask=None):
+def tune(method, network, normalisation, pair, data_range, device, mask=None, planes=None):
     """Try precisions and layouts on one tile and record the fastest that holds up.
 
     Plain float32 comes first; another choice replaces it only if it is clearly faster, so that
@@ -39,12 +41,22 @@ def tune(method, network, normalisation, pair, data_range, device, mask=None):
     mask : numpy.ndarray, optional
         1 inside the field of view (y, x; target's grid): voxels outside, which nothing was
         learned from, do not count in a comparison.
+    planes : tuple of numpy.ndarray, optional
+        For a method that restores planes: low and target planes (n, z, x) instead of a tile.
 
     Returns
     -------
     dict
         ``device``, ``precision``, ``layout``, ``threads``, ``halo``, ``stride`` and ``trials``.
     """
+    if planes is not None:
+        halo, stride = plane_reach(network), (1, 1, 1)
+        tile, target = planes
+        inside = torch.ones(target.shape[1:], dtype=torch.bool)
+        chosen, trials = _try(
+            PlanesRunner, network, normalisation, tile, target, inside, data_range, device
+        )
+        return _record(chosen, trials, device, halo, stride, tile)
     stacked = bool(method.stack)
     halo, stride = receptive_field(network, 2 if stacked else 3, method.stack or 1)
     if stacked:
@@ -55,7 +67,8 @@ def tune(method, network, normalisation, pair, data_range, device, mask=None):
             start = (count - method.depth) // 2
             box.append(slice(start, start + method.depth, method.spacing))
             continue
-        size = min(count, method.settings.predict.tile[axis], 256)
+        # A trial costs as much for a method that makes its tile finer.
+        size = min(count, method.settings.predict.tile[axis], 256 // max(method.scale))
         size = max(size // stride[axis] * stride[axis], min(count, stride[axis]))
         start = (count - size) // 2 // stride[axis] * stride[axis]
         box.append(slice(start, start + size))
@@ -63,17 +76,25 @@ def tune(method, network, normalisation, pair, data_range, device, mask=None):
     fine = tuple(
         slice(b.start * f, b.stop * f, b.step) for b, f in zip(box, method.scale, strict=True)
     )
-    target = torch.from_numpy(pair.target[fine].copy())
+    target = pair.target[fine]
     inside = np.ones(pair.target.shape[1:], bool) if mask is None else mask > 0
     inside = torch.from_numpy(inside[fine[1:]].copy())
     if not inside.any():
         inside[:] = True
+    kind = partial(Runner, stacked=stacked)
+    chosen, trials = _try(kind, network, normalisation, tile, target, inside, data_range, device)
+    return _record(chosen, trials, device, halo, stride, tile)
+
+
+def _try(kind, network, normalisation, tile, target, inside, data_range, device):
+    """Run every precision and layout; give the choice and all trials."""
+    target = torch.from_numpy(np.array(target))
     trials, outputs = [], []
     for precision in ("float32", "bfloat16"):
         for layout in ("contiguous", "channels_last"):
             trial = {"precision": precision, "layout": layout}
             try:
-                run = Runner(network, normalisation, {"device": device, **trial}, stacked=stacked)
+                run = kind(network, normalisation, {"device": device, **trial})
                 batch = run.prepare(tile)
 
                 def once(run=run, batch=batch):
@@ -101,6 +122,10 @@ def tune(method, network, normalisation, pair, data_range, device, mask=None):
         chosen["layout"],
         trials[0]["seconds"] / chosen["seconds"],
     )
+    return chosen, trials
+
+
+def _record(chosen, trials, device, halo, stride, tile):
     return {
         "device": device.split(":")[0],
         "precision": chosen["precision"],

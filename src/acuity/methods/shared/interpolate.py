@@ -2,7 +2,8 @@
 
 A low-resolution voxel is the average of a block of ``f`` voxels of the target's grid, so its
 centre lies ``(f - 1) / 2`` target voxels behind the block's first centre: target voxel ``i`` sits
-at ``(i + 1/2) / f - 1/2`` on the low-resolution grid.
+at ``(i + 1/2) / f - 1/2`` on the low-resolution grid. One that was kept by decimation lies
+elsewhere: at a `phase` p, and target voxel ``i`` sits at ``(i - p) / f``.
 """
 
 import numpy as np
@@ -12,7 +13,7 @@ def _weights(kernel, fraction):
     """Offsets of the samples from the floor of a position, and their weights (n, taps)."""
     t = np.asarray(fraction, np.float64)
     if kernel == "nearest":
-        # Half-way positions (even factors never meet them, odd ones neither) go up.
+        # Half-way positions go up: blocks of an even factor whose slice f / 2 was kept need it.
         return np.array([0, 1]), np.stack([t < 0.5, t >= 0.5], axis=-1).astype(np.float32)
     if kernel == "linear":
         return np.array([0, 1]), np.stack([1 - t, t], axis=-1).astype(np.float32)
@@ -25,15 +26,32 @@ def _weights(kernel, fraction):
             0.5 * t**3 - 0.5 * t**2,
         ]
         return np.array([-1, 0, 1, 2]), np.stack(taps, axis=-1).astype(np.float32)
+    if kernel == "cubic_opencv":
+        # Keys 1981, equation 4, with OpenCV's a = -3/4.
+        a, s = -0.75, 1 - t
+        taps = [
+            a * t * s**2,
+            (a + 2) * t**3 - (a + 3) * t**2 + 1,
+            (a + 2) * s**3 - (a + 3) * s**2 + 1,
+            a * s * t**2,
+        ]
+        return np.array([-1, 0, 1, 2]), np.stack(taps, axis=-1).astype(np.float32)
     raise ValueError(f"unknown kernel {kernel!r}")
 
 
-def support(kernel, factor, start, stop, count):
+def _places(factor, start, stop, phase):
+    """Positions on the low-resolution grid of a span of the target's."""
+    # Written so that the middle of the block gives the bytes of (i + 1/2) / f - 1/2.
+    late = 0.0 if phase is None else phase - (factor - 1) / 2
+    return (np.arange(start, stop) + (0.5 - late)) / factor - 0.5
+
+
+def support(kernel, factor, start, stop, count, phase=None):
     """Low-resolution voxels that a span of the target's grid needs along one axis.
 
     Parameters
     ----------
-    kernel : {"nearest", "linear", "cubic"}
+    kernel : {"nearest", "linear", "cubic", "cubic_opencv"}
         Interpolation.
     factor : int
         Whole factor between the grids.
@@ -41,6 +59,8 @@ def support(kernel, factor, start, stop, count):
         Span on the target's grid.
     count : int
         Low-resolution voxels along the axis.
+    phase : float, optional
+        Where low-resolution voxel 0 lies on the target's grid; (factor - 1) / 2 by default.
 
     Returns
     -------
@@ -49,13 +69,14 @@ def support(kernel, factor, start, stop, count):
     """
     if factor == 1:
         return start, stop
-    reach = 2 if kernel == "cubic" else 1
-    first = int(np.floor((start + 0.5) / factor - 0.5)) - (reach - 1)
-    last = int(np.floor((stop - 0.5) / factor - 0.5)) + reach
+    reach = 2 if kernel.startswith("cubic") else 1
+    ends = _places(factor, start, start + 1, phase)[0], _places(factor, stop - 1, stop, phase)[0]
+    first = int(np.floor(ends[0])) - (reach - 1)
+    last = int(np.floor(ends[1])) + reach
     return min(max(first, 0), count - 1), min(max(last, 0), count - 1) + 1
 
 
-def interpolate(low, first, counts, factors, box, kernel):
+def interpolate(low, first, counts, factors, box, kernel, phase=(None, None, None)):
     """Interpolate a region; beyond the volume's ends the last voxel counts.
 
     A voxel's value does not depend on the region that is asked for.
@@ -72,8 +93,11 @@ def interpolate(low, first, counts, factors, box, kernel):
         Whole factors between the grids.
     box : sequence of slice
         Region on the target's grid.
-    kernel : {"nearest", "linear", "cubic"}
+    kernel : {"nearest", "linear", "cubic", "cubic_opencv"}
         Interpolation.
+    phase : sequence of float or None
+        Where low-resolution voxel 0 lies on the target's grid, by axis; None: in the middle of a
+        block, (factor - 1) / 2.
 
     Returns
     -------
@@ -85,7 +109,7 @@ def interpolate(low, first, counts, factors, box, kernel):
         factor, span = factors[axis], box[axis]
         if factor == 1:
             continue
-        place = (np.arange(span.start, span.stop) + 0.5) / factor - 0.5
+        place = _places(factor, span.start, span.stop, phase[axis])
         floor = np.floor(place).astype(np.int64)
         offsets, weights = _weights(kernel, place - floor)
         shape = [1, 1, 1]

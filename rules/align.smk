@@ -1,0 +1,106 @@
+"""Alignment of stacks of slices.
+
+Needs  ingest/{sample}.ome.zarr, the study's align section
+Makes  disturb/{sample}/*.ome.zarr and added.tsv, where the alignment is to be checked;
+       align/{sample}/{stack}/transforms.json, slices.tsv, pairs.tsv;
+       align/{sample}/aligned.ome.zarr, valid.ome.zarr; measure/{sample}/align/*.tsv
+"""
+
+
+rule disturb:
+    """Put known shifts and faults into a stack, and cut the undisturbed one the same."""
+    input:
+        volume("ingest/{sample}"),
+    output:
+        disturbed=volume("disturb/{sample}/disturbed"),
+        undisturbed=volume("disturb/{sample}/undisturbed"),
+        added=results("disturb/{sample}/added.tsv"),
+        nothing=results("disturb/{sample}/nothing.tsv"),
+    log:
+        logs("disturb/{sample}"),
+    benchmark:
+        records("disturb/{sample}")
+    conda:
+        ENVIRONMENT
+    params:
+        cfg=lambda w: STUDY.align.disturb.model_dump(mode="json")
+        | {"seed": seed_of(w.sample, "disturb")},
+        code=code("disturb"),
+    message:
+        "{wildcards.sample}: put shifts and faults in"
+    script:
+        "../scripts/disturb.py"
+
+
+rule align:
+    """Find the displacement of every slice."""
+    input:
+        lambda w: stack_volume(w.sample, w.stack),
+    output:
+        transforms=results("align/{sample}/{stack}/transforms.json"),
+        slices=results("align/{sample}/{stack}/slices.tsv"),
+        pairs=results("align/{sample}/{stack}/pairs.tsv"),
+        table=results("measure/{sample}/align/{stack}.tsv"),
+    log:
+        logs("align/{sample}/{stack}"),
+    benchmark:
+        records("align/{sample}/{stack}")
+    conda:
+        ENVIRONMENT
+    threads: 2
+    params:
+        cfg=lambda w: STUDY.align.model_dump(mode="json", exclude={"disturb"})
+        | {"name": w.sample},
+        code=code("align"),
+    message:
+        "{wildcards.sample}: align the {wildcards.stack} slices"
+    script:
+        "../scripts/align.py"
+
+
+rule transform:
+    """Move every slice once, by the displacement that was found."""
+    input:
+        volume=lambda w: stack_volume(w.sample, STACK),
+        transforms=lambda w: results(
+            f"align/{SAMPLE[w.sample].transforms_of or w.sample}/{STACK}/transforms.json"
+        ),
+    output:
+        aligned=volume("align/{sample}/aligned"),
+        valid=volume("align/{sample}/valid"),
+    log:
+        logs("align/{sample}/transform"),
+    benchmark:
+        records("align/{sample}/transform")
+    conda:
+        ENVIRONMENT
+    threads: 2
+    params:
+        cfg={},
+        code=code("transform"),
+    message:
+        "{wildcards.sample}: move the slices"
+    script:
+        "../scripts/transform.py"
+
+
+rule check_alignment:
+    """Compare the displacements that were found with those that were put in."""
+    input:
+        found=results("align/{sample}/disturbed/slices.tsv"),
+        reference=results("align/{sample}/undisturbed/slices.tsv"),
+        added=results("disturb/{sample}/added.tsv"),
+    output:
+        table=results("measure/{sample}/align/check.tsv"),
+        errors=results("align/{sample}/errors.tsv"),
+    log:
+        logs("measure/{sample}/align/check"),
+    conda:
+        ENVIRONMENT
+    params:
+        cfg={},
+        code=code("check_alignment"),
+    message:
+        "{wildcards.sample}: check the alignment"
+    script:
+        "../scripts/check_alignment.py"

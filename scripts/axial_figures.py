@@ -1,0 +1,15 @@
+"""Draw what was restored along z: volumes, metrics -> PNG, SVG and tables."""
+
+from acuity.job import job
+from acuity.report.axial import axial_figures
+from acuity.report.sources import TEXT, image_files
+from acuity.tables import read_table
+
+with job(snakemake):
+    cfg, files = snakemake.params.cfg, snakemake.input
+    axial_figures(
+        read_table(files.metrics, dtype=TEXT),
+        image_files(cfg["images"], files.volumes),
+        out_dir=cfg["folder"],
+        samples=[cfg["sample"]],
+    )

@@ -1,0 +1,18 @@
+"""Write the page of what was restored along z: volumes, metrics -> self-contained HTML."""
+
+from acuity.job import job
+from acuity.report.axial import axial_page
+from acuity.report.sources import TEXT, image_files
+from acuity.tables import read_table
+
+with job(snakemake):
+    cfg, files = dict(snakemake.params.cfg), snakemake.input
+    sample = cfg.pop("sample")
+    axial_page(
+        sample,
+        read_table(files.metrics, dtype=TEXT),
+        image_files(cfg.pop("images"), files.volumes),
+        output=snakemake.output[0],
+        samples=[sample],
+        **cfg,
+    )

@@ -1,0 +1,138 @@
+"""Sums over shells of spatial frequency, in all directions, along z, and in the plane."""
+
+import numpy as np
+import scipy.fft
+from numba import get_num_threads
+
+from acuity.errors import AcuityError
+
+SECTORS = ("all", "z", "xy")
+CONE = 30.0  # degrees
+
+
+class Shells:
+    """Shells of spatial frequency of a volume's spectrum.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Voxels (z, y, x); at least 8 along each axis.
+    spacing : tuple of float
+        Voxel size along z, y, x.
+
+    Attributes
+    ----------
+    width : float
+        Width of a shell in cycles per unit of length: one over the shortest side, so that every
+        axis has a frequency in every shell.
+    counts : dict of str to int
+        Number of shells of each sector: up to the Nyquist frequency of z for ``z``, of the
+        coarser of y and x for ``xy``, and of the coarsest of all three for ``all``.
+
+    Notes
+    -----
+    The sector ``z`` holds the frequencies within 30 degrees of the z axis, ``xy`` those within 30
+    degrees of the plane. Shell 0, about frequency zero, is left out.
+    """
+
+    def __init__(self, shape, spacing):
+        if len(shape) != 3 or min(shape) < 8:
+            raise AcuityError(
+                f"the volume has the shape {tuple(shape)}; its spectrum needs at least 8 voxels "
+                "along z, y and x."
+            )
+        self.shape = tuple(shape)
+        self.frequencies = [
+            scipy.fft.fftfreq(shape[0], spacing[0]),
+            scipy.fft.fftfreq(shape[1], spacing[1]),
+            scipy.fft.rfftfreq(shape[2], spacing[2]),
+        ]
+        self.width = 1.0 / min(n * size for n, size in zip(shape, spacing, strict=True))
+        ends = {"all": max(spacing), "z": spacing[0], "xy": max(spacing[1:])}
+        # A hair more: the Nyquist frequency itself belongs to the last shell.
+        self.counts = {
+            name: max(1, int(0.5 / size / self.width + 0.5 + 1e-9)) for name, size in ends.items()
+        }
+
+    def sums(self, terms):
+        """Sum terms over the shells of each sector.
+
+        Parameters
+        ----------
+        terms : callable
+            Gives for a plane z of the spectrum a list of float64 arrays (y, x).
+
+        Returns
+        -------
+        dict of str to numpy.ndarray
+            For each sector (shell, column): number of voxels of the whole spectrum, sum of their
+            frequency, and the sums of the terms; shells from 1 on.
+        """
+        fz, fy, fx = self.frequencies
+        plane = (fy * fy)[:, None] + (fx * fx)[None, :]
+        # Half of the spectrum stands for all of it: x frequencies other than 0 and, for an even
+        # count, the last one count twice.
+        twice = np.full(len(fx), 2.0)
+        twice[0] = 1.0
+        if self.shape[2] % 2 == 0:
+            twice[-1] = 1.0
+        weights = np.broadcast_to(twice, plane.shape)
+        most = max(self.counts.values()) + 1
+        limit = np.cos(np.radians(CONE)), np.sin(np.radians(CONE))
+        found = {}
+        for z, f in enumerate(fz):
+            size = np.sqrt(plane + f * f)
+            shell = np.minimum((size / self.width + 0.5).astype(np.int64), most)
+            columns = [weights, weights * size, *(weights * term for term in terms(z))]
+            inside = {
+                "all": np.ones(plane.shape, bool),
+                "z": abs(f) >= limit[0] * size,
+                "xy": abs(f) <= limit[1] * size,
+            }
+            for name, where in inside.items():
+                number = shell[where]
+                part = np.stack(
+                    [np.bincount(number, column[where], most + 1) for column in columns], axis=1
+                )
+                found[name] = found[name] + part if name in found else part
+        return {name: table[1 : self.counts[name] + 1] for name, table in found.items()}
+
+
+def spectrum(volume, name):
+    """Windowed spectrum of a volume without its mean.
+
+    Parameters
+    ----------
+    volume : numpy.ndarray
+        (z, y, x).
+    name : str
+        What it is, for the error.
+
+    Returns
+    -------
+    spectrum : numpy.ndarray
+        complex64 (z, y, x // 2 + 1), not normalised.
+    squares : float
+        Sum of the squares of the window, a product of Hann windows along z, y and x.
+    """
+    data = np.array(volume, np.float32)
+    windows = [
+        (0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(n) + 0.5) / n)).astype(np.float32)
+        for n in data.shape
+    ]
+    window = windows[0][:, None, None] * windows[1][:, None]
+    # The windowed volume is to have no mean, so the mean is the window's.
+    total = sums = 0.0
+    for image, height in zip(data, window, strict=True):
+        slab = height * windows[2]
+        total += float((image * slab).sum(dtype=np.float64))
+        sums += float(slab.sum(dtype=np.float64))
+    if not np.isfinite(total):
+        raise AcuityError(f"{name}: holds NaN or infinite voxels.")
+    if data.min() == data.max():
+        raise AcuityError(f"{name}: is constant, so it has no structure to measure.")
+    data -= np.float32(total / sums)
+    data *= window
+    data *= windows[2]
+    squares = float(np.prod([np.square(w, dtype=np.float64).sum() for w in windows]))
+    return scipy.fft.rfftn(data, overwrite_x=True, workers=get_num_threads()), squares

@@ -1,0 +1,57 @@
+"""3D-FSRCNN (Heinrich et al. 2017, figure 1): works on the coarse slices, spreads them at its end."""
+
+import torch
+from torch import nn
+
+from acuity.methods.shared.axial import Interpolated, Spread, glorot
+
+
+def _same(kernel):
+    return tuple(k // 2 for k in kernel)
+
+
+class Fsrcnn3d(nn.Module):
+    """Feature extraction, shrinking, mapping, expanding and a fractionally strided convolution.
+
+    Parameters
+    ----------
+    factor : int
+        How much finer the output is along z.
+    filters, shrink, mappings : int
+        Hyper-parameters d, s and m.
+    kernels : tuple of tuple of int
+        Sides (z, y, x), odd: extraction, mapping, and the last convolution (z on the fine grid).
+    skip : {"none", "linear", "cubic"}
+        Interpolated input that is added to the output; ``none`` is the paper's form.
+    phase : float
+        Place of coarse slice 0 in fine slices, for the skip.
+    """
+
+    def __init__(self, factor, *, filters, shrink, mappings, kernels, skip="none", phase=0.0):
+        super().__init__()
+        extraction, mapping, last = kernels
+        self.scale = (factor, 1, 1)
+        layers = [
+            nn.Conv3d(1, filters, extraction, padding=_same(extraction)),
+            nn.PReLU(filters, init=0.0),
+            nn.Conv3d(filters, shrink, 1),
+            nn.PReLU(shrink, init=0.0),
+        ]
+        for _ in range(mappings):
+            layers += [
+                nn.Conv3d(shrink, shrink, mapping, padding=_same(mapping)),
+                nn.PReLU(shrink, init=0.0),
+            ]
+        layers += [nn.Conv3d(shrink, filters, 1), nn.PReLU(filters, init=0.0)]
+        self.body = nn.Sequential(*layers)
+        self.last = Spread(filters, 1, last, (factor, 1, 1))
+        self.interpolated = None if skip == "none" else Interpolated(factor, phase, skip)
+        glorot(self)
+        if self.interpolated is not None:  # training starts near the interpolation
+            with torch.no_grad():
+                self.last.weight.mul_(0.1)
+
+    def forward(self, image):
+        """Map (n, 1, z, y, x) to (n, 1, z * factor, y, x)."""
+        out = self.last(self.body(image))
+        return out if self.interpolated is None else out + self.interpolated(image)

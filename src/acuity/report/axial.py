@@ -1,0 +1,774 @@
+"""Methods that refine one axis: their tables by slice interval and sections along that axis."""
+
+import base64
+import io
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from PIL import Image
+
+from acuity.errors import AcuityError
+from acuity.report.figures import LevelAxis, Panel, Plot, method_lines, save, whole_rows
+from acuity.report.images import grey_window, make_picture, stretch
+from acuity.report.pages import Cell, Column, marker, page_drawings, write_page
+from acuity.report.style import MUTED, look, ordered
+from acuity.report.verdict import POOLED, tidy
+from acuity.volume import open_volume
+
+DIFFERENCES = "PuOr_r"  # safe for any colour vision, white where alike
+LEVELS = "n = {:g}"
+_SIDE = 128  # voxels along a side of a section, as Hagita's figure 3
+_PATCH = 64  # voxels along a side of a patch
+_LARGEST = 256  # pixels along a picture's side
+# Patches are those where the plain interpolation's error is the largest, at the 90th percentile
+# and at the median: chosen by a rule, so that no method is flattered.
+_QUANTILES = ((1.0, "A"), (0.9, "B"), (0.5, "C"))
+
+
+@dataclass(frozen=True)
+class Table:
+    """One of the tables by slice interval.
+
+    Parameters
+    ----------
+    name : str
+        File name without ending.
+    title, caption : str
+    value, decibels : str
+        The two metrics of a cell; either may be empty.
+    digits : int
+        Significant digits of the value.
+    """
+
+    name: str
+    title: str
+    caption: str
+    value: str
+    decibels: str
+    digits: int = 3
+
+
+TABLES = (
+    Table(
+        "axial_rms",
+        "RMS difference (PSNR), 8 bits",
+        "Root mean square difference from the truth in grey values of 255 (PSNR in dB); as Hagita "
+        "2018, table 1. Lower RMS is better.",
+        "rms",
+        "psnr_8bit",
+    ),
+    Table(
+        "axial_binary",
+        "RMS difference (PSNR), binarised",
+        "The same after both volumes were made binary at one threshold, as a share of 1; as Hagita "
+        "2018, table 2.",
+        "rms_binary",
+        "psnr_binary",
+    ),
+    Table(
+        "axial_wpsnr",
+        "Weighted PSNR (PSNR)",
+        "Weighted PSNR counts voxels more where cubic interpolation is wrong; as Heinrich 2017, "
+        "tables 1 to 3. Higher is better.",
+        "wpsnr",
+        "psnr",
+        4,
+    ),
+)
+FIGURES = ("axial_error", "axial_views", "axial_differences", "axial_patches")
+
+
+def axial_table(metrics, value="rms", decibels="psnr_8bit", *, samples=None, digits=3):
+    """Lay out two measures in a table of methods by slice interval.
+
+    Parameters
+    ----------
+    metrics : pandas.DataFrame
+        ``metrics.tsv``.
+    value, decibels : str
+        Metrics; the second stands in brackets with its unit. Either may be empty.
+    samples : str or list of str, optional
+        By default the rows pooled over the unseen samples where there are any, or else the mean.
+    digits : int
+        Significant digits of the value.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index: the methods' names in the papers' order. Columns: ``n = 2`` and so on. Texts such as
+        ``"11.2 ± 0.3 (27.1 dB)"``; the ± is half the interval, or else the standard deviation
+        over eight equal parts of the volume (``rms_sd``, or from their own rows).
+    """
+    cells = _cells(metrics, value, decibels, samples)
+    levels = sorted({level for _, level in cells})
+    methods = ordered(method for method, _ in cells)
+    texts = {
+        LEVELS.format(level): [
+            _cell_text(cells.get((method, level)), value, decibels, digits) for method in methods
+        ]
+        for level in levels
+    }
+    index = pd.Index([look(method).name for method in methods], name="Method")
+    return pd.DataFrame(texts, index=index)
+
+
+def _chosen(metrics, samples):
+    metrics = tidy(metrics)
+    if samples is None:
+        pooled = metrics["sample"] == POOLED
+        return metrics[pooled] if pooled.any() else metrics
+    names = {samples} if isinstance(samples, str) else set(samples)
+    return metrics[metrics["sample"].isin(names)]
+
+
+def _cells(metrics, value, decibels, samples):
+    """Value, its error and decibels of each method and level."""
+    rows = _chosen(metrics, samples)
+    cells = {}
+    for place, metric in (("value", value), ("decibels", decibels)):
+        if not metric:
+            continue
+        whole = rows[(rows["metric"] == metric) & rows["subset"].isin(["all", ""])]
+        parts = rows[(rows["metric"] == metric) & rows["subset"].str.startswith("octant")]
+        spreads = rows[rows["metric"] == f"{metric}_sd"]
+        for (method, level), group in whole.groupby(["method", "level"]):
+            if method == "truth" or not group["value"].notna().any():
+                continue
+            cell = cells.setdefault((method, level), {})
+            cell[place] = float(group["value"].mean())
+            half = (group["high"] - group["low"]) / 2
+            own, told = (
+                table[(table["method"] == method) & (table["level"] == level)]["value"]
+                for table in (parts, spreads)
+            )
+            if half.notna().any():
+                cell[f"{place}_error"] = float(half.mean())
+            elif told.notna().any():
+                cell[f"{place}_error"] = float(told.mean())
+            elif len(own) > 1:
+                cell[f"{place}_error"] = float(own.std(ddof=1))
+    return cells
+
+
+def _cell_text(cell, value, decibels, digits):
+    if not cell:
+        return "–"
+    texts = []
+    if value and "value" in cell:
+        texts.append(_significant(cell["value"], digits))
+        error = cell.get("value_error")
+        if error is not None and error > 0:
+            places = max(0, len(texts[0].partition(".")[2]))
+            texts[0] += f" ± {error:.{places}f}" if error >= 0.5 * 10**-places else ""
+    unit = " dB" if value.endswith("psnr") or value.startswith("wpsnr") else ""
+    if unit and texts:
+        texts[0] += unit
+    if decibels and "decibels" in cell:
+        level = _significant(cell["decibels"], 4 if value.startswith("wpsnr") else 3)
+        texts.append(f"({level} dB)" if texts else f"{level} dB")
+    return " ".join(texts) or "–"
+
+
+def _significant(number, digits):
+    if not math.isfinite(number):
+        return "∞" if number > 0 else "–"
+    places = digits - 1 - math.floor(math.log10(abs(number))) if number else digits - 1
+    return f"{number:.{max(0, places)}f}"
+
+
+def axial_error(metrics, *, samples=None):
+    """Draw the measures of the tables against the slice interval.
+
+    Parameters
+    ----------
+    metrics, samples
+        As for `axial_table`.
+
+    Returns
+    -------
+    Plot
+    """
+    rows = _chosen(metrics, samples)
+    axis = LevelAxis("{:g}", "Slice interval n (input : target)", "", "")
+    panels, methods = [], set()
+    for metric, title, label in (
+        ("rms", "RMS difference, 8 bits", "RMS (grey values of 255)"),
+        ("psnr_8bit", "PSNR, 8 bits", "PSNR (dB)"),
+        ("rms_binary", "RMS difference, binary", "RMS (share of 1)"),
+        ("psnr_binary", "PSNR, binary", "PSNR (dB)"),
+        ("wpsnr", "Weighted PSNR", "wPSNR (dB)"),
+    ):
+        cells = _cells(rows, metric, "", None if POOLED in set(rows["sample"]) else samples)
+        drawn = pd.DataFrame(
+            [
+                {
+                    "method": method,
+                    "level": level,
+                    "metric": metric,
+                    "subset": "all",
+                    "value": cell["value"],
+                    "low": cell["value"] - cell.get("value_error", math.nan),
+                    "high": cell["value"] + cell.get("value_error", math.nan),
+                }
+                for (method, level), cell in cells.items()
+            ],
+            columns=["method", "level", "metric", "subset", "value", "low", "high"],
+        )
+        drawn = whole_rows(drawn, metric)
+        if not len(drawn):
+            continue
+        methods |= set(drawn["method"])
+
+        def draw(axes, drawn=drawn, label=label):
+            method_lines(axes, drawn, axis)
+            if label.startswith("RMS"):
+                axes.set_ylim(bottom=0)
+            axes.set_ylabel(label)
+
+        panels.append(Panel(title, draw))
+    return Plot(
+        "axial_error",
+        "Error by slice interval",
+        "The larger n, the more slices were left out. Whiskers: spread over eight equal parts of "
+        "the volume, where it was measured. Axes in dB do not begin at 0.",
+        panels,
+        ordered(methods),
+    )
+
+
+# Sections
+
+
+@dataclass(frozen=True)
+class Sections:
+    """The same section along z of every volume, on the truth's raster.
+
+    Parameters
+    ----------
+    planes : dict of (str, float or None) to array
+        (z, x) by method and level, without interpolation.
+    spacing : (float, float)
+        Voxel size along z and x.
+    unit : str
+    window : (float, float)
+        Intensities that are black and white.
+    limit : float
+        Difference at which the colours of the difference maps end.
+    where : str
+    """
+
+    planes: dict
+    spacing: tuple[float, float]
+    unit: str
+    window: tuple[float, float]
+    limit: float
+    where: str
+
+
+def sections(volumes, *, position=0.5):
+    """Cut the truth, the input and every method along z, at one place.
+
+    Parameters
+    ----------
+    volumes : mapping of (str, float or None) to path-like or Volume
+        Image of each method and level; the truth's key is ``("truth", None)``.
+    position : float
+        Place of the section along y, as a fraction of the truth's extent.
+
+    Returns
+    -------
+    Sections
+        Over the extent that all of them share. A voxel of a coarser volume is repeated.
+
+    Raises
+    ------
+    AcuityError
+        If there is no truth, or nothing is shared.
+    """
+    opened = {
+        (str(method), None if method == "truth" else float(level)): _open(volume)
+        for (method, level), volume in volumes.items()
+    }
+    truth = opened.get(("truth", None))
+    if truth is None:
+        raise AcuityError("report: sections along z need the truth, key ('truth', None)")
+    grid = truth.grid
+    row = min(int(position * grid.shape[1]), grid.shape[1] - 1)
+    spans = []
+    for axis in (0, 2):
+        ends = [_span(volume.grid, axis, grid.unit) for volume in opened.values()]
+        low, high = max(low for low, _ in ends), min(high for _, high in ends)
+        centres = grid.origin[axis] + np.arange(grid.shape[axis]) * grid.spacing[axis]
+        slack = 1e-6 * grid.spacing[axis]
+        spans.append(centres[(centres > low - slack) & (centres < high - slack)])
+    if not (len(spans[0]) and len(spans[1])):
+        raise AcuityError("report: the volumes share no section along z, allowed is one region")
+    height = grid.origin[1] + row * grid.spacing[1]
+    planes = {key: _plane(opened[key], height, *spans) for key in _sorted(opened)}
+    real = planes["truth", None]
+    window = grey_window(real)
+    errors = [np.abs(plane - real) for key, plane in planes.items() if key[0] != "truth"]
+    limit = max((float(np.quantile(error, 0.99)) for error in errors), default=1.0)
+    return Sections(
+        planes,
+        (grid.spacing[0], grid.spacing[2]),
+        grid.unit,
+        window,
+        _round_up(limit or 1.0),
+        f"row {row + 1} of {grid.shape[1]}",
+    )
+
+
+def _open(source):
+    return source if hasattr(source, "grid") else open_volume(source)
+
+
+def _sorted(keys):
+    rank = {method: n for n, method in enumerate(ordered(method for method, _ in keys))}
+    return sorted(keys, key=lambda key: (key[1] is not None, key[1] or 0, rank[key[0]]))
+
+
+def _span(grid, axis, unit):
+    if grid.unit != unit:
+        raise AcuityError(f"report: found volumes in {grid.unit} and {unit}, allowed is one unit")
+    low = grid.origin[axis] - grid.spacing[axis] / 2
+    return low, low + grid.shape[axis] * grid.spacing[axis]
+
+
+def _plane(volume, height, z, x):
+    """Nearest voxels to the truth's; between two, the later one, as in a block's repetition."""
+    grid = volume.grid
+    index = []
+    for axis, places in ((0, z), (1, [height]), (2, x)):
+        steps = (np.asarray(places) - grid.origin[axis]) / grid.spacing[axis]
+        index.append(np.clip(np.floor(steps + 0.5 + 1e-6), 0, grid.shape[axis] - 1).astype(int))
+    at = int(index[1][0])
+    rows = slice(int(index[0].min()), int(index[0].max()) + 1)
+    part = np.asarray(volume.read(rows, slice(at, at + 1), slice(None)))[:, 0]
+    return part[index[0] - rows.start][:, index[2]].astype(np.float32)
+
+
+def _round_up(value):
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(
+        n * power for n in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if n * power >= value * (1 - 1e-9)
+    )
+
+
+def _crop(cut, side):
+    """The middle of the sections."""
+    return {
+        key: plane[
+            tuple(slice((n - min(n, side)) // 2, (n + min(n, side)) // 2) for n in plane.shape)
+        ]
+        for key, plane in cut.planes.items()
+    }
+
+
+def _patches(cut, side):
+    """Choose patches by the error of the plainest interpolation at the largest interval."""
+    real = cut.planes["truth", None]
+    others = [key for key in cut.planes if key[0] not in ("truth", "input")]
+    if not others:
+        return {}
+    largest = max(key[1] for key in others)
+    classical = ("cubic", "bicubic_planes", "linear", "bilinear_planes", "nearest")
+    here = [key[0] for key in others if key[1] == largest]
+    judge = next((name for name in classical if name in here), here[0])
+    error = (cut.planes[judge, largest] - real) ** 2
+    side = min(side, *real.shape)
+    places = [
+        (z, x)
+        for z in range(0, real.shape[0] - side + 1, max(1, side // 2))
+        for x in range(0, real.shape[1] - side + 1, max(1, side // 2))
+    ]
+    size = {place: _at(error, place, side).mean() for place in places}
+    ranked = sorted(places, key=lambda place: (size[place], place))
+    chosen = {}
+    for quantile, letter in _QUANTILES:
+        place = ranked[round(quantile * (len(ranked) - 1))]
+        if place not in chosen.values():
+            chosen[letter] = place
+    return chosen
+
+
+def _at(plane, place, side):
+    side = min(side, *plane.shape)
+    return plane[place[0] : place[0] + side, place[1] : place[1] + side]
+
+
+def _shade(values, limit):
+    """Index of a difference's colour, and the palette with the scale bar's at its end."""
+    index = np.round((np.clip(values / limit, -1, 1) + 1) * 100).astype(np.uint8)
+    colours = np.round(255 * matplotlib.colormaps[DIFFERENCES](np.linspace(0, 1, 201))[:, :3])
+    palette = np.concatenate([colours, [[0] * 3], [[255] * 3]]).astype(np.uint8)
+    image = Image.frombytes("P", index.shape[::-1], index.tobytes())
+    image.putpalette(palette.tobytes())
+    return image
+
+
+def _drawn(cut, key, values, real=None):
+    """One picture in the sample's proportions, voxels repeated."""
+    if real is None:
+        image = Image.fromarray(stretch(values, cut.window))
+    else:
+        image = _shade(values - real, cut.limit)
+    finest = min(cut.spacing)
+    height, width = (n * size / finest for n, size in zip(values.shape, cut.spacing, strict=True))
+    scale = max(1, round(_LARGEST / max(height, width)))
+    size = round(width * scale), round(height * scale)
+    image = image.resize(size, Image.Resampling.NEAREST)
+    pixel = cut.spacing[1] * values.shape[1] / size[0]
+    return make_picture("slice" if real is None else "difference", key, image, pixel, cut.unit)
+
+
+def axial_pictures(volumes, *, position=0.5, side=_SIDE, patch=_PATCH):
+    """Make the pictures of the papers' figures: sections along z, differences, patches.
+
+    Parameters
+    ----------
+    volumes, position
+        As for `sections`.
+    side, patch : int
+        Voxels along a side of a section (in its middle) and of a patch.
+
+    Returns
+    -------
+    dict of str to (list of Picture)
+        ``views`` (the truth first), ``differences`` and, by a patch's letter, ``patch A`` with
+        sections and differences.
+    Sections
+        What they were made from.
+    """
+    cut = sections(volumes, position=position)
+    middle = _crop(cut, side)
+    real = middle["truth", None]
+    shown = {"views": [_drawn(cut, key, plane) for key, plane in middle.items()]}
+    shown["differences"] = [
+        _drawn(cut, key, plane, real) for key, plane in middle.items() if key[0] != "truth"
+    ]
+    for letter, place in _patches(cut, patch).items():
+        pictures = []
+        true = _at(cut.planes["truth", None], place, patch)
+        for key, plane in cut.planes.items():
+            part = _at(plane, place, patch)
+            pictures.append(_drawn(cut, key, part))
+            if key[0] != "truth":
+                pictures.append(_drawn(cut, key, part, true))
+        shown[f"patch {letter}"] = pictures
+    return shown, cut
+
+
+def _captions(cut):
+    limit = f"{cut.limit:g}"
+    return {
+        "views": (
+            "Sections x-z",
+            f"The middle of section {cut.where}, z downwards, one grey window; a voxel of the "
+            "input is repeated over the slices that were left out. As Hagita 2018, figure 3.",
+        ),
+        "differences": (
+            "Differences from the truth",
+            f"Result minus truth, in grey values; the colours end at ±{limit}, the same for all. "
+            "White is alike.",
+        ),
+        "patch": (
+            "Patches",
+            "Patches of the same section with their differences, as Heinrich 2017, figure 3. They "
+            "are those where plain interpolation at the largest n errs most (A), more than in nine "
+            f"tenths of the places (B) and as in the median (C). Colours end at ±{limit}.",
+        ),
+    }
+
+
+def axial_views(volumes, kind="views", **options):
+    """Lay out sections or differences: a row a method, a column an interval.
+
+    Parameters
+    ----------
+    volumes : mapping
+        As for `sections`.
+    kind : str
+        ``views``, ``differences`` or ``patches`` (at the largest interval; a column a patch and
+        its difference).
+    **options
+        As for `axial_pictures`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    shown, cut = axial_pictures(volumes, **options)
+    return _layout(shown, cut, kind)
+
+
+def _layout(shown, cut, kind):
+    if kind == "patches":
+        cells, columns = _patch_cells(shown)
+    else:
+        pictures = shown[kind]
+        levels = sorted({p.level for p in pictures if p.level is not None})
+        columns = [LEVELS.format(level) for level in levels]
+        cells = _level_cells(pictures, levels)
+    methods = ordered(method for method, _ in cells)
+    if not cells:
+        figure = Figure((5, 2))
+        figure.text(0.5, 0.5, "Not measured in this study", ha="center", color=MUTED)
+        return figure
+    width = 1.9
+    across, down = next(iter(cells.values())).size
+    height = width * down / across + 0.05
+    coloured = kind != "views"
+    with matplotlib.rc_context({"font.size": 9, "text.parse_math": False}):
+        figure = Figure(
+            (width * max(len(columns), 1) + 0.9, height * len(methods) + 0.3 + 0.6 * coloured),
+            layout="constrained",
+        )
+        grid = figure.subplots(len(methods), max(len(columns), 1), squeeze=False)
+        for place, method in enumerate(methods):
+            for column, axes in enumerate(grid[place]):
+                axes.set(xticks=[], yticks=[])
+                axes.spines[:].set_visible(False)
+                picture = cells.get((method, column))
+                if picture is not None:
+                    pixels = Image.open(io.BytesIO(picture.png)).convert("RGB")
+                    axes.imshow(np.asarray(pixels), interpolation="nearest")
+                elif method != "truth":
+                    axes.add_patch(
+                        Rectangle((0, 0), 1, 1, color="#eeeeee", transform=axes.transAxes)
+                    )
+                if column == 0:
+                    axes.set_ylabel(look(method).short, fontsize=8.5)
+                if place == 0 and columns:
+                    axes.set_title(columns[column], fontsize=8.5, pad=3)
+        if coloured:
+            scale = matplotlib.cm.ScalarMappable(
+                matplotlib.colors.Normalize(-cut.limit, cut.limit), DIFFERENCES
+            )
+            figure.colorbar(
+                scale,
+                ax=grid.ravel().tolist(),
+                location="bottom",
+                label="Result minus truth (grey values)",
+                aspect=40,
+                shrink=0.7,
+                extend="both",
+            )
+        return figure
+
+
+def _level_cells(pictures, levels):
+    """Pictures by method and column; the truth stands in each, to compare with."""
+    cells = {}
+    for picture in pictures:
+        for column, level in enumerate(levels or [None]):
+            if picture.level in (None, level):
+                cells[picture.method, column] = picture
+    return cells
+
+
+def _patch_cells(shown):
+    """Patches at the largest interval: a column a patch, and one its difference."""
+    cells, columns = {}, []
+    names = [name for name in shown if name.startswith("patch ")]
+    for number, name in enumerate(names):
+        levels = [p.level for p in shown[name] if p.level is not None]
+        for picture in shown[name]:
+            if picture.level in (None, max(levels)):
+                offset = 0 if picture.kind == "slice" else 1
+                cells[picture.method, 2 * number + offset] = picture
+        letter = name.removeprefix("patch ")
+        columns += [f"{letter}, {LEVELS.format(max(levels))}", f"{letter}, difference"]
+    return cells, columns
+
+
+# Files and pages
+
+
+def axial_figures(metrics, volumes, *, out_dir, samples=None, **options):
+    """Write the papers' tables and figures.
+
+    Parameters
+    ----------
+    metrics, samples
+        As for `axial_table`.
+    volumes : mapping
+        As for `sections`.
+    out_dir : path-like
+        Folder.
+    **options
+        As for `axial_pictures`.
+
+    Returns
+    -------
+    list of pathlib.Path
+        ``NAME.tsv`` for each of `TABLES`, ``axial_error.png`` and ``.svg``, and ``NAME.png`` for
+        the other ones of `FIGURES`, whatever was measured.
+    """
+    folder = Path(out_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for table in TABLES:
+        files.append(folder / f"{table.name}.tsv")
+        laid = axial_table(
+            metrics, table.value, table.decibels, samples=samples, digits=table.digits
+        )
+        laid.to_csv(files[-1], sep="\t", lineterminator="\n")
+    files += save(axial_error(metrics, samples=samples), folder)
+    shown, cut = axial_pictures(volumes, **options)
+    for kind in ("views", "differences", "patches"):
+        files.append(folder / f"axial_{kind}.png")
+        _layout(shown, cut, kind).savefig(
+            files[-1], dpi=150, facecolor="white", metadata={"Software": None}
+        )
+    return files
+
+
+def axial_sentence(metrics, *, samples=None):
+    """Say in one sentence which method was the nearest to the truth at each interval.
+
+    Parameters
+    ----------
+    metrics, samples
+        As for `axial_table`.
+
+    Returns
+    -------
+    str
+    """
+    for metric in ("psnr_8bit", "psnr"):
+        cells = _cells(metrics, "", metric, samples)
+        best = {}
+        for (method, level), cell in cells.items():
+            if method != "input" and cell["decibels"] > best.get(level, (-math.inf, ""))[0]:
+                best[level] = (cell["decibels"], method)
+        if best:
+            named = {}
+            for level, (value, method) in sorted(best.items()):
+                named.setdefault(method, []).append(f"n = {level:g} ({value:.1f} dB)")
+            parts = [f"{look(method).name} at {', '.join(at)}" for method, at in named.items()]
+            return f"Nearest to the truth by PSNR: {'; '.join(parts)}."
+    return "Nothing was measured against a truth."
+
+
+def axial_page(
+    sample, metrics, volumes=None, *, output, study, title="", index=None, samples=None, **options
+):
+    """Write the page of the methods along one axis: tables by n, sections, graphs.
+
+    Parameters
+    ----------
+    sample : str
+        Heading: a sample's name, or that of the study.
+    metrics, samples
+        As for `axial_table`.
+    volumes : mapping, optional
+        As for `sections`; without it the page has no pictures.
+    output : path-like
+        The page.
+    study, title : str
+        Name of the study, and its title if it has one.
+    index : str, optional
+        Link to the study's first page.
+    **options
+        As for `axial_pictures`.
+
+    Raises
+    ------
+    AcuityError
+        If a volume can't be read.
+    """
+    tables = []
+    for table in TABLES:
+        cells = _cells(metrics, table.value, table.decibels, samples)
+        if not any("value" in cell for cell in cells.values()):
+            continue
+        levels = sorted({level for _, level in cells})
+        rows = []
+        for method in ordered(method for method, _ in cells):
+            row = [Cell(look(method).name, key=marker(method), text_column=True)]
+            for level in levels:
+                cell = cells.get((method, level))
+                text = _cell_text(cell, table.value, table.decibels, table.digits)
+                row.append(Cell(text, f"{(cell or {}).get('value', math.nan):.6g}"))
+            rows.append({"cells": row, "kind": "input" if method == "input" else "", "name": ""})
+        columns = [Column("method", "Method", text=True)]
+        columns += [Column(f"{level:g}", LEVELS.format(level)) for level in levels]
+        tables.append(
+            {"title": table.title, "caption": table.caption, "columns": columns, "rows": rows}
+        )
+    sheets = _sheets(*axial_pictures(volumes, **options)) if volumes else []
+    drawn = [axial_error(metrics, samples=samples)]
+    write_page(
+        output,
+        "axial.html",
+        {
+            "page_title": f"{sample}, methods by n – {title or study}",
+            "title": title or study,
+            "sample": sample,
+            "index": index,
+            "linked": bool(index),
+            "grade": "none",
+            "sentence": axial_sentence(metrics, samples=samples),
+            "tables": tables,
+            "sheets": sheets,
+            "drawings": page_drawings(drawn),
+            "noun": "pore",
+            "level_title": "",
+        },
+    )
+
+
+def _sheets(shown, cut):
+    captions = _captions(cut)
+    sheets = []
+    for kind in ("views", "differences"):
+        pictures = shown[kind]
+        levels = sorted({p.level for p in pictures if p.level is not None})
+        cells = {
+            key: _image(picture, cut) for key, picture in _level_cells(pictures, levels).items()
+        }
+        columns = [LEVELS.format(level) for level in levels]
+        sheets.append(_sheet(*captions[kind], columns, cells, cut if kind != "views" else None))
+    cells, columns = _patch_cells(shown)
+    if cells:
+        cells = {key: _image(picture, cut) for key, picture in cells.items()}
+        sheets.append(_sheet(*captions["patch"], columns, cells, cut))
+    return sheets
+
+
+def _sheet(title, caption, columns, cells, cut):
+    rows = [
+        {
+            "name": look(method).name,
+            "pictures": [cells.get((method, column)) for column in range(max(len(columns), 1))],
+        }
+        for method in ordered(method for method, _ in cells)
+    ]
+    key = ""
+    if cut is not None:
+        colours = matplotlib.colormaps[DIFFERENCES](np.linspace(0, 1, 9))
+        stops = ", ".join(matplotlib.colors.to_hex(colour) for colour in colours)
+        key = Markup(
+            f'<p class="note">−{cut.limit:g} too dark <span class="ramp" style="background: '
+            f'linear-gradient(90deg, {stops})"></span> +{cut.limit:g} too bright</p>'
+        )
+    return {"title": title, "caption": caption, "columns": columns, "rows": rows, "key": key}
+
+
+def _image(picture, cut):
+    level = "" if picture.level is None else f", {LEVELS.format(picture.level)}"
+    what = "Section" if picture.kind == "slice" else "Difference from the truth"
+    return {
+        "src": "data:image/png;base64," + base64.b64encode(picture.png).decode(),
+        "width": picture.size[0],
+        "height": picture.size[1],
+        "alt": f"{what}: {look(picture.method).name}{level}, {cut.where}",
+    }

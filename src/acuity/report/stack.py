@@ -1,0 +1,647 @@
+"""What was done to a stack of slices: path, quality of the matches, sections before and after."""
+
+import base64
+import io
+from itertools import pairwise
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+from PIL import Image
+
+from acuity.errors import AcuityError
+from acuity.report.figures import Panel, Plot, save
+from acuity.report.images import LARGEST, grey_window, make_picture, picture_size, resize, stretch
+from acuity.report.pages import Cell, Column, page_drawings, write_page
+from acuity.report.style import INK
+from acuity.report.verdict import unit_text
+from acuity.volume import open_volume
+
+# Okabe and Ito's blue, vermillion, green and sky blue, as in acuity.report.style.
+_FOUND, _REMOVED, _OTHER, _PALE = "#0072b2", "#d55e00", "#009e73", "#56b4e9"
+_POINTS = 600  # drawn of one line at most; extremes are kept
+_JUMP = 3.0  # pixels; a smaller step is no jump, however steady the rest
+_DETAIL = 160  # voxels along a side of the section shown pixel by pixel
+_WIDE = (4.4, 2.6)  # inches; a stack is longer than it is wide
+
+# A stack is graded by the residuals of its pairs and by the share of faulty slices.
+GOOD = {"residual": 0.2, "faulty": 0.05}
+CARE = {"residual": 0.5, "faulty": 0.2}
+
+FIGURES = ("stack_path", "stack_ncc", "stack_residuals", "stack_views")
+
+CLAIMS = {
+    "jitter": "Mode jitter: only what changes from slice to slice was removed. Slow drift stays in "
+    "the volume, whether it was the specimen's shape or the stage's.",
+    "full": "Mode full: all motion between neighbours was removed. A true tilt or a curved "
+    "structure was made straight with it; do not measure shape over many slices.",
+    "detrend_linear": "Mode detrend_linear: all motion but a straight drift was removed. Curved "
+    "structures were straightened; a straight drift of the stage stays in the volume as a tilt.",
+    "template_roi": "Mode template_roi: a region that is straight in truth was held in place. The "
+    "shape of the specimen is as true as that region is straight.",
+}
+
+
+def check_tables(slices, pairs=None):
+    """Refuse tables of an alignment that can't be drawn.
+
+    Parameters
+    ----------
+    slices : pandas.DataFrame
+        ``slices.tsv``: ``z dy dx trend_dy trend_dx used_dy used_dx ncc flag``.
+    pairs : pandas.DataFrame, optional
+        ``pairs.tsv``: ``a b dy dx ncc weight residual``.
+
+    Raises
+    ------
+    AcuityError
+        If a column is missing or there is no slice.
+    """
+    need = {"z", "dy", "dx", "trend_dy", "trend_dx", "used_dy", "used_dx", "ncc", "flag"}
+    for name, table, columns in (
+        ("slices", slices, need),
+        ("pairs", pairs, {"a", "b", "weight", "residual"}),
+    ):
+        missing = columns - set(table) if table is not None else set()
+        if missing:
+            raise AcuityError(f"{name} table: column {sorted(missing)[0]!r} is missing")
+    if not len(slices):
+        raise AcuityError("slices table: found no slice, allowed is at least one")
+
+
+def flags(slices):
+    """Give each slice's flag as text, empty where there is none.
+
+    Parameters
+    ----------
+    slices : pandas.DataFrame
+
+    Returns
+    -------
+    pandas.Series
+    """
+    return slices["flag"].astype(object).where(slices["flag"].notna(), "").astype(str)
+
+
+def _residuals(slices, pairs):
+    """Residuals of the pairs that took part, and the number of those that did not."""
+    residual = np.abs(pairs["residual"].to_numpy(float))
+    faulty = set(slices.loc[flags(slices) != "", "z"])
+    used = (pairs["weight"].to_numpy(float) > 0) & np.isfinite(residual)
+    used &= ~(pairs["a"].isin(faulty) | pairs["b"].isin(faulty)).to_numpy()
+    return residual[used], int((~used).sum())
+
+
+def _steps(slices, axis):
+    """Steps of the path from slice to slice, and which of them are jumps."""
+    steps = np.diff(slices.sort_values("z")[f"d{axis}"].to_numpy(float))
+    if not len(steps):
+        return steps, np.zeros(0, bool)
+    away = np.abs(steps - np.median(steps))
+    return steps, away > np.maximum(8 * 1.4826 * np.median(away), _JUMP)
+
+
+def _jitter(slices):
+    """RMS of the steps along y and x, jumps left out."""
+    rms = {}
+    for axis in "yx":
+        steps, jumps = _steps(slices, axis)
+        rms[axis] = float(np.sqrt(np.mean(steps[~jumps] ** 2))) if (~jumps).any() else 0.0
+    return rms
+
+
+def stack_verdict(slices, pairs):
+    """Say in one line what was found in a stack and how well its slices agree.
+
+    Parameters
+    ----------
+    slices, pairs : pandas.DataFrame
+        As for `check_tables`.
+
+    Returns
+    -------
+    grade : str
+        One of `acuity.report.verdict.GRADES`.
+    sentence : str
+    """
+    check_tables(slices, pairs)
+    named = flags(slices)
+    residual, _ = _residuals(slices, pairs)
+    faulty = (named != "").mean()
+    spread = float(np.sqrt(np.mean(residual**2))) if len(residual) else np.nan
+    grade = "poor"
+    for name, limits in (("care", CARE), ("good", GOOD)):
+        if spread <= limits["residual"] and faulty <= limits["faulty"]:
+            grade = name
+    stays = np.hypot(*(np.ptp(slices[f"trend_d{axis}"].to_numpy(float)) for axis in "yx"))
+    agree = f"{spread:.2f} px RMS" if np.isfinite(spread) else "nothing: no pair could be used"
+    parts = [
+        f"{len(slices)} slices whose pairs agree to {agree}",
+        f"steps of {np.hypot(*_jitter(slices).values()):.2f} px RMS from slice to slice",
+    ]
+    steps, jumps = zip(*(_steps(slices, axis) for axis in "yx"), strict=True)
+    jumped = jumps[0] | jumps[1]
+    if jumped.any():
+        size = np.hypot(*steps)
+        at = int(np.argmax(np.where(jumped, size, 0)))
+        after = int(np.sort(slices["z"].to_numpy())[at + 1])
+        count = int(jumped.sum())
+        parts.append(
+            f"{count} jump{'s' if count != 1 else ''}, the largest {size[at]:.1f} px at slice {after}"
+        )
+    parts.append(f"drift of {stays:.1f} px left in" if stays >= 0.05 else "no drift left in")
+    kinds = named[named != ""].value_counts(sort=False)
+    listed = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    count = int(kinds.sum())
+    fault = f"{count} faulty slice{'s' if count != 1 else ''} ({listed})"
+    parts.append(f"{fault}, bridged" if count else "no faulty slice")
+    return grade, "; ".join(parts) + "."
+
+
+# Figures
+
+
+def _envelope(z, values):
+    """Thin a long line so that its extremes stay."""
+    z, values = np.asarray(z, float), np.asarray(values, float)
+    if len(z) <= _POINTS:
+        return z, values
+    edges = np.linspace(0, len(z), _POINTS // 2 + 1).round().astype(int)
+    kept = []
+    for start, stop in pairwise(edges):
+        part = np.nan_to_num(values[start:stop])
+        kept += sorted({start + int(part.argmin()), start + int(part.argmax())})
+    return z[kept], values[kept]
+
+
+def _draw(axes, z, values, **how):
+    axes.plot(*_envelope(z, values), **how)
+
+
+def _along(axes, z, pitch):
+    axes.set_xlim(float(z.min()) - 0.5, float(z.max()) + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.set_xlabel(f"Slice ({pitch} apart)" if pitch else "Slice")
+
+
+def _length(size, unit):
+    return f"{size:.4g} {unit_text(unit)}"
+
+
+def stack_path(slices, *, grid=None):
+    """Draw the path of the slices: found, what of it was removed, and what stays.
+
+    Parameters
+    ----------
+    slices : pandas.DataFrame
+        As for `check_tables`.
+    grid : acuity.volume.Grid, optional
+        Of the stack, for the units.
+
+    Returns
+    -------
+    Plot
+    """
+    check_tables(slices)
+    slices = slices.sort_values("z")
+    z = slices["z"].to_numpy(float)
+    faulty = (flags(slices) != "").to_numpy()
+    pitch = _length(grid.spacing[0], grid.unit) if grid is not None else ""
+    panels = []
+    for place, axis in ((1, "y"), (2, "x")):
+        pixel = f"px of {_length(grid.spacing[place], grid.unit)}" if grid is not None else "px"
+
+        def draw(axes, axis=axis, pixel=pixel):
+            # the wide line shows at both sides of the narrow one where both run together
+            _draw(axes, z, slices[f"d{axis}"], color=_PALE, lw=3, zorder=2)
+            _draw(axes, z, slices[f"used_d{axis}"], color=_REMOVED, lw=1, zorder=3)
+            _draw(axes, z, slices[f"trend_d{axis}"], color=INK, lw=1.3, ls=(0, (4, 3)), zorder=4)
+            _along(axes, z, pitch)
+            axes.set_ylabel(f"Displacement ({pixel})")
+
+        panels.append(Panel(f"Path along {axis}", draw))
+    rms = _jitter(slices)
+
+    def steps(axes):
+        for axis, colour in (("y", _OTHER), ("x", _FOUND)):
+            _draw(axes, z[1:], np.diff(slices[f"d{axis}"].to_numpy(float)), color=colour, lw=1)
+        low, high = axes.get_ylim()
+        if faulty.any():
+            axes.plot(z[faulty], np.full(faulty.sum(), low), "|", color=_REMOVED, ms=9, mew=1.6)
+        axes.set_ylim(low, high)
+        _along(axes, z, pitch)
+        axes.set_ylabel("Step from the slice before (px)")
+
+    if len(z) > 1:
+        title = f"Steps: {rms['y']:.2f} px in y, {rms['x']:.2f} px in x (RMS)"
+        panels.append(Panel(title, steps))
+    patches = [
+        ("path found", _PALE),
+        ("removed", _REMOVED),
+        ("step in y", _OTHER),
+        ("step in x", _FOUND),
+    ]
+    return Plot(
+        "stack_path",
+        "Path of the slices",
+        "How far the contents of each slice lie from those of the others, what of it was removed, "
+        "and what stays in the volume. What stays may be drift of the stage or the specimen's own "
+        "shape: the images alone cannot tell. The RMS of the steps leaves out jumps; ticks at the "
+        "foot mark faulty slices.",
+        panels,
+        extra=[("stays in the volume", {"color": INK, "ls": (0, (4, 3)), "lw": 1.3})],
+        patches=patches,
+        panel_size=_WIDE,
+    )
+
+
+def stack_ncc(slices, *, grid=None):
+    """Draw how alike neighbouring slices are, and which were found faulty.
+
+    Parameters
+    ----------
+    slices, grid
+        As for `stack_path`.
+
+    Returns
+    -------
+    Plot
+    """
+    check_tables(slices)
+    slices = slices.sort_values("z")
+    z, ncc = slices["z"].to_numpy(float), slices["ncc"].to_numpy(float)
+    named = flags(slices)
+    faulty = (named != "").to_numpy()
+    pitch = _length(grid.spacing[0], grid.unit) if grid is not None else ""
+    known = ncc[np.isfinite(ncc)]
+    lowest = float(known.min()) if len(known) else 0.0
+    # from zero unless all is well; below it for inverted slices
+    bottom = np.floor(10 * lowest - 0.3) / 10 if not 0 <= lowest < 0.5 else 0.0
+
+    def draw(axes):
+        _draw(axes, z, ncc, color=_FOUND, lw=1)
+        axes.plot(z[faulty], ncc[faulty], "o", color=_REMOVED, ms=5, mfc="none", mew=1.5, zorder=4)
+        _along(axes, z, pitch)
+        axes.set_ylim(bottom, 1 + 0.06 * (1 - bottom))
+        axes.set_ylabel("NCC with neighbours")
+
+    panels = [Panel("Likeness to the neighbours", draw)]
+    kinds = sorted(set(named) - {""})
+    if kinds:
+
+        def rows(axes):
+            for row, kind in enumerate(kinds):
+                own = (named == kind).to_numpy()
+                axes.plot(z[own], np.full(own.sum(), row), "|", color=_REMOVED, ms=13, mew=2)
+            counts = [f"{kind} ({int((named == kind).sum())})" for kind in kinds]
+            axes.set_yticks(range(len(kinds)), counts)
+            axes.set_ylim(len(kinds) - 0.4, -0.6)
+            _along(axes, z, pitch)
+
+        panels.append(Panel("Slices found faulty", rows))
+    return Plot(
+        "stack_ncc",
+        "Likeness of neighbouring slices",
+        "Normalised cross-correlation of the band-passed slices; 1 is alike. A slow fall is focus "
+        "or contrast that changes, a single dip a faulty slice."
+        + (f" The axis begins at {bottom:.1f}, not at 0." if bottom > 0 else ""),
+        panels,
+        patches=[("NCC", _FOUND), *([("faulty slice", _REMOVED)] if kinds else [])],
+        panel_size=_WIDE,
+        margins=(1.05, 0.5),
+    )
+
+
+def stack_residuals(slices, pairs):
+    """Draw how well the measured shifts agree with one path.
+
+    Parameters
+    ----------
+    slices, pairs : pandas.DataFrame
+        As for `check_tables`.
+
+    Returns
+    -------
+    Plot
+    """
+    check_tables(slices, pairs)
+    residual, left_out = _residuals(slices, pairs)
+    panels = []
+    if len(residual):
+        median, most = np.quantile(residual, [0.5, 0.95])
+        top = max(float(np.quantile(residual, 0.99)) * 1.15, 0.02)
+        step = 10 ** np.floor(np.log10(top / 20))
+        step *= next(n for n in (1, 2, 5, 10) if n * step * 25 >= top)
+        edges = np.arange(0, top + step, step)
+        beyond = int((residual > edges[-1]).sum())
+
+        def draw(axes):
+            counts, _ = np.histogram(residual, edges)
+            axes.bar(edges[:-1], counts, step, align="edge", color=_PALE, edgecolor="white", lw=0.4)
+            for value, style, label in ((median, "-", "median"), (most, "--", "95 %")):
+                axes.axvline(value, color=INK, lw=1.2, ls=style)
+                axes.annotate(
+                    f" {label}: {value:.2g} px",
+                    (value, 1.0 if style == "-" else 0.86),
+                    xycoords=("data", "axes fraction"),
+                    va="top",
+                    fontsize=8,
+                )
+            axes.set_xlim(0, edges[-1])
+            axes.xaxis.set_major_locator(MaxNLocator(6))
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axes.set_xlabel("Residual (px)")
+            axes.set_ylabel("Pairs of slices")
+            axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+
+        title = f"{len(residual)} pairs"
+        panels.append(Panel(f"{title}, {beyond} further right" if beyond else title, draw))
+    return Plot(
+        "stack_residuals",
+        "Residuals of the pairs",
+        "Distance between the shift measured for a pair of slices and that of the common path. "
+        "Small residuals say that the measurements agree with one another, not that the shape is "
+        f"true. {left_out} pairs took no part (faulty slices or no match).",
+        panels,
+    )
+
+
+# Sections
+
+
+def _section(volume, axis, place):
+    """A plane along z: x against z (axis y fixed) or y against z (axis x fixed)."""
+    at = slice(place, place + 1)
+    if axis == "y":
+        return np.asarray(volume.read(slice(None), at, slice(None)))[:, 0]
+    return np.asarray(volume.read(slice(None), slice(None), at))[:, :, 0]
+
+
+def _open(source):
+    return source if hasattr(source, "grid") else open_volume(source)
+
+
+def stack_pictures(before, after, *, largest=LARGEST):
+    """Cut a stack along z before and after the alignment.
+
+    Parameters
+    ----------
+    before, after : path-like or Volume
+        On one grid.
+    largest : int
+        Longest side of a picture in pixels.
+
+    Returns
+    -------
+    list of Picture
+        Kinds ``xz``, ``yz`` (whole, or five times as wide as high) and ``xz detail``, ``yz detail`` (the middle, no voxel left
+        out), methods ``before`` and ``after``; z runs downwards and all share one grey window.
+
+    Raises
+    ------
+    AcuityError
+        If the two are not on one grid.
+    """
+    volumes = {"before": _open(before), "after": _open(after)}
+    grid = volumes["before"].grid
+    if volumes["after"].grid.shape != grid.shape:
+        raise AcuityError(
+            f"stack views: the volume after alignment has {volumes['after'].grid.shape} voxels "
+            f"where the one before has {grid.shape}; both must be on one grid."
+        )
+    middle = [count // 2 for count in grid.shape]
+    planes = {
+        (kind, name): _section(volume, axis, middle[1 if axis == "y" else 2])
+        for kind, axis in (("xz", "y"), ("yz", "x"))
+        for name, volume in volumes.items()
+    }
+    window = grey_window(planes["xz", "before"])
+    pictures = []
+    for detail in ("", " detail"):
+        for (kind, name), plane in planes.items():
+            spacing = (grid.spacing[0], grid.spacing[2 if kind == "xz" else 1])
+            part = list(plane.shape)
+            if detail:
+                part = [max(1, round(_DETAIL * min(spacing) / size)) for size in spacing]
+            # a flat stack is cut to its middle, or its section would be a line
+            height = min(part[0], plane.shape[0]) * spacing[0]
+            part[1] = min(part[1], max(1, round((3 if detail else 5) * height / spacing[1])))
+            values = plane[tuple(map(_middle, plane.shape, part))]
+            how = _enlarged if detail else picture_size
+            size = how(values.shape, spacing, largest)
+            image = Image.fromarray(stretch(_resize(values, size), window))
+            pixel = spacing[1] * values.shape[1] / size[0]
+            pictures.append(make_picture(kind + detail, (name, None), image, pixel, grid.unit))
+    return pictures
+
+
+def _middle(count, part):
+    start = max(0, (count - part) // 2)
+    return slice(start, min(count, start + part))
+
+
+def _enlarged(shape, spacing, largest):
+    """Width and height with every voxel at least a pixel high and wide."""
+    finest = min(spacing)
+    extent = [count * size / finest for count, size in zip(shape, spacing, strict=True)]
+    scale = max(1, int(largest / max(extent)))
+    return round(extent[1] * scale), round(extent[0] * scale)
+
+
+def _resize(values, size):
+    """Shrink by averages and enlarge by repetition, each axis on its own."""
+    between = (min(size[0], values.shape[1]), min(size[1], values.shape[0]))
+    small = resize(values, between) if between != values.shape[::-1] else values
+    return resize(small, size) if between != tuple(size) else small
+
+
+def stack_views(before, after):
+    """Lay out the sections of a stack before and after its alignment.
+
+    Parameters
+    ----------
+    before, after : path-like or Volume
+        As for `stack_pictures`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    pictures = stack_pictures(before, after)
+    cells = {(picture.kind, picture.method): picture for picture in pictures}
+    kinds = list(dict.fromkeys(picture.kind for picture in pictures))
+    width = 2.9
+    heights = []
+    for kind in kinds:
+        across, down = cells[kind, "before"].size
+        heights.append(min(width * down / across, 2 * width) + 0.25)
+    with matplotlib.rc_context({"font.size": 9, "text.parse_math": False}):
+        figure = Figure((2 * width + 0.1, sum(heights) + 0.1), layout="constrained")
+        grid = figure.subplots(len(kinds), 2, squeeze=False, height_ratios=heights)
+        for row, kind in zip(grid, kinds, strict=True):
+            for axes, name in zip(row, ("before", "after"), strict=True):
+                axes.set_axis_off()
+                axes.imshow(_pixels(cells[kind, name]), interpolation="nearest")
+                axes.set_title(f"{_title(kind)}, {name}", fontsize=8.5, pad=3)
+    return figure
+
+
+def _title(kind):
+    plane, _, detail = kind.partition(" ")
+    return f"{plane.upper()}, the middle enlarged" if detail else plane.upper()
+
+
+def _pixels(picture):
+    return np.asarray(Image.open(io.BytesIO(picture.png)).convert("RGB"))
+
+
+# Files and pages
+
+
+def stack_figures(slices, pairs, before, after, *, out_dir):
+    """Write the figures of a stack for other programs and for Snakemake's report.
+
+    Parameters
+    ----------
+    slices, pairs : pandas.DataFrame
+        As for `check_tables`.
+    before, after : path-like or Volume
+        The stack before and after its alignment.
+    out_dir : path-like
+        Folder.
+
+    Returns
+    -------
+    list of pathlib.Path
+        ``NAME.png`` for each of `FIGURES`, and ``NAME.svg`` for all but the sections.
+    """
+    grid = _open(before).grid
+    files = []
+    for plot in _plots(slices, pairs, grid):
+        files += save(plot, out_dir)
+    files.append(Path(out_dir) / "stack_views.png")
+    stack_views(before, after).savefig(
+        files[-1], dpi=150, facecolor="white", metadata={"Software": None}
+    )
+    return files
+
+
+def _plots(slices, pairs, grid):
+    return [
+        stack_path(slices, grid=grid),
+        stack_ncc(slices, grid=grid),
+        stack_residuals(slices, pairs),
+    ]
+
+
+def stack_page(
+    sample,
+    slices,
+    pairs,
+    before,
+    after,
+    *,
+    output,
+    study,
+    title="",
+    mode="",
+    sentence=None,
+    index=None,
+    provenance=None,
+):
+    """Write the page of a stack: one line of verdict, sections, path, faulty slices.
+
+    Parameters
+    ----------
+    sample : str
+        Its name.
+    slices, pairs : pandas.DataFrame
+        As for `check_tables`.
+    before, after : path-like or Volume
+        The stack before and after its alignment.
+    output : path-like
+        The page.
+    study, title : str
+        Name of the study, and its title if it has one.
+    mode : str
+        Mode of the alignment, for what it claims about true shape.
+    sentence : str, optional
+        The verdict, where the alignment has said one itself.
+    index : str, optional
+        Link to the study's first page.
+    provenance : mapping, optional
+        Headings to what stands under them.
+
+    Raises
+    ------
+    AcuityError
+        If a column is missing or a volume can't be read.
+    """
+    grade, said = stack_verdict(slices, pairs)
+    sentence = sentence or said
+    grid = _open(before).grid
+    pictures = stack_pictures(before, after)
+    shape = " x ".join(map(str, grid.shape))
+    size = " x ".join(f"{part:.4g}" for part in grid.spacing)
+    rows = {}
+    for picture in pictures:
+        rows.setdefault(picture.kind, []).append(
+            {
+                "src": "data:image/png;base64," + base64.b64encode(picture.png).decode(),
+                "width": picture.size[0],
+                "height": picture.size[1],
+                "alt": f"Section {_title(picture.kind)}, {picture.method} alignment",
+                "label": picture.method,
+            }
+        )
+    faulty = slices[flags(slices) != ""].sort_values("z")
+    write_page(
+        output,
+        "stack.html",
+        {
+            "page_title": f"{sample}, alignment – {title or study}",
+            "title": title or study,
+            "sample": sample,
+            "index": index,
+            "linked": bool(index),
+            "summary": f"{shape} voxels (z, y, x) of {size} {unit_text(grid.unit)}",
+            "grade": grade,
+            "sentence": sentence,
+            "claim": CLAIMS.get(mode, ""),
+            "limits": (
+                f"Good: pairs agree to {GOOD['residual']:g} px RMS and at most "
+                f"{100 * GOOD['faulty']:.0f} % of the slices are faulty; with care: "
+                f"{CARE['residual']:g} px and {100 * CARE['faulty']:.0f} %."
+            ),
+            "views": [{"title": _title(kind), "pictures": shown} for kind, shown in rows.items()],
+            "views_caption": (
+                "Sections through the middle of the stack, z downwards, in the proportions of the "
+                "sample and one grey window; those of a flat stack are cut at both sides. Edges of structures that are ragged before should be "
+                "smooth after. Faulty slices stay as they are and show as lines; black at the rims "
+                "is what no slice covers."
+            ),
+            "drawings": page_drawings(_plots(slices, pairs, grid)),
+            "columns": [
+                Column("z", "Slice"),
+                Column("flag", "Found", text=True),
+                Column("n", "NCC"),
+            ],
+            "rows": [
+                {
+                    "cells": [
+                        Cell(str(int(row.z)), str(int(row.z))),
+                        Cell(row.flag, text_column=True),
+                        Cell("–" if np.isnan(row.ncc) else f"{row.ncc:.3f}", f"{row.ncc:.5g}"),
+                    ],
+                    "kind": "",
+                    "name": "",
+                }
+                for row in faulty.itertuples()
+            ],
+            "provenance": dict(provenance or {}),
+            "noun": "pore",
+            "level_title": "",
+        },
+    )

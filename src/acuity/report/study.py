@@ -1,0 +1,30 @@
+"""The report's first page, whatever the study is made of: objects, slices along z, stacks."""
+
+from acuity.report.axial import axial_sentence
+from acuity.report.pages import index_page
+from acuity.report.stack import stack_verdict
+from acuity.report.verdict import POOLED
+
+
+def study_page(tables, *, axial=False, stacks=None, **options):
+    """Write the report's first page.
+
+    Parameters
+    ----------
+    tables : dict
+        As `acuity.report.sources.study_tables` gives them.
+    axial : bool
+        Whether volumes were made finer along z: said are then the errors, and not the objects.
+    stacks : mapping of str to (pandas.DataFrame, pandas.DataFrame), optional
+        Tables of slices and pairs of the samples that were aligned.
+    **options
+        Passed to `acuity.report.pages.index_page`.
+    """
+    metrics, said = tables["metrics"], {}
+    if axial:
+        for sample in set(metrics["sample"]):
+            chosen = None if sample == POOLED else [sample]
+            said[sample] = ("none", axial_sentence(metrics, samples=chosen))
+    else:
+        said = {sample: stack_verdict(*found) for sample, found in (stacks or {}).items()}
+    index_page(**tables, said=said, **options)
