@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from acuity.errors import AcuityError
 from acuity.formats.files import files_of
-from acuity.methods.base import Section, known, load, setting
+from acuity.methods.base import Section, Task, known, load, setting
 from acuity.units import convert, parse_voxel_size
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
@@ -407,10 +407,11 @@ class Study(Section):
                 raise ValueError(
                     f"methods.{key} interpolates between grids, but low and high resolution share one grid here; it needs degrade.downsample above 1"
                 )
-            if getattr(method, "axial", False) and not self.axial:
-                raise ValueError(
-                    f"methods.{key} restores slices along z; it needs degrade.mode decimate or average"
-                )
+            for level in self.levels:
+                try:
+                    method(self.methods[key], Task(level, self.scale(level)))
+                except AcuityError as error:
+                    raise ValueError(f"methods.{key}, level {level:g}: {error}") from None
         return self
 
     @property

@@ -40,10 +40,10 @@ from acuity.units import canonical, check_spacing, long_name
 
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32")
 CHUNK = (16, 128, 128)
-SHARD_BYTES = 32 * 2**20
-# A volume is written as a stream along z and a writer holds one row of shards: rows are 32 slices
+SHARD_BYTES = 16 * 2**20
+# A volume is written as a stream along z and a writer holds one row of shards: rows are 16 slices
 # deep, fewer where a slice is so large that a row would be more than this.
-ROW_DEPTH, ROW_BYTES = 32, 512 * 2**20
+ROW_DEPTH, ROW_BYTES = 16, 512 * 2**20
 
 # what may lie in a store, besides hidden files; a folder that holds anything else is not removed
 _OWN = {"0", "zarr.json"}

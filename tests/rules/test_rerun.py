@@ -4,15 +4,21 @@ The study is the tiny foam of `conftest`: one train and one test sample, one lev
 It is run once; each case then edits one thing, asks for a dry run, and puts the thing back.
 """
 
+import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from contextlib import contextmanager
 
 import pytest
 
 from tests.conftest import ROOT, Workflow
+
+# Modules that no rule runs: the command line with what it calls, and what Snakemake itself asks.
+UNUSED_BY_RULES = {"cli", "study", "digest", "formats.export", "measure.summary"}
 
 # Rule -> rules whose output it reads, for this study.
 READS = {
@@ -46,7 +52,7 @@ def and_after(*first):
         found |= more
 
 
-# Modules of the package, and the rules that reach them. Not yet all of the package's.
+# Modules of every stage, and the rules that reach them; all others are covered by their digests.
 MODULES = {
     "cli": set(),
     "study": set(),
@@ -110,6 +116,76 @@ def test_library_edit(finished, module):
     path = finished.folder / "src" / "acuity" / (module.replace(".", "/") + ".py")
     with edited(path, append="\nEDITED = True\n"):
         assert set(rerun(finished)) == and_after(*MODULES[module])
+
+
+DIGESTS = """
+import json, sys
+from pathlib import Path
+from acuity import digest
+root = Path.cwd()
+package = root / "src" / "acuity"
+assert Path(digest.__file__).is_relative_to(root), digest.__file__
+scripts = sorted((root / "scripts").glob("*.py"))
+def digests():
+    for cached in vars(digest).values():
+        getattr(cached, "cache_clear", lambda: None)()
+    return {s.stem: digest.digest(s) for s in scripts}
+before, changed = digests(), {}
+for path in sorted(package.rglob("*.py")):
+    content = path.read_bytes()
+    if not content:
+        continue
+    path.write_bytes(content + b"\\nEDITED = True\\n")
+    try:
+        after = digests()
+    finally:
+        path.write_bytes(content)
+    name = ".".join(path.relative_to(package).with_suffix("").parts)
+    changed[name] = [s for s in before if before[s] != after[s]]
+print(json.dumps(changed))
+"""
+
+LOADED = """
+import ast, json, sys
+from pathlib import Path
+found = {}
+script = Path(sys.argv[1])
+tree = ast.parse(script.read_text())
+imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+exec(compile(ast.Module(imports, []), script.name, "exec"), {})
+print(json.dumps([n.removeprefix("acuity.") for n in sys.modules if n.startswith("acuity.")]))
+"""
+
+
+def python(code, *arguments, folder):
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder / "src")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+def test_each_module_counts_for_the_scripts_that_load_it(tmp_path):
+    """What Python loads is the oracle: an edit of any module changes the digest of its users."""
+    for name in ("src", "scripts"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    changed = python(DIGESTS, folder=tmp_path)
+    scripts = sorted(path for path in (tmp_path / "scripts").glob("*.py"))
+    assert {path.stem for path in scripts} >= RULES
+    filled = {name for name, users in changed.items()}
+    for script in scripts:
+        loaded = set(python(LOADED, script, folder=tmp_path)) & filled
+        assert loaded, script
+        missing = {name for name in loaded if script.stem not in changed[name]}
+        assert not missing, f"{script.stem} loads {missing}, and its digest does not hold them"
+    idle = {name for name, users in changed.items() if not users}
+    by_name = {name for name in idle if name.startswith("methods.")}  # loaded by a method's name
+    assert idle - by_name == UNUSED_BY_RULES
+    assert "census" not in changed["measure.quality"]  # not everything for everyone
 
 
 @pytest.mark.parametrize("method", ["richardson_lucy", "srcnn3d", "deepnet"])

@@ -195,7 +195,7 @@ def test_layout_keeps_shards_and_rows_small():
 
 
 def test_shard_by_shard_is_the_same_volume(tmp_path):
-    shape = (40, 600, 130)
+    shape = (24, 600, 130)
     data = values(shape)
     with VolumeWriter(tmp_path / "a.ome.zarr", grid(shape), "float32") as writer:
         boxes = list(writer.layout.boxes())
@@ -257,7 +257,7 @@ def test_an_exception_leaves_nothing(tmp_path):
 
 def test_missing_slices_leave_nothing(tmp_path):
     path = tmp_path / "v.ome.zarr"
-    with pytest.raises(AcuityError, match=r"shard \(1, 0, 0\) was not written"):
+    with pytest.raises(AcuityError, match=r"shard \(3, 0, 0\) was not written"):
         with VolumeWriter(path, grid((70, 20, 20)), "float32") as writer:
             writer.write(0, values((50, 20, 20)))
     assert not path.exists()
@@ -381,11 +381,11 @@ def test_a_missing_shard_is_an_error_and_not_zeros(tmp_path):
     path, data = store(tmp_path)
     volume = open_volume(path)
     (path / "0" / "c" / "1" / "0" / "0").unlink()
-    assert np.array_equal(volume.read(slice(0, 32)), data[:32])
+    assert np.array_equal(volume.read(slice(0, 16)), data[:16])
     # the trap: to zarr a shard that is not there is full of zeros
-    assert not zarr.open_array(LocalStore(path / "0", read_only=True), mode="r")[32:].any()
+    assert not zarr.open_array(LocalStore(path / "0", read_only=True), mode="r")[16:32].any()
     with pytest.raises(AcuityError, match=r"0/c/1/0/0 cannot be read \(the file is missing\)"):
-        volume.read(slice(30, 34))
+        volume.read(slice(14, 18))
     with pytest.raises(AcuityError, match=r"0/c/1/0/0 is missing"):
         open_volume(path)
 

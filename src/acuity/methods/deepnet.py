@@ -37,6 +37,7 @@ class DeepNetSettings(LearnedSettings):
             learning_rate=1e-3,
             schedule="cosine",
             warm_up=50,
+            loss="l1",
         ),
         "How the network is trained",
     )

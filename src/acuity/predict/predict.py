@@ -1,8 +1,10 @@
 """Restore a volume tile by tile, as a stream from one store to another."""
 
+import ctypes
 import hashlib
 import json
 import logging
+import sys
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -131,6 +133,7 @@ def restore(volume, output, method, run, *, name, provenance=(), disagreement=No
     disagreement : path, optional
         Store of the disagreement of a method that restores planes.
     """
+    _give_memory_back()
     before = _factors_before(method)
     phase = (None,) * 3 if method.centred else input_phase(method.task, method.scale)
     source = Source(volume, before, method.interpolation, name, phase)
@@ -169,8 +172,20 @@ def restore(volume, output, method, run, *, name, provenance=(), disagreement=No
                     if second is not None:
                         parts.append((second, block[:, 1]))
                 pending.append(writing.submit(_write, parts, z0, region, method.scale))
+                del block, parts  # the writer alone holds them, and lets them go
         while pending:
             pending.popleft().result()
+
+
+def _give_memory_back():
+    """Let freed blocks return to the system at once, where the C library is glibc.
+
+    It would keep freed tiles and shards for later, and a stream of them would grow.
+    """
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+        if mallopt is not None:
+            mallopt(-3, 2**16)  # M_MMAP_THRESHOLD, and no longer adapted to what is asked for
 
 
 def _factors_before(method):
@@ -296,8 +311,8 @@ class Plan:
         frame = self.frame(region)
         nz = self.shape[0]
         if self.method.stack:
-            # Half a chunk deep: reading chunks twice costs little, holding them costs memory.
-            return [(slice(z, min(z + 8, nz)), *frame) for z in range(0, nz, 8)]
+            # A part of a chunk: reading chunks again costs little, holding them costs memory.
+            return [(slice(z, min(z + 4, nz)), *frame) for z in range(0, nz, 4)]
         halo = self.method.halo[0]
         return [
             (slice(max(0, z - halo), min(nz, z + self.depth + halo)), *frame)
