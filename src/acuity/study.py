@@ -407,6 +407,10 @@ class Study(Section):
                 raise ValueError(
                     f"methods.{key} interpolates between grids, but low and high resolution share one grid here; it needs degrade.downsample above 1"
                 )
+            if method.axial and not self.axial:
+                raise ValueError(
+                    f"methods.{key} refines slices along z; it needs degrade.mode decimate or average"
+                )
             for level in self.levels:
                 try:
                     method(self.methods[key], Task(level, self.scale(level)))

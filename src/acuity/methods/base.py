@@ -210,6 +210,8 @@ class Method:
     centred : bool
         Whether low-resolution voxels count as the middle of their blocks when the input is
         interpolated, whatever the task's phase.
+    axial : bool
+        Whether it refines z alone, by a factor above 1.
     local : bool
         Whether a tile with its halo gives the same result as the whole volume. A method that is
         not local is handed blocks of whole planes with a halo that makes the rest negligible.
@@ -232,6 +234,7 @@ class Method:
     learned: ClassVar[bool] = False
     interpolates: ClassVar[bool] = False
     centred: ClassVar[bool] = False
+    axial: ClassVar[bool] = False
     local: ClassVar[bool] = True
     interpolation: ClassVar[str] = "cubic"
     stack: ClassVar[int | None] = None

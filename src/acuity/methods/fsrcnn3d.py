@@ -56,6 +56,7 @@ class Fsrcnn3d(LearnedMethod):
     """
 
     Settings = Fsrcnn3dSettings
+    axial = True
     layout = "channels_last"
 
     def __init__(self, settings=None, task=None):

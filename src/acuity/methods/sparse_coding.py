@@ -79,6 +79,7 @@ class SparseCoding(LearnedMethod):
     """
 
     Settings = SparseCodingSettings
+    axial = True
     learns = "fit"
 
     def __init__(self, settings=None, task=None):

@@ -97,6 +97,7 @@ class Srgan(LearnedMethod):
     """
 
     Settings = SrganSettings
+    axial = True
     learns = "planes"
     recorded = ("content", "adversarial", "discriminator", "real", "fake")
 

@@ -57,6 +57,7 @@ class Srunet3d(LearnedMethod):
     """
 
     Settings = Srunet3dSettings
+    axial = True
     layout = "channels_last"
 
     def __init__(self, settings=None, task=None):
