@@ -4,6 +4,7 @@ Needs  the study file and its sample sheet
 Makes  paths, inputs and the `cfg` of each rule
 """
 
+import os
 import re
 import sys
 import zlib
@@ -27,10 +28,12 @@ def _load():
     files = workflow.configfiles
     if len(files) > 1:
         raise AcuityError("--configfile: one study at a time; found several files")
+    # Relative paths: a study that moves with its folder needs nothing anew.
     if files:
-        return (*load_study(config, files[0]), Path(files[0]))
-    demo = ROOT / "config" / "config.yaml"
-    return (*read_study(demo), demo)
+        path = Path(os.path.relpath(files[0]))
+        return (*load_study(config, path), path)
+    path = Path(os.path.relpath(ROOT / "config" / "config.yaml"))
+    return (*read_study(path), path)
 
 
 try:
@@ -285,7 +288,7 @@ def true_labels(sample):
 def measured(sample, image):
     """The tables of one image that are gathered for the study."""
     if image == "stack":
-        stacks = ["disturbed", "undisturbed", "check"] if CHECKED else ["recorded"]
+        stacks = ["disturbed", "check"] if CHECKED else ["recorded"]
         return {"tables": [results(f"measure/{sample}/align/{s}.tsv") for s in stacks]}
     file = lambda name: results(f"measure/{sample}/{image}/{name}.tsv")
     found = {"tables": []}

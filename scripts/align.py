@@ -1,8 +1,8 @@
 """Find the displacement of every slice: volume -> transforms, tables of slices and pairs."""
 
-from acuity.align.align import align
+from acuity.align.align import align, rows
 from acuity.job import job
-from acuity.tables import tidy, write_rows
+from acuity.tables import write_rows
 from acuity.volume import open_volume
 
 with job(snakemake):
@@ -14,5 +14,4 @@ with job(snakemake):
         output.pairs,
         **snakemake.params.cfg,
     )
-    figures = {name: value for name, value in verdict.items() if isinstance(value, int | float)}
-    write_rows(tidy(figures, "stack_"), output.table)
+    write_rows(rows(verdict), output.table)

@@ -26,6 +26,19 @@ _NEARER = (3, 4, 6, 8, 12)
 _SHARE_FROM = 20
 # Stands for the region of the first slice in the table of pairs.
 TEMPLATE = -1
+# What `rows` says of a verdict, with units.
+_UNITS = {
+    "slices": "",
+    "flagged_count": "",
+    "pairs": "",
+    "pairs_rejected": "",
+    "ncc_median": "",
+    "residual_rms": "voxel",
+    "drift": "voxel",
+    "jitter_rms": "voxel",
+    "largest_step": "voxel",
+    "largest_step_at": "slice",
+}
 _PAIRS = ("a", "b", "dy", "dx", "ncc", "weight", "residual")
 
 
@@ -146,6 +159,30 @@ def align(
         },
     )
     return verdict
+
+
+def rows(verdict):
+    """Tidy rows of what `align` says.
+
+    Parameters
+    ----------
+    verdict : dict
+        As `align` gives it.
+
+    Returns
+    -------
+    list of dict
+        metric (with ``stack_`` in front), subset, value, unit.
+    """
+    return [
+        {
+            "metric": f"stack_{name}",
+            "subset": "all",
+            "value": float(verdict[name]),
+            "unit": unit,
+        }
+        for name, unit in _UNITS.items()
+    ]
 
 
 def _check(where, count, mode, neighbours, bridge, smooth, roi, most_flagged):

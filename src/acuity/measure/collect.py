@@ -79,7 +79,11 @@ def collect(images, *, study, unseen):
                 found[name].append(_keyed(image[name], keys))
     gathered = {name: _concat(tables) for name, tables in found.items()}
     metrics, status = gathered.pop("tables"), gathered.pop("status")
-    pooled = _pool(metrics[metrics["sample"].isin(unseen)], status[status["sample"].isin(unseen)])
+    if "row_variant" not in metrics:
+        metrics["row_variant"] = ""
+    # A stack's alignment is its own; nothing is pooled of it.
+    images = metrics["sample"].isin(unseen) & (metrics["method"] != "align")
+    pooled = _pool(metrics[images], status[status["sample"].isin(unseen)])
     metrics = pd.concat([metrics, pooled], ignore_index=True)
     own = metrics.pop("row_variant").fillna("").astype(str)
     both = zip(metrics["variant"], own, strict=True)
@@ -118,18 +122,23 @@ def _pool(metrics, status):
     """Rows of the unseen samples together, image by image."""
     keys = ["study", "method", "variant", "level"]
     rows = []
-    for key, table in status.groupby(keys, dropna=False, sort=False):
+    for key, group in metrics.groupby(keys, dropna=False, sort=False):
         here = dict(zip(keys, key, strict=True)) | {"sample": POOLED}
-        recovered = pool_recovery([table])
+        table = status[_alike(status, here)]
+        recovered = pool_recovery([table]) if len(table) else []
         counted = {row["metric"] for row in recovered}
-        _, method, variant, level = key
-        mine = (metrics["method"] == method) & (metrics["variant"] == variant)
-        mine &= metrics["level"].isna() if pd.isna(level) else metrics["level"] == level
-        mine &= ~metrics["metric"].isin(counted)
-        values = metrics[mine].drop(columns="variant").rename(columns={"row_variant": "variant"})
+        values = group[~group["metric"].isin(counted)]
+        values = values.drop(columns="variant").rename(columns={"row_variant": "variant"})
         means = [
             {("row_variant" if k == "variant" else k): v for k, v in row.items()}
             for row in pool_means(values)
         ]
         rows += [here | row for row in recovered + means]
     return pd.DataFrame(rows)
+
+
+def _alike(table, here):
+    """Rows of one method, variant and level."""
+    level = here["level"]
+    same = table["level"].isna() if pd.isna(level) else table["level"] == level
+    return same & (table["method"] == here["method"]) & (table["variant"] == here["variant"])

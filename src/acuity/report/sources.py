@@ -33,7 +33,7 @@ def study_tables(metrics, pores, curves, spaces, histories, trained):
 
 def read_slices(path):
     """Read a table of an alignment; an empty flag is the word for no fault."""
-    return read_table(path, keep_default_na=False, na_values={"ncc": [""]})
+    return read_table(path, keep_default_na=False, na_values={"ncc": [""], "residual": [""]})
 
 
 def stack_tables(samples, slices, pairs):
