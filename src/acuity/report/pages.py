@@ -173,13 +173,14 @@ def index_page(
     summary = [
         f"Study {study}",
         f"{len(names)} sample{'s' if len(names) != 1 else ''}",
-        "levels " + ", ".join(level_format.format(v) for v in levels) if levels else "no level",
-        ", ".join(methods) or "no restoration",
+        "levels " + ", ".join(level_format.format(v) for v in levels) if levels else "",
+        ", ".join(methods),
     ]
     context = {
         "page_title": f"{title or study} – Acuity report",
         "title": title or study,
-        "summary": " · ".join(summary),
+        "summary": " · ".join(part for part in summary if part),
+        "graded": bool((table["grade"] != "none").any()),
         "head_grade": head_grade,
         "head_sentence": head_sentence,
         "head_note": (
@@ -302,6 +303,7 @@ def sample_page(
         "sample": sample,
         "index": "index.html" if names else None,
         "grade": grade,
+        "graded": bool((table["grade"] != "none").any()),
         "sentence": sentence,
         "training": sample in set(training_samples),
         "columns": writer.columns(table, sample=False),
