@@ -24,7 +24,7 @@ rule disturb:
         ENVIRONMENT
     params:
         cfg=lambda w: STUDY.align.disturb.model_dump(mode="json")
-        | {"seed": seed_of(w.sample, "disturb")},
+        | {"seed": seed_of(SAMPLE[w.sample].transforms_of or w.sample, "disturb")},
         code=code("disturb"),
     message:
         "{wildcards.sample}: put shifts and faults in"

@@ -260,10 +260,12 @@ def predict_method(w):
 # train --------------------------------------------------------------------------------------
 
 
+PLANES = [m for m in METHODS if getattr(method_class(m), "learns", "") == "planes"]
+
+
 def learns_from(method):
     """The samples that a method learns from; one that needs planes alone, from coarse ones too."""
-    planes = getattr(method_class(method), "learns", "") == "planes"
-    return TRAIN or (list(RESTORE) if planes else [])
+    return TRAIN or (list(RESTORE) if method in PLANES else [])
 
 
 # segment ------------------------------------------------------------------------------------

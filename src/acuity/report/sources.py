@@ -123,7 +123,11 @@ def provenance(settings, sheet, cards):
         models[f"{card['method']}, level {card['level']:g}"] = {
             "parameters": card["parameters"],
             "training": card["training"],
-            "execution": {key: card["execution"][key] for key in ("device", "precision", "layout")},
+            "execution": {
+                key: card["execution"][key]
+                for key in ("device", "precision", "layout")
+                if key in card["execution"]
+            },
             "data digests": card["data"],
             "weights": card["weights"],
         }

@@ -1,0 +1,155 @@
+"""Whole studies of stacks: slices brought into line, and slices restored along z."""
+
+import numpy as np
+import tifffile
+from scipy.ndimage import gaussian_filter
+
+from acuity.tables import read_table
+from acuity.volume import open_volume
+from tests.conftest import TINY_TRAINING
+
+
+def texture(shape, seed=5):
+    """Grey values that change slowly from slice to slice, 8 bits."""
+    rng = np.random.default_rng(seed)
+    field = gaussian_filter(rng.standard_normal(shape), 2)
+    field += 0.5 * gaussian_filter(rng.standard_normal(shape), (3, 5, 5)) / 0.3
+    return np.clip(120 + 45 * field / field.std(), 0, 255).astype(np.uint8)
+
+
+def metrics_of(workflow, study):
+    folder = workflow.folder / "results" / study
+    return folder, read_table(folder / "metrics.tsv", dtype={"variant": str, "subset": str})
+
+
+def test_stack_with_shifts_and_faults_put_in(workflow):
+    slices = workflow.folder / "slices"
+    slices.mkdir()
+    for z, image in enumerate(texture((24, 128, 144))):
+        tifffile.imwrite(slices / f"slice_{z:03}.tif", image, photometric="minisblack")
+    study = {
+        "study": "stack",
+        "samples": "stack.tsv",
+        "align": {
+            "mode": "full",
+            "disturb": {
+                "drift": [4, -3],
+                "jitter": 1.0,
+                "jumps": {12: [9, -6]},
+                "faults": {"blank": [5], "inverted": [17]},
+                "noise": 0.1,
+            },
+        },
+    }
+    sheet = (
+        "sample\trole\tpath\tvoxel_size\tpitch\ttransforms_of\n"
+        "first\ttest\tslices\t5 nm\t10 nm\t\nsecond\ttest\tslices\t5 nm\t10 nm\tfirst\n"
+    )
+    path = workflow.write_study(study, sheet, name="stack")
+    workflow.run("--configfile", path)
+    folder, metrics = metrics_of(workflow, "stack")
+    assert set(metrics["sample"]) == {"first"}
+    found = metrics[metrics["subset"] == "all"].set_index("metric")["value"]
+    assert found["stack_rms"] < 0.1
+    assert found["stack_largest_step"] > 8  # what was put in is there
+    assert found["faults_found"] == 2
+    assert found["faults_missed"] == found["faults_false"] == 0
+    aligned = open_volume(folder / "align/first/aligned.ome.zarr")
+    before = open_volume(folder / "disturb/first/disturbed.ome.zarr")
+    assert aligned.grid == before.grid
+    assert aligned.grid.spacing == (10, 5, 5)
+    assert aligned.dtype == np.uint8
+    mask = open_volume(folder / "align/first/valid.ome.zarr").read()
+    assert 0 < mask.mean() < 1
+    # A second detector's stack moves by the same transforms.
+    second = open_volume(folder / "align/second/aligned.ome.zarr")
+    assert np.array_equal(aligned.read(), second.read())
+    assert not (folder / "align/second/disturbed/transforms.json").exists()
+    for page in ("index", "stack/first", "stack/second"):
+        assert "<title>" in (folder / f"report/{page}.html").read_text()
+    assert workflow.planned("--configfile", path) == {}
+
+
+def test_slices_restored_along_z(workflow):
+    data = texture((41, 48, 104))
+    tifffile.imwrite(workflow.folder / "fine.tif", data, photometric="minisblack")
+    tifffile.imwrite(workflow.folder / "coarse.tif", data[:40:2], photometric="minisblack")
+    train = {**TINY_TRAINING, "validation_fraction": 0, "keep": "last", "precision": "float32"}
+    volume = train | {"patch": [8, 16, 16]}
+    study = {
+        "study": "along",
+        "samples": "along.tsv",
+        "degrade": {"mode": "decimate"},
+        "levels": [2],
+        "methods": {
+            "nearest": None,
+            "cubic": None,
+            "bicubic_planes": {"centred": False},
+            "sparse_coding": {"patch": 4, "atoms": 32, "nonzero": 2, "train": {"patches": 200}},
+            "fsrcnn3d": {
+                "filters": 8,
+                "shrink": 4,
+                "mappings": 1,
+                "kernels": [[3, 3, 3], [3, 3, 3], [3, 3, 3]],
+                "skip": "cubic",
+                "train": volume,
+            },
+            "srunet3d": {
+                "width": 4,
+                "height": 2,
+                "depth": 1,
+                "kernels": [3],
+                "skip": "cubic",
+                "train": volume,
+            },
+            "srgan": {
+                "features": 8,
+                "blocks": 1,
+                "kernels": [3, 3],
+                "discriminator": 4,
+                "dense": 8,
+                "skip": "linear",
+                "train": train | {"patch": [1, 16, 16]},
+            },
+        },
+        "measure": {"binary_threshold": 120},
+        "segment": False,
+    }
+    sheet = (
+        "sample\trole\tpath\tvoxel_size\tregion\n"
+        "left\ttrain\tfine.tif\t10 nm\t:,:,:52\nright\ttest\tfine.tif\t10 nm\t:,:,52:\n"
+        "coarse\trestore\tcoarse.tif\t20 10 10 nm\t:,:,52:\n"
+    )
+    path = workflow.write_study(study, sheet, name="along")
+    workflow.run("--configfile", path)
+    folder, metrics = metrics_of(workflow, "along")
+    assert set(metrics["sample"]) == {"right", "unseen"}
+    assert set(metrics["method"]) == {"truth", "input", *study["methods"]}
+    wanted = {"rms", "psnr_8bit", "rms_binary", "psnr_binary", "wpsnr", "wpsnr_code", "psnr"}
+    assert wanted | {"scattering_log_rms"} <= set(metrics["metric"])
+    assert not any(metric.startswith("pore") for metric in metrics["metric"])
+    rms = metrics[(metrics["metric"] == "rms") & (metrics["subset"] == "all")]
+    rms = rms[rms["sample"] == "right"].set_index("method")["value"]
+    assert rms["cubic"] < rms["nearest"] == rms["input"]
+    # 41 slices: the last one is left over; the slice that is kept lies floor(n / 2) into its block.
+    low = open_volume(folder / "degrade/right/level2.ome.zarr")
+    assert low.grid.shape == (20, 48, 52)
+    assert low.grid.origin[0] == 10
+    np.testing.assert_array_equal(low.read(), data[1:41:2, :, 52:])
+    for method in ("cubic", "srunet3d", "srgan"):
+        restored = open_volume(folder / f"predict/right/level2/{method}.ome.zarr")
+        assert restored.grid.shape == (40, 48, 52)
+        assert restored.grid.spacing == (10, 10, 10)
+        assert restored.grid.origin[0] == 0
+        assert abs(restored.read().mean() - data.mean()) < 25  # grey values, not normalised ones
+        # A volume whose own slices are coarse has no truth and is restored all the same.
+        own = open_volume(folder / f"predict/coarse/level2/{method}.ome.zarr")
+        assert own.grid.shape == (40, 48, 52)
+        assert own.grid.spacing == (10, 10, 10)
+    history = read_table(folder / "train/srgan/level2/history.tsv")
+    assert {"adversarial", "discriminator"} <= set(history.columns)
+    spread = open_volume(folder / "predict/right/level2/disagreement/srgan.ome.zarr").read()
+    assert spread.min() >= 0 < spread.max()
+    for page in ("index", "right", "coarse", "axial/right"):
+        assert "<title>" in (folder / f"report/{page}.html").read_text()
+    assert workflow.planned("--configfile", path) == {}
