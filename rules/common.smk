@@ -352,6 +352,15 @@ def page_keys(sample):
     return [list(split_image(image)) for image in [*truths, *IMAGES[sample]]]
 
 
+def scattering_curves(sample):
+    """Scattering functions of the truth and of a sample's images, in the order of `page_keys`."""
+    return [
+        results(f"measure/{sample}/{image}/scattering_curve.tsv")
+        for image in ["truth", *IMAGES[sample]]
+        if STUDY.measure.scattering
+    ]
+
+
 def stack_files(sample):
     """Tables of a stack's alignment, and the stack before and after."""
     source = SAMPLE[sample].transforms_of or sample

@@ -22,7 +22,13 @@ STUDY_FIGURES = {
 }
 SAMPLE_FIGURES = ["slices", "maps", "pores"]
 STACK_FIGURES = ("stack_path", "stack_ncc", "stack_residuals", "stack_views")
-AXIAL_FIGURES = ("axial_error", "axial_views", "axial_differences", "axial_patches")
+AXIAL_FIGURES = (
+    "axial_scattering",
+    "axial_error",
+    "axial_views",
+    "axial_differences",
+    "axial_patches",
+)
 DRAWN = {
     name: category
     for name, category in STUDY_FIGURES.items()
@@ -243,6 +249,7 @@ rule axial_figures:
     """Draw what was restored along z."""
     input:
         volumes=lambda w: page_files(w.sample)["volumes"],
+        curves=lambda w: scattering_curves(w.sample),
         metrics=results("metrics.tsv"),
     output:
         *(
@@ -276,6 +283,7 @@ rule report_axial:
     """Write the page of what was restored along z."""
     input:
         volumes=lambda w: page_files(w.sample)["volumes"],
+        curves=lambda w: scattering_curves(w.sample),
         metrics=results("metrics.tsv"),
     output:
         report(

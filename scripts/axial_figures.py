@@ -2,7 +2,7 @@
 
 from acuity.job import job
 from acuity.report.axial import axial_figures
-from acuity.report.sources import TEXT, image_files
+from acuity.report.sources import TEXT, image_curves, image_files
 from acuity.tables import read_table
 
 with job(snakemake):
@@ -10,6 +10,7 @@ with job(snakemake):
     axial_figures(
         read_table(files.metrics, dtype=TEXT),
         image_files(cfg["images"], files.volumes),
+        image_curves(cfg["images"], files.curves),
         out_dir=cfg["folder"],
         samples=[cfg["sample"]],
     )

@@ -2,16 +2,17 @@
 
 from acuity.job import job
 from acuity.report.axial import axial_page
-from acuity.report.sources import TEXT, image_files
+from acuity.report.sources import TEXT, image_curves, image_files
 from acuity.tables import read_table
 
 with job(snakemake):
     cfg, files = dict(snakemake.params.cfg), snakemake.input
-    sample = cfg.pop("sample")
+    sample, images = cfg.pop("sample"), cfg.pop("images")
     axial_page(
         sample,
         read_table(files.metrics, dtype=TEXT),
-        image_files(cfg.pop("images"), files.volumes),
+        image_files(images, files.volumes),
+        image_curves(images, files.curves),
         output=snakemake.output[0],
         samples=[sample],
         **cfg,

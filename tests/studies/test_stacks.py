@@ -7,6 +7,7 @@ from scipy.ndimage import gaussian_filter
 from acuity.tables import read_table
 from acuity.volume import open_volume
 from tests.conftest import TINY_TRAINING
+from tests.rules.test_rerun import edited
 
 
 def texture(shape, seed=5):
@@ -15,6 +16,13 @@ def texture(shape, seed=5):
     field = gaussian_filter(rng.standard_normal(shape), 2)
     field += 0.5 * gaussian_filter(rng.standard_normal(shape), (3, 5, 5)) / 0.3
     return np.clip(120 + 45 * field / field.std(), 0, 255).astype(np.uint8)
+
+
+def after_edit(workflow, path, module):
+    """The rules that an edit of a module of the package reruns."""
+    file = workflow.folder / "src" / "acuity" / module
+    with edited(file, append="\nEDITED = True\n"):
+        return workflow.planned("--configfile", path)
 
 
 def metrics_of(workflow, study):
@@ -68,6 +76,12 @@ def test_stack_with_shifts_and_faults_put_in(workflow):
     for page in ("index", "stack/first", "stack/second"):
         assert "<title>" in (folder / f"report/{page}.html").read_text()
     assert workflow.planned("--configfile", path) == {}
+    pages = {"stack_figures", "report_stack", "report"}
+    moved = after_edit(workflow, path, "align/transform.py")
+    assert set(moved) == {"transform", *pages}
+    solved = after_edit(workflow, path, "align/solve.py")
+    assert set(solved) == {"align", "transform", "check_alignment", "metrics", *pages}
+    assert solved["align"] == 2  # with and without what was put in; the second stack has none
 
 
 def test_slices_restored_along_z(workflow):
@@ -153,3 +167,41 @@ def test_slices_restored_along_z(workflow):
     for page in ("index", "right", "coarse", "axial/right"):
         assert "<title>" in (folder / f"report/{page}.html").read_text()
     assert workflow.planned("--configfile", path) == {}
+    pages = {"figures", "axial_figures", "report_sample", "report_axial", "report"}
+    measured = after_edit(workflow, path, "measure/error.py")
+    assert set(measured) == {"error", "metrics", *pages}
+    learned = after_edit(workflow, path, "methods/srgan.py")
+    assert learned["train"] == learned["error"] == 1
+    assert learned["predict_planes"] == 2
+    assert "predict" not in learned
+
+
+def test_shell_correlation_of_two_acquisitions(workflow):
+    data = texture((32, 40, 40)).astype(np.float32)
+    rng = np.random.default_rng(2)
+    for name in ("one", "two"):
+        noisy = data + rng.normal(0, 15, data.shape).astype(np.float32)
+        tifffile.imwrite(workflow.folder / f"{name}.tif", noisy, photometric="minisblack")
+    study = {
+        "study": "twice",
+        "samples": "twice.tsv",
+        "degrade": {"mode": "average"},
+        "levels": [2],
+        "methods": {"cubic": None},
+        "segment": False,
+    }
+    sheet = (
+        "sample\trole\tpath\tvoxel_size\trepeat_of\n"
+        "one\ttest\tone.tif\t10 nm\t\ntwo\ttest\ttwo.tif\t10 nm\tone\n"
+    )
+    path = workflow.write_study(study, sheet, name="twice")
+    table = "results/twice/measure/two/level2/cubic/fsc.tsv"
+    workflow.run(table, "--configfile", path)
+    rows = read_table(workflow.folder / table)
+    found = rows[rows["metric"] == "fsc_resolution"].set_index("subset")["value"]
+    assert found["z"] > found["xy"] > 20  # along z detail was averaged away
+    # A copy is no second acquisition.
+    workflow.write_study(study, sheet.replace("two.tif", "one.tif"), name="twice")
+    done = workflow.run(table, "--configfile", path, check=False)
+    assert done.returncode != 0
+    assert "independent" in done.stdout

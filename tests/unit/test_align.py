@@ -1,6 +1,7 @@
 """Alignment of stacks: shifts, faults, refusals, and the volume that comes of it."""
 
 import json
+import tracemalloc
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,7 +16,7 @@ from acuity.align.faults import figures, find_faults
 from acuity.align.transform import to_type, transform
 from acuity.errors import AcuityError
 from acuity.register.transforms import read_transforms
-from acuity.volume import Grid, Volume, open_volume
+from acuity.volume import Grid, LazyArray, Volume, open_volume
 
 SIX = {
     "blank": [5],
@@ -460,3 +461,32 @@ def test_contrast_that_turns_half_way_flags_the_smaller_part():
         for b in range(a + 1, min(9, a + 4))
     }
     assert find_faults(slices, shifts) == [""] * 6 + ["inverted"] * 3
+
+
+class Endless(LazyArray):
+    """Slices that exist while they are read: one texture, moved a little each time."""
+
+    def __init__(self, count):
+        self.shape, self.dtype = (count, 120, 120), np.dtype(np.uint8)
+
+    def read_box(self, box):
+        z, y, x = box
+        return np.stack([self.slice(n) for n in range(z.start, z.stop)])[:, y, x]
+
+    def slice(self, n):
+        noise = np.random.default_rng(n).normal(0, 5, (128, 128))
+        moved = np.roll(STILL[7] + noise, n % 3, axis=1)[:120, :120]
+        return np.clip(moved, 0, 255).astype(np.uint8)
+
+
+def test_memory_does_not_grow_with_the_number_of_slices(run):
+    peaks = []
+    for count in (40, 40, 320):  # the first run warms up
+        tracemalloc.start()
+        run(stack(Endless(count)))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    one_slice = 120 * 120 * 8
+    assert peaks[2] < peaks[1] + 40 * one_slice, peaks
+    # The control: what 280 spectra more would have taken.
+    assert 40 * one_slice < 280 * 120 * 61 * 8

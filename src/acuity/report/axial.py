@@ -12,6 +12,7 @@ import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import FuncFormatter, NullFormatter
 from PIL import Image
 
 from acuity.errors import AcuityError
@@ -82,7 +83,7 @@ TABLES = (
         4,
     ),
 )
-FIGURES = ("axial_error", "axial_views", "axial_differences", "axial_patches")
+FIGURES = ("axial_error", "axial_scattering", "axial_views", "axial_differences", "axial_patches")
 
 
 def axial_table(metrics, value="rms", decibels="psnr_8bit", *, samples=None, digits=3):
@@ -240,6 +241,65 @@ def axial_error(metrics, *, samples=None):
         "the volume, where it was measured. Axes in dB do not begin at 0.",
         panels,
         ordered(methods),
+    )
+
+
+def _power_of_ten(value, _position=None):
+    """Write a tick of a logarithmic axis; mathematical text is switched off in figures."""
+    exponent = str(round(math.log10(value))).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"10{exponent}"
+
+
+def axial_scattering(curves):
+    """Draw the scattering functions of the truth and of every method, by slice interval.
+
+    Parameters
+    ----------
+    curves : pandas.DataFrame or None
+        ``method level subset q intensity`` of one sample, as `acuity.measure.scattering.scattering`
+        gives them; the truth's level is empty.
+
+    Returns
+    -------
+    Plot
+    """
+    panels, methods = [], []
+    if curves is not None and len(curves):
+        methods = ordered(curves["method"])
+        for level in sorted(set(curves["level"].dropna())):
+            mine = curves["level"].isna() | (curves["level"] == level)
+            shown = curves[mine & (curves["subset"] == "z")]
+
+            def draw(axes, shown=shown):
+                for method, curve in shown.groupby("method", sort=False):
+                    how = look(method)
+                    truth = method == "truth"
+                    axes.plot(
+                        curve["q"],
+                        curve["intensity"],
+                        color=how.colour,
+                        lw=2.2 if truth else 1.2,
+                        ls="--" if how.variant else "-",
+                        zorder=2 if truth else 3,
+                    )
+                axes.set_xscale("log")
+                axes.set_yscale("log")
+                for side in (axes.xaxis, axes.yaxis):
+                    side.set_major_formatter(FuncFormatter(_power_of_ten))
+                    side.set_minor_formatter(NullFormatter())
+                axes.set_xlabel("q = 2π / d (1/nm)")
+                axes.set_ylabel("I(q) (grey value² nm³)")
+
+            panels.append(Panel(LEVELS.format(level), draw))
+    return Plot(
+        "axial_scattering",
+        "Scattering functions along the milling direction",
+        "Power of the volume at each scattering vector within 30° of the milling direction, as "
+        "small-angle X-ray scattering would see it. Below the truth's line detail is missing, "
+        "above it noise or invented detail was added.",
+        panels,
+        methods,
+        margins=(0.8, 0.5),
     )
 
 
@@ -592,7 +652,7 @@ def _patch_cells(shown):
 # Files and pages
 
 
-def axial_figures(metrics, volumes, *, out_dir, samples=None, **options):
+def axial_figures(metrics, volumes, curves=None, *, out_dir, samples=None, **options):
     """Write the papers' tables and figures.
 
     Parameters
@@ -601,6 +661,8 @@ def axial_figures(metrics, volumes, *, out_dir, samples=None, **options):
         As for `axial_table`.
     volumes : mapping
         As for `sections`.
+    curves : pandas.DataFrame, optional
+        As for `axial_scattering`.
     out_dir : path-like
         Folder.
     **options
@@ -609,7 +671,8 @@ def axial_figures(metrics, volumes, *, out_dir, samples=None, **options):
     Returns
     -------
     list of pathlib.Path
-        ``NAME.tsv`` for each of `TABLES`, ``axial_error.png`` and ``.svg``, and ``NAME.png`` for
+        ``NAME.tsv`` for each of `TABLES`, ``axial_error`` and
+        ``axial_scattering`` as PNG and SVG, and ``NAME.png`` for
         the other ones of `FIGURES`, whatever was measured.
     """
     folder = Path(out_dir)
@@ -622,6 +685,7 @@ def axial_figures(metrics, volumes, *, out_dir, samples=None, **options):
         )
         laid.to_csv(files[-1], sep="\t", lineterminator="\n")
     files += save(axial_error(metrics, samples=samples), folder)
+    files += save(axial_scattering(curves), folder)
     shown, cut = axial_pictures(volumes, **options)
     for kind in ("views", "differences", "patches"):
         files.append(folder / f"axial_{kind}.png")
@@ -659,7 +723,17 @@ def axial_sentence(metrics, *, samples=None):
 
 
 def axial_page(
-    sample, metrics, volumes=None, *, output, study, title="", index=None, samples=None, **options
+    sample,
+    metrics,
+    volumes=None,
+    curves=None,
+    *,
+    output,
+    study,
+    title="",
+    index=None,
+    samples=None,
+    **options,
 ):
     """Write the page of the methods along one axis: tables by n, sections, graphs.
 
@@ -671,6 +745,8 @@ def axial_page(
         As for `axial_table`.
     volumes : mapping, optional
         As for `sections`; without it the page has no pictures.
+    curves : pandas.DataFrame, optional
+        As for `axial_scattering`.
     output : path-like
         The page.
     study, title : str
@@ -705,7 +781,7 @@ def axial_page(
             {"title": table.title, "caption": table.caption, "columns": columns, "rows": rows}
         )
     sheets = _sheets(*axial_pictures(volumes, **options)) if volumes else []
-    drawn = [axial_error(metrics, samples=samples)]
+    drawn = [axial_error(metrics, samples=samples), axial_scattering(curves)]
     write_page(
         output,
         "axial.html",

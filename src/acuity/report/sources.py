@@ -1,6 +1,7 @@
 """What the report's pages and figures are made from, gathered from the files of a study."""
 
 import json
+import math
 from pathlib import Path
 
 from acuity.tables import read_stack, read_table
@@ -72,6 +73,29 @@ def image_files(images, files):
     """
     keys = [(method, None if level is None else float(level)) for level, method in images]
     return dict(zip(keys, files, strict=True))
+
+
+def image_curves(images, files):
+    """Read curves of images and put them under each other, with method and level in front.
+
+    Parameters
+    ----------
+    images : list of (str or None, str)
+        Level and method of each image; the truth has no level.
+    files : list of path
+        In that order; none where the study has no such curves.
+
+    Returns
+    -------
+    pandas.DataFrame or None
+    """
+    if not files:
+        return None
+    keys = [
+        {"method": method, "level": math.nan if level is None else float(level)}
+        for level, method in images
+    ]
+    return read_stack(files, keys)
 
 
 def sample_sources(images, volumes, labels, maps, statuses):
