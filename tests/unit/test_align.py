@@ -13,9 +13,9 @@ from acuity.align.align import align
 from acuity.align.check import check
 from acuity.align.disturb import FAULTS, disturb
 from acuity.align.faults import figures, find_faults
-from acuity.align.transform import to_type, transform
+from acuity.align.transform import transform
 from acuity.errors import AcuityError
-from acuity.register.transforms import read_transforms
+from acuity.register.transforms import read_transforms, to_type
 from acuity.volume import Grid, LazyArray, Volume, open_volume
 
 SIX = {

@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 
 from acuity.align.stream import stream
-from acuity.align.transform import to_type
 from acuity.errors import AcuityError
-from acuity.register.transforms import apply_translation
+from acuity.register.transforms import apply_translation, to_type
 from acuity.tables import write_table
 from acuity.volume import VolumeWriter
 

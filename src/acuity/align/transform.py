@@ -4,7 +4,7 @@ import numpy as np
 
 from acuity.align.stream import stream
 from acuity.errors import AcuityError
-from acuity.register.transforms import apply_translation, read_transforms
+from acuity.register.transforms import apply_translation, read_transforms, to_type
 from acuity.volume import VolumeWriter, remove_store
 
 
@@ -86,13 +86,3 @@ def transform(volume, transforms, output, mask_output, *, fill=0):
         remove_store(mask_output)
         raise
     return valid_voxels / float(np.prod(grid.shape))
-
-
-def to_type(image, dtype):
-    """Round and clip to a whole-number type; a type of floating point is only converted."""
-    dtype = np.dtype(dtype)
-    if dtype.kind == "f" or image.dtype == dtype:
-        return image.astype(dtype, copy=False)
-    info = np.iinfo(dtype)
-    # 2^31 - 1 and 2^32 - 1 are no float32
-    return np.clip(np.rint(image.astype(np.float64)), info.min, info.max).astype(dtype)

@@ -175,3 +175,13 @@ def _along_rows(image, shift):
         source = np.clip(np.minimum(source, 2 * (n - 1) - source), 0, n - 1)
         out += np.float32(weight) * spline[source]
     return out, valid
+
+
+def to_type(image, dtype):
+    """Round and clip to a whole-number type; a type of floating point is only converted."""
+    dtype = np.dtype(dtype)
+    if dtype.kind == "f" or image.dtype == dtype:
+        return image.astype(dtype, copy=False)
+    info = np.iinfo(dtype)
+    # 2^31 - 1 and 2^32 - 1 are no float32
+    return np.clip(np.rint(image.astype(np.float64)), info.min, info.max).astype(dtype)
