@@ -380,6 +380,12 @@ class Study(Section):
 
     @model_validator(mode="after")
     def _consistent(self):
+        # Only a study that aligns stacks, and does no more, can do without these two.
+        for key in ("levels", "methods"):
+            if not getattr(self, key) and (self.align is None or self.levels or self.methods):
+                raise ValueError(
+                    f"key {key!r} is missing or empty: {type(self).model_fields[key].description}"
+                )
         for name in self.judge_training:
             if name not in self.methods:
                 raise ValueError(
@@ -388,11 +394,6 @@ class Study(Section):
         if self.foam is not None and min(self.levels) <= self.foam.target_level:
             raise ValueError(
                 f"levels must lie above foam.target_level ({self.foam.target_level:g}); found {min(self.levels):g}"
-            )
-        if bool(self.levels) != bool(self.methods) or not (self.levels or self.align):
-            raise ValueError(
-                "levels and methods belong together, and only a study that aligns stacks may do "
-                f"without them; found {len(self.levels)} levels and {len(self.methods)} methods"
             )
         if self.foam is not None and (self.align is not None or self.axial):
             raise ValueError("align and degrade.mode are for imported volumes, not for foams")
@@ -625,10 +626,12 @@ def own_factor(sample, study, where):
 def _sentence(error, model, prefix=""):
     """Say the first of pydantic's errors in one sentence."""
     first = error.errors()[0]
+    # Keys are in lower case; what begins with a capital is the class that pydantic tried.
     location = [
         str(part)
         for part in first["loc"]
         if not str(part).startswith(("function-", "constrained-", "literal"))
+        and not str(part)[:1].isupper()
     ]
     key = ".".join([prefix, *location] if prefix else location)
     found = first.get("input")

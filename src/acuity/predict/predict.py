@@ -397,11 +397,12 @@ class Plan:
         counts = np.zeros(depth, np.float32)
         # Slices of the input that are still needed; a block is freed with its last slice.
         window = deque()
-        reads = iter(reads)
+        reads, stack = iter(reads), None
         for first in range(nz - depth + 1):
             while len(window) < depth:
                 window.extend(next(reads))
-            stack = np.stack([window[n] for n in range(0, depth, step)])
+            # Into the same memory each time: new pages would cost as much as the copy.
+            stack = np.stack([window[n] for n in range(0, depth, step)], out=stack)
             window.popleft()
             restored = self._plane(stack, region, frame, tiles, run)
             for n in range(self.method.stack):

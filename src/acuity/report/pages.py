@@ -128,7 +128,7 @@ def index_page(
     metrics = tidy(metrics)
     unit = unit or length_unit(metrics)
     table = verdicts(metrics)
-    said = sentences(table, level_format=level_format, unit=unit, noun=noun) | dict(said or {})
+    words = sentences(table, level_format=level_format, unit=unit, noun=noun) | dict(said or {})
     linked, further = samples is not None, dict(further or {})
     with_page = list(samples or [])
     names = with_page if linked else sorted(set(metrics["sample"]) - {POOLED})
@@ -136,7 +136,7 @@ def index_page(
     training = set(training_samples)
     listed = []
     for name in names:
-        grade, sentence = said.get(name, ("none", "Nothing was measured."))
+        grade, sentence = words.get(name, ("none", "Nothing was measured."))
         listed.append(
             {
                 "name": name,
@@ -154,7 +154,7 @@ def index_page(
     links = {name: _link(name) for name in with_page}
     writer = _Table(level_format, unit, noun)
     pooled = table[table["sample"] == POOLED]
-    head_grade, head_sentence = _headline(said, listed, training)
+    head_grade, head_sentence = _headline(words, listed, training)
     drawn = plots(
         metrics,
         pores,
@@ -185,7 +185,7 @@ def index_page(
         "head_sentence": head_sentence,
         "head_note": (
             f"Judged on {_count(unseen, 'sample')} that no model has seen, at the hardest level."
-            if POOLED in said and unseen
+            if POOLED in words and unseen
             else ""
         ),
         "many": len(names) > _MANY,
@@ -197,10 +197,10 @@ def index_page(
         "sample_rows": writer.rows(single, links=links) if names else [],
         "sample_rows_open": not len(pooled),
         "drawings": page_drawings(drawn),
-        "absent": _absent(drawn),
+        "absent": "" if said else _absent(drawn),
         "figures_note": (
             "Pooled over the unseen samples."
-            if POOLED in said
+            if POOLED in words
             else "Mean over the samples that no model was trained on."
             if len(unseen) > 1
             else ""
