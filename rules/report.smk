@@ -32,7 +32,9 @@ AXIAL_FIGURES = (
 DRAWN = {
     name: category
     for name, category in STUDY_FIGURES.items()
-    if METHODS and (STUDY.segment or category != "Pores")
+    if METHODS
+    and (STUDY.segment or category != "Pores")
+    and not (AXIAL and name == "resolution")
 }
 PICTURED = tuple(SAMPLE_FIGURES[: 3 if STUDY.segment else 2])
 STACKS = [sample for sample in SAMPLE if ALIGNED]

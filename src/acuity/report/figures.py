@@ -1105,6 +1105,8 @@ def _training(histories, axis, column):
                 axes.set_xlim(left=0)
                 axes.set_xlabel("Training step")
                 axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5))
+                # All digits that a tick needs, however narrow the range.
+                axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.5g}"))
                 if column == "loss":
                     axes.set_yscale("log")
                     axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))

@@ -25,6 +25,8 @@ def study_page(tables, *, axial=False, stacks=None, **options):
         for sample in set(metrics["sample"]):
             chosen = None if sample == POOLED else [sample]
             said[sample] = ("none", axial_sentence(metrics, samples=chosen))
-    else:
-        said = {sample: stack_verdict(*found) for sample, found in (stacks or {}).items()}
+    for sample, found in (stacks or {}).items():
+        grade, sentence = stack_verdict(*found)
+        further = [said[sample][1]] if sample in said else []
+        said[sample] = (grade, " ".join([f"Alignment: {sentence}", *further]))
     index_page(**tables, said=said, **options)
