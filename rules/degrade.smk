@@ -4,53 +4,56 @@ Needs  an imported, and perhaps aligned, volume; the study's degrade section
 Makes  degrade/{sample}/level{level}.ome.zarr
 """
 
-if AXIAL:
 
-    rule axial:
-        """Make a volume coarser along z alone."""
-        input:
-            lambda w: imported(w.sample),
-        output:
-            volume("degrade/{sample}/level{level}"),
-        log:
-            logs("degrade/{sample}/level{level}"),
-        benchmark:
-            records("degrade/{sample}/level{level}")
-        conda:
-            ENVIRONMENT
-        params:
-            cfg=lambda w: {"factor": int(w.level), "mode": STUDY.degrade.mode},
-            code=code("axial"),
-        message:
-            "{wildcards.sample}: one slice of every {wildcards.level}"
-        script:
-            "../scripts/axial.py"
+ruleorder: axial > degrade
 
-else:
 
-    rule degrade:
-        """Blur, down-sample and add noise."""
-        input:
-            lambda w: imported(w.sample),
-        output:
-            volume("degrade/{sample}/level{level}"),
-        log:
-            logs("degrade/{sample}/level{level}"),
-        benchmark:
-            records("degrade/{sample}/level{level}")
-        conda:
-            ENVIRONMENT
-        threads: 2
-        params:
-            cfg=lambda w: {
-                "sigma": float(w.level),
-                "photons": STUDY.degrade.photons,
-                "noise_sd": STUDY.degrade.noise,
-                "downsample": list(STUDY.degrade.downsample),
-                "seed": seed_of(w.sample, "degrade", w.level),
-            },
-            code=code("degrade"),
-        message:
-            "{wildcards.sample}: degrade to level {wildcards.level}"
-        script:
-            "../scripts/degrade.py"
+rule axial:
+    """Make a volume coarser along z alone."""
+    input:
+        lambda w: imported(w.sample),
+    output:
+        volume("degrade/{sample}/level{level}"),
+    log:
+        logs("degrade/{sample}/level{level}"),
+    benchmark:
+        records("degrade/{sample}/level{level}")
+    wildcard_constraints:
+        level=r"[0-9]+" if AXIAL else "none",
+    conda:
+        ENVIRONMENT
+    params:
+        cfg=lambda w: {"factor": int(w.level), "mode": STUDY.degrade.mode},
+        code=code("axial"),
+    message:
+        "{wildcards.sample}: one slice of every {wildcards.level}"
+    script:
+        "../scripts/axial.py"
+
+
+rule degrade:
+    """Blur, down-sample and add noise."""
+    input:
+        lambda w: imported(w.sample),
+    output:
+        volume("degrade/{sample}/level{level}"),
+    log:
+        logs("degrade/{sample}/level{level}"),
+    benchmark:
+        records("degrade/{sample}/level{level}")
+    conda:
+        ENVIRONMENT
+    threads: 2
+    params:
+        cfg=lambda w: {
+            "sigma": float(w.level),
+            "photons": STUDY.degrade.photons,
+            "noise_sd": STUDY.degrade.noise,
+            "downsample": list(STUDY.degrade.downsample),
+            "seed": seed_of(w.sample, "degrade", w.level),
+        },
+        code=code("degrade"),
+    message:
+        "{wildcards.sample}: degrade to level {wildcards.level}"
+    script:
+        "../scripts/degrade.py"

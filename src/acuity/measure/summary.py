@@ -16,6 +16,13 @@ SHOWN = (
     ("porosity_error", "porosity error", 3, False),
     ("sphericity_mesh", "sphericity", 4, False),
     ("resolution_fwhm", "FWHM", 2, False),
+    ("rms", "RMS", 2, False),
+    ("psnr_8bit", "PSNR, 8 bits (dB)", 2, False),
+    ("rms_binary", "RMS, binary", 3, False),
+    ("psnr_binary", "PSNR, binary (dB)", 2, False),
+    ("wpsnr", "wPSNR (dB)", 2, False),
+    ("wpsnr_code", "wPSNR, code (dB)", 2, False),
+    ("scattering_log_rms", "scattering (decades)", 3, False),
 )
 
 
@@ -34,7 +41,7 @@ def summary(path, *, sample=POOLED, by_size=None):
     Returns
     -------
     str
-        A Markdown table, one row a level and method.
+        A Markdown table, one row a level and method; only what was measured.
 
     Raises
     ------
@@ -59,7 +66,8 @@ def summary(path, *, sample=POOLED, by_size=None):
         }
     else:
         rows = metrics[metrics["subset"] == "all"]
-        columns = [(metric, heading) for metric, heading, _, _ in SHOWN]
+        there = set(rows["metric"])
+        columns = [(metric, heading) for metric, heading, _, _ in SHOWN if metric in there]
         style = {metric: (digits, interval) for metric, _, digits, interval in SHOWN}
         cells = {
             (row.level, row.method, row.metric): _cell(row, *style[row.metric])
