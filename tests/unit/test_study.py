@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -175,7 +176,9 @@ def test_schema_is_current():
     "path", sorted((ROOT / "config").rglob("*.yaml")), ids=lambda path: path.stem
 )
 def test_studies_that_come_with_it_are_sound(path):
-    if path.stem == "sand" and not (ROOT / "../shared/data/ct/sand_100x200x200_u8.tif").exists():
-        assert "sand_100x200x200_u8.tif" in sentence(path)
+    content = yaml.safe_load(path.read_text())
+    # Real images lie beside the project or are not there; the study itself is checked before them.
+    if "foam" not in content and not (ROOT / "../shared/data").exists():
+        assert re.search(r"shared/data/.*no such file or folder", sentence(path))
     else:
         read_study(path)
