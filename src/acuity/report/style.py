@@ -28,10 +28,10 @@ _METHODS = {
     "bicubic_planes": ("Bicubic, plane by plane", "Bicubic", _PURPLE, ">"),
     "lanczos": ("Lanczos", "Lanczos", _ORANGE, "h"),
     "bicubic_gaussian": ("Bicubic and Gaussian", "Bic.+Gauss", _GREEN, "p"),
-    "sparse_coding": ("Sparse coding", "Sparse", _ORANGE, "d"),
+    "sparse_coding": ("Sparse coding", "Sparse", _GREEN, "d"),
     "fsrcnn3d": ("FSRCNN 3D", "FSRCNN", _VERMILLION, "p"),
-    "srunet3d": ("SR-UNet 3D", "SR-UNet", _SKY, "8"),
-    "srgan": ("SRGAN", "SRGAN", _PURPLE, "H"),
+    "srunet3d": ("SR-UNet 3D", "SR-UNet", _BLUE, "8"),
+    "srgan": ("SRGAN", "SRGAN", _BLUE, "H"),
     "sem_gan": ("SEM-GAN", "SEM-GAN", _GREEN, "D"),
     "semnet": ("SEMNet", "SEMNet", _BLUE, "d"),
 }
