@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 import scipy.ndimage
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from acuity.errors import AcuityError
@@ -51,6 +51,7 @@ def error(shift, truth):
     dy=st.floats(-45, 45),
     dx=st.floats(-45, 45),
 )
+@example(seed=1, dy=0.0, dx=0.5)  # less than a pixel, where windows pull as well
 def test_a_shift_comes_back_to_a_thousandth_of_a_pixel(seed, dy, dx):
     fixed, moving = texture(seed, (0, 0), (dy, dx))
     shift = found(fixed, moving)

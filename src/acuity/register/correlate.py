@@ -21,8 +21,8 @@ from acuity.errors import AcuityError
 _CONVERGED = 1e-3
 _STEPS = 8
 # A shift of more than this part of a side is found again between windows laid over the same part
-# of the specimen.
-_RECENTRE = 1 / 256
+# of the specimen; at a smaller one the windows pull it by less than a thousandth of a pixel.
+_RECENTRE = 1 / 2048
 # Most often once; again where that moved it by more pixels than this.
 _SETTLED = 0.02
 _PASSES = 3
