@@ -1,0 +1,626 @@
+"""Gaps between neighbouring particles: which of them an image resolves, and how wide they are.
+
+de Haan et al., Sci. Rep. 9 (2019) 12050: gaps between adjacent particles are looked up in the
+high-resolution image; a gap exists where the lowest intensity between the particles is below 60 %
+of the peak, and its width is the distance between the points where the intensity drops below 80 %
+of the highest intensity of the two particles.
+"""
+
+import edt
+import numpy as np
+import pandas as pd
+from scipy import ndimage
+from scipy.optimize import curve_fit
+
+from acuity.errors import AcuityError
+from acuity.filters import gaussian
+from acuity.measure.intervals import wilson
+from acuity.segment.separate import components, drop_small, separate
+from acuity.segment.threshold import otsu
+from acuity.tables import write_rows, write_table
+from acuity.units import convert
+
+COLUMNS = [
+    "gap", "kind", "y1", "x1", "y2", "x2", "width_truth", "width", "resolved", "touching",
+    "chosen", "minimum_truth", "minimum",
+]  # fmt: skip
+EXISTS = 0.6
+WIDTH = 0.8
+_STEP = 0.2  # pixels between two samples of a profile
+
+
+def particles(image, *, smoothing=1.0, groove=0.2, seam=5, split=0.75, smallest=9):
+    """Find particles in a high-resolution image and separate those that lie close or touch.
+
+    A pixel is particle where it is above Otsu's threshold and not in a dark groove: less than the
+    grey-value closing by more than a share of the contrast. What is left in one piece is divided
+    by the watershed of the distance map.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        (y, x).
+    smoothing : float
+        Standard deviation of the Gaussian that is applied first, pixels.
+    groove : float
+        Depth of a groove, as a share of the difference of the means of particles and background.
+    seam : int
+        Side of the closing, pixels: grooves wider than that are found by the threshold alone.
+    split : float
+        Maxima of the distance map that rise less above their saddle do not divide, pixels.
+    smallest : int
+        Particles of fewer pixels are left out.
+
+    Returns
+    -------
+    (numpy.ndarray, int)
+        Labels, uint32 (y, x), and their number.
+    """
+    smooth = gaussian(np.asarray(image, np.float32)[None], (0.0, smoothing, smoothing))[0]
+    bright = smooth > otsu(smooth)
+    contrast = smooth[bright].mean(dtype=float) - smooth[~bright].mean(dtype=float)
+    closed = ndimage.grey_closing(smooth, size=(seam, seam))
+    binary = bright & (closed - smooth < groove * contrast)
+    labels, n = components(binary[None])
+    n = separate(labels, n, split)
+    n = drop_small(labels, n, smallest)
+    return labels[0], n
+
+
+def pairs(labels, *, longest):
+    """Find pairs of particles with nothing in between, and their closest points.
+
+    A pixel of background belongs to the nearest particle; where the regions of two particles meet,
+    the line from one's nearest pixel to the other's crosses no third. The shortest such line is the
+    pair's; it is averaged with those that are longer by less than a pixel, which makes the
+    direction right where outlines run side by side for a while, or touch.
+
+    Parameters
+    ----------
+    labels : numpy.ndarray
+        (y, x), 0 is background.
+    longest : float
+        Longest distance of two outlines, pixels.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a pair: ``a b`` (labels), ``y x`` (middle), ``uy ux`` (unit vector from a to b),
+        ``distance`` (of the outlines, pixels; 0 where they touch).
+    """
+    outside = labels == 0
+    where = ndimage.distance_transform_edt(outside, return_distances=False, return_indices=True)
+    owner = labels[where[0], where[1]].astype(np.int64)
+    found = []
+    for axis in (0, 1):
+        here, there = _neighbours(owner, axis)
+        meet = here != there
+        near = [_neighbours(w, axis) for w in where]
+        ends = np.stack([part[meet] for pair in near for part in pair], axis=1)
+        found.append(np.column_stack([here[meet], there[meet], ends]))
+    rows = np.concatenate(found)
+    if len(rows) == 0:
+        return pd.DataFrame(columns=["a", "b", "y", "x", "uy", "ux", "distance"], dtype=float)
+    # Columns: a, b, y of a, y of b, x of a, x of b; a < b.
+    turned = rows[:, 0] > rows[:, 1]
+    rows[turned] = rows[turned][:, [1, 0, 3, 2, 5, 4]]
+    a, b, ya, yb, xa, xb = rows.T
+    length = np.hypot(yb - ya, xb - xa)
+    key = a * (int(labels.max()) + 1) + b
+    _, index = np.unique(key, return_inverse=True)
+    shortest = np.full(index.max() + 1, np.inf)
+    np.minimum.at(shortest, index, length)
+    kept = length < shortest[index] + 1.0
+    n = np.bincount(index[kept])
+
+    def mean(values):
+        return np.bincount(index[kept], weights=values[kept]) / n
+
+    uy, ux = mean(yb - ya), mean(xb - xa)
+    norm = np.hypot(uy, ux)
+    middle_y, middle_x = mean(0.5 * (ya + yb)), mean(0.5 * (xa + xb))
+    # The mean may lie beside a bent contact: the line that lies nearest to it is taken.
+    away = np.hypot(0.5 * (ya + yb) - middle_y[index], 0.5 * (xa + xb) - middle_x[index])
+    away[~kept] = np.inf
+    order = np.lexsort((np.arange(len(away)), away, index))
+    best = order[np.searchsorted(index[order], np.arange(len(n)))]
+    table = pd.DataFrame(
+        {
+            "a": a[best],
+            "b": b[best],
+            "y": 0.5 * (ya + yb)[best],
+            "x": 0.5 * (xa + xb)[best],
+            "uy": uy / np.where(norm > 0, norm, 1.0),
+            "ux": ux / np.where(norm > 0, norm, 1.0),
+            "distance": shortest - 1.0,
+        }
+    )
+    return table[(norm > 0) & (shortest - 1.0 <= longest)].reset_index(drop=True)
+
+
+def _neighbours(array, axis):
+    return (array[:-1], array[1:]) if axis == 0 else (array[:, :-1], array[:, 1:])
+
+
+def _lines(pairs, *, longest, depth, width):
+    """Points along and beside each pair's line: t (sample), y, x (pair, line, sample), pixels."""
+    half = int(np.ceil((0.5 * longest + depth + 1.0) / _STEP))
+    t = _STEP * np.arange(-half, half + 1)
+    beside = np.linspace(-0.5, 0.5, 2 * max(1, int(np.ceil(width))) + 1) * width
+    if width == 0:
+        beside = np.zeros(1)
+    y, x, uy, ux = (pairs[c].to_numpy()[:, None, None] for c in ("y", "x", "uy", "ux"))
+    return (
+        t,
+        y + t * uy + beside[:, None] * ux,
+        x + t * ux - beside[:, None] * uy,
+    )
+
+
+def _sides(pairs, labels, valid, t, y, x, depth):
+    """Samples that belong to each pair's two particles and the space between, and usable pairs.
+
+    Returns
+    -------
+    numpy.ndarray, numpy.ndarray
+        (pair, sample) bool: from the first particle's inside, through the gap, to the second's; it
+        ends where a particle ends, or `depth` behind its outline. And (pair,) bool: the line
+        reaches both particles, meets no third, and stays in the image and its valid part.
+    """
+    ny, nx = labels.shape
+    row, col = np.rint(y).astype(np.int64), np.rint(x).astype(np.int64)
+    inside = (row >= 0) & (row < ny) & (col >= 0) & (col < nx)
+    at = (np.clip(row, 0, ny - 1), np.clip(col, 0, nx - 1))
+    met = np.where(inside, labels[at].astype(np.int64), -1)
+    allowed = inside if valid is None else inside & (valid[at] != 0)
+    middle = len(t) // 2
+    reach = 0.5 * pairs["distance"].to_numpy()[:, None] + 0.5 + depth
+    used = np.zeros(met.shape, bool)
+    good = np.ones(len(pairs), bool)
+    for name, part in (("a", slice(middle, None, -1)), ("b", slice(middle, None))):
+        seen, own = met[:, part], pairs[name].to_numpy()[:, None]
+        other = pairs["b" if name == "a" else "a"].to_numpy()[:, None]
+        entered = np.maximum.accumulate(seen == own, axis=1)
+        ended = np.maximum.accumulate(entered & (seen != own), axis=1)
+        kept = ~ended & (np.abs(t[part]) <= reach)
+        used[:, part] |= kept
+        third = kept & (seen > 0) & (seen != own) & (seen != other)
+        good &= (kept & entered).any(axis=1) & ~third.any(axis=1)
+        good &= (allowed[:, part] | ~kept).all(axis=1)
+    return used, good
+
+
+def _measure(profiles, used, base, t, pixel_size, exists, level):
+    """Lowest point between the peaks over the higher one, and width at a level of it, nm."""
+    count, middle = profiles.shape[1], profiles.shape[1] // 2
+    rows = np.arange(len(profiles))
+    inside = np.where(used, profiles - base, -np.inf)
+    first = np.argmax(inside[:, : middle + 1], axis=1)
+    second = middle + np.argmax(inside[:, middle:], axis=1)
+    peak = np.maximum(inside[rows, first], inside[rows, second])
+    good = np.isfinite(peak) & (peak > 0)
+    relative = (profiles - base) / np.where(good, peak, 1.0)[:, None]
+    sample = np.arange(count)
+    between = (sample >= first[:, None]) & (sample <= second[:, None])
+    lowest = np.argmin(np.where(between, relative, np.inf), axis=1)
+    minimum = np.where(good, relative[rows, lowest], np.nan)
+
+    high = between & (relative >= level)
+    right = high & (sample > lowest[:, None])
+    left = high & (sample < lowest[:, None])
+    reached = right.any(axis=1) & left.any(axis=1) & good
+    r = np.where(reached, np.argmax(right, axis=1), middle)
+    lo = np.where(reached, count - 1 - np.argmax(left[:, ::-1], axis=1), middle)
+    # The crossing lies between the first sample that is high again and the one before it.
+    ends = []
+    for outer, inner in ((r, r - 1), (lo, lo + 1)):
+        a, b = relative[rows, inner], relative[rows, outer]
+        part = (level - a) / np.where(b > a, b - a, 1.0)
+        ends.append(t[inner] + np.clip(part, 0.0, 1.0) * (t[outer] - t[inner]))
+    resolved = good & (minimum < exists)
+    width = np.where(resolved & reached, (ends[0] - ends[1]) * pixel_size, np.nan)
+    return minimum, resolved, width
+
+
+def gaps(
+    image,
+    truth,
+    *,
+    pixel_size,
+    valid=None,
+    baseline="background",
+    exists=EXISTS,
+    level=WIDTH,
+    longest=50.0,
+    depth=20.0,
+    line_width=1.0,
+    chosen=300,
+    seed=0,
+    smoothing=1.0,
+    smallest=9,
+):
+    """Gaps that the high-resolution image shows, and what another image shows of them.
+
+    Intensities are read along the line through the closest points of two particles, by cubic
+    splines, averaged over `line_width`. On that line the peak is the highest value of the two
+    particles down to `depth` behind their outlines, in the image that is judged.
+
+    Parameters
+    ----------
+    image, truth : numpy.ndarray
+        (y, x), or (1, y, x), on one grid: the image to judge and the high-resolution one.
+    pixel_size : float
+        nm.
+    valid : numpy.ndarray, optional
+        As `truth`; pairs whose line meets a zero are left out.
+    baseline : {"background", "zero"}
+        What intensities are counted from. ``background``: the median of the image's pixels away
+        from particles, so that brightness and contrast, which a microscope sets automatically and
+        differently in every image, do not count. ``zero``: grey value 0, the paper's wording.
+    exists : float
+        A gap exists where the lowest value falls below this share of the peak.
+    level : float
+        Its width is measured where the intensity drops below this share of the peak.
+    longest : float
+        Longest distance of two particles' outlines, nm.
+    depth : float
+        How far behind its outline a particle's peak is looked for, nm.
+    line_width : float
+        Width of the line, pixels.
+    chosen : int
+        So many gaps are drawn at random, as in the paper.
+    seed : int
+        Seed of that choice, which does not depend on the image.
+    smoothing, smallest
+        As in `particles`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `COLUMNS`, one row a pair of particles, in an order that does not depend on the
+        image. ``kind``: ``gap`` or, where the truth's minimum is not below `exists`, ``touching``
+        (also as 1 and 0). ``y1 x1 y2 x2``: ends of the line at the two outlines, nm from the first
+        pixel's centre. ``width_truth``, ``width``: nm; NaN where there is no gap, or where the
+        fainter particle stays below `level`. ``resolved``, ``chosen``: 1 or 0. ``minimum_truth``,
+        ``minimum``: lowest value over the peak. Pairs whose gap in the truth has no width, because
+        one of them is so much fainter, are left out.
+
+    Raises
+    ------
+    AcuityError
+        If shapes differ, a value is not finite, or a setting is out of its range.
+    """
+    image, truth = (_plane(a, n) for a, n in ((image, "image"), (truth, "truth")))
+    _check(
+        image.shape == truth.shape,
+        f"image is {image.shape}, truth {truth.shape}; one shape is needed",
+    )
+    if valid is not None:
+        valid = np.asarray(valid).reshape(np.shape(valid)[-2:])
+        _check(
+            valid.shape == truth.shape,
+            f"valid is {valid.shape}, truth {truth.shape}; one shape is needed",
+        )
+    _check(
+        np.isfinite(pixel_size) and pixel_size > 0,
+        f"pixel_size is {pixel_size}; numbers above 0 are allowed",
+    )
+    _check(
+        baseline in ("background", "zero"),
+        f"baseline is {baseline!r}; background or zero is allowed",
+    )
+    _check(
+        0 < exists <= level < 1,
+        f"exists is {exists} and level {level}; 0 < exists <= level < 1 is needed",
+    )
+    _check(
+        min(longest, depth) > 0,
+        f"longest is {longest} and depth {depth} nm; numbers above 0 are allowed",
+    )
+    _check(line_width >= 0, f"line_width is {line_width} pixels; numbers from 0 up are allowed")
+    _check(chosen >= 0, f"chosen is {chosen}; whole numbers from 0 up are allowed")
+
+    labels, _ = particles(truth, smoothing=smoothing, smallest=smallest)
+    found = pairs(labels, longest=longest / pixel_size)
+    depth_px = depth / pixel_size
+    t, y, x = _lines(found, longest=longest / pixel_size, depth=depth_px, width=line_width)
+    middle = y.shape[1] // 2
+    used, good = _sides(found, labels, valid, t, y[:, middle], x[:, middle], depth_px)
+    found, y, x, used = found[good].reset_index(drop=True), y[good], x[good], used[good]
+    away = edt.edt(labels == 0) > 3.0
+    if valid is not None:
+        away &= valid != 0
+    if away.sum() < 100:
+        away = labels == 0
+
+    measured = []
+    for values in (truth, image):
+        base = float(np.median(values[away])) if baseline == "background" and away.any() else 0.0
+        spline = ndimage.spline_filter(values.astype(np.float64), order=3, mode="mirror")
+        profiles = ndimage.map_coordinates(spline, (y, x), order=3, mode="mirror", prefilter=False)
+        measured.append(_measure(profiles.mean(axis=1), used, base, t, pixel_size, exists, level))
+    (minimum_truth, open_truth, width_truth), (minimum, resolved, width) = measured
+
+    half = 0.5 * found["distance"].to_numpy()
+    place = {
+        name: pixel_size * (found[axis] + sign * half * found[f"u{axis}"])
+        for name, axis, sign in (("y1", "y", -1), ("x1", "x", -1), ("y2", "y", 1), ("x2", "x", 1))
+    }
+    table = pd.DataFrame(
+        {
+            "kind": np.where(open_truth, "gap", "touching"),
+            **place,
+            "width_truth": width_truth,
+            "width": width,
+            "resolved": resolved.astype(int),
+            "touching": (~open_truth).astype(int),
+            "minimum_truth": minimum_truth,
+            "minimum": minimum,
+        }
+    )
+    table = table[np.isfinite(width_truth) | (~open_truth & np.isfinite(minimum_truth))]
+    table = table.reset_index(drop=True)
+    table["gap"] = np.arange(1, len(table) + 1)
+    table["chosen"] = _choose(table, chosen, seed)
+    return table[COLUMNS]
+
+
+def _check(condition, message):
+    if not condition:
+        raise AcuityError(f"gaps: {message}")
+
+
+def _plane(array, name):
+    array = np.asarray(array)
+    _check(
+        array.ndim == 2 or (array.ndim == 3 and array.shape[0] == 1),
+        f"the {name} has the shape {array.shape}; (y, x) or (1, y, x) is needed",
+    )
+    array = array.reshape(array.shape[-2:])
+    _check(bool(np.isfinite(array).all()), f"the {name} holds values that are not finite")
+    return array
+
+
+def _choose(table, count, seed):
+    """1 for gaps drawn at random, 0 for the others."""
+    open_ = np.flatnonzero(table["kind"] == "gap")
+    random = np.random.Generator(np.random.Philox(key=[seed, 31]))
+    out = np.zeros(len(table), int)
+    out[random.permutation(open_)[:count]] = 1
+    return out
+
+
+def bootstrap(groups, *, resamples=2000, seed=0, level=0.95):
+    """Interval of the mean of all values by the bootstrap over groups and the values in them.
+
+    Groups (images) are drawn with replacement, and in each one drawn its values (gaps). Of one
+    group the values alone are drawn: the interval then holds for that image.
+
+    Parameters
+    ----------
+    groups : list of numpy.ndarray
+        Values by group; empty groups are left out.
+    resamples : int
+        How often is drawn.
+    seed : int
+        Seed.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    (float, float)
+        Low and high; NaN without values.
+    """
+    groups = [np.asarray(g, np.float64) for g in groups if len(g)]
+    if not groups:
+        return float("nan"), float("nan")
+    random = np.random.Generator(np.random.Philox(key=[seed, 32]))
+    means = np.empty(resamples)
+    for n in range(resamples):
+        which = random.integers(0, len(groups), len(groups)) if len(groups) > 1 else [0]
+        total = count = 0.0
+        for k in which:
+            values = groups[k]
+            total += values[random.integers(0, len(values), len(values))].sum()
+            count += len(values)
+        means[n] = total / count
+    low, high = np.quantile(means, [0.5 - 0.5 * level, 0.5 + 0.5 * level])
+    return float(low), float(high)
+
+
+def histogram(widths, *, bin_width=2.0, last=80.0):
+    """Histogram of gap widths, with the Gaussian that fits its counts best (least squares).
+
+    Parameters
+    ----------
+    widths : array
+        nm; not finite ones are left out.
+    bin_width, last : float
+        Width of a bin and end of the last one, nm; wider gaps count in the last bin.
+
+    Returns
+    -------
+    (pandas.DataFrame, dict)
+        ``width`` (centre, nm), ``count``, ``fit``; and ``mean``, ``sd`` (nm), ``height`` of the
+        Gaussian, NaN where fewer than 10 widths or 3 bins leave it undetermined.
+    """
+    widths = np.asarray(widths, np.float64)
+    widths = widths[np.isfinite(widths)]
+    edges = np.arange(0.0, last + 0.5 * bin_width, bin_width)
+    count, _ = np.histogram(np.minimum(widths, edges[-1] - 1e-9), edges)
+    centre = 0.5 * (edges[1:] + edges[:-1])
+    fit = dict.fromkeys(("mean", "sd", "height"), float("nan"))
+    if len(widths) >= 10 and (count > 0).sum() >= 3:
+        start = (float(count.max()), float(np.median(widths)), max(float(widths.std()), bin_width))
+        try:
+            best, _ = curve_fit(_bell, centre, count, p0=start, maxfev=5000)
+            fit = {"mean": float(best[1]), "sd": float(abs(best[2])), "height": float(best[0])}
+        except RuntimeError:
+            pass
+    curve = _bell(centre, fit["height"], fit["mean"], fit["sd"])
+    return pd.DataFrame({"width": centre, "count": count, "fit": curve}), fit
+
+
+def _bell(x, height, mean, sd):
+    return height * np.exp(-0.5 * ((x - mean) / sd) ** 2)
+
+
+def gap_rows(tables, *, resamples=2000, seed=0, subsets=("all", "chosen")):
+    """Figures of one or several gap tables.
+
+    Parameters
+    ----------
+    tables : pandas.DataFrame or list of pandas.DataFrame
+        Tables of `gaps`: of one image, or of several images by one method.
+    resamples, seed
+        As in `bootstrap`.
+    subsets : sequence of str
+        ``all`` gaps, and those ``chosen`` at random.
+
+    Returns
+    -------
+    list of dict
+        metric, subset, value, unit, low, high, n. ``gaps_unresolved`` (share of the truth's gaps
+        that the image does not resolve; Wilson interval), ``gaps_unresolved_bootstrap`` (the same
+        with the bootstrap's), ``gap_error`` (mean absolute difference of widths over gaps resolved
+        in both, nm; bootstrap), ``gap_bias`` (the mean difference, nm; bootstrap), ``gap_width``
+        and ``gap_width_truth`` (means over those gaps, nm), ``gap_fit_mean``, ``gap_fit_sd`` and
+        the same with ``_truth`` (Gaussian fitted to the histogram of all widths of an image, nm),
+        ``gaps_invented`` (share of the truth's touching pairs that show a gap; Wilson),
+        ``gaps_invented_bootstrap``, ``gaps_invented_count``.
+    """
+    tables = [tables] if isinstance(tables, pd.DataFrame) else list(tables)
+    _check(len(tables) > 0, "there is no table to pool")
+    rows = []
+    for subset in subsets:
+        part = [t[t["kind"] == "gap"] for t in tables]
+        if subset == "chosen":
+            part = [t[t["chosen"] == 1] for t in part]
+        rows += _gap_rows(part, subset, resamples, seed)
+    touching = [t[t["kind"] == "touching"] for t in tables]
+    rows += _share_rows(
+        "gaps_invented", [t["resolved"].to_numpy() for t in touching], "all", resamples, seed
+    )
+    invented = sum(int(t["resolved"].sum()) for t in touching)
+    rows.append(_row("gaps_invented_count", "all", invented, n=sum(map(len, touching))))
+    return rows
+
+
+def _gap_rows(part, subset, resamples, seed):
+    missed = [1 - t["resolved"].to_numpy() for t in part]
+    rows = _share_rows("gaps_unresolved", missed, subset, resamples, seed)
+    both = [t[np.isfinite(t["width"].astype(float))] for t in part]
+    change = [(t["width"] - t["width_truth"]).to_numpy() for t in both]
+    for name, values in (("gap_error", [np.abs(c) for c in change]), ("gap_bias", change)):
+        low, high = bootstrap(values, resamples=resamples, seed=seed)
+        rows.append(_row(name, subset, _mean(values), "nm", low, high, sum(map(len, values))))
+    n = sum(map(len, both))
+    for name, column in (("gap_width", "width"), ("gap_width_truth", "width_truth")):
+        value = _mean([t[column].to_numpy() for t in both])
+        rows.append(_row(name, subset, value, "nm", n=n))
+    for suffix, column in (("", "width"), ("_truth", "width_truth")):
+        widths = np.concatenate([t[column].to_numpy(float) for t in part])
+        _, fit = histogram(widths)
+        n = int(np.isfinite(widths).sum())
+        rows += [_row(f"gap_fit_{k}{suffix}", subset, fit[k], "nm", n=n) for k in ("mean", "sd")]
+    return rows
+
+
+def _share_rows(name, groups, subset, resamples, seed):
+    n, hits = sum(map(len, groups)), int(sum(g.sum() for g in groups))
+    value = hits / n if n else float("nan")
+    drawn = bootstrap(groups, resamples=resamples, seed=seed)
+    return [
+        _row(name, subset, value, "", *wilson(hits, n), n),
+        _row(f"{name}_bootstrap", subset, value, "", *drawn, n),
+    ]
+
+
+def _mean(groups):
+    values = np.concatenate(groups)
+    return float(values.mean()) if len(values) else float("nan")
+
+
+def _row(metric, subset, value, unit="", low=float("nan"), high=float("nan"), n=None):
+    return {
+        "metric": metric,
+        "subset": subset,
+        "value": float(value),
+        "unit": unit,
+        "low": low,
+        "high": high,
+        "n": n,
+    }
+
+
+def pool_gaps(tables, *, chosen=300, resamples=2000, seed=0):
+    """Figures over the gaps of several images by one method.
+
+    Shares and means are those of all gaps together. Bootstrap intervals draw images, and in each
+    image its gaps: they hold for further images of the same kind of specimen, as far as the number
+    of images lets them. Wilson's intervals take all gaps for independent.
+
+    Parameters
+    ----------
+    tables : list of pandas.DataFrame
+        Tables of `gaps`, one an image.
+    chosen : int
+        So many gaps are drawn at random from all images together, for the subset ``chosen``.
+    resamples, seed
+        As in `bootstrap`; the seed is also that of the choice.
+
+    Returns
+    -------
+    list of dict
+        As `gap_rows`.
+
+    Raises
+    ------
+    AcuityError
+        If there is no table.
+    """
+    tables = [t.assign(image=n) for n, t in enumerate(tables)]
+    _check(len(tables) > 0, "there is no table to pool")
+    whole = pd.concat(tables, ignore_index=True)
+    whole["chosen"] = _choose(whole, chosen, seed)
+    parts = [whole[whole["image"] == n] for n in range(len(tables))]
+    return gap_rows(parts, resamples=resamples, seed=seed)
+
+
+def gap_files(image, truth, table_output, summary_output, *, valid=None, **settings):
+    """Measure the gaps of one volume of one slice, and write both tables.
+
+    Parameters
+    ----------
+    image, truth : acuity.volume.Volume
+        On one grid; the image may cover a part of the truth.
+    table_output, summary_output : path
+        Tables to write: `gaps`, and `gap_rows`.
+    valid : acuity.volume.Volume, optional
+        Zero where nothing is compared.
+    **settings
+        Passed to `gaps`.
+
+    Raises
+    ------
+    AcuityError
+        If the volumes do not go together, or have more than one slice or oblong pixels.
+    """
+    _check(
+        image.grid.shape[0] == 1,
+        f"the image has {image.grid.shape[0]} slices; a volume of one slice is needed",
+    )
+    _, dy, dx = image.grid.spacing
+    _check(np.isclose(dy, dx), f"pixels are {dy:g} x {dx:g} {image.grid.unit}; squares are needed")
+    truth = truth.within(image.grid, "truth")
+    mask = None if valid is None else valid.within(image.grid, "valid").read()
+    table = gaps(
+        image.read(),
+        truth.read(),
+        pixel_size=convert(dy, image.grid.unit, "nm"),
+        valid=mask,
+        **settings,
+    )
+    write_table(table, table_output)
+    write_rows(gap_rows(table, seed=settings.get("seed", 0)), summary_output)
