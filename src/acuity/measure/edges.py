@@ -14,6 +14,7 @@ _STEP = 0.1  # pixels across the edge
 _SMOOTH = 1.0  # pixels; edges are looked for in the truth under this Gaussian
 _STRONG = 0.25  # of the strongest gradients
 _APART = 5  # pixels between two edges, so that no profile counts twice
+_NEAR = 2.5  # pixels between two places that are looked at more closely
 _BENT, _RAGGED = 0.5, 0.25  # pixels; sagitta, and root mean square off the bent line
 _CONTRAST = 0.3  # of the truth's grey range; of the edge's own in the truth, for an image
 _LEVEL = 0.2  # of an edge's contrast by which the sides may depart from their levels
@@ -21,7 +22,7 @@ _STEEP = 0.5  # of an edge's contrast that lies within a quarter of the reach
 SPANS = {"edge_spread": (0.2, 0.8), "edge_spread_10_90": (0.1, 0.9)}
 
 
-def edges(image, truth, *, spacing, unit="nm", valid=None, repeated=1, reach=8, most=2000):
+def edges(image, truth, *, spacing, unit="nm", valid=None, repeated=1, reach=8, most=1000):
     """Edge spread of an image, at edges that are found in its truth.
 
     Edges are where the truth's gradient is strong and the largest across the edge, over 5 pixels
@@ -172,8 +173,11 @@ def _places(truth, mask, reach, most):
     if not len(places):
         return None
     coefficients = ndimage.spline_filter(smooth)
+    places = _thinned(places, smooth.shape, _NEAR)
     for _ in range(2):
         places, ragged = _settle(coefficients, places)
+        good = (np.abs(places[:, 3]) * _LINES[-1] ** 2 <= _BENT) & (ragged <= _RAGGED)
+        places = places[good]
     low, high = np.quantile(smooth, [0.02, 0.98])
     s = np.arange(-2 * reach, 2 * reach + 1) / 2
     profile = _profiles(coefficients, places, s).mean(axis=1)
@@ -185,12 +189,11 @@ def _places(truth, mask, reach, most):
     level = np.where(s < 0, dark[:, None], bright[:, None])
     off = np.abs(profile - level)[:, outer].max(axis=1)
     good = (contrast >= _CONTRAST * (high - low)) & (off <= _LEVEL * contrast) & steep
-    good &= (np.abs(places[:, 3]) * _LINES[-1] ** 2 <= _BENT) & (ragged <= _RAGGED)
     if mask is not None:
         away = _away(places, s)
         inside = ndimage.map_coordinates(mask.astype(np.uint8), away, order=0, mode="constant")
         good &= inside.reshape(len(places), -1).all(axis=1)
-    places = _thinned(places[good], truth.shape)
+    places = _thinned(places[good], truth.shape, _APART)
     return places[:most] if len(places) else None
 
 
@@ -242,12 +245,12 @@ def _settle(coefficients, places):
     ), ragged
 
 
-def _thinned(places, shape):
+def _thinned(places, shape, apart):
     """Keep places that are far enough from all stronger ones."""
     taken = np.zeros(shape, bool)
-    span = np.arange(-_APART, _APART + 1)
+    span = np.arange(-int(apart), int(apart) + 1)
     dy, dx = (part.ravel() for part in np.meshgrid(span, span, indexing="ij"))
-    disc = np.hypot(dy, dx) < _APART
+    disc = np.hypot(dy, dx) < apart
     dy, dx = dy[disc], dx[disc]
     kept = []
     for number, (y, x) in enumerate(np.rint(places[:, :2]).astype(int)):
