@@ -94,6 +94,28 @@ class TrainSettings(Section):
         return self
 
 
+class ImageTrainSettings(TrainSettings):
+    """How a network is trained on images: patches of one slice."""
+
+    patch: tuple[int, int, int] = setting(
+        (1, 128, 128), "Size of a training patch (1, y, x) on the input's grid", "voxel"
+    )
+    ema: float = setting(
+        0.0,
+        "Decay of a moving average of the restoring network's weights, which is then judged and "
+        "kept; 0: none",
+        "1",
+        ge=0,
+        lt=1,
+    )
+
+    @model_validator(mode="after")
+    def _one_slice(self):
+        if self.patch[0] != 1:
+            raise ValueError(f"patch must have one slice, (1, y, x); found {self.patch}")
+        return self
+
+
 class PredictSettings(Section):
     """How a volume is restored tile by tile."""
 
@@ -217,7 +239,8 @@ class Method:
         not local is handed blocks of whole planes with a halo that makes the rest negligible.
     interpolation : str
         Kernel that brings the input onto the target's grid before `restore` (``nearest``,
-        ``linear``, ``cubic`` or ``cubic_opencv``), for the part of the task's scale that the method itself lacks.
+        ``linear``, ``cubic``, ``cubic_opencv`` or ``lanczos``), for the part of the task's scale
+        that the method itself lacks.
     stack : int or None
         Slices of a 2.5D method: it maps that many slices onto as many, stacks are moved by one
         slice, and the estimates of a slice are averaged. None for two- and three-dimensional tiles.
@@ -299,7 +322,9 @@ class LearnedMethod(Method):
     normalisation : str
         ``each``: input and target by their own mean and standard deviation; ``shared``: both by
         the target's, so that an input that is added to the output keeps its intensities;
-        ``range``: both by their common least and greatest value, to 0 to 1.
+        ``range``: both by their common least and greatest value, to 0 to 1; ``own``: both by the
+        low volume's own mean and standard deviation, of each volume apart, so that its brightness
+        and contrast do not matter; the target must be on the low volume's intensity scale.
     layout : str
         Memory layout of a 3D method's training.
     """
@@ -307,7 +332,7 @@ class LearnedMethod(Method):
     Settings: ClassVar[type[Settings]] = LearnedSettings
     learned: ClassVar[bool] = True
     symmetries: ClassVar[Literal["none", "upright", "in_plane", "volume"]] = "in_plane"
-    normalisation: ClassVar[Literal["each", "shared", "range"]] = "each"
+    normalisation: ClassVar[Literal["each", "shared", "range", "own"]] = "each"
     layout: ClassVar[Literal["contiguous", "channels_last"]] = "contiguous"
     restorer: ClassVar[str] = "network"
     learns: ClassVar[Literal["patches", "planes", "fit"]] = "patches"

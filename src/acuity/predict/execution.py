@@ -135,7 +135,8 @@ class Runner:
     network : torch.nn.Module
         The network; a copy of it is kept.
     normalisation : dict
-        ``low`` and ``target``, each with ``mean`` and ``std``.
+        ``low`` and ``target``, each with ``mean`` and ``std``; with ``own`` true both are those of
+        the volume that is restored, to be given by `normalise`.
     execution : dict
         ``device``, ``precision`` and ``layout`` (``contiguous`` or ``channels_last``).
     stacked : bool
@@ -154,7 +155,12 @@ class Runner:
             self.format = torch.channels_last if stacked else torch.channels_last_3d
         self.network = network.to(device=self.device, dtype=self.dtype, memory_format=self.format)
         self.low, self.target = normalisation["low"], normalisation["target"]
+        self.own = bool(normalisation.get("own"))
         self.stacked = stacked
+
+    def normalise(self, own):
+        """Take the mean and standard deviation of the volume that is to be restored."""
+        self.low = self.target = own
 
     def __call__(self, tile):
         """Restore a tile: float32 (z, y, x) to float32 (z, y, x)."""

@@ -15,12 +15,13 @@ import numpy as np
 
 from acuity.errors import AcuityError
 from acuity.methods.base import Task, check_settings, load
-from acuity.predict.source import Source, finer_grid, input_phase
+from acuity.predict.source import Source, factors_before, finer_grid, input_phase
 from acuity.predict.tiles import blended_tiles, core_length, exact_tiles
 from acuity.volume import VolumeWriter, open_volume
 
 logger = logging.getLogger("acuity.predict")
 
+KEPT_TYPES = (np.uint8, np.uint16)
 AHEAD = 1  # blocks that are read, and written, while the method works
 
 
@@ -37,6 +38,7 @@ def predict(
     card=None,
     threads=None,
     disagreement=None,
+    keep_type=False,
 ):
     """Restore a stored volume with a method.
 
@@ -69,6 +71,9 @@ def predict(
     disagreement : path, optional
         For a method that restores XZ and YZ planes: store of half the absolute difference between
         both estimates, whose mean is the restored volume.
+    keep_type : bool
+        Round and clip the restored volume to the type of the low-resolution one, where that is
+        uint8 or uint16; it is float32 else.
 
     Raises
     ------
@@ -99,6 +104,12 @@ def predict(
     step = {"step": "predict", "method": method_name, "level": level}
     if method_class.learned:
         step["weights"] = run.digest
+        if getattr(run, "own", False):
+            run.normalise(Source(volume, (1, 1, 1), "nearest", low_path).own_statistics())
+    dtype = np.dtype(np.float32)
+    if keep_type and volume.dtype in KEPT_TYPES:
+        dtype = volume.dtype
+        step["type"] = dtype.name
     started = time.perf_counter()
     restore(
         volume,
@@ -108,12 +119,15 @@ def predict(
         name=low_path,
         provenance=(*volume.provenance, step),
         disagreement=disagreement,
+        dtype=dtype,
     )
     seconds = time.perf_counter() - started
     logger.info("%s: %s restored in %.1f s", method_name, low_path, seconds)
 
 
-def restore(volume, output, method, run, *, name, provenance=(), disagreement=None):
+def restore(
+    volume, output, method, run, *, name, provenance=(), disagreement=None, dtype=np.float32
+):
     """Restore an open volume with a method that is ready to run.
 
     Parameters
@@ -132,9 +146,12 @@ def restore(volume, output, method, run, *, name, provenance=(), disagreement=No
         Steps that the output records.
     disagreement : path, optional
         Store of the disagreement of a method that restores planes.
+    dtype : dtype
+        Type of the restored volume: float32, or one of whole numbers, to which it is rounded and
+        clipped.
     """
     _give_memory_back()
-    before = _factors_before(method)
+    before = factors_before(method)
     phase = (None,) * 3 if method.centred else input_phase(method.task, method.scale)
     source = Source(volume, before, method.interpolation, name, phase)
     network = method.learned and method.learns == "patches"
@@ -149,7 +166,7 @@ def restore(volume, output, method, run, *, name, provenance=(), disagreement=No
         ThreadPoolExecutor(1, "read") as reader,
         ThreadPoolExecutor(1, "write") as writing,
         VolumeWriter(
-            output, grid, np.float32, intensity=volume.intensity, provenance=provenance
+            output, grid, dtype, intensity=volume.intensity, provenance=provenance
         ) as writer,
         nullcontext()
         if disagreement is None
@@ -188,19 +205,6 @@ def _give_memory_back():
         if mallopt is not None:
             mallopt(-3, 2**22)  # M_MMAP_THRESHOLD, and no longer adapted to what is asked for
             mallopt(-8, 1)  # M_ARENA_MAX
-
-
-def _factors_before(method):
-    """Factors by which the input is interpolated before the method sees it."""
-    factors = []
-    for whole, own in zip(method.task.scale, method.scale, strict=True):
-        if whole % own:
-            raise AcuityError(
-                f"scale {method.task.scale}: method {method.name()} refines by {method.scale}, "
-                "which does not divide it"
-            )
-        factors.append(whole // own)
-    return tuple(factors)
 
 
 class Plan:
@@ -452,6 +456,9 @@ def _depths(blocks, depth, count):
 def _write(parts, z0, region, scale):
     y0, x0 = region[0].start * scale[1], region[1].start * scale[2]
     for writer, block in parts:
+        if writer.dtype.kind != "f":
+            ends = np.iinfo(writer.dtype)
+            block = np.clip(np.rint(block), ends.min, ends.max).astype(writer.dtype)
         depth, height, width = writer.layout.shard
         if block.shape[1:] == writer.grid.shape[1:]:
             writer.write(z0, block)

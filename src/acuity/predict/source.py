@@ -4,7 +4,7 @@ import numpy as np
 
 from acuity.errors import AcuityError
 from acuity.methods.shared.interpolate import interpolate, support
-from acuity.volume import Grid, check_finite
+from acuity.volume import Grid, check_finite, slabs
 
 
 class Source:
@@ -16,7 +16,7 @@ class Source:
         The low-resolution volume.
     factors : tuple of int
         Whole factors (z, y, x) between its grid and the method's input grid.
-    kernel : {"nearest", "linear", "cubic"}
+    kernel : {"nearest", "linear", "cubic", "cubic_opencv", "lanczos"}
         Interpolation, where a factor is not 1.
     name : str
         The file, for errors.
@@ -72,6 +72,78 @@ class Source:
             return low
         first = [span[0] for span in spans]
         return interpolate(low, first, counts, self.factors, box, self.kernel, self.phase)
+
+    def own_statistics(self):
+        """Mean and standard deviation of the whole volume, on its own grid.
+
+        It streams in a fixed order, so that training and every way of prediction find the same.
+
+        Returns
+        -------
+        dict
+            ``mean`` and ``std``.
+
+        Raises
+        ------
+        AcuityError
+            If the volume is constant or holds a value that is not finite.
+        """
+        found = statistics([self._planes()])
+        if found["std"] <= 1e-7 * abs(found["mean"]):  # float64 rounds the squares
+            raise AcuityError(
+                f"{self.name}: the volume is constant, every voxel is {found['mean']:g}; its "
+                "intensities cannot be normalised by their standard deviation"
+            )
+        return found
+
+    def _planes(self):
+        for z0, z1 in slabs(self.volume.grid.shape[0], 32):
+            block = self.volume.read(slice(z0, z1))
+            check_finite(block, z0, self.name)
+            yield from np.asarray(block, np.float32)
+
+
+def statistics(arrays, masks=None):
+    """Mean and standard deviation over several arrays, in float64, slice by slice.
+
+    Parameters
+    ----------
+    arrays : list of iterable of numpy.ndarray
+        Volumes (z, y, x), or their planes in order.
+    masks : list of numpy.ndarray, optional
+        1 where a voxel of a plane counts: (y, x) for all planes of an array, or (z, y, x).
+
+    Returns
+    -------
+    dict
+        ``mean`` and ``std``.
+    """
+    count = total = squares = 0.0
+    for n, array in enumerate(arrays):
+        mask = None if masks is None else masks[n] > 0
+        for z, plane in enumerate(array):
+            if mask is None:
+                values = plane.astype(np.float64)
+            else:
+                values = plane[mask if mask.ndim == 2 else mask[z]].astype(np.float64)
+            count += values.size
+            total += values.sum()
+            squares += (values * values).sum()
+    mean = total / count
+    return {"mean": float(mean), "std": float(max(squares / count - mean * mean, 0.0) ** 0.5)}
+
+
+def factors_before(method):
+    """Factors by which the input is interpolated before the method sees it."""
+    factors = []
+    for whole, own in zip(method.task.scale, method.scale, strict=True):
+        if whole % own:
+            raise AcuityError(
+                f"scale {method.task.scale}: method {method.name()} refines by {method.scale}, "
+                "which does not divide it"
+            )
+        factors.append(whole // own)
+    return tuple(factors)
 
 
 def input_phase(task, scale):

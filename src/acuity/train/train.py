@@ -10,6 +10,8 @@ import sys
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,16 +21,24 @@ from safetensors.numpy import save as save_arrays
 from safetensors.torch import save
 from tqdm import tqdm
 
+from acuity.degrade.images import check_strengths, degrade_image, full_scale, image_rng
 from acuity.errors import AcuityError
 from acuity.methods.base import Task, check_settings, load
-from acuity.methods.shared.planes import degradation
+from acuity.methods.shared.planes import degradation as axial_mode
 from acuity.predict.execution import choose_device, timed
-from acuity.predict.source import Source, finer_grid, input_phase
+from acuity.predict.source import Source, factors_before, finer_grid, input_phase, statistics
 from acuity.train.checkpoint import Checkpoints, load_checkpoint, save_checkpoint, write_bytes
 from acuity.train.planes import PlaneSampler, load_planes
-from acuity.train.sampling import TRAIN, VALIDATE, Pair, Sampler, statistics
+from acuity.train.sampling import (
+    TRAIN,
+    VALIDATE,
+    DegradingSampler,
+    Pair,
+    Sampler,
+    held_images,
+)
 from acuity.train.tune import tune
-from acuity.volume import open_volume
+from acuity.volume import Volume, open_volume
 
 logger = logging.getLogger("acuity.train")
 
@@ -55,6 +65,9 @@ def train(
     fov_radius=None,
     study="",
     threads=None,
+    masks=None,
+    degradation=None,
+    full=None,
 ):
     """Train a method and write its weights, card and history.
 
@@ -69,7 +82,7 @@ def train(
         Its settings.
     pairs : list of (path, path)
         Low-resolution volume and target of each training sample. A method that learns from planes
-        reads one of them alone; the other may be None.
+        reads one of them alone; the other may be None. With `degradation` the low one is not read.
     level : float
         Strength of the degradation: standard deviation of the blur in voxels of the target's grid.
     scale : tuple of int
@@ -91,12 +104,23 @@ def train(
         Name of the study, for the card.
     threads : int, optional
         Threads of torch; as they are where it is not given.
+    masks : list of path, optional
+        For each pair a volume on the target's grid, not 0 where voxels may be learned from: others
+        count neither in the loss nor in statistics over pairs, and patches keep out of them as far
+        as they can. Statistics of one image alone (``normalisation`` own) are of all its voxels, as
+        they are at prediction.
+    degradation : dict, optional
+        Learn from targets alone: low-resolution patches are made from them at random, with these
+        strengths (see `acuity.degrade.images.degrade_images`), anew in every step.
+    full : float, optional
+        With `degradation`: intensity that counts as 255; by default the largest value of uint8 or
+        uint16 targets.
 
     Raises
     ------
     AcuityError
-        If the volumes do not belong together, are constant or hold values that are not finite; if
-        a patch does not fit; if a GPU is demanded that is not there; if the loss stays non-finite.
+        If the volumes or masks do not belong together, are constant or hold values that are not
+        finite; if a patch does not fit; if a GPU is demanded that is not there; if the loss stays non-finite.
     """
     method_class = load(method_name)
     if not method_class.learned:
@@ -106,25 +130,51 @@ def train(
     settings = check_settings(method_class, settings)
     method = method_class(settings, Task(float(level), tuple(scale), phase))
     if method.learns == "fit":
-        _fit(method, pairs, seed, output=output, card=card, history=history, study=study)
+        loaded = _load(pairs, method, masks, degradation, full, seed)
+        _fit(
+            method,
+            *loaded,
+            seed,
+            output=output,
+            card=card,
+            history=history,
+            study=study,
+            degradation=degradation,
+        )
         return
     options = settings.train
     device = torch.device(choose_device(options.device))
     planes = method.learns == "planes"
-    data, volumes = (load_planes if planes else _load)(pairs, method)
-    digest = _digest(method, seed, fov_radius, data)
+    if planes and (masks is not None or degradation is not None):
+        raise AcuityError(
+            f"method {method_name} learns from planes of volumes; masks and random degradation are "
+            "for methods that learn from patches"
+        )
+    if planes:
+        data, volumes = load_planes(pairs, method)
+    else:
+        data, volumes = _load(pairs, method, masks, degradation, full, seed)
+    digest = _digest(method, seed, fov_radius, data, degradation)
     held = {"validation_fraction": options.validation_fraction, "fov_radius": fov_radius}
     if planes:
         sampler = PlaneSampler(
             volumes,
             side=method.side,
             factor=method.scale[0],
-            mode=degradation(method.task, method_name),
+            mode=axial_mode(method.task, method_name),
             seed=seed,
             **held,
         )
     else:
-        sampler = Sampler(
+        kind = Sampler
+        if degradation is not None:
+            kind = partial(
+                DegradingSampler,
+                degradation=degradation,
+                before=factors_before(method),
+                kernel=method.interpolation,
+            )
+        sampler = kind(
             volumes,
             # The slices of a stack are the method's; the setting counts along y and x.
             patch=(method.stack or options.patch[0], *options.patch[1:]),
@@ -139,21 +189,22 @@ def train(
     trainer.run()
     network = trainer.best_network()
     scores = trainer.scores(network)
+    mask = sampler.masks[0]
     execution = tune(
         method,
         network,
-        trainer.normalisation,
+        trainer.normalisation_of(volumes[0]),
         volumes[0],
         trainer.data_range,
         str(device),
-        mask=sampler.masks[0],
+        mask=mask if mask.ndim == 2 else mask.min(axis=0),
         planes=sampler.trial() if planes else None,
     )
     weights = save(
         {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
     )
     content = {
-        **_card(method, seed, fov_radius, data, weights, study),
+        **_card(method, seed, fov_radius, data, weights, study, degradation),
         "normalisation": trainer.normalisation,
         "data_range": trainer.data_range,
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
@@ -174,13 +225,14 @@ def train(
         f"{scores['psnr']:.2f} dB"
         + (f", input {scores['psnr_input']:.2f} dB" if scores["psnr_input"] is not None else "")
         if scores["psnr"] is not None
-        else "not measured (no slices held out)",
+        else "not measured (nothing held out)",
     )
 
 
-def _card(method, seed, fov_radius, data, weights, study):
+def _card(method, seed, fov_radius, data, weights, study, degradation=None):
     """What a card says of any model."""
     return {
+        **({} if degradation is None else {"degradation": check_strengths(degradation)}),
         "study": study,
         "method": method.name(),
         "settings": method.settings.for_training(),
@@ -199,39 +251,50 @@ def _card(method, seed, fov_radius, data, weights, study):
     }
 
 
-def _fit(method, pairs, seed, *, output, card, history, study):
+def _fit(method, data, volumes, seed, *, output, card, history, study, degradation=None):
     """Train a method that learns at once; the last slices judge it where it holds some out."""
-    data, volumes = _load(pairs, method)
     fraction, factor = method.settings.train.validation_fraction, method.scale[0]
-    # What is held out must hold what the method restores at least.
-    split = [
-        len(pair.low) - max(round(fraction * len(pair.low)), method.thinnest if fraction else 0)
-        for pair in volumes
-    ]
-    started = time.perf_counter()
-    arrays = method.fit(
-        [
-            Pair(pair.low[:n], pair.target[: n * factor], pair.name)
+    if all(len(pair.target) == 1 for pair in volumes):  # images are held out whole
+        held = set(held_images(len(volumes), fraction).tolist())
+        learned = [pair for n, pair in enumerate(volumes) if n not in held]
+        judged = [(volumes[n].low, volumes[n].target) for n in sorted(held)]
+    else:
+        # What is held out must hold what the method restores at least.
+        split = [
+            len(pair.low) - max(round(fraction * len(pair.low)), method.thinnest if fraction else 0)
+            for pair in volumes
+        ]
+        learned = [
+            replace(
+                pair,
+                low=pair.low[:n],
+                target=pair.target[: n * factor],
+                mask=None if pair.mask is None else pair.mask[: n * factor],
+            )
             for pair, n in zip(volumes, split, strict=True)
-        ],
-        seed,
-    )
+        ]
+        middle = tuple(slice(max(0, n // 2 - 32), n // 2 + 32) for n in volumes[0].low.shape[1:])
+        low, target = volumes[0].low[split[0] :], volumes[0].target[split[0] * factor :]
+        judged = [(low[:, *middle], target[:, *middle])] if len(low) else []
+    started = time.perf_counter()
+    arrays = method.fit(learned, seed)
     seconds = time.perf_counter() - started
     method.use(arrays)
-    low, target = volumes[0].low[split[0] :], volumes[0].target[split[0] * factor :]
-    middle = tuple(slice(max(0, n // 2 - 32), n // 2 + 32) for n in low.shape[1:])
     scores = {"loss": None, "psnr": None, "psnr_input": None, "step": 1}
     rows = ""
     values = volumes[0].target[::4, ::2, ::4]
     data_range = float(np.subtract(*np.percentile(values, [99.9, 0.1])))
-    if len(low):
-        restored = method.restore(np.ascontiguousarray(low[:, middle[0], middle[1]]))
-        mse = float(((restored - target[:, middle[0], middle[1]]) ** 2).mean())
+    if judged:
+        errors = [
+            float(((method.restore(np.ascontiguousarray(low)) - target) ** 2).mean())
+            for low, target in judged
+        ]
+        mse = float(np.mean(errors))
         scores |= {"loss": mse, "psnr": psnr(mse, data_range)}
         rows = _row([1, "validate", mse, scores["psnr"], seconds])
     weights = save_arrays({key: np.ascontiguousarray(array) for key, array in arrays.items()})
     content = {
-        **_card(method, seed, None, data, weights, study),
+        **_card(method, seed, None, data, weights, study, degradation),
         "normalisation": None,
         "data_range": data_range,
         "parameters": sum(array.size for array in arrays.values()),
@@ -253,30 +316,46 @@ def _version(name):
         return "not installed"
 
 
-def _load(pairs, method):
+def _load(pairs, method, masks=None, degradation=None, full=None, seed=0):
     """Read all pairs into memory; the low volumes on the method's input grid."""
     if not pairs:
         raise AcuityError("no pair of volumes to train on; at least one is needed")
+    if masks is not None and len(masks) != len(pairs):
+        raise AcuityError(f"masks: found {len(masks)} for {len(pairs)} pairs; each pair needs one")
+    scale = method.task.scale
+    if degradation is not None and (scale[0] != 1 or scale[1] != scale[2]):
+        raise AcuityError(
+            f"random degradation makes images coarser by (1, f, f); found the scale {scale}"
+        )
     data, volumes = [], []
-    for low_path, target_path in pairs:
-        low, target = open_volume(low_path), open_volume(target_path)
-        wanted = tuple(n * f for n, f in zip(low.grid.shape, method.task.scale, strict=True))
+    for number, (low_path, target_path) in enumerate(pairs):
+        target = open_volume(target_path)
+        digests, pair = {}, Pair(None, None, name=str(low_path))
+        if degradation is None:
+            low = open_volume(low_path)
+            digests["low"] = low.digest
+        else:
+            low_path, pair.name = target_path, str(target_path)
+            pair.full, whole = full_scale(target.dtype, full, str(target_path))
+            low = _degraded(target, scale[1], pair.full, whole, degradation, seed, number)
+        digests["target"] = target.digest
+        wanted = tuple(n * f for n, f in zip(low.grid.shape, scale, strict=True))
         # Fewer voxels than a block may be left over at an end of the target.
         if not all(
-            w <= n < w + f
-            for n, w, f in zip(target.grid.shape, wanted, method.task.scale, strict=True)
+            w <= n < w + f for n, w, f in zip(target.grid.shape, wanted, scale, strict=True)
         ):
             raise AcuityError(
                 f"{target_path}: found the shape {target.grid.shape}; with {low_path} and scale "
-                f"{method.task.scale} it must be {wanted}"
+                f"{scale} it must be {wanted}"
             )
-        digests = {"low": low.digest, "target": target.digest}
-        grid = finer_grid(low.grid, method.task.scale, method.task.phase)
+        grid = finer_grid(low.grid, scale, method.task.phase)
         target = target.within(grid, str(target_path))
-        factors = tuple(w // s for w, s in zip(method.task.scale, method.scale, strict=True))
         phase = input_phase(method.task, method.scale)
         arrays = []
-        for volume, path, f in ((low, low_path, factors), (target, target_path, (1, 1, 1))):
+        for volume, path, f in (
+            (low, low_path, factors_before(method)),
+            (target, target_path, (1, 1, 1)),
+        ):
             source = Source(volume, f, method.interpolation, path, phase)
             array = np.empty(source.shape, np.float32)
             for z in range(0, source.shape[0], 32):  # no second copy of the whole
@@ -288,12 +367,37 @@ def _load(pairs, method):
             if array.min() == array.max():
                 raise AcuityError(f"{path}: the volume is constant; nothing can be learned from it")
             arrays.append(array)
+            if volume is low and method.normalisation == "own":
+                pair.own = source.own_statistics()
+        pair.low, pair.target = arrays
+        if masks is not None:
+            mask = open_volume(masks[number])
+            digests["mask"] = mask.digest
+            pair.mask = mask.within(grid, str(masks[number])).read() != 0
         data.append(digests)
-        volumes.append(Pair(*arrays, name=str(low_path)))
+        volumes.append(pair)
     return data, volumes
 
 
-def _digest(method, seed, fov_radius, data):
+def _degraded(target, factor, full, whole, degradation, seed, number):
+    """A target degraded in memory, each slice by a draw of its own."""
+    made = check_strengths(degradation)
+    grid = target.grid.downsample((1, factor, factor))
+    low = np.empty(grid.shape, np.float32)
+    for z in range(grid.shape[0]):
+        rng = image_rng(seed, number * 2**32 + z)
+        low[z], _ = degrade_image(
+            target.read(slice(z, z + 1))[0],
+            rng,
+            factor=factor,
+            full=full,
+            round_to_whole=whole,
+            **made,
+        )
+    return Volume(low, grid, target.intensity)
+
+
+def _digest(method, seed, fov_radius, data, degradation=None):
     settings = method.settings.for_training()
     # Where and how often a checkpoint is written does not change what is learned.
     settings["train"].pop("checkpoint_seconds")
@@ -308,6 +412,8 @@ def _digest(method, seed, fov_radius, data):
         "data": data,
         "torch": torch.__version__,
     }
+    if degradation is not None:
+        content["degradation"] = check_strengths(degradation)
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -365,6 +471,7 @@ class Trainer:
         self.method, self.sampler, self.device = method, sampler, device
         self.options = method.settings.train
         self.checkpoints, self.history = checkpoints, Path(history)
+        # The target's mask fits the low volume where both have one grid.
         masks = sampler.masks if method.scale == (1, 1, 1) else None
         self.normalisation = {
             "low": statistics([pair.low for pair in sampler.pairs], masks),
@@ -377,8 +484,11 @@ class Trainer:
             least = min(float(array.min()) for array in arrays)
             span = max(float(array.max()) for array in arrays) - least
             self.normalisation = {key: {"mean": least, "std": span} for key in ("low", "target")}
-        for key, values in self.normalisation.items():
-            if values["std"] == 0:
+        elif method.normalisation == "own":
+            # Each volume by its own; these are for reading.
+            self.normalisation = {"own": True, **self.normalisation}
+        for key in ("low", "target"):
+            if self.normalisation[key]["std"] == 0:
                 raise AcuityError(
                     f"{sampler.pairs[0].name}: the {key} volumes are constant inside the field of "
                     "view; nothing can be learned from them"
@@ -397,6 +507,12 @@ class Trainer:
             name: net.to(memory_format=self.format) for name, net in self.networks.items()
         }
         self.optimizers = method.optimizers(self.networks)
+        self.decay = getattr(self.options, "ema", 0.0)
+        # What a checkpoint holds; the average is one more network, which no optimizer touches.
+        self.saved = dict(self.networks)
+        if self.decay:
+            average = copy.deepcopy(self.networks[method.restorer])
+            self.saved["average"] = average.requires_grad_(False)
         self.state = {
             "step": 0,
             "seconds": 0.0,
@@ -408,6 +524,13 @@ class Trainer:
             "rollbacks": 0,
             "precision": None,
         }
+
+    def normalisation_of(self, pair):
+        """Normalisation of one pair of volumes, ``low`` and ``target``."""
+        if not self.normalisation.get("own"):
+            return self.normalisation
+        own = pair.own or statistics([pair.low])
+        return {"low": own, "target": own}
 
     # ------------------------------------------------------------------------------ one step
 
@@ -442,10 +565,29 @@ class Trainer:
             optimizer.zero_grad(set_to_none=True)
             losses["loss"].backward()
             optimizer.step()
-            if phase != self.method.restorer:
+            if phase == self.method.restorer:
+                self._average(step)
+            else:
                 losses = {phase if key == "loss" else key: v for key, v in losses.items()}
             recorded.update({key: value.item() for key, value in losses.items()})
         return recorded
+
+    def _average(self, step):
+        """Move the average towards the network, quickly at the start."""
+        if not self.decay:
+            return
+        share = 1.0 - min(self.decay, (step + 1) / (step + 10))
+        average, network = self.restorer.state_dict(), self.networks[self.method.restorer]
+        for key, value in network.state_dict().items():
+            if value.is_floating_point():
+                average[key].lerp_(value, share)
+            else:
+                average[key].copy_(value)
+
+    @property
+    def restorer(self):
+        """The network that is judged and kept: the average, where there is one."""
+        return self.saved.get("average", self.networks[self.method.restorer])
 
     def _choose_precision(self):
         """Precision of training: bfloat16 where it is faster and gives the same loss."""
@@ -482,13 +624,13 @@ class Trainer:
 
     def run(self):
         """Train to the last step, from the newest checkpoint if there is one."""
-        found = self.checkpoints.resume(self.networks, self.optimizers)
+        found = self.checkpoints.resume(self.saved, self.optimizers)
         if found is not None:
             self.state = found
             logger.info("resumed at step %d of %d", found["step"], self.options.steps)
         else:
             self.state["precision"] = self._choose_precision()
-            self.checkpoints.save(self.networks, self.optimizers, self.state)
+            self.checkpoints.save(self.saved, self.optimizers, self.state)
         self.write_history()
         for network in self.networks.values():
             network.train()
@@ -519,7 +661,7 @@ class Trainer:
             if (step + 1) % self.options.validate_every == 0 or last:
                 self._validate()
             if last or time.perf_counter() - saved >= self.options.checkpoint_seconds:
-                self.checkpoints.save(self.networks, self.optimizers, self.state)
+                self.checkpoints.save(self.saved, self.optimizers, self.state)
                 saved = time.perf_counter()
         progress.close()
 
@@ -550,7 +692,7 @@ class Trainer:
                 f"than {self.options.learning_rate:g} or precision float32"
             )
         kept = self.state
-        found = self.checkpoints.resume(self.networks, self.optimizers)
+        found = self.checkpoints.resume(self.saved, self.optimizers)
         logger.warning("going back to the weights of step %d", found["step"])
         self.state = {**kept, "rollbacks": kept["rollbacks"] + 1, "in_a_row": 0}
 
@@ -559,7 +701,8 @@ class Trainer:
     def _judge(self, network, batches):
         """Loss and mean squared errors (restored, input; target's intensities) of held-out patches."""
         losses, errors, inputs = [], [], []
-        std = self.normalisation["target"]["std"]
+        own = self.normalisation.get("own", False)
+        std = 1.0 if own else self.normalisation["target"]["std"]
         training = network.training
         network.eval()
         networks = {**self.networks, self.method.restorer: network}
@@ -570,13 +713,19 @@ class Trainer:
                 out = network(batch["low"]).float()
                 mask = batch["mask"].expand_as(out)
                 error = ((out - batch["target"]) ** 2 * mask).sum() / mask.sum()
+                if own:  # in the intensities of each image
+                    error = ((out - batch["target"]) * batch["std"]) ** 2
+                    error = (error * mask).sum() / mask.sum()
                 errors.append(error.item() * std * std)
                 losses.append(
                     self.method.losses(self.method.restorer, networks, batch)["loss"].item()
                 )
                 if self.method.scale == (1, 1, 1):
                     raw = [
-                        arrays[k] * self.normalisation[k]["std"] + self.normalisation[k]["mean"]
+                        arrays[k] * arrays["std"]
+                        if own
+                        else arrays[k] * self.normalisation[k]["std"]
+                        + self.normalisation[k]["mean"]
                         for k in ("low", "target")
                     ]
                     weight = np.broadcast_to(arrays["mask"], raw[0].shape)
@@ -591,7 +740,7 @@ class Trainer:
     def _validate(self):
         if not self.sampler.validates:
             return
-        network = self.networks[self.method.restorer]
+        network = self.restorer
         loss, mse, _ = self._judge(network, self._validation_batches())
         self._record("validate", loss, psnr(mse, self.data_range))
         if math.isfinite(loss) and (self.state["best"] is None or loss < self.state["best"][1]):
@@ -605,7 +754,7 @@ class Trainer:
 
     def best_network(self):
         """The network to keep."""
-        network = self.networks[self.method.restorer]
+        network = self.restorer
         if self.options.keep == "best" and self.state["best"] is not None:
             load_checkpoint(self.checkpoints.best, {self.method.restorer: network}, {})
         network.eval()

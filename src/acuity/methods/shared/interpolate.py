@@ -8,9 +8,27 @@ elsewhere: at a `phase` p, and target voxel ``i`` sits at ``(i - p) / f``.
 
 import numpy as np
 
+LOBES = 3  # of the Lanczos kernel
 
-def _weights(kernel, fraction):
-    """Offsets of the samples from the floor of a position, and their weights (n, taps)."""
+
+def weights_of(kernel, fraction):
+    """Weights of the samples about positions.
+
+    Parameters
+    ----------
+    kernel : {"nearest", "linear", "cubic", "cubic_opencv", "lanczos"}
+        Interpolation. ``lanczos``: sinc(t) sinc(t / 3) for distances t below 3, its six taps divided by
+        their sum so that a constant stays itself (Turkowski 1990).
+    fraction : numpy.ndarray
+        Positions less their floor, 0 to 1.
+
+    Returns
+    -------
+    offsets : numpy.ndarray
+        Places of the samples, counted from the floor.
+    weights : numpy.ndarray
+        float32 (n, taps).
+    """
     t = np.asarray(fraction, np.float64)
     if kernel == "nearest":
         # Half-way positions go up: blocks of an even factor whose slice f / 2 was kept need it.
@@ -36,6 +54,12 @@ def _weights(kernel, fraction):
             a * s * t**2,
         ]
         return np.array([-1, 0, 1, 2]), np.stack(taps, axis=-1).astype(np.float32)
+    if kernel == "lanczos":
+        offsets = np.arange(1 - LOBES, LOBES + 1)
+        distance = t[..., None] - offsets
+        taps = np.sinc(distance) * np.sinc(distance / LOBES)
+        taps /= taps.sum(axis=-1, keepdims=True)
+        return offsets, taps.astype(np.float32)
     raise ValueError(f"unknown kernel {kernel!r}")
 
 
@@ -51,7 +75,7 @@ def support(kernel, factor, start, stop, count, phase=None):
 
     Parameters
     ----------
-    kernel : {"nearest", "linear", "cubic", "cubic_opencv"}
+    kernel : {"nearest", "linear", "cubic", "cubic_opencv", "lanczos"}
         Interpolation.
     factor : int
         Whole factor between the grids.
@@ -69,7 +93,7 @@ def support(kernel, factor, start, stop, count, phase=None):
     """
     if factor == 1:
         return start, stop
-    reach = 2 if kernel.startswith("cubic") else 1
+    reach = LOBES if kernel == "lanczos" else 2 if kernel.startswith("cubic") else 1
     ends = _places(factor, start, start + 1, phase)[0], _places(factor, stop - 1, stop, phase)[0]
     first = int(np.floor(ends[0])) - (reach - 1)
     last = int(np.floor(ends[1])) + reach
@@ -93,7 +117,7 @@ def interpolate(low, first, counts, factors, box, kernel, phase=(None, None, Non
         Whole factors between the grids.
     box : sequence of slice
         Region on the target's grid.
-    kernel : {"nearest", "linear", "cubic", "cubic_opencv"}
+    kernel : {"nearest", "linear", "cubic", "cubic_opencv", "lanczos"}
         Interpolation.
     phase : sequence of float or None
         Where low-resolution voxel 0 lies on the target's grid, by axis; None: in the middle of a
@@ -111,7 +135,7 @@ def interpolate(low, first, counts, factors, box, kernel, phase=(None, None, Non
             continue
         place = _places(factor, span.start, span.stop, phase[axis])
         floor = np.floor(place).astype(np.int64)
-        offsets, weights = _weights(kernel, place - floor)
+        offsets, weights = weights_of(kernel, place - floor)
         shape = [1, 1, 1]
         shape[axis] = len(floor)
         total = None

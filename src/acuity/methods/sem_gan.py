@@ -1,0 +1,237 @@
+"""The GAN of de Haan et al. 2019 for pairs of SEM images of one field at two magnifications."""
+
+import csv
+
+from pydantic import model_validator
+
+from acuity.errors import AcuityError
+from acuity.methods.base import (
+    ImageTrainSettings,
+    LearnedMethod,
+    LearnedSettings,
+    PredictSettings,
+    masked_loss,
+    setting,
+)
+
+MEMORY = 0.99  # of the running means that the weights follow
+
+
+class SemGanSettings(LearnedSettings):
+    """Settings of the SEM GAN; the defaults are the paper's where it gives them."""
+
+    features: int = setting(
+        32, "Channels of the generator at full resolution; doubled at each pooling", "1", ge=1
+    )
+    pools: int = setting(4, "Poolings of the generator by two", "1", ge=1, le=6)
+    discriminator: int = setting(
+        32, "Channels of the discriminator's first convolution; doubled by each block", "1", ge=1
+    )
+    discriminator_blocks: int = setting(5, "Blocks of the discriminator", "1", ge=1, le=6)
+    dense: int = setting(512, "Units of the discriminator's first dense layer", "1", ge=1)
+    skip: bool = setting(
+        False,
+        "The interpolated input is added to the output: not the paper's form, a variant for small "
+        "and short training",
+    )
+    shares: tuple[float, float, float] = setting(
+        (0.84, 0.14, 0.02),
+        "Shares of adversarial loss, L1 and total variation in the generator's loss; alpha and beta "
+        "follow from them where they are not given",
+        "1",
+    )
+    alpha: float | None = setting(
+        None,
+        "Weight of the L1 loss beside the adversarial one; none: such that running means of the "
+        "terms have the shares",
+        "1",
+        ge=0,
+    )
+    beta: float | None = setting(
+        None,
+        "Weight of the total variation, a sum over a patch, beside the adversarial loss; none: as "
+        "for alpha",
+        "1",
+        ge=0,
+    )
+    adversarial: bool = setting(
+        True,
+        "Learn with a discriminator; without it a variant whose loss is L1 and total variation in "
+        "the ratio of their shares, or with the weights alpha and beta",
+    )
+    pretrain: int = setting(
+        0, "Updates at the start by L1 alone, without discriminator; the paper has none", "1", ge=0
+    )
+    every: int = setting(4, "Updates of the generator for one of the discriminator", "1", ge=1)
+    train: ImageTrainSettings = setting(
+        ImageTrainSettings(
+            steps=48_000,
+            batch=8,
+            patch=(1, 128, 128),
+            learning_rate=1e-4,
+            loss="l1",
+            keep="last",
+            validate_every=1000,
+            validation_patches=64,
+        ),
+        "How the networks are trained",
+    )
+    predict: PredictSettings = setting(
+        PredictSettings(tile=(1, 1024, 1024)), "How images are restored"
+    )
+
+    @model_validator(mode="after")
+    def _sound(self):
+        if min(self.shares) < 0 or self.shares[0] <= 0 or self.shares[1] <= 0:
+            raise ValueError(
+                "shares must not be negative, and those of the adversarial and the L1 loss must "
+                f"exceed 0; found {self.shares}"
+            )
+        side, least = min(self.train.patch[1:]), 2**self.discriminator_blocks
+        if self.adversarial and side < least:
+            raise ValueError(
+                f"train.patch must be at least {least} wide for {self.discriminator_blocks} blocks "
+                f"of the discriminator; found {self.train.patch}"
+            )
+        return self
+
+
+class SemGan(LearnedMethod):
+    """U-Net generator and VGG-like discriminator with a least-squares adversarial loss.
+
+    After de Haan et al. 2019 (doi:10.1038/s41598-019-48444-2). The input comes to the target's
+    grid by Lanczos interpolation. The generator minimises alpha L1 + beta TV + (1 - D(G(x)))^2
+    (equation 1), the discriminator D(G(x))^2 + (1 - D(z))^2 (equation 4), in every fourth step.
+    Channels, depth, batch and learning rate are not in the paper's text; see docs/methods_sem.md.
+
+    Outside of a mask the target's voxels take the place of the restored ones, so that neither the
+    discriminator nor the total variation sees what is there.
+    """
+
+    Settings = SemGanSettings
+    symmetries = "upright"
+    normalisation = "own"
+    interpolation = "lanczos"
+    stack = 1
+    recorded = ("adversarial", "l1", "tv", "alpha", "beta", "discriminator", "real", "fake")
+
+    def __init__(self, settings=None, task=None):
+        super().__init__(settings, task)
+        self.step = 0
+
+    def build(self):
+        """Build generator and discriminator."""
+        from acuity.methods.shared.sem_gan import Discriminator, Generator
+
+        s = self.settings
+        networks = {self.restorer: Generator(features=s.features, pools=s.pools, skip=s.skip)}
+        if s.adversarial:
+            networks["discriminator"] = Discriminator(
+                features=s.discriminator, blocks=s.discriminator_blocks, dense=s.dense
+            )
+        return networks
+
+    def phases(self, step):
+        """The discriminator, where it is its turn, and the generator."""
+        self.step = step
+        s = self.settings
+        learns = s.adversarial and step >= s.pretrain and (step - s.pretrain) % s.every == 0
+        return ("discriminator", self.restorer) if learns else (self.restorer,)
+
+    def losses(self, phase, networks, batch):
+        """Least squares (discriminator), or the three terms of the generator and their shares."""
+        import torch
+
+        from acuity.methods.shared.sem_gan import variation
+
+        generator = networks[self.restorer]
+        inside = batch["mask"] > 0
+        if phase == "discriminator":
+            with torch.no_grad():
+                restored = torch.where(inside, generator(batch["low"]).float(), batch["target"])
+            fake = networks[phase](restored).float()
+            real = networks[phase](batch["target"]).float()
+            loss = (fake**2).mean() + ((1 - real) ** 2).mean()
+            return {"loss": loss, "real": real.mean(), "fake": fake.mean()}
+        restored = generator(batch["low"]).float()
+        l1 = masked_loss(restored, batch["target"], batch["mask"], self.settings.train.loss)
+        # A validation judges the content alone: the discriminator's opinion moves.
+        if not generator.training or self.step < self.settings.pretrain:
+            return {"loss": l1}
+        restored = torch.where(inside, restored, batch["target"])
+        tv = variation(restored)
+        if self.settings.adversarial:
+            adversarial = ((1 - networks["discriminator"](restored).float()) ** 2).mean()
+        else:
+            adversarial = torch.zeros_like(l1)
+        alpha, beta = self._weights(networks, (adversarial, l1, tv))
+        loss = adversarial + alpha * l1 + beta * tv
+        total = loss.detach().clamp(min=1e-30)
+        return {
+            "loss": loss,
+            "adversarial": adversarial.detach() / total,
+            "l1": alpha * l1.detach() / total,
+            "tv": beta * tv.detach() / total,
+            "alpha": torch.as_tensor(alpha, dtype=torch.float32),
+            "beta": torch.as_tensor(beta, dtype=torch.float32),
+        }
+
+    def _weights(self, networks, terms):
+        """Weights of L1 and variation: as they are given, or such that the shares come out."""
+        s = self.settings
+        alpha, beta = s.alpha, s.beta
+        if alpha is not None and beta is not None:
+            return alpha, beta
+        if s.adversarial:
+            adversarial, l1, tv = networks["discriminator"].follow(terms, MEMORY).tolist()
+            first = adversarial / s.shares[0]
+        else:
+            l1, tv = (float(term.detach()) for term in terms[1:])
+            first = l1 / s.shares[1]
+        alpha = s.shares[1] * first / max(l1, 1e-12) if alpha is None else alpha
+        beta = s.shares[2] * first / max(tv, 1e-12) if beta is None else beta
+        return alpha, beta
+
+
+def calibration(history, shares=(0.84, 0.14, 0.02), *, last=0.5):
+    """Read from a history what the shares came to, and the fixed weights that would give others.
+
+    A study that wants alpha and beta fixed, as the paper has them, trains once without them and
+    takes those that this gives.
+
+    Parameters
+    ----------
+    history : path
+        Table of a training.
+    shares : tuple of float
+        Shares wanted of adversarial loss, L1 and total variation.
+    last : float
+        Share of the training, at its end, that counts.
+
+    Returns
+    -------
+    dict
+        ``shares``: those of the mean terms in the mean loss; ``alpha`` and ``beta``.
+    """
+    with open(history, encoding="utf-8") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    rows = [row for row in rows if row["split"] == "train" and row["adversarial"]]
+    rows = rows[int(len(rows) * (1 - last)) :]
+    names = ("adversarial", "l1", "tv")
+    if not rows:
+        raise AcuityError(f"{history}: found no step with an adversarial loss; it needs one")
+    weighted = {name: sum(float(row["loss"]) * float(row[name]) for row in rows) for name in names}
+    terms = {
+        name: sum(float(row["loss"]) * float(row[name]) / float(row[weight]) for row in rows)
+        for name, weight in (("l1", "alpha"), ("tv", "beta"))
+        if all(float(row[weight]) > 0 for row in rows)
+    }
+    first = weighted["adversarial"] / shares[0]
+    return {
+        "shares": tuple(weighted[name] / sum(weighted.values()) for name in names),
+        "alpha": shares[1] * first / terms["l1"] if "l1" in terms else None,
+        "beta": shares[2] * first / terms["tv"] if "tv" in terms else None,
+    }
+
+
+METHOD = SemGan
