@@ -53,6 +53,9 @@ LEVELS = [f"{level:g}" for level in STUDY.levels]
 METHODS = list(STUDY.methods)
 SIMULATED = STUDY.foam is not None
 AXIAL = STUDY.axial
+PAIRED = STUDY.pair is not None
+FLAT = STUDY.flat
+PIXELWISE = not FLAT or STUDY.measure.pixelwise
 SHARED_GRID = not AXIAL and STUDY.scale(1) == (1, 1, 1)
 ALIGNED = STUDY.align is not None
 CHECKED = ALIGNED and STUDY.align.disturb is not None
@@ -66,6 +69,7 @@ wildcard_constraints:
     level=r"[0-9]+(\.[0-9]+)?",
     method=r"[a-z][a-z0-9_]*(@[a-z0-9_]+)?",
     image=r"truth|level[0-9.]+/[a-z0-9_@]+",
+    scan="(low/)?(" + "|".join(re.escape(name) for name in SAMPLE) + ")",
     stack="recorded|disturbed|undisturbed",
 
 
@@ -113,23 +117,41 @@ def learned(method):
 
 
 def imported(sample):
-    """An imported volume; where the study aligns stacks, the aligned one."""
+    """An imported volume; where the study aligns stacks, the aligned one; a specimen's image."""
+    if SAMPLE[sample].seed is not None:
+        return volume(f"simulate/{sample}/high")
     return volume(f"align/{sample}/aligned" if ALIGNED else f"ingest/{sample}")
 
 
+def imported_low(sample):
+    """The low-resolution image of a pair, as recorded."""
+    if SAMPLE[sample].seed is not None:
+        return volume(f"simulate/{sample}/low")
+    return volume(f"ingest/low/{sample}")
+
+
+def valid(sample):
+    """Where the two images of a pair agree: 1 in accepted patches, on the target's grid."""
+    return volume(f"pair/{sample}/valid")
+
+
 def truth(sample):
+    if PAIRED:
+        return volume(f"pair/{sample}/high")
     return volume(f"reconstruct/{sample}/truth") if SIMULATED else imported(sample)
 
 
 def target(sample):
     if SIMULATED:
         return volume(f"reconstruct/{sample}/level{STUDY.foam.target_level:g}")
-    return imported(sample)
+    return truth(sample)
 
 
 def low(sample, level):
     if sample in RESTORE:
         return imported(sample)
+    if PAIRED:
+        return volume(f"pair/{sample}/low")
     return volume(f"{'reconstruct' if SIMULATED else 'degrade'}/{sample}/level{level}")
 
 
@@ -162,15 +184,16 @@ def images(sample):
     """All images of a sample that are segmented and measured, the truth aside."""
     role = SAMPLE[sample].role
     shown = list(STUDY.judge_training) if role == "train" else METHODS
-    levels = [RESTORE[sample]] if role == "restore" else LEVELS
+    own = RESTORE.get(sample) or SAMPLE[sample].level
+    levels = LEVELS if own is None else [f"{own}"]
     return [
         f"level{level}/{method}" for level in levels for method in ["input", *shown]
     ]
 
 
 def split_image(image):
-    """Level and method of an image; truth and stack have no level."""
-    if image in ("truth", "stack"):
+    """Level and method of an image; the truth, a stack and a pair have no level."""
+    if image in ("truth", "stack", "pair"):
         return None, "align" if image == "stack" else image
     level, method = image.split("/")
     return level.removeprefix("level"), method
@@ -233,12 +256,32 @@ def foam_cfg(*keys):
     return {key: values[key] for key in keys}
 
 
+def specimen_cfg(sample):
+    """The study's specimen section; the pixel as a number and its unit."""
+    values = STUDY.specimen.model_dump(mode="json")
+    values["shape"] = values.pop("size")
+    if values["pixel_size"] is not None:
+        size, values["unit"] = parse_voxel_size(values["pixel_size"])
+        values["pixel_size"] = size[0]
+    factor = SAMPLE[sample].level or int(STUDY.levels[0])
+    return {**values, "factor": factor, "seed": SAMPLE[sample].seed}
+
+
 # ingest -------------------------------------------------------------------------------------
 
 
-def raw_files(sample):
-    """The files of a sample, so that a changed slice reruns this sample alone."""
-    return [str(file) for file in files_of(SAMPLE[sample].path)]
+def scan_cfg(scan):
+    """What to read: a sample's file, or the low-resolution one of its pair (low/SAMPLE)."""
+    sample = SAMPLE[scan.removeprefix("low/")]
+    if scan.startswith("low/"):
+        return {"path": sample.low_path, "voxel_size": sample.low_voxel_size}
+    keys = ("path", "voxel_size", "region", "pitch")
+    return {key: getattr(sample, key) for key in keys}
+
+
+def raw_files(scan):
+    """The files of a scan, so that a changed slice reruns its sample alone."""
+    return [str(file) for file in files_of(scan_cfg(scan)["path"])]
 
 
 # predict ------------------------------------------------------------------------------------
@@ -253,18 +296,28 @@ def predict_inputs(w):
 
 
 def predict_method(w):
-    # Where grids differ, the unrestored input is shown by repeating its voxels.
-    return "nearest" if w.method == "input" else w.method
+    # Where grids differ, the unrestored input is shown by repeating its voxels; that of a pair as
+    # de Haan et al. show it.
+    return {"input": "lanczos" if PAIRED else "nearest"}.get(w.method, w.method)
 
 
 # train --------------------------------------------------------------------------------------
 
 
+def degradation():
+    """What makes images worse while a network learns; nothing where low and high are given."""
+    if STUDY.degrade.mode != "random":
+        return {}
+    return {"degradation": STUDY.degrade.random.model_dump(mode="json")}
+
+
 PLANES = [m for m in METHODS if getattr(method_class(m), "learns", "") == "planes"]
 
 
-def learns_from(method):
+def learns_from(method, level):
     """The samples that a method learns from; one that needs planes alone, from coarse ones too."""
+    if PAIRED:
+        return [sample for sample in TRAIN if f"{SAMPLE[sample].level}" == level]
     return TRAIN or (list(RESTORE) if method in PLANES else [])
 
 
@@ -287,17 +340,32 @@ def true_labels(sample):
     )
 
 
+def data_range():
+    """The data range of PSNR and SSIM; that of 8 bits for images, whose registered truth is float."""
+    return STUDY.measure.data_range or (255.0 if FLAT else None)
+
+
+def compared(sample, image):
+    """An image and its truth and, of a pair, where the two agree."""
+    files = {"image": image_volume(sample, image), "truth": truth(sample)}
+    return files | ({"valid": valid(sample)} if PAIRED else {})
+
+
 def measured(sample, image):
     """The tables of one image that are gathered for the study."""
     if image == "stack":
         stacks = ["disturbed", "check"] if CHECKED else ["recorded"]
         return {"tables": [results(f"measure/{sample}/align/{s}.tsv") for s in stacks]}
+    if image == "pair":
+        return {"tables": [results(f"measure/{sample}/pair.tsv")]}
     file = lambda name: results(f"measure/{sample}/{image}/{name}.tsv")
     found = {"tables": []}
     if STUDY.segment:
         found["tables"] = [file("segment"), file("census")]
         found["pores"] = [file("pores")]
         found["status"] = [file("status")]
+    if FLAT:
+        return measured_flat(image, file, found)
     if image != "truth":
         found["tables"] += [file("quality")]
         if AXIAL:
@@ -312,6 +380,19 @@ def measured(sample, image):
     if STUDY.segment and STUDY.measure.pore_space:
         found["tables"] += [file("pore_space")]
         found["spaces"] = [file("pore_space_curve")]
+    return found
+
+
+def measured_flat(image, file, found):
+    """The tables of one image of a study of images, behind those of its objects."""
+    settings = STUDY.measure
+    if image != "truth":
+        found["tables"] += [file("quality")] * PIXELWISE
+        found["tables"] += [file("spectrum")] * settings.spectrum
+    found["tables"] += [file("edges")] * settings.edges
+    if settings.gaps is not None:
+        found["tables"] += [file("gap_summary")]
+        found["gaps"] = [file("gaps")]
     return found
 
 
@@ -339,7 +420,9 @@ def page_files(sample):
             for image in counted
         ],
         "maps": [
-            volume(f"measure/{sample}/{image}/ms_ssim") for image in shown if truths
+            volume(f"measure/{sample}/{image}/ms_ssim")
+            for image in shown
+            if truths and PIXELWISE
         ],
         "statuses": [
             results(f"measure/{sample}/{image}/status.tsv") for image in counted
@@ -359,6 +442,25 @@ def scattering_curves(sample):
         for image in ["truth", *IMAGES[sample]]
         if STUDY.measure.scattering
     ]
+
+
+def sem_files(sample):
+    """Images of a sample, their tables in the order of `page_keys`, and those of its pair."""
+    shown = IMAGES[sample] if sample not in RESTORE else []
+    table = lambda image, name: results(f"measure/{sample}/{image}/{name}.tsv")
+    files = {"volumes": page_files(sample)["volumes"]}
+    if shown and STUDY.measure.gaps is not None:
+        files["gaps"] = [table(image, "gaps") for image in ["truth", *shown]]
+    if shown and STUDY.measure.spectrum:
+        files["spectra"] = [table(image, "spectrum_curve") for image in shown]
+    if PAIRED and sample not in RESTORE:
+        files |= {
+            "transform": results(f"pair/{sample}/transform.json"),
+            "patches": results(f"pair/{sample}/patches.tsv"),
+            "low": volume(f"pair/{sample}/low"),
+            "high": volume(f"pair/{sample}/high"),
+        }
+    return files
 
 
 def stack_files(sample):

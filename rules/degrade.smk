@@ -5,7 +5,7 @@ Makes  degrade/{sample}/level{level}.ome.zarr
 """
 
 
-ruleorder: axial > degrade
+ruleorder: axial > degrade_images > degrade
 
 
 rule axial:
@@ -29,6 +29,33 @@ rule axial:
         "{wildcards.sample}: one slice of every {wildcards.level}"
     script:
         "../scripts/axial.py"
+
+
+rule degrade_images:
+    """Make images worse at random."""
+    input:
+        lambda w: imported(w.sample),
+    output:
+        volume("degrade/{sample}/level{level}"),
+    log:
+        logs("degrade/{sample}/level{level}"),
+    benchmark:
+        records("degrade/{sample}/level{level}")
+    wildcard_constraints:
+        level=r"[0-9]+" if FLAT else "none",
+    conda:
+        ENVIRONMENT
+    params:
+        cfg=lambda w: {
+            "factor": int(w.level),
+            "seed": seed_of(w.sample, "degrade", w.level),
+            **STUDY.degrade.random.model_dump(mode="json"),
+        },
+        code=code("degrade_images"),
+    message:
+        "{wildcards.sample}: degrade at random to level {wildcards.level}"
+    script:
+        "../scripts/degrade_images.py"
 
 
 rule degrade:

@@ -1,31 +1,26 @@
 """Import of a user's file.
 
 Needs  a row of the sample sheet: path, voxel size (where the file has none), region
-Makes  ingest/{sample}.ome.zarr
+Makes  ingest/{sample}.ome.zarr; of pairs also ingest/low/{sample}.ome.zarr
 """
 
 
 rule ingest:
     """Read a user's file into a volume that carries its voxel size."""
     input:
-        lambda w: raw_files(w.sample),
+        lambda w: raw_files(w.scan),
     output:
-        volume("ingest/{sample}"),
+        volume("ingest/{scan}"),
     log:
-        logs("ingest/{sample}"),
+        logs("ingest/{scan}"),
     benchmark:
-        records("ingest/{sample}")
+        records("ingest/{scan}")
     conda:
         ENVIRONMENT
     params:
-        cfg=lambda w: {
-            "path": SAMPLE[w.sample].path,
-            "voxel_size": SAMPLE[w.sample].voxel_size,
-            "region": SAMPLE[w.sample].region,
-            "pitch": SAMPLE[w.sample].pitch,
-        },
+        cfg=lambda w: scan_cfg(w.scan),
         code=code("ingest"),
     message:
-        "{wildcards.sample}: import"
+        "{wildcards.scan}: import"
     script:
         "../scripts/ingest.py"

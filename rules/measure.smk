@@ -11,6 +11,8 @@ MEASURED = [
     if sample not in RESTORE
     for image in ["truth", *IMAGES[sample]]
 ]
+if PAIRED:
+    MEASURED += [(sample, "pair") for sample in SAMPLE if sample not in RESTORE]
 if ALIGNED:
     MEASURED += [(s, "stack") for s in SAMPLE if not SAMPLE[s].transforms_of]
 
@@ -31,7 +33,7 @@ rule quality:
         ENVIRONMENT
     threads: 2
     params:
-        cfg={"mask_radius": mask_radius(), "data_range": STUDY.measure.data_range},
+        cfg={"mask_radius": mask_radius(), "data_range": data_range()},
         code=code("quality"),
     message:
         "{wildcards.sample}: quality of {wildcards.image}"
@@ -137,6 +139,73 @@ rule fsc:
         "../scripts/fsc.py"
 
 
+rule spectrum:
+    """Compare the spatial frequencies of an image with the truth's."""
+    input:
+        image=lambda w: image_volume(w.sample, w.image),
+        truth=lambda w: truth(w.sample),
+    output:
+        table=results("measure/{sample}/{image}/spectrum.tsv"),
+        curve=results("measure/{sample}/{image}/spectrum_curve.tsv"),
+    log:
+        logs("measure/{sample}/{image}/spectrum"),
+    benchmark:
+        records("measure/{sample}/{image}/spectrum")
+    conda:
+        ENVIRONMENT
+    params:
+        cfg=lambda w: {"factor": float(split_image(w.image)[0])},
+        code=code("spectrum"),
+    message:
+        "{wildcards.sample}: spectrum of {wildcards.image}"
+    script:
+        "../scripts/spectrum.py"
+
+
+rule edges:
+    """Measure how wide the edges of the truth are in an image."""
+    input:
+        unpack(lambda w: compared(w.sample, w.image)),
+    output:
+        results("measure/{sample}/{image}/edges.tsv"),
+    log:
+        logs("measure/{sample}/{image}/edges"),
+    benchmark:
+        records("measure/{sample}/{image}/edges")
+    conda:
+        ENVIRONMENT
+    params:
+        cfg={},
+        code=code("edges"),
+    message:
+        "{wildcards.sample}: edges of {wildcards.image}"
+    script:
+        "../scripts/edges.py"
+
+
+rule gaps:
+    """Look for the gaps between particles that the truth shows."""
+    input:
+        unpack(lambda w: compared(w.sample, w.image)),
+    output:
+        table=results("measure/{sample}/{image}/gaps.tsv"),
+        summary=results("measure/{sample}/{image}/gap_summary.tsv"),
+    log:
+        logs("measure/{sample}/{image}/gaps"),
+    benchmark:
+        records("measure/{sample}/{image}/gaps")
+    conda:
+        ENVIRONMENT
+    params:
+        cfg=lambda w: STUDY.measure.gaps.model_dump(mode="json")
+        | {"seed": seed_of(w.sample, "gaps")},
+        code=code("gaps"),
+    message:
+        "{wildcards.sample}: gaps in {wildcards.image}"
+    script:
+        "../scripts/gaps.py"
+
+
 rule census:
     """Tabulate the pores of an image and match them with the true ones."""
     input:
@@ -201,11 +270,13 @@ rule metrics:
         status=study_files("status"),
         curves=study_files("curves"),
         spaces=study_files("spaces"),
+        gaps=study_files("gaps"),
     output:
         metrics=results("metrics.tsv"),
         pores=results("pores.tsv"),
         curves=results("curves.tsv"),
         spaces=results("pore_space.tsv"),
+        gaps=results("gaps.tsv"),
     log:
         logs("metrics"),
     conda:

@@ -29,6 +29,7 @@ rule predict:
             "method_name": predict_method(w).split("@")[0],
             "settings": settings(predict_method(w)).for_prediction(),
             **task(w.level),
+            **({"keep_type": True} if FLAT else {}),
         },
         code=lambda w: code("predict", predict_method(w)),
     message:

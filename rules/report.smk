@@ -1,9 +1,9 @@
 """Report: pages for people who never open a terminal, and the same figures for Snakemake's own.
 
 Needs  the tables of the study; for a sample's page its volumes, labels and maps; for a stack's the
-       tables of its alignment
+       tables of its alignment; for that of an image its pair and tables of gaps and spectra
 Makes  figures/*.png, figures/{sample}/*.png, report/index.html, report/{sample}.html,
-       report/stack/{sample}.html, report/axial/{sample}.html
+       report/stack/{sample}.html, report/axial/{sample}.html, report/sem/{sample}.html
 """
 
 STUDY_FIGURES = {
@@ -29,28 +29,37 @@ AXIAL_FIGURES = (
     "axial_differences",
     "axial_patches",
 )
+SEM_FIGURES = (
+    "sem_overlay",
+    "sem_displacement",
+    "sem_patches",
+    "sem_crops",
+    "sem_profiles",
+    "sem_gaps",
+    "sem_spectra",
+)
 DRAWN = {
     name: category
     for name, category in STUDY_FIGURES.items()
     if METHODS
     and (STUDY.segment or category != "Pores")
-    and not (AXIAL and name == "resolution")
+    and not ((AXIAL or FLAT) and name == "resolution")
+    and (PIXELWISE or category != "Image quality")
 }
-PICTURED = tuple(SAMPLE_FIGURES[: 3 if STUDY.segment else 2])
+PICTURED = tuple(SAMPLE_FIGURES[: 3 if STUDY.segment else 1 + PIXELWISE])
 STACKS = [sample for sample in SAMPLE if ALIGNED]
-AXIALS = [sample for sample in SHOWN if AXIAL and sample not in RESTORE]
+AXIALS = [sample for sample in SHOWN if AXIAL]
+SEMS = [sample for sample in SHOWN if FLAT]
 TRAINED = [(method, level) for method in METHODS if learned(method) for level in LEVELS]
+LEVEL_WORDS = {
+    "axial": ("n = {:g}", "Slice interval n (input : target)"),
+    "flat": ("{:g}:1", "Pixel size (input : target)"),
+    "simulated": ("{:g}:1", "Resolution ratio (blur of input : target)"),
+    "blurred": ("blur {:g}", "Blur of the input (standard deviation, voxels)"),
+}[("axial" if AXIAL else "flat" if FLAT else "simulated" if SIMULATED else "blurred")]
 WORDS = {
-    "level_format": "n = {:g}" if AXIAL else "{:g}:1" if SIMULATED else "blur {:g}",
-    "level_title": (
-        "Slice interval n (input : target)"
-        if AXIAL
-        else (
-            "Resolution ratio (blur of input : target)"
-            if SIMULATED
-            else "Blur of the input (standard deviation, voxels)"
-        )
-    ),
+    "level_format": LEVEL_WORDS[0],
+    "level_title": LEVEL_WORDS[1],
     "noun": "pore" if DARK else "grain",
 }
 REPORTED = {
@@ -71,15 +80,24 @@ STUDY_TABLES = {
     ],
 }
 
-SAMPLES_OF = {PICTURED: SHOWN, STACK_FIGURES: STACKS, AXIAL_FIGURES: AXIALS}
+SAMPLES_OF = {
+    PICTURED: SHOWN,
+    STACK_FIGURES: STACKS,
+    AXIAL_FIGURES: AXIALS,
+    SEM_FIGURES: SEMS,
+}
 FIGURES = [results(f"figures/{name}.png") for name in DRAWN] + [
     results(f"figures/{sample}/{name}.png")
     for names, samples in SAMPLES_OF.items()
     for sample in samples
     for name in names
 ]
-FURTHER = {"stack": STACKS, "axial": AXIALS}
-TITLES = {"stack": "Alignment", "axial": "Along the milling direction"}
+FURTHER = {"stack": STACKS, "axial": AXIALS, "sem": SEMS}
+TITLES = {
+    "stack": "Alignment",
+    "axial": "Along the milling direction",
+    "sem": "Images, gaps and spectra",
+}
 PAGES = [results(f"report/{sample}.html") for sample in SHOWN] + [
     results(f"report/{kind}/{sample}.html")
     for kind, samples in FURTHER.items()
@@ -313,6 +331,72 @@ rule report_axial:
         "../scripts/report_axial.py"
 
 
+rule sem_figures:
+    """Draw what became of an image: its pair, gaps, spectra."""
+    input:
+        unpack(lambda w: sem_files(w.sample)),
+        metrics=results("metrics.tsv"),
+    output:
+        *(
+            report(
+                results(f"figures/{{sample}}/{name}.png"),
+                caption=f"../config/captions/{name}.rst",
+                category="Images",
+                subcategory="{sample}",
+                labels={"figure": name.replace("_", " ")},
+            )
+            for name in SEM_FIGURES
+        ),
+    log:
+        logs("figures/{sample}-sem"),
+    conda:
+        ENVIRONMENT
+    params:
+        cfg=lambda w: {
+            "sample": w.sample,
+            "images": page_keys(w.sample),
+            "limits": pair_limits(),
+            "folder": results(f"figures/{w.sample}"),
+        },
+        code=code("sem_figures"),
+    message:
+        "{wildcards.sample}: draw its gaps and spectra"
+    script:
+        "../scripts/sem_figures.py"
+
+
+rule report_sem:
+    """Write the page of an image: its pair, gaps, spectra."""
+    input:
+        unpack(lambda w: sem_files(w.sample)),
+        metrics=results("metrics.tsv"),
+    output:
+        report(
+            results("report/sem/{sample}.html"),
+            caption="../config/captions/sem.rst",
+            category="Pages",
+            labels={"page": "{sample}: gaps and spectra"},
+        ),
+    log:
+        logs("report/sem/{sample}"),
+    conda:
+        ENVIRONMENT
+    params:
+        cfg=lambda w: {
+            "sample": w.sample,
+            "images": page_keys(w.sample),
+            "limits": pair_limits(),
+            "study": STUDY.study,
+            "title": STUDY.title,
+            "index": "../index.html",
+        },
+        code=code("report_sem"),
+    message:
+        "{wildcards.sample}: write the page of its gaps and spectra"
+    script:
+        "../scripts/report_sem.py"
+
+
 rule report:
     """Write the report's first page."""
     input:
@@ -346,7 +430,7 @@ rule report:
                     for kind, samples in FURTHER.items()
                     if sample in samples
                 ]
-                for sample in {**dict.fromkeys(STACKS), **dict.fromkeys(AXIALS)}
+                for sample in dict.fromkeys(sum(FURTHER.values(), []))
             },
             **REPORTED,
             **WORDS,

@@ -1,7 +1,8 @@
-"""Simulated foam phantoms and their cone-beam scans.
+"""Simulated foam phantoms and their cone-beam scans; specimens in an electron microscope.
 
-Needs  the study's foam section, a seed for each sample
-Makes  simulate/{sample}/spheres.tsv, exact.ome.zarr, exact_labels.ome.zarr, level{level}.h5
+Needs  the study's foam or specimen section, a seed for each sample
+Makes  simulate/{sample}/spheres.tsv, exact.ome.zarr, exact_labels.ome.zarr, level{level}.h5;
+       simulate/{sample}/high.ome.zarr, low.ome.zarr, particles.tsv, warp.tsv
 """
 
 
@@ -83,3 +84,25 @@ rule projections:
         "Foam {wildcards.sample}: scan at level {wildcards.level}"
     script:
         "../scripts/projections.py"
+
+
+rule specimen:
+    """Simulate a specimen and its two scans."""
+    output:
+        high=volume("simulate/{sample}/high"),
+        low=volume("simulate/{sample}/low"),
+        particles=results("simulate/{sample}/particles.tsv"),
+        warp=results("simulate/{sample}/warp.tsv"),
+    log:
+        logs("simulate/{sample}/specimen"),
+    benchmark:
+        records("simulate/{sample}/specimen")
+    conda:
+        ENVIRONMENT
+    params:
+        cfg=lambda w: specimen_cfg(w.sample),
+        code=code("specimen"),
+    message:
+        "Specimen {wildcards.sample}: scan it twice"
+    script:
+        "../scripts/specimen.py"

@@ -8,8 +8,9 @@ Makes  train/{method}/level{level}/model.safetensors, model.json, history.tsv
 rule train:
     """Train one method at one level on all train samples."""
     input:
-        low=lambda w: [low(sample, w.level) for sample in learns_from(w.method)],
-        target=lambda w: [target(sample) for sample in learns_from(w.method)],
+        low=lambda w: [low(s, w.level) for s in learns_from(w.method, w.level)],
+        target=lambda w: [target(s) for s in learns_from(w.method, w.level)],
+        masks=lambda w: [valid(s) for s in learns_from(w.method, w.level) if PAIRED],
     output:
         model=results("train/{method}/level{level}/model.safetensors"),
         card=results("train/{method}/level{level}/model.json"),
@@ -29,6 +30,7 @@ rule train:
             "method_name": w.method.split("@")[0],
             "settings": settings(w.method).for_training(),
             **task(w.level),
+            **degradation(),
             "seed": seed_of("train", w.method, w.level),
             "fov_radius": STUDY.foam.size / 2 if SIMULATED else None,
             "checkpoints": results(f"train/{w.method}/level{w.level}/checkpoints"),

@@ -10,5 +10,6 @@ with job(snakemake):
         card=snakemake.output.card,
         history=snakemake.output.history,
         threads=snakemake.threads,
+        masks=list(snakemake.input.masks) or None,
         **snakemake.params.cfg,
     )

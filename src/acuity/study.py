@@ -88,16 +88,107 @@ class Foam(Section):
         return self
 
 
+class Specimen(Section):
+    """Specimens scanned twice by a simulated electron microscope: pairs of images, known warp."""
+
+    kind: Literal["gold", "hydrogel"] = setting(
+        "gold", "Gold nanoparticles on carbon, or a porous network that the beam damages"
+    )
+    size: tuple[int, int] | None = setting(
+        None,
+        "Size (y, x) of the high-resolution image; none: 780 x 924 (gold), 418 x 492 (hydrogel)",
+        "pixel",
+    )
+    pixel_size: str | None = setting(
+        None,
+        "Pixel of the high-resolution image; none: 7.1 nm (gold), 28.4 nm (hydrogel)",
+        "in the value",
+    )
+    margin: float = setting(
+        0.1,
+        "How far the low-resolution field reaches beyond the high one, as a share of it; 0.5 is the "
+        "same number of pixels at half the magnification",
+        "1",
+        ge=0.02,
+        le=1,
+    )
+    spot: float | None = setting(
+        None, "Full width at half maximum of the beam's spot; none: by kind", "nm", gt=0
+    )
+    dwell: float | None = setting(
+        None, "Time for a pixel; none: 30 us (gold), 10 us (hydrogel)", "us", gt=0
+    )
+    rotation: float = setting(
+        0.6, "Greatest rotation of the low scan against the high one", "degree", ge=0, le=5
+    )
+    elastic: float = setting(
+        3.0, "Greatest relative distortion of the two scans", "high-resolution pixel", ge=0, le=10
+    )
+
+    @field_validator("pixel_size")
+    @classmethod
+    def _length(cls, value):
+        return value if value is None else check_length(value)
+
+    @field_validator("size")
+    @classmethod
+    def _large_enough(cls, value):
+        if value is not None and not 64 <= min(value) <= max(value) <= 8192:
+            raise ValueError(f"found {list(value)}; allowed are two sides from 64 to 8192 pixels")
+        return value
+
+
+class Chances(Section):
+    """How often each step of the random degradation is taken."""
+
+    blur: float = setting(0.8, "Gaussian blur", "1", ge=0, le=1)
+    rescale: float = setting(0.5, "Scaling down, or up, and back", "1", ge=0, le=1)
+    gaussian: float = setting(0.8, "Gaussian noise", "1", ge=0, le=1)
+    poisson: float = setting(0.5, "Poisson noise", "1", ge=0, le=1)
+
+
+class Random(Section):
+    """Strengths that images are degraded with, drawn for each image, or patch, anew (SEMNet)."""
+
+    noise_sd: tuple[float, float] = setting(
+        (2.0, 25.0), "Standard deviation of the Gaussian noise, from and to", "of 255"
+    )
+    photons: tuple[float, float] = setting(
+        (1e2, 1e4), "Mean count of the Poisson noise at the greatest intensity, from and to", "1"
+    )
+    blur: tuple[float, float] = setting(
+        (0.2, 2.0), "Standard deviation of the Gaussian blur, from and to", "pixel"
+    )
+    rescale: tuple[float, float] = setting(
+        (0.5, 2.0), "Factor of the size to which an image is brought, and back, from and to", "1"
+    )
+    probability: Chances = setting(Chances(), "How often each step is taken")
+    reduction: Literal["average", "bicubic", "random"] = setting(
+        "average", "How blocks of pixels become one"
+    )
+    reduce_last: bool = setting(True, "Whether that comes last, or anywhere in the order")
+
+    @field_validator("noise_sd", "photons", "blur", "rescale")
+    @classmethod
+    def _rising(cls, value):
+        if not 0 <= value[0] <= value[1]:
+            raise ValueError(f"found {list(value)}; allowed are two numbers, the smaller first")
+        return value
+
+
 class Degrade(Section):
     """How an imported volume is made worse: in all directions, or along z alone.
 
     ``blur``: blur, down-sampling, noise, in this order; a study's level is the standard deviation of
     the 3D Gaussian, in voxels of the imported volume. ``decimate`` keeps one slice of every n,
-    ``average`` averages n; the level is n.
+    ``average`` averages n; the level is n. ``random``, for images: blur, noise, down- and up-scaling
+    in random order and strength, then pixels n times as large; the level is n.
     """
 
-    mode: Literal["blur", "decimate", "average"] = setting(
-        "blur", "Blur the volume, keep one slice of every n, or average every n slices"
+    mode: Literal["blur", "decimate", "average", "random"] = setting(
+        "blur",
+        "Blur the volume, keep one slice of every n, average every n slices, or make images worse "
+        "at random",
     )
     downsample: tuple[
         Annotated[int, Field(ge=1, le=16)],
@@ -118,17 +209,20 @@ class Degrade(Section):
         le=1,
     )
 
+    random: Random = setting(Random(), "Mode random: how strong each step may be, and how often")
+
     @field_validator("downsample", mode="before")
     @classmethod
     def _one_for_all(cls, value):
         return (value,) * 3 if isinstance(value, int) else value
 
     @model_validator(mode="after")
-    def _along_z_alone(self):
+    def _one_mode(self):
+        if self.mode != "random" and self.random != Random():
+            raise ValueError(f"random belongs to mode random; found mode {self.mode}")
         if self.mode != "blur" and (self.downsample != (1, 1, 1) or self.photons or self.noise):
             raise ValueError(
-                f"mode {self.mode} changes the number of slices alone; downsample, photons and "
-                "noise belong to mode blur"
+                f"mode {self.mode} has no downsample, photons and noise; they belong to mode blur"
             )
         return self
 
@@ -219,6 +313,34 @@ class Segment(Section):
     smallest: int = setting(27, "Objects of fewer voxels are dropped", "voxel", ge=1)
 
 
+class Gaps(Section):
+    """Gaps between neighbouring particles, to the letter of de Haan et al. 2019."""
+
+    baseline: Literal["background", "zero"] = setting(
+        "background",
+        "What intensities are counted from: the image's background, since a microscope sets "
+        "brightness and contrast by itself, or grey value 0",
+    )
+    exists: float = setting(
+        0.6,
+        "A gap is there where the intensity falls below this share of the peak",
+        "1",
+        gt=0,
+        lt=1,
+    )
+    level: float = setting(
+        0.8,
+        "Its width is taken where the intensity drops below this share of the peak",
+        "1",
+        gt=0,
+        lt=1,
+    )
+    longest: float = setting(50.0, "Longest distance of two particles", "nm", gt=0)
+    depth: float = setting(20.0, "How far inside a particle its peak is looked for", "nm", gt=0)
+    line_width: float = setting(1.0, "Width of the line that is read", "pixel", ge=0)
+    chosen: int = setting(300, "Gaps drawn at random from each image, as in the paper", "1", ge=0)
+
+
 class Measure(Section):
     """What is measured, and over which classes."""
 
@@ -257,6 +379,14 @@ class Measure(Section):
     scattering: bool = setting(
         True, "Volumes degraded along z: scattering functions, to compare with small-angle X-rays"
     )
+    pixelwise: bool = setting(
+        True,
+        "Images: compare grey values pixel by pixel (PSNR, SSIM); false where low and high resolution "
+        "differ in contrast",
+    )
+    spectrum: bool = setting(True, "Images: spatial frequencies beside those of the truth")
+    edges: bool = setting(True, "Images: spread of the edges that the truth has")
+    gaps: Gaps | None = setting(None, "Images of particles: the gaps between neighbours")
 
     @field_validator("size_classes")
     @classmethod
@@ -275,8 +405,24 @@ class Sample(Section):
         "Models learn from train samples and are judged on test samples; restore: a volume with "
         "coarse slices of its own and no truth",
     )
-    seed: int | None = setting(None, "Foam studies: seed of this realisation", "1", ge=0)
-    path: str | None = setting(None, "Imported volumes: file or folder, relative to the study file")
+    seed: int | None = setting(None, "Simulated samples: seed of this realisation", "1", ge=0)
+    path: str | None = setting(
+        None,
+        "Imported volumes: file or folder, relative to the study file; of a pair the image of high "
+        "resolution",
+    )
+    low_path: str | None = setting(None, "Pairs: the image of low resolution of the same field")
+    low_voxel_size: str | None = setting(
+        None,
+        "Pairs: pixel of the low-resolution image, where its file does not say",
+        "in the value",
+    )
+    level: int | None = setting(
+        None,
+        "Pairs: which of the study's levels this pair is of; may be left out where there is one",
+        "1",
+        ge=2,
+    )
     voxel_size: str | None = setting(
         None,
         "Imported volumes: edge of a voxel as '10 nm' or '20 10 10 nm' (z y x); may be left out where the file carries it",
@@ -299,7 +445,7 @@ class Sample(Section):
         "voxel",
     )
 
-    @field_validator("voxel_size", "pitch")
+    @field_validator("voxel_size", "low_voxel_size", "pitch")
     @classmethod
     def _length(cls, value):
         return value if value is None else check_length(value)
@@ -323,6 +469,12 @@ class Study(Section):
     samples: str = setting(..., "Sample sheet (tab-separated), relative to the study file")
     foam: Foam | None = setting(
         None, "Simulate foam phantoms; without it the sample sheet names files to import"
+    )
+    specimen: Specimen | None = setting(
+        None, "Simulate specimens in a scanning electron microscope, for the samples with a seed"
+    )
+    pair: Pair | None = setting(
+        None, "Low- and high-resolution images of one field: how they are registered"
     )
     align: Align | None = setting(None, "Imported stacks: align their slices first")
     degrade: Degrade = setting(Degrade(), "Imported volumes: how they are degraded")
@@ -397,14 +549,27 @@ class Study(Section):
             )
         if self.foam is not None and (self.align is not None or self.axial):
             raise ValueError("align and degrade.mode are for imported volumes, not for foams")
-        if self.axial and any(level != int(level) or level < 2 for level in self.levels):
+        if self.foam is not None and self.flat:
+            raise ValueError("pair, specimen and degrade.mode random are for images, not for foams")
+        if self.specimen is not None and not self.flat:
             raise ValueError(
-                f"levels are numbers of slices with degrade.mode {self.degrade.mode}: whole numbers "
-                f"from 2 up; found {', '.join(f'{level:g}' for level in self.levels)}"
+                "specimen simulates images: it needs a pair section or degrade.mode random"
             )
+        if self.pair is not None and (self.align is not None or self.degrade != Degrade()):
+            raise ValueError("a study with a pair section has neither align nor degrade")
+        whole = {
+            "slices with degrade.mode " + self.degrade.mode: self.axial,
+            "pixels of the fine grid in one of the coarse": self.flat,
+        }
+        for what, asked in whole.items():
+            if asked and any(level != int(level) or level < 2 for level in self.levels):
+                raise ValueError(
+                    f"levels are numbers of {what}: whole numbers from 2 up; found "
+                    f"{', '.join(f'{level:g}' for level in self.levels)}"
+                )
         for key in self.methods:
             method = load(key.split("@")[0])
-            if method.interpolates and not self.axial and self.scale(1) == (1, 1, 1):
+            if method.interpolates and not (self.axial or self.flat) and self.scale(1) == (1, 1, 1):
                 raise ValueError(
                     f"methods.{key} interpolates between grids, but low and high resolution share one grid here; it needs degrade.downsample above 1"
                 )
@@ -422,12 +587,19 @@ class Study(Section):
     @property
     def axial(self):
         """Whether volumes are degraded, and restored, along z alone."""
-        return self.degrade.mode != "blur"
+        return self.degrade.mode in ("decimate", "average")
+
+    @property
+    def flat(self):
+        """Whether images are restored, finer along y and x."""
+        return self.pair is not None or self.degrade.mode == "random"
 
     def scale(self, level):
         """Whole factors (z, y, x) between the low-resolution and the target's grid at a level."""
         if self.foam is not None:
             return (1, 1, 1)
+        if self.flat:
+            return (1, int(level), int(level))
         return (int(level), 1, 1) if self.axial else self.degrade.downsample
 
 
@@ -523,23 +695,18 @@ def _read_samples(study, path):
             sample = Sample(**{key: value.strip() for key, value in row.items() if value.strip()})
         except ValidationError as error:
             raise AcuityError(f"{where}: {_sentence(error, Sample)}") from None
-        if study.foam is not None:
-            if sample.seed is None or sample.path is not None:
+        if study.foam is not None or (study.specimen is not None and sample.seed is not None):
+            if sample.seed is None or sample.path is not None or sample.low_path is not None:
                 raise AcuityError(
-                    f"{where}: a foam study needs a seed and no path for sample {sample.sample!r}"
+                    f"{where}: a simulated sample such as {sample.sample!r} needs a seed and no path"
                 )
         else:
             if sample.path is None or sample.seed is not None:
                 raise AcuityError(
                     f"{where}: sample {sample.sample!r} needs a path and no seed, since the study imports volumes"
                 )
-            file = path.parent / sample.path
-            try:
-                files_of(str(file))
-            except AcuityError as error:
-                raise AcuityError(f"{where}: sample {sample.sample!r}: {error}") from None
-            sample = sample.model_copy(update={"path": str(file)})
-        samples.append(sample)
+            sample = _with_files(sample, study, path.parent, where)
+        samples.append(_with_level(sample, study, where))
     names = [sample.sample for sample in samples]
     for name in names:
         if names.count(name) > 1:
@@ -571,11 +738,53 @@ def _read_samples(study, path):
             )
         if sample.role == "restore":
             own_factor(sample, study, str(sheet))
-    if study.foam is not None:
-        seeds = [sample.seed for sample in samples]
-        if len(set(seeds)) < len(seeds):
-            raise AcuityError(f"{sheet}: two samples have the same seed and would be the same foam")
+    seeds = [sample.seed for sample in samples if sample.seed is not None]
+    if len(set(seeds)) < len(seeds):
+        raise AcuityError(f"{sheet}: two samples have the same seed and would be the same")
     return samples
+
+
+def _with_files(sample, study, folder, where):
+    """Make the paths of a sample relative to the working folder; the files must be there."""
+    paired = study.pair is not None and sample.role != "restore"
+    if paired != (sample.low_path is not None):
+        raise AcuityError(
+            f"{where}: sample {sample.sample!r} "
+            + (
+                "has no low_path, the image of low resolution; a study with a pair section needs "
+                "both, but for the role restore"
+                if paired
+                else "has a low_path, which only samples of a study with a pair section have, and "
+                "none of the role restore, whose path is its one image"
+            )
+        )
+    files = {}
+    for key in ("path", "low_path"):
+        if getattr(sample, key) is not None:
+            files[key] = str(folder / getattr(sample, key))
+            try:
+                files_of(files[key])
+            except AcuityError as error:
+                raise AcuityError(f"{where}: sample {sample.sample!r}: {error}") from None
+    return sample.model_copy(update=files)
+
+
+def _with_level(sample, study, where):
+    """Say of which level a sample of a study of pairs is; other samples are made at all levels."""
+    if study.pair is None:
+        if sample.level is not None:
+            raise AcuityError(
+                f"{where}: sample {sample.sample!r} has a level, which only studies with a pair section use"
+            )
+        return sample
+    levels = [int(level) for level in study.levels]
+    level = sample.level or (levels[0] if len(levels) == 1 else None)
+    if level not in levels:
+        raise AcuityError(
+            f"{where}: sample {sample.sample!r} has the level {level}; allowed are the study's, "
+            f"{', '.join(map(str, levels))}"
+        )
+    return sample.model_copy(update={"level": level})
 
 
 def own_factor(sample, study, where):
@@ -586,7 +795,7 @@ def own_factor(sample, study, where):
     sample : Sample
         With the role restore.
     study : Study
-        Its levels must hold the factor.
+        Its levels must hold the factor; where it registers pairs, the sheet says which it is.
     where : str
         The sample sheet, for the error.
 
@@ -599,9 +808,11 @@ def own_factor(sample, study, where):
     AcuityError
         If the sheet does not say the voxel size, the factor is no whole number, or no level.
     """
+    if study.pair is not None:
+        return sample.level
     if not study.axial:
         raise AcuityError(
-            f"{where}: sample {sample.sample!r} has the role restore, which needs degrade.mode decimate or average"
+            f"{where}: sample {sample.sample!r} has the role restore, which needs degrade.mode decimate or average, or a pair section"
         )
     if sample.voxel_size is None:
         raise AcuityError(

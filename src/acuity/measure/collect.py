@@ -3,13 +3,14 @@
 import pandas as pd
 
 from acuity.errors import AcuityError
+from acuity.measure.gaps import pool_gaps
 from acuity.measure.pool import pool_means, pool_recovery
 from acuity.tables import read_table
 
 KEYS = ["study", "sample", "method", "variant", "level"]
 COLUMNS = [*KEYS, "metric", "subset", "value", "unit", "low", "high", "n"]
 POOLED = "unseen"
-SINGLE = ("pores", "status", "curves", "spaces")
+SINGLE = ("pores", "status", "curves", "spaces", "gaps")
 
 
 def read_images(images, files):
@@ -49,19 +50,20 @@ def collect(images, *, study, unseen):
         One for each image: ``sample``, ``method`` (NAME or NAME@VARIANT), ``level`` (None for the
         truth), ``tables`` (tidy tables with metric, subset, value, unit and possibly variant, low,
         high, n), ``pores`` (its pore table), ``status`` (what became of each pore) and, where they
-        were measured, ``curves`` (Gaussian fit) and ``spaces`` (two-point correlation).
+        were measured, ``curves`` (Gaussian fit), ``spaces`` (two-point correlation) and ``gaps``
+        (what became of each gap between particles).
     study : str
         Name of the study.
     unseen : list of str
         Samples that no model has learned from. They are pooled under the sample name ``unseen``:
-        recall, precision and F1 from the sums of the counts, the other measures as means, both
-        with 95 % intervals.
+        recall, precision and F1 from the sums of the counts, gaps from all of them together, the
+        other measures as means, all with 95 % intervals.
 
     Returns
     -------
     dict of str to pandas.DataFrame
-        ``metrics``: columns `COLUMNS`, one row a figure; ``pores``, ``curves``, ``spaces``: those
-        of all images, under each other.
+        ``metrics``: columns `COLUMNS`, one row a figure; ``pores``, ``curves``, ``spaces``,
+        ``gaps``: those of all images, under each other.
 
     Raises
     ------
@@ -81,9 +83,10 @@ def collect(images, *, study, unseen):
     metrics, status = gathered.pop("tables"), gathered.pop("status")
     if "row_variant" not in metrics:
         metrics["row_variant"] = ""
-    # A stack's alignment is its own; nothing is pooled of it.
-    images = metrics["sample"].isin(unseen) & (metrics["method"] != "align")
-    pooled = _pool(metrics[images], status[status["sample"].isin(unseen)])
+    # An alignment and a registration are a sample's own; nothing is pooled of them.
+    images = metrics["sample"].isin(unseen) & ~metrics["method"].isin(["align", "pair"])
+    counted = [table[table["sample"].isin(unseen)] for table in (status, gathered["gaps"])]
+    pooled = _pool(metrics[images], *counted)
     metrics = pd.concat([metrics, pooled], ignore_index=True)
     own = metrics.pop("row_variant").fillna("").astype(str)
     both = zip(metrics["variant"], own, strict=True)
@@ -118,7 +121,7 @@ def _concat(tables):
     return tables[0] if tables else pd.DataFrame(columns=KEYS)
 
 
-def _pool(metrics, status):
+def _pool(metrics, status, gaps):
     """Rows of the unseen samples together, image by image."""
     keys = ["study", "method", "variant", "level"]
     rows = []
@@ -126,6 +129,9 @@ def _pool(metrics, status):
         here = dict(zip(keys, key, strict=True)) | {"sample": POOLED}
         table = status[_alike(status, here)]
         recovered = pool_recovery([table]) if len(table) else []
+        seen = gaps[_alike(gaps, here)]
+        if len(seen):
+            recovered += pool_gaps([part for _, part in seen.groupby("sample", sort=False)])
         counted = {row["metric"] for row in recovered}
         values = group[~group["metric"].isin(counted)]
         values = values.drop(columns="variant").rename(columns={"row_variant": "variant"})
