@@ -1,0 +1,35 @@
+"""Registration of pairs of images of one field.
+
+Needs  the raw images (simulate/{sample}/high and low, or ingest/{sample} and ingest/low/{sample}),
+       the study's pair section and level
+Makes  pair/{sample}/low.ome.zarr, high.ome.zarr, valid.ome.zarr, transform.json, patches.tsv;
+       measure/{sample}/pair.tsv
+"""
+
+
+rule pair:
+    """Register the high image with the low one, on a grid that divides its pixels."""
+    input:
+        high=lambda w: high_raw(w.sample),
+        low=lambda w: low_raw(w.sample),
+    output:
+        low=volume("pair/{sample}/low"),
+        high=volume("pair/{sample}/high"),
+        valid=volume("pair/{sample}/valid"),
+        transform=results("pair/{sample}/transform.json"),
+        patches=results("pair/{sample}/patches.tsv"),
+        table=results("measure/{sample}/pair.tsv"),
+    log:
+        logs("pair/{sample}"),
+    benchmark:
+        records("pair/{sample}")
+    conda:
+        ENVIRONMENT
+    params:
+        cfg=lambda w: STUDY.pair.model_dump(mode="json")
+        | {"factor": STUDY.levels[0], "name": w.sample},
+        code=code("pair"),
+    message:
+        "{wildcards.sample}: register the pair"
+    script:
+        "../scripts/pair.py"

@@ -1,0 +1,141 @@
+"""What two images must be to make a pair."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from acuity.errors import AcuityError
+from acuity.units import convert
+from acuity.volume import check_finite
+
+# The field of the high image may stick out of the low one's by this much.
+_LARGER = 1.05
+_LEAST = 48
+_FINER = 1.5
+# A dark background that is cut off leaves the structures before it as they are.
+_BLACK = 0.8
+
+
+@dataclass(frozen=True)
+class Images:
+    """The pixels of a pair, (y, x)."""
+
+    high: np.ndarray
+    low: np.ndarray
+
+
+def check_pair(high, low, factor, *, max_saturated, max_rotation, where):
+    """Read two images and refuse what cannot be a pair.
+
+    Parameters
+    ----------
+    high, low : Volume
+        (1, y, x).
+    factor : int
+        Pixels of the high grid along a side of a low pixel.
+    max_saturated : float
+        Largest share of pixels at the greatest value of an image.
+    max_rotation : float
+        Degrees; checked only.
+    where : str
+        For errors.
+
+    Returns
+    -------
+    images : Images
+    ratios : numpy.ndarray
+        (2,): pixel size of the low image over that of the high one, along y and x.
+
+    Raises
+    ------
+    AcuityError
+        See `acuity.pair.pair.pair`.
+    """
+    if factor != int(factor) or factor < 1:
+        raise AcuityError(f"{where}: factor is {factor}, allowed are whole numbers from 1 up.")
+    if not 0 <= max_rotation <= 45:
+        raise AcuityError(f"{where}: max_rotation is {max_rotation}, allowed are 0 to 45 degrees.")
+    names = {"high": _called(high, "high"), "low": _called(low, "low")}
+    pixels = {}
+    for key, volume in (("high", high), ("low", low)):
+        if volume.grid.shape[0] != 1:
+            raise AcuityError(
+                f"{where}: {names[key]} has {volume.grid.shape[0]} slices, allowed is one."
+            )
+        pixels[key] = np.array(
+            [convert(size, volume.grid.unit, "nm") for size in volume.grid.spacing[1:]]
+        )
+    ratios = pixels["low"] / pixels["high"]
+    _check_scale(ratios, pixels, factor, names, where)
+    _check_sizes(high, low, ratios, pixels, names, where)
+    return (
+        Images(
+            *(
+                _checked(volume, names[key], max_saturated, where)
+                for key, volume in (("high", high), ("low", low))
+            )
+        ),
+        ratios,
+    )
+
+
+def _called(volume, which):
+    sources = [entry["source"] for entry in volume.provenance if entry.get("source")]
+    return f"the {which} image{f' ({sources[0]})' if sources else ''}"
+
+
+def _check_scale(ratios, pixels, factor, names, where):
+    if ratios.min() <= 1:
+        raise AcuityError(
+            f"{where}: {names['low']} has pixels of {_size(pixels['low'])} and {names['high']} of "
+            f"{_size(pixels['high'])}; those of the low one must be larger (are the two swapped?)."
+        )
+    if factor > _FINER * ratios.max():
+        raise AcuityError(
+            f"{where}: factor is {factor} and the pixel sizes are {_size(pixels['low'])} and "
+            f"{_size(pixels['high'])}; allowed is up to {_FINER:g} times their ratio of "
+            f"{ratios.max():.3g}."
+        )
+
+
+def _check_sizes(high, low, ratios, pixels, names, where):
+    covered = np.asarray(high.grid.shape[1:]) / ratios
+    if np.any(covered > _LARGER * np.asarray(low.grid.shape[1:])):
+        raise AcuityError(
+            f"{where}: the field of {names['high']}, {_field(high, pixels['high'])}, is larger than "
+            f"that of {names['low']}, {_field(low, pixels['low'])}; it must lie within it."
+        )
+    if covered.min() < _LEAST:
+        raise AcuityError(
+            f"{where}: {names['high']} covers {covered[0]:.0f} x {covered[1]:.0f} pixels of "
+            f"{names['low']}; at least {_LEAST} x {_LEAST} are needed to place it."
+        )
+
+
+def _size(pixel):
+    return " x ".join(dict.fromkeys(f"{size:.4g}" for size in pixel)) + " nm"
+
+
+def _field(volume, pixel):
+    sides = [n * size / 1000 for n, size in zip(volume.grid.shape[1:], pixel, strict=True)]
+    return f"{sides[0]:.4g} x {sides[1]:.4g} um"
+
+
+def _checked(volume, called, max_saturated, where):
+    block = volume.read()
+    check_finite(block, 0, f"{where}: {called}")
+    image = block[0]
+    least, greatest = image.min(), image.max()
+    if least == greatest:
+        raise AcuityError(f"{where}: {called} is blank, all its pixels are {least}.")
+    for value, end, most, key in (
+        (greatest, "greatest", max_saturated, " (max_saturated)"),
+        (least, "least", _BLACK, ""),
+    ):
+        share = np.count_nonzero(image == value) / image.size
+        if share > most:
+            raise AcuityError(
+                f"{where}: {called} is saturated, {100 * share:.0f} % of its pixels have its {end} "
+                f"value, {value}; allowed are {100 * most:g} %{key}."
+            )
+    return image

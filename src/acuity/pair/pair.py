@@ -1,0 +1,467 @@
+"""Register two SEM images of one field and bring them onto grids that fit together."""
+
+import json
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from acuity.errors import AcuityError
+from acuity.pair.inputs import check_pair
+from acuity.pair.patches import measure_patches, patch_rows
+from acuity.register.affine import apply_affine, refine_affine, take_apart
+from acuity.register.elastic import Field, refine_elastic
+from acuity.register.place import find_place
+from acuity.register.sampling import Sampler, rectangle
+from acuity.tables import write_rows
+from acuity.volume import Grid, Volume, remove_store, write_atomically, write_volume
+
+# Band pass in low pixels: coarse for the first blocks, whose place is right to a few pixels.
+_BANDS = ((2.0, 12.0), (1.5, 8.0), (1.0, 6.0))
+_BAND = _BANDS[-1]
+# Blur of the high image where it is compared with low pixels, in low pixels.
+_BLUR = 0.4
+# Blocks below this side, in low pixels, hold too little to be placed.
+_SMALLEST = 24
+# Share of blocks that must follow one affine map, within this many low pixels or this part of
+# their side.
+_FOLLOW, _NEAR, _NEAR_PART = 0.4, 4.0, 1 / 16
+# Units of what `rows` gives.
+_UNITS = {
+    "registration_rms": "voxel",
+    "registration_rms_before": "voxel",
+    "patches": "",
+    "patches_accepted": "",
+    "patch_ncc_median": "",
+    "rotation": "degree",
+    "scale_stated": "",
+    "scale_found": "",
+    "scale_error": "",
+    "shear": "degree",
+    "elastic_rms": "voxel",
+    "elastic_largest": "voxel",
+    "jacobian_least": "",
+    "jacobian_greatest": "",
+}
+
+
+def pair(
+    high,
+    low,
+    *,
+    factor,
+    low_output,
+    high_output,
+    valid_output,
+    transform,
+    patches,
+    table,
+    patch=128,
+    max_residual=0.5,
+    min_ncc=0.3,
+    least_accepted=0.5,
+    max_scale_error=0.02,
+    max_rotation=5.0,
+    max_saturated=0.2,
+    blocks=5,
+    smallest_block=64,
+    update=0.05,
+    smoothness=0.1,
+    name="",
+):
+    """Register a high-magnification image with a low one and write both on grids that fit.
+
+    As de Haan et al. (Sci. Rep. 10, 2020, "Co-registration") do: a rough place from the
+    magnifications, an affine map from correlation, elastic registration over ever smaller blocks,
+    normalisation by mean and standard deviation, patches rejected by correlation. The high image
+    is resampled once, with cubic splines, onto the low image's pixels divided by `factor`; the low
+    one is only cropped by whole pixels. Both images are held in memory.
+
+    Parameters
+    ----------
+    high, low : Volume
+        One slice each, (1, y, x); `low` has the larger pixels and the larger field.
+    factor : int
+        Pixels of the high grid along a side of a low pixel.
+    low_output, high_output, valid_output : path-like
+        Volumes to write: the part of the low image, in its own type, (1, n, m); the high image on
+        the finer grid, float32, (1, factor n, factor m), in the low image's intensities; 1 in
+        accepted patches, uint8, on the same grid.
+    transform : path-like
+        JSON to write, see docs/pairs.md.
+    patches : path-like
+        Table to write: y, x (first voxel of a patch on the high grid), dy_before, dx_before, dy, dx
+        (displacement of high against low after the affine map and at the end, high-grid voxels),
+        ncc (band-passed), accepted (1 or 0).
+    table : path-like
+        Table to write, tidy: metric, subset, value, unit.
+    patch : int
+        Side of a patch, high-grid voxels; brought up to whole low pixels and at least 32 of them.
+    max_residual : float
+        A patch displaced by more high-grid voxels than this is rejected.
+    min_ncc : float
+        A patch with a smaller band-passed correlation is rejected.
+    least_accepted : float
+        Share of the patches that must be accepted.
+    max_scale_error : float
+        Largest share by which the found scale may differ from the stated one, along either axis.
+    max_rotation : float
+        Degrees up to which a rotation is looked for.
+    max_saturated : float
+        Largest share of an image's pixels at its greatest value; at its least it is 0.8.
+    blocks : int
+        Blocks along the shorter side at the first level of the elastic registration.
+    smallest_block : int
+        Side of the blocks at the last one, high-grid voxels; at least 24 low pixels are used.
+    update : float
+        A level ends once a pass moves its blocks by less than this, high-grid voxels (root mean
+        square).
+    smoothness : float
+        Weight of the bending energy of the displacement; larger is smoother.
+    name : str
+        Of the pair, for errors.
+
+    Returns
+    -------
+    dict
+        What the transform holds.
+
+    Raises
+    ------
+    AcuityError
+        If an image is blank, saturated, not finite or more than one slice; if magnifications or
+        sizes do not fit; if the two cannot be registered: too few blocks follow one affine
+        map, the scale is not the stated one, the displacement folds, or too few patches agree.
+        Nothing is left at the outputs then.
+    """
+    where = f"pair{f' {name}' if name else ''}"
+    settings = _Settings(factor, patch, smallest_block, update)
+    images, ratios = check_pair(
+        high, low, factor, max_saturated=max_saturated, max_rotation=max_rotation, where=where
+    )
+    image = images.low.astype(np.float32)
+    moving = Sampler(images.high, _BLUR * ratios)
+    matrix, place = _affine(image, images.high, moving, ratios, max_rotation, where)
+    _check_scale(matrix, ratios, max_scale_error, high, low, where)
+
+    field, history = refine_elastic(
+        image,
+        moving,
+        matrix,
+        blocks=blocks,
+        smallest=settings.smallest,
+        band=_BAND,
+        smoothness=smoothness,
+        update=update / factor,
+    )
+    output = _Output(images.high.shape, image.shape, matrix, field, ratios, settings, where)
+    resampled = output.resample(images.high)
+    cropped = images.low[output.crop]
+    shifts = measure_patches(
+        cropped,
+        resampled,
+        moving.warped(matrix, output.crop),
+        factor,
+        settings.patch,
+        _BAND,
+    )
+    accepted = (shifts.length <= max_residual) & (shifts.ncc >= min_ncc)
+    if accepted.mean() < least_accepted or not accepted.any():
+        raise AcuityError(
+            f"{where}: cannot be registered: {np.count_nonzero(accepted)} of {accepted.size} patches "
+            f"agree to {max_residual:g} voxels with a correlation of at least {min_ncc:g} (median "
+            f"residual {np.median(shifts.length):.2f} voxels, median correlation "
+            f"{np.median(shifts.ncc):.2f}), allowed is a share of {least_accepted:g} "
+            "(least_accepted); do both show one field?"
+        )
+    valid = np.zeros(resampled.shape, np.uint8)
+    for y, x in shifts.corners[accepted]:
+        valid[y : y + settings.patch, x : x + settings.patch] = 1
+    resampled, normalisation = _normalise(cropped, resampled, valid, factor)
+    content = output.content(matrix, ratios, history) | {
+        "place": place,
+        "patch": settings.patch,
+        "normalisation": normalisation,
+        "accepted": int(np.count_nonzero(accepted)),
+        "patches": int(accepted.size),
+        "sources": {"low": low.digest, "high": high.digest},
+    }
+    metrics = _metrics(content, shifts, accepted, output)
+    content["verdict"] = _verdict(content, metrics, where)
+    _write(
+        (low, low_output, cropped),
+        (high, high_output, resampled),
+        (valid_output, valid),
+        output,
+    )
+    try:
+        write_rows(patch_rows(shifts, accepted), patches)
+        write_rows(rows(metrics), table)
+        write_atomically(transform, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    except BaseException:
+        for path in (low_output, high_output, valid_output):
+            remove_store(path)
+        raise
+    return content
+
+
+def rows(metrics):
+    """Give tidy rows (metric, subset, value, unit) of the figures of a pair."""
+    return [
+        {"metric": key, "subset": "all", "value": float(metrics[key]), "unit": unit}
+        for key, unit in _UNITS.items()
+    ]
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """Lengths that depend on the factor."""
+
+    factor: int
+    patch_asked: int
+    smallest_asked: int
+    update: float
+
+    @property
+    def patch(self):
+        side = max(self.patch_asked, 32 * self.factor)
+        return math.ceil(side / self.factor) * self.factor
+
+    @property
+    def smallest(self):
+        return max(round(self.smallest_asked / self.factor), _SMALLEST)
+
+
+def _affine(image, high, moving, ratios, max_rotation, where):
+    """Find the affine map from low pixels to high ones; refuse a pair that follows none."""
+    place = find_place(image, high, ratios, most_rotation=max_rotation)
+    try:
+        matrix, _, found = refine_affine(image, moving, place.matrix, bands=_BANDS)
+    except AcuityError:
+        # the map ran away: there was nothing to follow
+        raise AcuityError(
+            f"{where}: cannot be registered: the best place of the high image in the low one has a "
+            f"correlation of {place.ncc:.2f}, and its parts follow no common map from there; do both "
+            "show one field?"
+        ) from None
+    side = (
+        2
+        * min(part.stop - part.start for part in moving.region(matrix, image.shape))
+        / (len(found.centres) ** 0.5 + 1)
+    )
+    follow = np.hypot(*found.shifts.T) <= max(_NEAR, _NEAR_PART * side)
+    follow &= found.ncc > 0
+    if follow.mean() < _FOLLOW:
+        raise AcuityError(
+            f"{where}: cannot be registered: {np.count_nonzero(follow)} of {follow.size} blocks "
+            "follow one rotation, scale and shift (the best place has a correlation of "
+            f"{place.ncc:.2f}), allowed is a share of {_FOLLOW:g}; do both show one field?"
+        )
+    return matrix, {"ncc": place.ncc, "second": place.second}
+
+
+def _check_scale(matrix, ratios, most, high, low, where):
+    parts = take_apart(matrix)
+    found = np.array([parts.scale_y, parts.scale_x])
+    if np.abs(found / ratios - 1).max() > most:
+        raise AcuityError(
+            f"{where}: the pixel sizes state a scale of {_numbers(ratios)} and the images show one of "
+            f"{_numbers(found)} (y, x){_tilts(high, low)}; allowed is a difference of {most:.3g} "
+            "of it (max_scale_error)."
+        )
+
+
+def _numbers(values):
+    return " x ".join(dict.fromkeys(f"{value:.4g}" for value in values))
+
+
+def _tilts(*volumes):
+    tilts = [
+        entry["instrument"].get("stage_tilt_degrees")
+        for volume in volumes
+        for entry in volume.provenance
+        if isinstance(entry.get("instrument"), dict)
+    ]
+    if len(tilts) != 2 or None in tilts or abs(tilts[0] - tilts[1]) < 0.5:
+        return ""
+    return f"; the stage was tilted by {tilts[0]:g} degrees for the high and {tilts[1]:g} for the low one"
+
+
+class _Output:
+    """The grids of the pair that is written, and the map from the high one to the raw image."""
+
+    def __init__(self, high_shape, low_shape, matrix, field, ratios, settings, where):
+        self.factor, self.field, self.matrix = settings.factor, field, matrix
+        self._ratios = ratios
+        known = Sampler.__new__(Sampler)
+        known.shape = high_shape
+        region = known.region(matrix, low_shape, field)
+        inside = known.inside(*known.places(matrix, *self._raster(region), field))
+        n, m = (part.stop - part.start for part in region)
+        whole = inside.reshape(n, self.factor, m, self.factor).all(axis=(1, 3))
+        inner = rectangle(whole)
+        # Nearer to the border than a quarter of the smallest block the field is carried on from
+        # the blocks further in.
+        rim = settings.smallest // 4
+        self.crop = tuple(
+            slice(outer.start + part.start + rim, outer.start + part.stop - rim)
+            for outer, part in zip(region, inner, strict=True)
+        )
+        sizes = [(part.stop - part.start) * self.factor for part in self.crop]
+        if min(sizes) < settings.patch:
+            raise AcuityError(
+                f"{where}: the images have {sizes[0]} x {sizes[1]} voxels of the high grid in common, "
+                f"and a patch is {settings.patch} x {settings.patch}; choose images with a larger "
+                "common field or a smaller patch."
+            )
+        self.jacobian = field.jacobian(*self._raster(self.crop))
+        if self.jacobian.min() <= 0:
+            raise AcuityError(
+                f"{where}: cannot be registered: the elastic displacement folds (least Jacobian "
+                f"{self.jacobian.min():.2f}), allowed are values above 0; raise smoothness or "
+                "smallest_block."
+            )
+        self.displacement = self.factor * field.on(*self._raster(self.crop))
+
+    def _raster(self, region):
+        """Low-pixel coordinates of the voxels of the high grid."""
+        return [
+            part.start
+            + (np.arange((part.stop - part.start) * self.factor) - (self.factor - 1) / 2)
+            / self.factor
+            for part in region
+        ]
+
+    def resample(self, high):
+        """Sample the raw high image on the high grid: its one resampling."""
+        # Where its pixels are finer than the grid's: the variance of binning them.
+        finer = np.maximum(self._ratios / self.factor, 1.0)
+        sampler = Sampler(high, np.sqrt((finer**2 - 1) / 12))
+        return sampler.at(*sampler.places(self.matrix, *self._raster(self.crop), self.field))
+
+    def grids(self, low):
+        """Grids of the two outputs."""
+        rows, columns = self.crop
+        grid = low.grid.crop((slice(0, 1), rows, columns))
+        f = self.factor
+        spacing = (grid.spacing[0], grid.spacing[1] / f, grid.spacing[2] / f)
+        origin = (
+            grid.origin[0],
+            *(o - s * (f - 1) / 2 for o, s in zip(grid.origin[1:], spacing[1:], strict=True)),
+        )
+        shape = (1, grid.shape[1] * f, grid.shape[2] * f)
+        return grid, Grid(shape, spacing, origin, grid.unit)
+
+    def content(self, matrix, ratios, history):
+        """What the transform says of the map, in voxels of the high grid."""
+        f = self.factor
+        y0, x0 = (part.start for part in self.crop)
+        # voxel p of the high grid lies at q = first + (p - (f - 1) / 2) / f of the low image
+        first = np.array([y0, x0]) - (f - 1) / 2 / f
+        parts = take_apart(matrix)
+        affine = np.column_stack([matrix[:, :2] / f, apply_affine(matrix, *first)])
+        y, x = self.field.nodes
+        dy, dx = self.field.on(y, x) * f
+        to_high = Field(
+            tuple((o - s) * f for o, s in zip(self.field.origin, first, strict=True)),
+            tuple(s * f for s in self.field.step),
+            self.field.coefficients * f,
+        )
+        return {
+            "factor": f,
+            "resampled": "high",
+            "low_crop": [y0, x0, *(part.stop - part.start for part in self.crop)],
+            "stated_scale": float(np.sqrt(np.prod(ratios))),
+            "found_scale": parts.scale,
+            "found_scale_yx": [parts.scale_y, parts.scale_x],
+            "rotation_degrees": parts.rotation,
+            "shear_degrees": parts.shear,
+            "affine": affine.tolist(),
+            "nodes": {
+                "y": ((y - first[0]) * f).tolist(),
+                "x": ((x - first[1]) * f).tolist(),
+                "dy": dy.tolist(),
+                "dx": dx.tolist(),
+            },
+            "field": {
+                "origin": list(to_high.origin),
+                "step": list(to_high.step),
+                "coefficients": to_high.coefficients.tolist(),
+            },
+            "jacobian": [float(self.jacobian.min()), float(self.jacobian.max())],
+            "passes": [{"block": p.side * f, "update": p.update * f} for p in history],
+        }
+
+
+def _normalise(low, high, valid, factor):
+    """Bring the high image to mean and standard deviation of the low one in accepted patches."""
+    of_low = low[valid[::factor, ::factor] > 0].astype(np.float64)
+    of_high = high[valid > 0].astype(np.float64)
+    stats = {
+        key: {"mean": float(values.mean()), "std": float(values.std())}
+        for key, values in (("low", of_low), ("high", of_high))
+    }
+    gain = stats["low"]["std"] / max(stats["high"]["std"], 1e-12)
+    out = (high.astype(np.float64) - stats["high"]["mean"]) * gain + stats["low"]["mean"]
+    return out.astype(np.float32), stats
+
+
+def _metrics(content, shifts, accepted, output):
+    lengths = np.hypot(*output.displacement)
+    before = np.hypot(*shifts.before[accepted].T)
+    found, stated = content["found_scale"], content["stated_scale"]
+    return {
+        "registration_rms": np.sqrt(np.mean(shifts.length[accepted] ** 2)),
+        "registration_rms_before": np.sqrt(np.mean(before**2)),
+        "patches": accepted.size,
+        "patches_accepted": accepted.mean(),
+        "patch_ncc_median": np.median(shifts.ncc),
+        "rotation": content["rotation_degrees"],
+        "scale_stated": stated,
+        "scale_found": found,
+        "scale_error": found / stated - 1,
+        "shear": content["shear_degrees"],
+        "elastic_rms": np.sqrt(np.mean(lengths**2)),
+        "elastic_largest": lengths.max(),
+        "jacobian_least": content["jacobian"][0],
+        "jacobian_greatest": content["jacobian"][1],
+    }
+
+
+def _verdict(content, metrics, where):
+    y0, x0, height, width = content["low_crop"]
+    return (
+        f"{where}: {height} x {width} pixels of the low image from y = {y0}, x = {x0} on, rotation "
+        f"{metrics['rotation']:.3f} degrees, scale {metrics['scale_found']:.4f} (stated "
+        f"{metrics['scale_stated']:.4f}), elastic displacement {metrics['elastic_rms']:.2f} voxels "
+        f"rms, residual {metrics['registration_rms']:.3f} voxels rms over {content['accepted']} of "
+        f"{content['patches']} patches; the high image was resampled."
+    )
+
+
+def _write(low, high, valid, output):
+    """Write the three volumes, or none."""
+    (low_volume, low_path, cropped), (high_volume, high_path, resampled) = low, high
+    valid_path, mask = valid
+    coarse, fine = output.grids(low_volume)
+    crop = [coarse.shape[1], coarse.shape[2]]
+    step = {
+        "step": "pair",
+        "factor": output.factor,
+        "low_crop": [output.crop[0].start, output.crop[1].start, *crop],
+    }
+    intensity = low_volume.intensity
+    done = []
+    try:
+        for path, array, grid, meaning, volume in (
+            (low_path, cropped, coarse, intensity, low_volume),
+            (high_path, resampled, fine, intensity, high_volume),
+            (valid_path, mask, fine, "label", high_volume),
+        ):
+            done.append(path)
+            provenance = (*volume.provenance, step | {"source_digest": volume.digest})
+            write_volume(path, Volume(array[None], grid, meaning, provenance))
+    except BaseException:
+        for path in done:
+            remove_store(path)
+        raise
