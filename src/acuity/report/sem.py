@@ -1,0 +1,1389 @@
+"""Pairs of SEM images: their registration, what became of the gaps between particles, spectra."""
+
+import base64
+import io
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.collections import PatchCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from PIL import Image, ImageDraw
+from scipy import ndimage
+
+from acuity.errors import AcuityError
+from acuity.measure.gaps import histogram
+from acuity.measure.spectrum import ALIASED, BELOW, TOP
+from acuity.report.figures import Panel, Plot, save
+from acuity.report.images import LARGEST, grey_window, make_picture, resize, stretch
+from acuity.report.pages import Cell, Column, marker, page_drawings, write_page
+from acuity.report.sources import image_curves, image_files
+from acuity.report.style import INK, MUTED, SHADE, look, ordered
+from acuity.report.verdict import POOLED, percent, tidy, unit_text
+from acuity.tables import read_table
+from acuity.units import convert
+from acuity.volume import open_volume, read_json
+
+# Okabe and Ito's blue, vermillion and sky blue, as in acuity.report.style.
+_BLUE, _WRONG, _PALE = "#0072b2", "#d55e00", "#56b4e9"
+_RAMP = "cividis"  # safe for any colour vision
+_FIELDS = 8  # of a checkerboard along the shorter side
+_DETAIL = 96  # pixels of the fine grid along a side of a detail
+_SIDE = 64  # pixels of the fine grid along a side of a crop, more where a gap needs it
+_CROP = 256  # pixels along a side of a crop's picture
+_BESIDE = 20.0  # nm; a profile goes on so far behind the outlines of its gap
+_STEPS = 15  # shades of each of an overlay's two colours
+_TOP_RATIO = 2.5  # of a panel of ratios; what is above is cut and said
+_LIMIT = 0.2  # of a ratio: the band that is shaded
+_RATIO = "spectrum_ratio_error"
+
+# A pair is graded by the residuals of its accepted patches and by the share of those rejected.
+GOOD = {"residual": 0.3, "rejected": 0.2}
+CARE = {"residual": 0.5, "rejected": 0.5}
+
+FIGURES = (
+    "sem_overlay",
+    "sem_displacement",
+    "sem_patches",
+    "sem_crops",
+    "sem_profiles",
+    "sem_gaps",
+    "sem_spectra",
+)
+TABLE = "sem_methods"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """How a pair was registered, and its images.
+
+    Parameters
+    ----------
+    transform : dict
+        ``transform.json``: ``verdict``, ``nodes``, ``jacobian``, ``patch``, ``found_scale``,
+        ``stated_scale``, ``rotation_degrees``; what is missing is not shown.
+    patches : pandas.DataFrame
+        ``patches.tsv``: ``y x dy_before dx_before dy dx ncc accepted``.
+    low, high : Volume
+        The pair on its two grids.
+    limits : dict
+        Largest ``residual`` (pixels) and least ``ncc`` of an accepted patch, where they are known.
+    """
+
+    transform: dict
+    patches: pd.DataFrame
+    low: object
+    high: object
+    limits: dict
+
+
+@dataclass(frozen=True)
+class Case:
+    """A place that is shown close up.
+
+    Parameters
+    ----------
+    letter, title : str
+    box : tuple of slice
+        Rows and columns of the truth.
+    line : numpy.ndarray or None
+        Ends of a profile, ((y, x), (y, x)) in pixels of the truth.
+    said : dict of (str, float or None) to str
+        What stands below each image.
+    """
+
+    letter: str
+    title: str
+    box: tuple
+    line: object
+    said: dict
+
+
+# What is read
+
+
+def sem_sources(images, files, *, limits=None):
+    """Read what the page and the figures of a sample are made from.
+
+    Parameters
+    ----------
+    images : list of (str or None, str)
+        Level and method of each image; the truth has no level.
+    files : mapping
+        ``volumes``: images in that order. Where there are such: ``gaps`` and ``spectra``, tables
+        of the images in that order, the truth's among them or not; ``transform``, ``patches``,
+        ``low`` and ``high`` of the pair.
+    limits : dict, optional
+        As in `Pair`.
+
+    Returns
+    -------
+    dict
+        ``volumes``, ``gaps``, ``spectra`` and ``pair``, as `sem_page` takes them.
+    """
+    others = [image for image in images if image[1] != "truth"]
+
+    def of(name):
+        listed = list(files.get(name, []))
+        return listed, images if len(listed) == len(images) else others
+
+    tables, keys = of("gaps")
+    gaps = {
+        key: read_table(path, dtype={"kind": str})
+        for key, path in (image_files(keys, tables) if tables else {}).items()
+        if key[0] != "truth"
+    }
+    curves, keys = of("spectra")
+    pair = None
+    if files.get("transform"):
+        pair = Pair(
+            read_json(Path(files["transform"]), "the pair cannot be shown", "run pair again"),
+            read_table(files["patches"]),
+            open_volume(files["low"]),
+            open_volume(files["high"]),
+            dict(limits or {}),
+        )
+    return {
+        "volumes": image_files(images, files.get("volumes", [])),
+        "gaps": gaps,
+        "spectra": image_curves(keys, curves),
+        "pair": pair,
+    }
+
+
+def _open(source):
+    return source if hasattr(source, "grid") else open_volume(source)
+
+
+def _planes(volumes):
+    """The first slice of each image, float32, in the order in which methods are shown."""
+    if not volumes:
+        return {}, None
+    keys = [(str(m), None if m == "truth" else float(level)) for m, level in volumes]
+    opened = dict(zip(keys, map(_open, volumes.values()), strict=True))
+    rank = {method: n for n, method in enumerate(ordered(method for method, _ in keys))}
+    # input, what was made of it, truth: the order in which the eye compares
+    order = sorted(keys, key=lambda k: (k[0] == "truth", k[1] or 0, rank[k[0]]))
+    grid = opened.get(("truth", None), opened[order[0]]).grid
+    return {
+        key: np.asarray(opened[key].read(slice(0, 1)))[0].astype(np.float32) for key in order
+    }, grid
+
+
+def _names(keys):
+    """Names of images, with their level where there is more than one."""
+    levels = {level for _, level in keys if level is not None}
+    return {
+        (method, level): look(method).name
+        + (f", {level:g}:1" if level is not None and len(levels) > 1 else "")
+        for method, level in keys
+    }
+
+
+def _key_order(keys):
+    rank = {method: n for n, method in enumerate(ordered(method for method, _ in keys))}
+    return sorted(keys, key=lambda key: (key[1] or 0, rank[key[0]]))
+
+
+# Registration
+
+
+def pair_verdict(pair):
+    """Grade a pair, and give the sentence of its registration.
+
+    Parameters
+    ----------
+    pair : Pair
+
+    Returns
+    -------
+    grade : str
+        One of `acuity.report.verdict.GRADES`.
+    sentence : str
+    """
+    table = _checked(pair.patches)
+    accepted = table["accepted"] > 0
+    residual = np.hypot(table["dy"], table["dx"])[accepted]
+    spread = float(np.sqrt(np.mean(residual**2))) if len(residual) else math.nan
+    grade = "poor"
+    for name, limits in (("care", CARE), ("good", GOOD)):
+        if spread <= limits["residual"] and (~accepted).mean() <= limits["rejected"]:
+            grade = name
+    found = f"{int(accepted.sum())} of {len(table)} patches accepted"
+    said = str(pair.transform.get("verdict") or "").strip()
+    return grade, said or f"{found}, their residuals {spread:.2f} px RMS."
+
+
+def _checked(patches):
+    missing = {"y", "x", "dy_before", "dx_before", "dy", "dx", "ncc", "accepted"} - set(patches)
+    if missing:
+        raise AcuityError(f"patches table: column {sorted(missing)[0]!r} is missing")
+    if not len(patches):
+        raise AcuityError("patches table: found no patch, allowed is at least one")
+    return patches
+
+
+def interpolated(low, grid):
+    """The low-resolution image on the grid of the high-resolution one, by cubic splines.
+
+    Parameters
+    ----------
+    low : Volume
+    grid : acuity.volume.Grid
+
+    Returns
+    -------
+    numpy.ndarray
+        (y, x), float32.
+    """
+    places = [
+        (grid.origin[axis] - low.grid.origin[axis] + np.arange(grid.shape[axis]) * size)
+        / low.grid.spacing[axis]
+        for axis, size in ((1, grid.spacing[1]), (2, grid.spacing[2]))
+    ]
+    plane = np.asarray(low.read(slice(0, 1)))[0].astype(np.float64)
+    found = ndimage.map_coordinates(plane, np.meshgrid(*places, indexing="ij"), mode="mirror")
+    return found.astype(np.float32)
+
+
+def _mixed(first, second, window):
+    """Two images over each other: the first magenta, the second green, grey where alike."""
+    steps = [np.rint(stretch(part, window) / 255 * (_STEPS - 1)) for part in (first, second)]
+    index = (steps[0] * _STEPS + steps[1]).astype(np.uint8)
+    shade = np.round(np.arange(_STEPS) * 255 / (_STEPS - 1))
+    magenta, green = (part.ravel() for part in np.meshgrid(shade, shade, indexing="ij"))
+    palette = np.stack([magenta, green, magenta], axis=1)
+    palette = np.concatenate([palette, [[0] * 3], [[255] * 3]]).astype(np.uint8)
+    image = Image.frombytes("P", index.shape[::-1], index.tobytes())
+    image.putpalette(palette.tobytes())
+    return image
+
+
+def pair_pictures(pair, *, largest=LARGEST, side=_DETAIL):
+    """Lay the images of a pair over each other.
+
+    Parameters
+    ----------
+    pair : Pair
+    largest : int
+        Pixels along the longer side of a picture.
+    side : int
+        Pixels of the high-resolution image along a side of a detail.
+
+    Returns
+    -------
+    list of (Picture, str)
+        Checkerboard and overlay of the whole field, and overlays of two details pixel by pixel:
+        about the accepted patch of the median residual, and about that of the largest; with what
+        each is.
+    """
+    grid = pair.high.grid
+    low = interpolated(pair.low, grid)
+    high = np.asarray(pair.high.read(slice(0, 1)))[0].astype(np.float32)
+    window = grey_window(high)
+    scale = min(1.0, largest / max(high.shape))
+    size = tuple(max(1, round(n * scale)) for n in high.shape[::-1])
+    small = [resize(part, size) for part in (low, high)]
+    pixel = grid.spacing[2] * high.shape[1] / size[0]
+    field = max(8, min(size) // _FIELDS)
+    y, x = np.ogrid[: size[1], : size[0]]
+    board = np.where((y // field + x // field) % 2 == 0, *small)
+    pictures = [
+        (
+            make_picture(
+                "board", ("pair", None), Image.fromarray(stretch(board, window)), pixel, grid.unit
+            ),
+            "Checkerboard: low resolution (interpolated) at the top left, then by turns",
+        ),
+        (
+            make_picture("overlay", ("pair", None), _mixed(*small, window), pixel, grid.unit),
+            "Overlay: low resolution magenta, high resolution green, grey where alike",
+        ),
+    ]
+    table = _checked(pair.patches)
+    accepted = table[table["accepted"] > 0].assign(size=lambda t: np.hypot(t["dy"], t["dx"]))
+    accepted = accepted.sort_values(["size", "y", "x"])
+    for share, words in ((0.5, "the median residual"), (1.0, "the largest residual")):
+        if not len(accepted):
+            break
+        patch = accepted.iloc[int(share * (len(accepted) - 1))]
+        half = int(pair.transform.get("patch", side)) // 2
+        box = _box((patch["y"] + half, patch["x"] + half), side, high.shape)
+        times = max(1, largest // side)
+        image = _mixed(low[box], high[box], window)
+        image = image.resize(tuple(times * n for n in image.size), Image.Resampling.NEAREST)
+        picture = make_picture("detail", ("pair", None), image, grid.spacing[2] / times, grid.unit)
+        pictures.append((picture, f"Accepted patch of {words}, {patch['size']:.2f} px"))
+    return pictures
+
+
+def _box(middle, side, shape):
+    """A square about a place, moved so that it lies inside."""
+    slices = []
+    for place, count in zip(middle, shape, strict=True):
+        start = int(np.clip(round(place - side / 2), 0, max(0, count - side)))
+        slices.append(slice(start, min(count, start + side)))
+    return tuple(slices)
+
+
+def _lengths(grid):
+    """Length of a pixel of an axis, and the unit it is drawn in."""
+    extent = convert(
+        max(n * s for n, s in zip(grid.shape[1:], grid.spacing[1:], strict=True)), grid.unit, "nm"
+    )
+    unit = "um" if extent >= 2000 else "nm"
+    return convert(grid.spacing[1], grid.unit, unit), unit
+
+
+def _map_axes(axes, grid, size, unit):
+    axes.set_aspect("equal")
+    axes.set_xlim(0, grid.shape[2] * size)
+    axes.set_ylim(grid.shape[1] * size, 0)
+    axes.grid(visible=False)
+    axes.set_xlabel(f"x ({unit_text(unit)})")
+    axes.set_ylabel(f"y ({unit_text(unit)})")
+
+
+def sem_displacement(pair):
+    """Draw the elastic displacement of the high-resolution image.
+
+    Parameters
+    ----------
+    pair : Pair or None
+
+    Returns
+    -------
+    Plot
+    """
+    panels, caption = [], ""
+    nodes = pair.transform.get("nodes") if pair is not None else None
+    if nodes:
+        grid = pair.high.grid
+        size, unit = _lengths(grid)
+        y, x, dy, dx = (np.asarray(nodes[name], float) for name in ("y", "x", "dy", "dx"))
+        if dy.ndim == 2 and y.ndim == 1:
+            y, x = np.meshgrid(y, x, indexing="ij")
+        y, x, dy, dx = (part.ravel() for part in (y, x, dy, dx))
+        inside = (y >= 0) & (x >= 0) & (y < grid.shape[1]) & (x < grid.shape[2])
+        y, x, dy, dx = (part[inside] for part in (y, x, dy, dx))
+        length = np.hypot(dy, dx)
+        largest = float(length.max()) if len(length) else 0.0
+        # The longest arrow spans about a tenth of the field.
+        times = _round(0.1 * max(grid.shape[1:]) / largest) if largest > 0 else 1.0
+
+        def draw(axes):
+            arrows = axes.quiver(
+                x * size, y * size, dx * size, dy * size,
+                angles="xy", scale_units="xy", scale=1 / times, color=INK, width=0.005,
+            )  # fmt: skip
+            key = _round(largest) if largest > 0 else 1.0
+            axes.quiverkey(arrows, 0.8, 1.05, key * size, f"{key:g} px", labelpos="E", color=INK)
+            _map_axes(axes, grid, size, unit)
+
+        panels.append(Panel("Displacement", draw))
+        rms = float(np.sqrt(np.mean(length**2))) if len(length) else 0.0
+        caption = (
+            f"What was left for the elastic part after shift, rotation and scale: {rms:.2f} px RMS, "
+            f"{largest:.2f} px at most (pixels of the high-resolution image); arrows are enlarged "
+            f"{times:g} times. "
+        )
+        jacobian = pair.transform.get("jacobian")
+        if jacobian:
+            caption += (
+                f"Areas change by factors from {jacobian[0]:.3f} to {jacobian[1]:.3f} (Jacobian): "
+                "near 1 is a smooth warp as of a scan's distortion, 0 or below would be a fold."
+            )
+    return Plot(
+        "sem_displacement", "Elastic displacement", caption, panels, panel_size=(4.4, 3.9)
+    )  # fmt: skip
+
+
+def _round(value):
+    """The round number at or below a positive value."""
+    power = 10.0 ** math.floor(math.log10(value))
+    return max(n * power for n in (1, 2, 5) if n * power <= value * (1 + 1e-9))
+
+
+def sem_patches(pair):
+    """Draw the patches of a pair: where they were accepted, residuals and correlations.
+
+    Parameters
+    ----------
+    pair : Pair or None
+
+    Returns
+    -------
+    Plot
+    """
+    panels, caption = [], ""
+    if pair is not None:
+        table = _checked(pair.patches)
+        accepted = (table["accepted"] > 0).to_numpy()
+        residual = np.hypot(table["dy"], table["dx"]).to_numpy(float)
+        before = np.hypot(table["dy_before"], table["dx_before"]).to_numpy(float)
+        panels = [
+            Panel(f"{int(accepted.sum())} of {len(table)} accepted", _patch_map(pair, residual)),
+            Panel("Residuals", _counted(residual, accepted, pair.limits.get("residual"), "Residual (px)", 0.0)),
+            Panel("Correlation", _counted(table["ncc"].to_numpy(float), accepted, pair.limits.get("ncc"), "NCC, band-passed", None)),
+        ]  # fmt: skip
+        known = before[np.isfinite(before)]
+        rms = float(np.sqrt(np.mean(known**2))) if len(known) else math.nan
+        caption = (
+            "Patches were measured once more after the images were resampled: residual is the "
+            "displacement of high against low resolution that is left, in pixels of the high-"
+            "resolution image. It says that the images agree, as far as one patch can tell. "
+            f"Before the elastic part it was {rms:.2f} px RMS. Rejected patches (crossed) are used "
+            "neither for training nor for measures."
+        )
+        if pair.limits:
+            caption += " Dashed: limits of the study."
+    legend = [("accepted", _PALE), ("rejected", _WRONG)] if panels else []
+    return Plot("sem_patches", "Patches", caption, panels, patches=legend, panel_size=(4.2, 3.3))
+
+
+def _patch_map(pair, residual):
+    grid, table = pair.high.grid, pair.patches
+    size, unit = _lengths(grid)
+    side = int(pair.transform.get("patch", 64)) * size
+    accepted = (table["accepted"] > 0).to_numpy()
+    top = pair.limits.get("residual") or float(np.nanmax(residual[accepted], initial=0.1))
+
+    def draw(axes):
+        squares = [
+            Rectangle((x * size, y * size), side, side)
+            for y, x in table.loc[accepted, ["y", "x"]].to_numpy(float)
+        ]
+        shown = PatchCollection(squares, cmap=_RAMP, edgecolor="white", lw=0.5)
+        shown.set_array(residual[accepted])
+        shown.set_clim(0, top)
+        axes.add_collection(shown)
+        for y, x in table.loc[~accepted, ["y", "x"]].to_numpy(float) * size:
+            axes.plot(
+                [x, x + side, x + side / 2, x, x + side],
+                [y, y + side, y + side / 2, y + side, y],
+                color=_WRONG,
+                lw=1,
+            )
+            axes.add_patch(Rectangle((x, y), side, side, fill=False, ec=_WRONG, lw=1))
+        _map_axes(axes, grid, size, unit)
+        axes.figure.colorbar(shown, ax=axes, label="Residual (px)", fraction=0.05, pad=0.03)
+
+    return draw
+
+
+def _counted(values, accepted, limit, label, low):
+    """Draw a histogram of accepted and rejected patches."""
+    known = np.isfinite(values)
+
+    def draw(axes):
+        shown = values[known]
+        if not len(shown):
+            return
+        top = max(float(np.quantile(shown, 0.98)), 1.3 * (limit or 0)) if low == 0 else 1.0
+        bottom = low if low is not None else min(float(shown.min()), limit or 1.0)
+        edges = np.linspace(bottom, max(top, bottom + 1e-3), 26)
+        parts = [
+            np.histogram(np.clip(values[known & group], edges[0], edges[-1]), edges)[0]
+            for group in (accepted, ~accepted)
+        ]
+        width = edges[1] - edges[0]
+        axes.bar(edges[:-1], parts[0], width, align="edge", color=_PALE, edgecolor="white", lw=0.4)
+        axes.bar(
+            edges[:-1], parts[1], width, parts[0], align="edge", color=_WRONG, edgecolor="white", lw=0.4
+        )  # fmt: skip
+        if limit is not None:
+            axes.axvline(limit, color=INK, lw=1.2, ls="--")
+        axes.set_xlim(edges[0], edges[-1])
+        axes.xaxis.set_major_locator(MaxNLocator(6))
+        axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+        beyond = int((shown > edges[-1] + 1e-9).sum())
+        without = int((~known).sum())
+        more = [f"{beyond} beyond, in the last bar"] if beyond else []
+        more += [f"{without} not measured"] if without else []
+        axes.set_xlabel("; ".join([label, *more]))
+        axes.set_ylabel("Patches")
+
+    return draw
+
+
+# Gaps
+
+
+def _true_gaps(table):
+    return table[table["kind"] == "gap"]
+
+
+def _share(table):
+    """Share of the gaps that an image does not resolve, and of the touching pairs it parts."""
+    gaps, touching = _true_gaps(table), table[table["kind"] == "touching"]
+    return (
+        1 - gaps["resolved"].mean() if len(gaps) else math.nan,
+        touching["resolved"].mean() if len(touching) else math.nan,
+    )
+
+
+def sem_gaps(gaps):
+    """Draw histograms of gap widths of the truth and of every image, with the fitted Gaussians.
+
+    Parameters
+    ----------
+    gaps : mapping of (str, float) to pandas.DataFrame
+        ``gaps.tsv`` of each image.
+
+    Returns
+    -------
+    Plot
+        As figure 3 of de Haan et al. 2019.
+    """
+    panels = []
+    gaps = {key: gaps[key] for key in _key_order(gaps or {}) if len(_true_gaps(gaps[key]))}
+    if gaps:
+        names = _names(gaps)
+        first = _true_gaps(next(iter(gaps.values())))
+        true = first["width_truth"].to_numpy(float)
+        last = max(20.0, 10 * math.ceil(float(np.nanquantile(true, 0.995)) / 10))
+        parts = {"Truth": (true, 0, look("truth").colour)}
+        for key, table in gaps.items():
+            table = _true_gaps(table)
+            lost = int((table["resolved"] == 0).sum())
+            parts[names[key]] = (table["width"].to_numpy(float), lost, look(key[0]).colour)
+        drawn = {
+            name: (*histogram(widths, last=last), lost, colour)
+            for name, (widths, lost, colour) in parts.items()
+        }
+        top = 1.12 * max(max(t["count"].max(), lost) for t, _, lost, _ in drawn.values())
+        for name, part in drawn.items():
+            title = (
+                name if name == "Truth" else f"{name}: {percent(part[2] / len(true), 1)} unresolved"
+            )
+            panels.append(Panel(title, _gap_panel(*part, top, last)))
+    count = len(true) if gaps else 0
+    return Plot(
+        "sem_gaps",
+        "Gaps between particles",
+        f"Widths of the {count} gaps of the truth, as each image shows them, and the Gaussian that "
+        "fits the counts best. A gap that an image does not resolve has no width in it: it is "
+        "counted apart, at the left, and is in no mean. Gaps wider than the last bin are in it.",
+        panels,
+        patches=[("not resolved", _WRONG)] if panels else [],
+        panel_size=(3.9, 2.7),
+    )
+
+
+def _gap_panel(table, fit, lost, colour, top, last):
+    width = table["width"].iloc[1] - table["width"].iloc[0]
+
+    def draw(axes):
+        axes.bar(table["width"], table["count"], width, color=colour, alpha=0.55, lw=0)
+        x = np.linspace(0, last, 200)
+        words = "no Gaussian fits"
+        if math.isfinite(fit["mean"]):
+            bell = fit["height"] * np.exp(-0.5 * ((x - fit["mean"]) / fit["sd"]) ** 2)
+            axes.plot(x, bell, color=INK, lw=1.4)
+            if 0 <= fit["mean"] <= last:
+                axes.axvline(fit["mean"], color=INK, lw=0.9, ls="--")
+            words = f"Gaussian: mean {fit['mean']:.1f} nm\nsd {fit['sd']:.1f} nm"
+        place = -0.06 * last
+        axes.bar(place, lost, 0.07 * last, color=_WRONG, lw=0)
+        if lost:
+            axes.annotate(
+                f"{lost}", (place, min(lost, top)), ha="center", va="bottom", fontsize=7.5,
+                xytext=(0, 1), textcoords="offset points",
+            )  # fmt: skip
+        axes.annotate(
+            words, (0.98, 0.97), xycoords="axes fraction", ha="right", va="top", fontsize=8
+        )
+        axes.set_xlim(-0.11 * last, last)
+        axes.set_ylim(0, top)
+        axes.set_xticks(range(0, int(last) + 1, 20 if last > 50 else 10))
+        axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+        axes.set_xlabel("Gap width (nm)")
+        axes.set_ylabel("Gaps")
+
+    return draw
+
+
+# Spectra
+
+
+def sem_spectra(curves, *, low_nyquist=None, nyquist=None, signal=None):
+    """Draw the radially averaged spectra of the truth and of every image, and their ratios.
+
+    Parameters
+    ----------
+    curves : pandas.DataFrame or None
+        ``method level frequency power power_truth ratio`` of the images of one sample, and, where
+        they are there, ``magnitude magnitude_truth``.
+    low_nyquist : dict of float to float, optional
+        Nyquist frequency of the low-resolution image of each level, 1/nm.
+    nyquist : float, optional
+        That of the truth.
+    signal : float, optional
+        Frequency from which on the truth is noise, 1/nm.
+
+    Returns
+    -------
+    Plot
+        As figure 4 of de Haan et al. 2019.
+    """
+    panels, methods, cut = [], [], False
+    if curves is not None and len(curves):
+        curves = curves[curves["method"] != "truth"]
+        levels = sorted(set(curves["level"].dropna()))
+        methods = ["truth", *ordered(curves["method"])]
+        for level in levels:
+            mine = curves[curves["level"] == level]
+            marks = (low_nyquist or {}).get(level), nyquist, signal
+            more = f", {level:g}:1" if len(levels) > 1 else ""
+            cut |= bool((mine["ratio"] > _TOP_RATIO).any())
+            panels.append(Panel(f"Magnitude{more}", _magnitudes(mine, marks)))
+            panels.append(Panel(f"Ratio to the truth{more}", _ratios(mine, marks)))
+    caption = (
+        "Magnitudes of the spatial frequencies, averaged over rings (Hann window, mean removed). "
+        "The dashed line is the Nyquist frequency of the low-resolution image: what an image shows "
+        "beyond it, its pixels did not record at that place, and power there is no proof of "
+        "likeness. The shaded band is a ratio within 20 % of 1. The input repeats its pixels, "
+        "which puts copies of its spectrum beyond the dashed line."
+    )
+    if signal is not None:
+        caption += " Beyond the dotted line the truth itself is more noise than signal."
+    if cut:
+        caption += f" Ratios above {_TOP_RATIO:g} are cut."
+    extra = []
+    if panels and low_nyquist:
+        extra.append(("low-resolution Nyquist", {"color": MUTED, "ls": "--", "lw": 1.2}))
+    return Plot(
+        "sem_spectra",
+        "Spatial frequencies",
+        caption,
+        panels,
+        methods,
+        panel_size=(4.4, 3.1),
+        extra=extra,
+        margins=(0.75, 0.5),
+    )
+
+
+def _marked(axes, marks):
+    low, nyquist, signal = marks
+    for place, style in ((low, "--"), (signal, ":")):
+        if place is not None:
+            axes.axvline(place, color=MUTED, lw=1.2, ls=style, zorder=1)
+    axes.set_xlim(0, nyquist)
+    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.set_xlabel("Spatial frequency (1/nm)")
+
+
+def _magnitudes(curves, marks):
+    column = "magnitude" if "magnitude" in curves else "power"
+
+    def values(table, end=""):
+        found = table[f"{column}{end}"].to_numpy(float)
+        return found if column == "magnitude" else np.sqrt(found)
+
+    def draw(axes):
+        one = next(iter(curves.groupby("method", sort=False)))[1]
+        axes.plot(one["frequency"], values(one, "_truth"), color=INK, lw=2.4, zorder=2)
+        for method in ordered(curves["method"]):
+            own = curves[curves["method"] == method]
+            how = look(method)
+            axes.plot(
+                own["frequency"], values(own), color=how.colour, lw=1.3, ls="--" if how.variant else "-", zorder=3
+            )  # fmt: skip
+        axes.set_yscale("log")
+        low, high = axes.get_ylim()
+        if high / low > 5:
+            axes.yaxis.set_major_locator(LogLocator(10))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.set_ylabel("Magnitude (grey value · nm)")
+        _marked(axes, marks)
+
+    return draw
+
+
+def _ratios(curves, marks):
+    def draw(axes):
+        axes.axhspan(1 - _LIMIT, 1 + _LIMIT, color=SHADE, alpha=0.45, lw=0, zorder=0)
+        axes.axhline(1, color=INK, lw=1.6, zorder=2)
+        for method in ordered(curves["method"]):
+            own = curves[curves["method"] == method]
+            how = look(method)
+            axes.plot(
+                own["frequency"], own["ratio"], color=how.colour, lw=1.3, ls="--" if how.variant else "-", zorder=3
+            )  # fmt: skip
+        top = float(curves["ratio"].max())
+        axes.set_ylim(0, min(_TOP_RATIO, max(1.4, 1.05 * top)))
+        axes.set_ylabel("Image / truth")
+        _marked(axes, marks)
+        low, nyquist, _ = marks
+        if nyquist is not None and low is not None:
+            end = TOP * nyquist
+            axes.annotate(
+                "aliased", (low, 0.02), xycoords=("data", "axes fraction"), fontsize=8, color=MUTED,
+                xytext=(3, 0), textcoords="offset points",
+            )  # fmt: skip
+            axes.plot([low, end], [0, 0], color=MUTED, lw=4, solid_capstyle="butt", clip_on=False)
+
+    return draw
+
+
+# Close up
+
+
+def _judged(gaps, planes):
+    """The method that is shown close up: that which leaves the fewest gaps unresolved."""
+    shown = [key for key in gaps if key[0] not in ("truth", "input") and key in planes]
+    if not shown:
+        return None
+    hardest = max(key[1] for key in shown)
+    shown = [key for key in _key_order(shown) if key[1] == hardest]
+    return min(shown, key=lambda key: (_share(gaps[key]), _key_order(shown).index(key)))
+
+
+def cases(planes, gaps, grid):
+    """Choose the places that are shown close up, by rules that flatter no method.
+
+    Parameters
+    ----------
+    planes : dict of (str, float or None) to numpy.ndarray
+        (y, x) of each image, on the truth's grid.
+    gaps : mapping of (str, float) to pandas.DataFrame
+        ``gaps.tsv`` of each image; may be empty.
+    grid : acuity.volume.Grid
+
+    Returns
+    -------
+    list of Case
+        With gaps, of the method that leaves the fewest unresolved: of the gaps that the input
+        fails to resolve and the method resolves that of the median width; of those that the method
+        fails to resolve the widest; of the pairs of particles that touch in the truth and that the
+        method parts the one that it parts the widest. Without: where the image is the richest in
+        detail, in the median, and least so in a tenth of the places.
+    """
+    pixel = convert(grid.spacing[1], grid.unit, "nm")
+    key = _judged(gaps, planes)
+    before = ("input", key[1]) if key is not None else None
+    if key is None or before not in gaps:
+        return _textured(planes)
+    name = look(key[0]).name
+    mine = gaps[key].merge(gaps[before][["gap", "resolved"]], on="gap", suffixes=("", "_input"))
+    open_, touching = _true_gaps(mine), mine[mine["kind"] == "touching"]
+    won = open_[(open_["resolved"] == 1) & (open_["resolved_input"] == 0)]
+    lost = open_[open_["resolved"] == 0]
+    invented = touching[touching["resolved"] == 1]
+    found = []
+    for letter, rows, column, share, title in (
+        ("A", won, "width_truth", 0.5, f"Resolved by {name}, not in the input ({len(won)} such gaps; that of the median width)"),
+        ("B", lost, "width_truth", 1.0, f"Not resolved by {name} ({len(lost)} such gaps; the widest)"),
+        ("C", invented, "width", 1.0, f"Invented by {name}: the particles touch in the truth ({len(invented)} such; the widest)"),
+    ):  # fmt: skip
+        rows = rows.assign(_v=rows[column].fillna(0)).sort_values(["_v", "gap"])
+        if not len(rows):
+            continue
+        row = rows.iloc[int(share * (len(rows) - 1))]
+        ends = np.array([[row["y1"], row["x1"]], [row["y2"], row["x2"]]], float) / pixel
+        side = max(_SIDE, math.ceil(3 * np.abs(np.diff(ends, axis=0)).max()))
+        box = _box(ends.mean(axis=0), side, grid.shape[1:])
+        said = {("truth", None): _told(row["width_truth"], letter != "C")}
+        for other, table in gaps.items():
+            own = table[table["gap"] == row["gap"]]
+            if len(own):
+                said[other] = _told(own["width"].iloc[0], own["resolved"].iloc[0] == 1)
+        found.append(Case(letter, title, box, ends, said))
+    return found
+
+
+def _told(width, resolved):
+    if not resolved:
+        return "no gap"
+    return f"gap of {width:.1f} nm" if np.isfinite(width) else "gap"
+
+
+def _textured(planes):
+    """Places without gaps to choose by."""
+    key = ("truth", None) if ("truth", None) in planes else next(iter(planes))
+    plane = planes[key]
+    side = min(_SIDE, *plane.shape)
+    gy, gx = np.gradient(plane.astype(np.float64))
+    strength = gy * gy + gx * gx
+    places = [
+        (y, x)
+        for y in range(0, plane.shape[0] - side + 1, max(1, side // 2))
+        for x in range(0, plane.shape[1] - side + 1, max(1, side // 2))
+    ]
+    value = {(y, x): strength[y : y + side, x : x + side].mean() for y, x in places}
+    ranked = sorted(places, key=lambda place: (value[place], place))
+    found = {}
+    for letter, share, words in (
+        ("A", 1.0, "the richest in detail"),
+        ("B", 0.5, "the median in detail"),
+        ("C", 0.1, "the poorest in detail but for a tenth"),
+    ):
+        y, x = ranked[int(share * (len(ranked) - 1))]
+        if (y, x) not in [place for place, _ in found.values()]:
+            found[letter] = (y, x), words
+    return [
+        Case(letter, f"Place that is {words}", (slice(y, y + side), slice(x, x + side)), None, {})
+        for letter, ((y, x), words) in found.items()
+    ]
+
+
+def crop_pictures(planes, shown, grid, *, largest=_CROP):
+    """Make the pictures of the places close up, all in one grey window.
+
+    Parameters
+    ----------
+    planes : dict
+        As for `cases`.
+    shown : list of Case
+    grid : acuity.volume.Grid
+    largest : int
+        Pixels along a side.
+
+    Returns
+    -------
+    dict of (str, (str, float or None)) to Picture
+        By letter and image. Pixels are repeated, not interpolated; the ends of a profile are
+        marked.
+    """
+    window = grey_window(planes.get(("truth", None), next(iter(planes.values()))))
+    pictures = {}
+    for case in shown:
+        for key, plane in planes.items():
+            part = plane[case.box]
+            times = max(1, largest // max(part.shape))
+            image = Image.fromarray(stretch(part, window))
+            image = image.resize(tuple(times * n for n in image.size), Image.Resampling.NEAREST)
+            if case.line is not None:
+                _mark_line(image, case, times)
+            pictures[case.letter, key] = make_picture(
+                "crop", key, image, grid.spacing[2] / times, grid.unit
+            )
+    return pictures
+
+
+def _mark_line(image, case, times):
+    """Bars across the line of a profile, outside of its gap."""
+    draw = ImageDraw.Draw(image)
+    first = np.array([part.start for part in case.box], float)
+    ends = (case.line - first + 0.5) * times
+    along = ends[1] - ends[0]
+    along /= max(np.hypot(*along), 1e-9)
+    across = np.array([-along[1], along[0]])
+    for end, side in zip(ends, (-1, 1), strict=True):
+        near, far = end + side * along * 4, end + side * along * 16
+        for colour, width in ((0, 4), (255, 2)):
+            draw.line([*near[::-1], *far[::-1]], fill=colour, width=width)
+            bar = [*(near - across * 5)[::-1], *(near + across * 5)[::-1]]
+            draw.line(bar, fill=colour, width=width)
+
+
+def sem_profiles(planes, shown, grid):
+    """Draw grey values along the lines that are marked in the pictures.
+
+    Parameters
+    ----------
+    planes, shown, grid
+        As for `crop_pictures`.
+
+    Returns
+    -------
+    Plot
+    """
+    panels = []
+    pixel = convert(grid.spacing[1], grid.unit, "nm") if grid is not None else 1.0
+    for case in shown:
+        if case.line is None:
+            continue
+
+        def draw(axes, case=case):
+            vector = case.line[1] - case.line[0]
+            length = max(float(np.hypot(*vector)), 1e-9)
+            beside = _BESIDE / pixel
+            t = np.linspace(-beside, length + beside, 161)
+            places = case.line[0][:, None] + (vector / length)[:, None] * t
+            for key, plane in planes.items():
+                how = look(key[0])
+                values = ndimage.map_coordinates(plane.astype(np.float64), places, mode="mirror")
+                truth = key[0] == "truth"
+                axes.plot(
+                    t * pixel, values, color=how.colour, lw=2.4 if truth else 1.4,
+                    ls="--" if how.variant else "-", zorder=2 if truth else 3,
+                )  # fmt: skip
+            axes.axvspan(0, length * pixel, color=SHADE, alpha=0.35, lw=0, zorder=0)
+            axes.set_xlim(t[0] * pixel, t[-1] * pixel)
+            axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+            axes.set_xlabel("Distance from the first outline (nm)")
+            axes.set_ylabel("Grey value")
+
+        panels.append(Panel(f"Profile {case.letter}", draw))
+    methods = [method for method, _ in planes] if panels else []
+    return Plot(
+        "sem_profiles",
+        "Profiles across the gaps",
+        "Grey values along the marked lines of the pictures, one pixel wide, by cubic splines. "
+        "The shaded part lies between the outlines that the two particles have in the truth.",
+        panels,
+        ordered(methods),
+        panel_size=(3.9, 2.8),
+    )
+
+
+# Table
+
+
+# Metric, subset, heading, unit.
+_COLUMNS = (
+    ("gaps_unresolved", "all", "Gaps unresolved", ""),
+    ("gap_error", "all", "Gap error", "nm"),
+    ("gaps_invented", "all", "Gaps invented", ""),
+    (_RATIO, BELOW, "Spectrum off, below low Nyquist", ""),
+    (_RATIO, ALIASED, "Spectrum off, aliased", ""),
+    ("edge_spread", "all", "Edge spread", "nm"),
+    ("psnr", "all", "PSNR", "dB"),
+    ("ssim", "all", "SSIM", ""),
+)
+
+
+def _chosen(metrics, samples):
+    metrics = tidy(metrics)
+    if samples is None:
+        pooled = metrics["sample"] == POOLED
+        return metrics[pooled] if pooled.any() else metrics
+    names = {samples} if isinstance(samples, str) else set(samples)
+    return metrics[metrics["sample"].isin(names)]
+
+
+def _records(metrics, samples):
+    """Rows of the table: (method, level) to what was measured, each value, low, high and n."""
+    rows = _chosen(metrics, samples)
+    rows = rows[rows["method"] != "align"]
+    found = {}
+    for metric, subset, *_ in _COLUMNS:
+        own = rows[(rows["metric"] == metric) & (rows["subset"] == subset)]
+        for (method, level), group in own.groupby(["method", "level"], dropna=False):
+            key = (method, None if method == "truth" or np.isnan(level) else float(level))
+            values = group[["value", "low", "high", "n"]].mean()
+            if not np.isnan(values["value"]):
+                found.setdefault(key, {})[metric, subset] = values
+    # The truth is compared with itself but for the spread of its edges.
+    if ("truth", None) in found:
+        kept = found.pop(("truth", None)).get(("edge_spread", "all"))
+        if kept is not None:
+            found["truth", None] = {("edge_spread", "all"): kept}
+    return {key: found[key] for key in _key_order(found)}
+
+
+def _text(metric, found):
+    value, low, high = (float(found[name]) for name in ("value", "low", "high"))
+    known = math.isfinite(low) and math.isfinite(high)
+    if metric in ("gaps_unresolved", "gaps_invented"):
+        interval = f" ({100 * low:.1f}–{100 * high:.1f})" if known else ""
+        return percent(value, 1) + interval
+    if metric == _RATIO:
+        return f"{100 * value:.0f} %"
+    digits = {"ssim": 3, "psnr": 2}.get(metric, 1)
+    if math.isinf(value):
+        return "lost" if metric == "edge_spread" else "∞"
+    interval = f" ({low:.{digits}f}–{high:.{digits}f})" if known and metric == "gap_error" else ""
+    return f"{value:.{digits}f}{interval}"
+
+
+def sem_table(metrics, *, samples=None):
+    """Lay out what was measured, a row an image.
+
+    Parameters
+    ----------
+    metrics : pandas.DataFrame
+        ``metrics.tsv``.
+    samples : str or list of str, optional
+        By default the rows pooled over the unseen samples where there are any, or else the mean.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index: names of the images. Columns, those that were measured: gaps unresolved (share,
+        95 % interval), gap error, gaps invented, greatest departure of the spectrum's ratio from 1
+        below the low-resolution Nyquist frequency and in the aliased part, edge spread, PSNR,
+        SSIM. Texts.
+    """
+    records = _records(metrics, samples)
+    names = _names(records)
+    shown = [c for c in _COLUMNS if any(c[:2] in record for record in records.values())]
+    texts = {
+        f"{title} ({unit})" if unit else title: [
+            _text(metric, record[metric, subset]) if (metric, subset) in record else "–"
+            for record in records.values()
+        ]
+        for metric, subset, title, unit in shown
+    }
+    return pd.DataFrame(texts, index=pd.Index([names[key] for key in records], name="Image"))
+
+
+def sem_sentence(metrics, *, samples=None):
+    """Say in one sentence what became resolvable, and what was invented.
+
+    Parameters
+    ----------
+    metrics, samples
+        As for `sem_table`.
+
+    Returns
+    -------
+    str
+    """
+    records = _records(metrics, samples)
+    shown = [key for key in records if key[0] not in ("truth", "input")]
+    for metric, best in (("gaps_unresolved", min), ("psnr", max)):
+        measured = [key for key in shown if (metric, "all") in records[key]]
+        if not measured:
+            continue
+        hardest = max(key[1] for key in measured)
+        measured = [key for key in measured if key[1] == hardest]
+        key = best(measured, key=lambda k: records[k][metric, "all"]["value"])
+        own, before = records[key], records.get(("input", hardest), {})
+        name = look(key[0]).name
+        if metric == "psnr":
+            text = f"Nearest to the truth by PSNR: {name} ({_text(metric, own[metric, 'all'])} dB"
+            known = before.get((metric, "all"))
+            return text + (
+                f"; the input {_text(metric, known)} dB)." if known is not None else ")."
+            )
+        parts = [f"{name} leaves {percent(own[metric, 'all']['value'], 1)} of the gaps unresolved"]
+        if (metric, "all") in before:
+            parts[0] += f", the input {percent(before[metric, 'all']['value'], 1)}"
+        if ("gap_error", "all") in own:
+            text = f"widths are off by {own['gap_error', 'all']['value']:.1f} nm"
+            if ("gap_error", "all") in before:
+                text += f" (input: {before['gap_error', 'all']['value']:.1f} nm)"
+            parts.append(text)
+        if ("gaps_invented", "all") in own:
+            value = own["gaps_invented", "all"]["value"]
+            parts.append(
+                f"it shows a gap in {percent(value, 1)} of the pairs of particles that touch"
+            )
+        return "; ".join(parts) + "."
+    return "Nothing was measured against a truth."
+
+
+# Files and pages
+
+
+def _drawn(metrics, volumes, pair, gaps, spectra, samples):
+    """The plots, the places close up and what they were made from."""
+    planes, grid = _planes(volumes)
+    gaps = {(str(m), float(level)): table for (m, level), table in (gaps or {}).items()}
+    shapes = {plane.shape for plane in planes.values()}
+    if len(shapes) > 1:
+        raise AcuityError(
+            f"report: the images have the shapes {sorted(shapes)}; all must be on the truth's grid"
+        )
+    shown = cases(planes, gaps, grid) if planes else []
+    low, nyquist, signal = None, None, None
+    if grid is not None:
+        size = convert(max(grid.spacing[1:]), grid.unit, "nm")
+        nyquist = 0.5 / size
+        low = {
+            level: nyquist / level for method, level in planes if level is not None and level > 1
+        }
+    rows = _chosen(metrics, samples)
+    limits = rows.loc[rows["metric"] == "spectrum_signal_limit", "value"].dropna()
+    if len(limits):
+        signal = float(limits.median())
+    plots = {
+        "sem_displacement": sem_displacement(pair),
+        "sem_patches": sem_patches(pair),
+        "sem_profiles": sem_profiles(planes, shown, grid),
+        "sem_gaps": sem_gaps(gaps),
+        "sem_spectra": sem_spectra(spectra, low_nyquist=low, nyquist=nyquist, signal=signal),
+    }
+    return plots, shown, planes, grid
+
+
+def _sheet(rows, titles, columns, said=None):
+    """Pictures in rows: a row a place, a column an image."""
+    width = 1.9
+    if not rows:
+        figure = Figure((5, 2))
+        figure.text(0.5, 0.5, "Not measured in this study", ha="center", color=MUTED)
+        return figure
+    heights = [max(p.size[1] / p.size[0] for p in row) * width + 0.45 for row in rows]
+    with matplotlib.rc_context({"font.size": 9, "text.parse_math": False}):
+        most = max(len(row) for row in rows)
+        figure = Figure((width * most + 0.1, sum(heights) + 0.1), layout="constrained")
+        parts = figure.subfigures(len(rows), 1, squeeze=False, height_ratios=heights).ravel()
+        for number, (part, row) in enumerate(zip(parts, rows, strict=True)):
+            part.suptitle(titles[number], fontsize=8.5, x=0.01, ha="left", wrap=True)
+            for place, (axes, picture) in enumerate(
+                zip(part.subplots(1, most, squeeze=False)[0], row, strict=False)
+            ):
+                axes.set_axis_off()
+                pixels = Image.open(io.BytesIO(picture.png)).convert("RGB")
+                axes.imshow(np.asarray(pixels), interpolation="nearest")
+                axes.set_title(columns[number][place], fontsize=7.5, pad=2)
+        return figure
+
+
+def sem_figures(
+    metrics, volumes=None, *, pair=None, gaps=None, spectra=None, out_dir, samples=None
+):
+    """Write the figures and the table of one sample.
+
+    Parameters
+    ----------
+    metrics, samples
+        As for `sem_table`.
+    volumes : mapping of (str, float or None) to path-like or Volume, optional
+        Image of each method and level, on one grid; the truth's key is ``("truth", None)``.
+    pair : Pair, optional
+    gaps : mapping of (str, float) to pandas.DataFrame, optional
+        As for `sem_gaps`.
+    spectra : pandas.DataFrame, optional
+        As for `sem_spectra`.
+    out_dir : path-like
+        Folder.
+
+    Returns
+    -------
+    list of pathlib.Path
+        ``NAME.png`` for each of `FIGURES`, ``NAME.svg`` for all but the pictures, and
+        ``sem_methods.tsv``. A figure of what was not measured says so.
+    """
+    folder = Path(out_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    plots, shown, planes, grid = _drawn(metrics, volumes, pair, gaps, spectra, samples)
+    files = [folder / f"{TABLE}.tsv"]
+    sem_table(metrics, samples=samples).to_csv(files[0], sep="\t", lineterminator="\n")
+    for plot in plots.values():
+        files += save(plot, folder)
+    laid = pair_pictures(pair) if pair is not None else []
+    halves = [laid[:2], laid[2:]]
+    pictures = {
+        "sem_overlay": _sheet(
+            [[picture for picture, _ in half] for half in halves if half],
+            ["The whole field", "Details, pixel by pixel"],
+            [[_folded(words) for _, words in half] for half in halves if half],
+        ),
+        "sem_crops": _crop_sheet(planes, shown, grid),
+    }
+    for name, figure in pictures.items():
+        files.append(folder / f"{name}.png")
+        figure.savefig(files[-1], dpi=150, facecolor="white", metadata={"Software": None})
+    return files
+
+
+def _folded(text, width=38):
+    lines = [""]
+    for word in text.split():
+        if len(lines[-1]) + len(word) > width:
+            lines.append("")
+        lines[-1] += (" " if lines[-1] else "") + word
+    return "\n".join(lines)
+
+
+def _crop_sheet(planes, shown, grid):
+    if not shown:
+        return _sheet([], [], [])
+    pictures, names = crop_pictures(planes, shown, grid), _names(planes)
+    return _sheet(
+        [[pictures[case.letter, key] for key in planes] for case in shown],
+        [f"{case.letter}: {case.title}" for case in shown],
+        [
+            ["\n".join(filter(None, (names[key], case.said.get(key)))) for key in planes]
+            for case in shown
+        ],
+    )
+
+
+def sem_page(
+    sample,
+    metrics,
+    volumes=None,
+    *,
+    pair=None,
+    gaps=None,
+    spectra=None,
+    output,
+    study,
+    title="",
+    index=None,
+    samples=None,
+    provenance=None,
+):
+    """Write the page of a pair: registration, places close up, gaps, spectra, table of methods.
+
+    Parameters
+    ----------
+    sample : str
+        Its name.
+    metrics, samples
+        As for `sem_table`.
+    volumes, pair, gaps, spectra
+        As for `sem_figures`; what is not given has no place on the page.
+    output : path-like
+        The page.
+    study, title : str
+        Name of the study, and its title if it has one.
+    index : str, optional
+        Link to the study's first page.
+    provenance : mapping, optional
+        Headings to what stands under them.
+
+    Raises
+    ------
+    AcuityError
+        If a table lacks a column, images are not on one grid, or a volume can't be read.
+    """
+    plots, shown, planes, grid = _drawn(metrics, volumes, pair, gaps, spectra, samples)
+    columns, rows = _page_table(metrics, samples)
+    summary = ""
+    if grid is not None:
+        size = f"{grid.spacing[1]:.4g} {unit_text(grid.unit)}"
+        summary = f"{grid.shape[1]} x {grid.shape[2]} pixels (y, x) of {size}"
+    grade, registered = pair_verdict(pair) if pair is not None else ("none", "")
+    patch_columns, patch_rows = _page_patches(pair)
+    write_page(
+        output,
+        "sem.html",
+        {
+            "page_title": f"{sample}, SEM – {title or study}",
+            "title": title or study,
+            "sample": sample,
+            "index": index,
+            "linked": bool(index),
+            "summary": summary,
+            "sentence": sem_sentence(metrics, samples=samples),
+            "columns": columns,
+            "rows": rows,
+            "crops": _page_crops(planes, shown, grid),
+            "crops_caption": (
+                "One grey window for all, pixels repeated and not interpolated. Places were chosen "
+                "by the rules that stand above them, among them where the method fails."
+            ),
+            "close": page_drawings([plots["sem_profiles"]]),
+            "drawings": page_drawings([plots["sem_gaps"], plots["sem_spectra"]]),
+            "registered": registered,
+            "grade": grade,
+            "limits": (
+                f"Good: residuals of the accepted patches of at most {GOOD['residual']:g} px RMS and "
+                f"at most {100 * GOOD['rejected']:.0f} % of the patches rejected; with care: "
+                f"{CARE['residual']:g} px and {100 * CARE['rejected']:.0f} %. The high-resolution "
+                "image was resampled onto the low-resolution one's grid, refined; the latter was "
+                "only cropped. Both are shown after that, on one scale of grey values."
+            ),
+            "found": _page_found(pair),
+            "overlays": [
+                _image(picture, words) for picture, words in (pair_pictures(pair) if pair else [])
+            ],
+            "registration": page_drawings([plots["sem_displacement"], plots["sem_patches"]]),
+            "patch_columns": patch_columns,
+            "patch_rows": patch_rows,
+            "provenance": dict(provenance or {}),
+            "noun": "gap",
+            "level_title": "",
+        },
+    )
+
+
+def _page_table(metrics, samples):
+    records = _records(metrics, samples)
+    names = _names(records)
+    shown = [c for c in _COLUMNS if any(c[:2] in record for record in records.values())]
+    columns = [Column("image", "Image", text=True)]
+    columns += [Column(f"{m} {s}", title, unit) for m, s, title, unit in shown]
+    rows = []
+    for key, record in records.items():
+        cells = [Cell(names[key], key=marker(key[0]), text_column=True)]
+        for metric, subset, *_ in shown:
+            found = record.get((metric, subset))
+            if found is None:
+                cells.append(Cell("–", "NaN"))
+            else:
+                cells.append(Cell(_text(metric, found), f"{found['value']:.6g}"))
+        rows.append({"cells": cells, "kind": "input" if key[0] == "input" else "", "name": ""})
+    return columns, (rows if shown else [])
+
+
+def _page_crops(planes, shown, grid):
+    if not shown:
+        return []
+    pictures, names = crop_pictures(planes, shown, grid), _names(planes)
+    return [
+        {
+            "title": f"{case.letter}: {case.title}",
+            "pictures": [
+                _image(
+                    pictures[case.letter, key],
+                    names[key],
+                    more=case.said.get(key, ""),
+                    alt=f"Place {case.letter}, {names[key]}",
+                )
+                for key in planes
+            ],
+        }
+        for case in shown
+    ]
+
+
+def _image(picture, label, *, more="", alt=None):
+    return {
+        "src": "data:image/png;base64," + base64.b64encode(picture.png).decode(),
+        "width": picture.size[0],
+        "height": picture.size[1],
+        "alt": alt or label,
+        "label": label,
+        "more": more,
+    }
+
+
+def _page_found(pair):
+    """What the registration found, in a line."""
+    if pair is None:
+        return ""
+    said, parts = pair.transform, []
+    if "found_scale" in said:
+        text = f"scale {said['found_scale']:.4f}"
+        if said.get("stated_scale"):
+            text += f" (stated {said['stated_scale']:.4f})"
+        parts.append(text)
+    if "rotation_degrees" in said:
+        parts.append(f"rotation {said['rotation_degrees']:.3f}°")
+    if said.get("jacobian"):
+        parts.append("Jacobian {:.3f} to {:.3f}".format(*said["jacobian"]))
+    parts.append(
+        f"grid of {unit_text(pair.low.grid.unit)} from {pair.low.grid.spacing[1]:.4g} to {pair.high.grid.spacing[1]:.4g}"
+    )
+    return "Found: " + ", ".join(parts) + "."
+
+
+def _page_patches(pair):
+    if pair is None:
+        return [], []
+    columns = [
+        Column("place", "Patch (y, x)", text=True),
+        Column("before", "Before", "px"),
+        Column("after", "After", "px"),
+        Column("ncc", "NCC"),
+        Column("accepted", "Accepted", text=True),
+    ]
+    rows = []
+    for row in pair.patches.itertuples():
+        cells = [Cell(f"{row.y:.0f}, {row.x:.0f}", f"{row.y * 1e6 + row.x:.0f}", text_column=True)]
+        for value, digits in (
+            (math.hypot(row.dy_before, row.dx_before), 2),
+            (math.hypot(row.dy, row.dx), 2),
+            (row.ncc, 3),
+        ):
+            known = math.isfinite(value)
+            cells.append(
+                Cell(f"{value:.{digits}f}" if known else "–", f"{value:.5g}" if known else "NaN")
+            )
+        cells.append(Cell("yes" if row.accepted else "no", text_column=True))
+        rows.append({"cells": cells, "kind": "" if row.accepted else "input", "name": ""})
+    return columns, rows
