@@ -231,7 +231,7 @@ def gaps(
     baseline="background",
     exists=EXISTS,
     level=WIDTH,
-    longest=50.0,
+    longest=40.0,
     depth=20.0,
     line_width=1.0,
     chosen=300,
@@ -588,14 +588,14 @@ def pool_gaps(tables, *, chosen=300, resamples=2000, seed=0):
     return gap_rows(parts, resamples=resamples, seed=seed)
 
 
-def gap_files(image, truth, table_output, summary_output, *, valid=None, **settings):
+def gap_files(image, truth, gaps_output, summary, *, valid=None, **settings):
     """Measure the gaps of one volume of one slice, and write both tables.
 
     Parameters
     ----------
     image, truth : acuity.volume.Volume
         On one grid; the image may cover a part of the truth.
-    table_output, summary_output : path
+    gaps_output, summary : path
         Tables to write: `gaps`, and `gap_rows`.
     valid : acuity.volume.Volume, optional
         Zero where nothing is compared.
@@ -622,5 +622,5 @@ def gap_files(image, truth, table_output, summary_output, *, valid=None, **setti
         valid=mask,
         **settings,
     )
-    write_table(table, table_output)
-    write_rows(gap_rows(table, seed=settings.get("seed", 0)), summary_output)
+    write_table(table, gaps_output)
+    write_rows(gap_rows(table, seed=settings.get("seed", 0)), summary)

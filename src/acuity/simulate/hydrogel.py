@@ -139,7 +139,7 @@ def _network(seeds, bend, ratio, step, pore, thickness, out):
             )
             y = j * step / pore + 2.0 + wy
             x = i * step / pore + 2.0 + wx
-            cy, cx = int(math.floor(y)), int(math.floor(x))
+            cy, cx = math.floor(y), math.floor(x)
             first = 1e9
             near = -1
             for b in range(max(0, cy - 2), min(rows, cy + 3)):

@@ -5,6 +5,7 @@ import math
 import numba
 import numpy as np
 import pandas as pd
+from scipy.spatial import cKDTree
 
 from acuity.errors import AcuityError
 from acuity.filters import gaussian
@@ -19,11 +20,11 @@ def layout(
     *,
     seed,
     diameter=(5.0, 150.0),
-    typical=70.0,
-    spread=0.55,
-    gap=(6.0, 12.0),
+    typical=95.0,
+    spread=0.35,
+    gap=(6.0, 2.0),
     touching=0.12,
-    covered=0.9,
+    covered=0.94,
     bare_size=700.0,
     facets=0.8,
 ):
@@ -124,13 +125,8 @@ def _radius(row, uy, ux):
 
 
 @numba.njit(cache=True)
-def _draw(low, high, middle, spread, facets, random):
-    row = np.zeros(14)
-    while True:
-        d = math.exp(middle + spread * random.standard_normal())
-        if low <= d <= high:
-            break
-    row[2] = d
+def _shape(row, facets, random):
+    """Draw brightness and outline of a particle into its row."""
     row[3] = 1.0 + 0.07 * random.standard_normal()
     # A circle with one harmonic k of 1 / (k^2 - 1) has straight sides.
     corner = random.integers(3, 7)
@@ -144,7 +140,17 @@ def _draw(low, high, middle, spread, facets, random):
             a = facets * 0.25 * random.random() / (k * k - 1)
         row[2 * k] = a * math.cos(phase)
         row[2 * k + 1] = a * math.sin(phase)
-    return row
+
+
+@numba.njit(cache=True)
+def _between(a, b):
+    """Distance of two outlines along the line through their centres, negative where they overlap."""
+    dy, dx = b[0] - a[0], b[1] - a[1]
+    away = math.hypot(dy, dx)
+    if away == 0.0:
+        return -0.5 * (a[2] + b[2])
+    uy, ux = dy / away, dx / away
+    return away - _radius(a, uy, ux) - _radius(b, -uy, -ux)
 
 
 @numba.njit(cache=True)
@@ -169,8 +175,12 @@ def _grow(field, free, step, low, high, middle, spread, least, mean, touching, f
         else:
             slot = random.integers(0, live)
             parent = active[slot]
+        row = np.zeros(14)
+        _shape(row, facets, random)
         for _ in range(_TRIES):
-            row = _draw(low, high, middle, spread, facets, random)
+            row[2] = 0.0
+            while not low <= row[2] <= high:
+                row[2] = math.exp(middle + spread * random.standard_normal())
             touch = random.random() < touching
             gap = -0.02 * row[2] * random.random() if touch else least + mean * random.exponential()
             if parent < 0:
@@ -194,13 +204,11 @@ def _grow(field, free, step, low, high, middle, spread, least, mean, touching, f
                         other = cells[b, a, n]
                         if other == parent:
                             continue
-                        dy, dx = row[0] - out[other, 0], row[1] - out[other, 1]
-                        away = math.hypot(dy, dx)
-                        if away == 0.0:
-                            fits = False
-                            break
-                        uy, ux = dy / away, dx / away
-                        left = away - _radius(out[other], uy, ux) - _radius(row, -uy, -ux)
+                        away = math.hypot(row[0] - out[other, 0], row[1] - out[other, 1])
+                        # No outline reaches farther out than 0.7 of the diameter.
+                        if away - 0.7 * (row[2] + out[other, 2]) >= least:
+                            continue
+                        left = _between(out[other], row)
                         if left < least:
                             fits = False
                             break
@@ -247,21 +255,23 @@ def partners(table, *, nearer=0.5):
     list of str
         For each particle the rows of those that it touches, separated by commas.
     """
-    from scipy.spatial import cKDTree
-
     rows = table.to_numpy(np.float64)
-    tree = cKDTree(rows[:, :2])
     found = [[] for _ in rows]
     if len(rows) > 1:
-        pairs = tree.query_pairs(1.5 * rows[:, 2].max(), output_type="ndarray")
-        for a, b in pairs[np.lexsort(pairs.T[::-1])]:
-            dy, dx = rows[b, :2] - rows[a, :2]
-            away = math.hypot(dy, dx)
-            uy, ux = dy / away, dx / away
-            if away - _radius(rows[a], uy, ux) - _radius(rows[b], -uy, -ux) < nearer:
-                found[a].append(b)
-                found[b].append(a)
+        tree = cKDTree(rows[:, :2])
+        pairs = tree.query_pairs(1.4 * rows[:, 2].max() + nearer, output_type="ndarray")
+        for a, b in pairs[_near(rows, pairs, nearer)]:
+            found[a].append(b)
+            found[b].append(a)
     return [",".join(str(n) for n in sorted(others)) for others in found]
+
+
+@numba.njit(cache=True)
+def _near(rows, pairs, nearer):
+    out = np.zeros(len(pairs), np.bool_)
+    for n in range(len(pairs)):
+        out[n] = _between(rows[pairs[n, 0]], rows[pairs[n, 1]]) < nearer
+    return out
 
 
 @numba.njit(cache=True, parallel=True, error_model="numpy")
@@ -276,7 +286,11 @@ def _depths(rows, origin, step, beyond, shape):
         top, end = part * strip, min(ny, (part + 1) * strip)
         for n in range(rows.shape[0]):
             row = rows[n]
-            extent = 0.65 * row[2] + beyond
+            furthest = 1.0
+            for k in range(4, 14, 2):
+                furthest += math.hypot(row[k], row[k + 1])
+            furthest *= 0.5 * row[2]
+            extent = furthest + beyond
             j0 = max(top, math.ceil((row[0] - extent - origin[0]) / step))
             j1 = min(end - 1, math.floor((row[0] + extent - origin[0]) / step))
             i0 = max(0, math.ceil((row[1] - extent - origin[1]) / step))
@@ -286,7 +300,7 @@ def _depths(rows, origin, step, beyond, shape):
                 for i in range(i0, i1 + 1):
                     dx = origin[1] + i * step - row[1]
                     away = math.sqrt(dy * dy + dx * dx)
-                    if away > extent:
+                    if away > extent or furthest - away <= second[j, i]:
                         continue
                     if away > 0.0:
                         depth = _radius(row, dy / away, dx / away) - away
@@ -355,8 +369,8 @@ def render(
     carbon=0.22,
     carbon_grain=0.12,
     grain_size=9.0,
-    rim=0.35,
-    rim_length=6.0,
+    rim=1.0,
+    rim_length=7.0,
     shadow=0.25,
     shadow_length=12.0,
     groove=0.3,
@@ -398,7 +412,7 @@ def render(
         (y, x), float32.
     """
     rows = table.to_numpy(np.float64)
-    first, second, which = _depths(rows, tuple(origin), step, 4 * shadow_length, tuple(shape))
+    first, second, which = _depths(rows, tuple(origin), step, 2.5 * shadow_length, tuple(shape))
     coarse = max(step, grain_size / 3)
     ratio = step / coarse
     random = np.random.Generator(np.random.Philox(key=[seed, 12]))

@@ -7,7 +7,8 @@ import pandas as pd
 
 from acuity.errors import AcuityError
 from acuity.filters import gaussian
-from acuity.simulate import hydrogel, particles
+from acuity.simulate import hydrogel
+from acuity.simulate import particles as gold
 from acuity.simulate.sem import (
     Scan,
     automatic_contrast,
@@ -26,7 +27,7 @@ PRESETS = {
     "gold": {
         "shape": (780, 924),
         "pixel_size": 7.1,
-        "spot": 6.0,
+        "spot": 12.5,
         "dwell": 30.0,
         "detected": 0.006,
     },
@@ -47,14 +48,14 @@ def specimen(
     seed,
     high_output,
     low_output,
-    particles_output,
-    warp_output,
+    particles,
+    warp,
     shape=None,
     pixel_size=None,
     unit="nm",
     factor=2,
     margin=0.1,
-    supersample=4,
+    supersample=3,
     spot=None,
     dwell=None,
     current=0.54,
@@ -87,11 +88,11 @@ def specimen(
         Seed of everything that is drawn.
     high_output, low_output : path
         Volumes to write: uint8, one slice, each on its own grid.
-    particles_output : path
+    particles : path
         Table to write: ``y x`` (nm from the centre of the high image's first pixel, where that
         image shows the particle), ``diameter_nm``, ``touching`` (rows of the particles that it
         touches). Without rows for the hydrogel.
-    warp_output : path
+    warp : path
         Table to write: ``y x`` (pixel of the high image), ``low_y low_x`` (the pixel of the low
         image that shows the same point of the specimen), ``damage`` (0 to 1).
     shape : (int, int), optional
@@ -214,7 +215,7 @@ def specimen(
                     wavelength=elastic_wavelength * pixel,
                     field=extent,
                 ),
-                drift=drift_modes(random, greatest=0.5 * drift * pixel),
+                drift=drift_modes(random, greatest=drift * pixel),
             )
         )
     high_scan, low_scan = scans
@@ -241,12 +242,12 @@ def specimen(
     surface = surface or {}
     if kind == "gold":
         beyond = 200.0
-        table = particles.layout(
+        table = gold.layout(
             (origin[0] - beyond, origin[1] - beyond, end[0] + beyond, end[1] + beyond),
             seed=seed,
             **(layout or {}),
         )
-        fine = particles.render(
+        fine = gold.render(
             table, origin=origin, shape=fine_shape, step=fine_step, seed=seed, **surface
         )
     else:
@@ -276,7 +277,6 @@ def specimen(
         images.append(grey)
         contrasts.append({"gain": gain, "offset": offset})
 
-    warp = _warp(high_scan, low_scan, moved)
     step = {
         "step": "specimen",
         "kind": kind,
@@ -310,8 +310,8 @@ def specimen(
         grid = Grid((1, *image.shape), (size,) * 3, unit=unit)
         volume = Volume(image[None], grid, intensity="secondary electrons", provenance=(step,))
         write_volume(path, volume)
-    write_table(_particles(table, high_scan), particles_output)
-    write_table(warp, warp_output)
+    write_table(_particles(table, high_scan), particles)
+    write_table(_warp(high_scan, low_scan, moved), warp)
     return step
 
 
@@ -347,7 +347,7 @@ def _particles(table, high_scan):
     """The particles that the high image shows, at the places where it shows them."""
     if table is None:
         return pd.DataFrame(columns=["y", "x", "diameter_nm", "touching"])
-    touching = particles.partners(table)
+    touching = gold.partners(table)
     y, x = high_scan.pixels(table["y"].to_numpy(), table["x"].to_numpy())
     rows = pd.DataFrame(
         {
