@@ -30,6 +30,7 @@ include: "rules/simulate.smk"
 include: "rules/reconstruct.smk"
 include: "rules/ingest.smk"
 include: "rules/align.smk"
+include: "rules/pair.smk"
 include: "rules/degrade.smk"
 include: "rules/train.smk"
 include: "rules/predict.smk"
@@ -48,6 +49,12 @@ rule align_all:
     """All aligned volumes."""
     input:
         [volume(f"align/{sample}/aligned") for sample in SAMPLE if ALIGNED],
+
+
+rule pair_all:
+    """All registered pairs."""
+    input:
+        [truth(sample) for sample in SAMPLE if PAIRED and sample not in RESTORE],
 
 
 rule degrade_all:

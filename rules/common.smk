@@ -56,7 +56,7 @@ AXIAL = STUDY.axial
 PAIRED = STUDY.pair is not None
 FLAT = STUDY.flat
 PIXELWISE = not FLAT or STUDY.measure.pixelwise
-SHARED_GRID = not AXIAL and STUDY.scale(1) == (1, 1, 1)
+SHARED_GRID = not (AXIAL or FLAT) and STUDY.scale(1) == (1, 1, 1)
 ALIGNED = STUDY.align is not None
 CHECKED = ALIGNED and STUDY.align.disturb is not None
 STACK = "disturbed" if CHECKED else "recorded"
@@ -319,6 +319,16 @@ def learns_from(method, level):
     if PAIRED:
         return [sample for sample in TRAIN if f"{SAMPLE[sample].level}" == level]
     return TRAIN or (list(RESTORE) if method in PLANES else [])
+
+
+# pair ---------------------------------------------------------------------------------------
+
+
+def pair_limits():
+    """The limits that patches of a pair were judged by, for the report."""
+    if not PAIRED:
+        return None
+    return {key: getattr(STUDY.pair, key) for key in ("max_residual", "min_ncc")}
 
 
 # segment ------------------------------------------------------------------------------------

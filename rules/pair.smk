@@ -10,8 +10,8 @@ Makes  pair/{sample}/low.ome.zarr, high.ome.zarr, valid.ome.zarr, transform.json
 rule pair:
     """Register the high image with the low one, on a grid that divides its pixels."""
     input:
-        high=lambda w: high_raw(w.sample),
-        low=lambda w: low_raw(w.sample),
+        high=lambda w: imported(w.sample),
+        low=lambda w: imported_low(w.sample),
     output:
         low=volume("pair/{sample}/low"),
         high=volume("pair/{sample}/high"),
@@ -27,7 +27,7 @@ rule pair:
         ENVIRONMENT
     params:
         cfg=lambda w: STUDY.pair.model_dump(mode="json")
-        | {"factor": STUDY.levels[0], "name": w.sample},
+        | {"factor": SAMPLE[w.sample].level, "name": w.sample},
         code=code("pair"),
     message:
         "{wildcards.sample}: register the pair"

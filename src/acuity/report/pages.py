@@ -609,15 +609,9 @@ def _keys(shown):
 def _environment():
     folder = files("acuity.report") / "templates"
     sources = {
-        name: (folder / name).read_text(encoding="utf-8")
-        for name in (
-            "base.html",
-            "parts.html",
-            "index.html",
-            "sample.html",
-            "stack.html",
-            "axial.html",
-        )
+        file.name: file.read_text(encoding="utf-8")
+        for file in folder.iterdir()
+        if file.name.endswith(".html")
     }
     environment = Environment(
         loader=DictLoader(sources),
