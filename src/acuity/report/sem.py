@@ -41,6 +41,8 @@ _STEPS = 15  # shades of each of an overlay's two colours
 _TOP_RATIO = 2.5  # of a panel of ratios; what is above is cut and said
 _LIMIT = 0.2  # of a ratio: the band that is shaded
 _RATIO = "spectrum_ratio_error"
+_PER_UM = 1000.0  # drawn in 1/um: of 1/nm, labels would need three decimals
+_EVEN = [1, 2, 5, 10]  # steps of ticks, with two decimals at most
 
 # A pair is graded by the residuals of its accepted patches and by the share of those rejected.
 GOOD = {"residual": 0.3, "rejected": 0.2}
@@ -293,12 +295,13 @@ def pair_pictures(pair, *, largest=LARGEST, side=_DETAIL):
     field = max(8, min(size) // _FIELDS)
     y, x = np.ogrid[: size[1], : size[0]]
     board = np.where((y // field + x // field) % 2 == 0, *small)
+    board = _marked_corners(board, field)
     pictures = [
         (
             make_picture(
                 "board", ("pair", None), Image.fromarray(stretch(board, window)), pixel, grid.unit
             ),
-            "Checkerboard: low resolution (interpolated) at the top left, then by turns",
+            "Checkerboard: low resolution (interpolated) at the top left, then by turns; crosses mark the corners",
         ),
         (
             make_picture("overlay", ("pair", None), _mixed(*small, window), pixel, grid.unit),
@@ -322,6 +325,15 @@ def pair_pictures(pair, *, largest=LARGEST, side=_DETAIL):
     return pictures
 
 
+def _marked_corners(board, field):
+    """Small crosses where four fields meet, or nobody would find them in a good pair."""
+    board = board.copy()
+    for y in range(field, board.shape[0], field):
+        for x in range(field, board.shape[1], field):
+            board[y - 3 : y + 4, x] = board[y, x - 3 : x + 4] = board.max()
+    return board
+
+
 def _box(middle, side, shape):
     """A square about a place, moved so that it lies inside."""
     slices = []
@@ -340,10 +352,14 @@ def _lengths(grid):
     return convert(grid.spacing[1], grid.unit, unit), unit
 
 
-def _map_axes(axes, grid, size, unit):
+def _map_axes(axes, grid, size, unit, margin=0.0):
+    height, width = (n * size for n in grid.shape[1:])
+    beside = margin * max(height, width)
     axes.set_aspect("equal")
-    axes.set_xlim(0, grid.shape[2] * size)
-    axes.set_ylim(grid.shape[1] * size, 0)
+    axes.set_xlim(-beside, width + beside)
+    axes.set_ylim(height + beside, -beside)
+    if beside:
+        axes.add_patch(Rectangle((0, 0), width, height, fill=False, ec=MUTED, lw=0.8))
     axes.grid(visible=False)
     axes.set_xlabel(f"x ({unit_text(unit)})")
     axes.set_ylabel(f"y ({unit_text(unit)})")
@@ -383,7 +399,7 @@ def sem_displacement(pair):
             )  # fmt: skip
             key = _round(largest) if largest > 0 else 1.0
             axes.quiverkey(arrows, 0.8, 1.05, key * size, f"{key:g} px", labelpos="E", color=INK)
-            _map_axes(axes, grid, size, unit)
+            _map_axes(axes, grid, size, unit, margin=0.06)
 
         panels.append(Panel("Displacement", draw))
         rms = float(np.sqrt(np.mean(length**2))) if len(length) else 0.0
@@ -463,15 +479,19 @@ def _patch_map(pair, residual):
         shown.set_clim(0, top)
         axes.add_collection(shown)
         for y, x in table.loc[~accepted, ["y", "x"]].to_numpy(float) * size:
-            axes.plot(
-                [x, x + side, x + side / 2, x, x + side],
-                [y, y + side, y + side / 2, y + side, y],
-                color=_WRONG,
-                lw=1,
-            )
+            for ends in ((y, y + side), (y + side, y)):
+                axes.plot((x, x + side), ends, color=_WRONG, lw=1)
             axes.add_patch(Rectangle((x, y), side, side, fill=False, ec=_WRONG, lw=1))
         _map_axes(axes, grid, size, unit)
-        axes.figure.colorbar(shown, ax=axes, label="Residual (px)", fraction=0.05, pad=0.03)
+        axes.figure.colorbar(
+            shown,
+            ax=axes,
+            label="Residual (px)",
+            fraction=0.22,
+            aspect=22,
+            pad=0.04,
+            ticks=MaxNLocator(5, steps=_EVEN),
+        )
 
     return draw
 
@@ -499,7 +519,7 @@ def _counted(values, accepted, limit, label, low):
         if limit is not None:
             axes.axvline(limit, color=INK, lw=1.2, ls="--")
         axes.set_xlim(edges[0], edges[-1])
-        axes.xaxis.set_major_locator(MaxNLocator(6))
+        axes.xaxis.set_major_locator(MaxNLocator(6, steps=_EVEN))
         axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
         beyond = int((shown > edges[-1] + 1e-9).sum())
         without = int((~known).sum())
@@ -556,7 +576,7 @@ def sem_gaps(gaps):
             name: (*histogram(widths, last=last), lost, colour)
             for name, (widths, lost, colour) in parts.items()
         }
-        top = 1.12 * max(max(t["count"].max(), lost) for t, _, lost, _ in drawn.values())
+        top = 1.3 * max(max(t["count"].max(), lost) for t, _, lost, _ in drawn.values())
         for name, part in drawn.items():
             title = (
                 name if name == "Truth" else f"{name}: {percent(part[2] / len(true), 1)} unresolved"
@@ -586,7 +606,7 @@ def _gap_panel(table, fit, lost, colour, top, last):
             bell = fit["height"] * np.exp(-0.5 * ((x - fit["mean"]) / fit["sd"]) ** 2)
             axes.plot(x, bell, color=INK, lw=1.4)
             if 0 <= fit["mean"] <= last:
-                axes.axvline(fit["mean"], color=INK, lw=0.9, ls="--")
+                axes.axvline(fit["mean"], 0, 0.8, color=INK, lw=0.9, ls="--")
             words = f"Gaussian: mean {fit['mean']:.1f} nm\nsd {fit['sd']:.1f} nm"
         place = -0.06 * last
         axes.bar(place, lost, 0.07 * last, color=_WRONG, lw=0)
@@ -673,10 +693,10 @@ def _marked(axes, marks):
     low, nyquist, signal = marks
     for place, style in ((low, "--"), (signal, ":")):
         if place is not None:
-            axes.axvline(place, color=MUTED, lw=1.2, ls=style, zorder=1)
-    axes.set_xlim(0, nyquist)
-    axes.xaxis.set_major_locator(MaxNLocator(6))
-    axes.set_xlabel("Spatial frequency (1/nm)")
+            axes.axvline(_PER_UM * place, color=MUTED, lw=1.2, ls=style, zorder=1)
+    axes.set_xlim(0, None if nyquist is None else _PER_UM * nyquist)
+    axes.xaxis.set_major_locator(MaxNLocator(6, steps=_EVEN))
+    axes.set_xlabel("Spatial frequency (1/µm)")
 
 
 def _magnitudes(curves, marks):
@@ -688,17 +708,19 @@ def _magnitudes(curves, marks):
 
     def draw(axes):
         one = next(iter(curves.groupby("method", sort=False)))[1]
-        axes.plot(one["frequency"], values(one, "_truth"), color=INK, lw=2.4, zorder=2)
+        axes.plot(_PER_UM * one["frequency"], values(one, "_truth"), color=INK, lw=2.4, zorder=2)
         for method in ordered(curves["method"]):
             own = curves[curves["method"] == method]
             how = look(method)
             axes.plot(
-                own["frequency"], values(own), color=how.colour, lw=1.3, ls="--" if how.variant else "-", zorder=3
+                _PER_UM * own["frequency"], values(own), color=how.colour, lw=1.3, ls="--" if how.variant else "-", zorder=3
             )  # fmt: skip
         axes.set_yscale("log")
+        # What an interpolation leaves far below the truth's least is nothing.
         low, high = axes.get_ylim()
-        if high / low > 5:
-            axes.yaxis.set_major_locator(LogLocator(10))
+        low = max(low, 0.1 * float(values(one, "_truth").min()))
+        axes.set_ylim(low, high)
+        axes.yaxis.set_major_locator(LogLocator(10, subs=(1,) if high / low > 50 else (1, 2, 5)))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())
         axes.set_ylabel("Magnitude (grey value · nm)")
@@ -715,7 +737,7 @@ def _ratios(curves, marks):
             own = curves[curves["method"] == method]
             how = look(method)
             axes.plot(
-                own["frequency"], own["ratio"], color=how.colour, lw=1.3, ls="--" if how.variant else "-", zorder=3
+                _PER_UM * own["frequency"], own["ratio"], color=how.colour, lw=1.3, ls="--" if how.variant else "-", zorder=3
             )  # fmt: skip
         top = float(curves["ratio"].max())
         axes.set_ylim(0, min(_TOP_RATIO, max(1.4, 1.05 * top)))
@@ -723,12 +745,12 @@ def _ratios(curves, marks):
         _marked(axes, marks)
         low, nyquist, _ = marks
         if nyquist is not None and low is not None:
-            end = TOP * nyquist
+            band = _PER_UM * low, _PER_UM * TOP * nyquist
             axes.annotate(
-                "aliased", (low, 0.02), xycoords=("data", "axes fraction"), fontsize=8, color=MUTED,
+                "aliased", (_PER_UM * low, 0.02), xycoords=("data", "axes fraction"), fontsize=8, color=MUTED,
                 xytext=(3, 0), textcoords="offset points",
             )  # fmt: skip
-            axes.plot([low, end], [0, 0], color=MUTED, lw=4, solid_capstyle="butt", clip_on=False)
+            axes.plot(band, [0, 0], color=MUTED, lw=4, solid_capstyle="butt", clip_on=False)
 
     return draw
 
@@ -927,7 +949,8 @@ def sem_profiles(planes, shown, grid):
     return Plot(
         "sem_profiles",
         "Profiles across the gaps",
-        "Grey values along the marked lines of the pictures, one pixel wide, by cubic splines. "
+        "Grey values along the marked lines of the pictures, one pixel wide, by cubic splines "
+        "as the gaps are measured (through repeated pixels a spline waves). "
         "The shaded part lies between the outlines that the two particles have in the truth.",
         panels,
         ordered(methods),
@@ -1106,14 +1129,13 @@ def _drawn(metrics, volumes, pair, gaps, spectra, samples):
     return plots, shown, planes, grid
 
 
-def _sheet(rows, titles, columns, said=None):
+def _sheet(rows, titles, columns, width=1.9, foot=0.45):
     """Pictures in rows: a row a place, a column an image."""
-    width = 1.9
     if not rows:
         figure = Figure((5, 2))
         figure.text(0.5, 0.5, "Not measured in this study", ha="center", color=MUTED)
         return figure
-    heights = [max(p.size[1] / p.size[0] for p in row) * width + 0.45 for row in rows]
+    heights = [max(p.size[1] / p.size[0] for p in row) * width + foot for row in rows]
     with matplotlib.rc_context({"font.size": 9, "text.parse_math": False}):
         most = max(len(row) for row in rows)
         figure = Figure((width * most + 0.1, sum(heights) + 0.1), layout="constrained")
@@ -1169,6 +1191,8 @@ def sem_figures(
             [[picture for picture, _ in half] for half in halves if half],
             ["The whole field", "Details, pixel by pixel"],
             [[_folded(words) for _, words in half] for half in halves if half],
+            width=2.9,
+            foot=0.65,
         ),
         "sem_crops": _crop_sheet(planes, shown, grid),
     }
@@ -1356,9 +1380,9 @@ def _page_found(pair):
         parts.append(f"rotation {said['rotation_degrees']:.3f}°")
     if said.get("jacobian"):
         parts.append("Jacobian {:.3f} to {:.3f}".format(*said["jacobian"]))
-    parts.append(
-        f"grid of {unit_text(pair.low.grid.unit)} from {pair.low.grid.spacing[1]:.4g} to {pair.high.grid.spacing[1]:.4g}"
-    )
+    low, high = (part.grid.spacing[1] for part in (pair.low, pair.high))
+    unit = unit_text(pair.low.grid.unit)
+    parts.append(f"pixels of {low:.4g} {unit} (low) and {high:.4g} {unit} (high)")
     return "Found: " + ", ".join(parts) + "."
 
 
