@@ -1,6 +1,6 @@
 """What the low-resolution input reads of the gaps in simulated specimens, before any network.
 
-    python benchmarks/specimen.py [--specimens 3] [--baseline background]
+    python benchmarks/specimen.py [--specimens 4] [--baseline background zero] [--longest 40]
 
 Each specimen is scanned without misalignment, so that pixel (i, j) of the low image lies at
 (2 i + 1/2, 2 j + 1/2) of the high one; the low image is brought onto the high grid by Lanczos.
@@ -35,9 +35,10 @@ def pair(seed, folder, **settings):
 def main():
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--specimens", type=int, default=3)
+    parser.add_argument("--specimens", type=int, default=4)
     parser.add_argument("--first", type=int, default=1, help="seed of the first specimen")
     parser.add_argument("--baseline", nargs="+", default=["background", "zero"])
+    parser.add_argument("--longest", type=float, default=40.0, help="longest gap looked for, nm")
     parser.add_argument("--settings", type=json.loads, default={}, help="specimen's, as JSON")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -50,7 +51,9 @@ def main():
         tables = []
         for image, truth in pairs:
             start = time.perf_counter()
-            tables.append(gaps(image, truth, pixel_size=7.1, baseline=baseline))
+            tables.append(
+                gaps(image, truth, pixel_size=7.1, baseline=baseline, longest=args.longest)
+            )
         print(f"\nbaseline {baseline}; the last image took {time.perf_counter() - start:.1f} s")
         for name, part in [*((str(n), [t]) for n, t in enumerate(tables, 1)), ("all", tables)]:
             found = {(r["metric"], r["subset"]): r for r in pool_gaps(part)}

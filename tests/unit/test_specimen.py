@@ -8,6 +8,8 @@ import pytest
 from scipy.ndimage import map_coordinates
 
 from acuity.errors import AcuityError
+from acuity.measure.gaps import gap_rows, gaps
+from acuity.methods.shared.interpolate import interpolate
 from acuity.simulate import hydrogel
 from acuity.simulate.particles import layout, partners, render
 from acuity.simulate.sem import (
@@ -90,9 +92,10 @@ def test_layout_is_its_seed_and_fills_what_it_may():
     assert len(one) != len(other) or not np.allclose(one["y"], other["y"])
     area = np.pi / 4 * (one["diameter_nm"] ** 2).sum() / (1500 * 1800)
     assert 0.45 < area < 0.8
-    bare = layout((0, 0, 4000, 4000), seed=1, covered=0.5)
-    full = layout((0, 0, 4000, 4000), seed=1, covered=1.0)
-    assert 0.35 < len(bare) / len(full) < 0.65
+    bare, full = (
+        layout((0, 0, 2000, 2000), seed=1, covered=share, bare_size=300.0) for share in (0.5, 1.0)
+    )
+    assert 0.2 < len(bare) / len(full) < 0.7
 
 
 def test_rendered_particles_have_their_outline_and_a_bright_rim():
@@ -253,7 +256,51 @@ def test_a_pair_and_its_tables(tmp_path):
     image = high.read()[0]
     large = particles[particles["diameter_nm"] > 40]
     at = tuple(np.rint(large[c] / 7.1).astype(int) for c in "yx")
-    assert np.mean(image[at] > 1.3 * np.median(image)) + np.mean(image[at] > 100) > 1.2
+    assert np.mean(image[at] > 100) > 0.95
+    assert np.mean(image > 100) < 0.8
+
+
+def test_defaults_are_frozen(tmp_path):
+    # They were set so that the input reads as the paper's does, before any network was trained
+    # (docs/specimens.md): a change makes all that was measured since another experiment.
+    *_, step = make(tmp_path)
+    assert step["layout"] == {
+        "diameter": [5.0, 150.0],
+        "typical": 95.0,
+        "spread": 0.35,
+        "gap": [6.0, 2.0],
+        "touching": 0.12,
+        "covered": 0.94,
+        "bare_size": 700.0,
+        "facets": 0.8,
+    }
+    assert step["surface"] == {
+        "carbon": 0.22,
+        "carbon_grain": 0.12,
+        "grain_size": 9.0,
+        "rim": 1.0,
+        "rim_length": 7.0,
+        "shadow": 0.25,
+        "shadow_length": 12.0,
+        "groove": 0.3,
+    }
+    beam = ("spot_nm", "dwell_us", "current_nA", "detected", "streaks", "shading", "charging")
+    assert [step[name] for name in beam] == [12.5, 30.0, 0.54, 0.006, 0.06, 0.06, 0.04]
+
+
+def test_the_input_reads_as_the_papers_does(tmp_path):
+    high, low, *_ = make(tmp_path, shape=(320, 400), margin=0.1, **STILL)
+    n = low.grid.shape[1:]
+    box = [slice(0, 1), *(slice(0, 2 * k) for k in n)]
+    fine = interpolate(low.read(), (0, 0, 0), (1, *n), (1, 2, 2), box, "lanczos")[0]
+    table = gaps(fine[32:-32, 40:-40], high.read()[0], pixel_size=7.1)
+    found = {(r["metric"], r["subset"]): r for r in gap_rows(table)}
+    assert found["gaps_unresolved", "all"]["n"] > 500
+    assert 0.10 < found["gaps_unresolved", "all"]["value"] < 0.18
+    assert 3.0 < found["gap_error", "all"]["value"] < 5.0
+    # The negative control: the high image itself.
+    table = gaps(high.read()[0], high.read()[0], pixel_size=7.1)
+    assert table.loc[table["kind"] == "gap", "resolved"].all()
 
 
 def test_the_same_seed_gives_the_same_bytes(tmp_path):
@@ -286,7 +333,10 @@ def test_both_images_are_point_samples(tmp_path):
 def test_the_warp_says_where_the_low_image_shows_the_same(tmp_path, kind):
     # A spot so large that neither image is aliased; a coat that doesn't tear.
     spot = {"gold": 60.0, "hydrogel": 240.0}[kind]
-    high, low, _, warp, step = make(tmp_path, kind, spot=spot, shape=(128, 128), **CLEAN)
+    damage = {"zones": 1, "radius": 10.0, "greatest": 1.0} if kind == "hydrogel" else None
+    high, low, _, warp, step = make(
+        tmp_path, kind, spot=spot, shape=(128, 128), damage=damage, **CLEAN
+    )
     grey = []
     inner = warp[warp["y"].between(8, 119) & warp["x"].between(8, 119) & (warp["damage"] < 0.02)]
     assert len(inner) > 15

@@ -71,9 +71,9 @@ def pairs(labels, *, longest):
     """Find pairs of particles with nothing in between, and their closest points.
 
     A pixel of background belongs to the nearest particle; where the regions of two particles meet,
-    the line from one's nearest pixel to the other's crosses no third. The shortest such line is the
-    pair's; it is averaged with those that are longer by less than a pixel, which makes the
-    direction right where outlines run side by side for a while, or touch.
+    the line from one's nearest pixel to the other's crosses no third. The pair's line goes through
+    the middle of the shortest ones (up to a pixel longer) and has their mean direction, which is
+    finer than that between two pixels, and right where particles touch.
 
     Parameters
     ----------
@@ -112,13 +112,11 @@ def pairs(labels, *, longest):
     np.minimum.at(shortest, index, length)
     kept = length < shortest[index] + 1.0
     n = np.bincount(index[kept])
-
-    def mean(values):
-        return np.bincount(index[kept], weights=values[kept]) / n
-
-    uy, ux = mean(yb - ya), mean(xb - xa)
+    uy, ux, middle_y, middle_x = (
+        np.bincount(index[kept], weights=values[kept]) / n
+        for values in (yb - ya, xb - xa, 0.5 * (ya + yb), 0.5 * (xa + xb))
+    )
     norm = np.hypot(uy, ux)
-    middle_y, middle_x = mean(0.5 * (ya + yb)), mean(0.5 * (xa + xb))
     # The mean may lie beside a bent contact: the line that lies nearest to it is taken.
     away = np.hypot(0.5 * (ya + yb) - middle_y[index], 0.5 * (xa + xb) - middle_x[index])
     away[~kept] = np.inf

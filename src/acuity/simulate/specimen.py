@@ -1,5 +1,6 @@
 """Pairs of SEM images of one simulated specimen, at two magnifications, with a known warp."""
 
+import inspect
 import math
 
 import numpy as np
@@ -298,8 +299,8 @@ def specimen(
         "rotation_degrees": float(low_scan.rotation),
         "scale": float(low_scan.scale),
         "shift_nm": [float(s) for s in low_scan.shift],
-        "layout": layout or {},
-        "surface": surface,
+        "layout": _settings(gold.layout, layout) if kind == "gold" else {},
+        "surface": _settings((gold if kind == "gold" else hydrogel).render, surface),
         "damage": damage or {},
         "contrast": dict(zip(("high", "low"), contrasts, strict=True)),
     }
@@ -318,6 +319,13 @@ def specimen(
 def _check(condition, message):
     if not condition:
         raise AcuityError(f"specimen: {message}")
+
+
+def _settings(function, given):
+    """All settings that a function is called with, its defaults included, as JSON has them."""
+    parameters = inspect.signature(function).parameters.values()
+    values = {p.name: p.default for p in parameters if p.default is not p.empty} | (given or {})
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
 
 def _random(seed, purpose):
