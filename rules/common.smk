@@ -304,6 +304,11 @@ def predict_method(w):
 # train --------------------------------------------------------------------------------------
 
 
+def learned_low(sample, level):
+    """The low-resolution volume to learn from; images that get worse anew each time have none."""
+    return target(sample) if degradation() else low(sample, level)
+
+
 def degradation():
     """What makes images worse while a network learns; nothing where low and high are given."""
     if STUDY.degrade.mode != "random":
@@ -328,7 +333,7 @@ def pair_limits():
     """The limits that patches of a pair were judged by, for the report."""
     if not PAIRED:
         return None
-    return {key: getattr(STUDY.pair, key) for key in ("max_residual", "min_ncc")}
+    return {"residual": STUDY.pair.max_residual, "ncc": STUDY.pair.min_ncc}
 
 
 # segment ------------------------------------------------------------------------------------
@@ -348,6 +353,13 @@ def true_labels(sample):
     return volume(
         f"simulate/{sample}/exact_labels" if SIMULATED else f"segment/{sample}/truth"
     )
+
+
+def repeated(image):
+    """How often each pixel of an image stands there; an edge's spread is not that of its steps."""
+    level, method = split_image(image)
+    raw = "nearest" if PAIRED else "input"
+    return int(level) if method in (raw, "nearest") else 1
 
 
 def data_range():

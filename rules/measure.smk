@@ -175,7 +175,7 @@ rule edges:
     conda:
         ENVIRONMENT
     params:
-        cfg={},
+        cfg=lambda w: {"repeated": repeated(w.image)},
         code=code("edges"),
     message:
         "{wildcards.sample}: edges of {wildcards.image}"

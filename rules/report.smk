@@ -424,6 +424,7 @@ rule report:
             "command": f"snakemake --configfile {STUDY_FILE}",
             "stacks": STACKS,
             "axial": AXIAL,
+            "flat": FLAT,
             "further": {
                 sample: [
                     [TITLES[kind], f"{kind}/{sample}.html"]

@@ -8,7 +8,7 @@ Makes  train/{method}/level{level}/model.safetensors, model.json, history.tsv
 rule train:
     """Train one method at one level on all train samples."""
     input:
-        low=lambda w: [low(s, w.level) for s in learns_from(w.method, w.level)],
+        low=lambda w: [learned_low(s, w.level) for s in learns_from(w.method, w.level)],
         target=lambda w: [target(s) for s in learns_from(w.method, w.level)],
         masks=lambda w: [valid(s) for s in learns_from(w.method, w.level) if PAIRED],
     output:

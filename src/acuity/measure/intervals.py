@@ -38,7 +38,8 @@ def mean_interval(values, level=0.95):
     Parameters
     ----------
     values : array-like
-        Independent values; not finite ones are left out.
+        Independent values; NaN is left out. One that is infinite (an edge spread where most edges
+        are lost) makes the mean infinite.
     level : float
         Confidence level.
 
@@ -48,13 +49,13 @@ def mean_interval(values, level=0.95):
         value, low, high, n; low and high are NaN for fewer than two values.
     """
     values = np.asarray(values, float)
-    values = values[np.isfinite(values)]
+    values = values[~np.isnan(values)]
     n = len(values)
     if n == 0:
         return {"value": float("nan"), "low": float("nan"), "high": float("nan"), "n": 0}
     mean = float(values.mean())
-    if n == 1:
-        return {"value": mean, "low": float("nan"), "high": float("nan"), "n": 1}
+    if n == 1 or not np.isfinite(mean):
+        return {"value": mean, "low": float("nan"), "high": float("nan"), "n": n}
     half = float(stdtrit(n - 1, 0.5 + 0.5 * level) * values.std(ddof=1) / np.sqrt(n))
     return {"value": mean, "low": mean - half, "high": mean + half, "n": n}
 

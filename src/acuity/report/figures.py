@@ -235,7 +235,10 @@ def _svg(figure, prefix, label):
     head = re.sub(r' (width|height)="[^"]*"', "", head)
     label = label.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
     # A tenth of a point is finer than a pixel; small numbers are markers and scales.
-    rest = re.sub(r"(\d\d\.\d)\d+|(\d\.\d\d)\d+", r"\1\2", rest)
+    # Coordinates need no more digits; words and numbers that are read keep theirs.
+    parts = re.split(r"(<text.*?</text>)", rest, flags=re.DOTALL)
+    parts[::2] = [re.sub(r"(\d\d\.\d)\d+|(\d\.\d\d)\d+", r"\1\2", part) for part in parts[::2]]
+    rest = "".join(parts)
     rest = re.sub(r">\s+<", "><", rest)
     rest = re.sub(r"\s*\n\s*", " ", rest)
     return f'{head} role="img" aria-label="{label}">{rest.rstrip()}'
