@@ -104,8 +104,7 @@ class SemGan(LearnedMethod):
     (equation 1), the discriminator D(G(x))^2 + (1 - D(z))^2 (equation 4), in every fourth step.
     Channels, depth, batch and learning rate are not in the paper's text; see docs/methods_sem.md.
 
-    Outside of a mask the target's voxels take the place of the restored ones, so that neither the
-    discriminator nor the total variation sees what is there.
+    Outside of a mask the discriminator sees zero, which is the image's mean, in both images.
     """
 
     Settings = SemGanSettings
@@ -142,26 +141,25 @@ class SemGan(LearnedMethod):
         """Least squares (discriminator), or the three terms of the generator and their shares."""
         import torch
 
-        from acuity.methods.shared.sem_gan import variation
+        from acuity.methods.shared.variation import variation
 
         generator = networks[self.restorer]
-        inside = batch["mask"] > 0
+        mask = batch["mask"]
         if phase == "discriminator":
             with torch.no_grad():
-                restored = torch.where(inside, generator(batch["low"]).float(), batch["target"])
-            fake = networks[phase](restored).float()
-            real = networks[phase](batch["target"]).float()
+                restored = generator(batch["low"]).float()
+            fake = networks[phase](restored * mask).float()
+            real = networks[phase](batch["target"] * mask).float()
             loss = (fake**2).mean() + ((1 - real) ** 2).mean()
             return {"loss": loss, "real": real.mean(), "fake": fake.mean()}
         restored = generator(batch["low"]).float()
-        l1 = masked_loss(restored, batch["target"], batch["mask"], self.settings.train.loss)
+        l1 = masked_loss(restored, batch["target"], mask, self.settings.train.loss)
         # A validation judges the content alone: the discriminator's opinion moves.
         if not generator.training or self.step < self.settings.pretrain:
             return {"loss": l1}
-        restored = torch.where(inside, restored, batch["target"])
-        tv = variation(restored)
+        tv = variation(restored, mask) / len(restored)
         if self.settings.adversarial:
-            adversarial = ((1 - networks["discriminator"](restored).float()) ** 2).mean()
+            adversarial = ((1 - networks["discriminator"](restored * mask).float()) ** 2).mean()
         else:
             adversarial = torch.zeros_like(l1)
         alpha, beta = self._weights(networks, (adversarial, l1, tv))

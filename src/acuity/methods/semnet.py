@@ -101,7 +101,8 @@ class SemNet(LearnedMethod):
 
     def losses(self, phase, networks, batch):
         """L1, histogram and total variation; recorded with their weights."""
-        from acuity.methods.shared.rrdb import histogram_loss, mean_variation
+        from acuity.methods.shared.rrdb import histogram_loss
+        from acuity.methods.shared.variation import variation
 
         s = self.settings
         restored = networks[self.restorer](batch["low"]).float()
@@ -112,7 +113,8 @@ class SemNet(LearnedMethod):
                 restored, target, mask, s.histogram_range, s.bins
             )
         if s.variation:
-            terms["tv"] = s.variation * mean_variation(restored, mask)
+            voxels = mask.expand_as(restored).sum().clamp(min=1.0)
+            terms["tv"] = s.variation * variation(restored, mask) / voxels
         return {"loss": sum(terms.values()), **terms}
 
 

@@ -16,7 +16,7 @@ from acuity.predict.source import statistics
 __all__ = ["TRAIN", "VALIDATE", "DegradingSampler", "Pair", "Sampler", "disc", "held_images"]
 
 TRAIN, VALIDATE = 0, 1
-TRIES = 32  # places tried for a patch that lies in the mask entirely; the best of them is taken
+TRIES = 128  # places tried for a patch that lies in the mask entirely; the best of them is taken
 MARGIN = 16  # low-resolution voxels around a patch that are degraded with it and cut off
 
 

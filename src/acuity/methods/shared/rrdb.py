@@ -139,25 +139,3 @@ def histogram_loss(restored, target, mask, span, bins):
         ]
         total = total + (below[0] - below[1]).abs().mean()
     return total * width
-
-
-def mean_variation(image, mask):
-    """Anisotropic total variation per voxel, of neighbours that both count.
-
-    Parameters
-    ----------
-    image, mask : torch.Tensor
-        (n, 1, y, x); the mask broadcast to the image.
-
-    Returns
-    -------
-    torch.Tensor
-    """
-    mask = mask.expand_as(image)
-    total = 0.0
-    for axis in (2, 3):
-        n = image.shape[axis] - 1
-        both = mask.narrow(axis, 1, n) * mask.narrow(axis, 0, n)
-        steps = (image.narrow(axis, 1, n) - image.narrow(axis, 0, n)).abs()
-        total = total + (steps * both).sum()
-    return total / mask.sum().clamp(min=1.0)

@@ -1,4 +1,4 @@
-"""Networks and losses of the SEM GAN (de Haan et al. 2019): U-Net, discriminator, variation."""
+"""Networks of the SEM GAN (de Haan et al. 2019): U-Net and discriminator."""
 
 import torch
 from torch import nn
@@ -109,22 +109,3 @@ def start(network):
         if isinstance(module, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(module.weight, a=SLOPE)
             nn.init.zeros_(module.bias)
-
-
-def variation(image):
-    """Anisotropic total variation of images (de Haan et al. 2019, equation 3).
-
-    Parameters
-    ----------
-    image : torch.Tensor
-        (n, 1, y, x).
-
-    Returns
-    -------
-    torch.Tensor
-        Sum over an image of the absolute differences of neighbours along y and along x, meaned
-        over the batch: it grows with the image's area.
-    """
-    along_y = (image[..., 1:, :] - image[..., :-1, :]).abs().sum()
-    along_x = (image[..., 1:] - image[..., :-1]).abs().sum()
-    return (along_y + along_x) / len(image)
