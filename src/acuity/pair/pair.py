@@ -104,7 +104,8 @@ def pair(
     least_accepted : float
         Share of the patches that must be accepted.
     max_scale_error : float
-        Largest share by which the found scale may differ from the stated one, along either axis.
+        Largest share by which the found scale, the geometric mean of both axes, may differ from the
+        stated one.
     max_rotation : float
         Degrees up to which a rotation is looked for.
     max_saturated : float
@@ -263,10 +264,10 @@ def _affine(image, high, moving, ratios, max_rotation, where):
 def _check_scale(matrix, ratios, most, high, low, where):
     parts = take_apart(matrix)
     found = np.array([parts.scale_y, parts.scale_x])
-    if np.abs(found / ratios - 1).max() > most:
+    if abs(parts.scale / math.sqrt(np.prod(ratios)) - 1) > most:
         raise AcuityError(
             f"{where}: the pixel sizes state a scale of {_numbers(ratios)} and the images show one of "
-            f"{_numbers(found)} (y, x){_tilts(high, low)}; allowed is a difference of {most:.3g} "
+            f"{_numbers(found)} (y, x){_tilts(high, low)}; allowed is a mean difference of {most:.3g} "
             "of it (max_scale_error)."
         )
 
@@ -300,9 +301,8 @@ class _Output:
         n, m = (part.stop - part.start for part in region)
         whole = inside.reshape(n, self.factor, m, self.factor).all(axis=(1, 3))
         inner = rectangle(whole)
-        # Nearer to the border than a quarter of the smallest block the field is carried on from
-        # the blocks further in.
-        rim = settings.smallest // 4
+        # Nearer to the border than half of the smallest block nothing was measured.
+        rim = settings.smallest // 2
         self.crop = tuple(
             slice(outer.start + part.start + rim, outer.start + part.stop - rim)
             for outer, part in zip(region, inner, strict=True)

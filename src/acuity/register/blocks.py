@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from acuity.errors import AcuityError
+from acuity.filters import gaussian
 from acuity.register.correlate import Correlator
 
 LEAST_SIDE = 16
@@ -28,12 +29,17 @@ class Shifts:
         (n,): as measured, ncc^2 / (1 - ncc^2 + 0.02). The variance of a shift goes with
         (1 - ncc^2) / ncc^2 where two images differ by noise; 0.02 keeps one block in a thousand
         from deciding alone.
+    tensors : numpy.ndarray
+        (n, 2, 2): mean product of the derivatives of the band-passed fixed image in each block,
+        over its mean square (1/pixel^2). What a block says of a direction: along a straight edge
+        that is nothing (the aperture problem).
     """
 
     centres: np.ndarray
     shifts: np.ndarray
     ncc: np.ndarray
     weights: np.ndarray
+    tensors: np.ndarray
 
     def weighed(self, weights):
         """Give the same with other weights."""
@@ -58,6 +64,7 @@ class Blocks:
     def __init__(self, rows, columns, side, *, band, most=None):
         self.rows, self.columns, self.side = np.asarray(rows), np.asarray(columns), int(side)
         self.most = side / 4 if most is None else most
+        self._band = band
         self._correlator = Correlator(
             (side, side), low=band[0], high=band[1], taper=0.5, drop_streaks=0
         )
@@ -134,7 +141,24 @@ class Blocks:
         y, x = np.meshgrid(self.rows + middle, self.columns + middle, indexing="ij")
         centres = np.column_stack([y.ravel(), x.ravel()])
         square = found[:, 2] ** 2
-        return Shifts(centres, found[:, :2], found[:, 2], square / (1 - square + 0.02))
+        weights = square / (1 - square + 0.02)
+        tensors = self._tensors(np.asarray(fixed, np.float32), origin)
+        return Shifts(centres, found[:, :2], found[:, 2], weights, tensors)
+
+    def _tensors(self, image, origin):
+        low, high = (gaussian(image[None], (0, s, s))[0] for s in self._band)
+        passed = low - high
+        y, x = np.gradient(passed)
+        maps = np.stack([y * y, y * x, x * x, passed * passed]).astype(np.float64)
+        window = np.hanning(self.side + 2)[1:-1] ** 2
+        # windowed means along y, then along x, as the blocks lie on a raster
+        for starts, first in ((self.rows, origin[0]), (self.columns, origin[1])):
+            parts = [maps[:, a : a + self.side] for a in starts - first]
+            maps = np.stack([np.einsum("cij,i->cj", part, window) for part in parts], axis=1)
+            maps = maps.swapaxes(1, 2)
+        yy, yx, xx, square = maps.reshape(4, -1)
+        tensors = np.array([[yy, yx], [yx, xx]]) / np.maximum(square, 1e-12)
+        return np.moveaxis(tensors, 2, 0)
 
 
 def spread(size, side, step):

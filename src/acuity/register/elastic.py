@@ -10,9 +10,10 @@ from acuity.register.blocks import LEAST_SIDE, Blocks
 from acuity.register.robust import robust_weights
 
 _ROUNDS = 12
-# Beyond about five times this (Tukey) a block contradicts its neighbours; a smaller one would
-# take a finer warp than the nodes of a level follow for an outlier.
-_SMALLEST = 0.25
+# Smallest robust deviation in a fit, as a part of the side of the blocks. Beyond about five times
+# this (Tukey) a block contradicts its neighbours; a smaller one would take a finer warp than the
+# nodes of a level follow for an outlier.
+_SMALLEST = 1 / 256
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ class Field:
         size = (len(points), self.coefficients[0].size)
         return scipy.sparse.csr_matrix((values.ravel(), (rows, columns.ravel())), size)
 
-    def fitted(self, points, values, weights, smoothness):
+    def fitted(self, points, values, weights, tensors, smoothness, smallest):
         """Fit the field on the same nodes to displacements at points, robustly.
 
         Minimises the weighted sum of squared differences plus `smoothness` times the sum of the
@@ -147,8 +148,13 @@ class Field:
             (n, 2): y, x and dy, dx.
         weights : numpy.ndarray
             (n,), of the measurements.
+        tensors : numpy.ndarray
+            (n, 2, 2): how much each says of either direction, see `blocks.Shifts`; scaled so that
+            the mean of their diagonals is one.
         smoothness : float
             Above 0, in the unit of the weights.
+        smallest : float
+            Residuals below some five times this are no outliers, in pixels.
 
         Returns
         -------
@@ -160,17 +166,29 @@ class Field:
         bending = self._bending() * smoothness
         # nothing else fixes a slope where there is but one point
         bending += scipy.sparse.identity(bending.shape[0], format="csc") * 1e-6
+        traces = np.maximum(np.trace(tensors, axis1=1, axis2=2) / 2, 1e-12)
+        own = tensors / traces[:, None, None]
+        told = tensors / max(np.average(traces, weights=base + 1e-12), 1e-12)
         used = base
         for turn in range(_ROUNDS):
-            normal = (design.T @ scipy.sparse.diags(used) @ design + bending).tocsc()
-            solved = scipy.sparse.linalg.splu(normal).solve(design.T @ (used[:, None] * values))
-            lengths = np.hypot(*(values - design @ solved).T)
+            w = told * used[:, None, None]
+            yy, yx, xx = (
+                (design.T @ scipy.sparse.diags(w[:, i, j]) @ design)
+                for i, j in ((0, 0), (0, 1), (1, 1))
+            )
+            normal = scipy.sparse.block_array(
+                [[yy + bending, yx], [yx, xx + bending]], format="csc"
+            )
+            pulls = np.einsum("nij,nj->ni", w, values)
+            right = (design.T @ pulls).T.ravel()
+            solved = scipy.sparse.linalg.splu(normal).solve(right).reshape(2, -1)
+            rest = values - design @ solved.T
+            lengths = np.sqrt(np.maximum(np.einsum("ni,nij,nj->n", rest, own, rest), 0))
             before = used
-            used = base * robust_weights(lengths, base, lengths=turn < 3, smallest=_SMALLEST)
+            used = base * robust_weights(lengths, base, lengths=turn < 3, smallest=smallest)
             if turn > 3 and np.abs(used - before).max() < 1e-3 * used.max():
                 break
-        field = Field(self.origin, self.step, solved.T.reshape(self.coefficients.shape).copy())
-        return field, used
+        return Field(self.origin, self.step, solved.reshape(self.coefficients.shape)), used
 
     def _bending(self):
         ny, nx = self.coefficients.shape[1:]
@@ -255,9 +273,17 @@ def refine_elastic(
             warped = moving.warped(matrix, region, field)
             found = over.shifts(fixed[region], warped, (region[0].start, region[1].start))
             before = field.at(found.centres) if field is not None else np.zeros_like(found.centres)
-            field, _ = nodes.fitted(found.centres, before + found.shifts, found.weights, smoothness)
+            field, used = nodes.fitted(
+                found.centres,
+                before + found.shifts,
+                found.weights,
+                found.tensors,
+                smoothness,
+                side * _SMALLEST,
+            )
             moved = field.at(found.centres) - before
-            history.append(Level(side, float(np.sqrt(np.mean(np.sum(moved**2, axis=1))))))
+            square = np.sum(moved[used > 0] ** 2, axis=1)
+            history.append(Level(side, float(np.sqrt(square.mean())) if square.size else 0.0))
             if history[-1].update < update:
                 break
         if side <= max(smallest, LEAST_SIDE):

@@ -13,9 +13,9 @@ from acuity.register.sampling import Sampler
 
 # Band pass in pixels of the reduced grid.
 _LOW, _HIGH = 1.0, 6.0
-# The reduced grid: at most so many pixels along the longer side of the image, at least so many
-# along the shorter one of the template.
-_MOST, _LEAST = 192, 48
+# The reduced grid: this many pixels along the template's shorter side; fewer, down to the least,
+# where the image would have more than so many along its longer one.
+_USUAL, _LEAST, _MOST = 80, 48, 384
 # What a turn or a change of size between two candidates may move the template's corner by, pixels
 # of the reduced grid.
 _STEP = 2.0
@@ -70,7 +70,7 @@ def find_place(image, template, ratios, *, most_rotation=5.0, most_scale=0.06):
     """
     ratios = np.asarray(ratios, np.float64)
     covered = np.asarray(template.shape) / ratios
-    step = max(1.0, min(max(image.shape) / _MOST, covered.min() / _LEAST))
+    step = max(covered.min() / _USUAL, min(max(image.shape) / _MOST, covered.min() / _LEAST), 1.0)
     coarse = _reduced(image, step)
     # 0.5 of a coarse pixel against aliasing
     sampler = Sampler(template, 0.5 * step * ratios if step > 1 else 0.4 * ratios)
