@@ -380,7 +380,7 @@ class Gaps(Section):
         gt=0,
         lt=1,
     )
-    longest: float = setting(50.0, "Longest distance of two particles", "nm", gt=0)
+    longest: float = setting(40.0, "Longest distance of two particles", "nm", gt=0)
     depth: float = setting(20.0, "How far inside a particle its peak is looked for", "nm", gt=0)
     line_width: float = setting(1.0, "Width of the line that is read", "pixel", ge=0)
     chosen: int = setting(300, "Gaps drawn at random from each image, as in the paper", "1", ge=0)
