@@ -6,9 +6,14 @@ cutting, putting together and writing leave to the network. Beside it: what the 
 five-slice stacks cost, and what precision and layout gain over plain float32.
 
     python benchmarks/predict.py --size 256 --depth 48 --threads 2
+
+Single images (SEM) of 780 x 780 voxels after restoration, with the images restored in a second:
+
+    python benchmarks/predict.py --image 780 --methods sem_gan semnet --threads 1
 """
 
 import argparse
+import json
 import shutil
 import statistics
 import tempfile
@@ -21,6 +26,8 @@ import torch
 from acuity.methods.base import Task, load
 from acuity.predict.execution import DEFAULT, Runner
 from acuity.predict.predict import Plan, restore
+from acuity.predict.receptive import receptive_field
+from acuity.predict.source import Source, factors_before, input_phase
 from acuity.train.sampling import Pair
 from acuity.train.tune import tune
 from acuity.volume import Grid, Volume, choose_layout, open_volume, write_volume
@@ -43,13 +50,30 @@ def main():
     """Run the benchmark and print its table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--methods", nargs="+", default=["deepnet", "srcnn3d"])
+    parser.add_argument(
+        "--image", type=int, help="side of one restored image, twice that of its input, voxels"
+    )
+    parser.add_argument(
+        "--settings", type=json.loads, default={}, help="settings of the methods, as JSON"
+    )
+    parser.add_argument(
+        "--processor",
+        action="store_true",
+        help="processor time instead of wall time, for a busy machine; reading and writing, which "
+        "run beside the network, then count in full",
+    )
+    parser.add_argument("--plain", action="store_true", help="plain float32, without a choice")
     parser.add_argument("--size", type=int, default=256, help="side of a slice, voxels")
     parser.add_argument("--depth", type=int, default=48, help="slices")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    task = Task(3.0)
     shape = (arguments.depth, arguments.size, arguments.size)
+    if arguments.image:
+        task = Task(2, (1, 2, 2))
+        shape = (1, arguments.image // 2, arguments.image // 2)
     image = np.random.default_rng(1).normal(0.5, 0.3, shape).astype(np.float32)
     folder = Path(tempfile.mkdtemp(prefix="acuity-benchmark-"))
     print(f"volume {shape}, {arguments.threads} threads, torch {torch.__version__}")
@@ -62,59 +86,74 @@ def main():
         "halo",
         "stack",
         "x float32",
+        "1/s",
     )
-    print("{:10} {:24} {:>11} {:>11} {:>7} {:>6} {:>6} {:>10}".format(*header))
+    print("{:10} {:24} {:>11} {:>11} {:>7} {:>6} {:>6} {:>10} {:>7}".format(*header))
     try:
         grid = Grid(shape, (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), "um")
         write_volume(folder / "low.ome.zarr", Volume(image, grid))
         for name in arguments.methods:
-            print(one(name, image, folder, arguments.rounds))
+            print(one(name, image, folder, task, arguments))
     finally:
         shutil.rmtree(folder)
 
 
-def one(name, image, folder, rounds):
+def one(name, image, folder, task, arguments):
     """Measure one method; gives its row."""
     torch.manual_seed(0)
-    method = load(name)({}, Task(3.0))
+    method = load(name)(arguments.settings, task)
     network = method.build()[method.restorer].eval()
     stacked = bool(method.stack)
-    chosen = tune(method, network, NORMALISATION, Pair(image, image), 1.0, "cpu")
+    phase = input_phase(task, method.scale)
+    volume = Volume(image, Grid(image.shape, (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), "um"))
+    source = Source(volume, factors_before(method), method.interpolation, "image", phase)
+    low = source.read([slice(0, n) for n in source.shape])
+    if arguments.plain:
+        halo, stride = receptive_field(network, 2 if stacked else 3, method.stack or 1)
+        chosen = {**DEFAULT, "halo": halo, "stride": stride}
+        if stacked:
+            chosen |= {"halo": (0, *halo), "stride": (1, *stride)}
+    else:
+        target = np.kron(low, np.ones(method.scale, np.float32))
+        chosen = tune(method, network, NORMALISATION, Pair(low, target), 1.0, "cpu")
     method.halo, method.stride = tuple(chosen["halo"]), tuple(chosen["stride"])
     run = Runner(network, NORMALISATION, {**DEFAULT, **chosen}, stacked=stacked)
     plain = Runner(network, NORMALISATION, DEFAULT, stacked=stacked)
-    plan = Plan(method, image.shape)
-    regions = plan.regions(choose_layout(image.shape, np.float32))
+    plan = Plan(method, low.shape)
+    fine = tuple(n * f for n, f in zip(low.shape, method.scale, strict=True))
+    regions = plan.regions(choose_layout(fine, np.float32))
     shapes = [shape for region in regions for shape in tiles_of(plan, region)]
-    tiles = {shape: np.ascontiguousarray(image[tuple(map(slice, shape))]) for shape in shapes}
+    tiles = {shape: np.ascontiguousarray(low[tuple(map(slice, shape))]) for shape in shapes}
+
+    clock = time.process_time if arguments.processor else time.perf_counter
 
     def forward(runner, wanted):
-        started = time.perf_counter()
+        started = clock()
         for shape in wanted:
             runner(tiles[shape])
-        return time.perf_counter() - started
+        return clock() - started
 
     def whole():
-        started = time.perf_counter()
+        started = clock()
         volume = open_volume(folder / "low.ome.zarr")
         restore(volume, folder / "out.ome.zarr", method, run, name="low")
-        return time.perf_counter() - started
+        return clock() - started
 
     few = shapes[: max(4, len(shapes) // 8)]
     whole(), forward(run, few), forward(plain, few)
     times = [
         (whole(), forward(run, shapes), forward(run, few), forward(plain, few))
-        for _ in range(rounds)
+        for _ in range(arguments.rounds)
     ]
     share = statistics.median(f / w for w, f, _, _ in times)
     gain = statistics.median(p / f for _, _, f, p in times)
     columns = [statistics.median(column) for column in zip(*times, strict=True)]
-    passed = sum(int(np.prod(shape)) for shape in shapes) / image.size
-    stack = method.stack * (image.shape[0] - method.depth + 1) / image.shape[0] if stacked else 1.0
+    passed = sum(int(np.prod(shape)) for shape in shapes) / low.size
+    stack = method.stack * (low.shape[0] - method.depth + 1) / low.shape[0] if stacked else 1.0
     label = f"{chosen['precision']} {chosen['layout']}"
     return (
         f"{name:10} {label:24} {columns[0]:11.2f} {columns[1]:11.2f} {share:7.3f} "
-        f"{passed / stack:6.2f} {stack:6.2f} {gain:10.2f}"
+        f"{passed / stack:6.2f} {stack:6.2f} {gain:10.2f} {1 / columns[0]:7.2f}"
     )
 
 
