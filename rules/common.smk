@@ -353,11 +353,14 @@ def page_keys(sample):
 
 
 def scattering_curves(sample):
-    """Scattering functions of the truth and of a sample's images, in the order of `page_keys`."""
+    """Scattering functions of the truth and of a sample's images, in the order of `page_keys`.
+
+    They are compared with the truth's, so a sample without truth has none.
+    """
     return [
         results(f"measure/{sample}/{image}/scattering_curve.tsv")
         for image in ["truth", *IMAGES[sample]]
-        if STUDY.measure.scattering
+        if STUDY.measure.scattering and sample not in RESTORE
     ]
 
 

@@ -38,7 +38,7 @@ DRAWN = {
 }
 PICTURED = tuple(SAMPLE_FIGURES[: 3 if STUDY.segment else 2])
 STACKS = [sample for sample in SAMPLE if ALIGNED]
-AXIALS = [sample for sample in SHOWN if AXIAL and sample not in RESTORE]
+AXIALS = [sample for sample in SHOWN if AXIAL]
 TRAINED = [(method, level) for method in METHODS if learned(method) for level in LEVELS]
 WORDS = {
     "level_format": "n = {:g}" if AXIAL else "{:g}:1" if SIMULATED else "blur {:g}",

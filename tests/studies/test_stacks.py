@@ -164,8 +164,11 @@ def test_slices_restored_along_z(workflow):
     assert {"adversarial", "discriminator"} <= set(history.columns)
     spread = open_volume(folder / "predict/right/level2/disagreement/srgan.ome.zarr").read()
     assert spread.min() >= 0 < spread.max()
-    for page in ("index", "right", "coarse", "axial/right"):
+    for page in ("index", "right", "coarse", "axial/right", "axial/coarse"):
         assert "<title>" in (folder / f"report/{page}.html").read_text()
+    page = (folder / "report/axial/coarse.html").read_text()
+    assert "Sections x-z" in page
+    assert "Differences from the truth" not in page
     assert workflow.planned("--configfile", path) == {}
     pages = {"figures", "axial_figures", "report_sample", "report_axial", "report"}
     measured = after_edit(workflow, path, "measure/error.py")

@@ -304,11 +304,19 @@ def test_sections_share_an_extent():
     away = Volume(part.read(), Grid(part.grid.shape, (10, 10, 10), (9000, 0, 0), "nm"))
     with pytest.raises(AcuityError, match="share no section"):
         axial.sections({("truth", None): truth, ("srgan", 4): away})
-    with pytest.raises(AcuityError, match="need the truth"):
-        axial.sections({("srgan", 4): truth})
-    micron = Volume(part.read(), Grid(part.grid.shape, (10, 10, 10), (0, 0, 0), "um"))
-    with pytest.raises(AcuityError, match="allowed is one unit"):
-        axial.sections({("truth", None): truth, ("srgan", 4): micron})
+    with pytest.raises(AcuityError, match="found none"):
+        axial.sections({})
+
+
+def test_sections_without_a_truth_lie_on_the_finest_grid():
+    fine = volume(grid=Grid((48, 40, 50), (10, 10, 10), (0, 0, 0), "nm"))
+    low = decimated(fine, 4)
+    shown, cut = axial.axial_pictures({("input", 4): low, ("cubic", 4): fine})
+    assert cut.planes["input", 4.0].shape == cut.planes["cubic", 4.0].shape == (48, 50)
+    assert np.array_equal(cut.planes["cubic", 4.0], fine.read()[:, 20])
+    assert [picture.method for picture in shown["views"]] == ["input", "cubic"]
+    assert shown["differences"] == []
+    assert set(shown) == {"views", "differences"}
 
 
 def restored(truth, levels=(2, 4)):
