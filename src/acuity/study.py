@@ -176,6 +176,11 @@ class Align(Section):
     most_flagged: float = setting(
         0.2, "Largest share of faulty slices, from 20 slices up", "1", ge=0, le=1
     )
+    crop: bool = setting(
+        True,
+        "Crop the aligned volume to the rectangle that every slice reaches; false: keep the whole "
+        "field, with 0 where a slice does not reach",
+    )
     disturb: Disturb | None = setting(
         None, "Put known shifts and faults in and check the alignment against them"
     )

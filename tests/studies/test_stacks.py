@@ -40,6 +40,7 @@ def test_stack_with_shifts_and_faults_put_in(workflow):
         "samples": "stack.tsv",
         "align": {
             "mode": "full",
+            "crop": False,
             "disturb": {
                 "drift": [4, -3],
                 "jitter": 1.0,
@@ -79,6 +80,19 @@ def test_stack_with_shifts_and_faults_put_in(workflow):
     pages = {"stack_figures", "report_stack", "report"}
     moved = after_edit(workflow, path, "align/transform.py")
     assert set(moved) == {"transform", *pages}
+    # Cropped, which is the default: the same voxels without the rims, of both stacks alike.
+    del study["align"]["crop"]
+    workflow.write_study(study, sheet, name="stack")
+    assert set(workflow.planned("--configfile", path)) == {"transform", *pages}
+    field = aligned.read()
+    workflow.run("--configfile", path)
+    aligned, second = (
+        open_volume(folder / f"align/{s}/aligned.ome.zarr") for s in ("first", "second")
+    )
+    box = tuple(slice(edges.min(), edges.max() + 1) for edges in np.nonzero(mask.all(axis=0)))
+    assert aligned.grid == second.grid == before.grid.crop((slice(None), *box))
+    assert np.array_equal(aligned.read(), field[(slice(None), *box)])
+    assert open_volume(folder / "align/first/valid.ome.zarr").read().all()
     solved = after_edit(workflow, path, "align/solve.py")
     assert set(solved) == {"align", "transform", "check_alignment", "metrics", *pages}
     assert solved["align"] == 2  # with and without what was put in; the second stack has none

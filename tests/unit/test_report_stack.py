@@ -29,8 +29,8 @@ def slices(count=60, faulty=None, jump=0.0, seed=1):
 
 
 def pairs(count=60, residual=0.05):
-    rows = [(a, a + k, residual, 1.0) for a in range(count) for k in (1, 2) if a + k < count]
-    return pd.DataFrame(rows, columns=["a", "b", "residual", "weight"])
+    rows = [(a, a + k, residual, 1) for a in range(count) for k in (1, 2) if a + k < count]
+    return pd.DataFrame(rows, columns=["a", "b", "residual", "counts"])
 
 
 def volume(seed=1, grid=GRID):
@@ -71,13 +71,13 @@ def test_the_verdict_is_one_line_that_names_what_was_found():
     assert quiet.endswith("no faulty slice.")
 
 
-def test_pairs_of_faulty_slices_do_not_count():
+def test_only_pairs_that_count_are_graded():
     measured = pairs()
     touched = (measured["a"] == 7) | (measured["b"] == 7)
     measured.loc[touched, "residual"] = 90.0
     assert stack.stack_verdict(slices(), measured)[0] == "poor"
+    measured.loc[touched, "counts"] = 0
     assert stack.stack_verdict(slices(faulty={7: "blank"}), measured)[0] == "good"
-    measured.loc[touched, "weight"] = 0.0
     assert stack.stack_verdict(slices(), measured)[0] == "good"
 
 
@@ -119,10 +119,11 @@ def test_the_likeness_begins_at_zero_unless_all_is_well():
 def test_residuals_beyond_the_axis_are_counted():
     measured = pairs()
     measured.loc[3, "residual"] = 40.0
+    measured.loc[(measured["a"] == 9) | (measured["b"] == 9), "counts"] = 0
     plot = stack.stack_residuals(slices(faulty={9: "blank"}), measured)
     assert plot.panels[0].title.endswith("1 further right")
-    assert "4 pairs took no part" in plot.caption
-    none = stack.stack_residuals(slices(), measured.assign(weight=0.0))
+    assert "4 pairs do not count" in plot.caption
+    none = stack.stack_residuals(slices(), measured.assign(counts=0))
     assert not none.panels
     assert none.figure().texts[0].get_text() == "Not measured in this study"
 
