@@ -132,6 +132,12 @@ def restore(volume, output, method, run, *, name, provenance=(), disagreement=No
         Steps that the output records.
     disagreement : path, optional
         Store of the disagreement of a method that restores planes.
+
+    Raises
+    ------
+    AcuityError
+        If the volume has fewer slices than the method needs, or a tile or the volume is too small
+        for the network; nothing is left at `output` then.
     """
     _give_memory_back()
     before = _factors_before(method)
