@@ -193,6 +193,40 @@ def test_slices_restored_along_z(workflow):
     assert "predict" not in learned
 
 
+def test_a_changed_slice_reruns_its_sample_alone(workflow):
+    for seed, sample in enumerate("ab"):
+        (workflow.folder / sample).mkdir()
+        for z, image in enumerate(texture((16, 48, 48), seed)):
+            tifffile.imwrite(workflow.folder / sample / f"slice_{z:02}.tif", image)
+    study = {
+        "study": "two",
+        "samples": "two.tsv",
+        "degrade": {"mode": "average"},
+        "levels": [2],
+        "methods": {"cubic": None},
+        "measure": {"scattering": False},
+        "segment": False,
+    }
+    sheet = "sample\trole\tpath\tvoxel_size\na\ttest\ta\t10 nm\nb\ttest\tb\t10 nm\n"
+    path = workflow.write_study(study, sheet, name="two")
+    workflow.run("--configfile", path)
+    assert workflow.planned("--configfile", path) == {}
+    changed = workflow.folder / "a" / "slice_07.tif"
+    content = changed.read_bytes()
+    tifffile.imwrite(changed, 255 - tifffile.imread(changed))
+    jobs = workflow.planned("--configfile", path)
+    # The input and cubic are two images of a sample.
+    chain = {"ingest": 1, "axial": 1, "predict": 2, "quality": 2, "error": 2}
+    pictures = {"sample_figures": 1, "axial_figures": 2}
+    pages = {"metrics": 1, "figures": 1, "report_sample": 2, "report_axial": 2, "report": 1}
+    assert jobs == chain | pictures | pages
+    # The old content with a new time, as a touch leaves it; but a file above the limit is not read.
+    changed.write_bytes(content)
+    assert workflow.planned("--configfile", path) == {}
+    small = ("--max-checksum-file-size", "1KB")
+    assert workflow.planned(*small, "--configfile", path)["ingest"] == 1
+
+
 def test_shell_correlation_of_two_acquisitions(workflow):
     data = texture((32, 40, 40)).astype(np.float32)
     rng = np.random.default_rng(2)
