@@ -206,6 +206,20 @@ def test_stack_figures_and_page(tmp_path):
     assert "swapped</td>" in text
 
 
+def test_a_cropped_stack_is_shown_where_it_is_left(tmp_path):
+    before = volume()
+    after = before.crop((slice(None), slice(4, 36), slice(6, 50)))
+    pictures = stack.stack_pictures(before, after)
+    shown = {(p.kind, p.method): p.png for p in pictures}
+    assert all(shown[kind, "before"] == shown[kind, "after"] for kind in ("xz", "yz"))
+    page = tmp_path / "page.html"
+    stack.stack_page("a", slices(), pairs(), before, after, output=page, study="s")
+    text = page.read_text()
+    assert "rims that not every slice reaches were cut off, 60 x 32 x 44 voxels are left" in text
+    stack.stack_page("a", slices(), pairs(), before, before, output=page, study="s")
+    assert "black at the rims" in page.read_text()
+
+
 # -------------------------------------------------------------------------------- tables by n
 
 
