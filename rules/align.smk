@@ -49,7 +49,7 @@ rule align:
         ENVIRONMENT
     threads: 2
     params:
-        cfg=lambda w: STUDY.align.model_dump(mode="json", exclude={"disturb"})
+        cfg=lambda w: STUDY.align.model_dump(mode="json", exclude={"crop", "disturb"})
         | {"name": w.sample},
         code=code("align"),
     message:
@@ -76,7 +76,7 @@ rule transform:
         ENVIRONMENT
     threads: 2
     params:
-        cfg={},
+        cfg={"crop": STUDY.align.crop} if ALIGNED else {},
         code=code("transform"),
     message:
         "{wildcards.sample}: move the slices"

@@ -18,7 +18,7 @@ from acuity.degrade.axial import axial_phase
 from acuity.digest import digest
 from acuity.errors import AcuityError
 from acuity.formats.files import files_of
-from acuity.study import load_study, own_factor, read_study
+from acuity.study import load_study, own_factor, read_keys, read_study
 from acuity.units import parse_voxel_size
 
 ROOT = Path(workflow.basedir)
@@ -31,6 +31,8 @@ def _load():
     # Relative paths: a study that moves with its folder needs nothing anew.
     if files:
         path = Path(os.path.relpath(files[0]))
+        # Snakemake's own reader swallows a key that stands twice.
+        read_keys(path)
         return (*load_study(config, path), path)
     path = Path(os.path.relpath(ROOT / "config" / "config.yaml"))
     return (*read_study(path), path)
@@ -458,11 +460,14 @@ def page_keys(sample):
 
 
 def scattering_curves(sample):
-    """Scattering functions of the truth and of a sample's images, in the order of `page_keys`."""
+    """Scattering functions of the truth and of a sample's images, in the order of `page_keys`.
+
+    They are compared with the truth's, so a sample without truth has none.
+    """
     return [
         results(f"measure/{sample}/{image}/scattering_curve.tsv")
         for image in ["truth", *IMAGES[sample]]
-        if STUDY.measure.scattering
+        if STUDY.measure.scattering and sample not in RESTORE
     ]
 
 

@@ -179,6 +179,8 @@ rule report_sample:
         pores=results("pores.tsv"),
         curves=results("curves.tsv"),
         spaces=results("pore_space.tsv"),
+        slices=lambda w: [stack_files(w.sample)["slices"]] if ALIGNED else [],
+        pairs=lambda w: [stack_files(w.sample)["pairs"]] if ALIGNED else [],
     output:
         report(
             results("report/{sample}.html"),
@@ -194,6 +196,9 @@ rule report_sample:
         cfg=lambda w: {
             "sample": w.sample,
             "images": page_keys(w.sample),
+            "stacks": [w.sample] if ALIGNED else [],
+            "axial": AXIAL,
+            "flat": FLAT,
             "provenance": {
                 "sample": SAMPLE[w.sample].model_dump(mode="json", exclude_none=True)
             },

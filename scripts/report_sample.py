@@ -2,12 +2,18 @@
 
 from acuity.job import job
 from acuity.report.pages import sample_page
-from acuity.report.sources import sample_sources, study_tables
+from acuity.report.sources import sample_sources, stack_tables, study_tables
+from acuity.report.study import judged
 
 with job(snakemake):
     cfg, files = dict(snakemake.params.cfg), dict(snakemake.input.items())
     tables = {name: files.pop(name) for name in ("metrics", "pores", "curves", "spaces")}
     tables = study_tables(**tables, histories=[], trained=[])
     del tables["histories"]
+    stacks = stack_tables(cfg.pop("stacks"), files.pop("slices"), files.pop("pairs"))
+    kind = {key: cfg.pop(key) for key in ("axial", "flat")}
+    said = judged(tables["metrics"], stacks=stacks, **kind)
     sources = sample_sources(cfg.pop("images"), **files)
-    sample_page(**tables, **sources, output=snakemake.output[0], **cfg)
+    sample_page(
+        **tables, **sources, said=said.get(cfg["sample"]), output=snakemake.output[0], **cfg
+    )

@@ -6,6 +6,7 @@ just the keys that they use.
 """
 
 import difflib
+import json
 import math
 import re
 from itertools import pairwise
@@ -58,7 +59,10 @@ class Foam(Section):
         "intensity", "What the detector's Gaussian blur acts on"
     )
     target_level: float = setting(
-        1.0, "Level of the training target: standard deviation of its blur", "detector pixel", gt=0
+        1.0,
+        "Level of the training target: standard deviation of its blur",
+        "detector pixel",
+        ge=0.01,
     )
     truth_views: int = setting(
         12,
@@ -269,6 +273,11 @@ class Align(Section):
     )
     most_flagged: float = setting(
         0.2, "Largest share of faulty slices, from 20 slices up", "1", ge=0, le=1
+    )
+    crop: bool = setting(
+        True,
+        "Crop the aligned volume to the rectangle that every slice reaches; false: keep the whole "
+        "field, with 0 where a slice does not reach",
     )
     disturb: Disturb | None = setting(
         None, "Put known shifts and faults in and check the alignment against them"
@@ -523,7 +532,7 @@ class Study(Section):
     )
     align: Align | None = setting(None, "Imported stacks: align their slices first")
     degrade: Degrade = setting(Degrade(), "Imported volumes: how they are degraded")
-    levels: tuple[Annotated[float, Field(gt=0, le=64)], ...] = setting(
+    levels: tuple[Annotated[float, Field(ge=0.01, le=64)], ...] = setting(
         (),
         "Strengths of the degradation: standard deviation of the blur, or slices that become one",
         "voxel or detector pixel, or slices",
@@ -544,7 +553,13 @@ class Study(Section):
     def _levels(cls, value):
         if len(set(value)) < len(value):
             raise ValueError("a level is given twice")
-        return tuple(sorted(value))
+        value = tuple(sorted(value))
+        for low, high in pairwise(value):
+            if f"{low:g}" == f"{high:g}":
+                raise ValueError(
+                    f"levels {low!r} and {high!r} would share the name {low:g}; allowed are levels that differ in their first six digits"
+                )
+        return value
 
     @field_validator("methods", mode="before")
     @classmethod
@@ -617,6 +632,10 @@ class Study(Section):
             if method.interpolates and not (self.axial or self.flat) and self.scale(1) == (1, 1, 1):
                 raise ValueError(
                     f"methods.{key} interpolates between grids, but low and high resolution share one grid here; it needs degrade.downsample above 1"
+                )
+            if self.axial and self.methods[key].get("sigma", 0) is None:
+                raise ValueError(
+                    f"methods.{key}: sigma is missing; with degrade.mode {self.degrade.mode} a level is a number of slices and no blur, so state the standard deviation of the kernel in voxels"
                 )
             if method.axial and not self.axial:
                 raise ValueError(
@@ -711,8 +730,31 @@ def load_study(config, path):
 
 def read_study(path):
     """Read and check a study file with its sample sheet; see `load_study`."""
+    return load_study(read_keys(path), path)
+
+
+def read_keys(path):
+    """Read a study file without checking its keys.
+
+    Parameters
+    ----------
+    path : path-like
+        The study file.
+
+    Returns
+    -------
+    object
+        Its content, a dict where it is a study.
+
+    Raises
+    ------
+    AcuityError
+        If the file is absent, is no YAML or holds a key twice.
+    """
     try:
-        config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        return yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
+    except _TwiceError as error:
+        raise AcuityError(f"{path}: {error}") from None
     except FileNotFoundError:
         raise AcuityError(f"{path}: no such study file") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -720,7 +762,28 @@ def read_study(path):
         raise AcuityError(
             f"{path}: not a YAML file ({' '.join(line.strip() for line in text[:3])})"
         ) from None
-    return load_study(config, path)
+
+
+class _TwiceError(Exception):
+    pass
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML in which a key that stands twice is no longer swallowed."""
+
+    def compose_mapping_node(self, anchor):
+        node = super().compose_mapping_node(anchor)
+        lines = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
+                continue
+            line = key.start_mark.line + 1
+            if key.value in lines:
+                raise _TwiceError(
+                    f"key {key.value!r} stands in line {lines[key.value]} and again in line {line}; allowed is once"
+                )
+            lines[key.value] = line
+        return node
 
 
 def _read_samples(study, path):
@@ -733,6 +796,16 @@ def _read_samples(study, path):
         raise AcuityError(
             f"{sheet}: not a tab-separated sample sheet ({str(error).splitlines()[0]})"
         ) from None
+    columns = list(table.columns)
+    if len(columns) == 1 and columns[0] != "sample":
+        raise AcuityError(
+            f"{sheet}: line 1: found one column, {columns[0]!r}; allowed are columns separated by tabs, the first of them 'sample'"
+        )
+    # pandas takes the first fields for an index where rows have more of them than the heading.
+    if not isinstance(table.index, pd.RangeIndex):
+        raise AcuityError(
+            f"{sheet}: line 2: found more fields than the {len(columns)} columns of line 1; allowed is one field a column, separated by tabs"
+        )
     samples = []
     for number, row in enumerate(table.to_dict("records"), start=2):
         where = f"{sheet}: line {number}"
@@ -896,17 +969,32 @@ def _sentence(error, model, prefix=""):
         close = difflib.get_close_matches(location[-1], allowed, n=1)
         hint = f" (did you mean {close[0]!r}?)" if close else ""
         return f"key {key!r} is not known{hint}; allowed here: {', '.join(allowed)}"
+    shown = repr(found)
+    if found is None or isinstance(found, bool):
+        shown = json.dumps(found)
+    elif isinstance(found, float) and math.isnan(found):
+        shown = "NaN"
+    shown = shown if len(shown) < 80 else shown[:77] + "..."
+    if first["type"] == "tuple_type":
+        return f"key {key!r}: found {shown}; allowed is a list of values in square brackets"
+    if first["type"] in ("dict_type", "model_type"):
+        fields = _fields_at(model, location)
+        or_else = "".join(
+            f"{other['ctx']['expected'].lower()} or "
+            for other in error.errors()
+            if other["type"] == "literal_error" and other["loc"][:1] == first["loc"][:1]
+        )
+        keys = f" of the keys {', '.join(fields)}" if fields else ""
+        return f"key {key!r}: found {shown}; allowed is {or_else}a mapping{keys or ' of keys to values'}"
     if first["type"] == "missing":
         return f"key {key!r} is missing: {_description_at(model, location)}"
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error":
-        return message if not key or message.startswith("methods.") else f"key {key!r}: {message}"
+        known_place = not key or message.startswith(("methods.", "key "))
+        return message if known_place else f"key {key!r}: {message}"
     if first["type"] == "string_pattern_mismatch":
         return f"key {key!r}: found {found!r}; allowed are letters, digits, '.', '_' and '-', the first a letter or digit"
-    shown = repr(found)
-    if isinstance(found, float) and math.isnan(found):
-        shown = "NaN"
-    return f"key {key!r}: found {shown if len(shown) < 80 else shown[:77] + '...'}; {message[:1].lower()}{message[1:]}"
+    return f"key {key!r}: found {shown}; {message[:1].lower()}{message[1:]}"
 
 
 def _fields_at(model, location):

@@ -94,6 +94,15 @@ class Grid:
         ----------
         box : sequence of slice
             Slices along z, y, x with step 1.
+
+        Returns
+        -------
+        Grid
+
+        Raises
+        ------
+        AcuityError
+            If the part is empty.
         """
         spans = [part.indices(count)[:2] for part, count in zip(box, self.shape, strict=True)]
         return replace(

@@ -1,6 +1,8 @@
 """Bad input ends in one sentence and a non-zero exit, with nothing half written."""
 
+import re
 import subprocess
+from itertools import pairwise
 
 import h5py
 import numpy as np
@@ -37,14 +39,24 @@ def whole(folder):
     return "data.tif"
 
 
-def refused(workflow, study, table, *words, target=()):
+def sentences(text):
+    """What a run says of a user's mistakes: behind ``error:``, or below Snakemake's own heading."""
+    lines = text.splitlines()
+    return [line.split(" error: ", 1)[1] for line in lines if " error: " in line] + [
+        following for line, following in pairwise(lines) if line.startswith("WorkflowError in file")
+    ]
+
+
+def refused(workflow, study, table, pattern, target=()):
+    """Run a study that must end in one sentence, all of which the pattern describes."""
     path = workflow.write_study(study, table, name="own")
     done = workflow.run(*target, "--configfile", path, check=False)
     text = done.stdout
     assert done.returncode != 0, text[-3000:]
     assert "Traceback" not in text, text[-3000:]
-    sentences = [line for line in text.splitlines() if all(word in line for word in words)]
-    assert sentences, text[-3000:]
+    said = sentences(text)
+    assert said, text[-3000:]
+    assert all(re.fullmatch(pattern, sentence) for sentence in said), (pattern, said)
     for store in (workflow.folder / "results").rglob("*.ome.zarr"):
         assert (store / "zarr.json").exists(), f"{store} is half written"
     left = [
@@ -64,16 +76,36 @@ def test_control_the_same_study_with_good_input_runs(workflow):
 
 def test_unknown_key(workflow):
     study = STUDY | {"level": [3]}
-    refused(workflow, study, sheet(whole(workflow.folder)), "own.yaml", "'level'", "'levels'")
+    pattern = (
+        r"own\.yaml: key 'level' is not known \(did you mean 'levels'\?\); allowed here: study, .*, "
+        "segment, measure"
+    )
+    refused(workflow, study, sheet(whole(workflow.folder)), pattern)
+
+
+def test_key_that_stands_twice(workflow):
+    path = workflow.write_study(STUDY, sheet(whole(workflow.folder)), name="own")
+    path.write_text(path.read_text() + "levels: [2]\n")
+    done = workflow.run("-n", "--configfile", path, check=False)
+    assert done.returncode != 0
+    [said] = sentences(done.stdout)
+    assert re.fullmatch(
+        r"own\.yaml: key 'levels' stands in line 3 and again in line \d+; allowed is once", said
+    )
 
 
 def test_missing_file(workflow):
-    refused(workflow, STUDY, sheet("absent.tif"), "own.tsv", "line 2", "absent.tif")
+    pattern = r"own\.tsv: line 2: sample 'left': absent\.tif: no such file or folder"
+    refused(workflow, STUDY, sheet("absent.tif"), pattern)
 
 
 def test_missing_voxel_size(workflow):
     table = sheet(whole(workflow.folder), voxel_size="")
-    refused(workflow, STUDY, table, "data.tif", "voxel size")
+    pattern = (
+        r"data\.tif: the file carries no voxel size.*; state it as voxel_size, such as \"10 nm\" or "
+        r"\"20 10 10 nm\" \(z y x\)\."
+    )
+    refused(workflow, STUDY, table, pattern)
 
 
 @pytest.mark.parametrize("wrong", ["shape", "type"])
@@ -84,28 +116,38 @@ def test_mixed_slices(workflow, wrong):
         if z == 3:
             image = image[:, :70] if wrong == "shape" else image.astype(np.uint16)
         tifffile.imwrite(folder / f"slice_{z}.tif", image)
-    refused(workflow, STUDY, sheet("slices"), "slice_3.tif", "70" if wrong == "shape" else "uint16")
+    found = "40 x 70 of uint8" if wrong == "shape" else "40 x 80 of uint16"
+    refused(
+        workflow,
+        STUDY,
+        sheet("slices"),
+        rf"slices/slice_3\.tif: this slice is {found} where the first one is 40 x 80 of "
+        r"uint8; all slices must be alike\.",
+    )
 
 
 def test_nan(workflow):
     data = stack(dtype=np.float32)
     data[5, 7, 9] = np.nan
     tifffile.imwrite(workflow.folder / "data.tif", data, photometric="minisblack")
-    refused(workflow, STUDY, sheet("data.tif"), "data.tif", "NaN", "5")
+    pattern = r"data\.tif: found NaN in slice 5, allowed are finite numbers only\."
+    refused(workflow, STUDY, sheet("data.tif"), pattern)
 
 
 def test_constant(workflow):
     tifffile.imwrite(
         workflow.folder / "data.tif", np.full((8, 40, 80), 7, np.uint8), photometric="minisblack"
     )
-    refused(workflow, STUDY, sheet("data.tif"), "data.tif", "7")
+    pattern = r"data\.tif: is constant, every voxel is 7; allowed is a volume with contrast\."
+    refused(workflow, STUDY, sheet("data.tif"), pattern)
 
 
 def test_truncated_tiff(workflow):
     whole(workflow.folder)
     path = workflow.folder / "data.tif"
     path.write_bytes(path.read_bytes()[:9000])
-    refused(workflow, STUDY, sheet("data.tif"), "data.tif")
+    pattern = r"data\.tif: the TIFF is cut short.*; copy it again from its source\."
+    refused(workflow, STUDY, sheet("data.tif"), pattern)
 
 
 def test_truncated_hdf5(workflow):
@@ -113,12 +155,17 @@ def test_truncated_hdf5(workflow):
     with h5py.File(path, "w") as file:
         file["volume"] = stack()
     path.write_bytes(path.read_bytes()[:9000])
-    refused(workflow, STUDY, sheet("data.h5"), "data.h5")
+    pattern = (
+        r"data\.h5: cannot be opened as HDF5 \(.+\); it may be cut short, copy it again from its "
+        r"source\."
+    )
+    refused(workflow, STUDY, sheet("data.h5"), pattern)
 
 
 def test_empty_file(workflow):
     (workflow.folder / "data.tif").write_bytes(b"")
-    refused(workflow, STUDY, sheet("data.tif"), "data.tif")
+    pattern = r"data\.tif: is no TIFF file, whatever its name says\."
+    refused(workflow, STUDY, sheet("data.tif"), pattern)
 
 
 def test_corrupt_chunk(workflow):
@@ -133,38 +180,56 @@ def test_corrupt_chunk(workflow):
     content = bytearray(shard.read_bytes())
     content[len(content) // 3] ^= 1
     shard.write_bytes(bytes(content))
-    refused(workflow, STUDY, table, "left.ome.zarr", target=["degrade_all"])
+    store = r"results/own/ingest/left\.ome\.zarr"
+    pattern = (
+        rf"{store}: chunk \(.+\) in 0/\S+ cannot be read \(.+\); remove {store}/zarr\.json and run "
+        r"the step that makes it again\."
+    )
+    refused(workflow, STUDY, table, pattern, target=["degrade_all"])
 
 
 @pytest.mark.parametrize("level", [0, -1, 1000])
 def test_level_out_of_range(workflow, level):
     table = sheet(whole(workflow.folder))
-    refused(workflow, STUDY | {"levels": [level]}, table, "own.yaml", "levels", str(level))
+    limit = "less than or equal to 64" if level > 0 else r"greater than or equal to 0\.01"
+    pattern = rf"own\.yaml: key 'levels\.0': found {level}; input should be {limit}"
+    refused(workflow, STUDY | {"levels": [level]}, table, pattern)
 
 
 def test_region_outside(workflow):
     table = sheet(whole(workflow.folder)).replace(":,:,40:", ":,:,400:")
-    refused(workflow, STUDY, table, "data.tif", "400", target=["ingest_all"])
+    pattern = r"data\.tif: the region asks for 400: along x, allowed are spans within 0:80\."
+    refused(workflow, STUDY, table, pattern, target=["ingest_all"])
 
 
 def test_tile_too_small(workflow):
-    study = STUDY | {
-        "methods": {"deepnet": STUDY["methods"]["deepnet"] | {"predict": {"tile": [5, 8, 8]}}}
-    }
-    refused(workflow, study, sheet(whole(workflow.folder)), "tile")
+    settings = STUDY["methods"]["deepnet"]
+    trained = settings["train"] | {"validation_fraction": 0, "keep": "last"}
+    small = settings | {"train": trained, "predict": {"tile": [5, 8, 8]}}
+    study = STUDY | {"methods": {"deepnet": small}}
+    pattern = "tile: 8 voxels are too few for a halo of 96 on each side; allowed are 208 and more"
+    refused(workflow, study, sheet(whole(workflow.folder)), pattern)
 
 
 def test_no_gpu(workflow):
     settings = STUDY["methods"]["deepnet"]
     demanded = settings | {"train": settings["train"] | {"device": "cuda"}}
     study = STUDY | {"methods": {"deepnet": demanded}}
-    refused(workflow, study, sheet(whole(workflow.folder)), "cuda", target=["train_all"])
+    pattern = (
+        r"device: 'cuda' is demanded and this machine has no such GPU that torch \S+ can use; "
+        "allowed here are auto and cpu"
+    )
+    refused(workflow, study, sheet(whole(workflow.folder)), pattern, target=["train_all"])
 
 
 @pytest.mark.parametrize("name", ["../up", "<script>", "a/b", ".hidden"])
 def test_sample_names(workflow, name):
     table = sheet(whole(workflow.folder)).replace("right", name)
-    refused(workflow, STUDY, table, "own.tsv", "line 3", name)
+    pattern = (
+        rf"own\.tsv: line 3: key 'sample': found '{re.escape(name)}'; allowed are letters, digits, "
+        r"'\.', '_' and '-', the first a letter or digit"
+    )
+    refused(workflow, STUDY, table, pattern)
     assert not (workflow.folder.parent / "up").exists()
 
 
@@ -189,7 +254,8 @@ def test_disk_full(workflow):
         tifffile.imwrite(
             workflow.folder / "data.tif", stack((16, 256, 256)), photometric="minisblack"
         )
-        refused(workflow, STUDY, sheet("data.tif"), "disk full", target=["ingest_all"])
+        pattern = r"results/own/ingest/(left|right)\.ome\.zarr\S*: disk full while writing; .+"
+        refused(workflow, STUDY, sheet("data.tif"), pattern, target=["ingest_all"])
         assert not (results / "own/ingest/right.ome.zarr").exists()
     finally:
         subprocess.run(["umount", results], check=True)

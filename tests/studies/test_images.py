@@ -31,8 +31,7 @@ def test_pairs_of_specimens_and_of_files(workflow):
         "segment": False,
     }
     sheet = (
-        "sample\trole\tseed\tpath\tvoxel_size\tlow_path\tlow_voxel_size\n"
-        "a\ttrain\t1\nb\ttest\t2\n"
+        "sample\trole\tseed\tpath\tvoxel_size\tlow_path\tlow_voxel_size\na\ttrain\t1\nb\ttest\t2\n"
     )
     path = workflow.write_study(study, sheet, name="pairs")
     workflow.run("pair_all", "--configfile", path)

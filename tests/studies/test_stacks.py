@@ -40,6 +40,7 @@ def test_stack_with_shifts_and_faults_put_in(workflow):
         "samples": "stack.tsv",
         "align": {
             "mode": "full",
+            "crop": False,
             "disturb": {
                 "drift": [4, -3],
                 "jitter": 1.0,
@@ -79,6 +80,19 @@ def test_stack_with_shifts_and_faults_put_in(workflow):
     pages = {"stack_figures", "report_stack", "report"}
     moved = after_edit(workflow, path, "align/transform.py")
     assert set(moved) == {"transform", *pages}
+    # Cropped, which is the default: the same voxels without the rims, of both stacks alike.
+    del study["align"]["crop"]
+    workflow.write_study(study, sheet, name="stack")
+    assert set(workflow.planned("--configfile", path)) == {"transform", *pages}
+    field = aligned.read()
+    workflow.run("--configfile", path)
+    aligned, second = (
+        open_volume(folder / f"align/{s}/aligned.ome.zarr") for s in ("first", "second")
+    )
+    box = tuple(slice(edges.min(), edges.max() + 1) for edges in np.nonzero(mask.all(axis=0)))
+    assert aligned.grid == second.grid == before.grid.crop((slice(None), *box))
+    assert np.array_equal(aligned.read(), field[(slice(None), *box)])
+    assert open_volume(folder / "align/first/valid.ome.zarr").read().all()
     solved = after_edit(workflow, path, "align/solve.py")
     assert set(solved) == {"align", "transform", "check_alignment", "metrics", *pages}
     assert solved["align"] == 2  # with and without what was put in; the second stack has none
@@ -164,8 +178,11 @@ def test_slices_restored_along_z(workflow):
     assert {"adversarial", "discriminator"} <= set(history.columns)
     spread = open_volume(folder / "predict/right/level2/disagreement/srgan.ome.zarr").read()
     assert spread.min() >= 0 < spread.max()
-    for page in ("index", "right", "coarse", "axial/right"):
+    for page in ("index", "right", "coarse", "axial/right", "axial/coarse"):
         assert "<title>" in (folder / f"report/{page}.html").read_text()
+    page = (folder / "report/axial/coarse.html").read_text()
+    assert "Sections x-z" in page
+    assert "Differences from the truth" not in page
     assert workflow.planned("--configfile", path) == {}
     pages = {"figures", "axial_figures", "report_sample", "report_axial", "report"}
     measured = after_edit(workflow, path, "measure/error.py")
@@ -174,6 +191,40 @@ def test_slices_restored_along_z(workflow):
     assert learned["train"] == learned["error"] == 1
     assert learned["predict_planes"] == 2
     assert "predict" not in learned
+
+
+def test_a_changed_slice_reruns_its_sample_alone(workflow):
+    for seed, sample in enumerate("ab"):
+        (workflow.folder / sample).mkdir()
+        for z, image in enumerate(texture((16, 48, 48), seed)):
+            tifffile.imwrite(workflow.folder / sample / f"slice_{z:02}.tif", image)
+    study = {
+        "study": "two",
+        "samples": "two.tsv",
+        "degrade": {"mode": "average"},
+        "levels": [2],
+        "methods": {"cubic": None},
+        "measure": {"scattering": False},
+        "segment": False,
+    }
+    sheet = "sample\trole\tpath\tvoxel_size\na\ttest\ta\t10 nm\nb\ttest\tb\t10 nm\n"
+    path = workflow.write_study(study, sheet, name="two")
+    workflow.run("--configfile", path)
+    assert workflow.planned("--configfile", path) == {}
+    changed = workflow.folder / "a" / "slice_07.tif"
+    content = changed.read_bytes()
+    tifffile.imwrite(changed, 255 - tifffile.imread(changed))
+    jobs = workflow.planned("--configfile", path)
+    # The input and cubic are two images of a sample.
+    chain = {"ingest": 1, "axial": 1, "predict": 2, "quality": 2, "error": 2}
+    pictures = {"sample_figures": 1, "axial_figures": 2}
+    pages = {"metrics": 1, "figures": 1, "report_sample": 2, "report_axial": 2, "report": 1}
+    assert jobs == chain | pictures | pages
+    # The old content with a new time, as a touch leaves it; but a file above the limit is not read.
+    changed.write_bytes(content)
+    assert workflow.planned("--configfile", path) == {}
+    small = ("--max-checksum-file-size", "1KB")
+    assert workflow.planned(*small, "--configfile", path)["ingest"] == 1
 
 
 def test_shell_correlation_of_two_acquisitions(workflow):

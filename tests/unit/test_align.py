@@ -9,13 +9,14 @@ import pandas as pd
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from acuity.align.align import align
+from acuity.align.align import _Window, align
 from acuity.align.check import check
 from acuity.align.disturb import FAULTS, disturb
 from acuity.align.faults import figures, find_faults
 from acuity.align.transform import transform
 from acuity.errors import AcuityError
-from acuity.register.transforms import read_transforms, to_type
+from acuity.register.transforms import read_transforms, to_type, write_transforms
+from acuity.report.stack import stack_residuals, stack_verdict
 from acuity.volume import Grid, LazyArray, Volume, open_volume
 
 SIX = {
@@ -134,11 +135,33 @@ def test_faulty_slices_are_carried_over_by_interpolation(run, disturbed, paths):
     pairs = pd.read_csv(paths.pairs, sep="\t")
     bad = pairs["a"].isin([10, 11]) | pairs["b"].isin([10, 11])
     assert (pairs["weight"][bad] == 0).all()
+    assert (pairs["counts"][bad] == 0).all()
     assert (pairs["weight"][~bad] > 0).all()
     # across the gap further neighbours help
     reach = pairs["b"] - pairs["a"]
     assert reach[pairs["a"].between(6, 9) & pairs["b"].between(12, 15)].max() > 3
     assert reach[(pairs["b"] < 8) | (pairs["a"] > 15)].max() == 3
+
+
+def test_wrong_pairs_count_neither_in_the_table_nor_on_the_page(run, paths, monkeypatch):
+    right, calls = _Window.shift, []
+
+    def sometimes_wrong(self, *spectra):
+        shift = right(self, *spectra)
+        calls.append(shift)
+        away = 20 * (len(calls) % 10 == 0)
+        return type(shift)(shift.dy + away, shift.dx - away, shift.ncc, shift.sign)
+
+    monkeypatch.setattr(_Window, "shift", sometimes_wrong)
+    verdict, slices = run(stack(STILL), mode="full")
+    pairs = pd.read_csv(paths.pairs, sep="\t")
+    assert 0.05 < verdict["pairs_rejected"] / len(pairs) < 0.15
+    assert verdict["pairs"] == pairs["counts"].sum()
+    sentence = stack_verdict(slices, pairs)[1]
+    assert f"agree to {verdict['residual_rms']:.2f} px RMS" in sentence
+    assert verdict["residual_rms"] < 0.5
+    drawn = stack_residuals(slices, pairs)
+    assert drawn.panels[0].title.startswith(f"{verdict['pairs']} pairs")
 
 
 def test_curtains_do_not_pull(measured):
@@ -196,6 +219,7 @@ def test_files_and_their_figures(run, disturbed, paths):
         "ncc",
         "weight",
         "residual",
+        "counts",
     ]
     assert verdict["verdict"].startswith("align rock: 44 slices, mode full, residual 0.")
     json.dumps(verdict)
@@ -309,9 +333,38 @@ def test_the_aligned_volume(run, disturbed, paths, tmp_path):
     assert rough(data[inner]) < 1.1 * rough(rest) < 0.7 * rough(volume.read()[inner])
 
 
-def test_whole_voxels_move_values_unchanged(paths, tmp_path):
-    from acuity.register.transforms import write_transforms
+def test_the_crop_is_what_every_slice_reaches(paths, tmp_path):
+    head = {"unit": "nm", "voxel_size": (10, 10, 10), "mode": "full", "source": ""}
+    moves = {"dy": [0, 2.5, -1], "dx": [0, 0, -3], "flagged": {"blank": [1]}}
+    write_transforms(paths.transforms, head | moves)
+    whole, part = ([tmp_path / f"{kind}{n}.ome.zarr" for n in "am"] for kind in ("whole", "part"))
+    transform(stack(STILL[:3]), paths.transforms, *whole)
+    share = transform(stack(STILL[:3]), paths.transforms, *part, crop=True)
+    assert share == 1
+    box = (slice(None), slice(1, 125), slice(3, 128))
+    field, aligned, mask = (open_volume(path) for path in (whole[0], *part))
+    assert aligned.grid == mask.grid == field.grid.crop(box)
+    assert aligned.grid.origin == (0, 10, 30)
+    assert np.array_equal(aligned.read(), field.read()[box])
+    assert mask.read().all()
+    valid = open_volume(whole[1]).read().all(axis=0)
+    assert valid.sum() == mask.read()[0].size  # not a voxel more could have stayed
 
+
+def test_a_crop_that_leaves_too_little_is_refused(paths, tmp_path):
+    head = {"unit": "nm", "voxel_size": (10, 10, 10), "mode": "full", "source": ""}
+    out, mask = tmp_path / "a.ome.zarr", tmp_path / "m.ome.zarr"
+    for far, reached in ((100, "28 x 96"), (200, "0 x 96")):
+        write_transforms(paths.transforms, head | {"dy": [0, 9, far], "dx": [0, -32, 0]})
+        with pytest.raises(AcuityError, match=f"t.json: all slices together reach {reached} of"):
+            transform(stack(STILL[:3]), paths.transforms, out, mask, crop=True)
+        assert not out.exists()
+        assert not mask.exists()
+        transform(stack(STILL[:3]), paths.transforms, out, mask)
+        out, mask = tmp_path / "b.ome.zarr", tmp_path / "n.ome.zarr"
+
+
+def test_whole_voxels_move_values_unchanged(paths, tmp_path):
     head = {"unit": "nm", "voxel_size": (10, 10, 10), "mode": "full", "source": ""}
     write_transforms(paths.transforms, head | {"dy": [0, 2, -1], "dx": [0, 0, 3]})
     transform(stack(STILL[:3]), paths.transforms, tmp_path / "a.ome.zarr", tmp_path / "m.ome.zarr")
@@ -331,8 +384,6 @@ def test_whole_voxels_move_values_unchanged(paths, tmp_path):
     ],
 )
 def test_transforms_of_another_stack_are_refused(paths, tmp_path, volume, options, words):
-    from acuity.register.transforms import write_transforms
-
     head = {"unit": "nm", "voxel_size": (10, 10, 10), "mode": "full", "source": ""}
     write_transforms(paths.transforms, head | {"dy": [0, 2, -1], "dx": [0, 0, 3]})
     out, mask = tmp_path / "a.ome.zarr", tmp_path / "m.ome.zarr"

@@ -6,7 +6,8 @@ import pytest
 from scipy import ndimage
 
 from acuity.errors import AcuityError
-from acuity.measure.fsc import CRITERION, crossing, fsc
+from acuity.measure.fsc import CRITERION, crossing, fsc, volume_fsc
+from acuity.volume import Grid, Volume
 
 
 def noise(shape=(64, 64, 64), seed=0):
@@ -80,6 +81,20 @@ def test_coarser_slices_end_the_z_curve_at_their_nyquist_frequency():
 def test_a_copy_is_no_second_acquisition(change):
     with pytest.raises(AcuityError, match="no independent acquisitions"):
         fsc(noise(), change(noise()), spacing=(1, 1, 1))
+
+
+def test_volumes_that_were_cropped_apart_are_compared_where_both_are():
+    signal, grid = noise((24, 40, 40)), Grid((24, 40, 40), (4, 4, 4), unit="nm")
+    one, two = (Volume(signal + 0.1 * noise(signal.shape, seed), grid) for seed in (1, 2))
+    boxes = [(slice(None), slice(2, 40), slice(0, 35)), (slice(None), slice(0, 37), slice(3, 40))]
+    rows, _ = volume_fsc(*(volume.crop(box) for volume, box in zip((one, two), boxes, strict=True)))
+    shared = (slice(None), slice(2, 37), slice(3, 35))
+    assert rows == volume_fsc(one.crop(shared), two.crop(shared))[0]
+    with pytest.raises(AcuityError, match="second: "):
+        volume_fsc(
+            one.crop((slice(None), slice(0, 9)) + (slice(None),)),
+            two.crop((slice(None), slice(20, 40), slice(None))),
+        )
 
 
 def test_a_copy_with_a_little_noise_of_its_own_is_let_through():

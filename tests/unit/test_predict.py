@@ -255,6 +255,9 @@ def test_spacing_follows_the_level_unless_it_is_set():
     spacings = [load("deepnet")({}, Task(level)).spacing for level in (1, 3, 5, 7, 9)]
     assert spacings == [1, 1, 2, 2, 3]
     assert load("deepnet")({"spacing": 1}, Task(9)).spacing == 1
+    # Where 8 slices became one the level is no blur; where a blurred volume was down-sampled it is.
+    assert load("deepnet")({}, Task(8, (8, 1, 1))).spacing == 1
+    assert load("deepnet")({}, Task(9, (2, 2, 2))).spacing == 3
 
 
 # ------------------------------------------------------------------------------------ classical

@@ -482,6 +482,22 @@ def test_pages_do_with_what_there_is(study, pictures, tmp_path):
     assert "nan" not in read(tmp_path / "d.html")[1].text.lower().split()
 
 
+def test_a_sample_without_truth_says_what_the_first_page_says(study, pictures, tmp_path):
+    said = ("good", "Alignment: 60 slices whose pairs agree to 0.05 px RMS.")
+    empty, common = study["metrics"].iloc[:0], {"study": "stack", "samples": ["own"]}
+    pages.index_page(empty, output=tmp_path / "index.html", said={"own": said}, **common)
+    shown = {key: value for key, value in pictures["volumes"].items() if key[0] != "truth"}
+    pages.sample_page(
+        "own", empty, output=tmp_path / "own.html", volumes=shown, said=said, **common
+    )
+    texts = [" ".join(read(tmp_path / name)[1].text.split()) for name in ("index.html", "own.html")]
+    assert all(said[1] in text for text in texts)
+    assert not any("Nothing was measured." in text or "Not judged" in text for text in texts)
+    assert "taken from the first of them, since there is no truth" in texts[1]
+    pages.sample_page("foam3", empty, output=tmp_path / "t.html", **pictures, study="demo")
+    assert "taken from the truth" in " ".join(read(tmp_path / "t.html")[1].text.split())
+
+
 def test_a_table_without_its_columns_is_refused(study, tmp_path):
     with pytest.raises(AcuityError, match="column 'level' is missing"):
         pages.index_page(

@@ -29,8 +29,8 @@ def slices(count=60, faulty=None, jump=0.0, seed=1):
 
 
 def pairs(count=60, residual=0.05):
-    rows = [(a, a + k, residual, 1.0) for a in range(count) for k in (1, 2) if a + k < count]
-    return pd.DataFrame(rows, columns=["a", "b", "residual", "weight"])
+    rows = [(a, a + k, residual, 1) for a in range(count) for k in (1, 2) if a + k < count]
+    return pd.DataFrame(rows, columns=["a", "b", "residual", "counts"])
 
 
 def volume(seed=1, grid=GRID):
@@ -71,13 +71,13 @@ def test_the_verdict_is_one_line_that_names_what_was_found():
     assert quiet.endswith("no faulty slice.")
 
 
-def test_pairs_of_faulty_slices_do_not_count():
+def test_only_pairs_that_count_are_graded():
     measured = pairs()
     touched = (measured["a"] == 7) | (measured["b"] == 7)
     measured.loc[touched, "residual"] = 90.0
     assert stack.stack_verdict(slices(), measured)[0] == "poor"
+    measured.loc[touched, "counts"] = 0
     assert stack.stack_verdict(slices(faulty={7: "blank"}), measured)[0] == "good"
-    measured.loc[touched, "weight"] = 0.0
     assert stack.stack_verdict(slices(), measured)[0] == "good"
 
 
@@ -119,10 +119,11 @@ def test_the_likeness_begins_at_zero_unless_all_is_well():
 def test_residuals_beyond_the_axis_are_counted():
     measured = pairs()
     measured.loc[3, "residual"] = 40.0
+    measured.loc[(measured["a"] == 9) | (measured["b"] == 9), "counts"] = 0
     plot = stack.stack_residuals(slices(faulty={9: "blank"}), measured)
     assert plot.panels[0].title.endswith("1 further right")
-    assert "4 pairs took no part" in plot.caption
-    none = stack.stack_residuals(slices(), measured.assign(weight=0.0))
+    assert "4 pairs do not count" in plot.caption
+    none = stack.stack_residuals(slices(), measured.assign(counts=0))
     assert not none.panels
     assert none.figure().texts[0].get_text() == "Not measured in this study"
 
@@ -203,6 +204,20 @@ def test_stack_figures_and_page(tmp_path):
     assert text.count("data:image/png") == 8
     assert "http://" not in text.replace("http://www.w3.org", "")
     assert "swapped</td>" in text
+
+
+def test_a_cropped_stack_is_shown_where_it_is_left(tmp_path):
+    before = volume()
+    after = before.crop((slice(None), slice(4, 36), slice(6, 50)))
+    pictures = stack.stack_pictures(before, after)
+    shown = {(p.kind, p.method): p.png for p in pictures}
+    assert all(shown[kind, "before"] == shown[kind, "after"] for kind in ("xz", "yz"))
+    page = tmp_path / "page.html"
+    stack.stack_page("a", slices(), pairs(), before, after, output=page, study="s")
+    text = page.read_text()
+    assert "rims that not every slice reaches were cut off, 60 x 32 x 44 voxels are left" in text
+    stack.stack_page("a", slices(), pairs(), before, before, output=page, study="s")
+    assert "black at the rims" in page.read_text()
 
 
 # -------------------------------------------------------------------------------- tables by n
@@ -304,11 +319,19 @@ def test_sections_share_an_extent():
     away = Volume(part.read(), Grid(part.grid.shape, (10, 10, 10), (9000, 0, 0), "nm"))
     with pytest.raises(AcuityError, match="share no section"):
         axial.sections({("truth", None): truth, ("srgan", 4): away})
-    with pytest.raises(AcuityError, match="need the truth"):
-        axial.sections({("srgan", 4): truth})
-    micron = Volume(part.read(), Grid(part.grid.shape, (10, 10, 10), (0, 0, 0), "um"))
-    with pytest.raises(AcuityError, match="allowed is one unit"):
-        axial.sections({("truth", None): truth, ("srgan", 4): micron})
+    with pytest.raises(AcuityError, match="found none"):
+        axial.sections({})
+
+
+def test_sections_without_a_truth_lie_on_the_finest_grid():
+    fine = volume(grid=Grid((48, 40, 50), (10, 10, 10), (0, 0, 0), "nm"))
+    low = decimated(fine, 4)
+    shown, cut = axial.axial_pictures({("input", 4): low, ("cubic", 4): fine})
+    assert cut.planes["input", 4.0].shape == cut.planes["cubic", 4.0].shape == (48, 50)
+    assert np.array_equal(cut.planes["cubic", 4.0], fine.read()[:, 20])
+    assert [picture.method for picture in shown["views"]] == ["input", "cubic"]
+    assert shown["differences"] == []
+    assert set(shown) == {"views", "differences"}
 
 
 def restored(truth, levels=(2, 4)):

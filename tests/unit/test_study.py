@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from acuity import study as study_module
 from acuity.errors import AcuityError
 from acuity.methods.base import known, load
-from acuity.study import check_length, read_study, schema
+from acuity.study import check_length, read_keys, read_study, schema
 
 ROOT = Path(__file__).parents[2]
 
@@ -62,11 +62,34 @@ def test_good_study(write):
         (lambda c: c.update(levells=[1]), ["'levells'", "not known", "'levels'"]),
         (lambda c: c["foam"].update(sise=3), ["'foam.sise'", "not known", "'size'"]),
         (lambda c: c.pop("levels"), ["'levels'", "missing"]),
-        (lambda c: c.update(levels=[3, -1]), ["levels", "-1", "greater than 0"]),
+        (lambda c: c.update(levels=[3, -1]), ["levels", "-1", "greater than or equal to 0.01"]),
         (lambda c: c.update(levels=[3, 1000]), ["levels", "1000", "less than or equal to 64"]),
         (lambda c: c.update(levels=[0.5]), ["target_level", "0.5"]),
         (lambda c: c.update(levels=[3, 3]), ["twice"]),
         (lambda c: c.update(levels="three"), ["levels", "'three'"]),
+        (lambda c: c.update(levels=3), ["key 'levels': found 3; allowed is a list"]),
+        (lambda c: c.update(levels=[3, 1e-5]), ["'levels.1'", "1e-05", "0.01"]),
+        (
+            lambda c: c.update(levels=[3, 3.0000001]),
+            ["levels 3.0 and 3.0000001 would share the name 3;"],
+        ),
+        (lambda c: c["foam"].update(target_level=1e-5), ["foam.target_level", "1e-05", "0.01"]),
+        (
+            lambda c: c.update(segment=True),
+            ["key 'segment': found true; allowed is false or a mapping of the keys objects, "],
+        ),
+        (
+            lambda c: c.update(methods=["deepnet"]),
+            ["key 'methods': found ['deepnet']; allowed is a mapping of keys to values"],
+        ),
+        (
+            lambda c: c["methods"].update(deepnet={"train": {"steps": 0}}),
+            ["study.yaml: key 'methods.deepnet.train.steps': found 0; "],
+        ),
+        (
+            lambda c: c["methods"].update(deepnet={"train": {"patch": [7, 128, 128]}}),
+            ["key 'methods.deepnet': train.patch is 7 slices deep and a stack has 5"],
+        ),
         (lambda c: c.update(study="../up"), ["study", "'../up'", "letters"]),
         (lambda c: c.update(study="<script>"), ["study", "<script>"]),
         (lambda c: c["methods"].update(deepnett={}), ["deepnett", "deepnet"]),
@@ -104,6 +127,9 @@ def test_mistakes_are_one_sentence(write, change, words):
         ("sample\trole\na\ttrain\nb\ttest\n", ["line 2", "seed"]),
         ("sample\trole\tseed\tcolour\na\ttrain\t1\tred\nb\ttest\t2\t\n", ["'colour'", "not known"]),
         ("", ["sample sheet"]),
+        ("sample,role,seed\na,train,1\nb,test,2\n", ["line 1", "'sample,role,seed'", "by tabs"]),
+        ("sample\trole\na\ttrain\t1\nb\ttest\t2\n", ["line 2", "more fields than the 2 columns"]),
+        ("sample\trole\tseed\na\ttrain\t1\nb\ttest\t2\t3\n", ["line 3", "saw 4"]),
     ],
 )
 def test_sample_sheet_mistakes(write, sheet, words):
@@ -123,6 +149,60 @@ def test_import_study_needs_paths(write, tmp_path):
     (tmp_path / "x.tif").write_bytes(b"")
     _, samples = read_study(write(imports, sheet))
     assert Path(samples[0].path) == tmp_path / "x.tif"
+
+
+@pytest.mark.parametrize(
+    ("mode", "methods", "words"),
+    [
+        ("average", {"richardson_lucy": None}, "sigma is missing; with degrade.mode average"),
+        ("decimate", {"richardson_lucy": {"iterations": 5}}, "sigma is missing; with degrade.mode"),
+        ("average", {"richardson_lucy": {"sigma": 1.5}}, None),
+        ("blur", {"richardson_lucy": None}, None),
+    ],
+)
+def test_a_number_of_slices_is_no_blur(write, tmp_path, mode, methods, words):
+    def along_z(content):
+        del content["foam"]
+        content.update(degrade={"mode": mode}, levels=[4], methods=methods)
+
+    (tmp_path / "x.tif").write_bytes(b"")
+    path = write(along_z, "sample\trole\tpath\nb\ttest\tx.tif\n")
+    if words:
+        text = sentence(path)
+        assert f"methods.richardson_lucy: {words}" in text
+        assert "in voxels" in text
+    else:
+        read_study(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "study: a\nsamples: s.tsv\nstudy: b\n",
+            "key 'study' stands in line 1 and again in line 3",
+        ),
+        ("study: a\nfoam:\n  size: 48\n  size: 64\n", "key 'size' stands in line 3 and again in"),
+        (
+            "study: a\nfoam: {size: 48, size: 64}\n",
+            "key 'size' stands in line 2 and again in line 2",
+        ),
+    ],
+)
+def test_a_key_that_stands_twice(tmp_path, text, words):
+    path = tmp_path / "study.yaml"
+    path.write_text(text)
+    assert words in sentence(path)
+
+
+def test_a_merged_key_may_be_overridden(tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text("a: &a {x: 1, y: 2}\nb: {<<: *a, x: 3}\nc: {d: {<<: *a, y: 4}}\n")
+    assert read_keys(path) == {
+        "a": {"x": 1, "y": 2},
+        "b": {"x": 3, "y": 2},
+        "c": {"d": {"x": 1, "y": 4}},
+    }
 
 
 def test_not_yaml(tmp_path):

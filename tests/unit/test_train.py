@@ -270,6 +270,18 @@ def test_without_held_out_slices_the_last_network_is_kept(tmp_path, pair):
     assert "validate" not in files["history"].read_text()
 
 
+def test_a_patch_that_the_volume_cuts_is_said(tmp_path, pair, monkeypatch):
+    said = []
+    monkeypatch.setattr(training.logger, "info", lambda text, *values: said.append(text % values))
+    for side, expected in ((16, False), (64, True)):
+        options = {"steps": 1, "validation_fraction": 0, "patch": (5, side, side)}
+        files = arguments(tmp_path / f"out{side}")
+        train("deepnet", tiny("deepnet", **options), [pair], **files)
+        cut = "deepnet: patches of (5, 40, 40) instead of (5, 64, 64) voxels (z, y, x)"
+        assert any(text.startswith(cut) for text in said) == expected
+    assert json.loads(files["card"].read_text())["training"]["patch"] == [5, 40, 40]
+
+
 def test_the_best_network_by_validation_loss_is_kept(tmp_path, pair, monkeypatch):
     losses = iter([3.0, 1.0, 2.0, 2.5, 0.0])
     kept = {}

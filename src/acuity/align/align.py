@@ -39,7 +39,7 @@ _UNITS = {
     "largest_step": "voxel",
     "largest_step_at": "slice",
 }
-_PAIRS = ("a", "b", "dy", "dx", "ncc", "weight", "residual")
+_PAIRS = ("a", "b", "dy", "dx", "ncc", "weight", "residual", "counts")
 
 
 def align(
@@ -79,7 +79,8 @@ def align(
         the pairs that it was placed by, of a faulty one with its neighbours; flag: name of the fault or empty.
     pairs : path-like
         Table to write: a, b (numbers of slices; a of -1 is the template), dy, dx (displacement of b
-        against a), ncc, weight (0 where a slice is faulty), residual (voxels).
+        against a), ncc, weight (0 where a slice is faulty), residual (voxels), counts (1 for a pair
+        that agrees with the others: those alone make `residual_rms`, 0 for the rest).
     mode : str
         ``jitter``, ``full``, ``detrend_linear`` or ``template_roi``; see `acuity.align.modes.trend`
         for what each claims about true shape.
@@ -145,7 +146,9 @@ def align(
         ],
         slices,
     )
-    write_rows([{key: row[key] for key in _PAIRS} for row in table], pairs)
+    write_rows(
+        [{key: row[key] for key in _PAIRS} | {"counts": int(row["counts"])} for row in table], pairs
+    )
     write_transforms(
         transforms,
         {

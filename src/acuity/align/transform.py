@@ -4,11 +4,14 @@ import numpy as np
 
 from acuity.align.stream import stream
 from acuity.errors import AcuityError
-from acuity.register.transforms import apply_translation, read_transforms, to_type
+from acuity.register.transforms import apply_translation, reach, read_transforms, to_type
 from acuity.volume import VolumeWriter, remove_store
 
+# Part of the field that a crop must leave.
+_LEAST = 0.25
 
-def transform(volume, transforms, output, mask_output, *, fill=0):
+
+def transform(volume, transforms, output, mask_output, *, crop=False, fill=0):
     """Bring the slices of a stack into the aligned frame.
 
     One cubic resampling of each slice (none where its shift is zero), never of one that was
@@ -23,10 +26,15 @@ def transform(volume, transforms, output, mask_output, *, fill=0):
     transforms : path-like
         JSON that `align` wrote.
     output : path-like
-        The aligned volume, on the same grid and in the same type; whole numbers are rounded and
-        clipped to the type's range.
+        The aligned volume, on the same grid (or the part of it that `crop` leaves) and in the same
+        type; whole numbers are rounded and clipped to the type's range.
     mask_output : path-like
-        The validity mask, uint8: 1 where the slice has a value, 0 where `fill` stands.
+        The validity mask on the grid of `output`, uint8: 1 where the slice has a value, 0 where
+        `fill` stands.
+    crop : bool
+        Leave only the rectangle that every slice reaches, faulty ones included: nothing behind it
+        then meets `fill`. The transforms alone decide it, so that a second detector's stack is
+        cropped alike.
     fill : float
         Value outside of a slice.
 
@@ -38,8 +46,9 @@ def transform(volume, transforms, output, mask_output, *, fill=0):
     Raises
     ------
     AcuityError
-        If the transforms are of another number of slices or another voxel size, or `fill` does
-        not fit the type; nothing is left at the outputs then.
+        If the transforms are of another number of slices or another voxel size, `fill` does not
+        fit the type, or `crop` would leave less than a quarter of the field; nothing is left at the
+        outputs then.
     """
     moves = read_transforms(transforms)
     grid, dtype = volume.grid, volume.dtype
@@ -55,6 +64,8 @@ def transform(volume, transforms, output, mask_output, *, fill=0):
         )
     if not np.isfinite(fill) or (dtype.kind != "f" and to_type(np.float64(fill), dtype) != fill):
         raise AcuityError(f"transform: fill is {fill}, allowed are values of the type {dtype}.")
+    box = _common(moves, grid.shape, transforms) if crop else (slice(None),) * 3
+    cropped = grid.crop(box)
     step = {
         "step": "align",
         "source_digest": volume.digest,
@@ -66,10 +77,10 @@ def transform(volume, transforms, output, mask_output, *, fill=0):
     try:
         with (
             VolumeWriter(
-                output, grid, dtype, intensity=volume.intensity, provenance=provenance
+                output, cropped, dtype, intensity=volume.intensity, provenance=provenance
             ) as images,
             VolumeWriter(
-                mask_output, grid, np.uint8, intensity="label", provenance=provenance
+                mask_output, cropped, np.uint8, intensity="label", provenance=provenance
             ) as masks,
         ):
             for z, image in stream(volume, "transform"):
@@ -78,11 +89,29 @@ def transform(volume, transforms, output, mask_output, *, fill=0):
                     moved, valid = image, np.ones(image.shape, bool)
                 else:
                     moved, valid = apply_translation(image, dy, dx, fill)
+                moved, valid = moved[box[1:]], valid[box[1:]]
                 valid_voxels += int(np.count_nonzero(valid))
                 images.write(z, to_type(moved, dtype)[None])
-                masks.write(z, valid[None].view(np.uint8))
+                masks.write(z, valid[None].astype(np.uint8))
     except BaseException:
         # the mask may be whole where the volume failed at its end
         remove_store(mask_output)
         raise
-    return valid_voxels / float(np.prod(grid.shape))
+    return valid_voxels / float(np.prod(cropped.shape))
+
+
+def _common(moves, shape, transforms):
+    """The rectangle that every slice reaches."""
+    spans = []
+    for shifts, count in ((moves["dy"], shape[1]), (moves["dx"], shape[2])):
+        rows = np.flatnonzero(np.all([reach(count, shift) for shift in shifts], axis=0))
+        spans.append(slice(int(rows[0]), int(rows[-1]) + 1) if len(rows) else slice(0, 0))
+    height, width = (span.stop - span.start for span in spans)
+    if height * width < _LEAST * shape[1] * shape[2]:
+        raise AcuityError(
+            f"{transforms}: all slices together reach {height} x {width} of {shape[1]} x {shape[2]} "
+            f"voxels (y, x), and crop needs a share of {_LEAST:g}; set align.crop to false to keep "
+            "the whole field, with 0 where a slice does not reach, or choose a mode that leaves "
+            "the drift in."
+        )
+    return (slice(None), *spans)

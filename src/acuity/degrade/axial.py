@@ -27,6 +27,11 @@ def axial_phase(factor: int, mode: str) -> tuple[float, float, float]:
         Along z, y, x in voxels of the fine volume: floor(n / 2) for ``decimate``, (n - 1) / 2 for
         ``average``. The two agree where n is odd. It is what a restoration is told as
         ``Task.phase``.
+
+    Raises
+    ------
+    AcuityError
+        If the mode is neither of the two.
     """
     if mode not in MODES:
         raise AcuityError(f"axial: mode is {mode!r}, allowed are {', '.join(MODES)}.")

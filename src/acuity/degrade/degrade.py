@@ -139,6 +139,11 @@ def levels(volume: Volume) -> tuple[float, float, float]:
     -------
     low, high, bright : float
         Smallest value, largest value, 99.9th percentile.
+
+    Raises
+    ------
+    AcuityError
+        If the volume is constant.
     """
     depth = 32
     low, high = math.inf, -math.inf

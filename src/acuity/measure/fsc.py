@@ -101,7 +101,7 @@ def volume_fsc(first, second):
     Parameters
     ----------
     first, second : acuity.volume.Volume
-        Of two independent acquisitions; the part of the second is taken that the first covers.
+        Of two independent acquisitions; the part that both cover is taken.
 
     Returns
     -------
@@ -114,10 +114,24 @@ def volume_fsc(first, second):
     AcuityError
         If the grids do not go together or one is a copy of the other.
     """
-    grid = first.grid
+    grid = first.grid.crop(_shared(first.grid, second.grid))
     return fsc(
-        first.read(), second.within(grid, "second").read(), spacing=grid.spacing, unit=grid.unit
+        first.within(grid, "first").read(),
+        second.within(grid, "second").read(),
+        spacing=grid.spacing,
+        unit=grid.unit,
     )
+
+
+def _shared(grid, other):
+    """The box of a grid that another one covers; all of it along an axis where they do not meet."""
+    box = []
+    each = zip(grid.shape, grid.origin, grid.spacing, other.shape, other.origin, strict=True)
+    for count, origin, size, covers, start in each:
+        first = round((start - origin) / size)
+        span = slice(max(first, 0), min(first + covers, count))
+        box.append(span if span.start < span.stop else slice(None))
+    return tuple(box)
 
 
 def _joined(sums):

@@ -76,7 +76,12 @@ def two_point_correlation(binary, largest=None):
     Returns
     -------
     (numpy.ndarray, numpy.ndarray)
-        Mean distance of each shell in voxels, from 0, and the probability.
+        Mean distance of each shell in voxels, from 0, and the probability; (shells,) each.
+
+    Raises
+    ------
+    AcuityError
+        If the volume is a single voxel.
     """
     sides = [n for n in binary.shape if n > 1]
     if not sides:

@@ -461,7 +461,29 @@ def porosity(labels, mask_radius=None, *, objects="dark"):
 
 
 def classes_of(diameters, edges, unit):
-    """Names of the size classes, like "15-20 um", and the class of each diameter (-1: none)."""
+    """Find the size class of each diameter.
+
+    Parameters
+    ----------
+    diameters : numpy.ndarray
+        (n,), in `unit`.
+    edges : sequence of float
+        Edges of the classes, rising; the lower one belongs to a class, the upper one to the next.
+    unit : str
+        Unit of length, for the names.
+
+    Returns
+    -------
+    names : list of str
+        Of the classes, like "15-20 um".
+    index : numpy.ndarray
+        (n,), int: the class of each diameter, -1 for none.
+
+    Raises
+    ------
+    AcuityError
+        If there are less than two edges or they do not rise.
+    """
     edges = np.asarray(edges, float)
     if edges.ndim != 1 or len(edges) < 2 or np.any(np.diff(edges) <= 0):
         raise AcuityError(f"size classes are {list(edges)}; two or more rising numbers are needed")

@@ -168,6 +168,21 @@ def scales(shape):
     """How many of the five scales fit: at each, all sides must exceed ten coarse voxels.
 
     Axes of one voxel do not count. Five scales need sides above 160 voxels.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        (z, y, x).
+
+    Returns
+    -------
+    int
+        1 to 5.
+
+    Raises
+    ------
+    AcuityError
+        If the volume is a single voxel.
     """
     sides = [n for n in shape if n > 1]
     if not sides:

@@ -210,11 +210,27 @@ def gaussian_fit(image, truth, *, spacing=(1.0, 1.0, 1.0), mask_radius=None, lar
 def resolution_rows(image, truth, *, spacing, unit, mask_radius=None):
     """Rows of the Gaussian fit (`gaussian_fit`) for a table of measures.
 
+    Parameters
+    ----------
+    image, truth : numpy.ndarray
+        (z, y, x), of one shape.
+    spacing : sequence of float
+        Voxel size along z, y, x.
+    unit : str
+        Its unit.
+    mask_radius : float, optional
+        As for `gaussian_fit`.
+
     Returns
     -------
     (list of dict, pandas.DataFrame)
         resolution_sigma and resolution_fwhm in `unit`, resolution_gain, resolution_offset and
         resolution_mse, the least error; and the curve.
+
+    Raises
+    ------
+    AcuityError
+        As `gaussian_fit`.
     """
     sigma, gain, offset, curve = gaussian_fit(
         image, truth, spacing=spacing, mask_radius=mask_radius

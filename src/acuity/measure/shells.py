@@ -114,6 +114,11 @@ def spectrum(volume, name):
         complex64 (z, y, x // 2 + 1), not normalised.
     squares : float
         Sum of the squares of the window, a product of Hann windows along z, y and x.
+
+    Raises
+    ------
+    AcuityError
+        If the volume is constant or holds values that are not finite.
     """
     data = np.array(volume, np.float32)
     windows = [

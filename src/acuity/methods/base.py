@@ -217,6 +217,11 @@ class Task:
             )
         object.__setattr__(self, "phase", phase)
 
+    @property
+    def axial(self):
+        """Whether the level is a number of slices that became one, and no blur."""
+        return self.scale == (self.level, 1, 1) and self.level > 1
+
 
 class Method:
     """A restoration method, built for one task.

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import model_validator
+
 from acuity.methods.base import (
     LearnedMethod,
     LearnedSettings,
@@ -23,7 +25,7 @@ class DeepNetSettings(LearnedSettings):
     spacing: int | None = setting(
         None,
         "Slices from one slice of a stack to the next; none: a third of the level, rounded, at "
-        "least 1",
+        "least 1; 1 where the level is a number of slices that became one",
         "voxel",
         ge=1,
     )
@@ -45,6 +47,15 @@ class DeepNetSettings(LearnedSettings):
         PredictSettings(tile=(5, 704, 704)), "How volumes are restored"
     )
 
+    @model_validator(mode="after")
+    def _patch_is_a_stack(self):
+        if self.train.patch[0] != self.slices:
+            raise ValueError(
+                f"train.patch is {self.train.patch[0]} slices deep and a stack has {self.slices} "
+                "(slices); both must be the same"
+            )
+        return self
+
 
 class DeepNet(LearnedMethod):
     """2.5D U-Net: five slices in, five slices out, and further convolutions after the U-Net.
@@ -60,7 +71,8 @@ class DeepNet(LearnedMethod):
     def __init__(self, settings=None, task=None):
         super().__init__(settings, task)
         self.stack = self.settings.slices
-        self.spacing = self.settings.spacing or max(1, round(self.task.level / 3))
+        blur = 1 if self.task.axial else self.task.level
+        self.spacing = self.settings.spacing or max(1, round(blur / 3))
 
     def build(self):
         """Build the network."""

@@ -1,18 +1,11 @@
 """3D-SRU-Net: a U-Net that contracts coarse slices until they are isotropic and expands them."""
 
-from typing import Literal
-
 from acuity.errors import AcuityError
-from acuity.methods.base import (
-    LearnedMethod,
-    LearnedSettings,
-    PredictSettings,
-    TrainSettings,
-    setting,
-)
+from acuity.methods.base import PredictSettings, TrainSettings, setting
+from acuity.methods.shared.finer import FinerMethod, FinerSettings, paper_training
 
 
-class Srunet3dSettings(LearnedSettings):
+class Srunet3dSettings(FinerSettings):
     """Settings of the 3D-SRU-Net; the defaults are those of the paper's figure 2."""
 
     width: int = setting(32, "Features of the first level, doubled at each next (w)", "1", ge=1)
@@ -24,31 +17,13 @@ class Srunet3dSettings(LearnedSettings):
         "voxel",
         min_length=1,
     )
-    skip: Literal["none", "linear", "cubic"] = setting(
-        "none",
-        "Interpolated input that is added to the output: none is the paper's form, the others are "
-        "variants that small and short training needs",
-    )
-    train: TrainSettings = setting(
-        TrainSettings(
-            steps=290_000,
-            batch=6,
-            patch=(16, 64, 64),
-            learning_rate=1e-4,
-            schedule="inverse_sqrt",
-            decay_every=10,
-            validation_fraction=0.15,
-            validate_every=484,
-            validation_patches=24,
-        ),
-        "How the network is trained",
-    )
+    train: TrainSettings = setting(paper_training(decay_every=10), "How the network is trained")
     predict: PredictSettings = setting(
         PredictSettings(tile=(64, 256, 256)), "How volumes are restored"
     )
 
 
-class Srunet3d(LearnedMethod):
+class Srunet3d(FinerMethod):
     """3D-SRU-Net, finer along z.
 
     After Heinrich et al. 2017, section 3.2 and figure 2: y and x are halved from level to level,
@@ -57,26 +32,12 @@ class Srunet3d(LearnedMethod):
     """
 
     Settings = Srunet3dSettings
-    axial = True
-    layout = "channels_last"
-
-    def __init__(self, settings=None, task=None):
-        super().__init__(settings, task)
-        self.scale = (self.task.scale[0], 1, 1)
-        if self.task.phase[0] != (self.scale[0] - 1) / 2:
-            self.symmetries = "upright"
-        self.normalisation = "range" if self.settings.skip == "none" else "shared"
 
     def build(self):
         """Build the network."""
         from acuity.methods.shared.srunet3d import SruNet3d
 
-        s, factor = self.settings, self.scale[0]
-        if factor < 2:
-            raise AcuityError(
-                f"method {self.name()} makes slices finer, but the scale is {self.task.scale}; it "
-                "needs a factor of 2 or more along z"
-            )
+        s, factor = self.settings, self.factor()
         if any(side < 1 or side % 2 == 0 for side in s.kernels):
             raise AcuityError(
                 f"settings of {self.name()}, key kernels: found {s.kernels}; sides must be odd"

@@ -149,6 +149,12 @@ def restore(
     dtype : dtype
         Type of the restored volume: float32, or one of whole numbers, to which it is rounded and
         clipped.
+
+    Raises
+    ------
+    AcuityError
+        If the volume has fewer slices than the method needs, or a tile or the volume is too small
+        for the network; nothing is left at `output` then.
     """
     _give_memory_back()
     before = factors_before(method)

@@ -121,6 +121,11 @@ def reconstruct_truth(
         Unit of `voxel_size`.
     slab : int, optional
         Slices computed at a time; by default what memory of 512 MiB holds.
+
+    Raises
+    ------
+    AcuityError
+        If there is less than one view, or a size is out of range.
     """
     views = 12 * size if views is None else views
     if views < 1:

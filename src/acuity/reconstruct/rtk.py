@@ -42,14 +42,21 @@ def fdk(
     radius: float,
     hann: float,
 ) -> np.ndarray:
-    """Reconstruct a slab with RTK; see `acuity.reconstruct.fdk.fdk` for the arguments.
+    """Reconstruct a slab with RTK.
 
     RTK uses as many threads as numba does.
+
+    Parameters
+    ----------
+    projections : numpy.ndarray
+        Line integrals (view, v, u).
+    geometry, angles, size, voxel, z0, z1, radius, hann
+        As for `acuity.reconstruct.fdk.fdk`.
 
     Returns
     -------
     numpy.ndarray
-        Attenuation (z, y, x) for one unit of length, float32.
+        Attenuation (z1 - z0, size, size) for one unit of length, float32.
 
     Raises
     ------

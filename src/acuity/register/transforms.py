@@ -148,17 +148,34 @@ def apply_translation(image, dy, dx, fill=0):
     return moved, valid
 
 
+def reach(count, shift):
+    """Tell along one axis where a slice that is brought into the aligned frame has values.
+
+    Parameters
+    ----------
+    count : int
+        Pixels along the axis.
+    shift : float
+        Displacement of the slice against the aligned frame, in pixels.
+
+    Returns
+    -------
+    numpy.ndarray
+        (count,), bool.
+    """
+    source = np.arange(count) + (round(shift) if abs(shift - round(shift)) < _WHOLE else shift)
+    return (source >= 0) & (source <= count - 1)
+
+
 def _along_rows(image, shift):
     """Resample along the first axis at ``row + shift``; give where that lies inside."""
     n = len(image)
     shift = float(np.clip(shift, -n - 1.0, n + 1.0))
     whole = round(shift)
     rows = np.arange(n)
+    valid = reach(n, shift)
     if abs(shift - whole) < _WHOLE:
-        source = rows + whole
-        valid = (source >= 0) & (source < n)
-        return image[np.clip(source, 0, n - 1)], valid
-    valid = (rows + shift >= 0) & (rows + shift <= n - 1)
+        return image[np.clip(rows + whole, 0, n - 1)], valid
     whole = int(np.floor(shift))
     t = shift - whole
     # The cubic B-spline at the four nearest coefficients.

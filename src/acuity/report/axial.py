@@ -333,14 +333,15 @@ class Sections:
 
 
 def sections(volumes, *, position=0.5):
-    """Cut the truth, the input and every method along z, at one place.
+    """Cut the truth, where there is one, the input and every method along z, at one place.
 
     Parameters
     ----------
     volumes : mapping of (str, float or None) to path-like or Volume
         Image of each method and level; the truth's key is ``("truth", None)``.
     position : float
-        Place of the section along y, as a fraction of the truth's extent.
+        Place of the section along y, as a fraction of the extent of the truth, or of the finest
+        volume where there is none.
 
     Returns
     -------
@@ -350,16 +351,16 @@ def sections(volumes, *, position=0.5):
     Raises
     ------
     AcuityError
-        If there is no truth, or nothing is shared.
+        If there is no volume, or nothing is shared.
     """
     opened = {
         (str(method), None if method == "truth" else float(level)): _open(volume)
         for (method, level), volume in volumes.items()
     }
-    truth = opened.get(("truth", None))
-    if truth is None:
-        raise AcuityError("report: sections along z need the truth, key ('truth', None)")
-    grid = truth.grid
+    if not opened:
+        raise AcuityError("report: sections along z need a volume, found none")
+    finest = min(opened, key=lambda key: (key[0] != "truth", opened[key].grid.spacing[0]))
+    grid = opened[finest].grid
     row = min(int(position * grid.shape[1]), grid.shape[1] - 1)
     spans = []
     for axis in (0, 2):
@@ -372,9 +373,10 @@ def sections(volumes, *, position=0.5):
         raise AcuityError("report: the volumes share no section along z, allowed is one region")
     height = grid.origin[1] + row * grid.spacing[1]
     planes = {key: _plane(opened[key], height, *spans) for key in _sorted(opened)}
-    real = planes["truth", None]
-    window = grey_window(real)
-    errors = [np.abs(plane - real) for key, plane in planes.items() if key[0] != "truth"]
+    real = planes.get(("truth", None))
+    window = grey_window(planes[finest])
+    others = [plane for key, plane in planes.items() if key[0] != "truth"]
+    errors = [] if real is None else [np.abs(plane - real) for plane in others]
     limit = max((float(np.quantile(error, 0.99)) for error in errors), default=1.0)
     return Sections(
         planes,
@@ -434,9 +436,9 @@ def _crop(cut, side):
 
 def _patches(cut, side):
     """Choose patches by the error of the plainest interpolation at the largest interval."""
-    real = cut.planes["truth", None]
+    real = cut.planes.get(("truth", None))
     others = [key for key in cut.planes if key[0] not in ("truth", "input")]
-    if not others:
+    if real is None or not others:
         return {}
     largest = max(key[1] for key in others)
     classical = ("cubic", "bicubic_planes", "linear", "bilinear_planes", "nearest")
@@ -502,17 +504,19 @@ def axial_pictures(volumes, *, position=0.5, side=_SIDE, patch=_PATCH):
     Returns
     -------
     dict of str to (list of Picture)
-        ``views`` (the truth first), ``differences`` and, by a patch's letter, ``patch A`` with
-        sections and differences.
+        ``views`` (the truth first) and, where there is a truth, ``differences`` and, by a patch's
+        letter, ``patch A`` with sections and differences.
     Sections
         What they were made from.
     """
     cut = sections(volumes, position=position)
     middle = _crop(cut, side)
-    real = middle["truth", None]
+    real = middle.get(("truth", None))
     shown = {"views": [_drawn(cut, key, plane) for key, plane in middle.items()]}
     shown["differences"] = [
-        _drawn(cut, key, plane, real) for key, plane in middle.items() if key[0] != "truth"
+        _drawn(cut, key, plane, real)
+        for key, plane in middle.items()
+        if real is not None and key[0] != "truth"
     ]
     for letter, place in _patches(cut, patch).items():
         pictures = []
@@ -808,6 +812,8 @@ def _sheets(shown, cut):
     for kind in ("views", "differences"):
         pictures = shown[kind]
         levels = sorted({p.level for p in pictures if p.level is not None})
+        if not pictures:  # no truth to differ from
+            continue
         cells = {
             key: _image(picture, cut) for key, picture in _level_cells(pictures, levels).items()
         }

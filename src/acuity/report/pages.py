@@ -44,7 +44,7 @@ _KINDS = {
     "slice": (
         "Slices",
         "All slices side by side",
-        "The same slice of every volume in the same grey window, taken from the truth.",
+        "The same slice of every volume in the same grey window, taken from {window}.",
     ),
     "map": (
         "Similarity maps (MS-SSIM)",
@@ -229,6 +229,7 @@ def sample_page(
     study,
     title="",
     samples=None,
+    said=None,
     training_samples=(),
     provenance=None,
     position=0.5,
@@ -256,6 +257,8 @@ def sample_page(
         Name of the study, and its title if it has one.
     samples : sequence of str, optional
         All samples with a page, in order: for the links to the index and to the neighbours.
+    said : (str, str), optional
+        Grade and sentence, where other things than objects were judged, as on the first page.
     training_samples : iterable of str
         Samples that models were trained on.
     provenance : mapping, optional
@@ -275,8 +278,8 @@ def sample_page(
     unit = unit or length_unit(metrics)
     metrics = metrics[metrics["sample"] == sample]
     table = verdicts(metrics)
-    said = sentences(table, level_format=level_format, unit=unit, noun=noun)
-    grade, sentence = said.get(sample, ("none", "Nothing was measured."))
+    words = sentences(table, level_format=level_format, unit=unit, noun=noun)
+    grade, sentence = said or words.get(sample, ("none", "Nothing was measured."))
     shown = gallery(volumes, maps, labels, statuses, position=position) if volumes else None
     drawn = plots(
         metrics,
@@ -522,7 +525,8 @@ def _viewer(shown, table, level_format, noun):
     levels = sorted({p.level for p in pictures if p.level is not None})
     methods = ordered(p.method for p in pictures)
     how = (_WHOLE if shown.whole_objects else _VOXELS).format(noun=noun)
-    words = {"noun": noun, "Noun": noun.title(), "how": how}
+    window = "the truth" if "truth" in methods else "the first of them, since there is no truth"
+    words = {"noun": noun, "Noun": noun.title(), "how": how, "window": window}
     kinds = {
         kind: tuple(text.format(**words) for text in texts)
         for kind, texts in _KINDS.items()

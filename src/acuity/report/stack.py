@@ -52,7 +52,7 @@ def check_tables(slices, pairs=None):
     slices : pandas.DataFrame
         ``slices.tsv``: ``z dy dx trend_dy trend_dx used_dy used_dx ncc flag``.
     pairs : pandas.DataFrame, optional
-        ``pairs.tsv``: ``a b dy dx ncc weight residual``.
+        ``pairs.tsv``: ``a b dy dx ncc weight residual counts``.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def check_tables(slices, pairs=None):
     need = {"z", "dy", "dx", "trend_dy", "trend_dx", "used_dy", "used_dx", "ncc", "flag"}
     for name, table, columns in (
         ("slices", slices, need),
-        ("pairs", pairs, {"a", "b", "weight", "residual"}),
+        ("pairs", pairs, {"residual", "counts"}),
     ):
         missing = columns - set(table) if table is not None else set()
         if missing:
@@ -85,12 +85,10 @@ def flags(slices):
     return slices["flag"].astype(object).where(slices["flag"].notna(), "").astype(str)
 
 
-def _residuals(slices, pairs):
-    """Residuals of the pairs that took part, and the number of those that did not."""
+def _residuals(pairs):
+    """Residuals of the pairs that count, and the number of those that do not."""
     residual = np.abs(pairs["residual"].to_numpy(float))
-    faulty = set(slices.loc[flags(slices) != "", "z"])
-    used = (pairs["weight"].to_numpy(float) > 0) & np.isfinite(residual)
-    used &= ~(pairs["a"].isin(faulty) | pairs["b"].isin(faulty)).to_numpy()
+    used = (pairs["counts"].to_numpy(float) > 0) & np.isfinite(residual)
     return residual[used], int((~used).sum())
 
 
@@ -128,7 +126,7 @@ def stack_verdict(slices, pairs):
     """
     check_tables(slices, pairs)
     named = flags(slices)
-    residual, _ = _residuals(slices, pairs)
+    residual, _ = _residuals(pairs)
     faulty = (named != "").mean()
     spread = float(np.sqrt(np.mean(residual**2))) if len(residual) else np.nan
     grade = "poor"
@@ -327,7 +325,7 @@ def stack_residuals(slices, pairs):
     Plot
     """
     check_tables(slices, pairs)
-    residual, left_out = _residuals(slices, pairs)
+    residual, left_out = _residuals(pairs)
     panels = []
     if len(residual):
         median, most = np.quantile(residual, [0.5, 0.95])
@@ -363,7 +361,7 @@ def stack_residuals(slices, pairs):
         "Residuals of the pairs",
         "Distance between the shift measured for a pair of slices and that of the common path. "
         "Small residuals say that the measurements agree with one another, not that the shape is "
-        f"true. {left_out} pairs took no part (faulty slices or no match).",
+        f"true. {left_out} pairs do not count (faulty slices, no match, or a contradiction to the others).",
         panels,
     )
 
@@ -389,7 +387,7 @@ def stack_pictures(before, after, *, largest=LARGEST):
     Parameters
     ----------
     before, after : path-like or Volume
-        On one grid.
+        On one grid; the one after may be a part of it, which alone is shown then.
     largest : int
         Longest side of a picture in pixels.
 
@@ -405,12 +403,15 @@ def stack_pictures(before, after, *, largest=LARGEST):
         If the two are not on one grid.
     """
     volumes = {"before": _open(before), "after": _open(after)}
-    grid = volumes["before"].grid
-    if volumes["after"].grid.shape != grid.shape:
+    whole, grid = volumes["before"].grid, volumes["after"].grid
+    try:
+        volumes["before"] = volumes["before"].within(grid)
+    except AcuityError:
         raise AcuityError(
-            f"stack views: the volume after alignment has {volumes['after'].grid.shape} voxels "
-            f"where the one before has {grid.shape}; both must be on one grid."
-        )
+            f"stack views: the volume after alignment has {grid.shape} voxels from "
+            f"{grid.origin} {grid.unit} on where the one before has {whole.shape} from "
+            f"{whole.origin}; both must be on one grid, of which the second may be a part."
+        ) from None
     middle = [count // 2 for count in grid.shape]
     planes = {
         (kind, name): _section(volume, axis, middle[1 if axis == "y" else 2])
@@ -585,6 +586,12 @@ def stack_page(
     pictures = stack_pictures(before, after)
     shape = " x ".join(map(str, grid.shape))
     size = " x ".join(f"{part:.4g}" for part in grid.spacing)
+    left = " x ".join(map(str, _open(after).grid.shape))
+    rims = (
+        "black at the rims is what no slice covers."
+        if left == shape
+        else f"rims that not every slice reaches were cut off, {left} voxels are left."
+    )
     rows = {}
     for picture in pictures:
         rows.setdefault(picture.kind, []).append(
@@ -619,8 +626,8 @@ def stack_page(
             "views_caption": (
                 "Sections through the middle of the stack, z downwards, in the proportions of the "
                 "sample and one grey window; those of a flat stack are cut at both sides. Edges of structures that are ragged before should be "
-                "smooth after. Faulty slices stay as they are and show as lines; black at the rims "
-                "is what no slice covers."
+                "smooth after. Faulty slices stay as they are and show as lines; "
+                f"{rims}"
             ),
             "drawings": page_drawings(_plots(slices, pairs, grid)),
             "columns": [

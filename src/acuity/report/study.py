@@ -23,7 +23,26 @@ def study_page(tables, *, axial=False, flat=False, stacks=None, **options):
     **options
         Passed to `acuity.report.pages.index_page`.
     """
-    metrics, said = tables["metrics"], {}
+    said = judged(tables["metrics"], axial=axial, flat=flat, stacks=stacks)
+    index_page(**tables, said=said, **options)
+
+
+def judged(metrics, *, axial=False, flat=False, stacks=None):
+    """Say of each sample what is judged beside its objects, for the first page and its own.
+
+    Parameters
+    ----------
+    metrics : pandas.DataFrame
+        ``metrics.tsv``.
+    axial, flat, stacks
+        As for `study_page`.
+
+    Returns
+    -------
+    dict of str to (str, str)
+        Sample to grade and sentence; none where only its objects are judged.
+    """
+    said = {}
     if axial or flat:
         say = axial_sentence if axial else sem_sentence
         for sample in set(metrics["sample"]):
@@ -33,4 +52,4 @@ def study_page(tables, *, axial=False, flat=False, stacks=None, **options):
         grade, sentence = stack_verdict(*found)
         further = [said[sample][1]] if sample in said else []
         said[sample] = (grade, " ".join([f"Alignment: {sentence}", *further]))
-    index_page(**tables, said=said, **options)
+    return said

@@ -20,6 +20,11 @@ def cylinder(shape, radius):
     numpy.ndarray
         (y, x), bool: voxels whose centre lies within `radius` of the axis. It broadcasts over
         the slices of a volume.
+
+    Raises
+    ------
+    AcuityError
+        If the radius is not above 0.
     """
     ny, nx = shape[-2:]
     if radius is None:
@@ -45,6 +50,11 @@ def inscribed_box(shape, radius):
     -------
     tuple of slice
         For z (all of it), y and x; the square inside the cylinder's circle.
+
+    Raises
+    ------
+    AcuityError
+        If the circle holds no voxel.
     """
     nz, ny, nx = shape
     if radius is None:

@@ -161,6 +161,11 @@ def nlm(volume, *, sigma=None, h=None, patch=1, search=3):
     -------
     (numpy.ndarray, float)
         float32 volume (z, y, x) and the sigma that was used.
+
+    Raises
+    ------
+    AcuityError
+        If the volume is empty or not of the shape (z, y, x).
     """
     volume = np.ascontiguousarray(volume, np.float32)
     if volume.ndim != 3 or volume.size == 0:

@@ -86,12 +86,27 @@ def segment_array(
     mask_radius=None,
     anisotropy=(1.0, 1.0, 1.0),
 ):
-    """Segment a volume in memory; see `segment` for the parameters.
+    """Segment a volume in memory.
+
+    Parameters
+    ----------
+    data : numpy.ndarray
+        (z, y, x), any real type.
+    objects, threshold, closing, separation, smallest, nlm, mask_radius
+        As for `segment`.
+    anisotropy : tuple of float
+        Voxel size along z, y, x, as multiples of the smallest.
 
     Returns
     -------
     (numpy.ndarray, dict)
         Labels, uint32 (z, y, x), 1 to n, and the figures that `segment` returns.
+
+    Raises
+    ------
+    AcuityError
+        If a setting is none of those allowed, the volume is not of the shape (z, y, x), holds
+        values that are not finite or is constant, or no voxel lies in the mask.
     """
     if objects not in ("dark", "bright"):
         raise AcuityError(f"segment: objects is {objects!r}; allowed are 'dark' and 'bright'")

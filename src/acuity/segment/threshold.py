@@ -22,6 +22,11 @@ def otsu(values, bins=1024):
     -------
     float
         The value that separates the classes best: lower class <= threshold < upper class.
+
+    Raises
+    ------
+    AcuityError
+        If there is no value, one is not finite, or all are the same.
     """
     values = np.asarray(values).ravel()
     if values.size == 0:

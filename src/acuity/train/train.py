@@ -185,6 +185,14 @@ def train(
             seed=seed,
             **held,
         )
+        if sampler.patch != tuple(options.patch):
+            logger.info(
+                "%s: patches of %s instead of %s voxels (z, y, x): cut to the volume, and square "
+                "where they are turned",
+                method_name,
+                sampler.patch,
+                tuple(options.patch),
+            )
     trainer = Trainer(method, sampler, device, seed, Checkpoints(checkpoints, digest), history)
     trainer.run()
     network = trainer.best_network()
