@@ -81,6 +81,7 @@ def index_page(
     samples=None,
     further=None,
     said=None,
+    pooled_table=None,
     training_samples=(),
     provenance=None,
     command="",
@@ -110,6 +111,8 @@ def index_page(
     said : mapping of str to (str, str), optional
         Grade and sentence of a sample, in the place of what its objects say; ``unseen`` for all
         unseen samples together.
+    pooled_table : (list of Column, list of dict), optional
+        Columns and rows that take the place of the table of all unseen samples together.
     training_samples : iterable of str
         Samples that models were trained on.
     provenance : mapping, optional
@@ -154,6 +157,10 @@ def index_page(
     links = {name: _link(name) for name in with_page}
     writer = _Table(level_format, unit, noun)
     pooled = table[table["sample"] == POOLED]
+    pooled_columns, pooled_rows = pooled_table or (
+        writer.columns(pooled, sample=False),
+        writer.rows(pooled, sample=False),
+    )
     head_grade, head_sentence = _headline(words, listed, training)
     drawn = plots(
         metrics,
@@ -191,8 +198,9 @@ def index_page(
         "many": len(names) > _MANY,
         "samples": listed,
         "best_only": best_only,
-        "pooled_columns": writer.columns(pooled, sample=False),
-        "pooled_rows": writer.rows(pooled, sample=False),
+        "pooled_columns": pooled_columns,
+        "pooled_rows": pooled_rows,
+        "pooled_best": pooled_table is None,
         "sample_columns": writer.columns(single),
         "sample_rows": writer.rows(single, links=links) if names else [],
         "sample_rows_open": not len(pooled),

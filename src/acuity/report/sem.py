@@ -1265,7 +1265,7 @@ def sem_page(
         If a table lacks a column, images are not on one grid, or a volume can't be read.
     """
     plots, shown, planes, grid = _drawn(metrics, volumes, pair, gaps, spectra, samples)
-    columns, rows = _page_table(metrics, samples)
+    columns, rows = page_table(metrics, samples)
     summary = ""
     if grid is not None:
         size = f"{grid.spacing[1]:.4g} {unit_text(grid.unit)}"
@@ -1315,7 +1315,20 @@ def sem_page(
     )
 
 
-def _page_table(metrics, samples):
+def page_table(metrics, samples=None):
+    """Lay out the table of methods for a page.
+
+    Parameters
+    ----------
+    metrics, samples
+        As for `sem_table`.
+
+    Returns
+    -------
+    columns : list of acuity.report.pages.Column
+    rows : list of dict
+        None where nothing of it was measured.
+    """
     records = _records(metrics, samples)
     names = _names(records)
     shown = [c for c in _COLUMNS if any(c[:2] in record for record in records.values())]

@@ -2,7 +2,7 @@
 
 from acuity.report.axial import axial_sentence
 from acuity.report.pages import index_page
-from acuity.report.sem import sem_sentence
+from acuity.report.sem import page_table, sem_sentence
 from acuity.report.stack import stack_verdict
 from acuity.report.verdict import POOLED
 
@@ -24,7 +24,8 @@ def study_page(tables, *, axial=False, flat=False, stacks=None, **options):
         Passed to `acuity.report.pages.index_page`.
     """
     said = judged(tables["metrics"], axial=axial, flat=flat, stacks=stacks)
-    index_page(**tables, said=said, **options)
+    pooled = page_table(tables["metrics"]) if flat else None
+    index_page(**tables, said=said, pooled_table=pooled, **options)
 
 
 def judged(metrics, *, axial=False, flat=False, stacks=None):
