@@ -285,7 +285,7 @@ def _tilts(*volumes):
     ]
     if len(tilts) != 2 or None in tilts or abs(tilts[0] - tilts[1]) < 0.5:
         return ""
-    return f"; the stage was tilted by {tilts[0]:g} degrees for the high and {tilts[1]:g} for the low one"
+    return f"; the stage was tilted by {tilts[0]:.3g} degrees for the high and {tilts[1]:.3g} for the low one"
 
 
 class _Output:

@@ -266,8 +266,11 @@ class Plan:
         """Give the parts of the plane (y, x; input grid) that are streamed along z one by one."""
         scale = self.method.scale
         part = [s // f for s, f in zip(layout.shard[1:], scale[1:], strict=True)]
+        one = self.shape[0] == 1 and self.tile is not None
         whole_planes = (
             self.blended
+            # an image that fits into a tile needs no halo
+            or (one and all(n <= t for n, t in zip(self.shape[1:], self.tile[1:], strict=True)))
             or not self.method.local
             or any(s % f for s, f in zip(layout.shard, scale, strict=True))
             or any(
