@@ -26,13 +26,13 @@ _METHODS = {
     "deepnet": ("DeepNet", "DeepNet", _BLUE, "o"),
     "bilinear_planes": ("Bilinear, plane by plane", "Bilinear", _SKY, "<"),
     "bicubic_planes": ("Bicubic, plane by plane", "Bicubic", _PURPLE, ">"),
-    "lanczos": ("Lanczos", "Lanczos", _ORANGE, "h"),
+    "lanczos": ("Lanczos", "Lanczos", _SKY, "h"),
     "bicubic_gaussian": ("Bicubic and Gaussian", "Bic.+Gauss", _GREEN, "p"),
     "sparse_coding": ("Sparse coding", "Sparse", _GREEN, "d"),
     "fsrcnn3d": ("FSRCNN 3D", "FSRCNN", _VERMILLION, "p"),
     "srunet3d": ("SR-UNet 3D", "SR-UNet", _BLUE, "8"),
     "srgan": ("SRGAN", "SRGAN", _BLUE, "H"),
-    "sem_gan": ("SEM-GAN", "SEM-GAN", _GREEN, "D"),
+    "sem_gan": ("SEM-GAN", "SEM-GAN", _VERMILLION, "s"),
     "semnet": ("SEMNet", "SEMNet", _BLUE, "d"),
 }
 _ORDER = {name: rank for rank, name in enumerate(_METHODS)}
