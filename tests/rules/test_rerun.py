@@ -310,7 +310,7 @@ def test_killed_run_goes_on_and_ends_with_the_same_bytes(finished, tmp_path):
         assert path.read_bytes() == (finished.folder / "results/tiny" / path.name).read_bytes()
 
 
-def wait_for(condition, running, seconds=120):
+def wait_for(condition, running, seconds=600):
     end = time.monotonic() + seconds
     while not condition():
         assert running.poll() is None, "the run ended before it could be killed"
