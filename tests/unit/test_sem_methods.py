@@ -36,6 +36,14 @@ from acuity.train.train import Trainer, train
 from acuity.volume import Grid, Volume, open_volume, write_volume
 
 X2 = Task(2, (1, 2, 2))
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Numba, once it has run, gives torch its own number of threads: small networks wait for them."""
+    torch.set_num_threads(1)
+
+
 NAMES = ("sem_gan", "semnet", "lanczos", "bicubic_gaussian")
 SMALL = {
     "sem_gan": {
@@ -123,6 +131,7 @@ def files(folder, **options):
         "level": 2,
         "scale": (1, 2, 2),
         "seed": 3,
+        "threads": 1,
         "output": folder / "model.safetensors",
         "card": folder / "model.json",
         "history": folder / "history.tsv",
