@@ -4,6 +4,7 @@
 
 PYTHON ?= python3
 CORES ?= all
+WORKERS ?= 2
 BIN := .venv/bin
 READY := .venv/.ready
 
@@ -13,7 +14,7 @@ demo: $(READY)
 	$(BIN)/snakemake --cores $(CORES)
 
 test: $(READY) lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)
 	$(BIN)/ruff check .
