@@ -169,8 +169,8 @@ def _planes(volumes):
     keys = [(str(m), None if m == "truth" else float(level)) for m, level in volumes]
     opened = dict(zip(keys, map(_open, volumes.values()), strict=True))
     rank = {method: n for n, method in enumerate(ordered(method for method, _ in keys))}
-    # input, what was made of it, truth: the order in which the eye compares
-    order = sorted(keys, key=lambda k: (k[0] == "truth", k[1] or 0, rank[k[0]]))
+    # the truth comes first, so that it never lies beyond the edge of a screen
+    order = sorted(keys, key=lambda k: (k[0] != "truth", k[1] or 0, rank[k[0]]))
     grid = opened.get(("truth", None), opened[order[0]]).grid
     return {
         key: np.asarray(opened[key].read(slice(0, 1)))[0].astype(np.float32) for key in order
