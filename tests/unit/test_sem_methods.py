@@ -410,12 +410,27 @@ def test_the_discriminator_learns_in_every_fourth_step_after_the_pretraining():
     method = load("sem_gan")(small("sem_gan", pretrain=3), X2)
     learns = [step for step in range(16) if "discriminator" in method.phases(step)]
     assert learns == [3, 7, 11, 15]
+    prepared = load("sem_gan")(small("sem_gan", pretrain=5, prepare=2), X2)
+    learns = [step for step in range(16) if "discriminator" in prepared.phases(step)]
+    assert learns == [3, 4, 5, 9, 13]
+    assert all(prepared.phases(step)[-1] == "network" for step in range(16))
     method.phases(2)
     image = torch.zeros(1, 1, 4, 4)
     batch = {"low": image, "target": image + 2, "mask": image + 1}
     found = method.losses("network", {"network": nn.Identity().train()}, batch)
     assert set(found) == {"loss"}
     assert found["loss"].item() == 2
+
+
+def test_generator_and_discriminator_may_have_rates_of_their_own():
+    rates = {"generator_rate": 2e-5, "discriminator_rate": 5e-4}
+    method = load("sem_gan")(small("sem_gan", pretrain=3, **rates), X2)
+    assert [method.rate("network", step, 1e-3) for step in (2, 3)] == [1e-3, 2e-5]
+    assert [method.rate("discriminator", step, 1e-3) for step in (2, 3)] == [5e-4, 5e-4]
+    plain = load("sem_gan")(small("sem_gan", pretrain=3), X2)
+    assert {plain.rate(phase, 9, 1e-3) for phase in ("network", "discriminator")} == {1e-3}
+    with pytest.raises(AcuityError, match="prepare must not exceed pretrain, 3; found 4"):
+        load("sem_gan")(small("sem_gan", pretrain=3, prepare=4), X2)
 
 
 def test_histogram_loss_is_the_shift_between_two_distributions():

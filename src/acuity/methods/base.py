@@ -367,6 +367,10 @@ class LearnedMethod(Method):
         """Names of the networks that are updated in a step, in order."""
         return (self.restorer,)
 
+    def rate(self, phase, step, scheduled):
+        """Learning rate of a network in a step, where the schedule of the study gives another."""
+        return scheduled
+
     def losses(self, phase, networks, batch):
         """Losses of a batch.
 

@@ -62,6 +62,26 @@ class SemGanSettings(LearnedSettings):
     pretrain: int = setting(
         0, "Updates at the start by L1 alone, without discriminator; the paper has none", "1", ge=0
     )
+    prepare: int = setting(
+        0,
+        "Updates at the end of the pretraining in which the discriminator learns too, in each of them, "
+        "so that it knows restored images before it is listened to; the paper has none",
+        "1",
+        ge=0,
+    )
+    generator_rate: float | None = setting(
+        None,
+        "Learning rate of the generator beside the discriminator; none: that of train, with its "
+        "schedule",
+        "1",
+        gt=0,
+    )
+    discriminator_rate: float | None = setting(
+        None,
+        "Learning rate of the discriminator; none: that of train, with its schedule",
+        "1",
+        gt=0,
+    )
     every: int = setting(4, "Updates of the generator for one of the discriminator", "1", ge=1)
     train: ImageTrainSettings = setting(
         ImageTrainSettings(
@@ -86,6 +106,10 @@ class SemGanSettings(LearnedSettings):
             raise ValueError(
                 "shares must not be negative, and those of the adversarial and the L1 loss must "
                 f"exceed 0; found {self.shares}"
+            )
+        if self.prepare > self.pretrain:
+            raise ValueError(
+                f"prepare must not exceed pretrain, {self.pretrain}; found {self.prepare}"
             )
         side, least = min(self.train.patch[1:]), 2**self.discriminator_blocks
         if self.adversarial and side < least:
@@ -134,8 +158,16 @@ class SemGan(LearnedMethod):
         """The discriminator, where it is its turn, and the generator."""
         self.step = step
         s = self.settings
-        learns = s.adversarial and step >= s.pretrain and (step - s.pretrain) % s.every == 0
+        behind = step - s.pretrain
+        learns = s.adversarial and (-s.prepare <= behind < 0 or behind % s.every == 0 <= behind)
         return ("discriminator", self.restorer) if learns else (self.restorer,)
+
+    def rate(self, phase, step, scheduled):
+        """The discriminator and, once it is listened to, the generator may have rates of their own."""
+        s = self.settings
+        if phase == "discriminator":
+            return s.discriminator_rate or scheduled
+        return (s.generator_rate if step >= s.pretrain else None) or scheduled
 
     def losses(self, phase, networks, batch):
         """Least squares (discriminator), or the three terms of the generator and their shares."""

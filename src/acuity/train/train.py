@@ -565,7 +565,7 @@ class Trainer:
         for phase in self.method.phases(step):
             optimizer = self.optimizers[phase]
             for group in optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = self.method.rate(phase, step, rate)
             losses = self._losses(phase, self.networks, batch, self.state["precision"])
             if not math.isfinite(losses["loss"].item()):
                 optimizer.zero_grad(set_to_none=True)
