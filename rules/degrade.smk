@@ -6,8 +6,6 @@ Makes  degrade/{sample}/level{level}.ome.zarr
 
 
 ruleorder: axial > degrade_images > degrade
-ruleorder: axial_init > degrade_init
-ruleorder: axial_slab > degrade_slab
 
 
 def axial_cfg(w):
@@ -49,6 +47,9 @@ rule axial:
 
 
 if SLABS > 1:
+
+    ruleorder: axial_init > degrade_init
+    ruleorder: axial_slab > degrade_slab
 
     use rule axial as axial_init with:
         input:

@@ -7,8 +7,6 @@ Makes  predict/{sample}/level{level}/{method}.ome.zarr; for methods that restore
 
 
 ruleorder: predict_planes > predict
-ruleorder: predict_planes_init > predict_init
-ruleorder: predict_planes_slab > predict_slab
 
 
 rule predict:
@@ -37,6 +35,9 @@ rule predict:
 
 
 if SLABS > 1:
+
+    ruleorder: predict_planes_init > predict_init
+    ruleorder: predict_planes_slab > predict_slab
 
     use rule predict as predict_init with:
         input:
