@@ -62,6 +62,7 @@ SHARED_GRID = not (AXIAL or FLAT) and STUDY.scale(1) == (1, 1, 1)
 ALIGNED = STUDY.align is not None
 CHECKED = ALIGNED and STUDY.align.disturb is not None
 STACK = "disturbed" if CHECKED else "recorded"
+SLABS = STUDY.slabs
 DARK = not STUDY.segment or STUDY.segment.objects == "dark"
 ENVIRONMENT = "../envs/acuity.yaml"
 
@@ -73,6 +74,7 @@ wildcard_constraints:
     image=r"truth|level[0-9.]+/[a-z0-9_@]+",
     scan="(low/)?(" + "|".join(re.escape(name) for name in SAMPLE) + ")",
     stack="recorded|disturbed|undisturbed",
+    slab="[0-9]+",
 
 
 def results(path):
@@ -90,6 +92,37 @@ def records(path):
 def volume(path):
     """The Snakemake file of a volume: its root zarr.json, written last."""
     return results(f"{path}.ome.zarr/zarr.json")
+
+
+# Slabs: where the study asks for several, X_init makes a volume's store, the jobs of X_slab fill it,
+# and X joins them (acuity.slabs). Files and cfg of the three:
+
+
+def slabs_of(path):
+    """Markers of all slabs of a volume; none where one job makes it."""
+    store = results(f"{path}.ome.zarr/.slabs/")
+    return [f"{store}{n}.json" for n in range(1, SLABS + 1)] if SLABS > 1 else []
+
+
+def slab_of(path):
+    """The marker that a slab leaves when it is done."""
+    return results(f"{path}.ome.zarr/.slabs/{{slab}}.json")
+
+
+def store_of(path):
+    """What all slabs agree upon; the store itself is empty."""
+    return results(f"{path}.ome.zarr/.slabs/store.json")
+
+
+def init_part(cfg):
+    return lambda w: {**(cfg(w) if callable(cfg) else cfg), "part": [0, SLABS]}
+
+
+def slab_part(cfg):
+    return lambda w: {
+        **(cfg(w) if callable(cfg) else cfg),
+        "part": [int(w.slab), SLABS],
+    }
 
 
 @cache
@@ -295,6 +328,15 @@ def predict_inputs(w):
         files["model"] = results(f"train/{w.method}/level{w.level}/model.safetensors")
         files["card"] = results(f"train/{w.method}/level{w.level}/model.json")
     return files
+
+
+def predict_cfg(w):
+    return {
+        "method_name": predict_method(w).split("@")[0],
+        "settings": settings(predict_method(w)).for_prediction(),
+        **task(w.level),
+        **({"keep_type": True} if FLAT else {}),
+    }
 
 
 def predict_method(w):

@@ -1,8 +1,13 @@
-"""Degrade an imported volume: volume -> its low-resolution version."""
+"""Degrade an imported volume: volume -> its low-resolution version, one slab of it, or all joined."""
 
 from acuity.degrade.degrade import degrade
 from acuity.job import job
+from acuity.slabs import join
 from acuity.volume import open_volume
 
 with job(snakemake):
-    degrade(open_volume(snakemake.input[0]), snakemake.output[0], **snakemake.params.cfg)
+    if snakemake.input.get("slabs"):
+        join(snakemake.output[0])
+    else:
+        volume = open_volume(snakemake.input.volume)
+        degrade(volume, snakemake.output[0], **snakemake.params.cfg)

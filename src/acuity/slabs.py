@@ -22,6 +22,7 @@ from typing import Any
 from acuity.errors import AcuityError
 from acuity.shards import each, file_checksum, shard_file
 from acuity.volume import (
+    MARKERS,
     Grid,
     VolumeWriter,
     choose_layout,
@@ -32,7 +33,6 @@ from acuity.volume import (
     write_atomically,
 )
 
-FOLDER = ".slabs"
 VERSION = 1
 
 Part = tuple[int, int]
@@ -157,7 +157,7 @@ class StoreMaker(VolumeWriter):
         super().__init__(path, grid, dtype, **about)
         self.part = part
         self.z0, self.z1 = extent(grid.shape[0], self.slab_depth, block, part)
-        self.folder = self.path / FOLDER
+        self.folder = self.path / MARKERS
         self.notes: dict[str, Any] = {}
         self._agreed: dict[str, Any] = {}
         self._plan = _plain(
@@ -345,7 +345,7 @@ def read_marker(path: str | os.PathLike, number: int, seal: str | None = None) -
         If it is missing, damaged, or left for a store that was made in another way.
     """
     path = store_path(path)
-    file = path / FOLDER / f"{number}.json"
+    file = path / MARKERS / f"{number}.json"
     seal = _read_store(path)[1] if seal is None else seal
     found = read_json(file, f"slab {number} is not done", "remove it if it is there and run again")
     if found.get("store") != seal or found.get("slab") != number:
@@ -360,7 +360,7 @@ def read_marker(path: str | os.PathLike, number: int, seal: str | None = None) -
 
 def _read_store(path: Path) -> tuple[dict, str]:
     """What all slabs agree upon, and its digest."""
-    file = path / FOLDER / "store.json"
+    file = path / MARKERS / "store.json"
     store = read_json(file, "the store was not made", f"remove {path} and run again")
     if not {"plan", "agreed"} <= store.keys() or store["plan"].get("version") != VERSION:
         raise AcuityError(

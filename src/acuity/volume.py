@@ -46,6 +46,8 @@ SHARD_BYTES = 16 * 2**20
 # deep, fewer where a slice is so large that a row would be more than this.
 ROW_DEPTH, ROW_BYTES = 16, 512 * 2**20
 
+# folder in a store, of what the jobs tell each other that fill it together
+MARKERS = ".slabs"
 # what may lie in a store, besides hidden files; a folder that holds anything else is not removed
 _OWN = {"0", "zarr.json"}
 
@@ -371,8 +373,10 @@ def choose_layout(shape: Sequence[int], dtype: Any) -> Layout:
 
 
 def store_path(path: str | os.PathLike) -> Path:
-    """Give the store of a volume from its folder or from its root ``zarr.json``."""
+    """Give the store of a volume from its folder, its root ``zarr.json`` or a marker of a slab."""
     path = Path(path)
+    if path.parent.name == MARKERS:
+        return path.parent.parent
     return path.parent if path.name == "zarr.json" else path
 
 
