@@ -49,7 +49,7 @@ if SLABS > 1:
             image=lambda w: image_volume(w.sample, w.image),
             truth=lambda w: truth(w.sample),
         output:
-            map=store_of("measure/{sample}/{image}/ms_ssim"),
+            store_of("measure/{sample}/{image}/ms_ssim"),
         log:
             logs("measure/{sample}/{image}/quality/init"),
         benchmark:
@@ -65,7 +65,7 @@ if SLABS > 1:
             truth=lambda w: truth(w.sample),
             store=store_of("measure/{sample}/{image}/ms_ssim"),
         output:
-            map=slab_of("measure/{sample}/{image}/ms_ssim"),
+            slab_of("measure/{sample}/{image}/ms_ssim"),
         log:
             logs("measure/{sample}/{image}/quality/slab{slab}"),
         benchmark:

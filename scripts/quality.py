@@ -13,6 +13,6 @@ with job(snakemake):
     else:
         image = open_volume(snakemake.input.image)
         truth = open_volume(snakemake.input.truth).within(image.grid, "truth")
-        found = [quality(image, truth, output.map, **snakemake.params.cfg)]
+        found = [quality(image, truth, output.get("map", output[0]), **snakemake.params.cfg)]
     if output.get("table"):
         write_rows(quality_rows(found), output.table)

@@ -12,6 +12,6 @@ with job(snakemake):
         sigma = join(output.smoothed)[0]["sigma"]
     else:
         image = open_volume(snakemake.input.image)
-        sigma = smooth(image, output[0], **snakemake.params.cfg)
+        sigma = smooth(image, output.get("smoothed", output[0]), **snakemake.params.cfg)
     if output.get("table"):
         write_rows(tidy({"sigma": sigma}, "segment_nlm_"), output.table)
