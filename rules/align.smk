@@ -70,7 +70,7 @@ rule transform:
     """Move every slice once, by the displacement that was found, or join the slabs."""
     input:
         unpack(transform_inputs),
-        slabs=[*slabs_of("align/{sample}/aligned"), *slabs_of("align/{sample}/valid")],
+        slabs=slabs_of("align/{sample}/aligned", "align/{sample}/valid"),
     output:
         aligned=volume("align/{sample}/aligned"),
         valid=volume("align/{sample}/valid"),

@@ -98,10 +98,17 @@ def volume(path):
 # and X joins them (acuity.slabs). Files and cfg of the three:
 
 
-def slabs_of(path):
-    """Markers of all slabs of a volume; none where one job makes it."""
-    store = results(f"{path}.ome.zarr/.slabs/")
-    return [f"{store}{n}.json" for n in range(1, SLABS + 1)] if SLABS > 1 else []
+def slabs_of(*paths):
+    """Markers of all slabs of volumes; none where one job makes them."""
+    if SLABS == 1:
+        return []
+    stores = [results(f"{path}.ome.zarr/.slabs/") for path in paths]
+    # A function: a list of thousands of patterns would be compiled for every rule.
+    return lambda w: [
+        f"{store}{n}.json"
+        for store in (store.format(**dict(w.items())) for store in stores)
+        for n in range(1, SLABS + 1)
+    ]
 
 
 def slab_of(path):
@@ -140,6 +147,7 @@ def method_class(method):
     return load(method.split("@")[0])
 
 
+@cache
 def settings(method):
     return method_class(method).Settings(**STUDY.methods.get(method, {}))
 

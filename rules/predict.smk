@@ -76,10 +76,10 @@ rule predict_planes:
     """Restore one volume from its XZ and its YZ planes, and keep how far the two differ."""
     input:
         unpack(predict_inputs),
-        slabs=[
-            *slabs_of("predict/{sample}/level{level}/{method}"),
-            *slabs_of("predict/{sample}/level{level}/disagreement/{method}"),
-        ],
+        slabs=slabs_of(
+            "predict/{sample}/level{level}/{method}",
+            "predict/{sample}/level{level}/disagreement/{method}",
+        ),
     output:
         restored=volume("predict/{sample}/level{level}/{method}"),
         disagreement=volume("predict/{sample}/level{level}/disagreement/{method}"),

@@ -2,11 +2,13 @@
 
 from acuity.degrade.axial import axial
 from acuity.job import job
-from acuity.slabs import join
+from acuity.slabs import join, sees_all
 from acuity.volume import open_volume
 
 with job(snakemake):
     if snakemake.input.get("slabs"):
         join(snakemake.output[0])
     else:
-        axial(open_volume(snakemake.input.volume), snakemake.output[0], **snakemake.params.cfg)
+        cfg = snakemake.params.cfg
+        volume = open_volume(snakemake.input.volume, complete=sees_all(cfg.get("part")))
+        axial(volume, snakemake.output[0], **cfg)

@@ -2,12 +2,13 @@
 
 from acuity.degrade.degrade import degrade
 from acuity.job import job
-from acuity.slabs import join
+from acuity.slabs import join, sees_all
 from acuity.volume import open_volume
 
 with job(snakemake):
     if snakemake.input.get("slabs"):
         join(snakemake.output[0])
     else:
-        volume = open_volume(snakemake.input.volume)
-        degrade(volume, snakemake.output[0], **snakemake.params.cfg)
+        cfg = snakemake.params.cfg
+        volume = open_volume(snakemake.input.volume, complete=sees_all(cfg.get("part")))
+        degrade(volume, snakemake.output[0], **cfg)

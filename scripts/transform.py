@@ -2,7 +2,7 @@
 
 from acuity.align.transform import transform
 from acuity.job import job
-from acuity.slabs import join
+from acuity.slabs import join, sees_all
 from acuity.volume import open_volume
 
 with job(snakemake):
@@ -10,10 +10,11 @@ with job(snakemake):
         join(snakemake.output.aligned)
         join(snakemake.output.valid)
     else:
+        cfg = snakemake.params.cfg
         transform(
-            open_volume(snakemake.input.volume),
+            open_volume(snakemake.input.volume, complete=sees_all(cfg.get("part"))),
             snakemake.input.transforms,
             snakemake.output.aligned,
             snakemake.output.valid,
-            **snakemake.params.cfg,
+            **cfg,
         )

@@ -54,6 +54,11 @@ def check_part(part: Any) -> Part | None:
     return int(number), int(count)
 
 
+def sees_all(part: Part | None) -> bool:
+    """Whether a job looks at the whole input: one that makes all, or the first of several."""
+    return part is None or part[0] == 0
+
+
 def extent(depth: int, row: int, block: int, part: Part) -> tuple[int, int]:
     """Give the slices of a slab.
 

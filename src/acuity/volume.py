@@ -969,13 +969,16 @@ def read_json(path: Path, what: str, remedy: str) -> dict:
     return content
 
 
-def open_volume(path: str | os.PathLike) -> Volume:
+def open_volume(path: str | os.PathLike, *, complete: bool = True) -> Volume:
     """Open a stored volume; its voxels are read when they are asked for.
 
     Parameters
     ----------
     path : path
         The store ``X.ome.zarr`` or its root ``zarr.json``.
+    complete : bool
+        Look for every shard now. A job that reads one slab of a large volume leaves it to the
+        reading, which names a shard that is missing.
 
     Returns
     -------
@@ -1010,7 +1013,7 @@ def open_volume(path: str | os.PathLike) -> Volume:
             f"{store}: found an array {data.shape} of {data.dtype} where zarr.json says "
             f"{grid.shape} of {dtype}; {_again(store)}."
         )
-    for index, _ in data.layout.boxes():
+    for index, _ in data.layout.boxes() if complete else ():
         file = shard_file(store / "0", index)
         if not file.is_file():
             raise AcuityError(

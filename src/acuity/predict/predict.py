@@ -17,7 +17,7 @@ from acuity.errors import AcuityError
 from acuity.methods.base import Task, check_settings, load
 from acuity.predict.source import Source, factors_before, finer_grid, input_phase
 from acuity.predict.tiles import blended_tiles, core_length, exact_tiles
-from acuity.slabs import open_writer
+from acuity.slabs import open_writer, sees_all
 from acuity.volume import open_volume
 
 logger = logging.getLogger("acuity.predict")
@@ -104,7 +104,7 @@ def predict(
             f"method {method_name} interpolates onto a finer grid, but the scale is (1, 1, 1); "
             "it needs a factor above 1"
         )
-    volume = open_volume(low_path)
+    volume = open_volume(low_path, complete=sees_all(part))
     step = {"step": "predict", "method": method_name, "level": level}
     settled = {"input": volume.digest, "settings": settings, "phase": task.phase}
     if method_class.learned:
