@@ -6,8 +6,6 @@ Makes  degrade/{sample}/level{level}.ome.zarr
 
 
 ruleorder: axial > degrade_images > degrade
-ruleorder: axial_init > degrade_init
-ruleorder: axial_slab > degrade_slab
 
 
 def axial_cfg(w):
@@ -160,3 +158,6 @@ if SLABS > 1:
             cfg=slab_part(degrade_cfg),
         message:
             "{wildcards.sample}: degrade to level {wildcards.level}, slab {wildcards.slab}"
+
+    ruleorder: axial_init > degrade_init
+    ruleorder: axial_slab > degrade_slab

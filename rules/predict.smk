@@ -7,8 +7,6 @@ Makes  predict/{sample}/level{level}/{method}.ome.zarr; for methods that restore
 
 
 ruleorder: predict_planes > predict
-ruleorder: predict_planes_init > predict_init
-ruleorder: predict_planes_slab > predict_slab
 
 
 rule predict:
@@ -142,3 +140,6 @@ if SLABS > 1:
             cfg=slab_part(predict_cfg),
         message:
             "{wildcards.sample}: {wildcards.method} at level {wildcards.level}, slab {wildcards.slab}"
+
+    ruleorder: predict_planes_init > predict_init
+    ruleorder: predict_planes_slab > predict_slab

@@ -2,14 +2,15 @@
 
 from acuity.job import job
 from acuity.segment.segment import find_objects, number_objects, segment
-from acuity.slabs import join
+from acuity.slabs import join, sees_all
 from acuity.tables import tidy, write_rows
 from acuity.volume import open_volume
 
 with job(snakemake):
     cfg, output = snakemake.params.cfg, snakemake.output
     if "part" in cfg:
-        find_objects(open_volume(snakemake.input.image), output[0], **cfg)
+        image = open_volume(snakemake.input.image, complete=sees_all(cfg["part"]))
+        find_objects(image, output[0], **cfg)
     else:
         slabs = snakemake.input.get("slabs")
         if slabs:

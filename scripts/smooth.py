@@ -2,7 +2,7 @@
 
 from acuity.job import job
 from acuity.segment.nlm import smooth
-from acuity.slabs import join
+from acuity.slabs import join, sees_all
 from acuity.tables import tidy, write_rows
 from acuity.volume import open_volume
 
@@ -11,7 +11,8 @@ with job(snakemake):
     if snakemake.input.get("slabs"):
         sigma = join(output.smoothed)[0]["sigma"]
     else:
-        image = open_volume(snakemake.input.image)
-        sigma = smooth(image, output.get("smoothed", output[0]), **snakemake.params.cfg)
+        cfg = snakemake.params.cfg
+        image = open_volume(snakemake.input.image, complete=sees_all(cfg.get("part")))
+        sigma = smooth(image, output.get("smoothed", output[0]), **cfg)
     if output.get("table"):
         write_rows(tidy({"sigma": sigma}, "segment_nlm_"), output.table)

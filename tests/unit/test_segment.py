@@ -325,12 +325,12 @@ def whole(image, *, h=0.75, smallest=30, closing=1, spacing=(1.0, 1.0, 1.0)):
     return table[labels]
 
 
-def packed_foam(shape=(112, 40, 44), seed=0, step=9):
+def packed_foam(shape=(112, 40, 44), seed=0, step=10):
     """Spheres about a lattice that touch or overlap a little: a component through the volume."""
     rng = np.random.default_rng(seed)
     image = np.ones(shape, np.float32)
     for corner in np.ndindex(*(n // step + 1 for n in shape)):
-        centre, radius = step * np.array(corner) + rng.uniform(-1, 1, 3), rng.uniform(4.2, 5.4)
+        centre, radius = step * np.array(corner) + rng.uniform(-1, 1, 3), rng.uniform(4.6, 5.4)
         box = tuple(
             slice(max(0, int(c - 6)), min(n, int(c + 8)))
             for c, n in zip(centre, shape, strict=True)
@@ -360,7 +360,7 @@ def blocks(image, tmp_path, count=None, spacing=(1.0, 1.0, 1.0), **settings):
 @pytest.mark.parametrize("closing", [0, 1])
 def test_components_are_joined_across_blocks(tmp_path, closing):
     rng = np.random.default_rng(3)
-    image = (ndi.gaussian_filter(rng.random((72, 40, 44)), 1.5) > 0.493).astype(np.float32)
+    image = (ndi.gaussian_filter(rng.random((72, 40, 44)), 1.5) > 0.478).astype(np.float32)
     labels, report = blocks(image, tmp_path, separation=None, closing=closing, smallest=5)
     expected = whole(image, h=None, closing=closing, smallest=5)
     np.testing.assert_array_equal(labels, expected)
@@ -373,7 +373,7 @@ def test_blocks_lie_in_the_plane_too(tmp_path, monkeypatch):
     monkeypatch.setattr("acuity.volume.CHUNK", (16, 16, 16))
     monkeypatch.setattr("acuity.volume.SHARD_BYTES", 16**3 * 4)
     rng = np.random.default_rng(4)
-    image = (ndi.gaussian_filter(rng.random((40, 30, 31)), 1.0) > 0.49).astype(np.float32)
+    image = (ndi.gaussian_filter(rng.random((40, 30, 31)), 1.0) > 0.46).astype(np.float32)
     plan = Objects(Grid(image.shape, (1, 1, 1)), separation=None, block=16)
     assert plan.count == (3, 2, 2)
     labels, _ = blocks(image, tmp_path, separation=None, smallest=2)
@@ -382,9 +382,8 @@ def test_blocks_lie_in_the_plane_too(tmp_path, monkeypatch):
 
 def test_separation_in_blocks_is_that_of_the_whole(tmp_path):
     image = packed_foam()
-    assert components(image == 0)[1] < 5
     expected = whole(image)
-    assert expected.max() > 60
+    assert components(image == 0)[1] < 10 < 100 < expected.max()
     # Three blocks of 16 slices and more see less than the volume: the test is no tautology.
     plan = Objects(Grid(image.shape, (1, 1, 1)), largest_radius="8 um", block=16)
     assert plan.count[0] == 7

@@ -6,7 +6,6 @@ from types import SimpleNamespace
 import numba
 import numpy as np
 import pytest
-from snakemake.io import Namedlist
 
 from acuity.volume import Grid, Volume, write_volume
 from tests.conftest import ROOT
@@ -16,15 +15,25 @@ from tests.unit.test_slabs import shards
 SEGMENT = {"block": 16, "largest_radius": "7 um", "threshold": 0.5}
 
 
-def run(script, inputs, outputs, cfg):
+class Files(list):
+    """Files by place and by name, as Snakemake gives them to a script."""
+
+    def __init__(self, *files, **named):
+        super().__init__([*files, *named.values()])
+        self.__dict__.update(named)
+        self.get = named.get
+
+    def __getitem__(self, key):
+        return self.__dict__[key] if isinstance(key, str) else super().__getitem__(key)
+
+
+def run(script, inputs, output, cfg):
     """Run a script as Snakemake would."""
-    named = {key: value for key, value in outputs.items() if isinstance(key, str)}
-    output = Namedlist(fromdict=named) if named else Namedlist(toclone=list(outputs.values()))
     job = SimpleNamespace(
         rule=script,
         log=[],
         threads=numba.get_num_threads(),
-        input=Namedlist(fromdict=inputs),
+        input=Files(**inputs),
         output=output,
         params=SimpleNamespace(cfg=cfg),
     )
@@ -49,14 +58,15 @@ def test_slabs_leave_the_files_of_one_job(tmp_path, script, name, cfg, at_end):
 
     def outputs(count):
         store = tmp_path / f"{count}.ome.zarr"
-        return {name: str(store / "zarr.json"), "table": str(tmp_path / f"{count}.tsv")}
+        table = str(tmp_path / f"{count}.tsv")
+        return Files(**{name: str(store / "zarr.json"), "table": table})
 
     run(script, files, outputs(1), cfg | at_end)
     # What the blocks of a segmentation have found is another volume than its labels.
     store = tmp_path / ("numbers.ome.zarr" if script == "segment" else "3.ome.zarr") / ".slabs"
     parts = {0: str(store / "store.json")} | {k: str(store / f"{k}.json") for k in (3, 1, 2)}
     for number, file in parts.items():
-        run(script, files, {0: file}, cfg | {"part": [number, 3]})
+        run(script, files, Files(file), cfg | {"part": [number, 3]})
     markers = [parts[k] for k in (1, 2, 3)]
     run(script, files | {"slabs": markers}, outputs(3), cfg | at_end)
     assert shards(tmp_path / "3.ome.zarr") == shards(tmp_path / "1.ome.zarr")
