@@ -130,9 +130,9 @@ _COUNT, _TRIANGLES, _EDGES = _cell_polygons()
 # One pass over the rows: runs of a label give volume, centroid, box and edge, cells of 2 x 2 x 2
 # voxels (with a border of background around the volume) the area. Sums are of integers, so
 # that they do not depend on how the slices are shared out. `labels` are those of the slices from
-# `start` on of a volume of `nz`; slices `z0` to `z1` are counted, each with the cells above it.
+# `bottom` on of a volume of `nz`; slices `z0` to `z1` are counted, each with the cells above it.
 @njit(cache=True, parallel=True, error_model="numpy")
-def _sums(labels, start, nz, z0, z1, n, rim, area_of, shares):
+def _sums(labels, bottom, nz, z0, z1, n, rim, area_of, shares):
     _, ny, nx = labels.shape
     sums = np.zeros((shares, n + 1, 6), np.int64)  # voxels, z, y, x, area, edge
     boxes = np.empty((shares, n + 1, 6), np.int32)
@@ -153,11 +153,11 @@ def _sums(labels, start, nz, z0, z1, n, rim, area_of, shares):
             for y in range(-1, ny):
                 low = z >= 0
                 high = z + 1 < nz
-                i = z - start
-                r0 = labels[i, y] if low and y >= 0 else nothing
-                r1 = labels[i, y + 1] if low and y + 1 < ny else nothing
-                r2 = labels[i + 1, y] if high and y >= 0 else nothing
-                r3 = labels[i + 1, y + 1] if high and y + 1 < ny else nothing
+                at = z - bottom
+                r0 = labels[at, y] if low and y >= 0 else nothing
+                r1 = labels[at, y + 1] if low and y + 1 < ny else nothing
+                r2 = labels[at + 1, y] if high and y >= 0 else nothing
+                r3 = labels[at + 1, y + 1] if high and y + 1 < ny else nothing
                 x = 0
                 while x < nx:
                     k = r0[x]
