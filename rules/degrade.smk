@@ -48,6 +48,9 @@ rule axial:
 
 if SLABS > 1:
 
+    ruleorder: axial_init > degrade_init
+    ruleorder: axial_slab > degrade_slab
+
     use rule axial as axial_init with:
         input:
             volume=lambda w: imported(w.sample),

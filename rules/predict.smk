@@ -36,6 +36,9 @@ rule predict:
 
 if SLABS > 1:
 
+    ruleorder: predict_planes_init > predict_init
+    ruleorder: predict_planes_slab > predict_slab
+
     use rule predict as predict_init with:
         input:
             unpack(predict_inputs),
