@@ -161,6 +161,3 @@ if SLABS > 1:
             cfg=slab_part(degrade_cfg),
         message:
             "{wildcards.sample}: degrade to level {wildcards.level}, slab {wildcards.slab}"
-
-    ruleorder: axial_init > degrade_init
-    ruleorder: axial_slab > degrade_slab

@@ -143,6 +143,3 @@ if SLABS > 1:
             cfg=slab_part(predict_cfg),
         message:
             "{wildcards.sample}: {wildcards.method} at level {wildcards.level}, slab {wildcards.slab}"
-
-    ruleorder: predict_planes_init > predict_init
-    ruleorder: predict_planes_slab > predict_slab
