@@ -397,6 +397,23 @@ def wants_nlm(image):
     return bool(STUDY.methods.get(method, {}).get("nlm_before_threshold", False))
 
 
+def image_to_segment(sample, image):
+    """An image or, where its method wants that, what non-local means have made of it."""
+    if wants_nlm(image):
+        return volume(f"segment/{sample}/smoothed/{image}")
+    return image_volume(sample, image)
+
+
+def segment_cfg():
+    """The study's segment section but for what is done when all objects are known."""
+    if not STUDY.segment:
+        return {}
+    return STUDY.segment.model_dump(mode="json", exclude={"smallest"}) | {
+        "separation": STUDY.segment.separation or None,
+        "mask_radius": mask_radius(1),
+    }
+
+
 # measure ------------------------------------------------------------------------------------
 
 
@@ -412,6 +429,10 @@ def repeated(image):
     level, method = split_image(image)
     raw = "nearest" if PAIRED else "input"
     return int(level) if method in (raw, "nearest") else 1
+
+
+def quality_cfg():
+    return {"mask_radius": mask_radius(), "data_range": data_range()}
 
 
 def data_range():
@@ -436,6 +457,8 @@ def measured(sample, image):
     found = {"tables": []}
     if STUDY.segment:
         found["tables"] = [file("segment"), file("census")]
+        if wants_nlm(image):
+            found["tables"] += [file("nlm")]
         found["pores"] = [file("pores")]
         found["status"] = [file("status")]
     if FLAT:

@@ -18,10 +18,11 @@ if ALIGNED:
 
 
 rule quality:
-    """Compare an image with the truth, voxel by voxel and by structure."""
+    """Compare an image with the truth, voxel by voxel and by structure, or join the slabs."""
     input:
         image=lambda w: image_volume(w.sample, w.image),
         truth=lambda w: truth(w.sample),
+        slabs=slabs_of("measure/{sample}/{image}/ms_ssim"),
     output:
         table=results("measure/{sample}/{image}/quality.tsv"),
         map=volume("measure/{sample}/{image}/ms_ssim"),
@@ -33,12 +34,46 @@ rule quality:
         ENVIRONMENT
     threads: 2
     params:
-        cfg={"mask_radius": mask_radius(), "data_range": data_range()},
+        cfg=quality_cfg(),
         code=code("quality"),
     message:
         "{wildcards.sample}: quality of {wildcards.image}"
     script:
         "../scripts/quality.py"
+
+
+if SLABS > 1:
+
+    use rule quality as quality_init with:
+        input:
+            image=lambda w: image_volume(w.sample, w.image),
+            truth=lambda w: truth(w.sample),
+        output:
+            store_of("measure/{sample}/{image}/ms_ssim"),
+        log:
+            logs("measure/{sample}/{image}/quality/init"),
+        benchmark:
+            records("measure/{sample}/{image}/quality/init")
+        params:
+            cfg=init_part(quality_cfg()),
+        message:
+            "{wildcards.sample}: quality of {wildcards.image}, empty store"
+
+    use rule quality as quality_slab with:
+        input:
+            image=lambda w: image_volume(w.sample, w.image),
+            truth=lambda w: truth(w.sample),
+            store=store_of("measure/{sample}/{image}/ms_ssim"),
+        output:
+            slab_of("measure/{sample}/{image}/ms_ssim"),
+        log:
+            logs("measure/{sample}/{image}/quality/slab{slab}"),
+        benchmark:
+            records("measure/{sample}/{image}/quality/slab{slab}")
+        params:
+            cfg=slab_part(quality_cfg()),
+        message:
+            "{wildcards.sample}: quality of {wildcards.image}, slab {wildcards.slab}"
 
 
 rule resolution:

@@ -1,11 +1,21 @@
-"""Label the objects of one image: volume -> label volume, table of what was done."""
+"""Label the objects of one image: volume -> labels, what was done; a slab, or all joined."""
 
 from acuity.job import job
-from acuity.segment.segment import segment
+from acuity.segment.segment import find_objects, number_objects, segment
+from acuity.slabs import join, sees_all
 from acuity.tables import tidy, write_rows
 from acuity.volume import open_volume
 
 with job(snakemake):
-    image = open_volume(snakemake.input[0])
-    summary = segment(image, snakemake.output.labels, **snakemake.params.cfg)
-    write_rows(tidy(summary, "segment_"), snakemake.output.table)
+    cfg, output = snakemake.params.cfg, snakemake.output
+    if "part" in cfg:
+        image = open_volume(snakemake.input.image, complete=sees_all(cfg["part"]))
+        find_objects(image, output[0], **cfg)
+    else:
+        slabs = snakemake.input.get("slabs")
+        if slabs:
+            found = join(slabs[0])
+            summary = number_objects(open_volume(slabs[0]), found, output.labels, **cfg)
+        else:
+            summary = segment(open_volume(snakemake.input.image), output.labels, **cfg)
+        write_rows(tidy(summary, "segment_"), output.table)

@@ -365,6 +365,30 @@ class Segment(Section):
         le=20,
     )
     smallest: int = setting(27, "Objects of fewer voxels are dropped", "voxel", ge=1)
+    largest_radius: str | None = setting(
+        None,
+        "Half the length of the longest object, as '20 um': blocks overlap by four times as much, "
+        "so that up to it their separation is that of the whole volume; longer ones are counted "
+        "and named. By default 24 voxels",
+        "in the value",
+    )
+    block: int = setting(
+        256,
+        "Side of the blocks in which objects are sought, without their overlap; a volume that is "
+        "hardly longer is one block",
+        "voxel",
+        ge=16,
+        le=4096,
+    )
+
+    @field_validator("largest_radius")
+    @classmethod
+    def _length(cls, value):
+        if value is None:
+            return value
+        if len(set(parse_voxel_size(check_length(value))[0])) > 1:
+            raise ValueError(f"{value!r}: one length with a unit is allowed, such as '20 um'")
+        return value
 
 
 class Gaps(Section):

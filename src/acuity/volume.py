@@ -786,6 +786,19 @@ class VolumeWriter:
             raise ValueError(f"found a block {block.shape} for the shard {index} of {box}")
         self._write_shards(box, block)
 
+    def write_box(self, box: Box, block: np.ndarray) -> None:
+        """Write the shards of a box that holds whole ones, in any order.
+
+        Parameters
+        ----------
+        box : tuple of slice
+            Starts and ends where shards do.
+        block : numpy.ndarray
+            Its voxels.
+        """
+        for index, part in self.layout.boxes(box):
+            self.write_shard(index, block[shift(part, [whole.start for whole in box])])
+
     def _checked(self, block: np.ndarray, z0: int) -> np.ndarray:
         if not self._open:
             raise RuntimeError("a VolumeWriter is used in a with statement")

@@ -28,12 +28,13 @@ READS = {
     "reconstruct_truth": {"spheres"},
     "train": {"reconstruct"},
     "predict": {"reconstruct", "train"},
-    "segment": {"reconstruct", "reconstruct_truth", "predict"},
+    "smooth": {"predict"},
+    "segment": {"reconstruct", "reconstruct_truth", "predict", "smooth"},
     "quality": {"reconstruct", "reconstruct_truth", "predict"},
     "resolution": {"reconstruct", "reconstruct_truth", "predict"},
     "census": {"segment", "exact_truth"},
     "pore_space": {"segment"},
-    "metrics": {"segment", "quality", "resolution", "census", "pore_space"},
+    "metrics": {"smooth", "segment", "quality", "resolution", "census", "pore_space"},
     "figures": {"metrics", "train"},
     "sample_figures": {"segment", "quality", "census", "reconstruct", "predict"},
     "report_sample": {"metrics", "segment", "quality", "census", "reconstruct", "predict"},
@@ -60,7 +61,7 @@ MODULES = {
     "errors": RULES,
     "job": RULES,
     "units": {"exact_truth", "projections", "reconstruct", "reconstruct_truth", "train", "predict"}
-    | {"segment", "quality", "resolution", "census", "pore_space", "sample_figures"}
+    | {"smooth", "segment", "quality", "resolution", "census", "pore_space", "sample_figures"}
     | {"report_sample", "report", "figures"},
     "slabs": {"reconstruct", "reconstruct_truth", "predict"},
     "simulate.foam": {"spheres", "exact_truth"},
@@ -74,7 +75,7 @@ MODULES = {
     "train.checkpoint": {"train"},
     "segment.segment": {"segment"},
     "segment.separate": {"segment"},
-    "segment.nlm": {"segment"},
+    "segment.nlm": {"smooth"},
     "measure.quality": {"quality"},
     "measure.resolution": {"resolution"},
     "measure.census": {"census"},

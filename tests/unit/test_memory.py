@@ -1,4 +1,4 @@
-"""What is reconstructed and degraded never lies in memory as a whole."""
+"""What is reconstructed, degraded, segmented and measured never lies in memory as a whole."""
 
 import tracemalloc
 from types import SimpleNamespace
@@ -9,9 +9,13 @@ import pytest
 
 from acuity.degrade.axial import axial
 from acuity.degrade.degrade import degrade
+from acuity.measure.census import census
+from acuity.measure.quality import quality
 from acuity.reconstruct import reconstruct as module
 from acuity.reconstruct.geometry import ConeBeam, full_circle
 from acuity.reconstruct.reconstruct import reconstruct, reconstruct_truth
+from acuity.segment.nlm import smooth
+from acuity.segment.segment import segment
 from acuity.volume import Grid, LazyArray, Volume
 
 
@@ -87,3 +91,44 @@ def test_reconstructing_needs_memory_for_slices_and_not_for_the_cube(
     # Twice the side: a slice is four times as large, the cube eight times.
     assert large < 5 * small, (small, large)
     assert large < 128**3 * 4, (small, large)
+
+
+class Foam(LazyArray):
+    """Pores on a lattice that exist while they are read, or their labels."""
+
+    def __init__(self, count, step=24, dtype=np.float32):
+        self.shape, self.dtype, self.step = (count, 48, 48), np.dtype(dtype), step
+
+    def read_box(self, box):
+        place = np.meshgrid(*(np.arange(p.start, p.stop) for p in box), indexing="ij", sparse=True)
+        solid = sum((p % self.step - self.step // 2) ** 2 for p in place) > 36
+        if self.dtype == np.float32:
+            return solid.astype(np.float32)
+        z, y, x = (p // self.step for p in place)
+        return np.where(solid, 0, 1 + (z * 2 + y) * 2 + x).astype(self.dtype)
+
+
+def stage(name, count, folder):
+    grid = Grid((count, 48, 48), (1, 1, 1))
+    image = Volume(Foam(count), grid)
+    if name == "segment":
+        report = segment(image, folder / "labels.ome.zarr", block=16, largest_radius="7 um")
+        assert report["objects"] == 4 * count // 24
+    elif name == "smooth":
+        smooth(image, folder / "smooth.ome.zarr")
+    elif name == "quality":
+        quality(image, image, folder / "map.ome.zarr", data_range=1.0)
+    else:
+        labels = Volume(Foam(count, dtype=np.uint32), grid)
+        census(labels, labels, labels, size_bin=5.0, size_classes=[6, 70])
+
+
+@pytest.mark.parametrize("name", ["segment", "smooth", "quality", "census"])
+def test_eight_times_the_slices_need_a_tenth_more_memory_at_most(tmp_path, monkeypatch, name):
+    monkeypatch.setattr("acuity.segment.threshold._SAMPLE", 10_000)
+    monkeypatch.setattr("acuity.measure.quality._DEPTH", 16)
+    _, few, many = (
+        traced(lambda count=count: stage(name, count, tmp_path)) for count in (120, 120, 960)
+    )
+    assert many < 1.1 * few, (few, many)
+    assert many < 960 * 48 * 48 * 4 / 2  # the control: the volume itself, in float32

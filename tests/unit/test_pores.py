@@ -1,5 +1,6 @@
 import numba
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.ndimage as ndi
 from hypothesis import given, settings
@@ -8,7 +9,16 @@ from skimage.measure import marching_cubes, mesh_surface_area
 
 from acuity.errors import AcuityError
 from acuity.measure import pores
-from acuity.measure.pores import COLUMNS, classes_of, pore_rows, pore_table, porosity
+from acuity.measure.pores import (
+    COLUMNS,
+    classes_of,
+    pore_rows,
+    pore_sums,
+    pore_table,
+    porosity,
+    table_of_sums,
+)
+from acuity.segment.mask import cylinder
 
 
 def ball(radius, centre=(0.0, 0.0, 0.0), stretch=(1.0, 1.0, 1.0)):
@@ -225,3 +235,32 @@ def test_rows():
     mean = v["sphericity_mesh", "all"]
     assert mean["n"] == 3
     assert mean["low"] < mean["value"] < mean["high"]
+
+
+# --- in pieces
+
+
+def test_a_table_is_the_sum_of_its_slices(monkeypatch):
+    labels = many(7, (75, 33, 36))
+    monkeypatch.setattr(pores, "_SLICES", 1000)
+    whole = pore_table(labels, mask_radius=15.0)
+    exact = [name for name in COLUMNS if name != "sphericity_mesh"]
+    for depth in (32, 7, 1):
+        monkeypatch.setattr(pores, "_SLICES", depth)
+        table = pore_table(labels, mask_radius=15.0)
+        pd.testing.assert_frame_equal(table[exact], whole[exact], check_exact=True)
+        np.testing.assert_allclose(
+            table["sphericity_mesh"], whole["sphericity_mesh"], rtol=1e-9, atol=0
+        )
+    assert porosity(labels, 15.0) == np.count_nonzero(labels[:, cylinder((33, 36), 15.0)]) / (
+        75 * cylinder((33, 36), 15.0).sum()
+    )
+
+
+def test_slices_that_do_not_see_their_neighbours_do_not_add_up():
+    labels = many(7, (75, 33, 36))
+    parts = [pore_sums(part, 0, len(part)) for part in (labels[:32], labels[32:])]
+    blind, whole = table_of_sums(parts), pore_table(labels)
+    assert blind["voxels"].equals(whole["voxels"])
+    assert not np.allclose(blind["sphericity_lindblad"], whole["sphericity_lindblad"])
+    assert not np.allclose(blind["sphericity_mesh"], whole["sphericity_mesh"], equal_nan=True)

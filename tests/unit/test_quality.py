@@ -6,8 +6,13 @@ from hypothesis import strategies as st
 from skimage.metrics import structural_similarity
 
 from acuity.errors import AcuityError
-from acuity.measure.quality import WEIGHTS, contrast, ms_ssim, quality, scales, ssim_map
+from acuity.measure import quality as module
+from acuity.measure.quality import WEIGHTS, compare, contrast, quality_rows, scales, settle
 from acuity.segment.mask import cylinder
+from acuity.segment.threshold import otsu
+from acuity.slabs import join
+from acuity.volume import Grid, Volume, open_volume
+from tests.unit.test_slabs import shards
 
 
 def pair(shape=(48, 50, 52), noise=0.1, seed=0):
@@ -47,11 +52,18 @@ def reference_ms_ssim(a, b, data_range, weights, count):
     return index
 
 
+def quality(image, truth, mask_radius=None, data_range=None):
+    """Rows and map of arrays, as one block."""
+    settled = settle(image, truth, mask_radius=mask_radius, data_range=data_range)
+    local, sums = compare(image, truth, settled, mask_radius=mask_radius)
+    return quality_rows([{"settled": settled, "parts": [sums]}]), local
+
+
 def values(rows):
     return {r["metric"]: r["value"] for r in rows}
 
 
-def test_ssim_map_equals_skimage():
+def test_ssim_equals_skimage():
     image, truth = pair()
     _, expected = structural_similarity(
         image.astype(float),
@@ -62,14 +74,29 @@ def test_ssim_map_equals_skimage():
         use_sample_covariance=False,
         full=True,
     )
-    np.testing.assert_allclose(ssim_map(image, truth, 0.9), expected, atol=2e-5)
+    rows, _ = quality(image, truth, data_range=0.9)
+    assert values(rows)["ssim"] == pytest.approx(expected.mean(), abs=1e-6)
+    # A volume of one scale has the SSIM at each voxel for its map.
+    image, truth = pair((20, 21, 22))
+    _, expected = structural_similarity(
+        image.astype(float),
+        truth.astype(float),
+        data_range=0.9,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        full=True,
+    )
+    _, local = quality(image, truth, data_range=0.9)
+    np.testing.assert_allclose(local, np.maximum(expected, 0), atol=2e-5)
 
 
 def test_ssim_survives_a_large_offset():
-    image, truth = pair()
+    image, truth = pair((20, 21, 22))
     a, b = image + 1000, truth + 1000
     luminance, structure = reference_terms(a.astype(float), b.astype(float), 1.0)
-    np.testing.assert_allclose(ssim_map(a, b, 1.0), luminance * structure, atol=2e-3)
+    _, local = quality(a, b, data_range=1.0)
+    np.testing.assert_allclose(local, np.maximum(luminance * structure, 0), atol=2e-3)
 
 
 @pytest.mark.parametrize(
@@ -84,14 +111,15 @@ def test_scales(side, count):
 @pytest.mark.parametrize(("shape", "count"), [((48, 50, 52), 3), ((21, 25, 90), 2)])
 def test_ms_ssim_equals_reference(name, shape, count):
     image, truth = pair(shape)
-    index, local, single, used = ms_ssim(image, truth, 1.0, maps=(name,))
-    assert used == count
+    rows, local = quality(image, truth, data_range=1.0)
+    v = values(rows)
+    assert scales(shape) == count
     expected = reference_ms_ssim(image, truth, 1.0, WEIGHTS[name], count)
-    assert index[name] == pytest.approx(expected, abs=1e-5)
+    assert v[f"ms_ssim_{name}"] == pytest.approx(expected, abs=1e-5)
     luminance, structure = reference_terms(image.astype(float), truth.astype(float), 1.0)
-    assert single == pytest.approx((luminance * structure).mean(), abs=1e-5)
-    assert local[name].shape == shape
-    assert local[name].dtype == np.float32
+    assert v["ssim"] == pytest.approx((luminance * structure).mean(), abs=1e-5)
+    assert local.shape == shape
+    assert local.dtype == np.float32
 
 
 def test_weights_are_the_named_ones():
@@ -203,3 +231,61 @@ def test_contrast():
 def test_mistakes(image, truth, data_range, match):
     with pytest.raises(AcuityError, match=match):
         quality(image, truth, data_range=data_range)
+
+
+# --- in blocks and slabs
+
+
+def blockwise(image, truth, sides, radius=None):
+    """Rows and map, in blocks of these sides."""
+    settled = settle(image, truth, mask_radius=radius, data_range=1.0)
+    local, parts = np.empty(truth.shape, np.float32), []
+    for corner in np.ndindex(*(-(-n // s) for n, s in zip(truth.shape, sides, strict=True))):
+        box = tuple(
+            slice(i * s, min((i + 1) * s, n))
+            for i, s, n in zip(corner, sides, truth.shape, strict=True)
+        )
+        local[box], sums = compare(image, truth, settled, box, mask_radius=radius)
+        parts.append(sums)
+    return quality_rows([{"settled": settled, "parts": parts}]), local
+
+
+@pytest.mark.parametrize("radius", [None, 17.0])
+def test_blocks_are_the_whole(radius):
+    image, truth = pair((50, 41, 61))
+    whole, expected = quality(image, truth, mask_radius=radius, data_range=1.0)
+    rows, local = blockwise(image, truth, (16, 16, 32), radius)
+    np.testing.assert_array_equal(local, expected)
+    assert values(rows) == pytest.approx(values(whole), rel=1e-12)
+    # Slices are added up one by one: how they are cut into slabs does not change a bit.
+    assert blockwise(image, truth, (32, 41, 61), radius)[0] == whole
+
+
+def test_a_window_one_voxel_short_is_not_the_whole(monkeypatch):
+    image, truth = pair((50, 41, 45))
+    expected = quality(image, truth, data_range=1.0)[1]
+    monkeypatch.setattr(module, "_WINDOW", 9)
+    assert not np.array_equal(blockwise(image, truth, (16, 41, 45))[1], expected)
+
+
+def test_slabs_are_the_whole(tmp_path):
+    image, truth = (Volume(v, Grid(v.shape, (1, 1, 1))) for v in pair((150, 24, 22)))
+    found = module.quality(image, truth, tmp_path / "whole.ome.zarr", data_range=1.0)
+    whole = shards(tmp_path / "whole.ome.zarr")
+    for count in (1, 3, 7):
+        path = tmp_path / f"{count}.ome.zarr"
+        for number in (0, *range(count, 0, -1)):
+            module.quality(image, truth, path, part=(number, count), data_range=1.0)
+        assert quality_rows(join(path)) == quality_rows([found])
+        assert shards(path) == whole
+    assert open_volume(path).intensity == "local MS-SSIM"
+
+
+@pytest.mark.parametrize("radius", [None, 20.0])
+def test_contrast_is_that_of_medians(radius):
+    rng = np.random.default_rng(0)
+    truth = np.where(rng.random((37, 45, 44)) < 0.2, 1.0, 3.5) + rng.normal(0, 0.1, (37, 45, 44))
+    truth = truth.astype(np.float32)
+    values = truth[:, cylinder(truth.shape, radius)]
+    dark = values <= otsu(values)
+    assert contrast(truth, radius) == float(np.median(values[~dark]) - np.median(values[dark]))

@@ -296,3 +296,15 @@ def test_pool_means_and_ratio():
     assert v["value"] == 0.95
     assert v["low"] < 0.95 < v["high"]
     assert ratio_interval(300, 200)["value"] == 1.5
+
+
+def test_overlaps_are_the_sum_of_those_of_slices(monkeypatch):
+    rng = np.random.default_rng(0)
+    a, b = (rng.integers(0, 5, (20, 9, 8)).astype(np.uint32) for _ in range(2))
+    truth, label, shared = overlaps(a, b)
+    for t, d, count in zip(truth, label, shared, strict=True):
+        assert count == ((b == t) & (a == d)).sum()
+    assert len(truth) == 16
+    monkeypatch.setattr("acuity.measure.recovery._SLICES", 3)
+    for found, expected in zip(overlaps(a, b), (truth, label, shared), strict=True):
+        np.testing.assert_array_equal(found, expected)

@@ -1,3 +1,6 @@
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 import scipy.ndimage as ndi
@@ -9,12 +12,16 @@ from skimage.restoration import denoise_nl_means
 from skimage.segmentation import watershed
 
 from acuity.errors import AcuityError
+from acuity.ranks import medians
 from acuity.segment.mask import cylinder, inscribed_box
-from acuity.segment.nlm import nlm, noise_sigma
-from acuity.segment.segment import closing_ball, segment, segment_array
+from acuity.segment.nlm import nlm, noise_sigma, smooth
+from acuity.segment.objects import Objects, closing_ball
+from acuity.segment.segment import find_objects, number_objects, segment
 from acuity.segment.separate import components, drop_small, separate
-from acuity.segment.threshold import otsu
+from acuity.segment.threshold import otsu, otsu_inside
+from acuity.slabs import join
 from acuity.volume import Grid, Volume, open_volume
+from tests.unit.test_slabs import shards
 
 
 def spheres(shape, balls):
@@ -24,6 +31,15 @@ def spheres(shape, balls):
         [r - np.sqrt(((grid - np.reshape(c, (3, 1, 1, 1))) ** 2).sum(0)) for *c, r in balls]
     )
     return np.where(depth.max(0) >= 0, depth.argmax(0) + 1, 0)
+
+
+def segment_array(image, spacing=(1.0, 1.0, 1.0), **settings):
+    """Labels and report of an array."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "labels.ome.zarr"
+        report = segment(Volume(image, Grid(image.shape, spacing)), path, **settings)
+        assert [p.name for p in Path(folder).iterdir()] == [path.name]
+        return open_volume(path).read(), report
 
 
 # --- masks
@@ -211,10 +227,10 @@ def foam_image(noise=0.05, seed=0):
     return truth, image
 
 
-@pytest.mark.parametrize("nlm", [False, True])
-def test_route_finds_all_pores(nlm):
+@pytest.mark.parametrize("smoothed", [False, True])
+def test_route_finds_all_pores(smoothed):
     truth, image = foam_image()
-    labels, report = segment_array(image, nlm=nlm)
+    labels, report = segment_array(nlm(image)[0] if smoothed else image)
     assert report["objects"] == len(FOAM) == labels.max()
     assert report["objects_before_separation"] == len(FOAM) - 1
     assert 0.4 < report["threshold"] < 0.6
@@ -260,12 +276,155 @@ def test_segment_writes_labels(tmp_path):
     [
         (np.ones((8, 8, 8)), {}, "constant"),
         (np.full((8, 8, 8), np.nan), {}, "NaN"),
-        (np.zeros((0, 8, 8)), {}, "shape"),
         (np.arange(512.0).reshape(8, 8, 8), {"objects": "grey"}, "objects"),
         (np.arange(512.0).reshape(8, 8, 8), {"threshold": "yen"}, "threshold"),
         (np.arange(512.0).reshape(8, 8, 8), {"mask_radius": 0.1}, "mask"),
+        (np.arange(512.0).reshape(8, 8, 8), {"largest_radius": "3 2 2 um"}, "one length"),
     ],
 )
 def test_mistakes(data, settings, match, tmp_path):
     with pytest.raises(AcuityError, match=match):
-        segment_array(data, **settings)
+        segment(Volume(data, Grid(data.shape, (1, 1, 1))), tmp_path / "x.ome.zarr", **settings)
+    assert not list(tmp_path.iterdir())
+
+
+# --- in parts, blocks and slabs
+
+
+@pytest.mark.parametrize("count", [1, 2, 777, 5000])
+def test_medians_are_those_of_numpy(count):
+    rng = np.random.default_rng(count)
+    values = rng.normal(0, 1, count).astype(np.float32)
+    values[: count // 3] = np.float32(0.25)
+    parts = np.array_split(values, 7)
+    found = medians(lambda: ((part, -3 * part) for part in parts))
+    assert found[0].tobytes() == np.median(values).tobytes()
+    assert found[1] == np.median(-3 * values)
+
+
+@pytest.mark.parametrize("radius", [None, 60.0])
+def test_threshold_in_parts_is_that_of_all_values(radius):
+    # More than two million voxels, so that the percentiles are those of every second or third.
+    rng = np.random.default_rng(1)
+    image = rng.normal(0, 1, (130, 130, 140)).astype(np.float32)
+    image[rng.random(image.shape) < 0.2] += 5
+    assert otsu_inside(image, radius) == otsu(image[:, cylinder(image.shape, radius)])
+
+
+def whole(image, *, h=0.75, smallest=30, closing=1, spacing=(1.0, 1.0, 1.0)):
+    """The route with the volume in memory; labels by first voxel."""
+    binary = closing_ball(image <= np.float32(0.5), closing)
+    labels, n = components(binary)
+    if h:
+        n = separate(labels, n, h, tuple(np.array(spacing) / min(spacing)))
+    drop_small(labels, n, smallest)
+    kept, first = np.unique(labels, return_index=True)
+    order = kept[np.argsort(first)]
+    table = np.zeros(kept.max() + 1, np.uint32)
+    table[order[order > 0]] = np.arange(1, len(order[order > 0]) + 1)
+    return table[labels]
+
+
+def packed_foam(shape=(112, 40, 44), seed=0, step=10):
+    """Spheres about a lattice that touch or overlap a little: a component through the volume."""
+    rng = np.random.default_rng(seed)
+    image = np.ones(shape, np.float32)
+    for corner in np.ndindex(*(n // step + 1 for n in shape)):
+        centre, radius = step * np.array(corner) + rng.uniform(-1, 1, 3), rng.uniform(4.6, 5.4)
+        box = tuple(
+            slice(max(0, int(c - 6)), min(n, int(c + 8)))
+            for c, n in zip(centre, shape, strict=True)
+        )
+        grid = np.mgrid[box] - centre.reshape(3, 1, 1, 1)
+        image[box][(grid**2).sum(0) <= radius**2] = 0
+    return image
+
+
+def blocks(image, tmp_path, count=None, spacing=(1.0, 1.0, 1.0), **settings):
+    """Labels in blocks of one row of shards, by one job or by several."""
+    settings = {"block": 16, "threshold": 0.5, **settings}
+    volume = Volume(image, Grid(image.shape, spacing, unit="um"))
+    if count is None:
+        report = segment(volume, tmp_path / "labels.ome.zarr", **settings)
+        return open_volume(tmp_path / "labels.ome.zarr").read(), report
+    path = tmp_path / f"{count}.ome.zarr"
+    smallest = settings.pop("smallest", 30)
+    for number in (0, *range(count, 0, -1)):
+        find_objects(volume, path, part=(number, count), **settings)
+    found = join(path)
+    out = tmp_path / f"labels{count}.ome.zarr"
+    report = number_objects(open_volume(path), found, out, smallest=smallest, **settings)
+    return shards(out), report
+
+
+@pytest.mark.parametrize("closing", [0, 1])
+def test_components_are_joined_across_blocks(tmp_path, closing):
+    rng = np.random.default_rng(3)
+    image = (ndi.gaussian_filter(rng.random((72, 40, 44)), 1.5) > 0.478).astype(np.float32)
+    labels, report = blocks(image, tmp_path, separation=None, closing=closing, smallest=5)
+    expected = whole(image, h=None, closing=closing, smallest=5)
+    np.testing.assert_array_equal(labels, expected)
+    assert report["objects"] == report["objects_before_separation"] == expected.max() > 10
+    assert any(np.intersect1d(expected[15], expected[16])[1:])  # some do cross a face
+
+
+def test_blocks_lie_in_the_plane_too(tmp_path, monkeypatch):
+    # Shards of one chunk: 3 x 2 x 2 blocks, and components that meet at their edges and corners.
+    monkeypatch.setattr("acuity.volume.CHUNK", (16, 16, 16))
+    monkeypatch.setattr("acuity.volume.SHARD_BYTES", 16**3 * 4)
+    rng = np.random.default_rng(4)
+    image = (ndi.gaussian_filter(rng.random((40, 30, 31)), 1.0) > 0.46).astype(np.float32)
+    plan = Objects(Grid(image.shape, (1, 1, 1)), separation=None, block=16)
+    assert plan.count == (3, 2, 2)
+    labels, _ = blocks(image, tmp_path, separation=None, smallest=2)
+    np.testing.assert_array_equal(labels, whole(image, h=None, smallest=2))
+
+
+def test_separation_in_blocks_is_that_of_the_whole(tmp_path):
+    image = packed_foam()
+    expected = whole(image)
+    assert components(image == 0)[1] < 10 < 100 < expected.max()
+    # Three blocks of 16 slices and more see less than the volume: the test is no tautology.
+    plan = Objects(Grid(image.shape, (1, 1, 1)), largest_radius="8 um", block=16)
+    assert plan.count[0] == 7
+    assert plan.overlap[0] < 40
+    labels, report = blocks(image, tmp_path, largest_radius="8 um")
+    np.testing.assert_array_equal(labels, expected)
+    assert report["objects"] == expected.max()
+    assert report["objects_beyond_radius"] == 0
+
+
+def test_an_overlap_too_small_is_not_the_whole_and_says_so(tmp_path, caplog):
+    image = packed_foam()
+    labels, report = blocks(image, tmp_path, largest_radius="1 um")
+    assert not np.array_equal(labels, whole(image))
+    assert report["objects_beyond_radius"] > 0
+    assert "longer than twice the largest radius" in caplog.text
+    assert "largest_radius" in caplog.text
+
+
+@pytest.mark.parametrize("largest_radius", ["8 um", "1 um"])
+def test_slabs_give_the_same_bytes(tmp_path, largest_radius):
+    # Of objects that are too large as well: blocks do not depend on the number of jobs.
+    image = packed_foam()
+    settings = {"largest_radius": largest_radius, "smallest": 20}
+    one, *others = (blocks(image, tmp_path, count, **settings) for count in (1, 3, 7))
+    assert all(other == one for other in others)
+    _, report = blocks(image, tmp_path, **settings)
+    assert report == one[1]
+    assert shards(tmp_path / "labels.ome.zarr") == one[0]
+
+
+def test_smoothing_in_slabs_is_that_of_the_whole(tmp_path):
+    image = noisy_ball(40)[1][:, :18, :20]
+    volume = Volume(image, Grid(image.shape, (1, 1, 1)))
+    sigma = smooth(volume, tmp_path / "whole.ome.zarr")
+    expected, used = nlm(image)
+    assert sigma == used
+    np.testing.assert_array_equal(open_volume(tmp_path / "whole.ome.zarr").read(), expected)
+    for count in (1, 3):
+        path = tmp_path / f"{count}.ome.zarr"
+        for number in (0, *range(count, 0, -1)):
+            smooth(volume, path, part=(number, count))
+        assert {note["sigma"] for note in join(path)} == {sigma}
+        assert shards(path) == shards(tmp_path / "whole.ome.zarr")

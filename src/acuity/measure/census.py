@@ -8,6 +8,8 @@ from acuity.measure.recovery import found_ratio, recover
 def census(labels, truth, reference, *, objects="dark", size_bin, size_classes, mask_radius=None):
     """Tabulate the objects of an image and match them with the true ones.
 
+    Volumes are read 32 slices at a time; memory grows with the number of objects alone.
+
     Parameters
     ----------
     labels : Volume
@@ -44,12 +46,12 @@ def census(labels, truth, reference, *, objects="dark", size_bin, size_classes, 
     if len(shapes) > 1:
         raise AcuityError(f"label volumes differ in shape: {sorted(shapes)}; they must be equal")
     unit, spacing = truth.grid.unit, truth.grid.spacing
-    found, real = labels.read(), truth.read()
+    found, real = labels.data, truth.data
     # Edge objects are those that the volume's own faces cut. The wall of a foam cuts none, and an
     # object that a blur has smeared against it is judged like any other.
     pores = pore_table(found, spacing)
     real_pores = pore_table(real, spacing, shape=False)
-    counted = pore_table(reference.read(), spacing, shape=False)
+    counted = pore_table(reference.data, spacing, shape=False)
     rows = pore_rows(
         found,
         pores,

@@ -6,13 +6,18 @@ cut at 11 voxels, K1 = 0.01, K2 = 0.03. Multi-scale SSIM: Wang, Simoncelli and B
 borders; a single slice is measured in its plane.
 """
 
+import math
+
 import numpy as np
 from numba import njit, prange
 
 from acuity.errors import AcuityError
 from acuity.filters import gaussian
-from acuity.segment.mask import cylinder
-from acuity.segment.threshold import otsu
+from acuity.ranks import medians
+from acuity.segment.mask import cylinder, values_inside
+from acuity.segment.threshold import otsu_inside
+from acuity.slabs import open_writer
+from acuity.volume import choose_layout, slabs
 
 # Exponents of the scales, finest first.
 WEIGHTS = {
@@ -24,6 +29,7 @@ WEIGHTS = {
 _SIGMA = 1.5
 _TRUNCATE = 3.5  # a radius of 5 voxels: Wang's window of 11
 _WINDOW = 11
+_DEPTH = 64  # slices compared at a time; a multiple of 16 voxels of the finest scale
 
 
 @njit(cache=True, parallel=True, fastmath={"contract"}, error_model="numpy")
@@ -71,45 +77,14 @@ def _terms(a, b, middle, data_range):
     return ma, mb
 
 
-def ssim_map(image, truth, data_range):
-    """Structural similarity at each voxel.
-
-    Parameters
-    ----------
-    image, truth : numpy.ndarray
-        (z, y, x), of one shape.
-    data_range : float
-        Grey values from the lowest to the highest, the L of Wang et al. 2004.
-
-    Returns
-    -------
-    numpy.ndarray
-        (z, y, x), float32, at most 1.
-    """
-    a, b, middle = _prepare(image, truth, data_range)
-    luminance, contrast = _terms(a, b, middle, data_range)
-    luminance *= contrast
-    return luminance
-
-
-def _prepare(image, truth, data_range):
-    """Checked float32 volumes less the truth's mean, and that mean.
-
-    Without the shift, a variance would be the small difference of large float32 squares.
-    """
-    a = np.ascontiguousarray(image, np.float32)
-    b = np.ascontiguousarray(truth, np.float32)
-    if a.shape != b.shape or a.ndim != 3 or a.size == 0:
+def _checked(image, truth, data_range):
+    if tuple(image.shape) != tuple(truth.shape) or len(image.shape) != 3 or 0 in image.shape:
         raise AcuityError(
-            f"quality: the image has shape {a.shape}, the truth {b.shape}; one (z, y, x) is needed"
+            f"quality: the image has shape {tuple(image.shape)}, the truth {tuple(truth.shape)}; "
+            "one (z, y, x) is needed"
         )
-    if not (np.isfinite(data_range) and data_range > 0):
+    if data_range is not None and not (np.isfinite(data_range) and data_range > 0):
         raise AcuityError(f"quality: the data range is {data_range}; it must be above 0")
-    for name, v in (("image", a), ("truth", b)):
-        if not np.isfinite(v.sum(dtype=np.float64)):
-            raise AcuityError(f"quality: the {name} holds NaN or infinite voxels")
-    middle = np.float32(b.mean(dtype=np.float64))
-    return a - middle, b - middle, middle
 
 
 @njit(cache=True, parallel=True, fastmath={"contract"}, error_model="numpy")
@@ -133,29 +108,34 @@ def _halve(v, fz, fy, fx):
 
 
 @njit(cache=True, parallel=True, error_model="numpy")
-def _double(coarse, shape, fz, fy, fx):
-    """Linear interpolation of block means onto the finer grid, borders continued."""
+def _double(coarse, start, sides, shape, first, fz, fy, fx):
+    """Linear interpolation of block means onto the finer grid, borders continued.
+
+    `coarse` is the part from voxel `start` on of a volume of `sides` voxels; what comes back is that
+    of `shape` from voxel `first` of the finer one on.
+    """
     nz, ny, nx = shape
-    cz, cy, cx = coarse.shape
+    cz, cy, cx = sides
+    sz, sy, sx = start
     out = np.empty((nz, ny, nx), np.float32)
     for z in prange(nz):
-        p = (z + 0.5) / fz - 0.5
+        p = (first[0] + z + 0.5) / fz - 0.5
         z0 = int(np.floor(p))
         wz = np.float32(p - z0)
-        za = min(max(z0, 0), cz - 1)
-        zb = min(max(z0 + 1, 0), cz - 1)
+        za = min(max(z0, 0), cz - 1) - sz
+        zb = min(max(z0 + 1, 0), cz - 1) - sz
         for y in range(ny):
-            p = (y + 0.5) / fy - 0.5
+            p = (first[1] + y + 0.5) / fy - 0.5
             y0 = int(np.floor(p))
             wy = np.float32(p - y0)
-            ya = min(max(y0, 0), cy - 1)
-            yb = min(max(y0 + 1, 0), cy - 1)
+            ya = min(max(y0, 0), cy - 1) - sy
+            yb = min(max(y0 + 1, 0), cy - 1) - sy
             for x in range(nx):
-                p = (x + 0.5) / fx - 0.5
+                p = (first[2] + x + 0.5) / fx - 0.5
                 x0 = int(np.floor(p))
                 wx = np.float32(p - x0)
-                xa = min(max(x0, 0), cx - 1)
-                xb = min(max(x0 + 1, 0), cx - 1)
+                xa = min(max(x0, 0), cx - 1) - sx
+                xb = min(max(x0 + 1, 0), cx - 1) - sx
                 a = coarse[za, ya, xa] * (1 - wx) + coarse[za, ya, xb] * wx
                 b = coarse[za, yb, xa] * (1 - wx) + coarse[za, yb, xb] * wx
                 c = coarse[zb, ya, xa] * (1 - wx) + coarse[zb, ya, xb] * wx
@@ -193,91 +173,16 @@ def scales(shape):
     return count
 
 
-def _mean(values, weights):
-    """Mean over the mask; weights are None or broadcast over slices."""
-    if weights is None:
-        return float(values.mean(dtype=np.float64))
-    per_voxel = values.sum(axis=0, dtype=np.float64)
-    if weights.ndim == 2:
-        return float((per_voxel * weights).sum() / (weights.sum(dtype=np.float64) * len(values)))
-    return float((values * weights).sum(dtype=np.float64) / weights.sum(dtype=np.float64))
-
-
-def ms_ssim(image, truth, data_range, *, mask=None, maps=("matlab",)):
-    """Multi-scale SSIM, by both weightings, with local maps.
-
-    At each scale both volumes are averaged over 2 x 2 x 2 voxels. The index is the product over
-    the scales of the mean contrast-structure term to its exponent, at the coarsest with
-    the luminance term (equation 7 of Wang et al. 2003); negative means count as 0. The local map
-    is the same product taken at each voxel, the coarser scales' terms interpolated linearly
-    onto the full grid; its mean is not the index. As many of the five scales are used as fit
-    (`scales`), their exponents renormalised to sum to one.
-
-    Parameters
-    ----------
-    image, truth : numpy.ndarray
-        (z, y, x), of one shape.
-    data_range : float
-        Grey values from the lowest to the highest.
-    mask : numpy.ndarray, optional
-        (y, x) bool, the same for all slices; means are over it, at coarser scales weighted by
-        its share of the coarse voxel.
-    maps : sequence of {"matlab", "wang"}
-        Weightings whose local map is returned.
-
-    Returns
-    -------
-    (dict, dict, float, int)
-        Index by weighting; map by weighting, float32 (z, y, x); SSIM, the mean of the first
-        scale's map; number of scales.
-    """
-    a, b, middle = _prepare(image, truth, data_range)
-    count = scales(a.shape)
-    exponents = {k: np.asarray(w[:count]) / sum(w[:count]) for k, w in WEIGHTS.items()}
-    index = dict.fromkeys(WEIGHTS, 1.0)
-    weights = None if mask is None or mask.all() else mask.astype(np.float32)
-    factors = [2 if n > 1 else 1 for n in a.shape]
-    pyramid = []
-    single = 1.0
-    for i in range(count):
-        luminance, contrast = _terms(a, b, middle, data_range)
-        last = i == count - 1
-        if i == 0:
-            single = _mean(luminance * contrast, weights)
-        if last:
-            contrast *= luminance
-        del luminance
-        mean = max(0.0, _mean(contrast, weights))
-        for k in index:
-            index[k] *= mean ** exponents[k][i]
-        np.maximum(contrast, 0.0, out=contrast)
-        pyramid.append(contrast)
-        if not last:
-            a = _halve(a, *factors)
-            b = _halve(b, *factors)
-            if weights is not None:
-                weights = _halve(weights[None], 1, *factors[1:])[0]
-    local = {}
-    for k in maps:
-        # From the coarsest up: interpolate the product so far, multiply by the finer term.
-        product = pyramid[-1] ** np.float32(exponents[k][-1])
-        for i in range(count - 2, -1, -1):
-            product = _double(product, pyramid[i].shape, *factors)
-            product *= pyramid[i] ** np.float32(exponents[k][i])
-        local[k] = product
-    return index, local, single, count
-
-
 def contrast(truth, mask_radius=None):
     """Data range of a two-phase truth: median of its bright phase less that of its dark one.
 
     The phases are those of Otsu's threshold in the mask (foam: solid less pores). State it with
-    the figures, and use one for all methods of a table.
+    the figures, and use one for all methods of a table. The truth is read five times, slab by slab.
 
     Parameters
     ----------
-    truth : numpy.ndarray
-        (z, y, x).
+    truth : array
+        (z, y, x), in memory or read part by part.
     mask_radius : float or None
         Radius in voxels of the cylinder along z that is sample.
 
@@ -286,63 +191,323 @@ def contrast(truth, mask_radius=None):
     float
         In grey values.
     """
-    truth = np.asarray(truth, np.float32)
-    mask = cylinder(truth.shape, mask_radius)
-    values = truth.ravel() if mask.all() else truth[:, mask].ravel()
-    cut = otsu(values)
-    dark = values <= cut
-    return float(np.median(values[~dark]) - np.median(values[dark]))
+    cut = otsu_inside(truth, mask_radius)
+
+    def phases():
+        for values in values_inside(truth, mask_radius):
+            dark = values <= cut
+            yield values[dark], values[~dark]
+
+    dark, bright = medians(phases)
+    return float(bright - dark)
 
 
-def quality(image, truth, *, mask_radius=None, data_range=None):
-    """MSE, PSNR, SSIM and multi-scale SSIM of an image against its truth.
+def settle(image, truth, *, mask_radius=None, data_range=None):
+    """What must be known of two whole volumes before a part of them is compared.
+
+    Both are read once, slab by slab, and the truth again where `contrast` is needed.
 
     Parameters
     ----------
-    image, truth : numpy.ndarray
-        (z, y, x), of one shape. Held in memory, about 40 bytes a voxel at the peak.
+    image, truth : array
+        (z, y, x), of one shape, in memory or read part by part.
     mask_radius : float or None
-        Radius in voxels of the cylinder along z over whose voxels all means are taken.
+        Radius in voxels of the cylinder along z that is sample.
     data_range : float, optional
         The range of PSNR and SSIM, in grey values. None: 255 or 65535 for a truth of 8 or 16
-        bits, else the `contrast` of the truth. It is among the rows.
+        bits, else the `contrast` of the truth.
 
     Returns
     -------
-    (list of dict, numpy.ndarray)
-        Rows with metric, subset, value, unit and, for multi-scale SSIM, variant (number of
-        scales): data_range, mse (in squared data ranges), psnr, ssim, ms_ssim_matlab, ms_ssim_wang,
-        and ms_ssim_matlab_local, the mean of the local map. Then that map, float32 (z, y, x), of the matlab weighting.
+    dict
+        data_range; middle, the truth's mean.
 
     Raises
     ------
     AcuityError
         If the shapes differ, a voxel is not finite, or the range is not above 0.
     """
+    _checked(image, truth, data_range)
+    depth = choose_layout(truth.shape, np.float32).shard[0]
+    sums = []
+    for z0, z1 in slabs(truth.shape[0], depth):
+        for name, data in (("image", image), ("truth", truth)):
+            planes = [float(p.sum(dtype=np.float64)) for p in np.asarray(data[z0:z1], np.float32)]
+            if not np.all(np.isfinite(planes)):
+                raise AcuityError(f"quality: the {name} holds NaN or infinite voxels")
+        sums += planes
     if data_range is None:
         integer = np.issubdtype(truth.dtype, np.integer)
         data_range = float(np.iinfo(truth.dtype).max) if integer else contrast(truth, mask_radius)
-    a, b, _ = _prepare(image, truth, data_range)
-    mask = cylinder(a.shape, mask_radius)
-    weights = None if mask.all() else mask
-    difference = a - b
-    difference *= difference
-    mse = _mean(difference, weights)
-    del difference
-    psnr = float(10.0 * np.log10(data_range**2 / mse)) if mse > 0 else float("inf")
-    del a, b
-    index, local, single, count = ms_ssim(image, truth, data_range, mask=mask)
+        _checked(image, truth, data_range)
+    middle = np.float32(math.fsum(sums) / math.prod(truth.shape))
+    return {"data_range": float(data_range), "middle": float(middle)}
+
+
+def _needed(part, n, factor, count):
+    """Along one axis, for each scale: voxels in all, own ones, those needed, and their windows.
+
+    Own voxels of all parts make up the axis once; needed are those that the interpolation to the
+    finer scale reads; a window is what the Gaussian sees of them.
+    """
+    start, stop = part.start, part.stop
+    need = (start, stop)
+    out = []
+    for i in range(count):
+        if i:
+            start, n, last = start // factor, n // factor, stop == n
+            stop = n if last else stop // factor
+            low, high = (int(np.floor((v + 0.5) / factor - 0.5)) for v in (need[0], need[1] - 1))
+            need = (min(max(low, 0), n - 1), min(max(high + 1, 0), n - 1) + 1)
+        reach = _WINDOW // 2 if n > 1 else 0
+        out.append((n, (start, stop), need, (max(0, need[0] - reach), min(n, need[1] + reach))))
+    return out
+
+
+def _pyramid(data, middle, axes, factors, count):
+    """Windows of a box at each scale, less `middle`; read a few slices at a time.
+
+    Without the shift, a variance would be the small difference of large float32 squares. (The
+    finest scale is kept only where it is needed: its halo is sixteen times thinner.)
+    """
+    windows = [[axis[i][3] for axis in axes] for i in range(count)]
+    out = [np.empty([b - a for a, b in window], np.float32) for window in windows]
+    step = [f ** (count - 1) for f in factors]
+    reach = [
+        (
+            min(axis[i][3][0] * f**i for i in range(count)) // s * s,
+            min(axis[0][0], max(-(-axis[i][3][1] * f**i // s) * s for i in range(count))),
+        )
+        for axis, f, s in zip(axes, factors, step, strict=True)
+    ]
+    (z0, z1), (y0, y1), (x0, x1) = reach
+    deep = step[0] * max(1, 16 // step[0])
+    for z in range(z0, z1, deep):
+        block = np.asarray(data[z : min(z + deep, z1), y0:y1, x0:x1], np.float32) - middle
+        first = [z, y0, x0]
+        for i, (window, whole) in enumerate(zip(windows, out, strict=True)):
+            if i:
+                block = _halve(np.ascontiguousarray(block), *factors)
+                first = [a // f for a, f in zip(first, factors, strict=True)]
+            a, b = max(window[0][0], first[0]), min(window[0][1], first[0] + len(block))
+            if a < b:
+                rows, columns = (
+                    slice(p - f, q - f) for (p, q), f in zip(window[1:], first[1:], strict=True)
+                )
+                inner = block[a - first[0] : b - first[0], rows, columns]
+                whole[a - window[0][0] : b - window[0][0]] = inner
+    return out
+
+
+def compare(image, truth, settled, box=None, *, mask_radius=None):
+    """Compare a part of two volumes: its map, and sums from which `quality_rows` are made.
+
+    At each scale both volumes are averaged over 2 x 2 x 2 voxels. The local map is the product
+    over the scales of the contrast-structure terms to their exponents, at the coarsest with
+    the luminance term (equation 7 of Wang et al. 2003), at each voxel, the coarser scales' terms
+    interpolated linearly onto the full grid; negative terms count as 0. As many of the five scales
+    are used as fit (`scales`), their exponents renormalised to sum to one.
+
+    The part is read with what the windows of all scales see around it, 96 voxels for five of them;
+    how volumes are cut changes no bit of the map.
+
+    Parameters
+    ----------
+    image, truth : array
+        (z, y, x), of one shape, in memory or read part by part.
+    settled : dict
+        Of `settle`.
+    box : tuple of slice, optional
+        The part along z, y, x; it starts at multiples of 16 voxels and ends there or where the
+        volume ends. By default all of it.
+    mask_radius : float or None
+        Radius in voxels of the cylinder along z over whose voxels all sums are taken, at coarser
+        scales weighted by its share of the coarse voxel.
+
+    Returns
+    -------
+    (numpy.ndarray, dict)
+        Local multi-scale SSIM with the matlab weighting, float32. Then sums of each of the part's
+        slices: square (of the difference), ssim, local (of the map) and terms, a list for
+        each scale; and weights, of a slice at each scale.
+    """
+    shape = tuple(image.shape)
+    box = box or tuple(slice(0, n) for n in shape)
+    count = scales(shape)
+    factors = [2 if n > 1 else 1 for n in shape]
+    axes = [_needed(p, n, f, count) for p, n, f in zip(box, shape, factors, strict=True)]
+    middle = np.float32(settled["middle"])
+    images = _pyramid(image, middle, axes, factors, count)
+    truths = _pyramid(truth, middle, axes, factors, count)
+    exponents = np.asarray(WEIGHTS["matlab"][:count]) / sum(WEIGHTS["matlab"][:count])
+    plain = cylinder(shape, mask_radius, box[1:]).astype(np.float32)
+    masked = not plain.all()
+    sums = {"terms": [], "weights": []}
+    pyramid = []
+    for i in range(count):
+        a, b = images.pop(0), truths.pop(0)
+        window = [axis[i][3][0] for axis in axes]
+        own = tuple(
+            slice(p - w, q - w) for (p, q), w in zip((x[i][1] for x in axes), window, strict=True)
+        )
+        need = tuple(
+            slice(p - w, q - w) for (p, q), w in zip((x[i][2] for x in axes), window, strict=True)
+        )
+        weights = None
+        if masked:
+            if i:
+                plain = _halve(plain[None], 1, *factors[1:])[0]
+            weights = plain
+        if i == 0:
+            difference = a[own] - b[own]
+            difference *= difference
+            sums["square"] = _plane_sums(difference, weights)
+            del difference
+        luminance, contrast = _terms(a, b, middle, settled["data_range"])
+        del a, b
+        if i == 0:
+            sums["ssim"] = _plane_sums(luminance[own] * contrast[own], weights)
+        if i == count - 1:
+            contrast *= luminance
+        del luminance
+        planes = _plane_sums(contrast[own], weights)
+        sums["terms"].append(planes)
+        area = math.prod(part.stop - part.start for part in own[1:])
+        sums["weights"].append(area if weights is None else float(weights.sum(dtype=np.float64)))
+        pyramid.append(np.maximum(contrast[need], 0.0))
+        del contrast
+    # From the coarsest up: interpolate the product so far, multiply by the finer term.
+    product = pyramid[-1] ** np.float32(exponents[-1])
+    for i in range(count - 2, -1, -1):
+        product = _double(
+            product,
+            tuple(axis[i + 1][2][0] for axis in axes),
+            tuple(axis[i + 1][0] for axis in axes),
+            pyramid[i].shape,
+            tuple(axis[i][2][0] for axis in axes),
+            *factors,
+        )
+        product *= pyramid[i] ** np.float32(exponents[i])
+    sums["local"] = _plane_sums(product, cylinder(shape, mask_radius, box[1:]) if masked else None)
+    return product, sums
+
+
+def quality(image, truth, output, *, part=None, mask_radius=None, data_range=None):
+    """Compare an image with its truth and write the local multi-scale SSIM, block by block.
+
+    Memory is that of a block of 64 slices of a column of shards, with a halo at the finest scale of
+    5 voxels: about 60 bytes a voxel of it.
+
+    Parameters
+    ----------
+    image, truth : acuity.volume.Volume
+        (z, y, x), of one shape.
+    output : path
+        The map, ``X.ome.zarr``: float32, of the matlab weighting.
+    part : tuple of int, optional
+        The part of the volume that this job makes; see `acuity.slabs`.
+    mask_radius, data_range
+        As for `settle`.
+
+    Returns
+    -------
+    dict
+        settled, and parts: the sums of its blocks (`compare`), for `quality_rows`. It is noted for
+        the job that joins slabs.
+
+    Raises
+    ------
+    AcuityError
+        If the shapes differ, a voxel is not finite, or the range is not above 0.
+    """
+    with open_writer(
+        output,
+        truth.grid,
+        np.float32,
+        part,
+        block=_DEPTH,
+        settled={"image": image.digest, "truth": truth.digest, "mask_radius": mask_radius},
+        intensity="local MS-SSIM",
+    ) as writer:
+        settled = writer.agree(
+            "settled",
+            lambda: settle(image.data, truth.data, mask_radius=mask_radius, data_range=data_range),
+        )
+        parts = []
+        _, *sides = writer.layout.shard
+        for z0, z1 in writer.spans(_DEPTH):
+            for y in range(0, truth.grid.shape[1], sides[0]):
+                for x in range(0, truth.grid.shape[2], sides[1]):
+                    box = tuple(
+                        slice(a, min(b, n))
+                        for a, b, n in zip(
+                            (z0, y, x),
+                            (z1, y + sides[0], x + sides[1]),
+                            truth.grid.shape,
+                            strict=True,
+                        )
+                    )
+                    local, sums = compare(
+                        image.data, truth.data, settled, box, mask_radius=mask_radius
+                    )
+                    writer.write_box(box, local)
+                    parts.append(sums)
+        found = {"settled": settled, "parts": parts}
+        writer.note(**found)
+    return found
+
+
+def _plane_sums(values, weights):
+    """Sum of each slice, in float64; weights are None or (y, x)."""
+    if weights is None:
+        return [float(plane.sum(dtype=np.float64)) for plane in values]
+    return [float((plane * weights.astype(np.float64)).sum()) for plane in values]
+
+
+def quality_rows(found):
+    """Figures over a whole volume from the sums of its parts.
+
+    The multi-scale index is the product over the scales of the mean contrast-structure term to its
+    exponent; negative means count as 0. Sums are exact whatever their order
+    (``math.fsum`` over slices), so the figures do not depend on how the volume was cut.
+
+    Parameters
+    ----------
+    found : list of dict
+        What `quality` has returned, of each job.
+
+    Returns
+    -------
+    list of dict
+        Rows with metric, subset, value, unit and, for multi-scale SSIM, variant (number of
+        scales): data_range, mse (in squared data ranges), psnr, ssim, ms_ssim_matlab, ms_ssim_wang,
+        and ms_ssim_matlab_local, the mean of the local map.
+    """
+    parts = [sums for own in found for sums in own["parts"]]
+    data_range = found[0]["settled"]["data_range"]
+    count = len(parts[0]["terms"])
+
+    def mean(sums, i=0):
+        planes = [value for part in parts for value in sums(part)]
+        weight = math.fsum(part["weights"][i] * len(part["terms"][i]) for part in parts)
+        return math.fsum(planes) / weight
+
+    mse = mean(lambda part: part["square"])
+    means = [max(0.0, mean(lambda part, i=i: part["terms"][i], i)) for i in range(count)]
+    index = {
+        name: math.prod(m ** (w / sum(all_[:count])) for m, w in zip(means, all_, strict=False))
+        for name, all_ in WEIGHTS.items()
+    }
     variant = f"{count} scale{'s' if count > 1 else ''}"
-    rows = [
+    return [
         _row("data_range", data_range),
         _row("mse", mse / data_range**2, "range^2"),
-        _row("psnr", psnr, "dB"),
-        _row("ssim", single),
+        _row("psnr", 10.0 * np.log10(data_range**2 / mse) if mse > 0 else np.inf, "dB"),
+        _row("ssim", mean(lambda part: part["ssim"])),
         _row("ms_ssim_matlab", index["matlab"], variant=variant),
         _row("ms_ssim_wang", index["wang"], variant=variant),
-        _row("ms_ssim_matlab_local", _mean(local["matlab"], weights), variant=variant),
+        _row("ms_ssim_matlab_local", mean(lambda part: part["local"]), variant=variant),
     ]
-    return rows, local["matlab"]
 
 
 def _row(metric, value, unit="", **more):

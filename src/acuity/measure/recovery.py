@@ -8,6 +8,9 @@ from acuity.errors import AcuityError
 from acuity.measure.intervals import ratio_interval
 from acuity.measure.pool import counts_of, recovery_rows, size_classes
 from acuity.measure.pores import classes_of, pore_table
+from acuity.volume import slabs
+
+_SLICES = 32  # read at a time
 
 STATUS_COLUMNS = [
     "kind", "label", "diameter", "size_class", "z", "y", "x", "edge",
@@ -43,24 +46,30 @@ def overlaps(labels, truth_labels):
 
     Parameters
     ----------
-    labels, truth_labels : numpy.ndarray
-        (z, y, x), integers up to 2^32 - 1.
+    labels, truth_labels : array
+        (z, y, x), integers up to 2^32 - 1; in memory or read part by part.
 
     Returns
     -------
     (numpy.ndarray, numpy.ndarray, numpy.ndarray)
         Truth label, label, and number of voxels of each pair that overlaps.
     """
-    room = max(1024, labels.size // 16)
-    while True:
-        keys = np.empty(room, np.uint64)
-        counts = np.empty(room, np.int64)
-        n = _overlap_keys(labels, truth_labels, keys, counts)
-        if n <= room:
-            break
-        room = n
-    pairs, inverse = np.unique(keys[:n], return_inverse=True)
-    shared = np.bincount(inverse, weights=counts[:n], minlength=len(pairs)).astype(np.int64)
+    found = []
+    for z0, z1 in slabs(labels.shape[0], _SLICES):
+        a, b = (np.ascontiguousarray(v[z0:z1]) for v in (labels, truth_labels))
+        room = max(1024, a.size // 16)
+        while True:
+            keys = np.empty(room, np.uint64)
+            counts = np.empty(room, np.int64)
+            n = _overlap_keys(a, b, keys, counts)
+            if n <= room:
+                break
+            room = n
+        pairs, inverse = np.unique(keys[:n], return_inverse=True)
+        found.append((pairs, np.bincount(inverse, counts[:n], len(pairs)).astype(np.int64)))
+    keys, counts = (np.concatenate(column) for column in zip(*found, strict=True))
+    pairs, inverse = np.unique(keys, return_inverse=True)
+    shared = np.bincount(inverse, weights=counts, minlength=len(pairs)).astype(np.int64)
     return (
         (pairs >> np.uint64(32)).astype(np.int64),
         (pairs & np.uint64(2**32 - 1)).astype(np.int64),
@@ -98,8 +107,8 @@ def recover(
 
     Parameters
     ----------
-    labels, truth_labels : numpy.ndarray
-        (z, y, x), integers, of one shape; 0 for background.
+    labels, truth_labels : array
+        (z, y, x), integers, of one shape, 0 for background; in memory or read part by part.
     spacing : (float, float, float)
         Voxel size along z, y, x in `unit`.
     unit : str
@@ -127,8 +136,6 @@ def recover(
     AcuityError
         If the shapes differ or the labels are no integers.
     """
-    labels = np.ascontiguousarray(labels)
-    truth_labels = np.ascontiguousarray(truth_labels)
     if labels.shape != truth_labels.shape:
         raise AcuityError(
             f"recover: the labels have shape {labels.shape}, the truth's {truth_labels.shape}; "

@@ -3,9 +3,10 @@
 import numpy as np
 
 from acuity.errors import AcuityError
+from acuity.volume import choose_layout, slabs
 
 
-def cylinder(shape, radius):
+def cylinder(shape, radius, part=(slice(None), slice(None))):
     """Slice mask of a cylinder along z, centred in the slice.
 
     Parameters
@@ -14,6 +15,8 @@ def cylinder(shape, radius):
         (y, x) or (z, y, x) of the volume.
     radius : float or None
         In voxels; None for a mask that is true everywhere.
+    part : (slice, slice)
+        The part of the slice, along y and x, that is wanted.
 
     Returns
     -------
@@ -27,13 +30,38 @@ def cylinder(shape, radius):
         If the radius is not above 0.
     """
     ny, nx = shape[-2:]
+    rows, columns = np.arange(ny)[part[0]], np.arange(nx)[part[1]]
     if radius is None:
-        return np.ones((ny, nx), bool)
+        return np.ones((len(rows), len(columns)), bool)
     if not radius > 0:
         raise AcuityError(f"mask radius is {radius}; it must be a number of voxels above 0")
-    y = np.arange(ny)[:, None] - 0.5 * (ny - 1)
-    x = np.arange(nx)[None, :] - 0.5 * (nx - 1)
+    y = rows[:, None] - 0.5 * (ny - 1)
+    x = columns[None, :] - 0.5 * (nx - 1)
     return y * y + x * x <= radius * radius
+
+
+def values_inside(data, radius):
+    """Values of the voxels in a cylinder along z, row of shards by row of shards.
+
+    Parameters
+    ----------
+    data : array
+        (z, y, x), in memory or read part by part.
+    radius : float or None
+        As for `cylinder`.
+
+    Yields
+    ------
+    numpy.ndarray
+        Flat, float32, in the order z, y, x.
+    """
+    mask = cylinder(data.shape, radius)
+    whole = mask.all()
+    # An even number of slices, for who pairs them.
+    depth = max(2, choose_layout(data.shape, np.float32).shard[0])
+    for z0, z1 in slabs(data.shape[0], depth):
+        block = np.asarray(data[z0:z1], np.float32)
+        yield block.ravel() if whole else block[:, mask].ravel()
 
 
 def inscribed_box(shape, radius):

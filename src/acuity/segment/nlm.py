@@ -4,32 +4,44 @@ import numpy as np
 from numba import njit, prange
 
 from acuity.errors import AcuityError
+from acuity.ranks import medians
+from acuity.slabs import open_writer
+from acuity.volume import choose_layout, slabs
 
 
-def noise_sigma(volume):
+def noise_sigma(data):
     """Standard deviation of white noise, from the finest diagonal details of a volume.
 
     The median absolute Haar coefficient that differences all three axes (two for a single
-    slice), over 0.6745 (Donoho and Johnstone 1994, doi:10.1093/biomet/81.3.425).
+    slice), over 0.6745 (Donoho and Johnstone 1994, doi:10.1093/biomet/81.3.425). It is exact, and
+    the volume is read twice, slab by slab.
 
     Parameters
     ----------
-    volume : numpy.ndarray
-        (z, y, x).
+    data : array
+        (z, y, x), in memory or read part by part.
 
     Returns
     -------
     float
         In grey values.
     """
-    detail = np.asarray(volume, np.float32)
-    for axis in range(3):
-        n = detail.shape[axis] // 2 * 2
-        if n:
-            even = detail.take(range(0, n, 2), axis)
-            odd = detail.take(range(1, n, 2), axis)
-            detail = (odd - even) * np.float32(np.sqrt(0.5))
-    return float(np.median(np.abs(detail)) / 0.6744897501960817)
+    depth = max(2, choose_layout(data.shape, np.float32).shard[0])
+
+    def details():
+        for z0, z1 in slabs(data.shape[0], depth):
+            detail = np.asarray(data[z0:z1], np.float32)
+            if len(detail) == 1 < data.shape[0]:
+                continue
+            for axis in range(3):
+                n = detail.shape[axis] // 2 * 2
+                if n:
+                    even = detail.take(range(0, n, 2), axis)
+                    odd = detail.take(range(1, n, 2), axis)
+                    detail = (odd - even) * np.float32(np.sqrt(0.5))
+            yield (np.abs(detail).ravel(),)
+
+    return float(medians(details)[0] / 0.6744897501960817)
 
 
 # A tile of the output is made by one thread, shift by shift: squared difference of the tile and
@@ -194,3 +206,45 @@ def nlm(volume, *, sigma=None, h=None, patch=1, search=3):
         out,
     )
     return out, float(sigma)
+
+
+def smooth(volume, output, *, part=None, patch=1, search=3):
+    """Smooth a stored volume by non-local means, slab by slab.
+
+    Every voxel is that of `nlm` of the whole volume, bit for bit: slabs are read with a halo of
+    ``patch + search`` slices, and hold whole slices.
+
+    Parameters
+    ----------
+    volume : acuity.volume.Volume
+        (z, y, x), finite values.
+    output : path
+        The smoothed volume, float32, ``X.ome.zarr``.
+    part : tuple of int, optional
+        The part of the volume that this job makes; see `acuity.slabs`.
+    patch, search : int
+        As for `nlm`.
+
+    Returns
+    -------
+    float
+        The noise that was found, in grey values. It is noted for the job that joins slabs.
+    """
+    halo = patch + search
+    with open_writer(
+        output,
+        volume.grid,
+        np.float32,
+        part,
+        settled={"input": volume.digest},
+        intensity=volume.intensity,
+        provenance=(*volume.provenance, {"step": "nlm", "patch": patch, "search": search}),
+    ) as writer:
+        sigma = writer.agree("sigma", lambda: noise_sigma(volume.data))
+        for z0, z1 in writer.spans(writer.slab_depth):
+            start = max(0, z0 - halo)
+            block = volume.read(slice(start, min(volume.grid.shape[0], z1 + halo)))
+            block, _ = nlm(block, sigma=sigma, patch=patch, search=search)
+            writer.write(z0, block[z0 - start : z1 - start])
+        writer.note(sigma=sigma)
+    return sigma

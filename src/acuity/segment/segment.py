@@ -1,233 +1,228 @@
 """Automatic segmentation of pores: threshold, closing, separation, labels.
 
 The route of Bukka et al. 2025 (section 2.5): automatic threshold, small holes filled by a
-closing, merged objects separated, labels for analysis; optional non-local means beforehand.
+closing, merged objects separated, labels for analysis; optional non-local means beforehand
+(`acuity.segment.nlm.smooth`).
+
+It goes twice over the volume, block by block: `find_objects` writes numbers that each block has
+given, several jobs may fill that volume; `number_objects` makes labels of them.
 """
 
+import logging
+import math
+
 import numpy as np
-from numba import njit, prange
 
 from acuity.errors import AcuityError
-from acuity.segment.mask import cylinder
-from acuity.segment.nlm import nlm as non_local_means
-from acuity.segment.separate import components, drop_small, separate
-from acuity.segment.threshold import otsu
-from acuity.volume import Volume, write_volume
+from acuity.segment.mask import cylinder, values_inside
+from acuity.segment.objects import Objects
+from acuity.segment.threshold import otsu_inside
+from acuity.slabs import open_writer
+from acuity.volume import VolumeWriter, open_volume, remove_store, store_path
+
+logger = logging.getLogger("acuity.segment")
 
 
-@njit(cache=True, parallel=True)
-def _dilate(source, radius, out):
-    """Dilation of bytes with a ball; rows along x, so that the inner loops vectorise."""
-    nz, ny, nx = source.shape
-    r = int(radius)
-    for z in prange(nz):
-        for y in range(ny):
-            row = out[z, y]
-            for x in range(nx):
-                row[x] = 0
-            for dz in range(-r, r + 1):
-                for dy in range(-r, r + 1):
-                    rest = radius * radius - dz * dz - dy * dy
-                    a = z + dz
-                    b = y + dy
-                    if rest < 0 or a < 0 or a >= nz or b < 0 or b >= ny:
-                        continue
-                    line = source[a, b]
-                    for x in range(nx):
-                        row[x] |= line[x]
-                    for dx in range(1, int(np.sqrt(rest)) + 1):
-                        for x in range(nx - dx):
-                            row[x] |= line[x + dx]
-                        for x in range(nx - dx):
-                            row[x + dx] |= line[x]
-
-
-def closing_ball(binary, radius):
-    """Binary closing with a ball of `radius` voxels.
-
-    Beyond the volume there is neither object nor background, so that nothing is lost at its
-    border.
+def choose_threshold(data, threshold="otsu", mask_radius=None):
+    """Check a volume and give the grey value between objects and the rest; read slab by slab.
 
     Parameters
     ----------
-    binary : numpy.ndarray
-        (z, y, x), bool.
-    radius : float
-        In voxels; below 1 nothing changes.
+    data : array
+        (z, y, x), in memory or read part by part.
+    threshold : "otsu" or float
+        Otsu's threshold of the voxels in the mask, or a grey value.
+    mask_radius : float or None
+        Radius in voxels of the cylinder along z that is sample; None for the whole volume.
 
     Returns
     -------
-    numpy.ndarray
-        (z, y, x), bool, holding all of `binary`.
-    """
-    if radius < 1:
-        return binary
-    if radius > 64:
-        raise AcuityError(f"segment: closing is {radius} voxels; allowed are 0 to 64")
-    reach = float(radius) + 1e-6
-    grown = np.empty(binary.shape, np.uint8)
-    _dilate(binary.view(np.uint8), reach, grown)
-    grown ^= 1
-    background = np.empty_like(grown)
-    _dilate(grown, reach, background)
-    background ^= 1
-    return background.view(bool)
-
-
-def segment_array(
-    data,
-    *,
-    objects="dark",
-    threshold="otsu",
-    closing=1,
-    separation=0.75,
-    smallest=30,
-    nlm=False,
-    mask_radius=None,
-    anisotropy=(1.0, 1.0, 1.0),
-):
-    """Segment a volume in memory.
-
-    Parameters
-    ----------
-    data : numpy.ndarray
-        (z, y, x), any real type.
-    objects, threshold, closing, separation, smallest, nlm, mask_radius
-        As for `segment`.
-    anisotropy : tuple of float
-        Voxel size along z, y, x, as multiples of the smallest.
-
-    Returns
-    -------
-    (numpy.ndarray, dict)
-        Labels, uint32 (z, y, x), 1 to n, and the figures that `segment` returns.
+    float
 
     Raises
     ------
     AcuityError
-        If a setting is none of those allowed, the volume is not of the shape (z, y, x), holds
-        values that are not finite or is constant, or no voxel lies in the mask.
+        If the threshold is none of those allowed, no voxel lies in the mask, one is not finite,
+        or all are the same.
     """
-    if objects not in ("dark", "bright"):
-        raise AcuityError(f"segment: objects is {objects!r}; allowed are 'dark' and 'bright'")
-    data = np.ascontiguousarray(data, np.float32)
-    if data.ndim != 3 or data.size == 0:
-        raise AcuityError(f"segment: the volume has shape {data.shape}; (z, y, x) is needed")
-    mask = cylinder(data.shape, mask_radius)
-    if not mask.any():
+    number = isinstance(threshold, int | float) and not isinstance(threshold, bool)
+    if threshold != "otsu" and not number:
+        raise AcuityError(f"segment: threshold is {threshold!r}; allowed are 'otsu' or a number")
+    if not cylinder(data.shape, mask_radius).any():
         raise AcuityError(f"segment: no voxel lies in the mask of radius {mask_radius}")
-    inside = data if mask.all() else data[:, mask]
-    low, high = float(inside.min()), float(inside.max())
+    low, high = math.inf, -math.inf
+    for values in values_inside(data, mask_radius):
+        # NaN, where there is one, stays
+        low, high = np.minimum(low, values.min()), np.maximum(high, values.max())
     if not (np.isfinite(low) and np.isfinite(high)):
         raise AcuityError("segment: the volume holds NaN or infinite voxels")
     if not high > low:
         raise AcuityError(f"segment: every voxel is {low:g}; a constant volume has no objects")
-    sigma = None
-    if nlm:
-        data, sigma = non_local_means(data)
-        inside = data if mask.all() else data[:, mask]
-    if threshold == "otsu":
-        value = otsu(inside)
-    elif isinstance(threshold, int | float) and not isinstance(threshold, bool):
-        value = float(threshold)
-    else:
-        raise AcuityError(f"segment: threshold is {threshold!r}; allowed are 'otsu' or a number")
-    del inside
-    binary = data <= value if objects == "dark" else data > value
-    binary &= mask
-    binary = closing_ball(binary, closing)
-    binary &= mask
-    porosity = float(binary.sum() / (mask.sum() * data.shape[0]))
-    labels, n = components(binary)
-    del binary
-    before = n = drop_small(labels, n, smallest)
-    if separation and n:
-        n = separate(labels, n, separation, anisotropy)
-        n = drop_small(labels, n, smallest)
-    report = {
-        "threshold": value,
-        "objects": n,
-        "objects_before_separation": before,
-        "fraction": porosity,
-        "nlm_sigma": sigma,
-    }
-    return labels, report
+    return float(threshold) if number else otsu_inside(data, mask_radius)
 
 
-def segment(
+def find_objects(
     volume,
     output,
     *,
+    part=None,
     objects="dark",
     threshold="otsu",
     closing=1,
     separation=0.75,
-    smallest=30,
-    nlm=False,
     mask_radius=None,
+    largest_radius=None,
+    block=256,
 ):
-    """Segment a volume into labelled objects and write the label volume.
+    """Find the objects of a volume block by block and write the blocks' own numbers.
 
-    The whole volume is held in memory, about 24 bytes a voxel at the peak.
+    Memory is that of a block with what is seen around it, about 24 bytes a voxel.
 
     Parameters
     ----------
     volume : acuity.volume.Volume
         The grey-level volume (z, y, x).
     output : path
-        The label volume to write, ``X.ome.zarr``: uint32, 0 for background.
-    objects : {"dark", "bright"}
-        Whether objects (pores) are darker or brighter than the rest.
+        Numbers of objects, ``X.ome.zarr``: uint32, counted in each block anew.
+    part : tuple of int, optional
+        The part of the volume that this job makes; see `acuity.slabs`.
+    objects, closing, separation, mask_radius, largest_radius, block
+        See `acuity.segment.objects.Objects`.
     threshold : "otsu" or float
         Otsu's threshold of the voxels in the mask, or a grey value.
-    closing : float
-        Radius in voxels of the ball that closes small holes; 0 for none.
-    separation : float or None
-        Depth in voxels (h) below which two parts of an object are not separated; 0 or None to
-        leave touching objects together.
-    smallest : int
-        Objects of fewer voxels are dropped, before and after the separation.
-    nlm : bool
-        Smooth by non-local means before thresholding.
-    mask_radius : float or None
-        Radius in voxels of the cylinder along z that is sample; None for the whole volume.
 
     Returns
     -------
     dict
-        threshold (grey value), objects, objects_before_separation (counts), fraction (of the
-        mask that is object, before small ones are dropped), nlm_sigma (noise found, or None).
+        threshold, and blocks: their tables (`Objects.find`) by number. It is noted for the job
+        that joins slabs.
 
     Raises
     ------
     AcuityError
-        For a constant or empty volume, NaN, an empty mask, or an unknown setting.
+        For a constant volume, NaN, an empty mask, or an unknown setting.
     """
-    data = np.asarray(volume.read(slice(None), slice(None), slice(None)))
-    spacing = np.asarray(volume.grid.spacing, float)
-    labels, report = segment_array(
-        data,
-        objects=objects,
-        threshold=threshold,
-        closing=closing,
-        separation=separation,
-        smallest=smallest,
-        nlm=nlm,
-        mask_radius=mask_radius,
-        anisotropy=tuple(spacing / spacing.min()),
-    )
+    if objects not in ("dark", "bright"):
+        raise AcuityError(f"segment: objects is {objects!r}; allowed are 'dark' and 'bright'")
+    plan = Objects(volume.grid, objects, closing, separation, mask_radius, largest_radius, block)
     step = {
-        "step": "segment",
+        "step": "find_objects",
         "objects": objects,
-        "threshold": report["threshold"],
         "closing": closing,
         "separation": separation,
-        "smallest": smallest,
-        "nlm": bool(nlm),
         "mask_radius": mask_radius,
+        "largest_radius": largest_radius,
     }
-    write_volume(
+    with open_writer(
         output,
-        Volume(labels, volume.grid, intensity="label", provenance=(*volume.provenance, step)),
-    )
-    return report
+        volume.grid,
+        np.uint32,
+        part,
+        block=plan.size[0],
+        settled={"input": volume.digest, "threshold": threshold, "size": plan.size},
+        intensity="object of a block",
+        provenance=(*volume.provenance, step),
+    ) as writer:
+        value = writer.agree(
+            "threshold", lambda: choose_threshold(volume.data, threshold, mask_radius)
+        )
+        tables = {}
+        for number, box in plan.boxes(writer.z0, writer.z1):
+            numbers, tables[str(number)] = plan.find(volume.data, box, value)
+            writer.write_box(box, numbers)
+        found = {"threshold": value, "blocks": tables}
+        writer.note(**found)
+    return found
+
+
+def number_objects(numbers, found, output, *, smallest=30, **settings):
+    """Make labels of the numbers that the blocks have given, and write the label volume.
+
+    It streams: memory is that of a row of shards, and of a few numbers an object.
+
+    Parameters
+    ----------
+    numbers : acuity.volume.Volume
+        What `find_objects` has written.
+    found : list of dict
+        What it has returned, of each part.
+    output : path
+        The label volume, ``X.ome.zarr``: uint32, 1 to n by first voxel in the order z, y, x; 0 for
+        background.
+    smallest : int
+        Objects of fewer voxels are dropped.
+    **settings
+        Those of `find_objects`, the same.
+
+    Returns
+    -------
+    dict
+        threshold (grey value); objects, objects_before_separation and objects_beyond_radius
+        (counts, the last of objects longer than the largest diameter where there are several
+        blocks: they may be cut at their borders, and are named in the log); fraction (of the mask
+        that is object, before small ones are dropped).
+    """
+    settings = {key: value for key, value in settings.items() if key != "threshold"}
+    plan = Objects(numbers.grid, **settings)
+    tables = {int(number): table for part in found for number, table in part["blocks"].items()}
+    threshold = next(part["threshold"] for part in found if part["blocks"])
+    lookup, report = plan.join(numbers.data, tables, smallest)
+    large = report.pop("large")
+    if large:
+        more = "" if len(large) <= 20 else f" and {len(large) - 20} more"
+        logger.warning(
+            "%d objects are longer than twice the largest radius (%s voxels along z, y, x) and may "
+            "be cut at the borders of blocks: labels %s%s; state a larger segment.largest_radius",
+            len(large),
+            " ".join(f"{r:.4g}" for r in plan.radius),
+            ", ".join(map(str, large[:20])),
+            more,
+        )
+    own = {"step": "segment", "threshold": threshold, "smallest": smallest}
+    step = numbers.provenance[-1] | own
+    with VolumeWriter(
+        output,
+        numbers.grid,
+        np.uint32,
+        intensity="label",
+        provenance=(*numbers.provenance[:-1], step),
+    ) as writer:
+        for box, labels in plan.relabel(numbers.data, lookup, writer.z0, writer.z1):
+            writer.write_box(box, labels)
+    return {
+        "threshold": threshold,
+        "objects": report["objects"],
+        "objects_before_separation": report["objects_before_separation"],
+        "objects_beyond_radius": len(large) if math.prod(plan.count) > 1 else None,
+        "fraction": report["fraction"],
+    }
+
+
+def segment(volume, output, *, smallest=30, **settings):
+    """Segment a volume into labelled objects and write the label volume.
+
+    `find_objects` and `number_objects` in one; the numbers lie beside the labels meanwhile.
+
+    Parameters
+    ----------
+    volume : acuity.volume.Volume
+        The grey-level volume (z, y, x).
+    output : path
+        The label volume to write, ``X.ome.zarr``.
+    smallest : int
+        Objects of fewer voxels are dropped.
+    **settings
+        Those of `find_objects`.
+
+    Returns
+    -------
+    dict
+        See `number_objects`.
+    """
+    store = store_path(output)
+    between = store.with_name(f".{store.name.removesuffix('.ome.zarr')}.numbers.ome.zarr")
+    try:
+        found = find_objects(volume, between, **settings)
+        return number_objects(open_volume(between), [found], output, smallest=smallest, **settings)
+    finally:
+        remove_store(between)

@@ -6,6 +6,8 @@ import numba
 import numpy as np
 from numba import njit, prange
 
+from acuity.segment.boxes import sizes_and_boxes
+
 
 def components(binary):
     """Connected components (26 neighbours) of a binary volume.
@@ -19,36 +21,6 @@ def components(binary):
         np.ascontiguousarray(binary, np.uint8), connectivity=26, return_N=True, out_dtype=np.uint32
     )
     return labels, int(n)
-
-
-@njit(cache=True)
-def _sizes_and_boxes(labels, n):
-    """Voxel count and bounding box (z0 y0 x0 z1 y1 x1) of each label, by runs along x."""
-    nz, ny, nx = labels.shape
-    size = np.zeros(n + 1, np.int64)
-    box = np.zeros((n + 1, 6), np.int64)
-    box[:, 0] = nz
-    box[:, 1] = ny
-    box[:, 2] = nx
-    for z in range(nz):
-        for y in range(ny):
-            x = 0
-            while x < nx:
-                k = labels[z, y, x]
-                start = x
-                while x < nx and labels[z, y, x] == k:
-                    x += 1
-                if k == 0:
-                    continue
-                size[k] += x - start
-                b = box[k]
-                b[0] = min(b[0], z)
-                b[1] = min(b[1], y)
-                b[2] = min(b[2], start)
-                b[3] = max(b[3], z + 1)
-                b[4] = max(b[4], y + 1)
-                b[5] = max(b[5], x)
-    return size, box
 
 
 @njit(cache=True, parallel=True)
@@ -75,6 +47,9 @@ def _root(parent, i):
 def _split(labels, distance, component, box, size, h, part):
     """Divide one component; write its parts (1, 2, ...) into `part` and return their number.
 
+    The deepest voxel of each part, the first in order where several are, is marked by turning the
+    sign of its distance.
+
     Voxels are visited from the deepest outwards. One without visited neighbours starts a basin;
     one between basins is the saddle where they meet. There a basin less than h deeper than the
     saddle is merged into the deepest one, so that the basins that remain are those of the
@@ -97,6 +72,7 @@ def _split(labels, distance, component, box, size, h, part):
     basin = np.zeros(((z1 - z0), ny, nx), np.int32)
     parent = np.zeros(64, np.int32)
     peak = np.zeros(64, np.float32)
+    seat = np.zeros(64, np.int64)
     n = 0
     around = np.empty(26, np.int32)
     for i in order:
@@ -131,8 +107,12 @@ def _split(labels, distance, component, box, size, h, part):
                 higher = np.zeros(2 * peak.shape[0], np.float32)
                 higher[: peak.shape[0]] = peak
                 peak = higher
+                seats = np.zeros(2 * seat.shape[0], np.int64)
+                seats[: seat.shape[0]] = seat
+                seat = seats
             parent[n] = n
             peak[n] = level
+            seat[n] = flat
             basin[z, y, x] = n
             continue
         basin[z, y, x] = around[0]
@@ -163,6 +143,10 @@ def _split(labels, distance, component, box, size, h, part):
         if _root(parent, k) == k:
             parts += 1
             number[k] = parts
+            x = seat[k] % nx
+            y = (seat[k] // nx) % ny
+            z = seat[k] // (nx * ny)
+            distance[z0 + z, y0 + y, x0 + x] *= np.float32(-1.0)
     if parts > 1:
         for i in range(size):
             flat = where[i]
@@ -204,7 +188,7 @@ def drop_small(labels, n, smallest):
     int
         The number of labels that remain, 1 to that number.
     """
-    size, _ = _sizes_and_boxes(labels, n)
+    size, _ = sizes_and_boxes(labels, n)
     keep = size >= max(1, smallest)
     keep[0] = False
     table = np.zeros(n + 1, labels.dtype)
@@ -214,18 +198,35 @@ def drop_small(labels, n, smallest):
     return int(keep.sum())
 
 
-def separate(labels, n, h, anisotropy=(1.0, 1.0, 1.0)):
+@njit(cache=True)
+def _deepest(labels, distance, n):
+    """Flat index of each object's marked voxel; of its first one where none is marked."""
+    nz, ny, nx = labels.shape
+    out = np.full(n + 1, -1, np.int64)
+    for z in range(nz):
+        for y in range(ny):
+            for x in range(nx):
+                k = labels[z, y, x]
+                if k == 0:
+                    continue
+                if out[k] < 0 or distance[z, y, x] < 0:
+                    out[k] = (z * ny + y) * nx + x
+    return out
+
+
+def divide(labels, n, h, anisotropy=(1.0, 1.0, 1.0)):
     """Divide touching objects where the distance map has several maxima.
 
     Each component is divided by the watershed of its Euclidean distance map; maxima that rise
     less than `h` above the saddle to a higher one do not count (h-maxima: Soille, Morphological
-    Image Analysis, 2nd edition, 2004, section 6.3.4). The map is taken of the whole volume at
+    Image Analysis, 2nd edition, 2004, section 6.3.4). The map is taken of the whole array at
     once, and each component is flooded by itself, all of them in parallel.
 
     Parameters
     ----------
     labels : numpy.ndarray
-        (z, y, x), uint32, components numbered 1 to `n`; changed in place.
+        (z, y, x), uint32, components numbered 1 to `n`; changed in place, objects of a component
+        follow each other.
     n : int
         Number of components.
     h : float
@@ -235,30 +236,43 @@ def separate(labels, n, h, anisotropy=(1.0, 1.0, 1.0)):
 
     Returns
     -------
-    int
-        Number of objects; `labels` then holds 1 to that number.
+    (numpy.ndarray, numpy.ndarray)
+        Number of objects of each component, (n + 1,), the first 0; and the flat index of each
+        object's deepest voxel, its first one where it was too small to be divided, by label from 1.
     """
+    parts = np.ones(n + 1, np.int64)
+    parts[0] = 0
     if n == 0:
-        return 0
+        return parts, np.full(1, -1)
     distance = edt.edt(
         labels,
         anisotropy=tuple(anisotropy),
         black_border=False,
         parallel=numba.get_num_threads(),
     )
-    sizes, boxes = _sizes_and_boxes(labels, n)
+    sizes, boxes = sizes_and_boxes(labels, n)
     # An object of a few voxels has one maximum; largest first keeps the threads evenly loaded.
     which = np.flatnonzero(sizes >= 8)
     which = which[which > 0]
     which = which[np.argsort(-sizes[which], kind="stable")]
     part = np.zeros(labels.shape, np.uint32)
-    parts = np.ones(n + 1, np.int64)
     if len(which):
         threads = numba.get_num_threads()
         # Threads take consecutive pieces: deal the components out like cards.
         dealt = np.concatenate([which[t::threads] for t in range(threads)])
         parts[dealt] = _split_all(labels, distance, dealt, boxes, sizes, np.float32(h), part)
     first = np.zeros(n + 1, np.uint32)
-    first[1:] = 1 + np.concatenate([[0], np.cumsum(parts[1:])[:-1]])
+    first[1:] = 1 + np.cumsum(parts)[:-1]
     _combine(labels, part, first)
-    return int(parts[1:].sum())
+    return parts, _deepest(labels, distance, int(parts.sum()))
+
+
+def separate(labels, n, h, anisotropy=(1.0, 1.0, 1.0)):
+    """Divide touching objects of an array in memory; see `divide`.
+
+    Returns
+    -------
+    int
+        Number of objects; `labels` then holds 1 to that number.
+    """
+    return int(divide(labels, n, h, anisotropy)[0].sum())

@@ -3,18 +3,60 @@
 import numpy as np
 
 from acuity.errors import AcuityError
+from acuity.segment.mask import cylinder, values_inside
+
+_SAMPLE = 1_000_000
 
 
 def otsu(values, bins=1024):
-    """Otsu's threshold of some values (Otsu 1979, doi:10.1109/TSMC.1979.4310076).
-
-    The histogram spans the 0.01st to the 99.99th percentile, so that single outliers do not
-    coarsen it.
+    """Otsu's threshold of some values; see `otsu_of_parts`.
 
     Parameters
     ----------
     values : numpy.ndarray
         Any shape, finite.
+    bins : int
+        Number of histogram bins.
+
+    Returns
+    -------
+    float
+    """
+    values = np.asarray(values).ravel()
+    return otsu_of_parts(lambda: [values], values.size, bins)
+
+
+def otsu_inside(data, mask_radius=None):
+    """Otsu's threshold of the voxels in a cylinder along z, read twice, slab by slab.
+
+    Parameters
+    ----------
+    data : array
+        (z, y, x), in memory or read part by part.
+    mask_radius : float or None
+        Radius of the cylinder in voxels; None for the whole volume.
+
+    Returns
+    -------
+    float
+    """
+    count = int(cylinder(data.shape, mask_radius).sum()) * data.shape[0]
+    return otsu_of_parts(lambda: values_inside(data, mask_radius), count)
+
+
+def otsu_of_parts(parts, count, bins=1024):
+    """Otsu's threshold of values that come in parts (Otsu 1979, doi:10.1109/TSMC.1979.4310076).
+
+    The histogram spans the 0.01st to the 99.99th percentile (of every k-th value, a million or two
+    of them), so that single outliers do not coarsen it. Its counts add up over the parts: how the
+    values are cut does not change the threshold by a bit.
+
+    Parameters
+    ----------
+    parts : callable
+        Called twice; gives an iterable of flat arrays, in the same order, of finite values.
+    count : int
+        Number of values in all of them.
     bins : int
         Number of histogram bins.
 
@@ -28,24 +70,34 @@ def otsu(values, bins=1024):
     AcuityError
         If there is no value, one is not finite, or all are the same.
     """
-    values = np.asarray(values).ravel()
-    if values.size == 0:
+    if count == 0:
         raise AcuityError("Otsu's threshold: there are no voxels in the mask")
-    sample = values[:: max(1, values.size // 1_000_000)]
-    low, high = np.percentile(sample, [0.01, 99.99])
+    step = max(1, count // _SAMPLE)
+    sample, least, most, seen = [], np.inf, -np.inf, 0
+    for values in parts():
+        if values.size:
+            sample.append(values[-seen % step :: step].copy())
+            # NaN, where there is one, stays
+            least = np.minimum(least, values.min())
+            most = np.maximum(most, values.max())
+            seen += values.size
+    low, high = np.percentile(np.concatenate(sample), [0.01, 99.99])
     if not high > low:
-        low, high = float(values.min()), float(values.max())
+        low, high = float(least), float(most)
     if not (np.isfinite(low) and np.isfinite(high)):
         raise AcuityError("Otsu's threshold: the volume holds NaN or infinite voxels")
     if not high > low:
         raise AcuityError(
             f"Otsu's threshold: every voxel in the mask is {low:g}; two classes are needed"
         )
-    count, edges = np.histogram(values, bins, range=(low, high))
+    counts = np.zeros(bins, np.int64)
+    for values in parts():
+        part, edges = np.histogram(values, bins, range=(low, high))
+        counts += part
     centre = 0.5 * (edges[1:] + edges[:-1])
-    below = np.cumsum(count)
+    below = np.cumsum(counts)
     above = below[-1] - below
-    mass = np.cumsum(count * centre)
+    mass = np.cumsum(counts * centre)
     with np.errstate(divide="ignore", invalid="ignore"):
         between = below * above * (mass / below - (mass[-1] - mass) / above) ** 2
     between[~np.isfinite(between)] = -1.0
