@@ -23,7 +23,7 @@ rule predict:
         ENVIRONMENT
     threads: 2
     resources:
-        gpu=lambda w: int(learned(w.method)),
+        gpu=lambda w: gpus(w.method, "predict"),
     params:
         cfg=lambda w: {
             "method_name": predict_method(w).split("@")[0],
@@ -55,7 +55,7 @@ rule predict_planes:
         ENVIRONMENT
     threads: 2
     resources:
-        gpu=1,
+        gpu=lambda w: gpus(w.method, "predict"),
     params:
         cfg=lambda w: {
             "method_name": w.method.split("@")[0],
