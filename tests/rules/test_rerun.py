@@ -71,6 +71,8 @@ MODULES = {
     "train.train": {"train"},
     "train.sampling": {"train"},
     "train.checkpoint": {"train"},
+    "train.budget": {"train"},
+    "train.distributed": {"train"},
     "segment.segment": {"segment"},
     "segment.separate": {"segment"},
     "segment.nlm": {"segment"},

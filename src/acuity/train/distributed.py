@@ -13,6 +13,7 @@ import sys
 import tempfile
 from datetime import timedelta
 from pathlib import Path
+from types import ModuleType
 
 import torch
 from torch import distributed, multiprocessing, nn
@@ -175,6 +176,8 @@ def launch(function, arguments, count, device):
     records = context.Queue()
     listener = logging.handlers.QueueListener(records, _Handled())
     listener.start()
+    # A process would run the main module once more, were it a script, as Snakemake's are.
+    main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
     with tempfile.TemporaryDirectory() as folder:
         try:
             multiprocessing.spawn(
@@ -187,6 +190,7 @@ def launch(function, arguments, count, device):
                 raise {"TimeUp": TimeUp}.get(kind, AcuityError)(text) from None
             raise
         finally:
+            sys.modules["__main__"] = main
             listener.stop()
             records.close()
 

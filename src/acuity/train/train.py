@@ -675,15 +675,16 @@ class Trainer:
         """
         budget = budget or Budget()
         found = self.checkpoints.resume(self.saved, self.optimizers)
+        step = None if found is None else found["step"]
+        # Nothing is written before all processes have read.
+        if self.ranks.shared(step) != step:
+            raise AcuityError(
+                f"{self.checkpoints.folder}: a process read another checkpoint than that of step "
+                f"{step}; run it again"
+            )
         if found is not None:
             self.state = found
-            logger.info("resumed at step %d of %d", found["step"], self.options.steps)
-            step = self.ranks.shared(found["step"])  # nothing is written before all have read it
-            if step != found["step"]:
-                raise AcuityError(
-                    f"{self.checkpoints.folder}: processes found checkpoints of steps {step} and "
-                    f"{found['step']}; run it again"
-                )
+            logger.info("resumed at step %d of %d", step, self.options.steps)
         else:
             chosen = self._choose_precision() if self.ranks.first else None
             self.state["precision"] = self.ranks.shared(chosen)
