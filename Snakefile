@@ -74,5 +74,9 @@ rule train_all:
         ],
 
 
+onstart:
+    check_partition()
+
+
 onerror:
     print_logs_of_failed_jobs(log)

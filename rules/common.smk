@@ -17,6 +17,7 @@ from snakemake.exceptions import WorkflowError
 from acuity.degrade.axial import axial_phase
 from acuity.digest import digest
 from acuity.errors import AcuityError
+from acuity.failures import failures
 from acuity.formats.files import files_of
 from acuity.study import load_study, own_factor, read_keys, read_study
 from acuity.units import parse_voxel_size
@@ -42,6 +43,25 @@ try:
     STUDY, SAMPLES, STUDY_FILE = _load()
 except AcuityError as error:
     raise WorkflowError(str(error))
+
+
+def check_partition():
+    """A profile for Slurm names a partition."""
+    resources = workflow.resource_settings.default_resources or {}
+    partition = resources.get("slurm_partition")
+    if partition is not None and str(getattr(partition, "raw", partition)) == "FILL_IN":
+        found = "FILL_IN"
+    elif getattr(workflow.executor_plugin, "name", None) == "slurm" and not partition:
+        found = "none"
+    else:
+        return
+    raise WorkflowError(
+        f"the Slurm profile, key default-resources, slurm_partition: found {found}; it needs the "
+        "name of a partition of this cluster (sinfo lists them)"
+    )
+
+
+check_partition()
 
 SAMPLE = {sample.sample: sample for sample in SAMPLES}
 TRAIN = [sample.sample for sample in SAMPLES if sample.role == "train"]
@@ -156,6 +176,20 @@ def learned(method):
     return method != "input" and method_class(method).learned
 
 
+def processes(method):
+    """Processes that train a method."""
+    return getattr(settings(method).train, "processes", 1)
+
+
+def gpus(method, stage):
+    """GPUs that a job of a method asks for: none where it has no network or is to use the CPU."""
+    if not learned(method) or method_class(method).learns == "fit":
+        return 0
+    if getattr(settings(method), stage).device == "cpu":
+        return 0
+    return processes(method) if stage == "train" else 1
+
+
 # Volumes of a sample -----------------------------------------------------------------------
 
 
@@ -268,24 +302,12 @@ def seed_of(sample, *parts):
 
 
 def print_logs_of_failed_jobs(log):
-    """Name the log of each failed job, and the sentence that it ends in."""
+    """Name the logs of each failed job, and the sentence that says why."""
     path = Path(log if isinstance(log, str) else log[0])
     text = path.read_text(errors="replace") if path.exists() else ""
-    shown = set()
-    for line in text.splitlines():
-        if line.strip().startswith("log:"):
-            path = Path(line.split("log:", 1)[1].split(" (check")[0].strip())
-            if path in shown or not path.exists():
-                continue
-            shown.add(path)
-            last = [
-                entry for entry in path.read_text().splitlines() if " error: " in entry
-            ]
-            if last:
-                print(
-                    f"\n{last[-1].split(' error: ', 1)[1]}\n  (log: {path})",
-                    file=sys.stderr,
-                )
+    for sentence, paths in failures(text):
+        where = f"\n  (log: {', '.join(paths)})" if paths else ""
+        print(f"\n{sentence}{where}", file=sys.stderr)
 
 
 # simulate -----------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ rule predict:
         ENVIRONMENT
     threads: 2
     resources:
-        gpu=lambda w: int(learned(w.method) and SLABS == 1),
+        gpu=lambda w: gpus(w.method, "predict") if SLABS == 1 else 0,
     params:
         cfg=predict_cfg,
         code=lambda w: code("predict", predict_method(w)),
@@ -49,7 +49,7 @@ if SLABS > 1:
         benchmark:
             records("predict/{sample}/level{level}/{method}/init")
         resources:
-            gpu=lambda w: int(learned(w.method)),
+            gpu=lambda w: gpus(w.method, "predict"),
         params:
             cfg=init_part(predict_cfg),
         message:
@@ -66,7 +66,7 @@ if SLABS > 1:
         benchmark:
             records("predict/{sample}/level{level}/{method}/slab{slab}")
         resources:
-            gpu=lambda w: int(learned(w.method)),
+            gpu=lambda w: gpus(w.method, "predict"),
         params:
             cfg=slab_part(predict_cfg),
         message:
@@ -94,7 +94,7 @@ rule predict_planes:
         ENVIRONMENT
     threads: 2
     resources:
-        gpu=int(SLABS == 1),
+        gpu=lambda w: gpus(w.method, "predict") if SLABS == 1 else 0,
     params:
         cfg=predict_cfg,
         code=lambda w: code("predict_planes", w.method),
@@ -117,7 +117,7 @@ if SLABS > 1:
         benchmark:
             records("predict/{sample}/level{level}/{method}/init")
         resources:
-            gpu=1,
+            gpu=lambda w: gpus(w.method, "predict"),
         params:
             cfg=init_part(predict_cfg),
         message:
@@ -138,7 +138,7 @@ if SLABS > 1:
         benchmark:
             records("predict/{sample}/level{level}/{method}/slab{slab}")
         resources:
-            gpu=1,
+            gpu=lambda w: gpus(w.method, "predict"),
         params:
             cfg=slab_part(predict_cfg),
         message:

@@ -21,9 +21,9 @@ rule train:
         records("train/{method}/level{level}")
     conda:
         ENVIRONMENT
-    threads: 2
+    threads: lambda w: 2 * processes(w.method)
     resources:
-        gpu=1,
+        gpu=lambda w: gpus(w.method, "train"),
     params:
         cfg=lambda w: {
             "study": STUDY.study,

@@ -1,6 +1,7 @@
 """Train one method at one level: pairs of volumes -> model, card, history."""
 
 from acuity.job import job
+from acuity.train.budget import end_of_job
 from acuity.train.train import train
 
 with job(snakemake):
@@ -11,5 +12,6 @@ with job(snakemake):
         history=snakemake.output.history,
         threads=snakemake.threads,
         masks=list(snakemake.input.masks) or None,
+        until=end_of_job(snakemake.resources.get("runtime")),
         **snakemake.params.cfg,
     )

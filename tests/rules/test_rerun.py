@@ -18,7 +18,7 @@ import pytest
 from tests.conftest import ROOT, Workflow
 
 # Modules that no rule runs: the command line with what it calls, and what Snakemake itself asks.
-UNUSED_BY_RULES = {"cli", "study", "digest", "formats.export", "measure.summary"}
+UNUSED_BY_RULES = {"cli", "study", "digest", "failures", "formats.export", "measure.summary"}
 
 # Rule -> rules whose output it reads, for this study.
 READS = {
@@ -73,6 +73,8 @@ MODULES = {
     "train.train": {"train"},
     "train.sampling": {"train"},
     "train.checkpoint": {"train"},
+    "train.budget": {"train"},
+    "train.distributed": {"train"},
     "segment.segment": {"segment"},
     "segment.separate": {"segment"},
     "segment.nlm": {"smooth"},

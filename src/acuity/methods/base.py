@@ -86,9 +86,21 @@ class TrainSettings(Section):
         "Arithmetic of the network; auto takes bfloat16 where it is faster and agrees with float32",
     )
     checkpoint_seconds: float = setting(60.0, "Time between two checkpoints", "s", ge=0)
+    processes: int = setting(
+        1,
+        "Processes that share each batch, on GPUs each on one of its own; for networks that learn by "
+        "the mean error alone",
+        "1",
+        ge=1,
+        le=64,
+    )
 
     @model_validator(mode="after")
     def _positive(self):
+        if self.batch % self.processes:
+            raise ValueError(
+                f"batch must be a multiple of processes ({self.processes}); found {self.batch}"
+            )
         if min(self.patch) < 1:
             raise ValueError(f"patch must be at least 1 voxel along each axis; found {self.patch}")
         return self
@@ -442,7 +454,7 @@ def check_settings(method, settings):
         Naming the method and the key.
     """
     try:
-        return method.Settings(**settings)
+        found = method.Settings(**settings)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
@@ -451,6 +463,13 @@ def check_settings(method, settings):
             f"{where}: {first['msg']}; found {first.get('input')!r}; "
             f"allowed keys are {', '.join(method.Settings.model_fields)}"
         ) from None
+    processes = getattr(getattr(found, "train", None), "processes", 1)
+    if processes > 1 and method.losses is not LearnedMethod.losses:
+        raise AcuityError(
+            f"settings of {method.name()}, key train.processes: found {processes}; its loss is more "
+            "than a mean over voxels, which processes could share: allowed is 1"
+        )
+    return found
 
 
 def known():

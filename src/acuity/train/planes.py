@@ -105,7 +105,7 @@ class PlaneSampler:
         )
         return coarser(target, self.factor, self.mode), target, mask
 
-    def batch(self, kind, step, size, normalisation):
+    def batch(self, kind, step, size, normalisation, part=slice(None)):
         """Cut a batch of normalised sub-images.
 
         Parameters
@@ -116,13 +116,15 @@ class PlaneSampler:
             Which batch, and how many sub-images.
         normalisation : dict
             ``low`` and ``target``, each with ``mean`` and ``std``.
+        part : slice
+            The patches of the batch that are cut.
 
         Returns
         -------
         dict of str to numpy.ndarray
             ``low``, ``target`` and ``mask``: float32 (n, 1, rows, columns).
         """
-        patches = [self.patch_at(kind, step, index) for index in range(size)]
+        patches = [self.patch_at(kind, step, index) for index in range(size)[part]]
         low, target, mask = (
             np.stack(parts).astype(np.float32)[:, None] for parts in zip(*patches, strict=True)
         )

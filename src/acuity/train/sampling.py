@@ -279,7 +279,7 @@ class Sampler:
             parts = [part[::-1] for part in parts]
         return [part[:, :, ::-1] if flip else part for part in parts]
 
-    def batch(self, kind, step, size, normalisation):
+    def batch(self, kind, step, size, normalisation, part=slice(None)):
         """Cut a batch of normalised patches.
 
         Parameters
@@ -291,6 +291,8 @@ class Sampler:
         normalisation : dict
             ``low`` and ``target``, each with ``mean`` and ``std``; with ``own`` true those of each
             patch's low image take their place, for both.
+        part : slice
+            The patches of the batch that are cut.
 
         Returns
         -------
@@ -299,7 +301,7 @@ class Sampler:
             (n, 1, z, y, x). With own statistics ``mean`` and ``std`` too, of the same axes.
         """
         patches, own = zip(
-            *(self._patch_at(kind, step, index) for index in range(size)), strict=True
+            *(self._patch_at(kind, step, index) for index in range(size)[part]), strict=True
         )
         low, target, mask = (
             np.stack(parts).astype(np.float32) for parts in zip(*patches, strict=True)

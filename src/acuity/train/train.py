@@ -27,7 +27,9 @@ from acuity.methods.base import Task, check_settings, load
 from acuity.methods.shared.planes import degradation as axial_mode
 from acuity.predict.execution import choose_device, timed
 from acuity.predict.source import Source, factors_before, finer_grid, input_phase, statistics
+from acuity.train.budget import Budget, TimeUp
 from acuity.train.checkpoint import Checkpoints, load_checkpoint, save_checkpoint, write_bytes
+from acuity.train.distributed import Ranks, launch
 from acuity.train.planes import PlaneSampler, load_planes
 from acuity.train.sampling import (
     TRAIN,
@@ -68,6 +70,8 @@ def train(
     masks=None,
     degradation=None,
     full=None,
+    until=None,
+    ranks=None,
 ):
     """Train a method and write its weights, card and history.
 
@@ -115,20 +119,28 @@ def train(
     full : float, optional
         With `degradation`: intensity that counts as 255; by default the largest value of uint8 or
         uint16 targets.
+    until : float, optional
+        When it must have ended, in seconds since the epoch: it stops in time, with a checkpoint.
+    ranks : acuity.train.distributed.Ranks, optional
+        Of several processes (``train.processes``), which this one is: it starts them by itself.
 
     Raises
     ------
+    TimeUp
+        If it stopped because of `until`: it goes on when it is called again.
     AcuityError
         If the volumes or masks do not belong together, are constant or hold values that are not
         finite; if a patch does not fit; if a GPU is demanded that is not there; if the loss stays non-finite.
     """
+    arguments = dict(locals())
     method_class = load(method_name)
     if not method_class.learned:
         raise AcuityError(f"method {method_name} is not learned: there is nothing to train")
-    if threads:
-        torch.set_num_threads(int(threads))
     settings = check_settings(method_class, settings)
     method = method_class(settings, Task(float(level), tuple(scale), phase))
+    if threads:
+        processes = getattr(settings.train, "processes", 1)
+        torch.set_num_threads(max(1, int(threads) // processes))
     if method.learns == "fit":
         loaded = _load(pairs, method, masks, degradation, full, seed)
         _fit(
@@ -144,6 +156,11 @@ def train(
         return
     options = settings.train
     device = torch.device(choose_device(options.device))
+    if options.processes > 1 and ranks is None:
+        arguments.pop("ranks")
+        launch(train, arguments, options.processes, device.type)
+        return
+    ranks = ranks or Ranks()
     planes = method.learns == "planes"
     if planes and (masks is not None or degradation is not None):
         raise AcuityError(
@@ -193,8 +210,15 @@ def train(
                 sampler.patch,
                 tuple(options.patch),
             )
-    trainer = Trainer(method, sampler, device, seed, Checkpoints(checkpoints, digest), history)
-    trainer.run()
+    trainer = Trainer(
+        method, sampler, device, seed, Checkpoints(checkpoints, digest), history, ranks
+    )
+    if until is not None:
+        minutes = (until - time.time()) / 60
+        logger.info("training stops at the latest in %.0f min, before the job ends", minutes)
+    trainer.run(Budget(until))
+    if not ranks.first:
+        return
     network = trainer.best_network()
     scores = trainer.scores(network)
     mask = sampler.masks[0]
@@ -473,9 +497,12 @@ class Trainer:
         Where to save, and to resume from.
     history : path
         Table that grows as the network learns.
+    ranks : acuity.train.distributed.Ranks, optional
+        The processes that train together.
     """
 
-    def __init__(self, method, sampler, device, seed, checkpoints, history):
+    def __init__(self, method, sampler, device, seed, checkpoints, history, ranks=None):
+        self.ranks = ranks or Ranks()
         self.method, self.sampler, self.device = method, sampler, device
         self.options = method.settings.train
         self.checkpoints, self.history = checkpoints, Path(history)
@@ -566,18 +593,21 @@ class Trainer:
             optimizer = self.optimizers[phase]
             for group in optimizer.param_groups:
                 group["lr"] = self.method.rate(phase, step, rate)
-            losses = self._losses(phase, self.networks, batch, self.state["precision"])
-            if not math.isfinite(losses["loss"].item()):
+            losses = self._losses(phase, self.wrapped, batch, self.state["precision"])
+            loss, value = self.ranks.combine(losses["loss"], batch["mask"])
+            if not math.isfinite(value):
                 optimizer.zero_grad(set_to_none=True)
                 return None
             optimizer.zero_grad(set_to_none=True)
-            losses["loss"].backward()
+            loss.backward()
             optimizer.step()
             if phase == self.method.restorer:
                 self._average(step)
+                name = "loss"
             else:
-                losses = {phase if key == "loss" else key: v for key, v in losses.items()}
-            recorded.update({key: value.item() for key, value in losses.items()})
+                name = phase
+            recorded[name] = value
+            recorded.update({key: v.item() for key, v in losses.items() if key != "loss"})
         return recorded
 
     def _average(self, step):
@@ -630,21 +660,42 @@ class Trainer:
 
     # ------------------------------------------------------------------------------ the loop
 
-    def run(self):
-        """Train to the last step, from the newest checkpoint if there is one."""
+    def run(self, budget=None):
+        """Train to the last step, from the newest checkpoint if there is one.
+
+        Parameters
+        ----------
+        budget : acuity.train.budget.Budget, optional
+            When to stop before.
+
+        Raises
+        ------
+        TimeUp
+            If the budget is over before the last step.
+        """
+        budget = budget or Budget()
         found = self.checkpoints.resume(self.saved, self.optimizers)
+        step = None if found is None else found["step"]
+        # Nothing is written before all processes have read.
+        if self.ranks.shared(step) != step:
+            raise AcuityError(
+                f"{self.checkpoints.folder}: a process read another checkpoint than that of step "
+                f"{step}; run it again"
+            )
         if found is not None:
             self.state = found
-            logger.info("resumed at step %d of %d", found["step"], self.options.steps)
+            logger.info("resumed at step %d of %d", step, self.options.steps)
         else:
-            self.state["precision"] = self._choose_precision()
-            self.checkpoints.save(self.saved, self.optimizers, self.state)
+            chosen = self._choose_precision() if self.ranks.first else None
+            self.state["precision"] = self.ranks.shared(chosen)
+            self._save()
+        self.wrapped = self.ranks.wrap(self.networks)
         self.write_history()
         for network in self.networks.values():
             network.train()
         started = time.perf_counter() - self.state["seconds"]
         saved = time.perf_counter()
-        progress = Progress(self.state["step"], self.options.steps, self.method)
+        progress = Progress(self.state["step"], self.options.steps, self.method, self.ranks.first)
         batches = self._batches(self.state["step"])
         recorded_every = max(1, self.options.validate_every // 5)
         while self.state["step"] < self.options.steps:
@@ -668,10 +719,24 @@ class Trainer:
                 self.state["sums"] = {}
             if (step + 1) % self.options.validate_every == 0 or last:
                 self._validate()
-            if last or time.perf_counter() - saved >= self.options.checkpoint_seconds:
-                self.checkpoints.save(self.saved, self.optimizers, self.state)
+            over = self.ranks.agreed(budget.is_over(), self.device) and not last
+            if last or over or time.perf_counter() - saved >= self.options.checkpoint_seconds:
+                self._save()
                 saved = time.perf_counter()
+            if over:
+                break
         progress.close()
+        if self.state["step"] < self.options.steps:
+            self.ranks.shared(None)  # no process ends the others while the checkpoint is written
+            raise TimeUp(
+                f"training of {self.method.name()}: stopped at step {self.state['step']} of "
+                f"{self.options.steps}, before the job's time ends, with a checkpoint; it goes on "
+                "from there when the job is run again"
+            )
+
+    def _save(self):
+        if self.ranks.first:
+            self.checkpoints.save(self.saved, self.optimizers, self.state)
 
     def _batches(self, step):
         with ThreadPoolExecutor(1, "cut") as cutter:
@@ -679,7 +744,12 @@ class Trainer:
             for n in range(step, self.options.steps):
                 pending.append(
                     cutter.submit(
-                        self.sampler.batch, TRAIN, n, self.options.batch, self.normalisation
+                        self.sampler.batch,
+                        TRAIN,
+                        n,
+                        self.options.batch,
+                        self.normalisation,
+                        self.ranks.part(self.options.batch),
                     )
                 )
                 if len(pending) > AHEAD:
@@ -746,7 +816,7 @@ class Trainer:
         return math.ceil(self.options.validation_patches / self.options.batch)
 
     def _validate(self):
-        if not self.sampler.validates:
+        if not (self.sampler.validates and self.ranks.first):
             return
         network = self.restorer
         loss, mse, _ = self._judge(network, self._validation_batches())
@@ -788,6 +858,7 @@ class Trainer:
             "device": str(self.device),
             "precision": self.state["precision"],
             "threads": torch.get_num_threads(),
+            "processes": self.ranks.count,
             "skipped_steps": self.state["skipped"],
             "rollbacks": self.state["rollbacks"],
             "patch": list(self.sampler.patch),
@@ -799,11 +870,15 @@ class Trainer:
         row = [self.state["step"], split, loss, decibels, round(self.state["seconds"], 1)]
         row += [(others or {}).get(name) for name in self.method.recorded]
         self.state["history"].append(row)
+        if not self.ranks.first:
+            return
         with self.history.open("a", encoding="utf-8") as file:
             file.write(_row(row))
 
     def write_history(self):
         """Write the table anew: rows after the last checkpoint belong to steps that come again."""
+        if not self.ranks.first:
+            return
         rows = "".join(_row(row) for row in self.state["history"])
         columns = "\t".join([COLUMNS, *self.method.recorded])
         write_bytes(self.history, (columns + "\n" + rows).encode())
@@ -819,12 +894,12 @@ def _row(row):
 class Progress:
     """A bar on a terminal, a line every few seconds in a log."""
 
-    def __init__(self, step, steps, method):
+    def __init__(self, step, steps, method, shown=True):
         self.steps, self.first = steps, step
         self.name = f"{method.name()} level {method.task.level:g}"
         self.started = self.shown = time.perf_counter()
         self.bar = None
-        if sys.stderr.isatty():
+        if shown and sys.stderr.isatty():
             self.bar = tqdm(total=steps, initial=step, desc=self.name, unit="step")
 
     def show(self, step, loss):
