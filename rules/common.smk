@@ -80,8 +80,14 @@ STACK = "disturbed" if CHECKED else "recorded"
 DARK = not STUDY.segment or STUDY.segment.objects == "dark"
 ENVIRONMENT = "../envs/acuity.yaml"
 IMAGE = ROOT / "envs" / "acuity.sif"
-# Without --cache the directive would warn in every run.
+# Rules whose results workflows may share. Without --cache the directive would warn in every run.
+SHARED = ("spheres", "projections")
 CACHED = workflow.enable_cache
+for name in workflow.workflow_settings.cache or ():
+    if name not in SHARED:
+        raise WorkflowError(
+            f"--cache: found {name}, allowed are {' and '.join(SHARED)}; see docs/storage.md"
+        )
 
 if (
     DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method
