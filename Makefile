@@ -24,8 +24,13 @@ lint: $(READY)
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test,slurm]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test,slurm,storage]'
 	touch $(READY)
+
+# After a change of constraints.txt: the same pins for `snakemake --sdm conda`.
+envs/acuity.yaml: constraints.txt
+	sed -i '/==/d' $@
+	sed -n '/==/s/^/      - /p' constraints.txt >> $@
 
 clean:
 	rm -rf .venv .snakemake results logs

@@ -16,6 +16,10 @@ report: "config/captions/workflow.rst"
 include: "rules/common.smk"
 
 
+# Used under `--sdm apptainer` alone.
+container: str(IMAGE)
+
+
 rule all:
     default_target: True
     input:

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import yaml
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
 
 from acuity.degrade.axial import axial_phase
 from acuity.digest import digest
 from acuity.errors import AcuityError
 from acuity.failures import failures
-from acuity.formats.files import files_of
+from acuity.formats.files import files_of, is_remote, split_name
 from acuity.study import load_study, own_factor, read_keys, read_study
 from acuity.units import parse_voxel_size
 
@@ -39,8 +40,22 @@ def _load():
     return (*read_study(path), path)
 
 
+def _remote(samples):
+    """The inputs of a study that lie in buckets, each as Snakemake knows it."""
+    paths = [path for sample in samples for path in (sample.path, sample.low_path)]
+    remote = [path for path in paths if path and is_remote(path)]
+    try:
+        return {path: storage.s3(split_name(path)[0]) for path in remote}
+    except Exception as error:
+        raise AcuityError(
+            f"{remote[0]}: lies in a bucket, which needs the extra storage "
+            f"(pip install 'acuity[storage]'): {error}"
+        )
+
+
 try:
     STUDY, SAMPLES, STUDY_FILE = _load()
+    REMOTE = _remote(SAMPLES)
 except AcuityError as error:
     raise WorkflowError(str(error))
 
@@ -85,6 +100,24 @@ STACK = "disturbed" if CHECKED else "recorded"
 SLABS = STUDY.slabs
 DARK = not STUDY.segment or STUDY.segment.objects == "dark"
 ENVIRONMENT = "../envs/acuity.yaml"
+IMAGE = ROOT / "envs" / "acuity.sif"
+# Rules whose results workflows may share. Without --cache the directive would warn in every run.
+SHARED = ("spheres", "projections")
+CACHED = workflow.enable_cache
+for name in workflow.workflow_settings.cache or ():
+    if name not in SHARED:
+        raise WorkflowError(
+            f"--cache: found {name}, allowed are {' and '.join(SHARED)}; see docs/storage.md"
+        )
+
+if (
+    DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method
+    and not IMAGE.exists()
+):
+    raise WorkflowError(
+        f"{os.path.relpath(IMAGE)}: no such image; build it in {ROOT} with "
+        f"apptainer build envs/{IMAGE.name} envs/acuity.def"
+    )
 
 
 wildcard_constraints:
@@ -101,17 +134,23 @@ def results(path):
     return f"results/{STUDY.study}/{path}"
 
 
+# Logs, records, volumes and figures are local even where other results go to a bucket.
 def logs(path):
-    return f"logs/{STUDY.study}/{path}.log"
+    return local(f"logs/{STUDY.study}/{path}.log")
 
 
 def records(path):
-    return f"logs/{STUDY.study}/{path}.benchmark.tsv"
+    return local(f"logs/{STUDY.study}/{path}.benchmark.tsv")
 
 
 def volume(path):
     """The Snakemake file of a volume: its root zarr.json, written last."""
-    return results(f"{path}.ome.zarr/zarr.json")
+    return local(results(f"{path}.ome.zarr/zarr.json"))
+
+
+def figure(name):
+    """The file of a figure, and beside it its SVG."""
+    return local(results(f"figures/{name}.png"))
 
 
 # Slabs: where the study asks for several, X_init makes a volume's store, the jobs of X_slab fill it,
@@ -339,14 +378,43 @@ def scan_cfg(scan):
     """What to read: a sample's file, or the low-resolution one of its pair (low/SAMPLE)."""
     sample = SAMPLE[scan.removeprefix("low/")]
     if scan.startswith("low/"):
-        return {"path": sample.low_path, "voxel_size": sample.low_voxel_size}
-    keys = ("path", "voxel_size", "region", "pitch")
-    return {key: getattr(sample, key) for key in keys}
+        return {
+            "path": local_path(sample.low_path),
+            "voxel_size": sample.low_voxel_size,
+        }
+    keys = ("voxel_size", "region", "pitch")
+    return {
+        "path": local_path(sample.path),
+        **{key: getattr(sample, key) for key in keys},
+    }
 
 
 def raw_files(scan):
     """The files of a scan, so that a changed slice reruns its sample alone."""
-    return [str(file) for file in files_of(scan_cfg(scan)["path"])]
+    sample = SAMPLE[scan.removeprefix("low/")]
+    path = sample.low_path if scan.startswith("low/") else sample.path
+    if path in REMOTE:
+        return [storage.s3(address) for address in objects(path)]
+    return [local(str(file)) for file in files_of(path)]
+
+
+def local_path(path):
+    """Where a job finds an input: one in a bucket where Snakemake fetches it to."""
+    if path not in REMOTE:
+        return path
+    dataset = split_name(path)[1]
+    return str(REMOTE[path]) + (f":{dataset}" if dataset else "")
+
+
+@cache
+def objects(path):
+    """The addresses of a folder's objects in a bucket, or of the one object."""
+    found = REMOTE[path].flags["storage_object"]
+    try:
+        keys = sorted(item.key for item in found.get_subkeys())
+    except Exception:
+        keys = []  # Snakemake says itself, in fewer words, what it cannot reach.
+    return [f"s3://{found.bucket}/{key}" for key in keys] or [found.query]
 
 
 # predict ------------------------------------------------------------------------------------

@@ -86,8 +86,8 @@ SAMPLES_OF = {
     AXIAL_FIGURES: AXIALS,
     SEM_FIGURES: SEMS,
 }
-FIGURES = [results(f"figures/{name}.png") for name in DRAWN] + [
-    results(f"figures/{sample}/{name}.png")
+FIGURES = [figure(name) for name in DRAWN] + [
+    figure(f"{sample}/{name}")
     for names, samples in SAMPLES_OF.items()
     for sample in samples
     for name in names
@@ -112,7 +112,7 @@ rule figures:
     output:
         *(
             report(
-                results(f"figures/{name}.png"),
+                figure(name),
                 caption=f"../config/captions/{name}.rst",
                 category=category,
                 labels={"figure": name.replace("_", " ")},
@@ -145,7 +145,7 @@ rule sample_figures:
     output:
         *(
             report(
-                results(f"figures/{{sample}}/{name}.png"),
+                figure(f"{{sample}}/{name}"),
                 caption=f"../config/captions/{name}.rst",
                 category="Samples",
                 subcategory="{sample}",
@@ -219,7 +219,7 @@ rule stack_figures:
     output:
         *(
             report(
-                results(f"figures/{{sample}}/{name}.png"),
+                figure(f"{{sample}}/{name}"),
                 caption=f"../config/captions/{name}.rst",
                 category="Stacks",
                 subcategory="{sample}",
@@ -279,7 +279,7 @@ rule axial_figures:
     output:
         *(
             report(
-                results(f"figures/{{sample}}/{name}.png"),
+                figure(f"{{sample}}/{name}"),
                 caption=f"../config/captions/{name}.rst",
                 category="Along z",
                 subcategory="{sample}",
@@ -344,7 +344,7 @@ rule sem_figures:
     output:
         *(
             report(
-                results(f"figures/{{sample}}/{name}.png"),
+                figure(f"{{sample}}/{name}"),
                 caption=f"../config/captions/{name}.rst",
                 category="Images",
                 subcategory="{sample}",

@@ -12,6 +12,7 @@ rule spheres:
         results("simulate/{sample}/spheres.tsv"),
     log:
         logs("simulate/{sample}/spheres"),
+    cache: CACHED
     conda:
         ENVIRONMENT
     params:
@@ -63,8 +64,7 @@ rule projections:
         results("simulate/{sample}/level{level}.h5"),
     log:
         logs("simulate/{sample}/level{level}"),
-    benchmark:
-        records("simulate/{sample}/level{level}")
+    cache: CACHED
     conda:
         ENVIRONMENT
     threads: 2

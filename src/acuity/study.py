@@ -18,7 +18,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from acuity.errors import AcuityError
-from acuity.formats.files import files_of
+from acuity.formats.files import check_remote, files_of, is_remote
 from acuity.methods.base import Section, Task, known, load, setting
 from acuity.units import convert, parse_voxel_size
 
@@ -486,8 +486,8 @@ class Sample(Section):
     seed: int | None = setting(None, "Simulated samples: seed of this realisation", "1", ge=0)
     path: str | None = setting(
         None,
-        "Imported volumes: file or folder, relative to the study file; of a pair the image of high "
-        "resolution",
+        "Imported volumes: file or folder, relative to the study file, or s3://BUCKET/KEY; of a pair "
+        "the image of high resolution",
     )
     low_path: str | None = setting(None, "Pairs: the image of low resolution of the same field")
     low_voxel_size: str | None = setting(
@@ -894,7 +894,10 @@ def _read_samples(study, path):
 
 
 def _with_files(sample, study, folder, where):
-    """Make the paths of a sample relative to the working folder; the files must be there."""
+    """Make the paths of a sample relative to the working folder; the files must be there.
+
+    Addresses in a bucket stay as they are.
+    """
     paired = study.pair is not None and sample.role != "restore"
     if paired != (sample.low_path is not None):
         raise AcuityError(
@@ -909,10 +912,14 @@ def _with_files(sample, study, folder, where):
         )
     files = {}
     for key in ("path", "low_path"):
-        if getattr(sample, key) is not None:
-            files[key] = str(folder / getattr(sample, key))
+        path = getattr(sample, key)
+        if path is not None:
             try:
-                files_of(files[key])
+                if is_remote(path):
+                    files[key] = check_remote(path)
+                else:
+                    files[key] = str(folder / path)
+                    files_of(files[key])
             except AcuityError as error:
                 raise AcuityError(f"{where}: sample {sample.sample!r}: {error}") from None
     return sample.model_copy(update=files)

@@ -4,7 +4,6 @@ import re
 import tomllib
 
 import pytest
-import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
 
@@ -33,14 +32,6 @@ def test_every_dependency_is_pinned_within_its_range(requirement):
 def test_every_dependency_has_a_reason(requirement):
     text = (ROOT / "docs" / "dependencies.md").read_text().lower()
     assert requirement.name.lower() in text
-
-
-def test_conda_environment_uses_the_pins():
-    environment = yaml.safe_load((ROOT / "envs" / "acuity.yaml").read_text())
-    packages = next(
-        entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)
-    )
-    assert "--constraint ../constraints.txt" in packages
 
 
 def test_links_between_pages_lead_somewhere():

@@ -262,3 +262,27 @@ def test_studies_that_come_with_it_are_sound(path):
         assert re.search(r"shared/data/.*no such file or folder", sentence(path))
     else:
         read_study(path)
+
+
+def test_an_input_in_a_bucket_is_left_as_it_is(write):
+    def imported(content):
+        del content["foam"], content["methods"]["deepnet"]
+
+    heading = "sample\trole\tpath\tvoxel_size\n"
+    for given, kept in [
+        ("s3://scans/day 1/stack/", "s3://scans/day 1/stack"),
+        ("s3://scans/a.h5:/entry/data", "s3://scans/a.h5:/entry/data"),
+    ]:
+        _, (sample,) = read_study(write(imported, f"{heading}a\ttest\t{given}\t2 um\n"))
+        assert sample.path == kept
+    for given, said in [
+        ("s3://scans", "is no address, allowed is s3://BUCKET/KEY"),
+        ("s3://scans/../others/a.tif", "is no address"),
+        ("s3://scans/a//b.tif", "is no address"),
+        ("s3://scans/a.raw", "needs other files beside it, allowed in a bucket are"),
+        ("s3://scans/slices.txt", "needs other files beside it"),
+        ("s3://scans/a.ome.zarr/zarr.json", "needs other files beside it"),
+    ]:
+        path = write(imported, f"{heading}a\ttest\t{given}\t2 um\n")
+        assert said in sentence(path)
+        assert f"line 2: sample 'a': {given}: " in sentence(path)

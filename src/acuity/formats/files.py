@@ -1,6 +1,7 @@
 """Which files on disk make up what a user names as one input."""
 
 import math
+import posixpath
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf", ".he5", ".nxs")
 RAW_SUFFIXES = (".raw", ".bin", ".dat", ".vol", ".img")
 SIDECARS = (".yaml", ".yml", ".json")
 SLICE_LIST = ".txt"
+_REMOTE = "s3://"
 # Numbers of which fewer than one in so many are there do not count slices.
 _SPARSE = 3
 _REMEDY = "name the slices that you mean in a list (.txt, one file a line)"
@@ -23,6 +25,42 @@ def split_name(path: str) -> tuple[str, str | None]:
     """Split ``file.h5:/path/to/data`` into the file and the dataset, None where none is named."""
     match = _NAMED.fullmatch(path)
     return (match.group(1), match.group(3)) if match else (path, None)
+
+
+def is_remote(path: str) -> bool:
+    """Whether an input lies in an S3 bucket and not on the file system."""
+    return path.startswith(_REMOTE)
+
+
+def check_remote(path: str) -> str:
+    """Check the address of an input in an S3 bucket; whether it exists is not asked.
+
+    Parameters
+    ----------
+    path : str
+        ``s3://BUCKET/KEY``: a folder or a file, or ``s3://BUCKET/KEY.h5:/path/to/data``.
+
+    Returns
+    -------
+    str
+        The address without a slash at its end.
+
+    Raises
+    ------
+    AcuityError
+        If it names no object, or one that is nothing without a second file beside it.
+    """
+    path = path.rstrip("/")
+    name = split_name(path)[0]
+    bucket, _, key = name.removeprefix(_REMOTE).partition("/")
+    if not bucket or not key or posixpath.normpath(key) != key or key.startswith(".."):
+        raise AcuityError(f"{path}: is no address, allowed is s3://BUCKET/KEY.")
+    if Path(key).suffix.lower() in (*RAW_SUFFIXES, SLICE_LIST) or key.endswith("zarr.json"):
+        raise AcuityError(
+            f"{path}: needs other files beside it, allowed in a bucket are a folder of TIFF slices, "
+            "TIFF, HDF5 and MRC files and the folder of an OME-Zarr."
+        )
+    return path
 
 
 def files_of(path: str) -> list[Path]:
