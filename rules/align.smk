@@ -22,10 +22,12 @@ rule disturb:
         records("disturb/{sample}")
     conda:
         ENVIRONMENT
+    resources:
+        **needs("disturb"),
     params:
         cfg=lambda w: STUDY.align.disturb.model_dump(mode="json")
         | {"seed": seed_of(SAMPLE[w.sample].transforms_of or w.sample, "disturb")},
-        code=code("disturb"),
+        code=lambda w: code("disturb"),
     message:
         "{wildcards.sample}: put shifts and faults in"
     script:
@@ -48,10 +50,12 @@ rule align:
     conda:
         ENVIRONMENT
     threads: 2
+    resources:
+        **needs("align"),
     params:
         cfg=lambda w: STUDY.align.model_dump(mode="json", exclude={"crop", "disturb"})
         | {"name": w.sample},
-        code=code("align"),
+        code=lambda w: code("align"),
     message:
         "{wildcards.sample}: align the {wildcards.stack} slices"
     script:
@@ -75,9 +79,11 @@ rule transform:
     conda:
         ENVIRONMENT
     threads: 2
+    resources:
+        **needs("transform"),
     params:
         cfg={"crop": STUDY.align.crop} if ALIGNED else {},
-        code=code("transform"),
+        code=lambda w: code("transform"),
     message:
         "{wildcards.sample}: move the slices"
     script:
@@ -97,9 +103,11 @@ rule check_alignment:
         logs("measure/{sample}/align/check"),
     conda:
         ENVIRONMENT
+    resources:
+        **needs("check_alignment"),
     params:
         cfg={},
-        code=code("check_alignment"),
+        code=lambda w: code("check_alignment"),
     message:
         "{wildcards.sample}: check the alignment"
     script:

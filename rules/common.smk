@@ -14,10 +14,10 @@ from pathlib import Path
 import yaml
 from snakemake.exceptions import WorkflowError
 
-from acuity.degrade.axial import axial_phase
 from acuity.digest import digest
 from acuity.errors import AcuityError
 from acuity.formats.files import files_of
+from acuity.plan.planner import Planner
 from acuity.study import load_study, own_factor, read_keys, read_study
 from acuity.units import parse_voxel_size
 
@@ -43,6 +43,7 @@ try:
 except AcuityError as error:
     raise WorkflowError(str(error))
 
+PLANNER = Planner(STUDY, SAMPLES)
 SAMPLE = {sample.sample: sample for sample in SAMPLES}
 TRAIN = [sample.sample for sample in SAMPLES if sample.role == "train"]
 TEST = [sample.sample for sample in SAMPLES if sample.role == "test"]
@@ -98,6 +99,20 @@ def code(script, method=None):
     return digest(
         ROOT / "scripts" / f"{script}.py", method=method and method.split("@")[0]
     )
+
+
+def needs(rule):
+    """Memory and time that a rule's jobs ask for, by their shapes; more with each attempt.
+
+    The time is that on a GPU where the job can use one, unless GPUs are limited to 0.
+    """
+    limit = workflow.global_resources.get("gpu").value
+    gpus = 1 if limit is None else limit
+    ask = lambda w, threads=1: PLANNER.request(rule, dict(w.items()), threads, gpus)
+    return {
+        "mem_mb": lambda w, attempt: ask(w)[0] * attempt,
+        "runtime": lambda w, attempt, threads: ask(w, threads)[1] * attempt,
+    }
 
 
 @cache
@@ -167,8 +182,12 @@ def stack_volume(sample, stack):
 def task(level):
     """What a method is asked for at a level: scale and phase between the grids."""
     scale = STUDY.scale(float(level))
-    mode = STUDY.degrade.mode
-    phase = list(axial_phase(scale[0], mode)) if AXIAL else None
+    phase = None
+    if AXIAL:
+        # Here and not above: it loads numba, which every job of every study would wait for.
+        from acuity.degrade.axial import axial_phase
+
+        phase = list(axial_phase(scale[0], STUDY.degrade.mode))
     return {"level": float(level), "scale": list(scale), "phase": phase}
 
 

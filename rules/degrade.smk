@@ -22,9 +22,11 @@ rule axial:
         level=r"[0-9]+" if AXIAL else "none",
     conda:
         ENVIRONMENT
+    resources:
+        **needs("axial"),
     params:
         cfg=lambda w: {"factor": int(w.level), "mode": STUDY.degrade.mode},
-        code=code("axial"),
+        code=lambda w: code("axial"),
     message:
         "{wildcards.sample}: one slice of every {wildcards.level}"
     script:
@@ -45,13 +47,15 @@ rule degrade_images:
         level=r"[0-9]+" if FLAT else "none",
     conda:
         ENVIRONMENT
+    resources:
+        **needs("degrade_images"),
     params:
         cfg=lambda w: {
             "factor": int(w.level),
             "seed": seed_of(w.sample, "degrade", w.level),
             **STUDY.degrade.random.model_dump(mode="json"),
         },
-        code=code("degrade_images"),
+        code=lambda w: code("degrade_images"),
     message:
         "{wildcards.sample}: degrade at random to level {wildcards.level}"
     script:
@@ -71,6 +75,8 @@ rule degrade:
     conda:
         ENVIRONMENT
     threads: 2
+    resources:
+        **needs("degrade"),
     params:
         cfg=lambda w: {
             "sigma": float(w.level),
@@ -79,7 +85,7 @@ rule degrade:
             "downsample": list(STUDY.degrade.downsample),
             "seed": seed_of(w.sample, "degrade", w.level),
         },
-        code=code("degrade"),
+        code=lambda w: code("degrade"),
     message:
         "{wildcards.sample}: degrade to level {wildcards.level}"
     script:

@@ -32,9 +32,11 @@ rule quality:
     conda:
         ENVIRONMENT
     threads: 2
+    resources:
+        **needs("quality"),
     params:
         cfg={"mask_radius": mask_radius(), "data_range": data_range()},
-        code=code("quality"),
+        code=lambda w: code("quality"),
     message:
         "{wildcards.sample}: quality of {wildcards.image}"
     script:
@@ -56,9 +58,11 @@ rule resolution:
     conda:
         ENVIRONMENT
     threads: 2
+    resources:
+        **needs("resolution"),
     params:
         cfg={"mask_radius": mask_radius()},
-        code=code("resolution"),
+        code=lambda w: code("resolution"),
     message:
         "{wildcards.sample}: resolution of {wildcards.image}"
     script:
@@ -79,6 +83,8 @@ rule error:
         records("measure/{sample}/{image}/error")
     conda:
         ENVIRONMENT
+    resources:
+        **needs("error"),
     params:
         cfg=lambda w: {
             "task": task(split_image(w.image)[0]),
@@ -86,7 +92,7 @@ rule error:
             "threshold": STUDY.measure.binary_threshold,
             "volume_fraction": STUDY.measure.volume_fraction,
         },
-        code=code("error"),
+        code=lambda w: code("error"),
     message:
         "{wildcards.sample}: errors of {wildcards.image}"
     script:
@@ -107,9 +113,11 @@ rule scattering:
         records("measure/{sample}/{image}/scattering")
     conda:
         ENVIRONMENT
+    resources:
+        **needs("scattering"),
     params:
         cfg={},
-        code=code("scattering"),
+        code=lambda w: code("scattering"),
     message:
         "{wildcards.sample}: scattering of {wildcards.image}"
     script:
@@ -130,9 +138,11 @@ rule fsc:
         records("measure/{sample}/{image}/fsc")
     conda:
         ENVIRONMENT
+    resources:
+        **needs("fsc"),
     params:
         cfg={},
-        code=code("fsc"),
+        code=lambda w: code("fsc"),
     message:
         "{wildcards.sample}: shell correlation of {wildcards.image}"
     script:
@@ -153,9 +163,11 @@ rule spectrum:
         records("measure/{sample}/{image}/spectrum")
     conda:
         ENVIRONMENT
+    resources:
+        **needs("spectrum"),
     params:
         cfg=lambda w: {"factor": float(split_image(w.image)[0])},
-        code=code("spectrum"),
+        code=lambda w: code("spectrum"),
     message:
         "{wildcards.sample}: spectrum of {wildcards.image}"
     script:
@@ -174,9 +186,11 @@ rule edges:
         records("measure/{sample}/{image}/edges")
     conda:
         ENVIRONMENT
+    resources:
+        **needs("edges"),
     params:
         cfg=lambda w: {"repeated": repeated(w.image)},
-        code=code("edges"),
+        code=lambda w: code("edges"),
     message:
         "{wildcards.sample}: edges of {wildcards.image}"
     script:
@@ -196,10 +210,12 @@ rule gaps:
         records("measure/{sample}/{image}/gaps")
     conda:
         ENVIRONMENT
+    resources:
+        **needs("gaps"),
     params:
         cfg=lambda w: STUDY.measure.gaps.model_dump(mode="json")
         | {"seed": seed_of(w.sample, "gaps")},
-        code=code("gaps"),
+        code=lambda w: code("gaps"),
     message:
         "{wildcards.sample}: gaps in {wildcards.image}"
     script:
@@ -223,6 +239,8 @@ rule census:
     conda:
         ENVIRONMENT
     threads: 2
+    resources:
+        **needs("census"),
     params:
         cfg={
             "objects": "dark" if DARK else "bright",
@@ -230,7 +248,7 @@ rule census:
             "size_classes": list(STUDY.measure.size_classes),
             "mask_radius": mask_radius(1),
         },
-        code=code("census"),
+        code=lambda w: code("census"),
     message:
         "{wildcards.sample}: pores of {wildcards.image}"
     script:
@@ -250,12 +268,14 @@ rule pore_space:
         records("measure/{sample}/{image}/pore_space")
     conda:
         ENVIRONMENT
+    resources:
+        **needs("pore_space"),
     params:
         cfg={
             "pores": "labels" if DARK else "background",
             "mask_radius": mask_radius(1),
         },
-        code=code("pore_space"),
+        code=lambda w: code("pore_space"),
     message:
         "{wildcards.sample}: pore space of {wildcards.image}"
     script:
@@ -281,6 +301,8 @@ rule metrics:
         logs("metrics"),
     conda:
         ENVIRONMENT
+    resources:
+        **needs("metrics"),
     params:
         cfg={
             "study": STUDY.study,
@@ -298,7 +320,7 @@ rule metrics:
             ],
             "unseen": TEST,
         },
-        code=code("metrics"),
+        code=lambda w: code("metrics"),
     message:
         "Gather the tables of the study"
     script:

@@ -23,6 +23,7 @@ rule predict:
         ENVIRONMENT
     threads: 2
     resources:
+        **needs("predict"),
         gpu=lambda w: int(learned(w.method)),
     params:
         cfg=lambda w: {
@@ -55,6 +56,7 @@ rule predict_planes:
         ENVIRONMENT
     threads: 2
     resources:
+        **needs("predict_planes"),
         gpu=1,
     params:
         cfg=lambda w: {

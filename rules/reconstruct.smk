@@ -18,9 +18,11 @@ rule reconstruct:
     conda:
         ENVIRONMENT
     threads: 2
+    resources:
+        **needs("reconstruct"),
     params:
         cfg=lambda w: foam_cfg("backend"),
-        code=code("reconstruct"),
+        code=lambda w: code("reconstruct"),
     message:
         "Foam {wildcards.sample}: FDK at level {wildcards.level}"
     script:
@@ -40,6 +42,8 @@ rule reconstruct_truth:
     conda:
         ENVIRONMENT
     threads: 2
+    resources:
+        **needs("reconstruct_truth"),
     params:
         cfg=lambda w: foam_cfg(
             "size",
@@ -49,7 +53,7 @@ rule reconstruct_truth:
             "peak_attenuation",
             "views",
         ),
-        code=code("reconstruct_truth"),
+        code=lambda w: code("reconstruct_truth"),
     message:
         "Foam {wildcards.sample}: reference reconstruction"
     script:

@@ -19,6 +19,8 @@ rule segment:
     conda:
         ENVIRONMENT
     threads: 2
+    resources:
+        **needs("segment"),
     params:
         cfg=lambda w: STUDY.segment.model_dump(mode="json")
         | {
@@ -26,7 +28,7 @@ rule segment:
             "nlm": wants_nlm(w.image),
             "mask_radius": mask_radius(1),
         },
-        code=code("segment"),
+        code=lambda w: code("segment"),
     message:
         "{wildcards.sample}: segment {wildcards.image}"
     script:

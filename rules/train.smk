@@ -23,6 +23,7 @@ rule train:
         ENVIRONMENT
     threads: 2
     resources:
+        **needs("train"),
         gpu=1,
     params:
         cfg=lambda w: {
