@@ -19,6 +19,7 @@ import tifffile
 import yaml
 
 ROOT = Path(__file__).parents[1]
+QUIET = ("--quiet", "rules", "reason")  # all but the number of jobs
 
 
 def write_study(folder, samples):
@@ -83,9 +84,9 @@ def main():
         folder = Path(name)
         study = write_study(folder, options.samples)
         workflow(folder)
-        text, cpu, wall = snakemake(folder, study, "-n", "--quiet", profile=options.profile)
+        text, cpu, wall = snakemake(folder, study, "-n", *QUIET, profile=options.profile)
         jobs = [line.split()[1] for line in text.splitlines() if line.startswith("total")]
-        print(f"dry run: {jobs[0] if jobs else '?'} jobs, {cpu:.1f} core s, {wall:.1f} s")
+        print(f"dry run: {jobs[0] if jobs else '?'} jobs, {cpu:.1f} core s, {wall:.1f} s", flush=True)
         if options.done:
             fabricate(folder, study)
             text, cpu, wall = snakemake(folder, study, "-n")

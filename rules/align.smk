@@ -62,13 +62,19 @@ rule align:
         "../scripts/align.py"
 
 
+def transform_inputs(w):
+    source = SAMPLE[w.sample].transforms_of or w.sample
+    return {
+        "volume": stack_volume(w.sample, STACK),
+        "transforms": results(f"align/{source}/{STACK}/transforms.json"),
+    }
+
+
 rule transform:
-    """Move every slice once, by the displacement that was found."""
+    """Move every slice once, by the displacement that was found, or join the slabs."""
     input:
-        volume=lambda w: stack_volume(w.sample, STACK),
-        transforms=lambda w: results(
-            f"align/{SAMPLE[w.sample].transforms_of or w.sample}/{STACK}/transforms.json"
-        ),
+        unpack(transform_inputs),
+        slabs=slabs_of("align/{sample}/aligned", "align/{sample}/valid"),
     output:
         aligned=volume("align/{sample}/aligned"),
         valid=volume("align/{sample}/valid"),
@@ -88,6 +94,45 @@ rule transform:
         "{wildcards.sample}: move the slices"
     script:
         "../scripts/transform.py"
+
+
+if SLABS > 1:
+
+    use rule transform as transform_init with:
+        input:
+            unpack(transform_inputs),
+        output:
+            aligned=store_of("align/{sample}/aligned"),
+            valid=store_of("align/{sample}/valid"),
+        log:
+            logs("align/{sample}/transform/init"),
+        benchmark:
+            records("align/{sample}/transform/init")
+        resources:
+            **needs("transform_init"),
+        params:
+            cfg=init_part({"crop": STUDY.align.crop} if ALIGNED else {}),
+        message:
+            "{wildcards.sample}: move the slices, empty store"
+
+    use rule transform as transform_slab with:
+        input:
+            unpack(transform_inputs),
+            aligned_store=store_of("align/{sample}/aligned"),
+            valid_store=store_of("align/{sample}/valid"),
+        output:
+            aligned=slab_of("align/{sample}/aligned"),
+            valid=slab_of("align/{sample}/valid"),
+        log:
+            logs("align/{sample}/transform/slab{slab}"),
+        benchmark:
+            records("align/{sample}/transform/slab{slab}")
+        resources:
+            **needs("transform_slab"),
+        params:
+            cfg=slab_part({"crop": STUDY.align.crop} if ALIGNED else {}),
+        message:
+            "{wildcards.sample}: move the slices, slab {wildcards.slab}"
 
 
 rule check_alignment:

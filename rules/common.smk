@@ -63,6 +63,7 @@ SHARED_GRID = not (AXIAL or FLAT) and STUDY.scale(1) == (1, 1, 1)
 ALIGNED = STUDY.align is not None
 CHECKED = ALIGNED and STUDY.align.disturb is not None
 STACK = "disturbed" if CHECKED else "recorded"
+SLABS = STUDY.slabs
 DARK = not STUDY.segment or STUDY.segment.objects == "dark"
 ENVIRONMENT = "../envs/acuity.yaml"
 
@@ -74,6 +75,7 @@ wildcard_constraints:
     image=r"truth|level[0-9.]+/[a-z0-9_@]+",
     scan="(low/)?(" + "|".join(re.escape(name) for name in SAMPLE) + ")",
     stack="recorded|disturbed|undisturbed",
+    slab="[0-9]+",
 
 
 def results(path):
@@ -91,6 +93,44 @@ def records(path):
 def volume(path):
     """The Snakemake file of a volume: its root zarr.json, written last."""
     return results(f"{path}.ome.zarr/zarr.json")
+
+
+# Slabs: where the study asks for several, X_init makes a volume's store, the jobs of X_slab fill it,
+# and X joins them (acuity.slabs). Files and cfg of the three:
+
+
+def slabs_of(*paths):
+    """Markers of all slabs of volumes; none where one job makes them."""
+    if SLABS == 1:
+        return []
+    stores = [results(f"{path}.ome.zarr/.slabs/") for path in paths]
+    # A function: a list of thousands of patterns would be compiled for every rule.
+    return lambda w: [
+        f"{store}{n}.json"
+        for store in (store.format(**dict(w.items())) for store in stores)
+        for n in range(1, SLABS + 1)
+    ]
+
+
+def slab_of(path):
+    """The marker that a slab leaves when it is done."""
+    return results(f"{path}.ome.zarr/.slabs/{{slab}}.json")
+
+
+def store_of(path):
+    """What all slabs agree upon; the store itself is empty."""
+    return results(f"{path}.ome.zarr/.slabs/store.json")
+
+
+def init_part(cfg):
+    return lambda w: {**(cfg(w) if callable(cfg) else cfg), "part": [0, SLABS]}
+
+
+def slab_part(cfg):
+    return lambda w: {
+        **(cfg(w) if callable(cfg) else cfg),
+        "part": [int(w.slab), SLABS],
+    }
 
 
 @cache
@@ -122,6 +162,7 @@ def method_class(method):
     return load(method.split("@")[0])
 
 
+@cache
 def settings(method):
     return method_class(method).Settings(**STUDY.methods.get(method, {}))
 
@@ -314,6 +355,15 @@ def predict_inputs(w):
         files["model"] = results(f"train/{w.method}/level{w.level}/model.safetensors")
         files["card"] = results(f"train/{w.method}/level{w.level}/model.json")
     return files
+
+
+def predict_cfg(w):
+    return {
+        "method_name": predict_method(w).split("@")[0],
+        "settings": settings(predict_method(w)).for_prediction(),
+        **task(w.level),
+        **({"keep_type": True} if FLAT else {}),
+    }
 
 
 def predict_method(w):

@@ -8,10 +8,25 @@ Makes  degrade/{sample}/level{level}.ome.zarr
 ruleorder: axial > degrade_images > degrade
 
 
+def axial_cfg(w):
+    return {"factor": int(w.level), "mode": STUDY.degrade.mode}
+
+
+def degrade_cfg(w):
+    return {
+        "sigma": float(w.level),
+        "photons": STUDY.degrade.photons,
+        "noise_sd": STUDY.degrade.noise,
+        "downsample": list(STUDY.degrade.downsample),
+        "seed": seed_of(w.sample, "degrade", w.level),
+    }
+
+
 rule axial:
-    """Make a volume coarser along z alone."""
+    """Make a volume coarser along z alone, or join its slabs."""
     input:
-        lambda w: imported(w.sample),
+        volume=lambda w: imported(w.sample),
+        slabs=slabs_of("degrade/{sample}/level{level}"),
     output:
         volume("degrade/{sample}/level{level}"),
     log:
@@ -25,12 +40,51 @@ rule axial:
     resources:
         **needs("axial"),
     params:
-        cfg=lambda w: {"factor": int(w.level), "mode": STUDY.degrade.mode},
+        cfg=axial_cfg,
         code=lambda w: code("axial"),
     message:
         "{wildcards.sample}: one slice of every {wildcards.level}"
     script:
         "../scripts/axial.py"
+
+
+if SLABS > 1:
+
+    ruleorder: axial_init > degrade_init
+    ruleorder: axial_slab > degrade_slab
+
+    use rule axial as axial_init with:
+        input:
+            volume=lambda w: imported(w.sample),
+        output:
+            store_of("degrade/{sample}/level{level}"),
+        log:
+            logs("degrade/{sample}/level{level}/init"),
+        benchmark:
+            records("degrade/{sample}/level{level}/init")
+        resources:
+            **needs("axial_init"),
+        params:
+            cfg=init_part(axial_cfg),
+        message:
+            "{wildcards.sample}: one slice of every {wildcards.level}, empty store"
+
+    use rule axial as axial_slab with:
+        input:
+            volume=lambda w: imported(w.sample),
+            store=store_of("degrade/{sample}/level{level}"),
+        output:
+            slab_of("degrade/{sample}/level{level}"),
+        log:
+            logs("degrade/{sample}/level{level}/slab{slab}"),
+        benchmark:
+            records("degrade/{sample}/level{level}/slab{slab}")
+        resources:
+            **needs("axial_slab"),
+        params:
+            cfg=slab_part(axial_cfg),
+        message:
+            "{wildcards.sample}: one slice of every {wildcards.level}, slab {wildcards.slab}"
 
 
 rule degrade_images:
@@ -63,9 +117,10 @@ rule degrade_images:
 
 
 rule degrade:
-    """Blur, down-sample and add noise."""
+    """Blur, down-sample and add noise, or join the slabs."""
     input:
-        lambda w: imported(w.sample),
+        volume=lambda w: imported(w.sample),
+        slabs=slabs_of("degrade/{sample}/level{level}"),
     output:
         volume("degrade/{sample}/level{level}"),
     log:
@@ -78,15 +133,45 @@ rule degrade:
     resources:
         **needs("degrade"),
     params:
-        cfg=lambda w: {
-            "sigma": float(w.level),
-            "photons": STUDY.degrade.photons,
-            "noise_sd": STUDY.degrade.noise,
-            "downsample": list(STUDY.degrade.downsample),
-            "seed": seed_of(w.sample, "degrade", w.level),
-        },
+        cfg=degrade_cfg,
         code=lambda w: code("degrade"),
     message:
         "{wildcards.sample}: degrade to level {wildcards.level}"
     script:
         "../scripts/degrade.py"
+
+
+if SLABS > 1:
+
+    use rule degrade as degrade_init with:
+        input:
+            volume=lambda w: imported(w.sample),
+        output:
+            store_of("degrade/{sample}/level{level}"),
+        log:
+            logs("degrade/{sample}/level{level}/init"),
+        benchmark:
+            records("degrade/{sample}/level{level}/init")
+        resources:
+            **needs("degrade_init"),
+        params:
+            cfg=init_part(degrade_cfg),
+        message:
+            "{wildcards.sample}: degrade to level {wildcards.level}, empty store"
+
+    use rule degrade as degrade_slab with:
+        input:
+            volume=lambda w: imported(w.sample),
+            store=store_of("degrade/{sample}/level{level}"),
+        output:
+            slab_of("degrade/{sample}/level{level}"),
+        log:
+            logs("degrade/{sample}/level{level}/slab{slab}"),
+        benchmark:
+            records("degrade/{sample}/level{level}/slab{slab}")
+        resources:
+            **needs("degrade_slab"),
+        params:
+            cfg=slab_part(degrade_cfg),
+        message:
+            "{wildcards.sample}: degrade to level {wildcards.level}, slab {wildcards.slab}"

@@ -10,9 +10,10 @@ ruleorder: predict_planes > predict
 
 
 rule predict:
-    """Restore one volume."""
+    """Restore one volume, or join its slabs."""
     input:
         unpack(predict_inputs),
+        slabs=slabs_of("predict/{sample}/level{level}/{method}"),
     output:
         volume("predict/{sample}/level{level}/{method}"),
     log:
@@ -24,14 +25,9 @@ rule predict:
     threads: 2
     resources:
         **needs("predict"),
-        gpu=lambda w: int(learned(w.method)),
+        gpu=lambda w: int(learned(w.method) and SLABS == 1),
     params:
-        cfg=lambda w: {
-            "method_name": predict_method(w).split("@")[0],
-            "settings": settings(predict_method(w)).for_prediction(),
-            **task(w.level),
-            **({"keep_type": True} if FLAT else {}),
-        },
+        cfg=predict_cfg,
         code=lambda w: code("predict", predict_method(w)),
     message:
         "{wildcards.sample}: {wildcards.method} at level {wildcards.level}"
@@ -39,10 +35,55 @@ rule predict:
         "../scripts/predict.py"
 
 
+if SLABS > 1:
+
+    ruleorder: predict_planes_init > predict_init
+    ruleorder: predict_planes_slab > predict_slab
+
+    use rule predict as predict_init with:
+        input:
+            unpack(predict_inputs),
+        output:
+            store_of("predict/{sample}/level{level}/{method}"),
+        log:
+            logs("predict/{sample}/level{level}/{method}/init"),
+        benchmark:
+            records("predict/{sample}/level{level}/{method}/init")
+        resources:
+            **needs("predict_init"),
+            gpu=lambda w: int(learned(w.method)),
+        params:
+            cfg=init_part(predict_cfg),
+        message:
+            "{wildcards.sample}: {wildcards.method} at level {wildcards.level}, empty store"
+
+    use rule predict as predict_slab with:
+        input:
+            unpack(predict_inputs),
+            store=store_of("predict/{sample}/level{level}/{method}"),
+        output:
+            slab_of("predict/{sample}/level{level}/{method}"),
+        log:
+            logs("predict/{sample}/level{level}/{method}/slab{slab}"),
+        benchmark:
+            records("predict/{sample}/level{level}/{method}/slab{slab}")
+        resources:
+            **needs("predict_slab"),
+            gpu=lambda w: int(learned(w.method)),
+        params:
+            cfg=slab_part(predict_cfg),
+        message:
+            "{wildcards.sample}: {wildcards.method} at level {wildcards.level}, slab {wildcards.slab}"
+
+
 rule predict_planes:
     """Restore one volume from its XZ and its YZ planes, and keep how far the two differ."""
     input:
         unpack(predict_inputs),
+        slabs=slabs_of(
+            "predict/{sample}/level{level}/{method}",
+            "predict/{sample}/level{level}/disagreement/{method}",
+        ),
     output:
         restored=volume("predict/{sample}/level{level}/{method}"),
         disagreement=volume("predict/{sample}/level{level}/disagreement/{method}"),
@@ -57,15 +98,54 @@ rule predict_planes:
     threads: 2
     resources:
         **needs("predict_planes"),
-        gpu=1,
+        gpu=int(SLABS == 1),
     params:
-        cfg=lambda w: {
-            "method_name": w.method.split("@")[0],
-            "settings": settings(w.method).for_prediction(),
-            **task(w.level),
-        },
+        cfg=predict_cfg,
         code=lambda w: code("predict_planes", w.method),
     message:
         "{wildcards.sample}: {wildcards.method} at level {wildcards.level}"
     script:
         "../scripts/predict_planes.py"
+
+
+if SLABS > 1:
+
+    use rule predict_planes as predict_planes_init with:
+        input:
+            unpack(predict_inputs),
+        output:
+            restored=store_of("predict/{sample}/level{level}/{method}"),
+            disagreement=store_of("predict/{sample}/level{level}/disagreement/{method}"),
+        log:
+            logs("predict/{sample}/level{level}/{method}/init"),
+        benchmark:
+            records("predict/{sample}/level{level}/{method}/init")
+        resources:
+            **needs("predict_planes_init"),
+            gpu=1,
+        params:
+            cfg=init_part(predict_cfg),
+        message:
+            "{wildcards.sample}: {wildcards.method} at level {wildcards.level}, empty store"
+
+    use rule predict_planes as predict_planes_slab with:
+        input:
+            unpack(predict_inputs),
+            restored_store=store_of("predict/{sample}/level{level}/{method}"),
+            disagreement_store=store_of(
+                "predict/{sample}/level{level}/disagreement/{method}"
+            ),
+        output:
+            restored=slab_of("predict/{sample}/level{level}/{method}"),
+            disagreement=slab_of("predict/{sample}/level{level}/disagreement/{method}"),
+        log:
+            logs("predict/{sample}/level{level}/{method}/slab{slab}"),
+        benchmark:
+            records("predict/{sample}/level{level}/{method}/slab{slab}")
+        resources:
+            **needs("predict_planes_slab"),
+            gpu=1,
+        params:
+            cfg=slab_part(predict_cfg),
+        message:
+            "{wildcards.sample}: {wildcards.method} at level {wildcards.level}, slab {wildcards.slab}"

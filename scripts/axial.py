@@ -1,8 +1,14 @@
-"""Make a volume coarser along z alone: volume -> volume with fewer slices."""
+"""Make a volume coarser along z alone: volume -> volume with fewer slices, a slab, or all joined."""
 
 from acuity.degrade.axial import axial
 from acuity.job import job
+from acuity.slabs import join, sees_all
 from acuity.volume import open_volume
 
 with job(snakemake):
-    axial(open_volume(snakemake.input[0]), snakemake.output[0], **snakemake.params.cfg)
+    if snakemake.input.get("slabs"):
+        join(snakemake.output[0])
+    else:
+        cfg = snakemake.params.cfg
+        volume = open_volume(snakemake.input.volume, complete=sees_all(cfg.get("part")))
+        axial(volume, snakemake.output[0], **cfg)

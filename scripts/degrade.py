@@ -1,8 +1,14 @@
-"""Degrade an imported volume: volume -> its low-resolution version."""
+"""Degrade an imported volume: volume -> its low-resolution version, one slab of it, or all joined."""
 
 from acuity.degrade.degrade import degrade
 from acuity.job import job
+from acuity.slabs import join, sees_all
 from acuity.volume import open_volume
 
 with job(snakemake):
-    degrade(open_volume(snakemake.input[0]), snakemake.output[0], **snakemake.params.cfg)
+    if snakemake.input.get("slabs"):
+        join(snakemake.output[0])
+    else:
+        cfg = snakemake.params.cfg
+        volume = open_volume(snakemake.input.volume, complete=sees_all(cfg.get("part")))
+        degrade(volume, snakemake.output[0], **cfg)

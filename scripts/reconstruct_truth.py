@@ -1,9 +1,13 @@
-"""Reconstruct the reference from many noiseless views: spheres -> volume."""
+"""Reconstruct the reference from noiseless views: spheres -> volume, a slab, or all joined."""
 
 from acuity.job import job
 from acuity.reconstruct.reconstruct import reconstruct_truth
+from acuity.slabs import join
 from acuity.tables import read_table
 
 with job(snakemake):
-    spheres = read_table(snakemake.input.spheres)
-    reconstruct_truth(spheres, snakemake.output[0], **snakemake.params.cfg)
+    if snakemake.input.get("slabs"):
+        join(snakemake.output[0])
+    else:
+        spheres = read_table(snakemake.input.spheres)
+        reconstruct_truth(spheres, snakemake.output[0], **snakemake.params.cfg)

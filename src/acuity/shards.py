@@ -25,6 +25,7 @@ Box = tuple[slice, slice, slice]
 CHECKSUM = 4  # bytes
 _ABSENT = 2**64 - 1
 _THREADS = 4
+_PIECE = 2**20  # bytes read at a time
 
 
 class ShardError(Exception):
@@ -131,7 +132,7 @@ def shard_file(array: Path, index: Index) -> Path:
     return array.joinpath("c", *map(str, index))
 
 
-def write_shard(array: Path, layout: Layout, index: Index, block: np.ndarray) -> None:
+def write_shard(array: Path, layout: Layout, index: Index, block: np.ndarray) -> tuple[int, int]:
     """Write a shard in one step, all its chunks, those of zeros too.
 
     Parameters
@@ -144,6 +145,11 @@ def write_shard(array: Path, layout: Layout, index: Index, block: np.ndarray) ->
         Index of the shard along z, y, x.
     block : numpy.ndarray
         The shard's voxels, cut where the array ends.
+
+    Returns
+    -------
+    size, checksum : int
+        Bytes of the file and their crc32c.
     """
     origin = [i * length for i, length in zip(index, layout.shard, strict=True)]
     box = tuple(slice(o, o + n) for o, n in zip(origin, block.shape, strict=True))
@@ -159,16 +165,31 @@ def write_shard(array: Path, layout: Layout, index: Index, block: np.ndarray) ->
     file = shard_file(array, index)
     file.parent.mkdir(parents=True, exist_ok=True)
     part_file = file.with_name(f".{file.name}.part")
+    checksum = 0
     try:
         with open(part_file, "wb") as out:
-            for part, packed in zip(parts, _each(pack, parts), strict=True):
+            for part, packed in zip(parts, each(pack, parts), strict=True):
                 place = tuple(p.start // c for p, c in zip(part, layout.chunk, strict=True))
                 table[place] = out.tell(), len(packed)
                 out.write(packed)
-            out.write(table.tobytes() + _checksum(table.tobytes()))
+                checksum = google_crc32c.extend(checksum, packed)
+            end = table.tobytes() + _checksum(table.tobytes())
+            out.write(end)
+            size = out.tell()
         os.replace(part_file, file)
     finally:
         part_file.unlink(missing_ok=True)
+    return size, google_crc32c.extend(checksum, end)
+
+
+def file_checksum(file: Path) -> tuple[int, int]:
+    """Give the bytes of a file and their crc32c, as `write_shard` gave them."""
+    size = checksum = 0
+    with open(file, "rb") as source:
+        while piece := source.read(_PIECE):
+            size += len(piece)
+            checksum = google_crc32c.extend(checksum, piece)
+    return size, checksum
 
 
 def read_box(array: Path, layout: Layout, dtype: np.dtype, box: Box) -> np.ndarray:
@@ -216,7 +237,7 @@ def read_box(array: Path, layout: Layout, dtype: np.dtype, box: Box) -> np.ndarr
                 inner = shift(piece, [i * c for i, c in zip(chunk, layout.chunk, strict=True)])
                 out[shift(piece, start)] = values[inner]
 
-            for _ in _each(unpack, list(layout.boxes(part, chunks=True))):
+            for _ in each(unpack, list(layout.boxes(part, chunks=True))):
                 pass
         finally:
             os.close(handle)
@@ -262,7 +283,7 @@ def _checksum(content: bytes) -> bytes:
     return google_crc32c.value(content).to_bytes(CHECKSUM, "little")
 
 
-def _each(function: Callable[[Any], Any], items: Sequence[Any]) -> Iterable[Any]:
+def each(function: Callable[[Any], Any], items: Sequence[Any]) -> Iterable[Any]:
     """Apply a function to every item in a few threads, in order, not far ahead of the caller."""
     if len(items) == 1:
         return [function(items[0])]

@@ -547,6 +547,13 @@ class Study(Section):
         Segment(), "Segmentation; false: no objects are sought and counted"
     )
     measure: Measure = setting(Measure(), "Measures")
+    slabs: int = setting(
+        1,
+        "Jobs that each stage whose work is local is cut into along z; 1: one job makes a volume",
+        "1",
+        ge=1,
+        le=100_000,
+    )
 
     @field_validator("levels")
     @classmethod

@@ -7,7 +7,8 @@ the content digest, the meaning of the intensities and the provenance: a volume 
 or not at all, and a store without that file is refused.
 
 Writing is three functions, so that several jobs can fill one store: :func:`create_store`,
-:func:`fill_shard`, :func:`finalise`. :class:`VolumeWriter` runs them in one process.
+:func:`fill_shard`, :func:`finalise`. :class:`VolumeWriter` runs them in one process, and
+`acuity.slabs` in several.
 """
 
 import contextlib
@@ -17,11 +18,11 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -45,6 +46,8 @@ SHARD_BYTES = 16 * 2**20
 # deep, fewer where a slice is so large that a row would be more than this.
 ROW_DEPTH, ROW_BYTES = 16, 512 * 2**20
 
+# folder in a store, of what the jobs tell each other that fill it together
+MARKERS = ".slabs"
 # what may lie in a store, besides hidden files; a folder that holds anything else is not removed
 _OWN = {"0", "zarr.json"}
 
@@ -370,8 +373,10 @@ def choose_layout(shape: Sequence[int], dtype: Any) -> Layout:
 
 
 def store_path(path: str | os.PathLike) -> Path:
-    """Give the store of a volume from its folder or from its root ``zarr.json``."""
+    """Give the store of a volume from its folder, its root ``zarr.json`` or a marker of a slab."""
     path = Path(path)
+    if path.parent.name == MARKERS:
+        return path.parent.parent
     return path.parent if path.name == "zarr.json" else path
 
 
@@ -519,8 +524,24 @@ def create_store(path: str | os.PathLike, grid: Grid, dtype: Any) -> Layout:
     return layout
 
 
-def fill_shard(path: str | os.PathLike, layout: Layout, index: Index, block: np.ndarray) -> str:
-    """Write one whole shard of a store and give its digest.
+class Shard(NamedTuple):
+    """What was written as a shard.
+
+    Attributes
+    ----------
+    digest : str
+        SHA-256 of the values, not of the compressed bytes, which may change with a library.
+    size, checksum : int
+        Bytes of the file and their crc32c.
+    """
+
+    digest: str
+    size: int
+    checksum: int
+
+
+def fill_shard(path: str | os.PathLike, layout: Layout, index: Index, block: np.ndarray) -> Shard:
+    """Write one whole shard of a store.
 
     Parameters
     ----------
@@ -535,12 +556,12 @@ def fill_shard(path: str | os.PathLike, layout: Layout, index: Index, block: np.
 
     Returns
     -------
-    str
-        SHA-256 of the values, not of the compressed bytes, which may change with a library.
+    Shard
     """
     block = np.ascontiguousarray(block)
-    write_shard(store_path(path) / "0", layout, index, block)
-    return hashlib.sha256(block.astype(block.dtype.newbyteorder("<"), copy=False)).hexdigest()
+    size, checksum = write_shard(store_path(path) / "0", layout, index, block)
+    values = block.astype(block.dtype.newbyteorder("<"), copy=False)
+    return Shard(hashlib.sha256(values).hexdigest(), size, checksum)
 
 
 def multiscales(grid: Grid) -> dict[str, Any]:
@@ -638,6 +659,9 @@ class VolumeWriter:
     ----------
     slab_depth : int
         Slices in a row of shards; slabs of a multiple of it are written without a copy.
+    z0, z1 : int
+        The first slice that this writer fills and the one behind its last: all of them here, and
+        whole rows of shards where several jobs fill a volume (`acuity.slabs`).
     layout : Layout
         Its chunks and shards.
     digest : str
@@ -646,7 +670,7 @@ class VolumeWriter:
     Examples
     --------
     >>> with VolumeWriter("foam.ome.zarr", grid, "float32") as writer:  # doctest: +SKIP
-    ...     for z0, z1 in slabs(grid.shape[0], writer.slab_depth):
+    ...     for z0, z1 in writer.spans(writer.slab_depth):
     ...         writer.write(z0, compute(z0, z1))
     """
 
@@ -666,16 +690,44 @@ class VolumeWriter:
         self.provenance = tuple(provenance)
         self.layout = choose_layout(grid.shape, self.dtype)
         self.slab_depth = self.layout.shard[0]
+        self.z0, self.z1 = 0, grid.shape[0]
         self.digest = ""
         self._open = False
-        self._digests: dict[Index, str] = {}
+        self._shards: dict[Index, Shard] = {}
         self._row: np.ndarray | None = None
         self._next = 0
 
     def __enter__(self) -> Self:
-        create_store(self.path, self.grid, self.dtype)
+        self._begin()
+        self._next = self.z0
         self._open = True
         return self
+
+    def spans(self, depth: int) -> Iterator[tuple[int, int]]:
+        """Cut the slices that this writer fills into spans of `depth`, the last one thinner.
+
+        Yields
+        ------
+        tuple of int
+            First slice of a span and the one behind its last.
+        """
+        for start, stop in slabs(self.z1 - self.z0, depth):
+            yield self.z0 + start, self.z0 + stop
+
+    def agree(self, key: str, compute: Callable[[], Any]) -> Any:
+        """Give a figure of the whole input that all jobs of a volume must agree upon.
+
+        Parameters
+        ----------
+        key : str
+            Its name.
+        compute : callable
+            Finds it; called here, and where several jobs fill a volume in the first one alone.
+        """
+        return compute()
+
+    def note(self, **values: Any) -> None:
+        """Keep figures of the slices that this writer fills, for the job that joins slabs."""
 
     def write(self, z0: int, block: np.ndarray) -> None:
         """Write the slices from `z0` on, which follow those written before.
@@ -698,8 +750,8 @@ class VolumeWriter:
                 f"found a slab {block.shape} at slice {z0}, expected whole slices "
                 f"{self.grid.shape[1:]} at {self._next}"
             )
-        if z0 + len(block) > self.grid.shape[0]:
-            raise ValueError(f"found slice {z0 + len(block) - 1} of {self.grid.shape[0]}")
+        if z0 + len(block) > self.z1:
+            raise ValueError(f"found slice {z0 + len(block) - 1} of those up to {self.z1}")
         while len(block):
             start = self._next - self._next % self.slab_depth
             stop = min(start + self.slab_depth, self.grid.shape[0])
@@ -754,8 +806,10 @@ class VolumeWriter:
     def _write_shards(self, box: Box, block: np.ndarray) -> None:
         with disk_errors(self.path):
             for index, part in self.layout.boxes(box):
+                if not self.z0 <= part[0].start < part[0].stop <= self.z1:
+                    raise ValueError(f"shard {index} lies beyond slices {self.z0} to {self.z1}")
                 inner = shift(part, [whole.start for whole in box])
-                self._digests[index] = fill_shard(self.path, self.layout, index, block[inner])
+                self._shards[index] = fill_shard(self.path, self.layout, index, block[inner])
 
     def __exit__(
         self,
@@ -766,20 +820,30 @@ class VolumeWriter:
         self._open, self._row = False, None
         try:
             if kind is None:
-                self.digest = finalise(
-                    self.path,
-                    self.grid,
-                    self.dtype,
-                    self._digests,
-                    intensity=self.intensity,
-                    provenance=self.provenance,
-                )
+                self._complete()
         except BaseException:
             kind = BaseException
             raise
         finally:
             if kind is not None:
-                shutil.rmtree(self.path, ignore_errors=True)
+                self.abandon()
+
+    def _begin(self) -> None:
+        create_store(self.path, self.grid, self.dtype)
+
+    def _complete(self) -> None:
+        self.digest = finalise(
+            self.path,
+            self.grid,
+            self.dtype,
+            {index: shard.digest for index, shard in self._shards.items()},
+            intensity=self.intensity,
+            provenance=self.provenance,
+        )
+
+    def abandon(self) -> None:
+        """Take back what was written, so that it is not taken for whole."""
+        shutil.rmtree(self.path, ignore_errors=True)
 
 
 def write_volume(path: str | os.PathLike, volume: Volume) -> str:
@@ -804,7 +868,7 @@ def write_volume(path: str | os.PathLike, volume: Volume) -> str:
         intensity=volume.intensity,
         provenance=volume.provenance,
     ) as writer:
-        for z0, z1 in slabs(volume.grid.shape[0], writer.slab_depth):
+        for z0, z1 in writer.spans(writer.slab_depth):
             writer.write(z0, volume.read(slice(z0, z1)))
     return writer.digest
 
@@ -892,13 +956,16 @@ def read_json(path: Path, what: str, remedy: str) -> dict:
     return content
 
 
-def open_volume(path: str | os.PathLike) -> Volume:
+def open_volume(path: str | os.PathLike, *, complete: bool = True) -> Volume:
     """Open a stored volume; its voxels are read when they are asked for.
 
     Parameters
     ----------
     path : path
         The store ``X.ome.zarr`` or its root ``zarr.json``.
+    complete : bool
+        Look for every shard now. A job that reads one slab of a large volume leaves it to the
+        reading, which names a shard that is missing.
 
     Returns
     -------
@@ -933,7 +1000,7 @@ def open_volume(path: str | os.PathLike) -> Volume:
             f"{store}: found an array {data.shape} of {data.dtype} where zarr.json says "
             f"{grid.shape} of {dtype}; {_again(store)}."
         )
-    for index, _ in data.layout.boxes():
+    for index, _ in data.layout.boxes() if complete else ():
         file = shard_file(store / "0", index)
         if not file.is_file():
             raise AcuityError(

@@ -1,17 +1,20 @@
 """Apply the transforms of a stack: one resampling of each slice, and where it reaches."""
 
+import hashlib
+from pathlib import Path
+
 import numpy as np
 
 from acuity.align.stream import stream
 from acuity.errors import AcuityError
 from acuity.register.transforms import apply_translation, reach, read_transforms, to_type
-from acuity.volume import VolumeWriter, remove_store
+from acuity.slabs import open_writer
 
 # Part of the field that a crop must leave.
 _LEAST = 0.25
 
 
-def transform(volume, transforms, output, mask_output, *, crop=False, fill=0):
+def transform(volume, transforms, output, mask_output, *, crop=False, fill=0, part=None):
     """Bring the slices of a stack into the aligned frame.
 
     One cubic resampling of each slice (none where its shift is zero), never of one that was
@@ -37,11 +40,13 @@ def transform(volume, transforms, output, mask_output, *, crop=False, fill=0):
         cropped alike.
     fill : float
         Value outside of a slice.
+    part : tuple of int, optional
+        The part of the volume that this job makes; see `acuity.slabs`.
 
     Returns
     -------
     float
-        Share of the voxels that are valid.
+        Share of the voxels that are valid, of those that this job makes.
 
     Raises
     ------
@@ -74,16 +79,16 @@ def transform(volume, transforms, output, mask_output, *, crop=False, fill=0):
     }
     provenance = (*volume.provenance, step)
     valid_voxels = 0
+    about = {
+        "provenance": provenance,
+        "settled": {"transforms": hashlib.sha256(Path(transforms).read_bytes()).hexdigest()},
+    }
+    about["settled"]["fill"] = fill
+    images = open_writer(output, cropped, dtype, part, intensity=volume.intensity, **about)
+    masks = open_writer(mask_output, cropped, np.uint8, part, intensity="label", **about)
     try:
-        with (
-            VolumeWriter(
-                output, cropped, dtype, intensity=volume.intensity, provenance=provenance
-            ) as images,
-            VolumeWriter(
-                mask_output, cropped, np.uint8, intensity="label", provenance=provenance
-            ) as masks,
-        ):
-            for z, image in stream(volume, "transform"):
+        with images, masks:
+            for z, image in stream(volume, "transform", set(range(images.z0, images.z1))):
                 dy, dx = float(moves["dy"][z]), float(moves["dx"][z])
                 if dy == dx == 0:
                     moved, valid = image, np.ones(image.shape, bool)
@@ -95,9 +100,9 @@ def transform(volume, transforms, output, mask_output, *, crop=False, fill=0):
                 masks.write(z, valid[None].astype(np.uint8))
     except BaseException:
         # the mask may be whole where the volume failed at its end
-        remove_store(mask_output)
+        masks.abandon()
         raise
-    return valid_voxels / float(np.prod(cropped.shape))
+    return valid_voxels / max(1, (images.z1 - images.z0) * int(np.prod(cropped.shape[1:])))
 
 
 def _common(moves, shape, transforms):

@@ -6,7 +6,8 @@ import numpy as np
 
 from acuity.degrade.degrade import block_average
 from acuity.errors import AcuityError
-from acuity.volume import Grid, Volume, VolumeWriter, slabs
+from acuity.slabs import Part, open_writer
+from acuity.volume import Grid, Volume
 
 MODES = ("decimate", "average")
 
@@ -77,7 +78,12 @@ def axial_grid(grid: Grid, factor: int, mode: str) -> Grid:
 
 
 def axial(
-    volume: Volume, output: str | os.PathLike, *, factor: int, mode: str = "decimate"
+    volume: Volume,
+    output: str | os.PathLike,
+    *,
+    factor: int,
+    mode: str = "decimate",
+    part: Part | None = None,
 ) -> None:
     """Write a volume with fewer slices.
 
@@ -101,6 +107,8 @@ def axial(
         at the end are dropped.
     mode : {"decimate", "average"}
         Keep slice floor(n / 2) of every n, or average them.
+    part : tuple of int, optional
+        The part of the volume that this job makes; see `acuity.slabs`.
 
     Raises
     ------
@@ -111,14 +119,15 @@ def axial(
     grid = axial_grid(volume.grid, factor, mode)
     factor = int(factor)
     step = {"step": "axial", "source_digest": volume.digest, "factor": factor, "mode": mode}
-    with VolumeWriter(
+    with open_writer(
         output,
         grid,
         volume.dtype if mode == "decimate" else np.float32,
+        part,
         intensity=volume.intensity,
         provenance=(*volume.provenance, step),
     ) as writer:
-        for z0, z1 in slabs(grid.shape[0], max(1, 32 // factor)):
+        for z0, z1 in writer.spans(max(1, 32 // factor)):
             block = volume.read(slice(z0 * factor, z1 * factor))
             if mode == "decimate":
                 writer.write(z0, block[factor // 2 :: factor])

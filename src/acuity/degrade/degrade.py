@@ -11,7 +11,8 @@ import numpy as np
 
 from acuity.errors import AcuityError
 from acuity.filters import gaussian
-from acuity.volume import Volume, VolumeWriter, slabs
+from acuity.slabs import Part, open_writer
+from acuity.volume import Volume, slabs
 
 TRUNCATE = 4.0
 _BINS = 2**16
@@ -27,6 +28,7 @@ def degrade(
     downsample: Sequence[int] = (1, 1, 1),
     seed: int,
     slab_depth: int | None = None,
+    part: Part | None = None,
 ) -> None:
     """Write a low-resolution version of a volume.
 
@@ -55,6 +57,8 @@ def degrade(
     slab_depth : int, optional
         Slices written at a time; those of a row of shards by default. Memory is a few times this
         slab with its halo of ``4 sigma`` on either side.
+    part : tuple of int, optional
+        The part of the volume that this job makes; see `acuity.slabs`.
 
     Raises
     ------
@@ -90,28 +94,29 @@ def degrade(
         "noise_sd": noise_sd,
         "seed": seed,
     }
-    scale, sd = 0.0, 0.0
-    if photons is not None or noise_sd:
-        low, high, bright = levels(volume)
-        sd = noise_sd * (high - low)
-        if photons is not None:
-            if low < 0 or bright <= 0:
-                raise AcuityError(
-                    f"degrade: found values from {low:g} and a 99.9th percentile of {bright:g}; "
-                    "Poisson noise (photons) needs a volume without negative values, use Gaussian "
-                    "noise (noise) instead."
-                )
-            scale = photons / bright
     grid = volume.grid.downsample(factors)
     halo = int(TRUNCATE * sigmas[0] + 0.5)
-    with VolumeWriter(
+    with open_writer(
         output,
         grid,
         np.float32,
+        part,
         intensity=volume.intensity,
         provenance=(*volume.provenance, step),
     ) as writer:
-        for z0, z1 in slabs(grid.shape[0], slab_depth or writer.slab_depth):
+        scale, sd = 0.0, 0.0
+        if photons is not None or noise_sd:
+            low, high, bright = writer.agree("levels", lambda: levels(volume))
+            sd = noise_sd * (high - low)
+            if photons is not None:
+                if low < 0 or bright <= 0:
+                    raise AcuityError(
+                        f"degrade: found values from {low:g} and a 99.9th percentile of "
+                        f"{bright:g}; Poisson noise (photons) needs a volume without negative "
+                        "values, use Gaussian noise (noise) instead."
+                    )
+                scale = photons / bright
+        for z0, z1 in writer.spans(slab_depth or writer.slab_depth):
             first, last = z0 * factors[0], z1 * factors[0]
             start = max(0, first - halo)
             # a halo is cut where the volume ends: there the filter reflects, as in the whole

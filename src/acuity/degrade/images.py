@@ -13,7 +13,7 @@ from scipy import ndimage
 from acuity.degrade.degrade import block_average
 from acuity.errors import AcuityError
 from acuity.methods.shared.interpolate import weights_of
-from acuity.volume import Volume, VolumeWriter, slabs
+from acuity.volume import Volume, VolumeWriter
 
 EIGHT_BITS = 255.0
 KERNELS = ("linear", "cubic", "lanczos")
@@ -372,7 +372,7 @@ def degrade_images(
         intensity=volume.intensity,
         provenance=(*volume.provenance, step),
     ) as writer:
-        for z0, z1 in slabs(grid.shape[0], writer.slab_depth):
+        for z0, z1 in writer.spans(writer.slab_depth):
             low = [
                 degrade_image(
                     image,

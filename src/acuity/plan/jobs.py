@@ -16,19 +16,21 @@ from acuity.study import read_study
 
 GIB = 2**30
 # Wildcards of a job, from the path of any of its outputs below results/STUDY.
+_STORE = re.compile(r"\.ome\.zarr/(?:zarr\.json|\.slabs/(?:store|(?P<slab>[0-9]+))\.json)$")
 _LEVEL = r"level(?P<level>[0-9.]+)"
+_STACK = r"(?P<stack>recorded|disturbed|undisturbed)"
 _PATHS = [
     re.compile(pattern)
     for pattern in (
-        rf"(?:simulate|reconstruct|degrade)/(?P<sample>[^/]+)/{_LEVEL}(?:\.h5|\.ome\.zarr.*)",
-        rf"predict/(?P<sample>[^/]+)/{_LEVEL}/(?:disagreement/)?(?P<method>[^/]+?)\.ome\.zarr.*",
+        rf"(?:simulate|reconstruct|degrade)/(?P<sample>[^/]+)/{_LEVEL}(?:\.h5)?",
+        rf"predict/(?P<sample>[^/]+)/{_LEVEL}/(?:disagreement/)?(?P<method>[^/]+)",
         rf"train/(?P<method>[^/]+)/{_LEVEL}/.*",
-        r"ingest/(?P<scan>(?:low/)?[^/]+?)\.ome\.zarr.*",
-        r"segment/(?P<sample>[^/]+)/(?P<image>.+)\.ome\.zarr.*",
-        r"align/(?P<sample>[^/]+)/(?P<stack>recorded|disturbed|undisturbed)/[^/]+",
-        r"measure/(?P<sample>[^/]+)/align/(?P<stack>recorded|disturbed|undisturbed)\.tsv",
+        r"ingest/(?P<scan>(?:low/)?[^/]+)",
+        r"segment/(?P<sample>[^/]+)/(?P<image>.+)",
+        rf"align/(?P<sample>[^/]+)/{_STACK}/[^/]+",
+        rf"measure/(?P<sample>[^/]+)/align/{_STACK}\.tsv",
         r"measure/(?P<sample>[^/]+)/(?:pair|align/check)\.tsv",
-        r"measure/(?P<sample>[^/]+)/(?P<image>.+?)/[^/]+(?:\.ome\.zarr/zarr\.json|\.tsv)",
+        r"measure/(?P<sample>[^/]+)/(?P<image>.+)/[^/]+",
         r"(?:simulate|reconstruct|align|disturb|pair|figures)/(?P<sample>[^/]+)/.*",
         r"report/(?:(?:stack|axial|sem)/)?(?P<sample>[^/]+)\.html",
     )
@@ -59,11 +61,11 @@ def wildcards_of(path, study):
     dict of str to str
     """
     inner = path.removeprefix(f"results/{study}/")
-    for pattern in _PATHS:
-        match = pattern.fullmatch(inner)
-        if match:
-            return match.groupdict()
-    return {}
+    store = _STORE.search(inner)
+    slab = store and store["slab"]
+    stem = inner[: store.start()] if store else inner
+    match = next(filter(None, (pattern.fullmatch(stem) for pattern in _PATHS)), None)
+    return (match.groupdict() if match else {}) | ({"slab": slab} if slab else {})
 
 
 def jobs_of(study_file, study, *, all_jobs=False):

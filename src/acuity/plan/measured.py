@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from acuity.plan.constants import MIB, cost
-from acuity.plan.planner import Planner
+from acuity.plan.planner import SLABBED, Planner
 
 _LEVEL = r"level(?P<level>[0-9.]+)"
 # Path of a job's log, below logs/STUDY and without its ending; its rule; its outputs.
@@ -97,6 +97,7 @@ def measured(study, samples, folder="."):
 
 def _job(stem, study, planner):
     """Rule, wildcards and outputs of the job that a log is of."""
+    stem, *part = re.split(r"/(init|slab)[0-9]*$", stem)
     matches = ((re.fullmatch(entry[0], stem), *entry[1:]) for entry in _LOGS)
     match, outputs, *rule = next((found for found in matches if found[0]), (None, []))
     if match is None:
@@ -109,6 +110,10 @@ def _job(stem, study, planner):
     if method and rule == "predict":
         built = planner.method(method, wildcards["level"])
         rule = "predict_planes" if getattr(built, "learns", "") == "planes" else rule
+    if part:
+        return f"{rule}_{part[0]}", wildcards, []
+    if study.slabs > 1 and rule in SLABBED:  # it joins what slabs have written
+        outputs = []
     return rule, wildcards, [name.format(stem, **wildcards) for name in outputs]
 
 

@@ -6,6 +6,7 @@ is counted here from what its code does; `acuity.plan.constants` turns that into
 """
 
 import math
+from dataclasses import replace
 from functools import cached_property
 from math import prod
 from pathlib import Path
@@ -20,6 +21,16 @@ from acuity.volume import choose_layout
 UNREADABLE = ((512, 1024, 1024), 1)
 SPECIMENS = {"gold": (780, 924), "hydrogel": (418, 492)}
 FLOAT = 4
+# Stages that the study key `slabs` divides: X_init makes a store, X_slab fills it, X joins.
+SLABBED = {
+    "axial",
+    "degrade",
+    "predict",
+    "predict_planes",
+    "reconstruct",
+    "reconstruct_truth",
+    "transform",
+}
 LEAST_MEMORY, LEAST_RUNTIME = 500, 10  # MB, minutes; a job script needs some by itself
 
 
@@ -91,8 +102,20 @@ class Planner:
         -------
         acuity.plan.constants.Quantity
         """
-        count = _COUNTS.get(rule)
-        return Quantity(rule, work=1.0) if count is None else count(self, rule, wildcards)
+        whole, part = rule, None
+        for ending in ("_init", "_slab"):
+            if rule.endswith(ending):
+                whole, part = rule.removesuffix(ending), ending
+        count = _COUNTS.get(whole)
+        if count is None:
+            return Quantity(rule, work=1.0)
+        found = count(self, whole, wildcards)
+        if self.study.slabs == 1 or whole not in SLABBED:
+            return found
+        if part is None:  # joins: reads what the slabs have written
+            return Quantity("join", work=found.written)
+        share = self.study.slabs if part == "_slab" else math.inf
+        return replace(found, work=found.work / share, written=found.written / share)
 
     # shapes ------------------------------------------------------------------------------------
 

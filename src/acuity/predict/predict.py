@@ -17,7 +17,8 @@ from acuity.errors import AcuityError
 from acuity.methods.base import Task, check_settings, load
 from acuity.predict.source import Source, factors_before, finer_grid, input_phase
 from acuity.predict.tiles import blended_tiles, core_length, exact_tiles
-from acuity.volume import VolumeWriter, open_volume
+from acuity.slabs import open_writer, sees_all
+from acuity.volume import open_volume
 
 logger = logging.getLogger("acuity.predict")
 
@@ -39,6 +40,7 @@ def predict(
     threads=None,
     disagreement=None,
     keep_type=False,
+    part=None,
 ):
     """Restore a stored volume with a method.
 
@@ -74,6 +76,8 @@ def predict(
     keep_type : bool
         Round and clip the restored volume to the type of the low-resolution one, where that is
         uint8 or uint16; it is float32 else.
+    part : tuple of int, optional
+        The part of the volume that this job makes; see `acuity.slabs`.
 
     Raises
     ------
@@ -91,7 +95,7 @@ def predict(
         )
     task = Task(float(level), tuple(scale), phase)
     if method_class.learned:
-        method, run = _load_learned(method_class, settings, task, model, card, threads)
+        method, run = _load_learned(method_class, settings, task, model, card)
     else:
         method = method_class(settings, task)
         run = method.restore
@@ -100,12 +104,12 @@ def predict(
             f"method {method_name} interpolates onto a finer grid, but the scale is (1, 1, 1); "
             "it needs a factor above 1"
         )
-    volume = open_volume(low_path)
+    volume = open_volume(low_path, complete=sees_all(part))
     step = {"step": "predict", "method": method_name, "level": level}
+    settled = {"input": volume.digest, "settings": settings, "phase": task.phase}
     if method_class.learned:
         step["weights"] = run.digest
-        if getattr(run, "own", False):
-            run.normalise(Source(volume, (1, 1, 1), "nearest", low_path).own_statistics())
+        settled["execution"] = getattr(run, "execution", None)
     dtype = np.dtype(np.float32)
     if keep_type and volume.dtype in KEPT_TYPES:
         dtype = volume.dtype
@@ -120,13 +124,27 @@ def predict(
         provenance=(*volume.provenance, step),
         disagreement=disagreement,
         dtype=dtype,
+        threads=threads,
+        part=part,
+        settled=settled,
     )
     seconds = time.perf_counter() - started
     logger.info("%s: %s restored in %.1f s", method_name, low_path, seconds)
 
 
 def restore(
-    volume, output, method, run, *, name, provenance=(), disagreement=None, dtype=np.float32
+    volume,
+    output,
+    method,
+    run,
+    *,
+    name,
+    provenance=(),
+    disagreement=None,
+    dtype=np.float32,
+    threads=None,
+    part=None,
+    settled=None,
 ):
     """Restore an open volume with a method that is ready to run.
 
@@ -149,6 +167,12 @@ def restore(
     dtype : dtype
         Type of the restored volume: float32, or one of whole numbers, to which it is rounded and
         clipped.
+    threads : int, optional
+        Threads of torch.
+    part : tuple of int, optional
+        The part of the volume that this job makes; see `acuity.slabs`.
+    settled : dict, optional
+        What must be the same in all parts.
 
     Raises
     ------
@@ -168,24 +192,34 @@ def restore(
         )
     plan = Plan(method, source.shape)
     grid = finer_grid(volume.grid, method.task.scale, method.task.phase)
+    about = {
+        "block": plan.unit * method.scale[0],
+        "settled": settled,
+        "intensity": volume.intensity,
+        "provenance": provenance,
+    }
     with (
         ThreadPoolExecutor(1, "read") as reader,
         ThreadPoolExecutor(1, "write") as writing,
-        VolumeWriter(
-            output, grid, dtype, intensity=volume.intensity, provenance=provenance
-        ) as writer,
+        open_writer(output, grid, dtype, part, **about) as writer,
         nullcontext()
         if disagreement is None
-        else VolumeWriter(
-            disagreement, grid, np.float32, intensity=volume.intensity, provenance=provenance
-        ) as second,
+        else open_writer(disagreement, grid, np.float32, part, **about) as second,
     ):
+        if getattr(run, "own", False):
+            run.normalise(writer.agree("normalisation", source.own_statistics))
+        if method.learned:
+            _use_threads(writer.agree("threads", lambda: threads))
+        factor = method.scale[0]
+        span = (writer.z0 // factor, -(-writer.z1 // factor))
         pending = deque()
-        for region in plan.regions(writer.layout):
-            blocks = plan.inputs(region)
-            reads = _ahead(reader, blocks, source)
+        for region in plan.regions(writer.layout) if writer.z0 < writer.z1 else ():
+            reads = _ahead(reader, plan.inputs(region, span), source)
             for z0, block in _depths(
-                plan.restored(region, reads, run), writer.slab_depth, grid.shape[0]
+                plan.restored(region, reads, run, span),
+                writer.slab_depth,
+                plan.first(span) * factor,
+                (writer.z0, writer.z1),
             ):
                 if len(pending) >= AHEAD:
                     pending.popleft().result()
@@ -198,6 +232,13 @@ def restore(
                 del block, parts  # the writer alone holds them, and lets them go
         while pending:
             pending.popleft().result()
+
+
+def _use_threads(count):
+    if count:
+        import torch
+
+        torch.set_num_threads(int(count))
 
 
 def _give_memory_back():
@@ -244,6 +285,8 @@ class Plan:
                 f"method {method.name()} needs at least {method.stride}"
             )
         self.depth = self._depth()
+        # Slices that are restored together, counted from the first: one where stacks slide.
+        self.unit = 1 if method.stack else self.depth
 
     def _depth(self):
         """Slices of a block of a 3D method."""
@@ -321,20 +364,33 @@ class Plan:
             for a in range(2)
         )
 
-    def inputs(self, region):
-        """Boxes to read for a region, in order."""
+    def first(self, span):
+        """First of the slices that `restored` gives for a span: that of a block."""
+        return span[0] // self.unit * self.unit
+
+    def inputs(self, region, span=None):
+        """Boxes to read for a region, in order, and for a span of slices along z."""
         frame = self.frame(region)
         nz = self.shape[0]
+        span = span or (0, nz)
         if self.method.stack:
+            stacks = self._stack_range(span)
+            end = stacks.stop - 1 + self.method.depth
             # A part of a chunk: reading chunks again costs little, holding them costs memory.
-            return [(slice(z, min(z + 4, nz)), *frame) for z in range(0, nz, 4)]
+            return [(slice(z, min(z + 4, end)), *frame) for z in range(stacks.start, end, 4)]
         halo = self.method.halo[0]
         return [
             (slice(max(0, z - halo), min(nz, z + self.depth + halo)), *frame)
-            for z in range(0, nz, self.depth)
+            for z in range(self.first(span), span[1], self.depth)
         ]
 
-    def restored(self, region, reads, run):
+    def _stack_range(self, span):
+        """First slices of the stacks that hold a slice of a span."""
+        depth = self.method.depth
+        last = min(span[1] - 1, self.shape[0] - depth)
+        return range(max(0, span[0] - depth + 1), last + 1)
+
+    def restored(self, region, reads, run, span=None):
         """Restore a region; yields blocks of restored slices in order along z.
 
         Parameters
@@ -345,11 +401,15 @@ class Plan:
             What `inputs` asked for.
         run : callable
             Maps a tile to a restored tile.
+        span : tuple of int, optional
+            First slice and the one behind the last, of the input grid; all by default. Blocks are
+            those of the whole volume, so the first and the last may reach beyond it.
         """
+        span = span or (0, self.shape[0])
         if self.method.stack:
-            yield from self._stacks(region, reads, run)
+            yield from self._stacks(region, reads, run, span)
         else:
-            yield from self._blocks(region, reads, run)
+            yield from self._blocks(region, reads, run, span)
 
     def _plane(self, window, region, frame, tiles, run):
         """Restore all tiles of a window of slices and put them together."""
@@ -393,16 +453,17 @@ class Plan:
                 out[place] += part * np.kron(tile.weights, np.ones((fy, fx), np.float32))
         return out
 
-    def _blocks(self, region, reads, run):
+    def _blocks(self, region, reads, run, span):
         frame, tiles = self.frame(region), self.tiles(region)
         nz, halo, fz = self.shape[0], self.method.halo[0], self.method.scale[0]
-        for z, window in zip(range(0, nz, self.depth), reads, strict=True):
+        starts = range(self.first(span), span[1], self.depth)
+        for z, window in zip(starts, reads, strict=True):
             first = z - max(0, z - halo)
             last = first + min(self.depth, nz - z)
             out = self._plane(window, region, frame, tiles, run)
             yield np.ascontiguousarray(out[first * fz : last * fz])
 
-    def _stacks(self, region, reads, run):
+    def _stacks(self, region, reads, run, span):
         """Stacks moved by one slice; each slice is the mean of the stacks that hold it."""
         frame, tiles = self.frame(region), self.tiles(region)
         depth, step, nz = self.method.depth, self.method.spacing, self.shape[0]
@@ -413,7 +474,7 @@ class Plan:
         # Slices of the input that are still needed; a block is freed with its last slice.
         window = deque()
         reads, stack = iter(reads), None
-        for first in range(nz - depth + 1):
+        for first in self._stack_range(span):
             while len(window) < depth:
                 window.extend(next(reads))
             # Into the same memory each time: new pages would cost as much as the copy.
@@ -426,7 +487,8 @@ class Plan:
                 counts[place] += 1
             for z in range(first, nz if first == nz - depth else first + 1):
                 place = z % depth
-                yield (sums[place] / counts[place])[None]
+                if span[0] <= z < span[1]:
+                    yield (sums[place] / counts[place])[None]
                 sums[place], counts[place] = 0, 0
 
 
@@ -442,10 +504,14 @@ def _ahead(reader, boxes, source):
         yield pending.popleft().result()
 
 
-def _depths(blocks, depth, count):
-    """Put blocks of slices together into slabs that start at multiples of a depth."""
-    z0, slab, have = 0, None, 0
+def _depths(blocks, depth, start, extent):
+    """Put blocks of slices together into slabs that start at multiples of a depth.
+
+    The first block starts at slice `start`; what lies beyond the extent is left out.
+    """
+    (z0, count), slab, have = extent, None, 0
     for block in blocks:
+        block, start = block[max(0, z0 - start) : max(0, count - start)], start + len(block)
         while len(block):
             want = min(depth, count - z0)
             if have == 0 and len(block) >= want:
@@ -571,14 +637,10 @@ class Fitted:
         return self.method.restore(tile)
 
 
-def _load_learned(method_class, settings, task, model, card, threads):
-    import torch
-
+def _load_learned(method_class, settings, task, model, card):
     from acuity.predict.execution import DEFAULT, Runner, choose_device
     from acuity.predict.planes import PlanesRunner
 
-    if threads:
-        torch.set_num_threads(int(threads))
     if model is None or card is None:
         raise AcuityError(f"method {method_class.name()} is learned and needs a model and its card")
     content = read_card(card)
@@ -614,5 +676,5 @@ def _load_learned(method_class, settings, task, model, card, threads):
         run = PlanesRunner(network, content["normalisation"], execution)
     else:
         run = Runner(network, content["normalisation"], execution, stacked=bool(method.stack))
-    run.digest = digest
+    run.digest, run.execution = digest, execution
     return method, run

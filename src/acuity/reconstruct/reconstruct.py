@@ -1,7 +1,9 @@
 """Reconstruct whole volumes slab by slab, from a raw file or from a foam."""
 
+import hashlib
 import math
 import os
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -11,8 +13,9 @@ from acuity.reconstruct.fdk import Slab, angular_weights, quarter_turns
 from acuity.reconstruct.geometry import ConeBeam, full_circle
 from acuity.simulate.acquire import open_scan
 from acuity.simulate.project import project
+from acuity.slabs import Part, open_writer
 from acuity.units import canonical
-from acuity.volume import Grid, VolumeWriter, slabs
+from acuity.volume import Grid
 
 # Bytes for the sums of a slab and for the views of a block, each.
 _MEMORY = 512 << 20
@@ -27,6 +30,7 @@ def reconstruct(
     hann: float = 0.0,
     radius: float | None = None,
     slab: int | None = None,
+    part: Part | None = None,
 ) -> None:
     """Reconstruct the raw file of a cone-beam scan into a volume.
 
@@ -51,6 +55,8 @@ def reconstruct(
         Radius of the field of view in voxels, with zeros beyond; by default half of `size`.
     slab : int, optional
         Slices computed at a time; by default what memory of 512 MiB holds.
+    part : tuple of int, optional
+        The part of the volume that this job makes; see `acuity.slabs`.
 
     Raises
     ------
@@ -79,6 +85,7 @@ def reconstruct(
         hann=hann,
         backend=backend,
         slab=slab,
+        part=part,
         step=step,
     )
 
@@ -94,6 +101,7 @@ def reconstruct_truth(
     voxel_size: float = 1.0,
     unit: str = "um",
     slab: int | None = None,
+    part: Part | None = None,
 ) -> None:
     """Reconstruct a foam from many noiseless views without blur, as a reference.
 
@@ -121,6 +129,8 @@ def reconstruct_truth(
         Unit of `voxel_size`.
     slab : int, optional
         Slices computed at a time; by default what memory of 512 MiB holds.
+    part : tuple of int, optional
+        The part of the volume that this job makes; see `acuity.slabs`.
 
     Raises
     ------
@@ -155,6 +165,7 @@ def reconstruct_truth(
         hann=0.0,
         backend="numba",
         slab=slab,
+        part=part,
         step={
             "action": "reconstruct_truth",
             "algorithm": "FDK",
@@ -162,11 +173,12 @@ def reconstruct_truth(
             "noise": None,
             "blur_sigma_pixels": 0.0,
             "peak_attenuation": peak_attenuation,
+            "spheres": hashlib.sha256(spheres.to_csv(index=False).encode()).hexdigest(),
         },
     )
 
 
-def _run(output, geometry, unit, angles, lines, *, size, radius, hann, backend, slab, step) -> None:
+def _run(output, geometry, unit, angles, lines, *, size, radius, hann, backend, slab, part, step):
     """Reconstruct slab by slab, with `lines(views, rows)` as the source of line integrals."""
     if backend not in ("numba", "rtk"):
         raise AcuityError(f"backend is {backend!r}; allowed are 'numba' and 'rtk'")
@@ -174,16 +186,23 @@ def _run(output, geometry, unit, angles, lines, *, size, radius, hann, backend, 
     voxel = geometry.voxel
     grid = Grid((size,) * 3, (voxel,) * 3, (-(size - 1) / 2 * voxel,) * 3, unit)
     depth = slab or max(1, _MEMORY // (4 * size * size))
-    with VolumeWriter(
+    settled = {
+        "geometry": asdict(geometry),
+        "angles": hashlib.sha256(np.asarray(angles, "<f8")).hexdigest(),
+        "radius": radius if math.isfinite(radius) else None,
+    }
+    with open_writer(
         output,
         grid,
         np.float32,
+        part,
+        settled=settled,
         intensity=f"attenuation (1/{unit})",
         provenance=(step,),
     ) as writer:
         if slab is None and depth > writer.slab_depth:
             depth -= depth % writer.slab_depth
-        for z0, z1 in slabs(size, depth):
+        for z0, z1 in writer.spans(depth):
             if backend == "rtk":
                 from acuity.reconstruct import rtk
 

@@ -1,0 +1,83 @@
+"""A study in slabs: the same volume, and only what is touched or lost is made again."""
+
+import json
+
+import numpy as np
+import pytest
+import tifffile
+
+from tests.conftest import Workflow
+from tests.rules.test_rerun import edited
+
+STUDY = {
+    "study": "tiny",
+    "samples": "tiny.tsv",
+    "degrade": {"photons": 500},
+    "levels": [2],
+    "methods": {"richardson_lucy": {"iterations": 2}},
+    "segment": False,
+    "slabs": 2,
+}
+SHEET = "sample\trole\tpath\tvoxel_size\nb\ttest\tb.tif\t2 um\n"
+STORE = "results/tiny/degrade/b/level2.ome.zarr"
+ROOT_FILE = f"{STORE}/zarr.json"
+RESTORED = "results/tiny/predict/b/level2/richardson_lucy.ome.zarr/zarr.json"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A workflow whose degraded volume was made in two slabs."""
+    workflow = Workflow(tmp_path_factory.mktemp("slabs"))
+    image = np.random.default_rng(0).integers(1, 200, (40, 24, 24)).astype(np.uint8)
+    tifffile.imwrite(workflow.folder / "b.tif", image)
+    workflow.study = workflow.write_study(STUDY, SHEET)
+    workflow.run(ROOT_FILE, "--configfile", workflow.study)
+    return workflow
+
+
+def planned(made, target=ROOT_FILE):
+    return made.planned(target, "--configfile", made.study)
+
+
+def test_one_job_gives_the_same_and_a_lost_slab_is_made_alone(made):
+    assert planned(made) == {}
+    folder = made.folder / STORE
+    assert sorted(file.stem for file in (folder / ".slabs").iterdir()) == ["1", "2", "store"]
+    expected = (made.folder / ROOT_FILE).read_bytes()
+
+    # a shard that is harmed: one sentence, and what it says helps
+    shard = next(file for file in (folder / "0/c/2").rglob("*") if file.is_file())
+    shard.write_bytes(shard.read_bytes()[:-1])
+    (made.folder / ROOT_FILE).unlink()
+    assert planned(made) == {"degrade": 1}
+    failed = made.run(ROOT_FILE, "--configfile", made.study, check=False)
+    assert failed.returncode != 0
+    assert f"remove {STORE}/.slabs/2.json and run again" in failed.stdout
+    assert not (made.folder / ROOT_FILE).exists()
+    (folder / ".slabs/2.json").unlink()
+    assert planned(made) == {"degrade": 1, "degrade_slab": 1}
+    made.run(ROOT_FILE, "--configfile", made.study)
+    assert (made.folder / ROOT_FILE).read_bytes() == expected
+
+    with edited(made.study, old="slabs: 2", new="slabs: 1"):
+        made.run(ROOT_FILE, "--configfile", made.study, "--force")
+        assert not (folder / ".slabs").exists()
+    assert (made.folder / ROOT_FILE).read_bytes() == expected
+    assert planned(made) == {"degrade_init": 1, "degrade_slab": 2, "degrade": 1}
+    made.run(ROOT_FILE, "--configfile", made.study)
+
+
+def test_a_key_and_a_library_file_rerun_what_they_touch(made):
+    restored = {"predict_init": 1, "predict_slab": 2, "predict": 1}
+    degraded = {"degrade_init": 1, "degrade_slab": 2, "degrade": 1}
+    assert planned(made, RESTORED) == restored
+    with edited(made.study, old="photons: 500", new="photons: 400"):
+        assert planned(made) == degraded
+    with edited(made.study, old="iterations: 2", new="iterations: 3"):
+        assert planned(made) == {}
+    with edited(made.study, old="slabs: 2", new="slabs: 3"):
+        assert planned(made) == {**degraded, "degrade_slab": 3}
+    with edited(made.folder / "src/acuity/degrade/degrade.py", append="\nEDITED = True\n"):
+        assert planned(made) == degraded
+    store = json.loads((made.folder / STORE / ".slabs/store.json").read_text())
+    assert store["plan"]["slabs"] == 2
