@@ -1,9 +1,13 @@
-"""Time the DAG of a study of many samples: python benchmarks/dag.py --samples 1000
+"""Time the DAG of a study of many samples, or of many slabs.
+
+    python benchmarks/dag.py --samples 1000 [--done]
+    python benchmarks/dag.py --slabs 10000 [--done]
 
 Each sample is a volume of its own (one tiny file stands for all), degraded at one level, restored
-by a classical method, measured, drawn and reported: nine jobs. Prints core seconds and wall time
-of a dry run and, with --done, of a run where nothing is left to be done (results are touched, not
-made). --profile FILE writes a cProfile of the dry run.
+by a classical method, measured, drawn and reported: nine jobs. The slabs are those of one volume
+that is refined along z. Prints core seconds and wall time of a dry run and, with --done, of a run
+where nothing is left to be done (results are touched, not made). --profile FILE writes a cProfile
+of the dry run.
 """
 
 import argparse
@@ -22,10 +26,11 @@ ROOT = Path(__file__).parents[1]
 QUIET = ("--quiet", "rules", "reason")  # all but the number of jobs
 
 
-def write_study(folder, samples):
-    """Write a study of that many samples of one file into a folder; give its path."""
+def write_study(folder, samples, slabs=1):
+    """Write a study of that many samples of one file, or of slabs, into a folder; give its path."""
     tifffile.imwrite(folder / "one.tif", np.zeros((32, 32, 32), np.uint8), photometric="minisblack")
-    rows = [f"s{n}\ttest\tone.tif\t1 um" for n in range(samples)]
+    kind = "test\tone.tif\t1 um" if slabs == 1 else "restore\tone.tif\t4 1 1 um"
+    rows = [f"s{n}\t{kind}" for n in range(samples)]
     text = "\n".join(["sample\trole\tpath\tvoxel_size", *rows, ""])
     (folder / "many.tsv").write_text(text)
     study = {
@@ -35,6 +40,9 @@ def write_study(folder, samples):
         "methods": {"richardson_lucy": {}},
         "segment": False,
     }
+    if slabs > 1:
+        study |= {"levels": [4], "degrade": {"mode": "average"}, "methods": {"cubic": {}}}
+        study["slabs"] = slabs
     path = folder / "many.yaml"
     path.write_text(yaml.safe_dump(study))
     return path
@@ -76,17 +84,20 @@ def fabricate(folder, study):
 def main():
     """Run it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--samples", type=int, default=1000)
+    parser.add_argument("--samples", type=int, default=1)
+    parser.add_argument("--slabs", type=int, default=1)
     parser.add_argument("--done", action="store_true", help="also a run with nothing to do")
     parser.add_argument("--profile", help="write a profile of the dry run here")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        study = write_study(folder, options.samples)
+        study = write_study(folder, options.samples, options.slabs)
         workflow(folder)
         text, cpu, wall = snakemake(folder, study, "-n", *QUIET, profile=options.profile)
         jobs = [line.split()[1] for line in text.splitlines() if line.startswith("total")]
-        print(f"dry run: {jobs[0] if jobs else '?'} jobs, {cpu:.1f} core s, {wall:.1f} s", flush=True)
+        print(
+            f"dry run: {jobs[0] if jobs else '?'} jobs, {cpu:.1f} core s, {wall:.1f} s", flush=True
+        )
         if options.done:
             fabricate(folder, study)
             text, cpu, wall = snakemake(folder, study, "-n")

@@ -1,6 +1,7 @@
 """Compare what jobs used with what was planned, and fit the constants of the plan.
 
     python benchmarks/plan.py STUDY.yaml [STUDY.yaml ...] [--folder FOLDER ...]
+    python benchmarks/plan.py STUDY.yaml STUDY.yaml ... --unseen
     python benchmarks/plan.py STUDY.yaml ... --fit --machine "4 cores, AMD EPYC (Zen 4)"
 
 The studies must have been run, in the working folder or in the FOLDER of the same place in the
@@ -24,21 +25,39 @@ start_s + ns_per_work x its work / 1e9; bytes on disk = stored_share x what it w
 computed and written is counted in planner.py. Fitted by benchmarks/plan.py to `jobs` measured jobs; 0 jobs: assumed."""
 
 
+ASSUMED = ("other", "gpu", "join")
+
+
 def main():
     """Run it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("studies", nargs="+")
     parser.add_argument("--folder", nargs="*", default=[])
     parser.add_argument("--fit", action="store_true", help="write the table of constants")
+    parser.add_argument(
+        "--unseen",
+        action="store_true",
+        help="plan each study by constants fitted to the others alone; kinds of jobs that only one "
+        "study has are left out",
+    )
     parser.add_argument("--machine", default="", help="class of the machine, for the table")
     options = parser.parse_args()
-    tables = []
-    for path, folder in zip_longest(options.studies, options.folder):
-        study, samples = read_study(path)
-        tables.append(measured(study, samples, folder or "."))
+    studies = [
+        (path, *read_study(path), folder or ".")
+        for path, folder in zip_longest(options.studies, options.folder)
+    ]
+    tables = [measured(*study) for _, *study in studies]
+    for n, (path, *study) in enumerate(studies):
+        found = tables[n]
+        if options.unseen:
+            others = pd.concat(tables[:n] + tables[n + 1 :], ignore_index=True)
+            rows = fit(others, {name: constants()[name] for name in ASSUMED}).to_dict("records")
+            rows = {name: constants()[name] for name in ASSUMED} | {r["kind"]: r for r in rows}
+            found = measured(*study, rows)
+            found = found[found["kind"].isin(others["kind"])]
         print(f"\n{path}")
-        if not tables[-1].empty:
-            print(compare(tables[-1]).to_string(index=False, float_format=lambda x: f"{x:.1f}"))
+        if not found.empty:
+            print(compare(found).to_string(index=False, float_format=lambda x: f"{x:.1f}"))
     if options.fit:
         old = pd.DataFrame(list(constants().values()))
         new = fit(pd.concat(tables, ignore_index=True))

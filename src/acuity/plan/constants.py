@@ -89,19 +89,21 @@ def constants():
     return {row["kind"]: row for row in table.to_dict("records")}
 
 
-def cost(quantity):
+def cost(quantity, rows=None):
     """Give the cost of a job.
 
     Parameters
     ----------
     quantity : Quantity
         What it does.
+    rows : dict of str to dict, optional
+        Constants by kind; those of `constants` by default.
 
     Returns
     -------
     Cost
     """
-    rows = constants()
+    rows = constants() if rows is None else rows
     row = rows.get(quantity.kind, rows[UNKNOWN])
     start = float(row["start_s"])
     graphics = rows["gpu"]["ns_per_work"] * quantity.work * 1e-9 if quantity.gpu else 0.0
@@ -118,10 +120,10 @@ def fit(measured, known=None):
     """Fit constants to measured jobs.
 
     Memory is base + factor x held and time start + rate x work, both with the least squares of
-    relative errors and no negative constant. A kind whose jobs are all of one size keeps the base
-    and the start of `known`, or of `UNKNOWN`, as far as they lie below what was measured. Where
-    the jobs were so small that nothing grows with their size, what is held counts once, as it
-    stands, and all of the time counts as work: a larger job must not come out as free.
+    relative errors and no negative constant. Where the jobs of a kind are all of one size, or so
+    small that nothing grows with it, what is held counts once, as it stands; the start is that of
+    `known`, as far as it lies below what was measured, and the rest of the time counts as work: a
+    larger job must not come out as free.
 
     Parameters
     ----------
@@ -147,12 +149,14 @@ def fit(measured, known=None):
     rows = []
     for kind, jobs in measured.groupby("kind"):
         before = known.get(kind, known[UNKNOWN])
-        base, factor = _line(jobs["held"] / MIB, jobs["memory"], before["base_mib"])
+        held, work = jobs["held"] / MIB, jobs["work"] * 1e-9
+        base, factor = _line(held, jobs["memory"])
         if factor == 0:
-            factor = 1.0
-        start, rate = _line(jobs["work"] * 1e-9, jobs["cpu"], before["start_s"])
-        if rate == 0 and jobs["work"].max() > 0:
-            rate = float(jobs["cpu"].max() / (jobs["work"].max() * 1e-9))
+            base, factor = max(0.0, float((jobs["memory"] - held).max())), 1.0
+        start, rate = _line(work, jobs["cpu"])
+        if rate == 0 and work.max() > 0:
+            start = min(before["start_s"], 0.9 * float(jobs["cpu"].min()))
+            rate = float(((jobs["cpu"] - start).max()) / work.max())
         written = jobs["written"].sum()
         rows.append(
             {
@@ -168,14 +172,11 @@ def fit(measured, known=None):
     return pd.DataFrame(rows)
 
 
-def _line(x, y, base):
-    """Offset and slope, neither negative, of least relative squares."""
+def _line(x, y):
+    """Offset and slope, neither negative, of least relative squares; slope 0 where x hardly differs."""
     x, y = x.to_numpy(float), y.to_numpy(float)
-    if x.max() <= 0:
+    if x.max() < 1.5 * x.min() or x.max() <= 0:
         return float(y.max()), 0.0
-    if x.max() < 1.5 * x.min():
-        offset = min(base, 0.95 * float(y.min()))
-        return offset, float(((y - offset) / x).max())
     weights = 1 / y**2
     mean_x, mean_y = (weights * x).sum() / weights.sum(), (weights * y).sum() / weights.sum()
     spread = (weights * (x - mean_x) ** 2).sum()

@@ -39,7 +39,7 @@ _LOGS = [
 _USED = re.compile(r"used ([0-9.]+) MiB of memory, ([0-9.]+) core seconds")
 
 
-def measured(study, samples, folder="."):
+def measured(study, samples, folder=".", rows=None):
     """List what the jobs of a study used, and what was planned.
 
     Parameters
@@ -50,6 +50,8 @@ def measured(study, samples, folder="."):
         Its samples.
     folder : path
         Folder in which ``logs`` and ``results`` lie.
+    rows : dict of str to dict, optional
+        Constants of the plan; those of `acuity.plan.constants` by default.
 
     Returns
     -------
@@ -64,7 +66,7 @@ def measured(study, samples, folder="."):
     half second and later every 30 s, may miss a short peak; they are taken where a log does not
     tell.
     """
-    planner, rows = Planner(study, samples), []
+    planner, jobs = Planner(study, samples), []
     folder = Path(folder)
     logs, results = folder / "logs" / study.study, folder / "results" / study.study
     for log in sorted(logs.rglob("*.log")):
@@ -75,9 +77,9 @@ def measured(study, samples, folder="."):
             continue
         rule, wildcards, outputs = found
         quantity = planner.quantity(rule, wildcards)
-        planned = cost(quantity)
+        planned = cost(quantity, rows)
         stored = sum(_size(path) for name in outputs for path in results.glob(name))
-        rows.append(
+        jobs.append(
             {
                 "rule": rule,
                 "kind": quantity.kind,
@@ -92,7 +94,7 @@ def measured(study, samples, folder="."):
                 "stored_planned": planned.written if stored else 0.0,
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(jobs)
 
 
 def _job(stem, study, planner):

@@ -21,6 +21,7 @@ from acuity.volume import choose_layout
 UNREADABLE = ((512, 1024, 1024), 1)
 SPECIMENS = {"gold": (780, 924), "hydrogel": (418, 492)}
 FLOAT = 4
+BLOCK = 32  # slices of a method's input that are restored together, about
 # Stages that the study key `slabs` divides: X_init makes a store, X_slab fills it, X joins.
 SLABBED = {
     "axial",
@@ -91,6 +92,8 @@ class Planner:
         """
         found = self.cost(rule, wildcards)
         work = found.gpu if gpus and found.gpu else (found.cpu - found.start) / max(1, threads)
+        if rule.endswith("_slab"):
+            work *= self._largest_slab(dict(wildcards))
         memory = max(LEAST_MEMORY, 1.25 * found.memory * MIB / 1e6)
         runtime = max(LEAST_RUNTIME, 3 * (found.start + work) / 60)
         return math.ceil(memory / 100) * 100, math.ceil(runtime)
@@ -178,6 +181,18 @@ class Planner:
         if image == "truth":
             level = self._level(sample) if self.study.pair is not None else None
         return prod(self.high(sample, level)[0])
+
+    def _largest_slab(self, wildcards):
+        """How much more than its share the largest slab is: slabs are of whole blocks, or rows."""
+        sample, level = wildcards["sample"], wildcards.get("level")
+        shape = self.high(sample, level)[0] if level else self.high(sample)[0]
+        block = choose_layout(shape, "float32").shard[0]
+        if "method" in wildcards:
+            method = self.method(wildcards["method"], level)
+            if method.local and not method.stack:
+                block = max(block, BLOCK * method.scale[0])
+        blocks = math.ceil(shape[0] / block)
+        return self.study.slabs / min(self.study.slabs, blocks)
 
     # methods -----------------------------------------------------------------------------------
 
@@ -326,12 +341,15 @@ def _predict(plan, rule, w):
     written = voxels * (item if plan.study.flat else FLOAT)
     settings = getattr(method.settings, "predict", None)
     if name == "richardson_lucy":
-        most, (halo, *_) = settings.voxels, method.halo
-        planes = max(1, most // (shape[1] * shape[2]))
-        again = 1.0 if planes >= shape[0] else 1 + 2 * halo / max(1, planes - 2 * halo)
+        # Blocks of whole planes, as acuity.predict.predict cuts them.
+        plane, (halo, *_) = shape[1] * shape[2], method.halo
+        most = max(1, settings.voxels // plane)
+        deep = shape[0] if shape[0] <= most else max(halo, most - 2 * halo, 1)
+        block = min(shape[0], deep + 2 * halo)
         steps = method.settings.iterations * 6 * (8 * method.sigma + 1)
+        again = 1.0 if deep == shape[0] else (deep + 2 * halo) / deep
         return Quantity(
-            f"{rule}:{name}", 5 * FLOAT * min(voxels, most), again * voxels * steps, written
+            f"{rule}:{name}", 5 * FLOAT * block * plane, again * voxels * steps, written
         )
     if name == "sparse_coding":
         atoms, side = method.settings.atoms, method.settings.patch
