@@ -22,10 +22,12 @@ rule disturb:
         records("disturb/{sample}")
     conda:
         ENVIRONMENT
+    resources:
+        **needs("disturb"),
     params:
         cfg=lambda w: STUDY.align.disturb.model_dump(mode="json")
         | {"seed": seed_of(SAMPLE[w.sample].transforms_of or w.sample, "disturb")},
-        code=code("disturb"),
+        code=lambda w: code("disturb"),
     message:
         "{wildcards.sample}: put shifts and faults in"
     script:
@@ -48,10 +50,12 @@ rule align:
     conda:
         ENVIRONMENT
     threads: 2
+    resources:
+        **needs("align"),
     params:
         cfg=lambda w: STUDY.align.model_dump(mode="json", exclude={"crop", "disturb"})
         | {"name": w.sample},
-        code=code("align"),
+        code=lambda w: code("align"),
     message:
         "{wildcards.sample}: align the {wildcards.stack} slices"
     script:
@@ -81,9 +85,11 @@ rule transform:
     conda:
         ENVIRONMENT
     threads: 2
+    resources:
+        **needs("transform"),
     params:
         cfg={"crop": STUDY.align.crop} if ALIGNED else {},
-        code=code("transform"),
+        code=lambda w: code("transform"),
     message:
         "{wildcards.sample}: move the slices"
     script:
@@ -102,6 +108,8 @@ if SLABS > 1:
             logs("align/{sample}/transform/init"),
         benchmark:
             records("align/{sample}/transform/init")
+        resources:
+            **needs("transform_init"),
         params:
             cfg=init_part({"crop": STUDY.align.crop} if ALIGNED else {}),
         message:
@@ -119,6 +127,8 @@ if SLABS > 1:
             logs("align/{sample}/transform/slab{slab}"),
         benchmark:
             records("align/{sample}/transform/slab{slab}")
+        resources:
+            **needs("transform_slab"),
         params:
             cfg=slab_part({"crop": STUDY.align.crop} if ALIGNED else {}),
         message:
@@ -138,9 +148,11 @@ rule check_alignment:
         logs("measure/{sample}/align/check"),
     conda:
         ENVIRONMENT
+    resources:
+        **needs("check_alignment"),
     params:
         cfg={},
-        code=code("check_alignment"),
+        code=lambda w: code("check_alignment"),
     message:
         "{wildcards.sample}: check the alignment"
     script:

@@ -15,11 +15,11 @@ import yaml
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
-from acuity.degrade.axial import axial_phase
 from acuity.digest import digest
 from acuity.errors import AcuityError
 from acuity.failures import failures
 from acuity.formats.files import files_of, is_remote, split_name
+from acuity.plan.planner import Planner
 from acuity.study import load_study, own_factor, read_keys, read_study
 from acuity.units import parse_voxel_size
 
@@ -78,6 +78,7 @@ def check_partition():
 
 check_partition()
 
+PLANNER = Planner(STUDY, SAMPLES)
 SAMPLE = {sample.sample: sample for sample in SAMPLES}
 TRAIN = [sample.sample for sample in SAMPLES if sample.role == "train"]
 TEST = [sample.sample for sample in SAMPLES if sample.role == "test"]
@@ -199,6 +200,20 @@ def code(script, method=None):
     )
 
 
+def needs(rule):
+    """Memory and time that a rule's jobs ask for, by their shapes; more with each attempt.
+
+    The time is that on a GPU where the job can use one, unless GPUs are limited to 0.
+    """
+    limit = workflow.global_resources.get("gpu").value
+    gpus = 1 if limit is None else limit
+    ask = lambda w, threads=1: PLANNER.request(rule, dict(w.items()), threads, gpus)
+    return {
+        "mem_mb": lambda w, attempt: ask(w)[0] * attempt,
+        "runtime": lambda w, attempt, threads: ask(w, threads)[1] * attempt,
+    }
+
+
 @cache
 def method_class(method):
     from acuity.methods.base import load
@@ -281,8 +296,12 @@ def stack_volume(sample, stack):
 def task(level):
     """What a method is asked for at a level: scale and phase between the grids."""
     scale = STUDY.scale(float(level))
-    mode = STUDY.degrade.mode
-    phase = list(axial_phase(scale[0], mode)) if AXIAL else None
+    phase = None
+    if AXIAL:
+        # Here and not above: it loads numba, which every job of every study would wait for.
+        from acuity.degrade.axial import axial_phase
+
+        phase = list(axial_phase(scale[0], STUDY.degrade.mode))
     return {"level": float(level), "scale": list(scale), "phase": phase}
 
 

@@ -37,9 +37,11 @@ rule axial:
         level=r"[0-9]+" if AXIAL else "none",
     conda:
         ENVIRONMENT
+    resources:
+        **needs("axial"),
     params:
         cfg=axial_cfg,
-        code=code("axial"),
+        code=lambda w: code("axial"),
     message:
         "{wildcards.sample}: one slice of every {wildcards.level}"
     script:
@@ -60,6 +62,8 @@ if SLABS > 1:
             logs("degrade/{sample}/level{level}/init"),
         benchmark:
             records("degrade/{sample}/level{level}/init")
+        resources:
+            **needs("axial_init"),
         params:
             cfg=init_part(axial_cfg),
         message:
@@ -75,6 +79,8 @@ if SLABS > 1:
             logs("degrade/{sample}/level{level}/slab{slab}"),
         benchmark:
             records("degrade/{sample}/level{level}/slab{slab}")
+        resources:
+            **needs("axial_slab"),
         params:
             cfg=slab_part(axial_cfg),
         message:
@@ -95,13 +101,15 @@ rule degrade_images:
         level=r"[0-9]+" if FLAT else "none",
     conda:
         ENVIRONMENT
+    resources:
+        **needs("degrade_images"),
     params:
         cfg=lambda w: {
             "factor": int(w.level),
             "seed": seed_of(w.sample, "degrade", w.level),
             **STUDY.degrade.random.model_dump(mode="json"),
         },
-        code=code("degrade_images"),
+        code=lambda w: code("degrade_images"),
     message:
         "{wildcards.sample}: degrade at random to level {wildcards.level}"
     script:
@@ -122,9 +130,11 @@ rule degrade:
     conda:
         ENVIRONMENT
     threads: 2
+    resources:
+        **needs("degrade"),
     params:
         cfg=degrade_cfg,
-        code=code("degrade"),
+        code=lambda w: code("degrade"),
     message:
         "{wildcards.sample}: degrade to level {wildcards.level}"
     script:
@@ -142,6 +152,8 @@ if SLABS > 1:
             logs("degrade/{sample}/level{level}/init"),
         benchmark:
             records("degrade/{sample}/level{level}/init")
+        resources:
+            **needs("degrade_init"),
         params:
             cfg=init_part(degrade_cfg),
         message:
@@ -157,6 +169,8 @@ if SLABS > 1:
             logs("degrade/{sample}/level{level}/slab{slab}"),
         benchmark:
             records("degrade/{sample}/level{level}/slab{slab}")
+        resources:
+            **needs("degrade_slab"),
         params:
             cfg=slab_part(degrade_cfg),
         message:

@@ -17,9 +17,11 @@ rule ingest:
         records("ingest/{scan}")
     conda:
         ENVIRONMENT
+    resources:
+        **needs("ingest"),
     params:
         cfg=lambda w: scan_cfg(w.scan),
-        code=code("ingest"),
+        code=lambda w: code("ingest"),
     message:
         "{wildcards.scan}: import"
     script:

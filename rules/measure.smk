@@ -33,9 +33,11 @@ rule quality:
     conda:
         ENVIRONMENT
     threads: 2
+    resources:
+        **needs("quality"),
     params:
         cfg=quality_cfg(),
-        code=code("quality"),
+        code=lambda w: code("quality"),
     message:
         "{wildcards.sample}: quality of {wildcards.image}"
     script:
@@ -54,6 +56,8 @@ if SLABS > 1:
             logs("measure/{sample}/{image}/quality/init"),
         benchmark:
             records("measure/{sample}/{image}/quality/init")
+        resources:
+            **needs("quality_init"),
         params:
             cfg=init_part(quality_cfg()),
         message:
@@ -70,6 +74,8 @@ if SLABS > 1:
             logs("measure/{sample}/{image}/quality/slab{slab}"),
         benchmark:
             records("measure/{sample}/{image}/quality/slab{slab}")
+        resources:
+            **needs("quality_slab"),
         params:
             cfg=slab_part(quality_cfg()),
         message:
@@ -91,9 +97,11 @@ rule resolution:
     conda:
         ENVIRONMENT
     threads: 2
+    resources:
+        **needs("resolution"),
     params:
         cfg={"mask_radius": mask_radius()},
-        code=code("resolution"),
+        code=lambda w: code("resolution"),
     message:
         "{wildcards.sample}: resolution of {wildcards.image}"
     script:
@@ -114,6 +122,8 @@ rule error:
         records("measure/{sample}/{image}/error")
     conda:
         ENVIRONMENT
+    resources:
+        **needs("error"),
     params:
         cfg=lambda w: {
             "task": task(split_image(w.image)[0]),
@@ -121,7 +131,7 @@ rule error:
             "threshold": STUDY.measure.binary_threshold,
             "volume_fraction": STUDY.measure.volume_fraction,
         },
-        code=code("error"),
+        code=lambda w: code("error"),
     message:
         "{wildcards.sample}: errors of {wildcards.image}"
     script:
@@ -142,9 +152,11 @@ rule scattering:
         records("measure/{sample}/{image}/scattering")
     conda:
         ENVIRONMENT
+    resources:
+        **needs("scattering"),
     params:
         cfg={},
-        code=code("scattering"),
+        code=lambda w: code("scattering"),
     message:
         "{wildcards.sample}: scattering of {wildcards.image}"
     script:
@@ -165,9 +177,11 @@ rule fsc:
         records("measure/{sample}/{image}/fsc")
     conda:
         ENVIRONMENT
+    resources:
+        **needs("fsc"),
     params:
         cfg={},
-        code=code("fsc"),
+        code=lambda w: code("fsc"),
     message:
         "{wildcards.sample}: shell correlation of {wildcards.image}"
     script:
@@ -188,9 +202,11 @@ rule spectrum:
         records("measure/{sample}/{image}/spectrum")
     conda:
         ENVIRONMENT
+    resources:
+        **needs("spectrum"),
     params:
         cfg=lambda w: {"factor": float(split_image(w.image)[0])},
-        code=code("spectrum"),
+        code=lambda w: code("spectrum"),
     message:
         "{wildcards.sample}: spectrum of {wildcards.image}"
     script:
@@ -209,9 +225,11 @@ rule edges:
         records("measure/{sample}/{image}/edges")
     conda:
         ENVIRONMENT
+    resources:
+        **needs("edges"),
     params:
         cfg=lambda w: {"repeated": repeated(w.image)},
-        code=code("edges"),
+        code=lambda w: code("edges"),
     message:
         "{wildcards.sample}: edges of {wildcards.image}"
     script:
@@ -231,10 +249,12 @@ rule gaps:
         records("measure/{sample}/{image}/gaps")
     conda:
         ENVIRONMENT
+    resources:
+        **needs("gaps"),
     params:
         cfg=lambda w: STUDY.measure.gaps.model_dump(mode="json")
         | {"seed": seed_of(w.sample, "gaps")},
-        code=code("gaps"),
+        code=lambda w: code("gaps"),
     message:
         "{wildcards.sample}: gaps in {wildcards.image}"
     script:
@@ -258,6 +278,8 @@ rule census:
     conda:
         ENVIRONMENT
     threads: 2
+    resources:
+        **needs("census"),
     params:
         cfg={
             "objects": "dark" if DARK else "bright",
@@ -265,7 +287,7 @@ rule census:
             "size_classes": list(STUDY.measure.size_classes),
             "mask_radius": mask_radius(1),
         },
-        code=code("census"),
+        code=lambda w: code("census"),
     message:
         "{wildcards.sample}: pores of {wildcards.image}"
     script:
@@ -285,12 +307,14 @@ rule pore_space:
         records("measure/{sample}/{image}/pore_space")
     conda:
         ENVIRONMENT
+    resources:
+        **needs("pore_space"),
     params:
         cfg={
             "pores": "labels" if DARK else "background",
             "mask_radius": mask_radius(1),
         },
-        code=code("pore_space"),
+        code=lambda w: code("pore_space"),
     message:
         "{wildcards.sample}: pore space of {wildcards.image}"
     script:
@@ -316,6 +340,8 @@ rule metrics:
         logs("metrics"),
     conda:
         ENVIRONMENT
+    resources:
+        **needs("metrics"),
     params:
         cfg={
             "study": STUDY.study,
@@ -333,7 +359,7 @@ rule metrics:
             ],
             "unseen": TEST,
         },
-        code=code("metrics"),
+        code=lambda w: code("metrics"),
     message:
         "Gather the tables of the study"
     script:

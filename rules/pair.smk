@@ -25,10 +25,12 @@ rule pair:
         records("pair/{sample}")
     conda:
         ENVIRONMENT
+    resources:
+        **needs("pair"),
     params:
         cfg=lambda w: STUDY.pair.model_dump(mode="json")
         | {"factor": SAMPLE[w.sample].level, "name": w.sample},
-        code=code("pair"),
+        code=lambda w: code("pair"),
     message:
         "{wildcards.sample}: register the pair"
     script:

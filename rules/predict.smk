@@ -24,6 +24,7 @@ rule predict:
         ENVIRONMENT
     threads: 2
     resources:
+        **needs("predict"),
         gpu=lambda w: gpus(w.method, "predict") if SLABS == 1 else 0,
     params:
         cfg=predict_cfg,
@@ -49,6 +50,7 @@ if SLABS > 1:
         benchmark:
             records("predict/{sample}/level{level}/{method}/init")
         resources:
+            **needs("predict_init"),
             gpu=lambda w: gpus(w.method, "predict"),
         params:
             cfg=init_part(predict_cfg),
@@ -66,6 +68,7 @@ if SLABS > 1:
         benchmark:
             records("predict/{sample}/level{level}/{method}/slab{slab}")
         resources:
+            **needs("predict_slab"),
             gpu=lambda w: gpus(w.method, "predict"),
         params:
             cfg=slab_part(predict_cfg),
@@ -94,6 +97,7 @@ rule predict_planes:
         ENVIRONMENT
     threads: 2
     resources:
+        **needs("predict_planes"),
         gpu=lambda w: gpus(w.method, "predict") if SLABS == 1 else 0,
     params:
         cfg=predict_cfg,
@@ -117,6 +121,7 @@ if SLABS > 1:
         benchmark:
             records("predict/{sample}/level{level}/{method}/init")
         resources:
+            **needs("predict_planes_init"),
             gpu=lambda w: gpus(w.method, "predict"),
         params:
             cfg=init_part(predict_cfg),
@@ -138,6 +143,7 @@ if SLABS > 1:
         benchmark:
             records("predict/{sample}/level{level}/{method}/slab{slab}")
         resources:
+            **needs("predict_planes_slab"),
             gpu=lambda w: gpus(w.method, "predict"),
         params:
             cfg=slab_part(predict_cfg),

@@ -30,9 +30,11 @@ rule reconstruct:
     conda:
         ENVIRONMENT
     threads: 2
+    resources:
+        **needs("reconstruct"),
     params:
         cfg=lambda w: foam_cfg("backend"),
-        code=code("reconstruct"),
+        code=lambda w: code("reconstruct"),
     message:
         "Foam {wildcards.sample}: FDK at level {wildcards.level}"
     script:
@@ -50,6 +52,8 @@ if SLABS > 1:
             logs("reconstruct/{sample}/level{level}/init"),
         benchmark:
             records("reconstruct/{sample}/level{level}/init")
+        resources:
+            **needs("reconstruct_init"),
         params:
             cfg=init_part(lambda w: foam_cfg("backend")),
         message:
@@ -65,6 +69,8 @@ if SLABS > 1:
             logs("reconstruct/{sample}/level{level}/slab{slab}"),
         benchmark:
             records("reconstruct/{sample}/level{level}/slab{slab}")
+        resources:
+            **needs("reconstruct_slab"),
         params:
             cfg=slab_part(lambda w: foam_cfg("backend")),
         message:
@@ -85,9 +91,11 @@ rule reconstruct_truth:
     conda:
         ENVIRONMENT
     threads: 2
+    resources:
+        **needs("reconstruct_truth"),
     params:
         cfg=truth_cfg,
-        code=code("reconstruct_truth"),
+        code=lambda w: code("reconstruct_truth"),
     message:
         "Foam {wildcards.sample}: reference reconstruction"
     script:
@@ -105,6 +113,8 @@ if SLABS > 1:
             logs("reconstruct/{sample}/truth/init"),
         benchmark:
             records("reconstruct/{sample}/truth/init")
+        resources:
+            **needs("reconstruct_truth_init"),
         params:
             cfg=init_part(truth_cfg),
         message:
@@ -120,6 +130,8 @@ if SLABS > 1:
             logs("reconstruct/{sample}/truth/slab{slab}"),
         benchmark:
             records("reconstruct/{sample}/truth/slab{slab}")
+        resources:
+            **needs("reconstruct_truth_slab"),
         params:
             cfg=slab_part(truth_cfg),
         message:

@@ -123,6 +123,8 @@ rule figures:
         logs("figures"),
     conda:
         ENVIRONMENT
+    resources:
+        **needs("figures"),
     params:
         cfg={
             "trained": TRAINED,
@@ -131,7 +133,7 @@ rule figures:
             "names": list(DRAWN),
             **WORDS,
         },
-        code=code("figures"),
+        code=lambda w: code("figures"),
     message:
         "Draw the study's figures"
     script:
@@ -157,6 +159,8 @@ rule sample_figures:
         logs("figures/{sample}"),
     conda:
         ENVIRONMENT
+    resources:
+        **needs("sample_figures"),
     params:
         cfg=lambda w: {
             "images": page_keys(w.sample),
@@ -164,7 +168,7 @@ rule sample_figures:
             "names": list(PICTURED),
             "level_format": WORDS["level_format"],
         },
-        code=code("sample_figures"),
+        code=lambda w: code("sample_figures"),
     message:
         "{wildcards.sample}: draw its pictures"
     script:
@@ -192,6 +196,8 @@ rule report_sample:
         logs("report/{sample}"),
     conda:
         ENVIRONMENT
+    resources:
+        **needs("report_sample"),
     params:
         cfg=lambda w: {
             "sample": w.sample,
@@ -205,7 +211,7 @@ rule report_sample:
             **REPORTED,
             **WORDS,
         },
-        code=code("report_sample"),
+        code=lambda w: code("report_sample"),
     message:
         "{wildcards.sample}: write its page"
     script:
@@ -231,9 +237,11 @@ rule stack_figures:
         logs("figures/{sample}-stack"),
     conda:
         ENVIRONMENT
+    resources:
+        **needs("stack_figures"),
     params:
         cfg=lambda w: {"folder": results(f"figures/{w.sample}")},
-        code=code("stack_figures"),
+        code=lambda w: code("stack_figures"),
     message:
         "{wildcards.sample}: draw its alignment"
     script:
@@ -255,6 +263,8 @@ rule report_stack:
         logs("report/stack/{sample}"),
     conda:
         ENVIRONMENT
+    resources:
+        **needs("report_stack"),
     params:
         cfg=lambda w: {
             "sample": w.sample,
@@ -263,7 +273,7 @@ rule report_stack:
             "mode": STUDY.align.mode,
             "index": "../index.html",
         },
-        code=code("report_stack"),
+        code=lambda w: code("report_stack"),
     message:
         "{wildcards.sample}: write the page of its alignment"
     script:
@@ -291,13 +301,15 @@ rule axial_figures:
         logs("figures/{sample}-axial"),
     conda:
         ENVIRONMENT
+    resources:
+        **needs("axial_figures"),
     params:
         cfg=lambda w: {
             "sample": w.sample,
             "images": page_keys(w.sample),
             "folder": results(f"figures/{w.sample}"),
         },
-        code=code("axial_figures"),
+        code=lambda w: code("axial_figures"),
     message:
         "{wildcards.sample}: draw its sections along z"
     script:
@@ -321,6 +333,8 @@ rule report_axial:
         logs("report/axial/{sample}"),
     conda:
         ENVIRONMENT
+    resources:
+        **needs("report_axial"),
     params:
         cfg=lambda w: {
             "sample": w.sample,
@@ -329,7 +343,7 @@ rule report_axial:
             "title": STUDY.title,
             "index": "../index.html",
         },
-        code=code("report_axial"),
+        code=lambda w: code("report_axial"),
     message:
         "{wildcards.sample}: write the page of its sections along z"
     script:
@@ -356,6 +370,8 @@ rule sem_figures:
         logs("figures/{sample}-sem"),
     conda:
         ENVIRONMENT
+    resources:
+        **needs("sem_figures"),
     params:
         cfg=lambda w: {
             "sample": w.sample,
@@ -363,7 +379,7 @@ rule sem_figures:
             "limits": pair_limits(),
             "folder": results(f"figures/{w.sample}"),
         },
-        code=code("sem_figures"),
+        code=lambda w: code("sem_figures"),
     message:
         "{wildcards.sample}: draw its gaps and spectra"
     script:
@@ -386,6 +402,8 @@ rule report_sem:
         logs("report/sem/{sample}"),
     conda:
         ENVIRONMENT
+    resources:
+        **needs("report_sem"),
     params:
         cfg=lambda w: {
             "sample": w.sample,
@@ -395,7 +413,7 @@ rule report_sem:
             "title": STUDY.title,
             "index": "../index.html",
         },
-        code=code("report_sem"),
+        code=lambda w: code("report_sem"),
     message:
         "{wildcards.sample}: write the page of its gaps and spectra"
     script:
@@ -421,6 +439,8 @@ rule report:
         logs("report"),
     conda:
         ENVIRONMENT
+    resources:
+        **needs("report"),
     params:
         cfg={
             "trained": TRAINED,
@@ -441,7 +461,7 @@ rule report:
             **REPORTED,
             **WORDS,
         },
-        code=code("report"),
+        code=lambda w: code("report"),
     message:
         "Write the report"
     script:

@@ -23,9 +23,11 @@ rule smooth:
     conda:
         ENVIRONMENT
     threads: 2
+    resources:
+        **needs("smooth"),
     params:
         cfg={},
-        code=code("smooth"),
+        code=lambda w: code("smooth"),
     message:
         "{wildcards.sample}: smooth {wildcards.image}"
     script:
@@ -47,9 +49,11 @@ rule segment:
     conda:
         ENVIRONMENT
     threads: 2
+    resources:
+        **needs("segment"),
     params:
         cfg=segment_cfg() | {"smallest": STUDY.segment.smallest if STUDY.segment else 1},
-        code=code("segment"),
+        code=lambda w: code("segment"),
     message:
         "{wildcards.sample}: segment {wildcards.image}"
     script:
@@ -67,6 +71,8 @@ if SLABS > 1:
             logs("segment/{sample}/smoothed/{image}/init"),
         benchmark:
             records("segment/{sample}/smoothed/{image}/init")
+        resources:
+            **needs("smooth_init"),
         params:
             cfg=init_part({}),
         message:
@@ -82,6 +88,8 @@ if SLABS > 1:
             logs("segment/{sample}/smoothed/{image}/slab{slab}"),
         benchmark:
             records("segment/{sample}/smoothed/{image}/slab{slab}")
+        resources:
+            **needs("smooth_slab"),
         params:
             cfg=slab_part({}),
         message:
@@ -96,6 +104,8 @@ if SLABS > 1:
             logs("segment/{sample}/{image}/init"),
         benchmark:
             records("segment/{sample}/{image}/init")
+        resources:
+            **needs("segment_init"),
         params:
             cfg=init_part(segment_cfg()),
         message:
@@ -111,6 +121,8 @@ if SLABS > 1:
             logs("segment/{sample}/{image}/slab{slab}"),
         benchmark:
             records("segment/{sample}/{image}/slab{slab}")
+        resources:
+            **needs("segment_slab"),
         params:
             cfg=slab_part(segment_cfg()),
         message:

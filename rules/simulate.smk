@@ -15,6 +15,8 @@ rule spheres:
     cache: CACHED
     conda:
         ENVIRONMENT
+    resources:
+        **needs("spheres"),
     params:
         cfg=lambda w: foam_cfg(
             "size",
@@ -26,7 +28,7 @@ rule spheres:
             "max_pores",
         )
         | {"seed": SAMPLE[w.sample].seed},
-        code=code("spheres"),
+        code=lambda w: code("spheres"),
     message:
         "Foam {wildcards.sample}: placing pores"
     script:
@@ -47,9 +49,11 @@ rule exact_truth:
     conda:
         ENVIRONMENT
     threads: 2
+    resources:
+        **needs("exact_truth"),
     params:
         cfg=lambda w: foam_cfg("size", "cylinder_radius", "voxel_size", "unit"),
-        code=code("exact_truth"),
+        code=lambda w: code("exact_truth"),
     message:
         "Foam {wildcards.sample}: exact truth"
     script:
@@ -68,6 +72,8 @@ rule projections:
     conda:
         ENVIRONMENT
     threads: 2
+    resources:
+        **needs("projections"),
     params:
         cfg=lambda w: foam_cfg(
             "size",
@@ -79,7 +85,7 @@ rule projections:
             "blur_domain",
         )
         | {"level": float(w.level), "seed": seed_of(w.sample, "photons", w.level)},
-        code=code("projections"),
+        code=lambda w: code("projections"),
     message:
         "Foam {wildcards.sample}: scan at level {wildcards.level}"
     script:
@@ -99,9 +105,11 @@ rule specimen:
         records("simulate/{sample}/specimen")
     conda:
         ENVIRONMENT
+    resources:
+        **needs("specimen"),
     params:
         cfg=lambda w: specimen_cfg(w.sample),
-        code=code("specimen"),
+        code=lambda w: code("specimen"),
     message:
         "Specimen {wildcards.sample}: scan it twice"
     script:

@@ -23,6 +23,7 @@ rule train:
         ENVIRONMENT
     threads: lambda w: 2 * processes(w.method)
     resources:
+        **needs("train"),
         gpu=lambda w: gpus(w.method, "train"),
     params:
         cfg=lambda w: {

@@ -1,10 +1,11 @@
-"""Command line: check a study, print its schema or figures, export a volume.
+"""Command line: check and plan a study, print its schema or figures, export a volume.
 
 The pipeline itself is run by ``snakemake --configfile STUDY.yaml``.
 """
 
 import argparse
 import json
+import re
 import sys
 
 from acuity.errors import AcuityError
@@ -40,6 +41,16 @@ def _parser():
     check.add_argument("study", help="the study file")
     check.set_defaults(run=_check)
 
+    plan = commands.add_parser(
+        "plan", help="tell what a study needs: jobs, memory, disk, time; refuse what cannot fit"
+    )
+    plan.add_argument("study", help="the study file")
+    plan.add_argument("--cores", type=_count, help="cores of the machine; default: this one's")
+    plan.add_argument("--memory", type=_size, help="its memory, such as 64G; default: this one's")
+    plan.add_argument("--disk", type=_size, help="free disk, such as 2T; default: that of results/")
+    plan.add_argument("--gpus", type=_count, help="its GPUs; default: this one's")
+    plan.set_defaults(run=_plan)
+
     schema = commands.add_parser("schema", help="print the JSON schema of a study file")
     schema.set_defaults(run=_schema)
 
@@ -67,6 +78,33 @@ def _check(options):
         f"{options.study}: study {study.study!r} is sound: {len(samples)} samples, "
         f"{len(study.levels)} levels, methods {', '.join(study.methods)}"
     )
+
+
+def _count(text):
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"found {text!r}; allowed is a whole number")
+    return int(text)
+
+
+def _size(text):
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kMGT]?)(?:i?B)?", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"found {text!r}; allowed is a size such as 500M, 64G, 2T")
+    return float(match[1]) * 1024 ** " kMGT".index(match[2] or " ")
+
+
+def _plan(options):
+    from acuity.plan.jobs import Machine, check, plan, table
+
+    machine = Machine.here()
+    for name in ("cores", "memory", "disk", "gpus"):
+        if getattr(options, name) is not None:
+            setattr(machine, name, getattr(options, name))
+    if machine.cores < 1:
+        raise AcuityError("--cores: found 0; allowed is a whole number from 1 up")
+    lines = plan(options.study, machine)
+    print(table(lines, machine))
+    check(lines, machine, options.study)
 
 
 def _schema(options):

@@ -92,13 +92,18 @@ def _module_path(name):
     return package if package.is_file() else None
 
 
-def _tree(path):
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+def _imports(path):
+    """Names of the package's modules, and of other libraries, that a file imports anywhere."""
+    return _read(path)[:2]
+
+
+def _tree_digest(path):
+    return _read(path)[2]
 
 
 @cache
-def _imports(path):
-    """Names of the package's modules, and of other libraries, that a file imports anywhere."""
+def _read(path):
+    """Read a file once: what it imports of the package and beside it, and its tree's digest."""
     own, others = set(), set()
 
     def note(name):
@@ -110,7 +115,8 @@ def _imports(path):
         elif top not in sys.stdlib_module_names:
             others.add(top)
 
-    for node in ast.walk(_tree(path)):
+    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 note(alias.name)
@@ -122,23 +128,17 @@ def _imports(path):
                 for alias in node.names:
                     if _module_path(f"{node.module}.{alias.name}") is not None:
                         note(f"{node.module}.{alias.name}")
-    return frozenset(own), frozenset(others)
-
-
-@cache
-def _tree_digest(path):
-    tree = _tree(path)
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if (
-            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-            and body
-            and isinstance(body[0], ast.Expr)
-            and isinstance(body[0].value, ast.Constant)
-            and isinstance(body[0].value.value, str)
-        ):
-            node.body = body[1:]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+        elif isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            body = node.body
+            if (
+                body
+                and isinstance(body[0], ast.Expr)
+                and isinstance(body[0].value, ast.Constant)
+                and isinstance(body[0].value.value, str)
+            ):
+                node.body = body[1:]
+    content = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    return frozenset(own), frozenset(others), content
 
 
 @cache

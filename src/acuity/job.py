@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 import sys
+import time
 import traceback
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,13 +13,16 @@ from acuity.errors import AcuityError
 
 logger = logging.getLogger("acuity")
 
+# A job's last line; `acuity.plan` reads it.
+USED = "used %.1f MiB of memory, %.2f core seconds"
+
 
 @contextmanager
 def job(snakemake):
     """Run the body of a script as one job.
 
-    The log goes to the rule's log file and to standard error; numba and torch use the rule's
-    threads; a user's mistake ends in one sentence and exit code 1, anything else in one sentence
+    The log goes to the rule's log file and to standard error, and ends with the memory and the
+    time that were used; numba and torch use the rule's threads; a user's mistake ends in one sentence and exit code 1, anything else in one sentence
     and a traceback in the log file.
 
     Parameters
@@ -31,6 +35,7 @@ def job(snakemake):
     use_threads(snakemake.threads)
     try:
         yield
+        logger.info(USED, peak_memory(), time.process_time())
     except AcuityError as error:
         _fail(str(error))
     except MemoryError:
@@ -60,6 +65,25 @@ def use_threads(count):
         numba.set_num_threads(max(1, min(count, numba.config.NUMBA_NUM_THREADS)))
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(max(1, count))
+
+
+def peak_memory():
+    """Give the most memory that this process has held.
+
+    Returns
+    -------
+    float
+        MiB.
+    """
+    try:
+        # Not getrusage: what it tells begins with the memory of the parent process.
+        status = Path("/proc/self/status").read_text()
+        return int(status.split("VmHWM:", 1)[1].split()[0]) / 1024
+    except (OSError, IndexError):
+        import resource
+
+        unit = 2**20 if sys.platform == "darwin" else 2**10
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def _configure(path):

@@ -42,6 +42,8 @@ from acuity.units import canonical, check_spacing, long_name
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32")
 CHUNK = (16, 128, 128)
 SHARD_BYTES = 16 * 2**20
+# Of what lies in a store and how; another number is refused.
+STORE_VERSION = 1
 # A volume is written as a stream along z and a writer holds one row of shards: rows are 16 slices
 # deep, fewer where a slice is so large that a row would be more than this.
 ROW_DEPTH, ROW_BYTES = 16, 512 * 2**20
@@ -620,6 +622,7 @@ def finalise(
         "attributes": {
             "ome": {"version": "0.5", "multiscales": [multiscales(grid)]},
             "acuity": {
+                "version": STORE_VERSION,
                 "digest": digest,
                 "shape": list(grid.shape),
                 "dtype": dtype.name,
@@ -999,10 +1002,17 @@ def open_volume(path: str | os.PathLike, *, complete: bool = True) -> Volume:
     )
     try:
         own = root["attributes"]["acuity"]
+        # Stores of before it was written down are of version 1.
+        if (found := own.get("version", 1)) != STORE_VERSION:
+            raise AcuityError(
+                f"{store / 'zarr.json'}: was written by another version of Acuity, as version "
+                f"{found} of its stores, and this one reads version {STORE_VERSION}; run it with "
+                "that version, or remove the results folder of the study and run again."
+            )
         grid = Grid(own["shape"], own["spacing"], own["origin"], own["unit"])
         intensity, provenance, digest = own["intensity"], tuple(own["provenance"]), own["digest"]
         dtype = np.dtype(own["dtype"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise AcuityError(
             f"{store / 'zarr.json'}: not a volume written by Acuity ({error_reason(error)!r} is missing "
             "or wrong); other OME-Zarr is read with ingest."

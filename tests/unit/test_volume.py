@@ -433,3 +433,19 @@ def test_a_root_file_that_does_not_fit_its_array_is_refused(tmp_path):
 def test_no_such_volume(tmp_path):
     with pytest.raises(AcuityError, match="no such volume"):
         open_volume(tmp_path / "v.ome.zarr" / "zarr.json")
+
+
+def test_a_store_of_another_version_is_refused(tmp_path):
+    path = tmp_path / "v.ome.zarr"
+    grid = Grid((4, 8, 8), (1, 1, 1))
+    write_volume(path, Volume(np.ones(grid.shape, np.uint8), grid))
+    root = json.loads((path / "zarr.json").read_text())
+    # One of before versions were written down, and the control, is read.
+    assert root["attributes"]["acuity"].pop("version") == 1
+    (path / "zarr.json").write_text(json.dumps(root))
+    assert open_volume(path).read().all()
+    root["attributes"]["acuity"]["version"] = 2
+    (path / "zarr.json").write_text(json.dumps(root))
+    wanted = "was written by another version of Acuity, as version 2 .* remove the results folder"
+    with pytest.raises(AcuityError, match=wanted):
+        open_volume(path)

@@ -562,7 +562,10 @@ def read_card(card):
         raise AcuityError(f"{card}: cannot be read as a model card ({error})") from None
     wanted = {"method", "settings", "level", "scale", "normalisation", "execution", "weights"}
     if not isinstance(content, dict) or not wanted <= content.keys():
-        raise AcuityError(f"{card}: is no model card; it needs the keys {sorted(wanted)}")
+        raise AcuityError(
+            f"{card}: is no model card, or one of another version of Acuity; it needs the keys "
+            f"{sorted(wanted)}; remove it to train again"
+        )
     return content
 
 

@@ -1,0 +1,303 @@
+"""The jobs of a study that are still to do, their sums, and whether a machine can hold them."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from acuity.errors import AcuityError
+from acuity.plan.constants import MIB
+from acuity.plan.planner import Planner, check_device
+from acuity.study import read_study
+
+GIB = 2**30
+# Wildcards of a job, from the path of any of its outputs below results/STUDY.
+_STORE = re.compile(r"\.ome\.zarr/(?:zarr\.json|\.slabs/(?:store|(?P<slab>[0-9]+))\.json)$")
+_LEVEL = r"level(?P<level>[0-9.]+)"
+_STACK = r"(?P<stack>recorded|disturbed|undisturbed)"
+_PATHS = [
+    re.compile(pattern)
+    for pattern in (
+        rf"(?:simulate|reconstruct|degrade)/(?P<sample>[^/]+)/{_LEVEL}(?:\.h5)?",
+        rf"predict/(?P<sample>[^/]+)/{_LEVEL}/(?:disagreement/)?(?P<method>[^/]+)",
+        rf"train/(?P<method>[^/]+)/{_LEVEL}/.*",
+        r"ingest/(?P<scan>(?:low/)?[^/]+)",
+        r"segment/(?P<sample>[^/]+)/(?:(?:smoothed|numbers)/)?(?P<image>.+)",
+        rf"align/(?P<sample>[^/]+)/{_STACK}/[^/]+",
+        rf"measure/(?P<sample>[^/]+)/align/{_STACK}\.tsv",
+        r"measure/(?P<sample>[^/]+)/(?:pair|align/check)\.tsv",
+        r"measure/(?P<sample>[^/]+)/(?P<image>.+)/[^/]+",
+        r"(?:simulate|reconstruct|align|disturb|pair|figures)/(?P<sample>[^/]+)/.*",
+        r"report/(?:(?:stack|axial|sem)/)?(?P<sample>[^/]+)\.html",
+    )
+]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job: its rule, its wildcards and its outputs."""
+
+    rule: str
+    wildcards: tuple[tuple[str, str], ...]
+    outputs: tuple[str, ...]
+
+
+def wildcards_of(path, study):
+    """Read a job's wildcards from the path of an output.
+
+    Parameters
+    ----------
+    path : str
+        Path of a result.
+    study : str
+        Name of the study.
+
+    Returns
+    -------
+    dict of str to str
+    """
+    inner = path.removeprefix(f"results/{study}/")
+    store = _STORE.search(inner)
+    slab = store and store["slab"]
+    stem = inner[: store.start()] if store else inner
+    match = next(filter(None, (pattern.fullmatch(stem) for pattern in _PATHS)), None)
+    return (match.groupdict() if match else {}) | ({"slab": slab} if slab else {})
+
+
+def jobs_of(study_file, study, *, all_jobs=False):
+    """List the jobs of a study that are still to do, as Snakemake itself counts them.
+
+    Parameters
+    ----------
+    study_file : path
+        The study file.
+    study : acuity.study.Study
+        The same study, read.
+    all_jobs : bool
+        Whether jobs that are done count too.
+
+    Returns
+    -------
+    list of Job
+
+    Raises
+    ------
+    AcuityError
+        If there is no Snakefile in the working folder, or Snakemake refuses the study.
+    """
+    if not Path("Snakefile").is_file():
+        raise AcuityError(
+            "Snakefile: not found in this folder; run acuity plan where snakemake is run"
+        )
+    command = [sys.executable, "-m", "snakemake", "--summary", "--nolock", "--cores", "1"]
+    ran = subprocess.run(
+        [*command, "--configfile", os.fspath(study_file)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    lines = ran.stdout.splitlines()
+    heads = [n for n, line in enumerate(lines) if line.startswith("output_file\t")]
+    if ran.returncode or not heads:
+        said = [line for line in ran.stderr.strip().splitlines() if line.strip()]
+        raise AcuityError(said[-1].strip() if said else "snakemake --summary told nothing")
+    outputs = defaultdict(list)
+    for line in lines[heads[0] + 1 :]:
+        path, _, rule, *_, todo = line.split("\t")
+        if all_jobs or todo != "no update":
+            key = rule, tuple(sorted(wildcards_of(path, study.study).items()))
+            outputs[key].append(path)
+    return [Job(*key, tuple(paths)) for key, paths in outputs.items()]
+
+
+@dataclass
+class Machine:
+    """Where a study is to run.
+
+    Attributes
+    ----------
+    cores, gpus : int
+    memory, disk : float
+        Bytes; of the disk, those that are free.
+    """
+
+    cores: int
+    memory: float
+    disk: float
+    gpus: int
+
+    @classmethod
+    def here(cls, folder="results"):
+        """Describe this machine and the disk of its results folder."""
+        folder = Path(folder).absolute()
+        while not folder.exists():
+            folder = folder.parent
+        try:
+            memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        except (ValueError, OSError):
+            memory = float("inf")
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        return cls(cores, memory, shutil.disk_usage(folder).free, _gpus())
+
+
+def _gpus():
+    """GPUs of this machine, without loading torch."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    found = len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
+    return min(found, len([v for v in visible.split(",") if v])) if visible is not None else found
+
+
+@dataclass
+class Line:
+    """Sums over the jobs of one rule; memory is that of the largest."""
+
+    jobs: int = 0
+    memory: float = 0.0
+    cpu: float = 0.0
+    gpu: float = 0.0
+    written: float = 0.0
+
+    def add(self, cost, gpus):
+        """Add a job."""
+        on_gpu = bool(gpus and cost.gpu)
+        self.jobs += 1
+        self.memory = max(self.memory, cost.memory)
+        self.cpu += cost.start + cost.gpu if on_gpu else cost.cpu
+        self.gpu += cost.gpu if on_gpu else 0.0
+        self.written += cost.written
+
+
+def plan(study_file, machine):
+    """Work out what a study still needs.
+
+    Parameters
+    ----------
+    study_file : path
+        The study file.
+    machine : Machine
+        Where it is to run.
+
+    Returns
+    -------
+    dict of str to Line
+        By rule, in the order of the jobs.
+
+    Raises
+    ------
+    AcuityError
+        If the study is not sound or demands a GPU that is not there.
+    """
+    study, samples = read_study(study_file)
+    try:
+        check_device(study, machine.gpus)
+    except AcuityError as error:
+        raise AcuityError(f"{study_file}: {error}") from None
+    planner, lines = Planner(study, samples), {}
+    for job in jobs_of(study_file, study):
+        cost = planner.cost(job.rule, dict(job.wildcards))
+        lines.setdefault(job.rule, Line()).add(cost, machine.gpus)
+    return lines
+
+
+def total(lines):
+    """Sum up a plan; memory is that of its largest job."""
+    values = list(lines.values())
+    return Line(
+        jobs=sum(line.jobs for line in values),
+        memory=max((line.memory for line in values), default=0.0),
+        cpu=sum(line.cpu for line in values),
+        gpu=sum(line.gpu for line in values),
+        written=sum(line.written for line in values),
+    )
+
+
+def check(lines, machine, study_file):
+    """Refuse a plan that a machine cannot hold.
+
+    Parameters
+    ----------
+    lines : dict of str to Line
+        As `plan` gives it.
+    machine : Machine
+        Where it is to run.
+    study_file : path
+        For the error.
+
+    Raises
+    ------
+    AcuityError
+        Naming what is short, how much is needed and how much is there.
+    """
+    whole = total(lines)
+    if whole.memory * MIB > machine.memory:
+        rule = max(lines, key=lambda name: lines[name].memory)
+        raise AcuityError(
+            f"{study_file}: the largest job ({rule}) needs about {_bytes(whole.memory * MIB)} of "
+            f"memory and the machine has {_bytes(machine.memory)}; use smaller volumes (region) or "
+            "a machine with more memory"
+        )
+    if whole.written > machine.disk:
+        raise AcuityError(
+            f"{study_file}: its results need about {_bytes(whole.written)} of disk and "
+            f"{_bytes(machine.disk)} are free; free some space or choose another folder"
+        )
+
+
+def table(lines, machine):
+    """Write a plan as text.
+
+    Parameters
+    ----------
+    lines : dict of str to Line
+        As `plan` gives it.
+    machine : Machine
+        Where it is to run.
+
+    Returns
+    -------
+    str
+    """
+    if not lines:
+        return "nothing to be done"
+    rows = [("rule", "jobs", "memory", "disk", "core hours", "GPU hours")]
+    for name, line in [*lines.items(), ("total", total(lines))]:
+        rows.append(
+            (
+                name,
+                str(line.jobs),
+                _bytes(line.memory * MIB),
+                _bytes(line.written),
+                f"{line.cpu / 3600:.2f}",
+                f"{line.gpu / 3600:.2f}",
+            )
+        )
+    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
+    text = [
+        "  ".join(
+            [
+                row[0].ljust(widths[0]),
+                *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True)),
+            ]
+        ).rstrip()
+        for row in rows
+    ]
+    whole = total(lines)
+    wall = max(whole.cpu / machine.cores, whole.gpu / max(1, machine.gpus)) / 3600
+    text += [
+        "",
+        f"at least {wall:.2f} h on {machine.cores} cores"
+        + (f" and {machine.gpus} GPUs" if machine.gpus else "")
+        + f"; {_bytes(machine.memory)} of memory, {_bytes(machine.disk)} of disk are there",
+    ]
+    return "\n".join(text)
+
+
+def _bytes(count):
+    for unit, size in (("TiB", 2**40), ("GiB", GIB)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count / MIB:.0f} MiB"

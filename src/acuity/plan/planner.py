@@ -1,0 +1,509 @@
+"""What each job of a study needs, from the study alone: shapes, methods, settings.
+
+A job is a rule and its wildcards. Shapes of simulated samples stand in the study; those of
+imported ones are read from the header of their file. What a job then holds, computes and writes
+is counted here from what its code does; `acuity.plan.constants` turns that into MiB and seconds.
+"""
+
+import math
+from dataclasses import replace
+from functools import cached_property
+from math import prod
+from pathlib import Path
+
+from acuity.errors import AcuityError
+from acuity.methods.base import Task, load
+from acuity.plan.constants import MIB, Quantity, cost
+from acuity.plan.networks import network
+from acuity.volume import choose_layout
+
+# Where the header of a file cannot be read: a volume of the size that people have.
+UNREADABLE = ((512, 1024, 1024), 1)
+SPECIMENS = {"gold": (780, 924), "hydrogel": (418, 492)}
+FLOAT = 4
+BLOCK = 32  # slices of a method's input that are restored together, about
+# Stages that the study key `slabs` divides: X_init makes a store, X_slab fills it, X joins.
+SLABBED = {
+    "axial",
+    "degrade",
+    "predict",
+    "predict_planes",
+    "quality",
+    "reconstruct",
+    "reconstruct_truth",
+    "segment",
+    "smooth",
+    "transform",
+}
+LEAST_MEMORY, LEAST_RUNTIME = 500, 10  # MB, minutes; a job script needs some by itself
+
+
+class Planner:
+    """Costs of the jobs of a study.
+
+    Parameters
+    ----------
+    study : acuity.study.Study
+        The study.
+    samples : list of acuity.study.Sample
+        Its samples.
+    """
+
+    def __init__(self, study, samples):
+        self.study = study
+        self.samples = {sample.sample: sample for sample in samples}
+        self._sources, self._costs = {}, {}
+
+    def cost(self, rule, wildcards=None):
+        """Give the cost of a job.
+
+        Parameters
+        ----------
+        rule : str
+            Name of its rule.
+        wildcards : mapping of str to str, optional
+            Its wildcards.
+
+        Returns
+        -------
+        acuity.plan.constants.Cost
+        """
+        wildcards = dict(wildcards or {})
+        key = (rule, *sorted(wildcards.items()))
+        if key not in self._costs:
+            self._costs[key] = cost(self.quantity(rule, wildcards))
+        return self._costs[key]
+
+    def request(self, rule, wildcards=(), threads=1, gpus=0):
+        """Give what to ask a cluster for: more than the estimate, and never very little.
+
+        Parameters
+        ----------
+        rule, wildcards
+            As for `cost`.
+        threads : int
+            Threads that the work is shared by.
+        gpus : int
+            GPUs of the job.
+
+        Returns
+        -------
+        memory : int
+            MB, a quarter above the estimate.
+        runtime : int
+            Minutes, three times the estimate: nodes differ.
+        """
+        found = self.cost(rule, wildcards)
+        work = found.gpu if gpus and found.gpu else (found.cpu - found.start) / max(1, threads)
+        if rule.endswith("_slab"):
+            work *= self._largest_slab(dict(wildcards))
+        memory = max(LEAST_MEMORY, 1.25 * found.memory * MIB / 1e6)
+        runtime = max(LEAST_RUNTIME, 3 * (found.start + work) / 60)
+        return math.ceil(memory / 100) * 100, math.ceil(runtime)
+
+    def quantity(self, rule, wildcards):
+        """Give what a job holds, computes and writes; see `Planner.cost`.
+
+        Returns
+        -------
+        acuity.plan.constants.Quantity
+        """
+        whole, part = rule, None
+        for ending in ("_init", "_slab"):
+            if rule.endswith(ending):
+                whole, part = rule.removesuffix(ending), ending
+        count = _COUNTS.get(whole)
+        if count is None:
+            return Quantity(rule, work=1.0)
+        found = count(self, whole, wildcards)
+        if self.study.slabs == 1 or whole not in SLABBED:
+            return found
+        if part is None:  # joins: reads what the slabs have written
+            return Quantity("join", work=found.written)
+        share = self.study.slabs if part == "_slab" else math.inf
+        return replace(found, work=found.work / share, written=found.written / share)
+
+    # shapes ------------------------------------------------------------------------------------
+
+    def source(self, sample, key="path"):
+        """Shape (z, y, x) and bytes a voxel of a sample's file, from its header.
+
+        A plan must not fail on a file that cannot be read: the job that reads it says what is
+        wrong.
+        """
+        sample = self.samples[sample]
+        path = getattr(sample, key)
+        region = sample.region if key == "path" else None
+        if (path, region) not in self._sources:
+            try:
+                self._sources[path, region] = _header(path, region)
+            except Exception:
+                self._sources[path, region] = UNREADABLE
+        return self._sources[path, region]
+
+    def high(self, sample, level=None):
+        """Shape (z, y, x) of a sample's volumes on the target's grid, and bytes a voxel."""
+        study, row = self.study, self.samples[sample]
+        if study.foam is not None:
+            return (study.foam.size,) * 3, FLOAT
+        if row.seed is not None:
+            specimen = study.specimen
+            return (1, *(specimen.size or SPECIMENS[specimen.kind])), 1
+        shape, item = self.source(sample)
+        if level is None:
+            return shape, item
+        scale = study.scale(float(level))
+        if row.role == "restore":
+            return tuple(n * f for n, f in zip(shape, scale, strict=True)), item
+        if study.pair is not None:
+            low = self.source(sample, "low_path")[0]
+            fine = (n * f for n, f in zip(low, scale, strict=True))
+            return tuple(min(pair) for pair in zip(shape, fine, strict=True)), item
+        return tuple(max(1, n // f) * f for n, f in zip(shape, scale, strict=True)), item
+
+    def low(self, sample, level):
+        """Shape (z, y, x) of a sample's low-resolution volume at a level, and bytes a voxel."""
+        shape, item = self.high(sample, level)
+        scale = self.study.scale(float(level))
+        return tuple(max(1, n // f) for n, f in zip(shape, scale, strict=True)), item
+
+    def _level(self, sample):
+        row = self.samples[sample]
+        if row.level is not None:
+            return row.level
+        if row.role == "restore":
+            from acuity.study import own_factor
+
+            return own_factor(row, self.study, self.study.samples)
+        return self.study.levels[0] if self.study.levels else None
+
+    def _image(self, wildcards):
+        """Voxels of a measured image."""
+        sample, image = wildcards["sample"], wildcards.get("image", "truth")
+        level = image.split("/")[0].removeprefix("level")
+        if image == "truth":
+            level = self._level(sample) if self.study.pair is not None else None
+        return prod(self.high(sample, level)[0])
+
+    def _largest_slab(self, wildcards):
+        """How much more than its share the largest slab is: slabs are of whole blocks, or rows."""
+        sample, level = wildcards["sample"], wildcards.get("level")
+        shape = self.high(sample, level)[0] if level else self.high(sample)[0]
+        block = choose_layout(shape, "float32").shard[0]
+        if "method" in wildcards:
+            method = self.method(wildcards["method"], level)
+            if method.local and not method.stack:
+                block = max(block, BLOCK * method.scale[0])
+        blocks = math.ceil(shape[0] / block)
+        return self.study.slabs / min(self.study.slabs, blocks)
+
+    # methods -----------------------------------------------------------------------------------
+
+    def method(self, name, level):
+        """Build a method for a level; the unrestored input is shown by an interpolation."""
+        if name == "input":
+            name = "lanczos" if self.study.pair is not None else "nearest"
+        task = Task(float(level), self.study.scale(float(level)))
+        return load(name.split("@")[0])(self.study.methods.get(name, {}), task)
+
+    def learns_from(self, method, level):
+        """Samples that a method learns from at a level, as the rules choose them."""
+        train = [name for name, row in self.samples.items() if row.role == "train"]
+        if self.study.pair is not None:
+            return [name for name in train if f"{self._level(name):g}" == f"{float(level):g}"]
+        own = [name for name, row in self.samples.items() if row.role == "restore"]
+        return train or (own if method.learns == "planes" else [])
+
+    @cached_property
+    def images(self):
+        """Number of measured images of the study: what the tables and figures grow with."""
+        judged = len(self.study.judge_training) + 1
+        roles = [row.role for row in self.samples.values()]
+        each = {"train": judged, "test": len(self.study.methods) + 2, "restore": 0}
+        return sum(each[role] for role in roles) * max(1, len(self.study.levels))
+
+
+def _header(path, region):
+    """Shape and bytes a voxel of a file; of a folder of slices only the first one is opened."""
+    from acuity.formats.files import SLICE_LIST, files_of
+    from acuity.formats.read import parse_region, read_volume
+    from acuity.formats.tiff import SUFFIXES
+
+    count = None
+    if Path(path).suffix == SLICE_LIST or (Path(path).is_dir() and ".zarr" not in Path(path).name):
+        slices = [file for file in files_of(path) if file.suffix.lower() in SUFFIXES]
+        count, path = len(slices), str(slices[0])
+    volume = read_volume(path, voxel_size="1 um")
+    shape = volume.grid.shape if count is None else (count, *volume.grid.shape[1:])
+    if region:
+        box = parse_region(region, shape)
+        shape = tuple(part.stop - part.start for part in box)
+    return shape, volume.dtype.itemsize
+
+
+def row_bytes(shape, item=FLOAT):
+    """Bytes of a row of shards: what a writer holds."""
+    deep = choose_layout(shape, "float32" if item == FLOAT else "uint8").shard[0]
+    return min(deep, shape[0]) * shape[1] * shape[2] * item
+
+
+# What jobs hold, compute and write --------------------------------------------------------------
+
+
+def _spheres(plan, rule, w):
+    return Quantity(rule, work=plan.study.foam.size**3, written=2e5)
+
+
+def _exact_truth(plan, rule, w):
+    shape, _ = plan.high(w["sample"])
+    return Quantity(rule, 4 * row_bytes(shape), prod(shape), 2 * FLOAT * prod(shape))
+
+
+def _scan(plan):
+    """Views of a foam's scan, pixels of a view."""
+    from acuity.reconstruct.geometry import ConeBeam
+
+    foam = plan.study.foam
+    geometry = ConeBeam.standard(foam.size, foam.cylinder_radius)
+    return foam.size, geometry.rows * geometry.columns
+
+
+def _projections(plan, rule, w):
+    views, pixels = _scan(plan)
+    side, margin = math.sqrt(pixels), 8 * float(w["level"])
+    held = 32 * 24 * (side + margin) ** 2
+    item = 2 if plan.study.foam.photons + 10 * math.sqrt(plan.study.foam.photons) < 65536 else 4
+    return Quantity(rule, held, views * (side + margin) ** 2, views * pixels * item)
+
+
+def _reconstruct(plan, rule, w):
+    views, pixels = _scan(plan)
+    if rule == "reconstruct_truth":
+        views *= plan.study.foam.truth_views
+    voxels = plan.study.foam.size**3
+    block = 512 * MIB  # of sums, and of views; see acuity.reconstruct.reconstruct
+    held = 2 * min(block, FLOAT * voxels) + min(block, 6 * FLOAT * views * pixels)
+    return Quantity(rule, held, views * voxels, FLOAT * voxels)
+
+
+def _specimen(plan, rule, w):
+    pixels = prod(plan.high(w["sample"])[0])
+    return Quantity(rule, 200 * pixels, pixels, 2 * pixels)
+
+
+def _ingest(plan, rule, w):
+    scan = w["scan"]
+    key = "low_path" if scan.startswith("low/") else "path"
+    shape, item = plan.source(scan.removeprefix("low/"), key)
+    return Quantity(rule, 2 * row_bytes(shape, item), prod(shape) * item, prod(shape) * item)
+
+
+def _slices(copies, neighbours=0):
+    """A stage that streams the slices of a stack."""
+
+    def count(plan, rule, w):
+        shape, item = plan.source(w["sample"])
+        plane = shape[1] * shape[2]
+        held = 2 * row_bytes(shape, item) + 8 * (neighbours + 2) * plane
+        return Quantity(rule, held, prod(shape) * (neighbours or 1), copies * prod(shape) * item)
+
+    return count
+
+
+def _align(plan, rule, w):
+    return _slices(0, plan.study.align.neighbours)(plan, rule, w)
+
+
+def _pair(plan, rule, w):
+    pixels = prod(plan.high(w["sample"], plan._level(w["sample"]))[0])
+    return Quantity(rule, 100 * pixels, pixels, 10 * pixels)
+
+
+def _degrade(plan, rule, w):
+    shape, item = plan.high(w["sample"])
+    low, _ = plan.low(w["sample"], w["level"])
+    reach = 1.0
+    held = 4 * row_bytes(shape)
+    if rule == "degrade":
+        reach = 8 * float(w["level"]) + 1
+        held += 2 * FLOAT * math.ceil(reach) * shape[1] * shape[2]
+        item = FLOAT
+    return Quantity(rule, held, prod(shape) * 3 * reach, prod(low) * item)
+
+
+def _column(shape):
+    """Voxels of a plane that are streamed along z together: those of a column of shards."""
+    side = choose_layout(shape, "float32").shard[1:]
+    return min(side[0], shape[1]) * min(side[1], shape[2])
+
+
+def _predict(plan, rule, w):
+    method = plan.method(w["method"], w["level"])
+    shape, item = plan.high(w["sample"], w["level"])
+    name, voxels = method.name(), prod(shape)
+    written = voxels * (item if plan.study.flat else FLOAT)
+    settings = getattr(method.settings, "predict", None)
+    if name == "richardson_lucy":
+        # Blocks of whole planes, as acuity.predict.predict cuts them.
+        plane, (halo, *_) = shape[1] * shape[2], method.halo
+        most = max(1, settings.voxels // plane)
+        deep = shape[0] if shape[0] <= most else max(halo, most - 2 * halo, 1)
+        block = min(shape[0], deep + 2 * halo)
+        steps = method.settings.iterations * 6 * (8 * method.sigma + 1)
+        again = 1.0 if deep == shape[0] else (deep + 2 * halo) / deep
+        return Quantity(
+            f"{rule}:{name}", 5 * FLOAT * block * plane, again * voxels * steps, written
+        )
+    if name == "sparse_coding":
+        atoms, side = method.settings.atoms, method.settings.patch
+        coarse = prod(shape) / prod(method.scale) / prod(method.settings.step)
+        held = FLOAT * 4096 * (atoms + side**3) + 4 * FLOAT * 32 * _column(shape)
+        return Quantity(f"{rule}:{name}", held, coarse * atoms * side**3, written)
+    own = tuple(n // f for n, f in zip(shape, method.scale, strict=True))
+    found = _network(method)
+    if found is None:
+        return Quantity(f"{rule}:interpolation", 4 * FLOAT * 32 * _column(shape), voxels, written)
+    # What a tile repeats of its neighbours, where the volume does not fit into one.
+    tile = [min(t, n) for t, n in zip(settings.tile, own, strict=True)]
+    axes = (1, 2) if method.stack else (0, 1, 2)
+    again = 1.0
+    for axis in axes:
+        if tile[axis] < own[axis]:
+            again *= tile[axis] / max(1.0, tile[axis] - 2 * found.halo[axis])
+    ways = 2 if method.learns == "planes" else 1
+    held = FLOAT * found.widest * prod(tile[axis] for axis in axes)
+    held += 3 * FLOAT * 16 * (_column(shape) if ways == 1 else shape[1] * shape[2])
+    work = ways * again * prod(own) * found.multiply_adds
+    return Quantity(f"{rule}:network", held, work, ways * written, gpu=True)
+
+
+def _network(method):
+    """The network of a method with its settings; none where it has none or is not known."""
+    if not method.learned or method.learns == "fit":
+        return None
+    return network(method.name(), method.settings, max(method.scale))
+
+
+def _train(plan, rule, w):
+    method = plan.method(w["method"], w["level"])
+    volumes = 0
+    for sample in plan.learns_from(method, w["level"]):
+        volumes += prod(plan.high(sample, w["level"])[0]) + prod(plan.low(sample, w["level"])[0])
+    found = _network(method)
+    if found is None:
+        return Quantity(f"{rule}:fit", 2 * FLOAT * volumes, volumes)
+    settings = method.settings.train
+    patch = settings.patch[1:] if method.stack else settings.patch
+    voxels = settings.batch * prod(patch)
+    if method.learns == "planes":
+        voxels /= max(method.scale)
+    # A GAN's other network costs about as much again.
+    parts = 2 if getattr(method.settings, "adversarial", False) else 1
+    held = FLOAT * (volumes + parts * voxels * found.activations)
+    work = 3 * parts * found.multiply_adds * voxels * settings.steps
+    return Quantity(f"{rule}:network", held, work, 1e6, gpu=True)
+
+
+def _whole(bytes_a_voxel, *, written=0):
+    """A stage that holds whole volumes: bytes a voxel as its code says of itself."""
+
+    def count(plan, rule, w):
+        voxels = plan._image(w)
+        return Quantity(rule, bytes_a_voxel * voxels, voxels, written * voxels)
+
+    return count
+
+
+def _segment(plan, rule, w):
+    voxels = plan._image(w)
+    kind = "segment:nlm" if rule == "smooth" else rule
+    return Quantity(kind, 24 * voxels, voxels, FLOAT * voxels)
+
+
+def _error(plan, rule, w):
+    image = w["image"]
+    shape, _ = plan.high(w["sample"], image.split("/")[0].removeprefix("level"))
+    return Quantity(rule, 4 * row_bytes(shape), prod(shape))
+
+
+def _tables(plan, rule, w):
+    return Quantity(rule, 1e5 * plan.images, plan.images, 2e4 * plan.images)
+
+
+def _pictures(plan, rule, w):
+    shape, _ = plan.high(w["sample"])
+    images = len(plan.study.methods) * max(1, len(plan.study.levels)) + 2
+    held = row_bytes(shape) + 16 * images * shape[1] * shape[2]
+    return Quantity(rule, held, images * shape[1] * shape[2], 1e6)
+
+
+_COUNTS = {
+    "spheres": _spheres,
+    "exact_truth": _exact_truth,
+    "projections": _projections,
+    "reconstruct": _reconstruct,
+    "reconstruct_truth": _reconstruct,
+    "specimen": _specimen,
+    "ingest": _ingest,
+    "disturb": _slices(2),
+    "align": _align,
+    "transform": _slices(2),
+    "pair": _pair,
+    "axial": _degrade,
+    "degrade": _degrade,
+    "degrade_images": _degrade,
+    "train": _train,
+    "predict": _predict,
+    "predict_planes": _predict,
+    "segment": _segment,
+    "smooth": _segment,
+    "quality": _whole(40, written=FLOAT),
+    "resolution": _whole(20),
+    "census": _whole(16),
+    "pore_space": _whole(16),
+    "scattering": _whole(20),
+    "fsc": _whole(24),
+    "spectrum": _whole(24),
+    "edges": _whole(16),
+    "gaps": _whole(16),
+    "error": _error,
+    "metrics": _tables,
+    "figures": _tables,
+    "report": _tables,
+    "sample_figures": _pictures,
+    "report_sample": _pictures,
+    "stack_figures": _pictures,
+    "report_stack": _pictures,
+    "axial_figures": _pictures,
+    "report_axial": _pictures,
+    "sem_figures": _pictures,
+    "report_sem": _pictures,
+}
+# Volumes that were aligned are looked up by their file all the same: cropping makes them smaller.
+
+
+def check_device(study, gpus):
+    """Refuse a study that demands a GPU where there is none.
+
+    Parameters
+    ----------
+    study : acuity.study.Study
+        The study.
+    gpus : int
+        GPUs of the machine.
+
+    Raises
+    ------
+    AcuityError
+        Naming the key.
+    """
+    if gpus:
+        return
+    for name, settings in study.methods.items():
+        for part in ("train", "predict"):
+            device = (settings.get(part) or {}).get("device", "auto")
+            if device == "cuda":
+                raise AcuityError(
+                    f"methods.{name}.{part}.device is cuda, and the machine has no GPU; allowed "
+                    "there are auto and cpu"
+                )

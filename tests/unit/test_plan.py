@@ -1,0 +1,357 @@
+"""What a study costs: counted from its shapes, fitted to what was measured, refused where too much."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+import yaml
+
+from acuity.errors import AcuityError
+from acuity.methods.base import Task, load
+from acuity.plan.constants import COLUMNS, MIB, Cost, constants, fit, write_table
+from acuity.plan.jobs import Line, Machine, check, table, total, wildcards_of
+from acuity.plan.measured import measured
+from acuity.plan.networks import network
+from acuity.plan.planner import Planner, check_device
+from acuity.study import Sample, Study, read_study
+from tests.conftest import TINY_FOAM, TINY_SHEET
+
+ALONG_Z = Task(4.0, (4, 1, 1))
+NETWORKS = {
+    "deepnet": ({"features": 8, "pools": 2}, Task(3.0), (1, 5, 32, 32)),
+    "srcnn3d": ({}, Task(3.0), (1, 1, 12, 12, 12)),
+    "fsrcnn3d": ({"filters": 8, "shrink": 4}, ALONG_Z, (1, 1, 8, 16, 16)),
+    "srunet3d": ({"width": 4}, ALONG_Z, (1, 1, 8, 32, 32)),
+    "srgan": ({"features": 8, "blocks": 2}, ALONG_Z, (1, 1, 16, 16)),
+    "sem_gan": ({"features": 4}, Task(2.0, (1, 2, 2)), (1, 1, 32, 32)),
+    "semnet": ({"features": 8, "blocks": 1}, Task(2.0, (1, 2, 2)), (1, 1, 32, 32)),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_multiply_adds_are_those_that_torch_counts(name):
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    settings, task, shape = NETWORKS[name]
+    method = load(name)(settings, task)
+    with torch.device("meta"):
+        built = method.build()[method.restorer].eval()
+        image = torch.zeros(shape)
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            built(image)
+    voxels = image.numel() / (shape[1] if method.stack else 1)
+    counted = counter.get_total_flops() / 2 / voxels
+    found = network(name, method.settings, max(method.scale))
+    assert found.multiply_adds == pytest.approx(counted, rel=1e-3)
+    # The control: a network twice as wide costs more.
+    key = next(key for key in ("features", "filters", "width") if hasattr(method.settings, key))
+    wide = getattr(method.settings, key)
+    wide = [2 * n for n in wide] if isinstance(wide, tuple) else 2 * wide
+    other = load(name)({**settings, key: wide}, task)
+    assert network(name, other.settings, max(other.scale)).multiply_adds > 1.2 * counted
+
+
+def test_every_network_is_known():
+    from acuity.methods.base import known
+
+    unknown = [
+        name
+        for name in known()
+        if load(name).learned and load(name).learns != "fit" and name not in NETWORKS
+    ]
+    assert unknown == []
+    assert network("nearest", None) is None
+
+
+def jobs(kind="segment", held=(100, 200, 800), base=300.0, factor=1.5, start=2.0, rate=50.0):
+    held = np.array(held, float)
+    return pd.DataFrame(
+        {
+            "kind": kind,
+            "held": held * MIB,
+            "work": held * 1e7,
+            "written": held * MIB,
+            "memory": base + factor * held,
+            "cpu": start + rate * held * 1e7 * 1e-9,
+            "stored": 0.25 * held * MIB,
+        }
+    )
+
+
+def test_fit_finds_the_constants_that_made_the_figures():
+    row = fit(jobs()).iloc[0]
+    assert row["base_mib"] == pytest.approx(300)
+    assert row["memory_factor"] == pytest.approx(1.5)
+    assert row["start_s"] == pytest.approx(2)
+    assert row["ns_per_work"] == pytest.approx(50)
+    assert row["stored_share"] == pytest.approx(0.25)
+
+
+def test_fit_never_makes_a_larger_job_free():
+    # All of one time and memory, as if size did not matter.
+    known = constants() | {"segment": {"start_s": 1.5}}
+    row = fit(jobs(factor=0.0, rate=0.0), known).iloc[0]
+    assert (row["memory_factor"], row["base_mib"]) == (1, 200)
+    assert row["start_s"] == 1.5
+    assert row["ns_per_work"] * 8 == pytest.approx(0.5)
+    # Jobs of one size: what is held counts once.
+    row = fit(jobs(held=(100, 100)), known).iloc[0]
+    assert (row["memory_factor"], row["base_mib"]) == (1, 350)
+    assert row["start_s"] + row["ns_per_work"] * 1 == pytest.approx(2 + 50)
+    with pytest.raises(AcuityError, match="found no measured job"):
+        fit(jobs().iloc[:0])
+
+
+def test_table_of_constants(tmp_path):
+    rows = fit(jobs())
+    rows["date"], rows["machine"] = "2026-01-01", "any"
+    write_table(rows, tmp_path / "constants.tsv", note="one\ntwo")
+    read = pd.read_csv(tmp_path / "constants.tsv", sep="\t", comment="#")
+    assert tuple(read.columns) == COLUMNS
+    assert read["base_mib"].item() == 300
+    assert {"other", "gpu", "join"} <= constants().keys()
+
+
+def foam(size=64, **more):
+    study = Study(**(TINY_FOAM | {"foam": TINY_FOAM["foam"] | {"size": size}} | more))
+    samples = [Sample(sample="a", role="train", seed=1), Sample(sample="b", role="test", seed=2)]
+    return Planner(study, samples)
+
+
+def test_whole_volume_stages_grow_with_the_volume():
+    image = {"sample": "b", "image": "level2/deepnet"}
+    small, large = (foam(size).quantity("segment", image) for size in (64, 128))
+    assert small.held == 24 * 64**3
+    assert large.held == 8 * small.held
+    # A streamed stage holds rows of shards, which grow with the plane alone.
+    scan = {"sample": "b"}
+    small, large = (foam(size).quantity("exact_truth", scan) for size in (64, 128))
+    assert large.held == 4 * small.held
+    assert large.work == 8 * small.work
+    back = {"sample": "b", "level": "2"}
+    few, many = (foam().quantity(r, back) for r in ("reconstruct", "reconstruct_truth"))
+    assert few.work == 64**4
+    assert many.work == 2 * few.work  # truth_views 2
+
+
+def test_training_is_three_passes_over_its_patches():
+    found = foam().quantity("train", {"method": "deepnet", "level": "2"})
+    method = load("deepnet")(TINY_FOAM["methods"]["deepnet"])
+    once = network("deepnet", method.settings).multiply_adds
+    assert found.work == 3 * once * 2 * 32 * 32 * 6
+    assert found.gpu
+    assert not foam().quantity("segment", {"sample": "b", "image": "truth"}).gpu
+
+
+def test_slabs_share_the_work():
+    one, four = foam(), foam(slabs=4)
+    w = {"sample": "b", "level": "2", "method": "deepnet"}
+    whole, slab = one.quantity("predict", w), four.quantity("predict_slab", w | {"slab": "2"})
+    assert slab.work == whole.work / 4
+    assert slab.written == whole.written / 4
+    assert four.quantity("predict_init", w).work == 0
+    join = four.quantity("predict", w)
+    assert (join.kind, join.work) == ("join", whole.written)
+    assert one.quantity("predict", w) == whole
+    # 64 slices are four rows of shards: a fifth slab has nothing to do, and four do its share.
+    many = foam(slabs=8, methods={"richardson_lucy": {"iterations": 10_000}})
+    w = {"sample": "b", "level": "2", "method": "richardson_lucy", "slab": "1"}
+    work = many.cost("predict_slab", w).cpu - many.cost("predict_slab", w).start
+    assert many.request("predict_slab", w)[1] >= 3 * 2 * work / 60
+
+
+def test_requests_exceed_the_estimate():
+    plan = foam(256)
+    w = {"sample": "b", "image": "truth"}
+    memory, runtime = plan.request("segment", w)
+    assert memory * 1e6 >= 1.2 * plan.cost("segment", w).memory * MIB
+    assert runtime >= 10
+    train = {"method": "deepnet", "level": "2"}
+    slow = foam(methods={"deepnet": {"train": {"steps": 100_000}}})
+    cpu, gpu = (slow.request("train", train, threads=2, gpus=n)[1] for n in (0, 1))
+    assert cpu > gpu >= 10
+    assert slow.request("train", train, threads=4)[1] < cpu
+
+
+def own(tmp_path, path, region=None):
+    study = Study(study="own", samples="x", levels=[1], methods={"richardson_lucy": {}})
+    sample = Sample(sample="s", role="test", path=str(path), voxel_size="1 um", region=region)
+    return Planner(study, [sample])
+
+
+def test_shapes_of_imported_volumes_come_from_their_headers(tmp_path):
+    stack = np.zeros((5, 40, 60), np.uint16)
+    tifffile.imwrite(tmp_path / "s.tif", stack, photometric="minisblack")
+    assert own(tmp_path, tmp_path / "s.tif").source("s") == ((5, 40, 60), 2)
+    assert own(tmp_path, tmp_path / "s.tif", "1:4,:,:30").source("s") == ((3, 40, 30), 2)
+    (tmp_path / "slices").mkdir()
+    for n in range(3):
+        tifffile.imwrite(tmp_path / f"slices/{n}.tif", stack[0], photometric="minisblack")
+    assert own(tmp_path, tmp_path / "slices").source("s") == ((3, 40, 60), 2)
+    # What cannot be read is planned for all the same; the import says what is wrong with it.
+    (tmp_path / "bad.tif").write_bytes(b"no image")
+    assert own(tmp_path, tmp_path / "bad.tif").cost("ingest", {"scan": "s"}).memory > 0
+
+
+@pytest.mark.parametrize(
+    ("path", "wildcards"),
+    [
+        ("simulate/a/spheres.tsv", {"sample": "a"}),
+        ("simulate/a/level2.5.h5", {"sample": "a", "level": "2.5"}),
+        ("simulate/a/exact.ome.zarr/zarr.json", {"sample": "a"}),
+        ("reconstruct/a/truth.ome.zarr/zarr.json", {"sample": "a"}),
+        ("reconstruct/a/truth.ome.zarr/.slabs/store.json", {"sample": "a"}),
+        ("reconstruct/a/level3.ome.zarr/.slabs/12.json", {"sample": "a", "level": "3", "slab": "12"}),
+        ("ingest/low/a.b.ome.zarr/zarr.json", {"scan": "low/a.b"}),
+        ("train/srgan@x/level4/model.json", {"method": "srgan@x", "level": "4"}),
+        (
+            "predict/a/level4/disagreement/srgan.ome.zarr/zarr.json",
+            {"sample": "a", "level": "4", "method": "srgan"},
+        ),
+        ("segment/a/level2/deepnet.ome.zarr/zarr.json", {"sample": "a", "image": "level2/deepnet"}),
+        ("measure/a/truth/segment.tsv", {"sample": "a", "image": "truth"}),
+        ("measure/a/level2/input/ms_ssim.ome.zarr/zarr.json", {"sample": "a", "image": "level2/input"}),
+        ("measure/a/align/recorded.tsv", {"sample": "a", "stack": "recorded"}),
+        ("align/a/disturbed/slices.tsv", {"sample": "a", "stack": "disturbed"}),
+        ("align/a/valid.ome.zarr/zarr.json", {"sample": "a"}),
+        ("report/sem/a.html", {"sample": "a"}),
+        ("metrics.tsv", {}),
+    ],
+)  # fmt: skip
+def test_wildcards_are_read_from_outputs(path, wildcards):
+    assert wildcards_of(f"results/tiny/{path}", "tiny") == wildcards
+
+
+def lines(memory=1000.0, written=5e9):
+    line = Line()
+    line.add(Cost(memory, cpu=7200.0, gpu=3600.0, start=10.0, written=written), gpus=0)
+    return {"train": line, "segment": Line(3, 100.0, 60.0, 0.0, 1e6)}
+
+
+def test_what_cannot_fit_is_refused():
+    machine = Machine(cores=2, memory=8 * 2**30, disk=10e9, gpus=0)
+    check(lines(), machine, "x.yaml")
+    with pytest.raises(
+        AcuityError, match=r"x\.yaml: the largest job \(train\) needs about 9\.8 GiB"
+    ):
+        check(lines(memory=1e4), machine, "x.yaml")
+    with pytest.raises(AcuityError, match=r"x\.yaml: its results need about 18\.6 GiB of disk"):
+        check(lines(written=2e10), machine, "x.yaml")
+    demand = {"methods": {"deepnet": {"train": {"device": "cuda"}}}}
+    study = SimpleNamespace(**demand)
+    check_device(study, gpus=1)
+    with pytest.raises(AcuityError, match=r"methods\.deepnet\.train\.device is cuda"):
+        check_device(study, gpus=0)
+
+
+def test_sums():
+    whole = total(lines())
+    assert (whole.jobs, whole.memory, whole.cpu) == (4, 1000.0, 7260.0)
+    text = table(lines(), Machine(2, 8 * 2**30, 10e9, 0))
+    assert "at least 1.01 h on 2 cores" in text
+    graphics = Line()
+    graphics.add(Cost(1000.0, cpu=7200.0, gpu=3600.0, start=10.0, written=0.0), gpus=1)
+    assert (graphics.cpu, graphics.gpu) == (3610.0, 3600.0)
+
+
+def test_a_jobs_log_goes_before_its_benchmark_record(tmp_path):
+    logs = tmp_path / "logs/tiny/segment/b/level2"
+    logs.mkdir(parents=True)
+    record = "s\tmax_rss\tcpu_time\n9\t500.0\t7.5\n"
+    for name, said in (
+        ("deepnet", "10:00:00 used 612.5 MiB of memory, 8.25 core seconds\n"),
+        ("input", ""),
+    ):
+        (logs / f"{name}.log").write_text(said)
+        (logs / f"{name}.benchmark.tsv").write_text(record)
+    study, samples = foam().study, list(foam().samples.values())
+    found = measured(study, samples, tmp_path).set_index("memory")
+    assert set(found.index) == {612.5, 500.0}
+    assert found.loc[612.5, "cpu"] == 8.25
+    assert set(found["rule"]) == {"segment"}
+    assert found.loc[500.0, "work"] == 64**3
+
+
+def planned(monkeypatch, folder, path):
+    """Jobs by rule of the plan, and of a dry run."""
+    import re
+    import subprocess
+    import sys
+    from collections import Counter
+
+    from acuity.plan.jobs import jobs_of
+
+    monkeypatch.chdir(folder)
+    study, _ = read_study(path)
+    counted = Counter(job.rule for job in jobs_of(path, study))
+    command = [sys.executable, "-m", "snakemake", "-n", "--configfile", str(path)]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    stats = text.split("Job stats:", 1)[1].split("\n\n", 1)[0]
+    listed = {m[1]: int(m[2]) for m in re.finditer(r"^(\w+)\s+(\d+)\s*$", stats, re.M)}
+    del listed["total"], listed["all"]  # the target rule has no outputs
+    return counted, listed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("slabs", [1, 3])
+def test_jobs_are_those_of_a_dry_run(monkeypatch, workflow, slabs):
+    path = workflow.write_study(TINY_FOAM | {"slabs": slabs}, TINY_SHEET)
+    counted, listed = planned(monkeypatch, workflow.folder, path)
+    assert dict(counted) == listed
+    assert sum(listed.values()) > 60
+
+
+STUDIES = sorted(Path("config/studies").glob("*.yaml"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_jobs_of_the_studies_that_come_with_it(monkeypatch, path):
+    try:
+        read_study(path)
+    except AcuityError as error:
+        pytest.skip(f"its data are not here: {error}")
+    counted, listed = planned(monkeypatch, Path.cwd(), path)
+    assert dict(counted) == listed
+
+
+@pytest.mark.slow
+def test_plan_from_the_command_line(monkeypatch, workflow, capsys):
+    from acuity.cli import main
+
+    path = workflow.write_study(TINY_FOAM, TINY_SHEET)
+    monkeypatch.chdir(workflow.folder)
+    assert main(["plan", str(path), "--disk", "1M"]) == 1
+    told = capsys.readouterr()
+    assert "total" in told.out
+    assert told.err.startswith(f"error: {path}: its results need about ")
+    assert told.err.count("\n") == 1
+    assert not (workflow.folder / "results").exists()
+    study = yaml.safe_load(path.read_text())
+    study["methods"]["deepnet"]["train"]["device"] = "cuda"
+    path.write_text(yaml.safe_dump(study))
+    assert main(["plan", str(path), "--gpus", "0"]) == 1
+    assert "methods.deepnet.train.device is cuda" in capsys.readouterr().err
+    monkeypatch.chdir(workflow.folder.parent)
+    assert main(["plan", str(path)]) == 1
+    assert "run acuity plan where snakemake is run" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_study_of_a_thousand_samples_is_planned_in_time(tmp_path):
+    # Core seconds, since a busy machine says nothing of us: 30 s on a quiet one.
+    from benchmarks.dag import QUIET, fabricate, snakemake, workflow, write_study
+
+    study = write_study(tmp_path, 1000)
+    workflow(tmp_path)
+    text, cpu, _ = snakemake(tmp_path, study, "-n", *QUIET)
+    assert "9003" in text
+    assert cpu < 30
+    fabricate(tmp_path, study)
+    text, cpu, _ = snakemake(tmp_path, study, "-n")
+    assert "Nothing to be done" in text
+    assert cpu < 30
