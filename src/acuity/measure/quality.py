@@ -232,10 +232,10 @@ def settle(image, truth, *, mask_radius=None, data_range=None):
     sums = []
     for z0, z1 in slabs(truth.shape[0], depth):
         for name, data in (("image", image), ("truth", truth)):
-            planes = [float(p.sum(dtype=np.float64)) for p in np.asarray(data[z0:z1], np.float32)]
+            planes = [p.sum(dtype=np.float64) for p in np.asarray(data[z0:z1], np.float32)]
             if not np.all(np.isfinite(planes)):
                 raise AcuityError(f"quality: the {name} holds NaN or infinite voxels")
-        sums += planes
+        sums.append(math.fsum(planes))
     if data_range is None:
         integer = np.issubdtype(truth.dtype, np.integer)
         data_range = float(np.iinfo(truth.dtype).max) if integer else contrast(truth, mask_radius)
@@ -327,9 +327,8 @@ def compare(image, truth, settled, box=None, *, mask_radius=None):
     Returns
     -------
     (numpy.ndarray, dict)
-        Local multi-scale SSIM with the matlab weighting, float32. Then sums of each of the part's
-        slices: square (of the difference), ssim, local (of the map) and terms, a list for
-        each scale; and weights, of a slice at each scale.
+        Local multi-scale SSIM with the matlab weighting, float32. Then sums over the part: square
+        (of the difference), ssim, local (of the map) and, for each scale, terms and weights.
     """
     shape = tuple(image.shape)
     box = box or tuple(slice(0, n) for n in shape)
@@ -361,19 +360,19 @@ def compare(image, truth, settled, box=None, *, mask_radius=None):
         if i == 0:
             difference = a[own] - b[own]
             difference *= difference
-            sums["square"] = _plane_sums(difference, weights)
+            sums["square"] = _total(difference, weights)
             del difference
         luminance, contrast = _terms(a, b, middle, settled["data_range"])
         del a, b
         if i == 0:
-            sums["ssim"] = _plane_sums(luminance[own] * contrast[own], weights)
+            sums["ssim"] = _total(luminance[own] * contrast[own], weights)
         if i == count - 1:
             contrast *= luminance
         del luminance
-        planes = _plane_sums(contrast[own], weights)
-        sums["terms"].append(planes)
-        area = math.prod(part.stop - part.start for part in own[1:])
-        sums["weights"].append(area if weights is None else float(weights.sum(dtype=np.float64)))
+        sums["terms"].append(_total(contrast[own], weights))
+        depth, *sides = (part.stop - part.start for part in own)
+        area = math.prod(sides) if weights is None else float(weights.sum(dtype=np.float64))
+        sums["weights"].append(depth * area)
         pyramid.append(np.maximum(contrast[need], 0.0))
         del contrast
     # From the coarsest up: interpolate the product so far, multiply by the finer term.
@@ -388,7 +387,7 @@ def compare(image, truth, settled, box=None, *, mask_radius=None):
             *factors,
         )
         product *= pyramid[i] ** np.float32(exponents[i])
-    sums["local"] = _plane_sums(product, cylinder(shape, mask_radius, box[1:]) if masked else None)
+    sums["local"] = _total(product, cylinder(shape, mask_radius, box[1:]) if masked else None)
     return product, sums
 
 
@@ -457,19 +456,19 @@ def quality(image, truth, output, *, part=None, mask_radius=None, data_range=Non
     return found
 
 
-def _plane_sums(values, weights):
-    """Sum of each slice, in float64; weights are None or (y, x)."""
+def _total(values, weights):
+    """Sum in float64, slice by slice; weights are None or (y, x)."""
     if weights is None:
-        return [float(plane.sum(dtype=np.float64)) for plane in values]
-    return [float((plane * weights.astype(np.float64)).sum()) for plane in values]
+        return math.fsum(plane.sum(dtype=np.float64) for plane in values)
+    return math.fsum((plane * weights.astype(np.float64)).sum() for plane in values)
 
 
 def quality_rows(found):
     """Figures over a whole volume from the sums of its parts.
 
     The multi-scale index is the product over the scales of the mean contrast-structure term to its
-    exponent; negative means count as 0. Sums are exact whatever their order
-    (``math.fsum`` over slices), so the figures do not depend on how the volume was cut.
+    exponent; negative means count as 0. The sums of the blocks are added exactly (``math.fsum``), so
+    that the figures do not depend on how many jobs shared them.
 
     Parameters
     ----------
@@ -488,9 +487,8 @@ def quality_rows(found):
     count = len(parts[0]["terms"])
 
     def mean(sums, i=0):
-        planes = [value for part in parts for value in sums(part)]
-        weight = math.fsum(part["weights"][i] * len(part["terms"][i]) for part in parts)
-        return math.fsum(planes) / weight
+        weight = math.fsum(part["weights"][i] for part in parts)
+        return math.fsum(sums(part) for part in parts) / weight
 
     mse = mean(lambda part: part["square"])
     means = [max(0.0, mean(lambda part, i=i: part["terms"][i], i)) for i in range(count)]
