@@ -46,9 +46,9 @@ def failures(text):
             logs = []
         else:
             sentence = _ended_by_slurm(event, name[1], logs) or _last_error(logs)
-        if sentence:
-            found[sentence, *logs] = (sentence, [path for path in logs if Path(path).exists()])
-    return list(found.values())
+        if sentence:  # of the last attempt
+            found[number[1]] = (sentence, tuple(path for path in logs if Path(path).exists()))
+    return [(sentence, list(logs)) for sentence, logs in dict.fromkeys(found.values())]
 
 
 def _refused(event, rule):

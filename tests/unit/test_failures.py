@@ -91,10 +91,13 @@ def test_a_job_that_slurm_refused(logs):
         "account or partition); it asks for a partition, account, memory, time or GPUs that"
     )
     assert found[1] == []  # it has no log; that of an earlier attempt is not shown
+    assert failures(text + text.replace("jobid: 1", "jobid: 2")) == [found]
 
 
 def test_what_was_done_in_another_attempt_is_no_failure(logs):
     failed = SLURM.format(state="TIMEOUT", **logs)
-    assert len(failures(failed + failed)) == 1
+    again = SLURM.format(state="CANCELLED", **logs).replace("SLURM-job '31'", "SLURM-job '32'")
+    (found,) = failures(failed + again)
+    assert found[0].startswith("rule ingest: Slurm job 32 was cancelled")
     assert failures(failed + DONE) == []
     assert failures(START + DONE) == []
