@@ -6,7 +6,7 @@ itself without its start, the joining of the slabs counts. Beside the ratio of w
 that of processor times, which other programs of the machine hardly disturb. Then 1, 3 and 7 slabs
 of one thread each must give the bytes of one job of one thread.
 
-    python benchmarks/slabs.py --size 256 --depth 128 --rounds 3
+    python benchmarks/slabs.py --size 128 --depth 256 --rounds 3
 """
 
 import argparse
@@ -38,7 +38,7 @@ def job(folder, name, part, threads):
     """One job; gives its wall and processor seconds."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
-    method = load("deepnet")({"features": 16})
+    method = load("deepnet")({"features": 8})
     network = method.build()[method.restorer].eval()
     halo, stride = receptive_field(network, 2, method.stack)
     method.halo, method.stride = (0, *halo), (1, *stride)
@@ -85,8 +85,8 @@ def content(folder, name):
 def main():
     """Run the benchmark and print what was found."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--size", type=int, default=256, help="side of a slice, voxels")
-    parser.add_argument("--depth", type=int, default=128, help="slices")
+    parser.add_argument("--size", type=int, default=128, help="side of a slice, voxels")
+    parser.add_argument("--depth", type=int, default=256, help="slices")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--job", type=json.loads, help=argparse.SUPPRESS)
     arguments = parser.parse_args()

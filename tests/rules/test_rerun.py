@@ -62,6 +62,7 @@ MODULES = {
     "units": {"exact_truth", "projections", "reconstruct", "reconstruct_truth", "train", "predict"}
     | {"segment", "quality", "resolution", "census", "pore_space", "sample_figures"}
     | {"report_sample", "report", "figures"},
+    "slabs": {"reconstruct", "reconstruct_truth", "predict"},
     "simulate.foam": {"spheres", "exact_truth"},
     "simulate.voxelise": {"exact_truth"},
     "simulate.project": {"projections", "reconstruct_truth"},
