@@ -26,8 +26,7 @@ def tree(tmp_path, monkeypatch):
 
 
 def clear():
-    for function in (digest_module._imports, digest_module._tree_digest):
-        function.cache_clear()
+    digest_module._read.cache_clear()
 
 
 def edited(tree, file, old="", new="", append=""):

@@ -152,7 +152,14 @@ def fit(measured, known=None):
         held, work = jobs["held"] / MIB, jobs["work"] * 1e-9
         base, factor = _line(held, jobs["memory"])
         if factor == 0:
-            base, factor = max(0.0, float((jobs["memory"] - held).max())), 1.0
+            # Never below what an interpreter holds by itself, where size has not told.
+            least = min(before["base_mib"], 0.9 * float(jobs["memory"].min()))
+            base = max(least, float((jobs["memory"] - held).max()))
+            factor = (
+                min(1.0, float((jobs["memory"] - base).max() / held.max()))
+                if base == least
+                else 1.0
+            )
         start, rate = _line(work, jobs["cpu"])
         if rate == 0 and work.max() > 0:
             start = min(before["start_s"], 0.9 * float(jobs["cpu"].min()))
