@@ -310,6 +310,20 @@ def specimen_cfg(sample):
     return {**values, "factor": factor, "seed": SAMPLE[sample].seed}
 
 
+# reconstruct ---------------------------------------------------------------------------------
+
+
+def truth_cfg(w):
+    return foam_cfg(
+        "size",
+        "cylinder_radius",
+        "voxel_size",
+        "unit",
+        "peak_attenuation",
+        "views",
+    )
+
+
 # ingest -------------------------------------------------------------------------------------
 
 
@@ -325,6 +339,34 @@ def scan_cfg(scan):
 def raw_files(scan):
     """The files of a scan, so that a changed slice reruns its sample alone."""
     return [str(file) for file in files_of(scan_cfg(scan)["path"])]
+
+
+# align ---------------------------------------------------------------------------------------
+
+
+def transform_inputs(w):
+    source = SAMPLE[w.sample].transforms_of or w.sample
+    return {
+        "volume": stack_volume(w.sample, STACK),
+        "transforms": results(f"align/{source}/{STACK}/transforms.json"),
+    }
+
+
+# degrade -------------------------------------------------------------------------------------
+
+
+def axial_cfg(w):
+    return {"factor": int(w.level), "mode": STUDY.degrade.mode}
+
+
+def degrade_cfg(w):
+    return {
+        "sigma": float(w.level),
+        "photons": STUDY.degrade.photons,
+        "noise_sd": STUDY.degrade.noise,
+        "downsample": list(STUDY.degrade.downsample),
+        "seed": seed_of(w.sample, "degrade", w.level),
+    }
 
 
 # predict ------------------------------------------------------------------------------------
