@@ -62,14 +62,6 @@ rule align:
         "../scripts/align.py"
 
 
-def transform_inputs(w):
-    source = SAMPLE[w.sample].transforms_of or w.sample
-    return {
-        "volume": stack_volume(w.sample, STACK),
-        "transforms": results(f"align/{source}/{STACK}/transforms.json"),
-    }
-
-
 rule transform:
     """Move every slice once, by the displacement that was found, or join the slabs."""
     input:

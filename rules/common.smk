@@ -390,6 +390,20 @@ def specimen_cfg(sample):
     return {**values, "factor": factor, "seed": SAMPLE[sample].seed}
 
 
+# reconstruct ---------------------------------------------------------------------------------
+
+
+def truth_cfg(w):
+    return foam_cfg(
+        "size",
+        "cylinder_radius",
+        "voxel_size",
+        "unit",
+        "peak_attenuation",
+        "views",
+    )
+
+
 # ingest -------------------------------------------------------------------------------------
 
 
@@ -434,6 +448,34 @@ def objects(path):
     except Exception:
         keys = []  # Snakemake says itself, in fewer words, what it cannot reach.
     return [f"s3://{found.bucket}/{key}" for key in keys] or [found.query]
+
+
+# align ---------------------------------------------------------------------------------------
+
+
+def transform_inputs(w):
+    source = SAMPLE[w.sample].transforms_of or w.sample
+    return {
+        "volume": stack_volume(w.sample, STACK),
+        "transforms": results(f"align/{source}/{STACK}/transforms.json"),
+    }
+
+
+# degrade -------------------------------------------------------------------------------------
+
+
+def axial_cfg(w):
+    return {"factor": int(w.level), "mode": STUDY.degrade.mode}
+
+
+def degrade_cfg(w):
+    return {
+        "sigma": float(w.level),
+        "photons": STUDY.degrade.photons,
+        "noise_sd": STUDY.degrade.noise,
+        "downsample": list(STUDY.degrade.downsample),
+        "seed": seed_of(w.sample, "degrade", w.level),
+    }
 
 
 # predict ------------------------------------------------------------------------------------

@@ -8,20 +8,6 @@ Makes  degrade/{sample}/level{level}.ome.zarr
 ruleorder: axial > degrade_images > degrade
 
 
-def axial_cfg(w):
-    return {"factor": int(w.level), "mode": STUDY.degrade.mode}
-
-
-def degrade_cfg(w):
-    return {
-        "sigma": float(w.level),
-        "photons": STUDY.degrade.photons,
-        "noise_sd": STUDY.degrade.noise,
-        "downsample": list(STUDY.degrade.downsample),
-        "seed": seed_of(w.sample, "degrade", w.level),
-    }
-
-
 rule axial:
     """Make a volume coarser along z alone, or join its slabs."""
     input:

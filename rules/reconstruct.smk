@@ -5,17 +5,6 @@ Makes  reconstruct/{sample}/level{level}.ome.zarr, reconstruct/{sample}/truth.om
 """
 
 
-def truth_cfg(w):
-    return foam_cfg(
-        "size",
-        "cylinder_radius",
-        "voxel_size",
-        "unit",
-        "peak_attenuation",
-        "views",
-    )
-
-
 rule reconstruct:
     """Reconstruct a scan on the target's grid, or join its slabs."""
     input:
