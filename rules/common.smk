@@ -63,10 +63,10 @@ except AcuityError as error:
 def check_partition():
     """A profile for Slurm names a partition."""
     resources = workflow.resource_settings.default_resources or {}
-    partition = resources.get("slurm_partition")
-    if partition is not None and str(getattr(partition, "raw", partition)) == "FILL_IN":
+    named = "slurm_partition" in resources
+    if named and str(resources["slurm_partition"].raw) == "FILL_IN":
         found = "FILL_IN"
-    elif getattr(workflow.executor_plugin, "name", None) == "slurm" and not partition:
+    elif not named and getattr(workflow.executor_plugin, "name", "") == "slurm":
         found = "none"
     else:
         return

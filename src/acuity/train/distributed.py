@@ -17,6 +17,7 @@ from types import ModuleType
 
 import torch
 from torch import distributed, multiprocessing, nn
+from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 from torch.nn.parallel import DistributedDataParallel
 
 from acuity.errors import AcuityError
@@ -183,7 +184,7 @@ def launch(function, arguments, count, device):
             multiprocessing.spawn(
                 _rank, (count, device, Path(folder), records, function, arguments), nprocs=count
             )
-        except multiprocessing.ProcessException:
+        except (ProcessExitedException, ProcessRaisedException):
             said = Path(folder) / "error"
             if said.exists():
                 kind, text = said.read_text().split("\n", 1)
