@@ -427,6 +427,8 @@ def test_generator_and_discriminator_may_have_rates_of_their_own():
     method = load("sem_gan")(small("sem_gan", pretrain=3, **rates), X2)
     assert [method.rate("network", step, 1e-3) for step in (2, 3)] == [1e-3, 2e-5]
     assert [method.rate("discriminator", step, 1e-3) for step in (2, 3)] == [5e-4, 5e-4]
+    prepared = load("sem_gan")(small("sem_gan", pretrain=3, prepare=1, **rates), X2)
+    assert [prepared.rate("network", step, 1e-3) for step in (1, 2)] == [1e-3, 2e-5]
     plain = load("sem_gan")(small("sem_gan", pretrain=3), X2)
     assert {plain.rate(phase, 9, 1e-3) for phase in ("network", "discriminator")} == {1e-3}
     with pytest.raises(AcuityError, match="prepare must not exceed pretrain, 3; found 4"):

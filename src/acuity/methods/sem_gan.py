@@ -71,8 +71,8 @@ class SemGanSettings(LearnedSettings):
     )
     generator_rate: float | None = setting(
         None,
-        "Learning rate of the generator beside the discriminator; none: that of train, with its "
-        "schedule",
+        "Learning rate of the generator while the discriminator learns too; none: that of train, with "
+        "its schedule",
         "1",
         gt=0,
     )
@@ -163,11 +163,11 @@ class SemGan(LearnedMethod):
         return ("discriminator", self.restorer) if learns else (self.restorer,)
 
     def rate(self, phase, step, scheduled):
-        """The discriminator and, once it is listened to, the generator may have rates of their own."""
+        """The discriminator, and the generator once there is one, may have rates of their own."""
         s = self.settings
         if phase == "discriminator":
             return s.discriminator_rate or scheduled
-        return (s.generator_rate if step >= s.pretrain else None) or scheduled
+        return (s.generator_rate if step >= s.pretrain - s.prepare else None) or scheduled
 
     def losses(self, phase, networks, batch):
         """Least squares (discriminator), or the three terms of the generator and their shares."""
