@@ -143,6 +143,11 @@ class PredictSettings(Section):
         32, "Blended tiling: how far a tile reaches beyond its part on each side", "voxel", ge=0
     )
     device: Literal["auto", "cpu", "cuda", "mps"] = setting("auto", "Where to predict")
+    precision: Literal["auto", "float32"] = setting(
+        "auto",
+        "Arithmetic of the network; auto takes what its training found fastest and recorded, float32 "
+        "gives the same bytes after any training that ended with the same weights",
+    )
 
     @model_validator(mode="after")
     def _positive(self):

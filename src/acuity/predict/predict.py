@@ -675,6 +675,8 @@ def _load_learned(method_class, settings, task, model, card):
             "the model was tuned on %s and runs on %s: float32", execution["device"], device
         )
         execution = {**DEFAULT, "device": device}
+    elif own.precision == "float32":
+        execution = {**DEFAULT, "device": device}
     if method.learns == "planes":
         run = PlanesRunner(network, content["normalisation"], execution)
     else:
