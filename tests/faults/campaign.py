@@ -40,6 +40,7 @@ TRAIN = {
 }
 PREDICT = {"precision": "float32"}
 STUDY = TINY_FOAM | {
+    "slabs": 2,
     "methods": {
         "richardson_lucy": {"iterations": 3},
         "srcnn3d": {
@@ -377,9 +378,9 @@ def recover(run, job, wanted, said):
                 capture_output=True,
                 check=True,
             )
-        for word in text.replace(";", " ").split():
-            if word.endswith("zarr.json") and f"remove {word}" in text:
-                (run.folder / word).unlink(missing_ok=True)
+        for path in re.findall(r"remove (results/\S+?)[.,;]? ", f"{text} "):
+            wrong = run.folder / path
+            shutil.rmtree(wrong) if wrong.is_dir() else wrong.unlink(missing_ok=True)
         # an intermediate file that nothing waits for is made only when it is asked for
         status, output = run.run("all", *job.outputs)
         said = told(output)
