@@ -119,7 +119,10 @@ def test_nothing_to_do_and_quickly(finished):
 def test_library_edit(finished, module):
     path = finished.folder / "src" / "acuity" / (module.replace(".", "/") + ".py")
     with edited(path, append="\nEDITED = True\n"):
-        assert set(rerun(finished)) == and_after(*MODULES[module])
+        wanted = and_after(*MODULES[module])
+        if MODULES[module] == {"train"}:
+            wanted -= {"smooth"}  # what is smoothed comes from a method that does not learn
+        assert set(rerun(finished)) == wanted
 
 
 DIGESTS = """
