@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -167,7 +168,8 @@ def test_errors_of_a_script(script, capsys, error, sentence, traceback):
     assert ("Traceback" in text) == traceback
 
 
-def test_a_script_that_ends_well_says_nothing(script, capsys):
+def test_a_script_that_ends_well_says_what_it_used(script, capsys):
     with job(script):
         pass
-    assert capsys.readouterr().err == ""
+    said = capsys.readouterr().err
+    assert re.fullmatch(r"[\d:]{8} used [\d.]+ MiB of memory, [\d.]+ core seconds\n", said), said
