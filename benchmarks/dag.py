@@ -5,9 +5,10 @@
 
 Each sample is a volume of its own (one tiny file stands for all), degraded at one level, restored
 by a classical method, measured, drawn and reported: nine jobs. The slabs are those of one volume
-that is refined along z, and nothing else of that study is asked for. Prints core seconds and wall time of a dry run and, with --done, of a run
-where nothing is left to be done (results are touched, not made). --profile FILE writes a cProfile
-of the dry run.
+that is refined along z, and nothing else of that study is asked for. Prints core seconds and wall
+time, starts included, of building the DAG (--rulegraph), of a dry run, which also writes a message
+for each job, and, with --done, of a run where nothing is left to be done (results are touched, not
+made). --profile FILE writes a cProfile of the dry run.
 """
 
 import argparse
@@ -95,6 +96,8 @@ def main():
         study = write_study(folder, options.samples, options.slabs)
         workflow(folder)
         targets = [REFINED] if options.slabs > 1 else []
+        _, cpu, wall = snakemake(folder, study, *targets, "--rulegraph")
+        print(f"built: {cpu:.1f} core s, {wall:.1f} s", flush=True)
         text, cpu, wall = snakemake(folder, study, *targets, "-n", *QUIET, profile=options.profile)
         jobs = [line.split()[1] for line in text.splitlines() if line.startswith("total")]
         print(

@@ -417,7 +417,21 @@ def _whole(bytes_a_voxel, *, written=0):
 def _segment(plan, rule, w):
     voxels = plan._image(w)
     kind = "segment:nlm" if rule == "smooth" else rule
-    return Quantity(kind, 24 * voxels, voxels, FLOAT * voxels)
+    # A block and what it overlaps: four times the default radius of 24 voxels on each side.
+    side = (plan.study.segment.block if plan.study.segment else 256) + 2 * 96
+    return Quantity(kind, 24 * min(voxels, side**3), voxels, FLOAT * voxels)
+
+
+def _streamed(bytes_a_voxel, slices, *, written=0):
+    """A stage that holds some slices of an image at a time."""
+
+    def count(plan, rule, w):
+        voxels = plan._image(w)
+        shape, _ = plan.high(w["sample"])
+        held = min(voxels, slices * shape[1] * shape[2])
+        return Quantity(rule, bytes_a_voxel * held, voxels, written * voxels)
+
+    return count
 
 
 def _error(plan, rule, w):
@@ -457,9 +471,9 @@ _COUNTS = {
     "predict_planes": _predict,
     "segment": _segment,
     "smooth": _segment,
-    "quality": _whole(40, written=FLOAT),
+    "quality": _streamed(40, 64 + 2 * 80, written=FLOAT),  # and the halo of its coarsest scale
     "resolution": _whole(20),
-    "census": _whole(16),
+    "census": _streamed(16, 3 * 32),
     "pore_space": _whole(16),
     "scattering": _whole(20),
     "fsc": _whole(24),
