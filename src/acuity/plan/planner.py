@@ -422,13 +422,14 @@ def _segment(plan, rule, w):
     return Quantity(kind, 24 * min(voxels, side**3), voxels, FLOAT * voxels)
 
 
-def _streamed(bytes_a_voxel, slices, *, written=0):
-    """A stage that holds some slices of an image at a time."""
+def _streamed(bytes_a_voxel, slices, *, columns=False, written=0):
+    """A stage that holds some slices of an image at a time, or of a column of its shards."""
 
     def count(plan, rule, w):
         voxels = plan._image(w)
         shape, _ = plan.high(w["sample"])
-        held = min(voxels, slices * shape[1] * shape[2])
+        plane = _column(shape) if columns else shape[1] * shape[2]
+        held = min(voxels, slices * plane)
         return Quantity(rule, bytes_a_voxel * held, voxels, written * voxels)
 
     return count
@@ -471,7 +472,7 @@ _COUNTS = {
     "predict_planes": _predict,
     "segment": _segment,
     "smooth": _segment,
-    "quality": _streamed(40, 64 + 2 * 80, written=FLOAT),  # and the halo of its coarsest scale
+    "quality": _streamed(40, 64 + 2 * 80, columns=True, written=FLOAT),  # halo: coarsest scale
     "resolution": _whole(20),
     "census": _streamed(16, 3 * 32),
     "pore_space": _whole(16),
