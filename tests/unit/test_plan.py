@@ -337,6 +337,7 @@ def test_plan_from_the_command_line(monkeypatch, workflow, capsys):
     path.write_text(yaml.safe_dump(study))
     assert main(["plan", str(path), "--gpus", "0"]) == 1
     assert "methods.deepnet.train.device is cuda" in capsys.readouterr().err
+    workflow.write_study(TINY_FOAM, TINY_SHEET)
     monkeypatch.chdir(workflow.folder.parent)
     assert main(["plan", str(path)]) == 1
     assert "run acuity plan where snakemake is run" in capsys.readouterr().err
