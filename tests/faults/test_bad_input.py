@@ -78,7 +78,7 @@ def test_unknown_key(workflow):
     study = STUDY | {"level": [3]}
     pattern = (
         r"own\.yaml: key 'level' is not known \(did you mean 'levels'\?\); allowed here: study, .*, "
-        "segment, measure"
+        "segment, measure, slabs"
     )
     refused(workflow, study, sheet(whole(workflow.folder)), pattern)
 
