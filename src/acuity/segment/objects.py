@@ -22,7 +22,7 @@ from numba import njit, prange
 from acuity.errors import AcuityError
 from acuity.segment.boxes import sizes_and_boxes
 from acuity.segment.mask import cylinder
-from acuity.segment.separate import components, divide
+from acuity.segment.separate import components, divide, root
 from acuity.shards import Box, shift
 from acuity.units import convert, parse_voxel_size
 from acuity.volume import Grid, choose_layout
@@ -121,18 +121,10 @@ def _number(objects, n, out):
 
 
 @njit(cache=True)
-def _root(parent, i):
-    while parent[i] != i:
-        parent[i] = parent[parent[i]]
-        i = parent[i]
-    return i
-
-
-@njit(cache=True)
 def _roots(parent, nodes):
     out = np.empty_like(nodes)
     for i in range(nodes.shape[0]):
-        out[i] = _root(parent, nodes[i])
+        out[i] = root(parent, nodes[i])
     return out
 
 
@@ -145,12 +137,12 @@ def _unite(parent, low, high):
             k = low[y, x]
             if k == 0:
                 continue
-            a = _root(parent, k)
+            a = root(parent, k)
             for j in range(max(0, y - 1), min(ny, y + 2)):
                 for i in range(max(0, x - 1), min(nx, x + 2)):
                     other = high[j, i]
                     if other:
-                        b = _root(parent, other)
+                        b = root(parent, other)
                         if b < a:
                             parent[a] = b
                             a = b

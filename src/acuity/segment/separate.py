@@ -36,7 +36,8 @@ def relabel(labels, table):
 
 
 @njit(cache=True)
-def _root(parent, i):
+def root(parent, i):
+    """Find the root of a node in a forest of parents; the path to it becomes shorter."""
     while parent[i] != i:
         parent[i] = parent[parent[i]]
         i = parent[i]
@@ -90,7 +91,7 @@ def _split(labels, distance, component, box, size, h, part):
                     if k == 0 or k == last:
                         continue
                     last = k
-                    r = _root(parent, k)
+                    r = root(parent, k)
                     known = False
                     for j in range(count):
                         if around[j] == r:
@@ -140,7 +141,7 @@ def _split(labels, distance, component, box, size, h, part):
     number = np.zeros(n + 1, np.int32)
     parts = 0
     for k in range(1, n + 1):
-        if _root(parent, k) == k:
+        if root(parent, k) == k:
             parts += 1
             number[k] = parts
             x = seat[k] % nx
@@ -153,7 +154,7 @@ def _split(labels, distance, component, box, size, h, part):
             x = flat % nx
             y = (flat // nx) % ny
             z = flat // (nx * ny)
-            k = number[_root(parent, basin[z, y, x])]
+            k = number[root(parent, basin[z, y, x])]
             part[z0 + z, y0 + y, x0 + x] = k
     return parts
 
