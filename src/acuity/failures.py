@@ -25,8 +25,9 @@ def failures(text):
     Returns
     -------
     list of (str, list of str)
-        A sentence and log files; none of a job that Slurm refused. A job that failed and then was done in another attempt is left
-        out, and so is one of this machine that ended without a sentence: Snakemake names its log.
+        A sentence and log files; none of a job that Slurm refused. A job that failed and then was
+        done in another attempt is left out, and so is one of this machine that ended without a
+        sentence: Snakemake names its log.
     """
     done = set(re.findall(r"^Finished jobid: (\w+)", text, re.M))
     found = {}

@@ -22,8 +22,8 @@ def job(snakemake):
     """Run the body of a script as one job.
 
     The log goes to the rule's log file and to standard error, and ends with the memory and the
-    time that were used; numba and torch use the rule's threads; a user's mistake ends in one sentence and exit code 1, anything else in one sentence
-    and a traceback in the log file.
+    time that were used; numba and torch use the rule's threads; a user's mistake ends in one sentence
+    and exit code 1, anything else in one sentence and a traceback in the log file.
 
     Parameters
     ----------

@@ -95,6 +95,22 @@ class Run:
         self.folder = folder
         self.results = folder / "results"
         self.count = 0
+        self.environment = os.environ | {
+            "PYTHONPATH": str(folder / "src"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "OMP_NUM_THREADS": "1",
+        }
+
+    def ask(self, question):
+        """What Snakemake answers without running a job."""
+        return subprocess.run(
+            [sys.executable, "-m", "snakemake", question, "--configfile", "tiny.yaml"],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
 
     def start(self, *targets):
         """Start a run in a process group of its own, its output in the file ``said``."""
@@ -104,12 +120,7 @@ class Run:
                 [sys.executable, "-m", "snakemake", *targets, "--cores", "1"]
                 + ["--configfile", "tiny.yaml"],
                 cwd=self.folder,
-                env=os.environ
-                | {
-                    "PYTHONPATH": str(self.folder / "src"),
-                    "PYTHONDONTWRITEBYTECODE": "1",
-                    "OMP_NUM_THREADS": "1",
-                },
+                env=self.environment,
                 stdout=said,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -125,14 +136,7 @@ class Run:
 
     def jobs(self):
         """All jobs of the study, by name."""
-        table = subprocess.run(
-            [sys.executable, "-m", "snakemake", "--detailed-summary", "--configfile", "tiny.yaml"],
-            cwd=self.folder,
-            env=os.environ | {"PYTHONPATH": str(self.folder / "src")},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
+        table = self.ask("--detailed-summary")
         found = {}
         for row in csv.DictReader(table.splitlines(), delimiter="\t"):
             name = row["log-file(s)"].removeprefix("logs/tiny/").removesuffix(".log") or row["rule"]
@@ -371,13 +375,7 @@ def recover(run, job, wanted, said):
     for _ in range(3):
         text = " ".join(said)
         if LOCKED in text:
-            subprocess.run(
-                [sys.executable, "-m", "snakemake", "--unlock", "--configfile", "tiny.yaml"],
-                cwd=run.folder,
-                env=os.environ | {"PYTHONPATH": str(run.folder / "src")},
-                capture_output=True,
-                check=True,
-            )
+            run.ask("--unlock")
         for path in re.findall(r"remove (results/\S+?)[.,;]? ", f"{text} "):
             wrong = run.folder / path
             shutil.rmtree(wrong) if wrong.is_dir() else wrong.unlink(missing_ok=True)
