@@ -7,7 +7,8 @@ faults that the table already has are left out. Each begins with a copy of one u
 in which the outputs of one job are missing; the fault is injected while (or before) that job runs
 again. After it, plain reruns must end with the bytes of the undisturbed run, at one thread; where a
 run cannot go on, it must say in one sentence what to do, and after that was done the bytes must be the
-same. Disk full and read-only folders need the right to mount.
+same. Disk full and read-only folders need the right to mount; what happens on a cluster is done to a
+Slurm of one node on this machine, by runs and reruns through the executor for Slurm.
 """
 
 import argparse
@@ -22,12 +23,13 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.conftest import TINY_FOAM, TINY_SHEET, Workflow
 from tests.faults.test_bad_input import sentences
+from tests.slurm.loopback import DAEMONS, MISSING, REASON, loopback
 
 STEPS = 120
 TRAIN = {
@@ -73,7 +75,23 @@ KINDS = (
     "kill snakemake",
     "disk full",
     "truncated shard",
+    "scancel",
+    "kill job",
+    "flipped byte",
+    "kill slurmd",
+    "kill training",
+    "truncated shard",
+    "time limit",
+    "disk full",
+    "read-only",
+    "two runs",
 )
+ON_SLURM = ("scancel", "kill slurmd", "time limit")
+SLURM = [
+    *("--workflow-profile", "profiles/slurm", "--jobs", "4", "--max-threads", "1"),
+    *("--default-resources", "slurm_partition=main", "mem_mb=1000", "runtime=20"),
+    *("--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "10", "--retries", "0"),
+]
 COLUMNS = ("number", "kind", "job", "moment", "first_exit", "said", "outcome", "runs", "seconds")
 LOCKED = "cannot be locked"
 
@@ -89,16 +107,19 @@ class Job:
 
 
 class Run:
-    """A folder in which a study is run at one thread."""
+    """A folder in which a study is run at one thread, here or on a cluster."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, cluster=None):
         self.folder = folder
         self.results = folder / "results"
+        self.cluster, variables = cluster or (None, {})
+        self.how = SLURM if cluster else ["--cores", "1"]
         self.count = 0
         self.environment = os.environ | {
             "PYTHONPATH": str(folder / "src"),
             "PYTHONDONTWRITEBYTECODE": "1",
             "OMP_NUM_THREADS": "1",
+            **variables,
         }
 
     def ask(self, question):
@@ -117,7 +138,7 @@ class Run:
         self.count += 1
         with open(self.folder / f"said-{self.count}", "w") as said:
             return subprocess.Popen(
-                [sys.executable, "-m", "snakemake", *targets, "--cores", "1"]
+                [sys.executable, "-m", "snakemake", *targets, *self.how]
                 + ["--configfile", "tiny.yaml"],
                 cwd=self.folder,
                 env=self.environment,
@@ -157,6 +178,12 @@ class Run:
                 if any(word.startswith(mark) for word in words[1:]):
                     return int(entry.name)
         return None
+
+    def ask_slurm(self, *command):
+        """What a command of Slurm answers."""
+        return subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, check=True
+        ).stdout
 
     def remove(self, job):
         """Remove the declared outputs of a job, as Snakemake does before it runs it again."""
@@ -340,6 +367,50 @@ def future(run, job, chance):
     return str(path.relative_to(run.folder)), *run.run()
 
 
+def scancel(run, job, chance):
+    """Cancel the job of Slurm, while it waits, starts or works."""
+    moment = chance.uniform(0.0, 8.0)
+    running = run.start(*job.outputs)
+    number = []
+
+    def queued():
+        number[:] = run.ask_slurm("squeue", "--noheader", "--format", "%i").split()
+        return number
+
+    if wait(queued, running):
+        time.sleep(moment)
+        run.ask_slurm("scancel", number[0])
+    return f"{moment:.2f} s", running.wait(), run.said()
+
+
+def kill_slurmd(run, job, chance):
+    """Kill the node's daemon while it has the job, alone or with the job; it comes back."""
+    moment, alone = chance.uniform(0.0, 2.0), chance.random() < 0.5
+    running = run.start(*job.outputs)
+    if wait(run.working, running):
+        time.sleep(moment)
+        os.kill(int((run.cluster / "slurmd.pid").read_text()), signal.SIGKILL)
+        pid = run.working()
+        if pid is not None and not alone:
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(5)
+        slurmd = shutil.which("slurmd", path=DAEMONS)
+        run.ask_slurm(slurmd, "-f", run.environment["SLURM_CONF"])
+    return f"{moment:.2f} s, {'alone' if alone else 'with the job'}", running.wait(), run.said()
+
+
+def time_limit(run, job, chance):
+    """Let the job stand still until its minute is over."""
+    running = run.start(*job.outputs, "--set-resources", f"{job.rule}:runtime=1")
+    moment = chance.uniform(0.0, 0.5)
+    if wait(run.working, running):
+        time.sleep(moment)
+        pid = run.working()
+        if pid is not None:
+            os.kill(pid, signal.SIGSTOP)
+    return f"{moment:.2f} s", running.wait(), run.said()
+
+
 INJECT = {
     "kill job": kill_job,
     "kill snakemake": kill_snakemake,
@@ -350,6 +421,9 @@ INJECT = {
     "read-only": read_only,
     "two runs": two_runs,
     "future": future,
+    "scancel": scancel,
+    "kill slurmd": kill_slurmd,
+    "time limit": time_limit,
 }
 
 
@@ -364,7 +438,7 @@ def choose(kind, jobs, chance):
 
 def told(text):
     """What a run said of why it could not go on: one of our sentences, or Snakemake's on a lock."""
-    said = sentences(text)
+    said = sentences(text) + re.findall(r"^rule \w+: Slurm .*", text, re.M)
     if LOCKED in text:
         said.append("Directory cannot be locked: another run has it, or --unlock")
     return said
@@ -393,14 +467,14 @@ def recover(run, job, wanted, said):
     return "NOT RECOVERED"
 
 
-def inject(number, seed, base, jobs, wanted, folder):
+def inject(number, seed, base, jobs, wanted, folder, cluster):
     """One fault: a row of the table."""
     kind = KINDS[number % len(KINDS)]
     chance = random.Random(f"{seed}/{number}")
     job = choose(kind, jobs, chance)
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(base.folder, folder)
-    run = Run(folder)
+    run = Run(folder, cluster if kind in ON_SLURM else None)
     started = time.monotonic()
     if kind != "future":
         run.remove(job)
@@ -441,16 +515,22 @@ def campaign(count, seed, table, work, kinds=None):
         base.folder.mkdir(parents=True)
         base = prepare(base.folder)
     wanted, jobs = contents(base.results), base.jobs()
-    for number in left:
-        row = inject(number, seed, base, jobs, wanted, work / "fault")
-        new = not table.exists()
-        with open(table, "a", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS, delimiter="\t", lineterminator="\n")
-            if new:
-                writer.writeheader()
-            writer.writerow(row)
-        rows.append(row)
-        print(*(row[key] for key in ("number", "kind", "job", "moment", "outcome")), flush=True)
+    with ExitStack() as stack:
+        cluster = None
+        if any(KINDS[number % len(KINDS)] in ON_SLURM for number in left):
+            if MISSING:
+                raise SystemExit(REASON)
+            cluster = stack.enter_context(loopback())
+        for number in left:
+            row = inject(number, seed, base, jobs, wanted, work / "fault", cluster)
+            new = not table.exists()
+            with open(table, "a", newline="") as file:
+                writer = csv.DictWriter(file, COLUMNS, delimiter="\t", lineterminator="\n")
+                if new:
+                    writer.writeheader()
+                writer.writerow(row)
+            rows.append(row)
+            print(*(row[k] for k in ("number", "kind", "job", "moment", "outcome")), flush=True)
     return rows
 
 

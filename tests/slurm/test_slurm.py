@@ -2,12 +2,8 @@
 
 import os
 import re
-import shutil
-import socket
 import subprocess
-import tempfile
 import time
-from pathlib import Path
 from signal import SIGKILL
 
 import pytest
@@ -16,18 +12,9 @@ import yaml
 
 from tests.conftest import ROOT, TINY_FOAM
 from tests.faults.test_bad_input import stack
+from tests.slurm.loopback import MISSING, REASON, loopback
 
-CLUSTER = ROOT / "tests" / "slurm" / "cluster.sh"
-WHERE = os.environ["PATH"] + ":/usr/sbin:/sbin"  # daemons
-MISSING = [
-    name
-    for name in ("slurmctld", "slurmd", "sbatch", "munged", "mungekey")
-    if shutil.which(name, path=WHERE) is None
-]
-needs_slurm = pytest.mark.skipif(
-    bool(MISSING),
-    reason=f"no {', '.join(MISSING)}; Debian's packages are slurmctld slurmd slurm-client munge",
-)
+needs_slurm = pytest.mark.skipif(bool(MISSING), reason=REASON)
 
 FOAM = {
     **{key: value for key, value in TINY_FOAM.items() if key != "judge_training"},
@@ -46,27 +33,10 @@ GROUPS += ["--default-resources", "slurm_partition=main", "mem_mb=1000", "runtim
 @pytest.fixture(scope="module")
 def cluster():
     """A Slurm of its own; `sbatch` and the others of this process talk to it."""
-    folder = Path(tempfile.mkdtemp(prefix="slurm", dir="/tmp"))  # sockets want short paths
-    ports = []
-    for _ in range(2):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            ports.append(str(probe.getsockname()[1]))
-    options = {"CONTROL_PORT": ports[0], "NODE_PORT": ports[1], "CPUS": "8", "MEM_MB": "32000"}
-    with pytest.MonkeyPatch.context() as environment:
-        started = subprocess.run(
-            ["bash", CLUSTER, "start", folder],
-            env=os.environ | options,
-            capture_output=True,
-            text=True,
-        )
-        assert started.returncode == 0, started.stderr
-        environment.setenv("SLURM_CONF", str(folder / "slurm.conf"))
-        environment.setenv("PATH", f"{folder / 'bin'}:{os.environ['PATH']}")
-        try:
-            yield folder
-        finally:
-            subprocess.run(["bash", CLUSTER, "stop", folder], check=True, capture_output=True)
+    with pytest.MonkeyPatch.context() as environment, loopback() as (folder, variables):
+        for name, value in variables.items():
+            environment.setenv(name, value)
+        yield folder
 
 
 @pytest.fixture
