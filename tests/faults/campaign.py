@@ -5,9 +5,9 @@
 A fault is a function of the seed and its number, so a campaign that was stopped goes on where it was:
 faults that the table already has are left out. Each begins with a copy of one undisturbed, finished run
 in which the outputs of one job are missing; the fault is injected while (or before) that job runs
-again. After it, plain reruns must end with the bytes of the undisturbed run, at one thread; where a
-run cannot go on, it must say in one sentence what to do, and after that was done the bytes must be the
-same. Disk full and read-only folders need the right to mount; what happens on a cluster is done to a
+again. One that came too late, or met nothing, is drawn again. After it, one plain rerun must end with
+the bytes of the undisturbed run, at one thread; where a run cannot go on, it must say in one sentence
+what to do, and after that was done the bytes must be the same. Disk full and read-only folders need the right to mount; what happens on a cluster is done to a
 Slurm of one node on this machine, by runs and reruns through the executor for Slurm.
 """
 
@@ -94,6 +94,11 @@ SLURM = [
 ]
 COLUMNS = ("number", "kind", "job", "moment", "first_exit", "said", "outcome", "runs", "seconds")
 LOCKED = "cannot be locked"
+SAME = "same bytes"
+
+
+class MissedError(Exception):
+    """The fault met nothing: the job had ended, or does not read what was damaged."""
 
 
 @dataclass
@@ -253,7 +258,7 @@ def kill_job(run, job, chance):
         running.wait()  # it was quicker: once more, and earlier
         run.remove(job)
         moment /= 2
-    return "never", *run.run(*job.outputs)
+    raise MissedError
 
 
 def kill_snakemake(run, job, chance):
@@ -262,12 +267,22 @@ def kill_snakemake(run, job, chance):
     running = run.start(*job.outputs)
     wait(run.working, running)
     time.sleep(moment)
-    if running.poll() is None:
-        (os.kill if alone else os.killpg)(running.pid, signal.SIGKILL)
-    running.wait()
+    if running.poll() is not None:
+        raise MissedError
+    (os.kill if alone else os.killpg)(running.pid, signal.SIGKILL)
+    status = running.wait()
     while run.working() is not None:
         time.sleep(0.05)
-    return f"{moment:.2f} s, {'alone' if alone else 'with its job'}", *run.run("all", *job.outputs)
+    return f"{moment:.2f} s, {'alone' if alone else 'with its job'}", status, run.said()
+
+
+def hit(run, running, number):
+    """Send a signal to the job's process."""
+    pid = run.working()
+    if pid is None:
+        running.wait()
+        raise MissedError
+    os.kill(pid, number)
 
 
 def kill_training(run, job, chance):
@@ -281,9 +296,7 @@ def kill_training(run, job, chance):
         return max(steps, default=0) >= step
 
     wait(reached, running)
-    pid = run.working()
-    if pid is not None:
-        os.kill(pid, signal.SIGKILL)
+    hit(run, running, signal.SIGKILL)
     return f"step {step}", running.wait(), run.said()
 
 
@@ -295,7 +308,10 @@ def damage(change):
         data = bytearray(shard.read_bytes())
         place = chance.randrange(len(data))
         shard.write_bytes(change(data, place))
-        return f"{shard.relative_to(run.results)} at {place}", *run.run(*job.outputs)
+        found = run.run(*job.outputs)
+        if found[0] == 0:  # a slab's job reads a part of its input
+            raise MissedError
+        return f"{shard.relative_to(run.results)} at {place}", *found
 
     return inject
 
@@ -337,6 +353,8 @@ def disk_full(run, job, chance):
         remount(f"size={taken + free}")
         found = run.run(*job.outputs)
         remount("size=1g")
+    if found[0] == 0:
+        raise MissedError
     return f"{free} bytes free", *found
 
 
@@ -355,6 +373,8 @@ def two_runs(run, job, chance):
     wait(run.working, first)
     found = run.run(*job.outputs)
     first.wait()
+    if found[0] == 0:
+        raise MissedError
     return "", *found
 
 
@@ -377,9 +397,12 @@ def scancel(run, job, chance):
         number[:] = run.ask_slurm("squeue", "--noheader", "--format", "%i").split()
         return number
 
-    if wait(queued, running):
-        time.sleep(moment)
-        run.ask_slurm("scancel", number[0])
+    wait(queued, running)
+    time.sleep(moment)
+    if running.poll() is not None or number[0] not in run.ask_slurm("squeue", "--noheader"):
+        running.wait()
+        raise MissedError
+    run.ask_slurm("scancel", number[0])
     return f"{moment:.2f} s", running.wait(), run.said()
 
 
@@ -387,15 +410,13 @@ def kill_slurmd(run, job, chance):
     """Kill the node's daemon while it has the job, alone or with the job; it comes back."""
     moment, alone = chance.uniform(0.0, 2.0), chance.random() < 0.5
     running = run.start(*job.outputs)
-    if wait(run.working, running):
-        time.sleep(moment)
-        os.kill(int((run.cluster / "slurmd.pid").read_text()), signal.SIGKILL)
-        pid = run.working()
-        if pid is not None and not alone:
-            os.kill(pid, signal.SIGKILL)
-        time.sleep(5)
-        slurmd = shutil.which("slurmd", path=DAEMONS)
-        run.ask_slurm(slurmd, "-f", run.environment["SLURM_CONF"])
+    wait(run.working, running)
+    time.sleep(moment)
+    hit(run, running, 0 if alone else signal.SIGKILL)
+    os.kill(int((run.cluster / "slurmd.pid").read_text()), signal.SIGKILL)
+    time.sleep(5)
+    slurmd = shutil.which("slurmd", path=DAEMONS)
+    run.ask_slurm(slurmd, "-f", run.environment["SLURM_CONF"])
     return f"{moment:.2f} s, {'alone' if alone else 'with the job'}", running.wait(), run.said()
 
 
@@ -403,11 +424,9 @@ def time_limit(run, job, chance):
     """Let the job stand still until its minute is over."""
     running = run.start(*job.outputs, "--set-resources", f"{job.rule}:runtime=1")
     moment = chance.uniform(0.0, 0.5)
-    if wait(run.working, running):
-        time.sleep(moment)
-        pid = run.working()
-        if pid is not None:
-            os.kill(pid, signal.SIGSTOP)
+    wait(run.working, running)
+    time.sleep(moment)
+    hit(run, running, signal.SIGSTOP)
     return f"{moment:.2f} s", running.wait(), run.said()
 
 
@@ -446,13 +465,16 @@ def told(text):
 
 def recover(run, job, wanted, said):
     """Rerun until the bytes are those of the undisturbed run, doing what a run's sentence asks for."""
+    advice = []
     for _ in range(3):
         text = " ".join(said)
         if LOCKED in text:
             run.ask("--unlock")
+            advice.append("unlock")
         for path in re.findall(r"remove (results/\S+?)[.,;]? ", f"{text} "):
             wrong = run.folder / path
             shutil.rmtree(wrong) if wrong.is_dir() else wrong.unlink(missing_ok=True)
+            advice.append("remove")
         # an intermediate file that nothing waits for is made only when it is asked for
         status, output = run.run("all", *job.outputs)
         said = told(output)
@@ -461,7 +483,9 @@ def recover(run, job, wanted, said):
             differ = sorted(
                 k for k in wanted.keys() | found.keys() if wanted.get(k) != found.get(k)
             )
-            return "same bytes" if not differ else f"DIFFERENT: {' '.join(differ[:4])}"
+            if differ:
+                return f"DIFFERENT: {' '.join(differ[:4])}"
+            return ", ".join([SAME, *dict.fromkeys(advice)])
         if not said or "Traceback" in output:
             return "NO SENTENCE"
     return "NOT RECOVERED"
@@ -471,14 +495,21 @@ def inject(number, seed, base, jobs, wanted, folder, cluster):
     """One fault: a row of the table."""
     kind = KINDS[number % len(KINDS)]
     chance = random.Random(f"{seed}/{number}")
-    job = choose(kind, jobs, chance)
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(base.folder, folder)
-    run = Run(folder, cluster if kind in ON_SLURM else None)
     started = time.monotonic()
-    if kind != "future":
-        run.remove(job)
-    moment, status, text = INJECT[kind](run, job, chance)
+    for _ in range(20):
+        job = choose(kind, jobs, chance)
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(base.folder, folder)
+        run = Run(folder, cluster if kind in ON_SLURM else None)
+        if kind != "future":
+            run.remove(job)
+        try:
+            moment, status, text = INJECT[kind](run, job, chance)
+            break
+        except MissedError:
+            continue
+    else:
+        raise RuntimeError(f"fault {number}, {kind}, met nothing in 20 attempts")
     said = told(text)
     if "Traceback" in text:
         outcome = "TRACEBACK"
@@ -546,7 +577,7 @@ def main():
     rows = campaign(
         options.count, options.seed, options.table, options.work.resolve(), options.kinds
     )
-    lost = [row for row in rows if row["outcome"] != "same bytes"]
+    lost = [row for row in rows if not row["outcome"].startswith(SAME)]
     print(f"{len(rows)} faults, {len(lost)} lost")
     return bool(lost)
 
