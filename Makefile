@@ -4,7 +4,7 @@
 
 PYTHON ?= python3
 CORES ?= all
-WORKERS ?= 2
+WORKERS ?= 3
 BIN := .venv/bin
 READY := .venv/.ready
 

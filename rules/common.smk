@@ -203,9 +203,13 @@ def code(script, method=None):
 def needs(rule):
     """Memory and time that a rule's jobs ask for, by their shapes; more with each attempt.
 
-    The time is that on a GPU where the job can use one, unless GPUs are limited to 0.
+    The time is that on a GPU where the job can use one, unless GPUs are limited to 0, or the rule
+    was given none of any name.
     """
     limit = workflow.global_resources.get("gpu").value
+    given = workflow.resource_settings.overwrite_resources.get(rule, {})
+    if "gpu" in given and "gres" not in given and given["gpu"].raw == 0:
+        limit = 0
     gpus = 1 if limit is None else limit
     ask = lambda w, threads=1: PLANNER.request(rule, dict(w.items()), threads, gpus)
     return {
@@ -228,6 +232,14 @@ def settings(method):
 
 def learned(method):
     return method != "input" and method_class(method).learned
+
+
+def adversarial(method):
+    """Whether a method learns against a discriminator."""
+    recorded = getattr(method_class(method), "recorded", ())
+    return "discriminator" in recorded and getattr(
+        settings(method), "adversarial", True
+    )
 
 
 def processes(method):
@@ -583,12 +595,7 @@ def repeated(image):
 
 
 def quality_cfg():
-    return {"mask_radius": mask_radius(), "data_range": data_range()}
-
-
-def data_range():
-    """The data range of PSNR and SSIM; that of 8 bits for images, whose registered truth is float."""
-    return STUDY.measure.data_range or (255.0 if FLAT else None)
+    return {"mask_radius": mask_radius(), "data_range": STUDY.measure.data_range}
 
 
 def compared(sample, image):

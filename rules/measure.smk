@@ -127,7 +127,7 @@ rule error:
     params:
         cfg=lambda w: {
             "task": task(split_image(w.image)[0]),
-            "data_range": STUDY.measure.data_range or 255.0,
+            "data_range": STUDY.measure.data_range,
             "threshold": STUDY.measure.binary_threshold,
             "volume_fraction": STUDY.measure.volume_fraction,
         },

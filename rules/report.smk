@@ -19,6 +19,7 @@ STUDY_FIGURES = {
     "pore_space": "Pores",
     "training_psnr": "Training",
     "training_loss": "Training",
+    "training_adversaries": "Training",
 }
 SAMPLE_FIGURES = ["slices", "maps", "pores"]
 STACK_FIGURES = ("stack_path", "stack_ncc", "stack_residuals", "stack_views")
@@ -45,6 +46,7 @@ DRAWN = {
     and (STUDY.segment or category != "Pores")
     and not ((AXIAL or FLAT) and name == "resolution")
     and (PIXELWISE or category != "Image quality")
+    and (name != "training_adversaries" or any(map(adversarial, METHODS)))
 }
 PICTURED = tuple(SAMPLE_FIGURES[: 3 if STUDY.segment else 1 + PIXELWISE])
 STACKS = [sample for sample in SAMPLE if ALIGNED]

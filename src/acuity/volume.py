@@ -246,6 +246,24 @@ class Volume:
         """The type of a voxel."""
         return np.dtype(self.data.dtype)
 
+    @property
+    def source(self) -> str:
+        """Name of the file that it was read from; empty where its provenance does not tell."""
+        return next((step["source"] for step in self.provenance if step.get("source")), "")
+
+    @property
+    def grey_range(self) -> float | None:
+        """The largest grey value, 255 or 65535, of an image of 8 or 16 bits; None of all others.
+
+        Told by the type of a voxel, or where the image was resampled to float32 in the intensities of
+        one of 8 or 16 bits, by the step that did it (its ``grey_values``).
+        """
+        stated = [step["grey_values"] for step in self.provenance if "grey_values" in step]
+        for dtype in (self.dtype, *map(np.dtype, stated[-1:])):
+            if dtype in (np.uint8, np.uint16):
+                return float(np.iinfo(dtype).max)
+        return None
+
     def read(
         self,
         z: slice = slice(None),

@@ -565,6 +565,23 @@ def campaign(count, seed, table, work, kinds=None):
     return rows
 
 
+def summary(rows):
+    """A Markdown table of a campaign, a row a kind."""
+    outcomes = {
+        "same bytes after one plain rerun": lambda row: row["outcome"] == SAME,
+        "same bytes after what the sentence said": lambda row: row["outcome"].startswith(
+            f"{SAME},"
+        ),
+        "lost": lambda row: not row["outcome"].startswith(SAME),
+    }
+    lines = [f"| fault | number | {' | '.join(outcomes)} |", "|---|" + "---|" * (1 + len(outcomes))]
+    for kind in [*INJECT, "all"]:
+        own = [row for row in rows if kind in (row["kind"], "all")]
+        counts = [len(own), *(sum(map(holds, own)) for holds in outcomes.values())]
+        lines.append(f"| {' | '.join([kind, *map(str, counts)])} |")
+    return "\n".join(lines)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=200)
@@ -578,7 +595,7 @@ def main():
         options.count, options.seed, options.table, options.work.resolve(), options.kinds
     )
     lost = [row for row in rows if not row["outcome"].startswith(SAME)]
-    print(f"{len(rows)} faults, {len(lost)} lost")
+    print(summary(rows))
     return bool(lost)
 
 

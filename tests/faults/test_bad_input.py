@@ -1,5 +1,6 @@
 """Bad input ends in one sentence and a non-zero exit, with nothing half written."""
 
+import json
 import re
 import subprocess
 from itertools import pairwise
@@ -147,7 +148,8 @@ def test_truncated_tiff(workflow):
     path = workflow.folder / "data.tif"
     path.write_bytes(path.read_bytes()[:9000])
     pattern = r"data\.tif: the TIFF is cut short.*; copy it again from its source\."
-    refused(workflow, STUDY, sheet("data.tif"), pattern)
+    text = refused(workflow, STUDY, sheet("data.tif"), pattern)
+    assert re.search(r"logs/own/ingest/(left|right)\.log", text)  # where to read more
 
 
 def test_truncated_hdf5(workflow):
@@ -184,6 +186,22 @@ def test_corrupt_chunk(workflow):
     pattern = (
         rf"{store}: chunk \(.+\) in 0/\S+ cannot be read \(.+\); remove {store}/zarr\.json and run "
         r"the step that makes it again\."
+    )
+    refused(workflow, STUDY, table, pattern, target=["degrade_all"])
+
+
+def test_results_of_another_version(workflow):
+    table = sheet(whole(workflow.folder))
+    path = workflow.write_study(STUDY, table, name="own")
+    workflow.run("ingest_all", "--configfile", path)
+    file = workflow.folder / "results/own/ingest/left.ome.zarr/zarr.json"
+    root = json.loads(file.read_text())
+    root["attributes"]["acuity"]["version"] += 1
+    file.write_text(json.dumps(root))
+    pattern = (
+        r"results/own/ingest/left\.ome\.zarr/zarr\.json: was written by another version of Acuity, "
+        r"as version 2 of its stores, and this one reads version 1; run it with that version, or "
+        r"remove the results folder of the study and run again\."
     )
     refused(workflow, STUDY, table, pattern, target=["degrade_all"])
 

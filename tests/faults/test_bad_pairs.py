@@ -43,6 +43,10 @@ def with_nan(image):
     return image
 
 
+def other_field(image):
+    return make_pair(texture, 22, side=224, amplitude=0).high.astype(np.uint8)
+
+
 @pytest.mark.parametrize(
     ("scan", "change", "pattern"),
     [
@@ -53,10 +57,15 @@ def with_nan(image):
         ),
         ("low", with_nan, r"low\.tif: .*NaN.*slice 0.*"),
         ("low", lambda image: np.full_like(image, 40), r".*low\.tif.*(constant|blank).*40.*"),
-        ("high", lambda image: np.where(np.arange(len(image)) < 90, 255, image), r".*saturated.*"),
+        (
+            "high",
+            lambda image: np.where(np.arange(len(image)) < 90, 255, image),
+            r".*high\.tif.*saturated.*",
+        ),
         ("low", lambda image: image[:60], r".*high\.tif.* is larger than .*low\.tif.*"),
+        ("high", other_field, r"pair own, high\.tif, low\.tif: cannot be registered: .*"),
     ],
-    ids=["rgb", "nan", "blank", "saturated", "no-room"],
+    ids=["rgb", "nan", "blank", "saturated", "no-room", "another-field"],
 )
 def test_images_that_are_no_pair(workflow, images, scan, change, pattern):
     write(workflow, images, **{scan: change(images[scan]).astype(change(images[scan]).dtype)})
@@ -68,8 +77,8 @@ def test_images_that_are_no_pair(workflow, images, scan, change, pattern):
     [
         ("high.tif\t\tlow.tif\t14 nm", r"high\.tif: the file carries no voxel size.*"),
         ("high.tif\t7 nm\tlow.tif\t", r"low\.tif: the file carries no voxel size.*"),
-        ("low.tif\t14 nm\thigh.tif\t7 nm", r".*swapped.*"),
-        ("high.tif\t7 nm\tlow.tif\t14.7 nm", r".*scale.*0\.02.*"),
+        ("low.tif\t14 nm\thigh.tif\t7 nm", r".*high\.tif.*low\.tif.*swapped.*"),
+        ("high.tif\t7 nm\tlow.tif\t14.7 nm", r"pair own, high\.tif, low\.tif: .*scale.*0\.02.*"),
         ("high.tif\t7 nm\t\t", r"own\.tsv: .*low_path.*"),
     ],
     ids=["no-high-pixel", "no-low-pixel", "swapped", "scale", "unpaired"],

@@ -96,7 +96,7 @@ def test_a_jump_beyond_half_the_field(workflow, stack):
     wide = texture((22, 96, 200))
     write(workflow, np.concatenate([wide[:11, :, :96], wide[11:, :, 80:176]]))
     pattern = (
-        r"align own: the stack falls apart at slice 11: no shift of up to half of the field brings "
+        r"align own, slices: the stack falls apart at slice 11 \(the first is 0\): no shift of up to half of the field brings "
         r"it onto the slices before it, whose largest correlation with it is 0\.\d\d; leave out "
         r"what is broken or align the two parts as two samples\."
     )
@@ -108,7 +108,8 @@ def test_more_than_a_fifth_of_the_slices_is_faulty(workflow, stack):
     bad[[2, 6, 10, 14, 18]] = 120
     write(workflow, bad)
     pattern = (
-        r"align own: 5 of 22 slices are faulty \(5 blank; the first is slice 2\), allowed is a "
+        r"align own, slices: 5 of 22 slices are faulty \(5 blank; the first of them is slice 2, "
+        r"counted from 0\), allowed is a "
         r"share of 0\.2 \(most_flagged\)\."
     )
     refused(workflow, ALIGN, SHEET, pattern, target=ALIGNED)

@@ -1,9 +1,19 @@
-"""``--sdm apptainer``: what Snakemake hands to it. A stand-in runs the command without an image."""
+"""What jobs ask a cluster for, and ``--sdm apptainer``: what Snakemake hands to it.
+
+A stand-in runs the command without an image.
+"""
 
 import os
+import re
 import sys
 from pathlib import Path
 
+import numpy as np
+import pytest
+import tifffile
+import yaml
+
+from tests.conftest import ROOT, TINY_SHEET
 from tests.rules.test_cache import SHEET, STUDY
 
 STAND_IN = """#!/bin/sh
@@ -38,3 +48,89 @@ def test_jobs_run_in_the_image_with_the_code_of_the_clone(workflow, tmp_path_fac
     assert f" {image} " in line
     # The image has the libraries alone; Snakemake brings the code that the digests are of.
     assert f"--bind {workflow.folder / 'src'}:" in line
+
+
+PROBE = """include: "Snakefile"
+asked = lambda what, attempt: needs("train")[what](
+    {"method": "deepnet", "level": "2"}, attempt=attempt, **({"threads": 2} if what == "runtime" else {})
+)
+print("ASKED", *(asked(what, attempt) for what in ("runtime", "mem_mb") for attempt in (1, 3)))
+"""
+
+
+def asked(workflow, *options, **train):
+    """Runtime and memory of a training that takes 21 times as long on a CPU, at attempts 1 and 3."""
+    settings = {"features": 32, "train": {"steps": 50_000, **train}}
+    study = workflow.write_study(
+        {**STUDY, "levels": [2], "methods": {"deepnet": settings}}, TINY_SHEET
+    )
+    (workflow.folder / "probe.smk").write_text(PROBE)
+    text = workflow.run("-n", "-s", "probe.smk", *options, "--configfile", study).stdout
+    (line,) = [line for line in text.splitlines() if line.startswith("ASKED")]
+    return [int(word) for word in line.split()[1:]]
+
+
+def test_jobs_ask_for_the_time_of_the_device_that_they_get(workflow):
+    gpu = asked(workflow)
+    assert gpu[1] == 3 * gpu[0]
+    assert gpu[3] == 3 * gpu[2] > 0
+    rule = ["--set-resources", "train:gpu=0"]
+    cpu = asked(workflow, *rule)
+    assert cpu[0] > 5 * gpu[0] >= 50
+    assert asked(workflow, "--resources", "gpu=0") == cpu
+    assert asked(workflow, device="cpu") == cpu
+    assert asked(workflow, *rule, "train:gres=gpu:1") == gpu
+
+
+@pytest.mark.parametrize("name", ["predict", "train"])
+def test_the_profile_lists_every_rule_that_asks_for_a_gpu(name):
+    text = (ROOT / "profiles" / "slurm" / "config.yaml").read_text()
+    lines = [line.removeprefix("# ") for line in text.splitlines() if "gres: " in line]
+    listed = yaml.safe_load("\n".join(lines))
+    rules = (ROOT / "rules" / f"{name}.smk").read_text()
+    blocks = re.split(r"^ *(?:use )?rule ", rules, flags=re.M)[1:]
+    for block in blocks:
+        rule = re.search(r"as (\w+) with:", block.splitlines()[0])
+        rule = rule[1] if rule else block.split(":")[0]
+        assert (rule in listed) == ("gpu=" in block), rule
+
+
+def test_a_training_longer_than_its_jobs_goes_on_by_retries(
+    workflow, tmp_path_factory, monkeypatch
+):
+    """A stand-in for squeue gives each attempt six seconds beside the half minute that is left."""
+    volume = np.random.default_rng(0).integers(0, 255, (12, 96, 96)).astype(np.uint8)
+    tifffile.imwrite(workflow.folder / "own.tif", volume, photometric="minisblack")
+    train = {
+        "steps": 400,
+        "batch": 4,
+        "patch": [5, 64, 64],
+        "validate_every": 200,
+        "validation_patches": 2,
+        "precision": "float32",
+    }
+    study = {
+        "study": "own",
+        "samples": "own.tsv",
+        "levels": [1],
+        "methods": {"deepnet": {"features": 8, "train": train}},
+    }
+    rows = ("own\ttrain", "judge\ttest")
+    sheet = "sample\trole\tpath\tvoxel_size\n" + "".join(f"{row}\town.tif\t2 um\n" for row in rows)
+    path = workflow.write_study(study, sheet, name="own")
+    programs = tmp_path_factory.mktemp("bin")
+    squeue = programs / "squeue"
+    squeue.write_text("#!/bin/sh\ndate -d '36 seconds' +%Y-%m-%dT%H:%M:%S\n")
+    squeue.chmod(0o755)
+    weights = "results/own/train/deepnet/level1/model.safetensors"
+    with monkeypatch.context() as slurm:
+        slurm.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+        slurm.setenv("SLURM_JOB_ID", "1")
+        without = workflow.run(weights, "--retries", "0", "--configfile", path, check=False)
+        assert without.returncode != 0
+        assert "it goes on from there when the job is run again" in without.stdout
+        done = workflow.run(weights, "--retries", "50", "--configfile", path)
+    assert "Trying to restart job" in done.stdout
+    found = (workflow.folder / weights).read_bytes()
+    workflow.run(weights, "--force", "--configfile", path)
+    assert (workflow.folder / weights).read_bytes() == found

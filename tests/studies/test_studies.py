@@ -100,9 +100,7 @@ def test_own_volume_on_a_coarser_grid(workflow):
         "levels": [1],
         "methods": {
             "nearest": None,
-            "linear": None,
             "cubic": None,
-            "richardson_lucy": {"iterations": 3},
             "deepnet": small,
             "deepnet@deep": small | {"pools": 3},
         },

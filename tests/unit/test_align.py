@@ -3,6 +3,7 @@
 import json
 import tracemalloc
 from types import SimpleNamespace
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from acuity.align.transform import transform
 from acuity.errors import AcuityError
 from acuity.register.transforms import read_transforms, to_type, write_transforms
 from acuity.report.stack import stack_residuals, stack_verdict
+from acuity.study import Align
 from acuity.volume import Grid, LazyArray, Volume, open_volume
 
 SIX = {
@@ -123,6 +125,12 @@ def test_a_fault_in_a_short_stack(run, disturbed, kind):
     assert list(slices["flag"]) == list(added["fault"])
 
 
+def test_the_share_of_bad_slices_counts_from_twenty_slices_on(run, disturbed):
+    volume, added, _ = disturbed(STILL[:10], jitter=1, noise=0.1, faults={"blank": [2, 5, 8]})
+    _, slices = run(volume)
+    assert list(slices["flag"]) == list(added["fault"])
+
+
 def test_a_good_stack_has_no_faults_and_a_whole_one_of_reversed_contrast_neither(run):
     for data in (STILL, 255 - STILL):
         assert run(stack(data))[0]["flagged"] == {}
@@ -188,12 +196,13 @@ def test_what_the_modes_keep_of_a_tilt(run, disturbed, tilted):
     top, left = margin[0][0], margin[1][0]
     roi = f"{92 - top}:{120 - top},{8 - left}:{112 - left}"
     lost = {}
-    for mode in ("full", "template_roi"):
+    for mode in get_args(Align.model_fields["mode"].annotation):
         _, slices = run(volume, mode=mode, roi=roi if mode == "template_roi" else None)
         rest = (slices["used_dy"] - added["dy"]).to_numpy()
         lost[mode] = np.ptp(rest - np.median(rest))
     assert lost["template_roi"] < 1
     assert lost["full"] > 8
+    assert lost["template_roi"] < min(lost["jitter"], lost["detrend_linear"]) < lost["full"]
 
 
 def test_the_window_follows_a_region_that_drifts(run, disturbed, tilted):
@@ -266,11 +275,15 @@ def long_gap():
     [
         (STILL[:1], {}, "found 1 slice, a stack has at least two"),
         (unrelated(), {}, "falls apart at slice 20"),
-        (shaken(), {}, "falls apart at slice 20: no shift of up to half of the field"),
+        (
+            shaken(),
+            {},
+            r"falls apart at slice 20 \(the first is 0\): no shift of up to half of the field",
+        ),
         (long_gap(), {}, "slice 26.*blank slices from 20 on lie between"),
         (np.stack([STILL[0], specimen(1, seed=9)[0]]), {}, "falls apart at slice 1"),
         (with_nan(), {}, "NaN in slice 7"),
-        (many_blank(), {}, r"11 of 44 slices are faulty \(11 blank; the first is slice 2\)"),
+        (many_blank(), {}, r"11 of 44 slices are faulty \(11 blank; the first of them is slice 2,"),
         (np.full((3, 32, 32), 7, np.uint8), {}, "needs at least two good ones"),
         (STILL, {"mode": "both"}, "mode is 'both', allowed are"),
         (STILL, {"mode": "template_roi"}, "template_roi needs a roi"),

@@ -9,7 +9,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from acuity.errors import AcuityError
-from acuity.measure.error import errors, fraction_threshold
+from acuity.measure.error import errors, fraction_threshold, volume_errors
 from acuity.volume import Grid, Volume, open_volume, write_volume
 
 
@@ -97,6 +97,26 @@ def test_a_single_slice_has_no_octants():
     found = table(random((1, 9, 9)), random((1, 9, 9), seed=1))
     assert ("rms", "all") in found
     assert not [key for key in found if key[1] != "all" or key[0].endswith("_sd")]
+
+
+def test_a_truth_of_16_bits_is_compared_on_its_own_scale():
+    truth = np.random.default_rng(3).integers(0, 256, (8, 6, 6))
+    low = truth[::2].repeat(2, axis=0) + 1
+
+    def found(factor, dtype, **settings):
+        volumes = [
+            Volume((factor * v).astype(dtype), Grid(v.shape, (spacing, 1, 1)))
+            for v, spacing in ((low, 1), (truth, 1), (truth[::2], 2))
+        ]
+        task = {"level": 2, "scale": (2, 1, 1), "phase": (0, 0, 0)}
+        return {
+            (row["metric"], row["subset"]): row["value"]
+            for row in volume_errors(*volumes, task=task, **settings)
+        }
+
+    assert found(257, np.uint16) == pytest.approx(found(1, np.uint8), rel=1e-5)
+    # on the scale of 8 bits nearly all of it would be cut at 255
+    assert found(257, np.uint16, data_range=255.0)["rms", "all"] != found(1, np.uint8)["rms", "all"]
 
 
 def test_values_are_rounded_and_cut_to_the_bits():

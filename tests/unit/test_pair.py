@@ -149,6 +149,8 @@ def test_16_bits_stay_and_give_the_same_bytes_again(tmp_path):
     low = open_volume(tmp_path / "first" / "low.ome.zarr")
     assert low.dtype == np.uint16
     assert low.read().max() > 30000
+    assert first.dtype == np.float32
+    assert first.grey_range == low.grey_range == 65535  # PSNR and SSIM of the study
     assert (tmp_path / "first" / "transform.json").read_bytes() == (
         tmp_path / "second" / "transform.json"
     ).read_bytes()
@@ -162,16 +164,26 @@ def test_a_factor_that_is_not_the_ratio_of_the_pixels(tmp_path):
     assert rms(made.error(content)) < 0.2
 
 
-def test_patches_of_another_content_are_rejected(tmp_path):
+@pytest.mark.parametrize(
+    ("limits", "accepted"),
+    [
+        ({}, False),
+        ({"max_residual": 1e9, "min_ncc": 0.5}, False),  # by their correlation alone
+        ({"min_ncc": -1.0}, False),  # by their displacement alone
+        ({"max_residual": 1e9, "min_ncc": -1.0}, True),
+    ],
+)
+def test_patches_of_another_content_are_rejected(tmp_path, limits, accepted):
     made = make_pair(discs, 8, side=384, amplitude=1.0)
     high = made.high.copy()
     high[:150, :150] = make_pair(discs, 9, side=160).high[:150, :150]
-    content = run(tmp_path, as_volume(high, 7.1), made.volumes()[1])
+    content = run(tmp_path, as_volume(high, 7.1), made.volumes()[1], **limits)
     table = read_table(tmp_path / "patches.tsv")
     corner = (table.y < 64) & (table.x < 64)
-    assert not table[corner].accepted.any()
+    assert (table[corner].accepted == accepted).all()
     assert table[(table.y > 100) & (table.x > 100)].accepted.all()
-    assert 0 < content["accepted"] < content["patches"]
+    assert content["accepted"] > 0
+    assert (content["accepted"] == content["patches"]) == accepted
 
 
 # ---- pairs that are refused

@@ -277,6 +277,27 @@ def test_slabs_are_the_whole(tmp_path):
     assert open_volume(path).intensity == "local MS-SSIM"
 
 
+@pytest.mark.parametrize(
+    ("dtype", "stated", "expected"),
+    [
+        (np.uint8, (), 255),
+        (np.uint16, (), 65535),
+        (np.float32, ({"grey_values": "uint16"}, {"step": "later"}), 65535),
+        (np.float32, ({"grey_values": "float32"},), None),
+        (np.float32, (), None),
+    ],
+)
+def test_the_data_range_is_that_of_the_grey_values(tmp_path, dtype, stated, expected):
+    image, truth = pair((1, 30, 40))
+    image, truth = (100 * v.clip(0, 2) for v in (image, truth))
+    grid = Grid(truth.shape, (1, 1, 1))
+    volumes = Volume(image, grid), Volume(truth.astype(dtype), grid, provenance=stated)
+    found = module.quality(*volumes, tmp_path / "map.ome.zarr")
+    assert found["settled"]["data_range"] == (expected or contrast(truth.astype(dtype)))
+    given = module.quality(*volumes, tmp_path / "given.ome.zarr", data_range=7.0)
+    assert given["settled"]["data_range"] == 7.0
+
+
 @pytest.mark.parametrize("radius", [None, 20.0])
 def test_contrast_is_that_of_medians(radius):
     rng = np.random.default_rng(0)

@@ -1,7 +1,5 @@
 """Stages in slabs: 1, 3 and 7 give the bytes of the whole, and memory that does not grow."""
 
-import os
-import subprocess
 import sys
 
 import numpy as np
@@ -19,8 +17,8 @@ from acuity.reconstruct.reconstruct import reconstruct, reconstruct_truth
 from acuity.register.transforms import write_transforms
 from acuity.simulate.acquire import acquire
 from acuity.slabs import join, read_marker
-from acuity.volume import Grid, Volume, VolumeWriter, open_volume, write_volume
-from tests.conftest import ROOT
+from acuity.volume import Grid, Volume, open_volume, write_volume
+from benchmarks.memory import STAGES, measured, specks
 from tests.unit.test_hagita import ready as planes_ready
 from tests.unit.test_predict import model_files, noise, ready
 from tests.unit.test_slabs import shards
@@ -245,96 +243,21 @@ def test_own_normalisation_device_and_threads_are_decided_once(tmp_path, monkeyp
 # ------------------------------------------------------------------------------------ memory
 
 
-MEASURED = """
-import sys, resource
-from pathlib import Path
-import numpy as np
-from acuity.slabs import join
-from acuity.volume import open_volume
-
-def memory(key):
-    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(key))
-
-kind, low, out, part, limit = sys.argv[1:]
-part, limit = tuple(map(int, part.split(","))), int(limit)
-low = open_volume(low)
-if kind == "predict":
-    sys.path.insert(0, {root!r})
-    import torch
-    from tests.unit.test_predict import ready
-    from acuity.predict.predict import restore
-    torch.set_num_threads(1)
-    method, run = ready("deepnet", {{"features": 4, "pools": 1, "convolutions": 1}})
-    stage = lambda part: restore(low, out, method, run, name="low", part=part)
-elif kind == "degrade":
-    from acuity.degrade.degrade import degrade
-    stage = lambda part: degrade(low, out, sigma=1.0, photons=9, noise_sd=0.1, seed=1, part=part)
-else:
-    from acuity.degrade.axial import axial
-    stage = lambda part: axial(low, out, factor=2, mode="decimate", part=part)
-if not limit:
-    stage((0, part[1]))
-    stage(part)
-else:
-    # More than there is after the start by `limit` KiB, for all that is written to memory.
-    top = (memory("VmData") + limit) * 1024
-    resource.setrlimit(resource.RLIMIT_DATA, (top, top))
-    for number in range(part[1] + 1):
-        stage((number, part[1]))
-    join(out)
-    try:
-        np.zeros(low.grid.shape, low.dtype)
-    except MemoryError:
-        print(top, end=" ")
-print(memory("VmHWM"))
-"""
-
-
-def measured(kind, low, out, part, limit=0):
-    code = MEASURED.format(root=str(ROOT))
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            code,
-            kind,
-            str(low),
-            str(out),
-            ",".join(map(str, part)),
-            str(limit),
-        ],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"},
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return [int(number) for number in done.stdout.split()]
-
-
-def zeros(folder, shape, dtype):
-    path = folder / f"zeros{shape[0]}.ome.zarr"
-    with VolumeWriter(path, Grid(shape, (1.0, 1.0, 1.0)), dtype) as writer:
-        for z0, z1 in writer.spans(writer.slab_depth):
-            block = np.zeros((z1 - z0, *shape[1:]), dtype)
-            block[:, 0, 0] = np.arange(z0, z1) % 100  # not constant
-            writer.write(z0, block)
-    return path
+QUICK = sorted(set(STAGES) - {"predict_planes: srgan", "predict: richardson_lucy"})
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("kind", ["predict", "degrade", "axial"])
+@pytest.mark.parametrize("kind", QUICK)
 def test_memory_of_a_slab_does_not_grow_with_the_volume(tmp_path, kind):
     """The same number of slabs: each is eight times as thick."""
-    side = 160
+    side, out = 160, tmp_path / "out.ome.zarr"
     few, many = (
-        measured(
-            kind, zeros(tmp_path, (n, side, side), "float32"), tmp_path / "out.ome.zarr", (2, 3)
-        )[0]
-        for n in (96, 768)
+        measured(kind, specks(tmp_path, (n, side, side), "float32"), out, (2, 3))[0]
+        for n in (192, 1536)
     )
     assert many < 1.10 * few, (few, many)
-    assert 768 * side**2 * 4 > 0.10 * few * 1024  # the control: one volume in memory would show
+    assert 1536 * side**2 * 4 > 0.10 * few * 1024  # the control: one volume in memory would show
 
 
 @pytest.mark.slow
@@ -342,7 +265,8 @@ def test_memory_of_a_slab_does_not_grow_with_the_volume(tmp_path, kind):
 def test_slabs_of_a_volume_twice_as_large_as_the_memory_that_is_allowed(tmp_path):
     """The limit counts all private memory, what Python and its libraries need at the start too."""
     shape = (2600, 512, 512)
-    low, out = zeros(tmp_path, shape, "uint8"), tmp_path / "out.ome.zarr"
-    top, _ = measured("axial", low, out, (0, 4), limit=96 * 1024)
-    assert 2 * top <= np.prod(shape), top  # and to hold the volume failed
+    low, out = specks(tmp_path, shape, "uint8"), tmp_path / "out.ome.zarr"
+    _, top, holds = measured("axial", low, out, (0, 4), limit=96 * 1024)
+    assert 2 * top <= np.prod(shape), top
+    assert not holds  # the control
     assert open_volume(out).grid.shape == (1300, 512, 512)

@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import math
 import re
 from types import SimpleNamespace
 
@@ -114,6 +115,17 @@ def test_collect_pools_unseen_samples_only(tmp_path):
     assert "| 3 | deepnet | 22.00 |" in text
     assert "| 3 | deepnet@wide | 30.00 |" in text
     assert "|  | truth |" in text
+    shares = [
+        ("gaps_unresolved_bootstrap", "all", 0.131, 0.122, 0.142),
+        ("spectrum_ratio_error", "below low Nyquist", 0.07, math.nan, math.nan),
+        ("spectrum_ratio_error", "aliased", 0.23, math.nan, math.nan),
+    ]
+    names = ["metric", "subset", "value", "low", "high"]
+    images = pd.DataFrame(shares, columns=names).assign(sample="unseen", method="cubic", level=2)
+    write_table(pd.concat([metrics, images]), tmp_path / "metrics.tsv")
+    text = summary(tmp_path / "metrics.tsv")
+    assert "| gaps unresolved (95 %) | spectrum off, below low Nyquist | spectrum off, al" in text
+    assert "| 2 | cubic | 0.131 (0.122-0.142) | 0.07 | 0.23 |" in text
     with pytest.raises(AcuityError, match="nobody"):
         summary(tmp_path / "metrics.tsv", sample="nobody")
 

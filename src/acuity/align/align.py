@@ -114,16 +114,17 @@ def align(
         behind it), or too many slices are faulty. Nothing is written then.
     """
     where = f"align{f' {name}' if name else ''}"
+    told = ", ".join(filter(None, [where, volume.source]))
     count, ny, nx = volume.grid.shape
-    _check(where, count, mode, neighbours, bridge, smooth, roi, most_flagged)
-    box = _region(roi, (ny, nx), where) if roi is not None else (slice(0, ny), slice(0, nx))
+    _check(told, count, mode, neighbours, bridge, smooth, roi, most_flagged)
+    box = _region(roi, (ny, nx), told) if roi is not None else (slice(0, ny), slice(0, nx))
     window = _Window(box, (ny, nx))
-    found, shifts, template, offsets = _correlate(volume, window, neighbours, where)
+    found, shifts, template, offsets = _correlate(volume, window, neighbours, told)
 
     flags = find_faults(found, shifts)
-    _too_many(flags, most_flagged, where)
-    shifts |= _bridge(volume, window, flags, neighbours, bridge, offsets, where)
-    path, table = _place(shifts, template, window, flags, most_flagged, where)
+    _too_many(flags, most_flagged, told)
+    shifts |= _bridge(volume, window, flags, neighbours, bridge, offsets, told)
+    path, table = _place(shifts, template, window, flags, most_flagged, told)
 
     kept = trend(path, mode, smooth=smooth)
     used = path - kept
@@ -421,8 +422,8 @@ def _apart(z, rows, flags, where):
     bad = [number for number in range(z) if all(flags[number:z])]
     between = f" ({flags[bad[0]]} slices from {bad[0]} on lie between)" if bad else ""
     raise AcuityError(
-        f"{where}: the stack falls apart at slice {z}: no shift of up to half of the field brings "
-        f"it onto the slices before it{between}, whose largest correlation with it is "
+        f"{where}: the stack falls apart at slice {z} (the first is 0): no shift of up to half of the "
+        f"field brings it onto the slices before it{between}, whose largest correlation with it is "
         f"{max(across, default=0.0):.2f}; leave out what is broken or align the two parts as two "
         "samples."
     )
@@ -434,13 +435,13 @@ def _too_many(flags, most, where):
         kinds = {name: flags.count(name) for name in FAULTS if name in flags}
         told = ", ".join(f"{number} {name}" for name, number in kinds.items())
         raise AcuityError(
-            f"{where}: {len(bad)} of {len(flags)} slices are faulty ({told}; the first is slice "
-            f"{bad[0]}), allowed is a share of {most:g} (most_flagged)."
+            f"{where}: {len(bad)} of {len(flags)} slices are faulty ({told}; the first of them is "
+            f"slice {bad[0]}, counted from 0), allowed is a share of {most:g} (most_flagged)."
         )
     if len(flags) - len(bad) < 2:
         raise AcuityError(
-            f"{where}: {len(bad)} of {len(flags)} slices are faulty (slice {bad[0]} is "
-            f"{flags[bad[0]]}), a stack needs at least two good ones."
+            f"{where}: {len(bad)} of {len(flags)} slices are faulty (slice {bad[0]}, counted "
+            f"from 0, is {flags[bad[0]]}), a stack needs at least two good ones."
         )
 
 

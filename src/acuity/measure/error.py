@@ -95,7 +95,7 @@ def errors(
     return [*_hagita_rows(sums, top, int(bits), threshold), *_heinrich_rows(sums)]
 
 
-def volume_errors(image, truth, low, *, task, **settings):
+def volume_errors(image, truth, low, *, task, data_range=None, **settings):
     """Errors of a restored volume against the part of its truth that it covers.
 
     Parameters
@@ -106,6 +106,8 @@ def volume_errors(image, truth, low, *, task, **settings):
         What it was restored from; its cubic interpolation weighs the weighted PSNR.
     task : dict
         Level, scale and phase, as `acuity.methods.base.Task` takes them.
+    data_range : float, optional
+        As for `errors`; by default 65535 for a truth with grey values of 16 bits, else 255.
     **settings
         Passed to `errors`.
 
@@ -127,7 +129,11 @@ def volume_errors(image, truth, low, *, task, **settings):
             f"was restored from it {image.grid.shape}; they must be equal."
         )
     return errors(
-        image.data, truth.within(image.grid, "truth").data, _Interpolated(source), **settings
+        image.data,
+        truth.within(image.grid, "truth").data,
+        _Interpolated(source),
+        data_range=data_range or truth.grey_range or 255.0,
+        **settings,
     )
 
 

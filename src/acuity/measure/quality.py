@@ -214,8 +214,7 @@ def settle(image, truth, *, mask_radius=None, data_range=None):
     mask_radius : float or None
         Radius in voxels of the cylinder along z that is sample.
     data_range : float, optional
-        The range of PSNR and SSIM, in grey values. None: 255 or 65535 for a truth of 8 or 16
-        bits, else the `contrast` of the truth.
+        The range of PSNR and SSIM, in grey values; by default the `contrast` of the truth.
 
     Returns
     -------
@@ -237,8 +236,7 @@ def settle(image, truth, *, mask_radius=None, data_range=None):
                 raise AcuityError(f"quality: the {name} holds NaN or infinite voxels")
         sums.append(math.fsum(planes))
     if data_range is None:
-        integer = np.issubdtype(truth.dtype, np.integer)
-        data_range = float(np.iinfo(truth.dtype).max) if integer else contrast(truth, mask_radius)
+        data_range = contrast(truth, mask_radius)
         _checked(image, truth, data_range)
     middle = np.float32(math.fsum(sums) / math.prod(truth.shape))
     return {"data_range": float(data_range), "middle": float(middle)}
@@ -405,8 +403,11 @@ def quality(image, truth, output, *, part=None, mask_radius=None, data_range=Non
         The map, ``X.ome.zarr``: float32, of the matlab weighting.
     part : tuple of int, optional
         The part of the volume that this job makes; see `acuity.slabs`.
-    mask_radius, data_range
+    mask_radius
         As for `settle`.
+    data_range : float, optional
+        As for `settle`; by default 255 or 65535 for a truth with grey values of 8 or 16 bits
+        (`Volume.grey_range`), else its `contrast`.
 
     Returns
     -------
@@ -419,6 +420,7 @@ def quality(image, truth, output, *, part=None, mask_radius=None, data_range=Non
     AcuityError
         If the shapes differ, a voxel is not finite, or the range is not above 0.
     """
+    data_range = data_range or truth.grey_range
     with open_writer(
         output,
         truth.grid,

@@ -2,10 +2,17 @@
 
 from acuity.errors import AcuityError
 from acuity.measure.collect import POOLED
+from acuity.measure.spectrum import ALIASED, BELOW
 from acuity.tables import read_table
 
-# Metric, heading, digits, and whether its 95 % interval is shown.
+# Metric, heading, digits, and whether its 95 % interval is shown; of the subset "all", or SUBSETS.
 SHOWN = (
+    ("gaps_unresolved_bootstrap", "gaps unresolved (95 %)", 3, True),
+    ("gap_error", "gap error (nm, 95 %)", 2, True),
+    ("gaps_invented_bootstrap", "gaps invented (95 %)", 3, True),
+    (f"spectrum_ratio_error, {BELOW}", "spectrum off, below low Nyquist", 2, False),
+    (f"spectrum_ratio_error, {ALIASED}", "spectrum off, aliased", 2, False),
+    ("edge_spread", "edge spread (nm)", 2, False),
     ("psnr", "PSNR (dB)", 2, False),
     ("ssim", "SSIM", 3, False),
     ("ms_ssim_matlab", "MS-SSIM", 3, False),
@@ -24,6 +31,7 @@ SHOWN = (
     ("wpsnr_code", "wPSNR, code (dB)", 2, False),
     ("scattering_log_rms", "scattering (decades)", 3, False),
 )
+SUBSETS = ("all", BELOW, ALIASED)
 
 
 def summary(path, *, sample=POOLED, by_size=None):
@@ -65,7 +73,9 @@ def summary(path, *, sample=POOLED, by_size=None):
             for row in rows.itertuples()
         }
     else:
-        rows = metrics[metrics["subset"] == "all"]
+        rows = metrics[metrics["subset"].isin(SUBSETS)]
+        part = (", " + rows["subset"]).where(rows["subset"] != "all", "")
+        rows = rows.assign(metric=rows["metric"] + part)
         there = set(rows["metric"])
         columns = [(metric, heading) for metric, heading, _, _ in SHOWN if metric in there]
         style = {metric: (digits, interval) for metric, _, digits, interval in SHOWN}

@@ -80,8 +80,7 @@ def check_pair(high, low, factor, *, max_saturated, max_rotation, where):
 
 
 def _called(volume, which):
-    sources = [entry["source"] for entry in volume.provenance if entry.get("source")]
-    return f"the {which} image{f' ({sources[0]})' if sources else ''}"
+    return f"the {which} image{f' ({volume.source})' if volume.source else ''}"
 
 
 def _check_scale(ratios, pixels, factor, names, where):

@@ -71,7 +71,7 @@ def pair(
 ):
     """Register a high-magnification image with a low one and write both on grids that fit.
 
-    As de Haan et al. (Sci. Rep. 10, 2020, "Co-registration") do: a rough place from the
+    As de Haan et al. (Sci. Rep. 9, 12050, 2019, "Co-registration") do: a rough place from the
     magnifications, an affine map from correlation, elastic registration over ever smaller blocks,
     normalisation by mean and standard deviation, patches rejected by correlation. The high image
     is resampled once, with cubic splines, onto the low image's pixels divided by `factor`; the low
@@ -140,10 +140,11 @@ def pair(
     images, ratios = check_pair(
         high, low, factor, max_saturated=max_saturated, max_rotation=max_rotation, where=where
     )
+    both = ", ".join([where, *filter(None, (high.source, low.source))])
     image = images.low.astype(np.float32)
     moving = Sampler(images.high, _BLUR * ratios)
-    matrix, place = _affine(image, images.high, moving, ratios, max_rotation, where)
-    _check_scale(matrix, ratios, max_scale_error, high, low, where)
+    matrix, place = _affine(image, images.high, moving, ratios, max_rotation, both)
+    _check_scale(matrix, ratios, max_scale_error, high, low, both)
 
     field, history = refine_elastic(
         image,
@@ -155,7 +156,7 @@ def pair(
         smoothness=smoothness,
         update=update / factor,
     )
-    output = _Output(images.high.shape, image.shape, matrix, field, ratios, settings, where)
+    output = _Output(images.high.shape, image.shape, matrix, field, ratios, settings, both)
     resampled = output.resample(images.high)
     cropped = images.low[output.crop]
     shifts = measure_patches(
@@ -169,7 +170,7 @@ def pair(
     accepted = (shifts.length <= max_residual) & (shifts.ncc >= min_ncc)
     if accepted.mean() < least_accepted or not accepted.any():
         raise AcuityError(
-            f"{where}: cannot be registered: {np.count_nonzero(accepted)} of {accepted.size} patches "
+            f"{both}: cannot be registered: {np.count_nonzero(accepted)} of {accepted.size} patches "
             f"agree to {max_residual:g} voxels with a correlation of at least {min_ncc:g} (median "
             f"residual {np.median(shifts.length):.2f} voxels, median correlation "
             f"{np.median(shifts.ncc):.2f}), allowed is a share of {least_accepted:g} "
@@ -449,6 +450,7 @@ def _write(low, high, valid, output):
         "step": "pair",
         "factor": output.factor,
         "low_crop": [output.crop[0].start, output.crop[1].start, *crop],
+        "grey_values": low_volume.dtype.name,
     }
     intensity = low_volume.intensity
     done = []

@@ -119,7 +119,8 @@ class Planner:
         if self.study.slabs == 1 or whole not in SLABBED:
             return found
         if part is None:  # joins: reads what the slabs have written
-            return Quantity("join", work=found.written)
+            labels = found.written if whole == "segment" else 0  # and numbers the objects
+            return Quantity("join", work=found.written + labels, written=labels)
         share = self.study.slabs if part == "_slab" else math.inf
         return replace(found, work=found.work / share, written=found.written / share)
 
@@ -374,7 +375,7 @@ def _predict(plan, rule, w):
     held = FLOAT * found.widest * prod(tile[axis] for axis in axes)
     held += 3 * FLOAT * 16 * (_column(shape) if ways == 1 else shape[1] * shape[2])
     work = ways * again * prod(own) * found.multiply_adds
-    return Quantity(f"{rule}:network", held, work, ways * written, gpu=True)
+    return Quantity(f"{rule}:network", held, work, ways * written, gpu=settings.device != "cpu")
 
 
 def _network(method):
@@ -401,7 +402,7 @@ def _train(plan, rule, w):
     parts = 2 if getattr(method.settings, "adversarial", False) else 1
     held = FLOAT * (volumes + parts * voxels * found.activations)
     work = 3 * parts * found.multiply_adds * voxels * settings.steps
-    return Quantity(f"{rule}:network", held, work, 1e6, gpu=True)
+    return Quantity(f"{rule}:network", held, work, 1e6, gpu=settings.device != "cpu")
 
 
 def _whole(bytes_a_voxel, *, written=0):

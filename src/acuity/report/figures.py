@@ -324,6 +324,7 @@ def plots(
         _similarity(shown, axis),
         _training(histories, axis, "psnr"),
         _training(histories, axis, "loss"),
+        _adversaries(histories, axis),
     ]
 
 
@@ -378,6 +379,7 @@ NAMES = (
     "ms_ssim",
     "training_psnr",
     "training_loss",
+    "training_adversaries",
 )
 
 
@@ -1129,6 +1131,52 @@ def _training(histories, axis, column):
         "shape of curves, not the losses of different methods."
     )
     return Plot(f"training_{column}", title, caption, panels, ordered(methods))
+
+
+# Columns of a GAN's history, label and look: its losses, and what its discriminator says.
+_ADVERSARIES = {
+    "Loss": (
+        ("adversarial", "generator, adversarial part", "#0072b2", "-"),
+        ("discriminator", "discriminator", "#d55e00", "--"),
+    ),
+    "Discriminator's output": (
+        ("real", "for the target", "#d55e00", "--"),
+        ("fake", "for what was restored", "#0072b2", "-"),
+    ),
+}
+
+
+def _adversaries(histories, axis):
+    panels = []
+    if {"adversarial", "discriminator", "level"} <= set(histories):
+        names = [name for lines in _ADVERSARIES.values() for name, *_ in lines]
+        table = histories.assign(
+            **{name: pd.to_numeric(histories[name], errors="coerce") for name in ("step", *names)}
+        ).dropna(subset=["step", "level", "discriminator"])
+        for (method, level), here in table.groupby(["method", "level"]):
+            for what, lines in _ADVERSARIES.items():
+
+                def draw(axes, here=here, what=what, lines=lines):
+                    for name, label, colour, style in lines:
+                        line = _thin(here.dropna(subset=[name]).sort_values("step"), 200)
+                        axes.plot(
+                            line["step"], line[name], style, color=colour, lw=1.4, label=label
+                        )
+                    axes.set_xlim(left=0)
+                    axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
+                    axes.set_xlabel("Training step")
+                    axes.set_ylabel(what)
+                    axes.legend(fontsize=8, frameon=False)
+
+                panels.append(Panel(f"{look(method).short}, {axis.text(level)}", draw))
+    return Plot(
+        "training_adversaries",
+        "Training: generator against discriminator",
+        "Neither of the two losses is to fall to zero: each side lives by the other's mistakes. Where "
+        "the outputs for the target (wanted: 1) and for what was restored (wanted: 0) part for good, "
+        "the discriminator has won and teaches nothing more; where they meet, it can't tell them apart.",
+        panels,
+    )
 
 
 def _thin(line, most):

@@ -667,8 +667,8 @@ def sem_spectra(curves, *, low_nyquist=None, nyquist=None, signal=None):
         "Magnitudes of the spatial frequencies, averaged over rings (Hann window, mean removed). "
         "The dashed line is the Nyquist frequency of the low-resolution image: what an image shows "
         "beyond it, its pixels did not record at that place, and power there is no proof of "
-        "likeness. The shaded band is a ratio within 20 % of 1. The input repeats its pixels, "
-        "which puts copies of its spectrum beyond the dashed line."
+        "likeness. The shaded band is a ratio within 20 % of 1. An "
+        "interpolation of the input leaves copies of its spectrum beyond the dashed line."
     )
     if signal is not None:
         caption += " Beyond the dotted line the truth itself is more noise than signal."
@@ -989,7 +989,9 @@ def _records(metrics, samples):
     rows = rows[rows["method"] != "align"]
     found = {}
     for metric, subset, *_ in _COLUMNS:
-        own = rows[(rows["metric"] == metric) & (rows["subset"] == subset)]
+        own = _of(rows, f"{metric}_bootstrap", subset)
+        if own.empty:  # else with the interval over images and the gaps in them
+            own = _of(rows, metric, subset)
         for (method, level), group in own.groupby(["method", "level"], dropna=False):
             key = (method, None if method == "truth" or np.isnan(level) else float(level))
             values = group[["value", "low", "high", "n"]].mean()
@@ -1001,6 +1003,10 @@ def _records(metrics, samples):
         if kept is not None:
             found["truth", None] = {("edge_spread", "all"): kept}
     return {key: found[key] for key in _key_order(found)}
+
+
+def _of(rows, metric, subset):
+    return rows[(rows["metric"] == metric) & (rows["subset"] == subset)]
 
 
 def _text(metric, found):

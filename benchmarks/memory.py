@@ -1,0 +1,246 @@
+"""Peak memory of the stages that run as slab jobs: as the volume grows, and under a limit.
+
+    python benchmarks/memory.py            # slab 2 of 3: eight times the voxels, along z and along all axes
+    python benchmarks/memory.py --limit    # all jobs of a stage; the volume is twice the limit
+
+Every figure is that of a process of its own, one thread. Growth: the largest resident memory of a
+slab job for a volume of 256 slices of 160 x 160 voxels, for one of eight times the slices, and for one
+of twice each side, in which the largest blocks and rows of shards grow as well. Limit: all private
+memory that a process may have, what Python and its libraries need included (RLIMIT_DATA); the jobs
+of a stage (init, four slabs, join) run one after another in it, and to hold the volume must fail.
+"""
+
+import argparse
+import json
+import math
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from acuity.slabs import join
+from acuity.volume import Grid, VolumeWriter, open_volume
+
+MIB = 2**20
+
+
+def _degrade(low, out):
+    from acuity.degrade.degrade import degrade
+
+    return lambda part: degrade(low, out, sigma=1.0, photons=9, noise_sd=0.1, seed=1, part=part)
+
+
+def _axial(low, out):
+    from acuity.degrade.axial import axial
+
+    return lambda part: axial(low, out, factor=2, mode="decimate", part=part)
+
+
+def _transform(low, out):
+    from acuity.align.transform import transform
+    from acuity.register.transforms import write_transforms
+
+    depth = low.grid.shape[0]
+    shifts = np.random.default_rng(0).uniform(-2, 2, (2, depth))
+    head = {"version": 1, "mode": "jitter", "count": depth, "unit": low.grid.unit, "source": {}}
+    head |= {"voxel_size": list(low.grid.spacing), "flags": [""] * depth}
+    moves = out.with_name("moves.json")
+    write_transforms(moves, head | {"dy": list(shifts[0]), "dx": list(shifts[1])})
+    mask = out.with_name("mask.ome.zarr")
+    return lambda part: transform(low, moves, out, mask, part=part)
+
+
+def _smooth(low, out):
+    from acuity.segment.nlm import smooth
+
+    return lambda part: smooth(low, out, part=part)
+
+
+def _segment(low, out):
+    from acuity.segment.segment import find_objects
+
+    return lambda part: find_objects(
+        low, out, block=128, largest_radius=f"8 {low.grid.unit}", part=part
+    )
+
+
+def _quality(low, out):
+    from acuity.measure.quality import quality
+
+    return lambda part: quality(low, low, out, data_range=255.0, part=part)
+
+
+def _network(name, settings):
+    def stage(low, out):
+        import torch
+
+        from acuity.methods.base import Task, load
+        from acuity.predict.execution import DEFAULT, Runner
+        from acuity.predict.planes import PlanesRunner, plane_reach
+        from acuity.predict.predict import restore
+        from acuity.predict.receptive import receptive_field
+
+        torch.set_num_threads(1)
+        torch.manual_seed(0)
+        plain = {key: {"mean": 0.0, "std": 100.0} for key in ("low", "target")}
+        planes = name == "srgan"
+        method = load(name)(settings, Task(1.0, (2, 1, 1)) if planes else None)
+        network = method.build()[method.restorer].eval()
+        if planes:
+            method.halo = plane_reach(network)
+            run = PlanesRunner(network, plain, DEFAULT)
+        else:
+            halo, stride = receptive_field(network, 2, method.stack)
+            method.halo, method.stride = (0, *halo), (1, *stride)
+            run = Runner(network, plain, DEFAULT, stacked=True)
+        return lambda part: restore(low, out, method, run, name="low", part=part)
+
+    return stage
+
+
+def _richardson_lucy(low, out):
+    from acuity.methods.base import Task, load
+    from acuity.predict.predict import restore
+
+    method = load("richardson_lucy")({"iterations": 2, "predict": {"voxels": 2_000_000}}, Task(2.0))
+    return lambda part: restore(low, out, method, method.restore, name="low", part=part)
+
+
+STAGES = {
+    "degrade": _degrade,
+    "axial": _axial,
+    "transform": _transform,
+    "predict: deepnet": _network("deepnet", {"features": 4, "pools": 1, "convolutions": 1}),
+    "predict: richardson_lucy": _richardson_lucy,
+    "predict_planes: srgan": _network("srgan", {"features": 4, "blocks": 1, "kernels": [3, 3]}),
+    "smooth": _smooth,
+    "segment": _segment,
+    "quality": _quality,
+}
+
+
+def memory(key):
+    """A figure of this process in KiB, as Linux tells it."""
+    with open("/proc/self/status") as lines:
+        return next(int(line.split()[1]) for line in lines if line.startswith(key))
+
+
+def job(kind, low, out, part, limit):
+    """Run a slab job, or under a limit all of them.
+
+    Gives KiB at the peak, the bytes allowed, and whether the volume could have been held.
+    """
+    low = open_volume(low)
+    stage, top, holds = STAGES[kind](low, Path(out)), 0, True
+    if not limit:
+        stage((0, part[1]))
+        stage(part)
+    else:
+        # Beyond what there is after the start by `limit` KiB.
+        top = (memory("VmData") + limit) * 1024
+        resource.setrlimit(resource.RLIMIT_DATA, (top, top))
+        for number in range(part[1] + 1):
+            stage((number, part[1]))
+        join(out)
+        try:
+            np.zeros(low.grid.shape, low.dtype)
+        except MemoryError:
+            holds = False
+    return memory("VmHWM"), top, holds
+
+
+def measured(kind, low, out, part, limit=0):
+    """Run `job` in a process of its own."""
+    arguments = json.dumps([kind, str(low), str(out), part, limit])
+    done = subprocess.run(
+        [sys.executable, __file__, "--job", arguments],
+        capture_output=True,
+        text=True,
+        env={
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+            "NUMBA_NUM_THREADS": "1",
+            "PYTHONPATH": str(Path(__file__).parents[1]),
+        },
+    )
+    if done.returncode:
+        raise RuntimeError(done.stderr[-2000:])
+    return json.loads(done.stdout)
+
+
+def specks(folder, shape, dtype):
+    """Write a volume that is not constant and has small objects."""
+    path = Path(folder) / f"specks{'x'.join(map(str, shape))}.ome.zarr"
+    if path.exists():
+        return path
+    with VolumeWriter(path, Grid(shape, (1.0, 1.0, 1.0)), dtype) as writer:
+        for z0, z1 in writer.spans(writer.slab_depth):
+            z, y, x = np.ogrid[z0:z1, : shape[1], : shape[2]]
+            block = np.full((z1 - z0, *shape[1:]), 200, dtype)
+            block[((z % 32 - 16) ** 2 + (y % 32 - 16) ** 2 + (x % 32 - 16) ** 2) < 64] = 50
+            block[:, 0, 0] = np.arange(z0, z1) % 100
+            writer.write(z0, block)
+    return path
+
+
+def main():
+    """Run the benchmark and print what was found."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--stages", nargs="*", choices=STAGES, default=list(STAGES), metavar="STAGE"
+    )
+    parser.add_argument("--limit", action="store_true", help="under a limit of half the volume")
+    parser.add_argument("--room", type=int, default=160, help="MiB above what the start needs")
+    parser.add_argument("--job", type=json.loads, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.job:
+        kind, low, out, part, limit = arguments.job
+        print(json.dumps(job(kind, low, out, tuple(part), limit)))
+        return
+    folder = Path(tempfile.mkdtemp(prefix="acuity-benchmark-"))
+    try:
+        if arguments.limit:
+            print(
+                "| stage | limit (MiB) | volume (MiB) | slices | peak (MiB) |\n|---|---|---|---|---|"
+            )
+        else:
+            print(
+                "| stage | peak (MiB) | 8 times the slices | twice each side |\n|---|---|---|---|"
+            )
+        for kind in arguments.stages:
+            print(f"| {kind} | {_row(kind, arguments, folder)} |", flush=True)
+    finally:
+        shutil.rmtree(folder)
+
+
+def _row(kind, arguments, folder):
+    out = folder / "out.ome.zarr"
+    if not arguments.limit:
+        shapes = [(256, 160, 160), (2048, 160, 160), (512, 320, 320)]
+        peaks = [
+            measured(kind, specks(folder, shape, "uint8"), out, (2, 3))[0] / 1024
+            for shape in shapes
+        ]
+        more = (f"{peak:.0f} ({100 * (peak / peaks[0] - 1):+.0f} %)" for peak in peaks[1:])
+        return " | ".join([f"{peaks[0]:.0f}", *more])
+    # What the start needs is known after one run.
+    small = specks(folder, (64, 512, 512), "uint8")
+    _, top, _ = measured(kind, small, out, (0, 1), limit=2**22)
+    start = top / MIB - 4096
+    depth = math.ceil(2 * (start + arguments.room) * MIB / 512**2 / 16) * 16 + 16
+    low = specks(folder, (depth, 512, 512), "uint8")
+    peak, top, holds = measured(kind, low, out, (0, 4), limit=arguments.room * 1024)
+    shutil.rmtree(low)
+    size = depth * 512**2
+    if holds or 2 * top > size:
+        raise SystemExit(f"{kind}: the volume is not twice the limit")
+    return f"{top / MIB:.0f} | {size / MIB:.0f} | {depth} | {peak / 1024:.0f}"
+
+
+if __name__ == "__main__":
+    main()
