@@ -28,6 +28,7 @@ rule all:
         results("report/index.html"),
         lambda w: PAGES,
         lambda w: FIGURES,
+        lambda w: unfinished(),
 
 
 include: "rules/simulate.smk"
@@ -80,6 +81,7 @@ rule train_all:
 
 onstart:
     check_partition()
+    check_writable()
 
 
 onerror:

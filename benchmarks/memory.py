@@ -65,7 +65,7 @@ def _segment(low, out):
     from acuity.segment.segment import find_objects
 
     return lambda part: find_objects(
-        low, out, block=128, largest_radius=f"8 {low.grid.unit}", part=part
+        low, out, block=64, largest_radius=f"8 {low.grid.unit}", part=part
     )
 
 

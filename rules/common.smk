@@ -19,6 +19,7 @@ from acuity.digest import digest
 from acuity.errors import AcuityError
 from acuity.failures import failures
 from acuity.formats.files import files_of, is_remote, split_name
+from acuity.plan.jobs import wildcards_of
 from acuity.plan.planner import Planner
 from acuity.study import load_study, own_factor, read_keys, read_study
 from acuity.units import parse_voxel_size
@@ -179,6 +180,54 @@ def slab_of(path):
 def store_of(path):
     """What all slabs agree upon; the store itself is empty."""
     return results(f"{path}.ome.zarr/.slabs/store.json")
+
+
+def unfinished():
+    """Volumes whose store was made anew, and which not all slabs have filled.
+
+    A run that ends there leaves what was made of the earlier volume, and Snakemake asks for no file
+    in between while that is there.
+    """
+    found = []
+    for folder, names, _ in os.walk(results("")):
+        stores = [name for name in names if name.endswith(".ome.zarr")]
+        names[:] = [name for name in names if name not in stores and name != "report"]
+        for store in (Path(folder, name) for name in stores):
+            root = store / "zarr.json"
+            if root.exists() or not (store / ".slabs" / "store.json").exists():
+                continue
+            wildcards = wildcards_of(str(root), STUDY.study)
+            if not in_study(wildcards):
+                continue
+            if SLABS > 1:
+                found += [f"{store}/.slabs/{n}.json" for n in range(1, SLABS + 1)]
+            if "/numbers/" not in str(store):  # which `segment` takes as they are
+                found.append(local(str(root)))
+    return found
+
+
+def in_study(wildcards):
+    """Whether this study has the sample, level and method of a file that was left."""
+    level, method = wildcards.get("level"), wildcards.get("method")
+    if "image" in wildcards:
+        level, method = split_image(wildcards["image"])
+    return (
+        wildcards.get("sample") in SAMPLE
+        and level in (None, *LEVELS)
+        and method in (None, "input", "truth", *METHODS)
+    )
+
+
+def check_writable():
+    """Results can be written before anything is removed or begun."""
+    folder = Path(results(""))
+    while not folder.exists():
+        folder = folder.parent
+    if not os.access(folder, os.W_OK):
+        raise WorkflowError(
+            f"{folder}: cannot be written; allow it (a file system that is mounted read-only, rights "
+            "of the folder), or run in another folder"
+        )
 
 
 def init_part(cfg):

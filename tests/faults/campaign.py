@@ -517,6 +517,11 @@ def inject(number, seed, base, jobs, wanted, folder, cluster):
         outcome = "NO SENTENCE"
     else:
         outcome = recover(run, job, wanted, said)
+    if not outcome.startswith(SAME):  # what was said is kept
+        lost = folder.with_name(f"lost-{number}")
+        lost.mkdir(exist_ok=True)
+        for path in folder.glob("said-*"):
+            shutil.copy(path, lost)
     return {
         "number": number,
         "kind": kind,

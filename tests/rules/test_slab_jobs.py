@@ -1,6 +1,7 @@
 """A study in slabs: the same volume, and only what is touched or lost is made again."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -65,6 +66,31 @@ def test_one_job_gives_the_same_and_a_lost_slab_is_made_alone(made):
     assert (made.folder / ROOT_FILE).read_bytes() == expected
     assert planned(made) == {"degrade_init": 1, "degrade_slab": 2, "degrade": 1}
     made.run(ROOT_FILE, "--configfile", made.study)
+
+
+def test_a_store_that_was_made_anew_and_not_filled_is_asked_for(workflow):
+    """As a run leaves it that is killed before its slabs begin; what was made of the old one is there."""
+    image = np.random.default_rng(0).integers(1, 200, (40, 24, 24)).astype(np.uint8)
+    tifffile.imwrite(workflow.folder / "b.tif", image)
+    study = workflow.write_study(STUDY, SHEET)
+    workflow.run("--configfile", study)
+    assert workflow.planned("--configfile", study) == {}
+    expected = (workflow.folder / RESTORED).read_bytes()
+    store = RESTORED.replace("zarr.json", ".slabs/store.json")
+    workflow.run(store, "--force", "--configfile", study)
+    assert not (workflow.folder / RESTORED).exists()
+    jobs = workflow.planned("--configfile", study)
+    assert jobs["predict_slab"] == 2
+    assert jobs["predict"] == jobs["quality"] == 1
+    assert "degrade" not in jobs
+    workflow.run("--configfile", study)
+    assert (workflow.folder / RESTORED).read_bytes() == expected
+    assert workflow.planned("--configfile", study) == {}
+    # One that the study does not hold any longer is left alone.
+    other = (workflow.folder / store).parent
+    shutil.copytree(other.parent, other.parent.with_name("srcnn3d.ome.zarr"))
+    (other.parent.with_name("srcnn3d.ome.zarr") / "zarr.json").unlink()
+    assert workflow.planned("--configfile", study) == {}
 
 
 def test_a_key_and_a_library_file_rerun_what_they_touch(made):

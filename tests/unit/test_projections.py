@@ -1,5 +1,7 @@
 """Analytic projections against closed forms and RTK, and the simulated raw file."""
 
+from pathlib import Path
+
 import h5py
 import numba
 import numpy as np
@@ -7,6 +9,7 @@ import pandas as pd
 import pytest
 from scipy.ndimage import gaussian_filter
 
+import acuity.simulate.acquire as module
 from acuity.errors import AcuityError
 from acuity.reconstruct.geometry import ConeBeam, full_circle
 from acuity.simulate.acquire import acquire, open_scan
@@ -266,3 +269,20 @@ def test_damaged_raw_files_are_refused(table, tmp_path):
         file["exchange/data_white"][0, 3, 4] = 0
     with pytest.raises(AcuityError, match="white field"):
         open_scan(path).read(slice(0, 1))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_disk_full_inside_of_hdf5_is_one_sentence_and_leaves_nothing(tmp_path, monkeypatch):
+    pores = spheres((16, 16, 16, 4))
+    acquire(pores, tmp_path / "whole.h5", size=32, level=1, seed=1, photons=500)
+    with h5py.File(tmp_path / "whole.h5") as file:
+        assert file["exchange/data"][()].std() > 0  # the control
+
+    class Full(module._Patient):
+        def __init__(self, path):
+            super().__init__("/dev/full")
+
+    monkeypatch.setattr(module, "_Patient", Full)
+    with pytest.raises(AcuityError, match=r"full\.h5: disk full while writing"):
+        acquire(pores, tmp_path / "full.h5", size=32, level=1, seed=1, photons=500)
+    assert [path.name for path in tmp_path.iterdir()] == ["whole.h5"]

@@ -13,6 +13,7 @@ The raw file follows the Data Exchange convention (HDF5)::
 Angles and axes are those of `acuity.reconstruct.geometry.ConeBeam`.
 """
 
+import io
 import math
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -151,7 +152,8 @@ def acquire(
         output.parent.mkdir(parents=True, exist_ok=True)
         try:
             with (
-                h5py.File(part, "w") as file,
+                _Patient(part) as stored,
+                h5py.File(stored, "w") as file,
                 ThreadPoolExecutor(numba.get_num_threads()) as pool,
             ):
                 shape = (angles.size, geometry.rows, geometry.columns)
@@ -181,11 +183,42 @@ def acquire(
                 for a in range(0, angles.size, block):
                     b = min(a + block, angles.size)
                     data[a:b] = images(a, b, pool)
+                    if stored.error:
+                        break
+            if stored.error:
+                raise stored.error
             with open(part, "rb") as written:
                 os.fsync(written.fileno())
             os.replace(part, output)
         finally:
             part.unlink(missing_ok=True)
+
+
+class _Patient(io.FileIO):
+    """A file whose failed writes are kept for later.
+
+    Inside of HDF5, a full disk ends the whole process, or leaves a file that cannot be closed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "w+")
+        self.error: OSError | None = None
+
+    def write(self, data) -> int:
+        view, done = memoryview(data).cast("B"), 0
+        try:
+            while done < len(view) and self.error is None:
+                done += super().write(view[done:])
+        except OSError as error:
+            self.error = error
+        return len(view)
+
+    def truncate(self, size: int | None = None) -> int:
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self.error = self.error or error
+            return size or 0
 
 
 def _describe(file: h5py.File, geometry: ConeBeam, unit: str, angles: np.ndarray) -> None:
