@@ -59,7 +59,9 @@ def main():
         (restored, "sample_figures", {"sample": "s"}, 1),
         (judged, "degrade_slab", low, options.slabs),
         (judged, "predict_slab", low | {"method": "richardson_lucy"}, options.slabs),
-        *((judged, f"{rule}_slab", image, options.slabs) for rule in ("segment", "quality")),
+        (judged, "segment_slab", image, options.slabs),
+        (judged, "segment", image, 1),
+        (judged, "quality_slab", image, options.slabs),
         *((judged, rule, image, 1) for rule in ("census", "pore_space")),
     ]
     for name, shape, dtype in (

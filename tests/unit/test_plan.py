@@ -157,6 +157,11 @@ def test_slabs_share_the_work():
     assert four.quantity("predict_init", w).work == 0
     join = four.quantity("predict", w)
     assert (join.kind, join.work) == ("join", whole.written)
+    assert join.written == 0
+    image = {"sample": w["sample"], "image": "truth"}
+    labels = four.quantity("segment", image)
+    # its slabs have found the objects; it writes the label volume
+    assert labels.written == foam().quantity("segment", image).written > 0
     assert one.quantity("predict", w) == whole
     # 64 slices are four rows of shards: a fifth slab has nothing to do, and four do its share.
     many = foam(slabs=8, judge_training=[], methods={"richardson_lucy": {"iterations": 10_000}})

@@ -119,8 +119,9 @@ class Planner:
         if self.study.slabs == 1 or whole not in SLABBED:
             return found
         if part is None:  # joins: reads what the slabs have written
-            labels = found.written if whole == "segment" else 0  # and numbers the objects
-            return Quantity("join", work=found.written + labels, written=labels)
+            if whole == "segment":  # and writes the labels
+                return Quantity("join:segment", work=2 * found.written, written=found.written)
+            return Quantity("join", work=found.written)
         share = self.study.slabs if part == "_slab" else math.inf
         return replace(found, work=found.work / share, written=found.written / share)
 
