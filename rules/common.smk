@@ -191,13 +191,12 @@ def unfinished():
     found = []
     for folder, names, _ in os.walk(results("")):
         stores = [name for name in names if name.endswith(".ome.zarr")]
-        names[:] = [name for name in names if name not in stores and name != "report"]
+        names[:] = [name for name in names if name not in stores]
         for store in (Path(folder, name) for name in stores):
             root = store / "zarr.json"
             if root.exists() or not (store / ".slabs" / "store.json").exists():
                 continue
-            wildcards = wildcards_of(str(root), STUDY.study)
-            if not in_study(wildcards):
+            if not in_study(str(root)):
                 continue
             if SLABS > 1:
                 found += [f"{store}/.slabs/{n}.json" for n in range(1, SLABS + 1)]
@@ -206,13 +205,24 @@ def unfinished():
     return found
 
 
-def in_study(wildcards):
-    """Whether this study has the sample, level and method of a file that was left."""
-    level, method = wildcards.get("level"), wildcards.get("method")
+def in_study(path):
+    """Whether this study makes a file that was left: its stage, sample, level and method."""
+    stage, wildcards = path.split("/")[2], wildcards_of(path, STUDY.study)
+    sample, level = wildcards.get("sample"), wildcards.get("level")
+    method = wildcards.get("method")
     if "image" in wildcards:
         level, method = split_image(wildcards["image"])
+    made = {
+        "align": ALIGNED,
+        "degrade": not (SIMULATED or PAIRED or sample in RESTORE),
+        "measure": PIXELWISE and sample not in RESTORE,
+        "predict": True,
+        "reconstruct": SIMULATED,
+        "segment": bool(STUDY.segment) and sample not in RESTORE,
+    }
     return (
-        wildcards.get("sample") in SAMPLE
+        made.get(stage, False)
+        and sample in SAMPLE
         and level in (None, *LEVELS)
         and method in (None, "input", "truth", *METHODS)
     )
@@ -220,14 +230,15 @@ def in_study(wildcards):
 
 def check_writable():
     """Results can be written before anything is removed or begun."""
-    folder = Path(results(""))
-    while not folder.exists():
-        folder = folder.parent
-    if not os.access(folder, os.W_OK):
-        raise WorkflowError(
-            f"{folder}: cannot be written; allow it (a file system that is mounted read-only, rights "
-            "of the folder), or run in another folder"
-        )
+    for folder in (Path(results("")), Path(f"logs/{STUDY.study}")):
+        while not folder.exists():
+            folder = folder.parent
+        for inner in (folder, *(path for path in folder.iterdir() if path.is_dir())):
+            if not os.access(inner, os.W_OK):
+                raise WorkflowError(
+                    f"{inner}: cannot be written; allow it (a file system that is mounted read-only, "
+                    "rights of the folder), or run in another folder"
+                )
 
 
 def init_part(cfg):

@@ -249,20 +249,25 @@ class Volume:
     @property
     def source(self) -> str:
         """Name of the file that it was read from; empty where its provenance does not tell."""
-        return next((step["source"] for step in self.provenance if step.get("source")), "")
+        sources = [step["source"] for step in self.provenance if step.get("source")]
+        return sources[-1] if sources else ""
 
     @property
     def grey_range(self) -> float | None:
-        """The largest grey value, 255 or 65535, of an image of 8 or 16 bits; None of all others.
+        """The largest grey value (255, 65535; 127, 32767) of an image of 8 or 16 bits; else None.
 
         Told by the type of a voxel, or where the image was resampled to float32 in the intensities of
         one of 8 or 16 bits, by the step that did it (its ``grey_values``).
         """
-        stated = [step["grey_values"] for step in self.provenance if "grey_values" in step]
-        for dtype in (self.dtype, *map(np.dtype, stated[-1:])):
-            if dtype in (np.uint8, np.uint16):
-                return float(np.iinfo(dtype).max)
-        return None
+        known = {name: float(np.iinfo(name).max) for name in ("uint8", "uint16", "int8", "int16")}
+        if self.dtype.name in known:
+            return known[self.dtype.name]
+        stated = None
+        for step in self.provenance:
+            if step.get("step") == "ingest":  # a file's own past says nothing of its values
+                stated = None
+            stated = step.get("grey_values", stated)
+        return known.get(stated) if isinstance(stated, str) else None
 
     def read(
         self,

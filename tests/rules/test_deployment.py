@@ -98,7 +98,7 @@ def test_the_profile_lists_every_rule_that_asks_for_a_gpu(name):
 def test_a_training_longer_than_its_jobs_goes_on_by_retries(
     workflow, tmp_path_factory, monkeypatch
 ):
-    """A stand-in for squeue gives each attempt six seconds beside the half minute that is left."""
+    """A stand-in for squeue gives each attempt seconds beside the half minute that is left."""
     volume = np.random.default_rng(0).integers(0, 255, (12, 96, 96)).astype(np.uint8)
     tifffile.imwrite(workflow.folder / "own.tif", volume, photometric="minisblack")
     train = {
@@ -120,17 +120,21 @@ def test_a_training_longer_than_its_jobs_goes_on_by_retries(
     path = workflow.write_study(study, sheet, name="own")
     programs = tmp_path_factory.mktemp("bin")
     squeue = programs / "squeue"
-    squeue.write_text("#!/bin/sh\ndate -d '36 seconds' +%Y-%m-%dT%H:%M:%S\n")
+    left = programs / "left"
+    squeue.write_text(f'#!/bin/sh\ndate -d "$(cat {left}) seconds" +%Y-%m-%dT%H:%M:%S\n')
     squeue.chmod(0o755)
     weights = "results/own/train/deepnet/level1/model.safetensors"
     with monkeypatch.context() as slurm:
         slurm.setenv("PATH", f"{programs}:{os.environ['PATH']}")
         slurm.setenv("SLURM_JOB_ID", "1")
+        left.write_text("31")  # 400 steps do not fit into a second
         without = workflow.run(weights, "--retries", "0", "--configfile", path, check=False)
         assert without.returncode != 0
         assert "it goes on from there when the job is run again" in without.stdout
-        done = workflow.run(weights, "--retries", "50", "--configfile", path)
-    assert "Trying to restart job" in done.stdout
+        left.write_text("36")
+        workflow.run(weights, "--retries", "50", "--configfile", path)
+    text = (workflow.folder / "logs/own/train/deepnet/level1.log").read_text()
+    assert "resumed at step" in text
     found = (workflow.folder / weights).read_bytes()
     workflow.run(weights, "--force", "--configfile", path)
     assert (workflow.folder / weights).read_bytes() == found

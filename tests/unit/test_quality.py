@@ -284,6 +284,9 @@ def test_slabs_are_the_whole(tmp_path):
         (np.uint16, (), 65535),
         (np.float32, ({"grey_values": "uint16"}, {"step": "later"}), 65535),
         (np.float32, ({"grey_values": "float32"},), None),
+        (np.float32, ({"grey_values": ["uint8"]},), None),  # from a user's file
+        (np.float32, ({"grey_values": "uint16"}, {"step": "ingest"}), None),
+        (np.int16, (), 32767),
         (np.float32, (), None),
     ],
 )

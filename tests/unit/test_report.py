@@ -898,3 +898,23 @@ def test_mosaics_are_always_written(pictures, tmp_path):
     assert all(f.stat().st_size < 1_500_000 for f in files + again)
     with pytest.raises(AcuityError, match="no volume to show"):
         images.gallery({})
+
+
+def test_a_generator_is_drawn_against_its_discriminator():
+    step = [10, 20, 30]
+    rows = {"step": step, "loss": [4.0, 3.0, 2.0], "discriminator": [None, 0.7, 0.5], "level": 2.0}
+    rows |= {"real": [None, 0.6, 0.7], "fake": [None, 0.4, 0.3]}
+    srgan = pd.DataFrame(rows | {"method": "srgan", "adversarial": [None, 0.5, 0.6]})
+    sem_gan = pd.DataFrame(
+        rows | {"method": "sem_gan", "adversarial": [None, 0.8, 0.9], "alpha": 1}
+    )
+    axis = figures.LevelAxis("{:g}:1", "", "nm", "pore")
+    plot = figures._adversaries(pd.concat([srgan, sem_gan]), axis)
+    assert [panel.title for panel in plot.panels] == ["SEM-GAN, 2:1"] * 2 + ["SRGAN, 2:1"] * 2
+    drawn = [axes.lines for axes in plot.figure().axes]
+    # sem_gan records a share of the generator's loss, srgan the loss
+    np.testing.assert_allclose(drawn[0][0].get_ydata(), [0.8 * 3, 0.9 * 2])
+    np.testing.assert_allclose(drawn[2][0].get_ydata(), [0.5, 0.6])
+    np.testing.assert_allclose(drawn[3][0].get_ydata(), [0.6, 0.7])
+    plain = srgan.drop(columns=["adversarial", "discriminator"])
+    assert not figures._adversaries(plain, axis).panels

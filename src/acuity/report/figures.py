@@ -1153,6 +1153,10 @@ def _adversaries(histories, axis):
         table = histories.assign(
             **{name: pd.to_numeric(histories[name], errors="coerce") for name in ("step", *names)}
         ).dropna(subset=["step", "level", "discriminator"])
+        if "alpha" in table:  # the SEM GAN records a share of the generator's loss
+            share = pd.to_numeric(table["alpha"], errors="coerce").notna()
+            loss = pd.to_numeric(table["loss"], errors="coerce").where(share, 1.0)
+            table = table.assign(adversarial=table["adversarial"] * loss)
         for (method, level), here in table.groupby(["method", "level"]):
             for what, lines in _ADVERSARIES.items():
 
