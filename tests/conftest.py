@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from filelock import FileLock
 
 ROOT = Path(__file__).parents[1]
 
@@ -102,10 +103,24 @@ def workflow(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory):
-    """A workflow whose tiny foam study has been run; tests must leave it as they found it."""
-    workflow = Workflow(tmp_path_factory.mktemp("finished"))
-    study = workflow.write_study()
-    workflow.run("--configfile", study)
-    workflow.study = study
+def finished(tmp_path_factory, worker_id):
+    """A workflow whose tiny foam study has been run; tests must leave it as they found it.
+
+    It is run once for all processes of pytest, and each has a copy.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    made = (folder if worker_id == "master" else folder.parent) / "made" / "finished"
+    made.parent.mkdir(exist_ok=True)
+    with FileLock(made.parent / "lock"):
+        if not made.exists():
+            begun = made.with_name("begun")
+            shutil.rmtree(begun, ignore_errors=True)
+            begun.mkdir()
+            workflow = Workflow(begun)
+            workflow.run("--configfile", workflow.write_study())
+            begun.rename(made)
+    workflow = Workflow.__new__(Workflow)
+    workflow.folder = tmp_path_factory.mktemp("copy") / "finished"
+    shutil.copytree(made, workflow.folder)
+    workflow.study = workflow.folder / "tiny.yaml"
     return workflow

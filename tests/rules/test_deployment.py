@@ -102,10 +102,10 @@ def test_a_training_longer_than_its_jobs_goes_on_by_retries(
     volume = np.random.default_rng(0).integers(0, 255, (12, 96, 96)).astype(np.uint8)
     tifffile.imwrite(workflow.folder / "own.tif", volume, photometric="minisblack")
     train = {
-        "steps": 400,
-        "batch": 4,
-        "patch": [5, 64, 64],
-        "validate_every": 200,
+        "steps": 30,
+        "batch": 8,
+        "patch": [5, 96, 96],
+        "validate_every": 15,
         "validation_patches": 2,
         "precision": "float32",
     }
@@ -113,7 +113,7 @@ def test_a_training_longer_than_its_jobs_goes_on_by_retries(
         "study": "own",
         "samples": "own.tsv",
         "levels": [1],
-        "methods": {"deepnet": {"features": 8, "train": train}},
+        "methods": {"deepnet": {"features": 16, "train": train}},
     }
     rows = ("own\ttrain", "judge\ttest")
     sheet = "sample\trole\tpath\tvoxel_size\n" + "".join(f"{row}\town.tif\t2 um\n" for row in rows)
@@ -127,11 +127,11 @@ def test_a_training_longer_than_its_jobs_goes_on_by_retries(
     with monkeypatch.context() as slurm:
         slurm.setenv("PATH", f"{programs}:{os.environ['PATH']}")
         slurm.setenv("SLURM_JOB_ID", "1")
-        left.write_text("31")  # 400 steps do not fit into a second
+        left.write_text("31")  # 30 steps do not fit into a second
         without = workflow.run(weights, "--retries", "0", "--configfile", path, check=False)
         assert without.returncode != 0
         assert "it goes on from there when the job is run again" in without.stdout
-        left.write_text("36")
+        left.write_text("90")
         workflow.run(weights, "--retries", "50", "--configfile", path)
     text = (workflow.folder / "logs/own/train/deepnet/level1.log").read_text()
     assert "resumed at step" in text
