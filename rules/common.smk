@@ -231,12 +231,14 @@ def in_study(path):
 def check_writable():
     """Results can be written before anything is removed or begun."""
     for folder in (Path(results("")), Path(f"logs/{STUDY.study}")):
+        # of a folder that is there; beside one that is not may lie read-only data of the user
+        stages = [path for path in folder.glob("*") if path.is_dir()]
         while not folder.exists():
             folder = folder.parent
-        for inner in (folder, *(path for path in folder.iterdir() if path.is_dir())):
-            if not os.access(inner, os.W_OK):
+        for path in (folder, *stages):
+            if not os.access(path, os.W_OK):
                 raise WorkflowError(
-                    f"{inner}: cannot be written; allow it (a file system that is mounted read-only, "
+                    f"{path}: cannot be written; allow it (a file system that is mounted read-only, "
                     "rights of the folder), or run in another folder"
                 )
 

@@ -57,6 +57,13 @@ class Workflow:
             copy = shutil.copytree if source.is_dir() else shutil.copy2
             copy(source, folder / name)
 
+    @classmethod
+    def copy_of(cls, source, folder):
+        """One that was run already, with its results, copied to another folder."""
+        copy = cls.__new__(cls)
+        copy.folder = shutil.copytree(source, folder)
+        return copy
+
     def write_study(self, study=TINY_FOAM, sheet=TINY_SHEET, name="tiny"):
         path = self.folder / f"{name}.yaml"
         path.write_text(yaml.safe_dump(study, sort_keys=False))
@@ -119,8 +126,6 @@ def finished(tmp_path_factory, worker_id):
             workflow = Workflow(begun)
             workflow.run("--configfile", workflow.write_study())
             begun.rename(made)
-    workflow = Workflow.__new__(Workflow)
-    workflow.folder = tmp_path_factory.mktemp("copy") / "finished"
-    shutil.copytree(made, workflow.folder)
+    workflow = Workflow.copy_of(made, tmp_path_factory.mktemp("copy") / "finished")
     workflow.study = workflow.folder / "tiny.yaml"
     return workflow

@@ -349,10 +349,15 @@ def test_plan_from_the_command_line(monkeypatch, workflow, capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("samples", "slabs"), [(250, 1), (1, 2500)])
-def test_many_jobs_are_planned_in_time(tmp_path, samples, slabs):
-    # A quarter of what benchmarks/dag.py builds in less than 30 s, beside 3 s to start. Core seconds,
-    # since a busy machine says nothing of us.
+@pytest.mark.parametrize(
+    ("samples", "slabs", "limit"),
+    [
+        (250, 1, 3 + 27 / 4),  # a quarter of what benchmarks/dag.py builds, beside 3 s to start
+        (1, 10_000, 30),
+    ],
+)
+def test_many_jobs_are_planned_in_time(tmp_path, samples, slabs, limit):
+    # Core seconds, since a busy machine says nothing of us.
     from benchmarks.dag import REFINED, fabricate, snakemake, workflow, write_study
 
     study = write_study(tmp_path, samples, slabs)
@@ -360,8 +365,8 @@ def test_many_jobs_are_planned_in_time(tmp_path, samples, slabs):
     targets = [REFINED] if slabs > 1 else []
     text, cpu, _ = snakemake(tmp_path, study, *targets, "--rulegraph")
     assert ("predict_slab" if slabs > 1 else "report_sample") in text
-    assert cpu < 3 + 27 / 4
+    assert cpu < limit
     fabricate(tmp_path, study, *targets)
     text, cpu, _ = snakemake(tmp_path, study, *targets, "-n")
     assert "Nothing to be done" in text
-    assert cpu < 3 + 27 / 4
+    assert cpu < limit
