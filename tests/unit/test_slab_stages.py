@@ -243,6 +243,9 @@ def test_own_normalisation_device_and_threads_are_decided_once(tmp_path, monkeyp
 # ------------------------------------------------------------------------------------ memory
 
 
+# Slices of the smaller volume: one slab must hold a whole block with its halos, or the larger one
+# is compared with what a border cut off (quality: 64 slices and 96 on both sides of them).
+FEW = {"quality": 384, "segment": 384}
 QUICK = sorted(set(STAGES) - {"predict_planes: srgan", "predict: richardson_lucy"})
 
 
@@ -252,12 +255,16 @@ QUICK = sorted(set(STAGES) - {"predict_planes: srgan", "predict: richardson_lucy
 def test_memory_of_a_slab_does_not_grow_with_the_volume(tmp_path, kind):
     """The same number of slabs: each is eight times as thick."""
     side, out = 160, tmp_path / "out.ome.zarr"
-    few, many = (
+    slices = FEW.get(kind, 192)
+    few, *many = (
         measured(kind, specks(tmp_path, (n, side, side), "float32"), out, (2, 3))[0]
-        for n in (192, 1536)
+        for n in (slices, 8 * slices, 8 * slices)
     )
-    assert many < 1.10 * few, (few, many)
-    assert 1536 * side**2 * 4 > 0.10 * few * 1024  # the control: one volume in memory would show
+    # Of threads that happen to wait for one another a peak has more, never less.
+    assert min(many) < 1.10 * few, (few, many)
+    assert (
+        8 * slices * side**2 * 4 > 0.10 * few * 1024
+    )  # the control: one volume in memory would show
 
 
 @pytest.mark.slow
