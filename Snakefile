@@ -28,7 +28,7 @@ rule all:
         results("report/index.html"),
         lambda w: PAGES,
         lambda w: FIGURES,
-        lambda w: unfinished(),
+        lambda w: between(),
 
 
 include: "rules/simulate.smk"

@@ -19,7 +19,6 @@ from acuity.digest import digest
 from acuity.errors import AcuityError
 from acuity.failures import failures
 from acuity.formats.files import files_of, is_remote, split_name
-from acuity.plan.jobs import wildcards_of
 from acuity.plan.planner import Planner
 from acuity.study import load_study, own_factor, read_keys, read_study
 from acuity.units import parse_voxel_size
@@ -180,52 +179,6 @@ def slab_of(path):
 def store_of(path):
     """What all slabs agree upon; the store itself is empty."""
     return results(f"{path}.ome.zarr/.slabs/store.json")
-
-
-def unfinished():
-    """Volumes whose store was made anew, and which not all slabs have filled.
-
-    A run that ends there leaves what was made of the earlier volume, and Snakemake asks for no file
-    in between while that is there.
-    """
-    found = []
-    for folder, names, _ in os.walk(results("")):
-        stores = [name for name in names if name.endswith(".ome.zarr")]
-        names[:] = [name for name in names if name not in stores]
-        for store in (Path(folder, name) for name in stores):
-            root = store / "zarr.json"
-            if root.exists() or not (store / ".slabs" / "store.json").exists():
-                continue
-            if not in_study(str(root)):
-                continue
-            if SLABS > 1:
-                found += [f"{store}/.slabs/{n}.json" for n in range(1, SLABS + 1)]
-            if "/numbers/" not in str(store):  # which `segment` takes as they are
-                found.append(local(str(root)))
-    return found
-
-
-def in_study(path):
-    """Whether this study makes a file that was left: its stage, sample, level and method."""
-    stage, wildcards = path.split("/")[2], wildcards_of(path, STUDY.study)
-    sample, level = wildcards.get("sample"), wildcards.get("level")
-    method = wildcards.get("method")
-    if "image" in wildcards:
-        level, method = split_image(wildcards["image"])
-    made = {
-        "align": ALIGNED,
-        "degrade": not (SIMULATED or PAIRED or sample in RESTORE),
-        "measure": PIXELWISE and sample not in RESTORE,
-        "predict": True,
-        "reconstruct": SIMULATED,
-        "segment": bool(STUDY.segment) and sample not in RESTORE,
-    }
-    return (
-        made.get(stage, False)
-        and sample in SAMPLE
-        and level in (None, *LEVELS)
-        and method in (None, "input", "truth", *METHODS)
-    )
 
 
 def check_writable():
@@ -792,3 +745,54 @@ def stack_files(sample):
         "before": stack_volume(sample, STACK),
         "after": volume(f"align/{sample}/aligned"),
     }
+
+
+# all ----------------------------------------------------------------------------------------
+
+
+def between():
+    """A file of every job between the inputs and the pages; of slabs, the volume that they fill.
+
+    Snakemake asks for no file in between while later ones are there. A job that fails loses its
+    own: asked for by name, they are made again, and so is what was made of the earlier ones.
+    """
+    shown = [(s, split_image(image)[0]) for s in SHOWN for image in IMAGES[s]]
+    taught = [(s, level) for m, level in TRAINED for s in learns_from(m, level)]
+    samples = [sample for sample, _ in [*shown, *taught, *MEASURED]] + STACKS
+    return list(
+        dict.fromkeys(
+            [file for sample in samples for file in beginnings(sample)]
+            + [file for pair in [*shown, *taught] for file in scans(*pair)]
+            + [low(*pair) for pair in shown]
+            + [learned_low(*pair) for pair in taught]
+            + [target(sample) for sample, _ in taught]
+            + [file for s in SHOWN for file in page_files(s)["volumes"]]
+            + [results(f"train/{m}/level{n}/model.json") for m, n in TRAINED]
+            + study_files("tables")
+        )
+    )
+
+
+def scans(sample, level):
+    """Projections of a foam at a level and, of one that is learned from, at the target's."""
+    if not SIMULATED:
+        return []
+    levels = [level] + [f"{STUDY.foam.target_level:g}"] * (sample in TRAIN)
+    return [results(f"simulate/{sample}/level{n}.h5") for n in levels]
+
+
+def beginnings(sample):
+    """What is there of a sample before anything is degraded, restored or measured."""
+    if SIMULATED:
+        labels = [true_labels(sample)] if STUDY.segment and sample in SHOWN else []
+        return [results(f"simulate/{sample}/spheres.tsv"), *labels]
+    files = [imported(sample)]
+    if SAMPLE[sample].seed is None:
+        files += [volume(f"ingest/{sample}")]
+        files += [imported_low(sample)] if PAIRED and sample not in RESTORE else []
+    if ALIGNED:
+        source = SAMPLE[sample].transforms_of or sample
+        stacks = ["disturbed", "undisturbed"] if CHECKED else ["recorded"]
+        files += [results(f"align/{source}/{s}/transforms.json") for s in stacks]
+        files += [stack_volume(sample, STACK)]
+    return files

@@ -193,9 +193,16 @@ class Run:
         ).stdout
 
     def remove(self, job):
-        """Remove the declared outputs of a job, as Snakemake does before it runs it again."""
+        """Remove the declared outputs of a job, as Snakemake does before it runs it again.
+
+        A volume is not there either while one of its slabs is made.
+        """
         for output in job.outputs:
             (self.folder / output).unlink()
+            store, inside, _ = output.partition("/.slabs/")
+            if inside:
+                root = self.folder / store.replace("/numbers/", "/") / "zarr.json"
+                root.unlink(missing_ok=True)
 
 
 def contents(folder):
@@ -479,7 +486,7 @@ def recover(run, job, wanted, said):
             advice.append("remove")
             heeded = heeded or said
         # an intermediate file that nothing waits for is made only when it is asked for
-        status, output = run.run("all", *job.outputs)
+        status, output = run.run()
         said = told(output)
         if status == 0:
             found = contents(run.results)

@@ -300,6 +300,27 @@ def test_deleted_output_comes_back(finished):
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
+def test_a_job_that_failed_after_an_edit_is_asked_for(finished, tmp_path):
+    """Its files are gone, and those that were made of its earlier ones look finished."""
+    workflow = Workflow.copy_of(finished.folder, tmp_path / "copy")
+    study = workflow.folder / "tiny.yaml"
+    # Its settings are noted when it begins; they and its code are the same when it is mended.
+    dies = workflow.folder / "src/sitecustomize.py"
+    dies.write_text(
+        "import os, sys\n"
+        "if any(word.endswith('.projections.py') for word in sys.orig_argv):\n    os._exit(1)\n"
+    )
+    with edited(study, old="min_gap: 1", new="min_gap: 1\n  photons: 4000"):
+        failed = workflow.run("--keep-going", "--configfile", study, check=False)
+        dies.unlink()
+        assert failed.returncode
+        assert not (workflow.folder / "results/tiny/simulate/b/level2.h5").exists()
+        table = "results/tiny/metrics.tsv"  # control: Snakemake itself sees nothing to do
+        assert workflow.planned(table, "--configfile", study) == {}
+        jobs = workflow.planned("--configfile", study)
+        assert set(jobs) == and_after("projections")
+
+
 def test_every_rule_has_a_script_of_its_name_and_two_params():
     rules = {}
     for file in (ROOT / "rules").glob("*.smk"):
