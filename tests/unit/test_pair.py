@@ -137,6 +137,14 @@ def test_normalisation_patches_and_figures(bent):
     assert figures.registration_rms == pytest.approx(np.sqrt((kept.dy**2 + kept.dx**2).mean()))
     assert figures.registration_rms < 0.15 < 1 < figures.registration_rms_before
     assert 0 < figures.jacobian_least < 1 < figures.jacobian_greatest
+    assert figures.elastic_update == content["passes"][-1]["update"] < 0.05
+    assert "still moved" not in content["verdict"]
+
+
+def test_a_registration_that_has_not_settled_says_so(tmp_path):
+    made = make_pair(texture, 6, side=224, amplitude=1.0)
+    content = run(tmp_path, *made.volumes(), update=1e-9)
+    assert "voxels rms (its last pass still moved the blocks by " in content["verdict"]
 
 
 def test_16_bits_stay_and_give_the_same_bytes_again(tmp_path):

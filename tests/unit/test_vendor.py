@@ -7,9 +7,11 @@ import pytest
 import tifffile
 
 from acuity.errors import AcuityError
+from acuity.formats.export import export
 from acuity.formats.files import check_numbering, files_of
 from acuity.formats.read import read_volume
 from acuity.ingest.ingest import ingest, source_digest
+from acuity.predict.predict import predict
 from acuity.volume import open_volume
 
 DATA = Path(__file__).parents[2] / ".." / "shared" / "data"
@@ -246,6 +248,26 @@ def test_ingest_takes_the_pitch_and_leaves_nothing_where_it_fails(tmp_path):
     with pytest.raises(AcuityError, match="number 3 is missing"):
         ingest(tmp_path / "raw", tmp_path / "w.ome.zarr", pitch="20 nm")
     assert not (tmp_path / "w.ome.zarr").exists()
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("name", ["out.tif", "out.ome.tif", "out.zarr"])
+def test_type_pixel_and_instrument_of_an_image_come_back(tmp_path, dtype, name):
+    image = values((46, 50), dtype) * (250 if dtype == "uint16" else 1)
+    write(tmp_path / "raw.tif", image, fei(40, bar=6))
+    ingest(tmp_path / "raw.tif", tmp_path / "low.ome.zarr")
+    options = {"level": 2, "scale": (1, 2, 2), "keep_type": True}
+    predict("lanczos", {}, tmp_path / "low.ome.zarr", tmp_path / "high.ome.zarr", **options)
+    export(tmp_path / "high.ome.zarr", tmp_path / name)
+    volume = read_volume(tmp_path / name)
+    assert volume.dtype == dtype
+    assert volume.grid.unit == "nm"
+    assert volume.grid.spacing[1:] == pytest.approx((2, 2))
+    assert volume.grid.shape == (1, 80, 100)
+    assert 0.8 * image.max() < volume.read().max() <= np.iinfo(dtype).max
+    (instrument,) = (step["instrument"] for step in volume.provenance if "instrument" in step)
+    assert instrument["instrument"] == "Helios NanoLab 660"
+    assert instrument["stage_tilt_degrees"] == 52.0
 
 
 # ------------------------------------------------------------------------------------- numbering

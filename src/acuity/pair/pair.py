@@ -40,6 +40,7 @@ _UNITS = {
     "shear": "degree",
     "elastic_rms": "voxel",
     "elastic_largest": "voxel",
+    "elastic_update": "voxel",
     "jacobian_least": "",
     "jacobian_greatest": "",
 }
@@ -189,7 +190,7 @@ def pair(
         "sources": {"low": low.digest, "high": high.digest},
     }
     metrics = _metrics(content, shifts, accepted, output)
-    content["verdict"] = _verdict(content, metrics, where)
+    content["verdict"] = _verdict(content, metrics, update, where)
     _write(
         (low, low_output, cropped),
         (high, high_output, resampled),
@@ -424,18 +425,21 @@ def _metrics(content, shifts, accepted, output):
         "shear": content["shear_degrees"],
         "elastic_rms": np.sqrt(np.mean(lengths**2)),
         "elastic_largest": lengths.max(),
+        "elastic_update": content["passes"][-1]["update"],
         "jacobian_least": content["jacobian"][0],
         "jacobian_greatest": content["jacobian"][1],
     }
 
 
-def _verdict(content, metrics, where):
+def _verdict(content, metrics, update, where):
     y0, x0, height, width = content["low_crop"]
+    last = metrics["elastic_update"]
+    moving = "" if last < update else f" (its last pass still moved the blocks by {last:.2g})"
     return (
         f"{where}: {height} x {width} pixels of the low image from y = {y0}, x = {x0} on, rotation "
         f"{metrics['rotation']:.3f} degrees, scale {metrics['scale_found']:.4f} (stated "
         f"{metrics['scale_stated']:.4f}), elastic displacement {metrics['elastic_rms']:.2f} voxels "
-        f"rms, residual {metrics['registration_rms']:.3f} voxels rms over {content['accepted']} of "
+        f"rms{moving}, residual {metrics['registration_rms']:.3f} voxels rms over {content['accepted']} of "
         f"{content['patches']} patches; the high image was resampled."
     )
 
