@@ -62,7 +62,7 @@ def test_pairs_of_specimens_and_of_files(workflow):
     assert found["truth", "gaps_unresolved"] == 0 < found["input", "gaps_unresolved"]
     assert found["input", "gap_error"] > 1
     assert found["lanczos", "psnr"] == found["input", "psnr"] > found["sem_gan", "psnr"]
-    assert {"edge_spread", "ssim"} <= set(unseen["metric"])
+    assert {"edge_spread", "ssim", "gaps_unresolved_factor"} <= set(unseen["metric"])
     pair = metrics[(metrics["sample"] == "b") & (metrics["method"] == "pair")]
     assert pair.set_index("metric")["value"]["registration_rms"] < 0.3
     assert len(read_table(folder / "gaps.tsv")["gap"]) > 200

@@ -10,6 +10,7 @@ from acuity.errors import AcuityError
 from acuity.measure.gaps import (
     COLUMNS,
     bootstrap,
+    gain_rows,
     gap_files,
     gap_rows,
     gaps,
@@ -234,6 +235,25 @@ def test_pooled_figures_are_those_of_all_gaps():
     for metric in ("gaps_unresolved_bootstrap", "gap_error", "gaps_unresolved"):
         row = found[metric, "all"]
         assert row["low"] < row["value"] < row["high"]
+
+
+def test_gain_over_the_input_is_paired():
+    truth = np.full(400, 20.0)
+    hard = np.arange(400) % 4 == 0  # both images fail on the hard ones, one on half of them
+    before = [table_of(truth, np.where(hard, np.nan, 24.0))] * 2
+    after = [table_of(truth, np.where(hard & (np.arange(400) % 8 == 0), np.nan, 22.0))] * 2
+    fewer, smaller = gain_rows(after, before)
+    assert (fewer["metric"], smaller["metric"]) == ("gaps_unresolved_factor", "gap_error_factor")
+    assert fewer["value"] == smaller["value"] == pytest.approx(2)
+    assert (smaller["low"], smaller["high"]) == pytest.approx((2, 2))  # in every draw
+    assert 1.7 < fewer["low"] < 2 < fewer["high"] < 2.4
+    assert fewer["n"] == 800
+    assert gain_rows(before, before)[0]["low"] == gain_rows(before, before)[0]["high"] == 1
+    # Nothing left to miss, and gaps that are not the same.
+    (all_found, _) = gain_rows([table_of(truth, truth + 1)], before[:1])
+    assert (all_found["value"], all_found["low"]) == (np.inf, np.inf)
+    with pytest.raises(AcuityError, match="399 gaps and the other at 400"):
+        gain_rows([before[0][1:]], before[:1])
 
 
 def test_bootstrap_of_one_group_is_that_of_a_proportion():

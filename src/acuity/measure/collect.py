@@ -3,7 +3,7 @@
 import pandas as pd
 
 from acuity.errors import AcuityError
-from acuity.measure.gaps import pool_gaps
+from acuity.measure.gaps import gain_rows, pool_gaps
 from acuity.measure.pool import pool_means, pool_recovery
 from acuity.tables import read_table
 
@@ -56,8 +56,9 @@ def collect(images, *, study, unseen):
         Name of the study.
     unseen : list of str
         Samples that no model has learned from. They are pooled under the sample name ``unseen``:
-        recall, precision and F1 from the sums of the counts, gaps from all of them together, the
-        other measures as means, all with 95 % intervals.
+        recall, precision and F1 from the sums of the counts, gaps from all of them together (and
+        how many times fewer are unresolved than in the input), the other measures as means, all
+        with 95 % intervals.
 
     Returns
     -------
@@ -131,7 +132,10 @@ def _pool(metrics, status, gaps):
         recovered = pool_recovery([table]) if len(table) else []
         seen = gaps[_alike(gaps, here)]
         if len(seen):
-            recovered += pool_gaps([part for _, part in seen.groupby("sample", sort=False)])
+            recovered += pool_gaps(_by_sample(seen))
+            before = gaps[_alike(gaps, here | {"method": "input", "variant": ""})]
+            if len(before) and here["method"] not in ("input", "truth"):
+                recovered += gain_rows(_by_sample(seen), _by_sample(before))
         counted = {row["metric"] for row in recovered}
         values = group[~group["metric"].isin(counted)]
         values = values.drop(columns="variant").rename(columns={"row_variant": "variant"})
@@ -141,6 +145,10 @@ def _pool(metrics, status, gaps):
         ]
         rows += [here | row for row in recovered + means]
     return pd.DataFrame(rows)
+
+
+def _by_sample(table):
+    return [part for _, part in table.groupby("sample", sort=False)]
 
 
 def _alike(table, here):

@@ -413,17 +413,27 @@ def bootstrap(groups, *, resamples=2000, seed=0, level=0.95):
     groups = [np.asarray(g, np.float64) for g in groups if len(g)]
     if not groups:
         return float("nan"), float("nan")
+    sums = _drawn_sums([np.column_stack([g, np.ones(len(g))]) for g in groups], resamples, seed)
+    return _interval(sums[:, 0] / sums[:, 1], level)
+
+
+def _drawn_sums(groups, resamples, seed):
+    """Sums over rows drawn with replacement from groups that are drawn so: (resamples, columns)."""
     random = np.random.Generator(np.random.Philox(key=[seed, 32]))
-    means = np.empty(resamples)
+    sums = np.zeros((resamples, groups[0].shape[1]))
     for n in range(resamples):
         which = random.integers(0, len(groups), len(groups)) if len(groups) > 1 else [0]
-        total = count = 0.0
         for k in which:
-            values = groups[k]
-            total += values[random.integers(0, len(values), len(values))].sum()
-            count += len(values)
-        means[n] = total / count
-    low, high = np.quantile(means, [0.5 - 0.5 * level, 0.5 + 0.5 * level])
+            rows = groups[k]
+            sums[n] += rows[random.integers(0, len(rows), len(rows))].sum(axis=0)
+    return sums
+
+
+def _interval(values, level=0.95):
+    # A quotient by nothing is infinite; between two values nothing is interpolated.
+    bounds = [0.5 - 0.5 * level, 0.5 + 0.5 * level]
+    method = "linear" if np.isfinite(values).all() else "closest_observation"
+    low, high = np.quantile(values[~np.isnan(values)], bounds, method=method)
     return float(low), float(high)
 
 
@@ -584,6 +594,60 @@ def pool_gaps(tables, *, chosen=300, resamples=2000, seed=0):
     whole["chosen"] = _choose(whole, chosen, seed)
     parts = [whole[whole["image"] == n] for n in range(len(tables))]
     return gap_rows(parts, resamples=resamples, seed=seed)
+
+
+def gain_rows(tables, before, *, resamples=2000, seed=0):
+    """How many times fewer gaps are unresolved, and how many times smaller their error is.
+
+    Both images show the same gaps, so the bootstrap is paired: images are drawn, and in each its
+    gaps, and both methods are asked for the same ones.
+
+    Parameters
+    ----------
+    tables, before : list of pandas.DataFrame
+        Tables of `gaps` of a method and of what it is compared with, an image each, in one order.
+    resamples, seed
+        As in `bootstrap`.
+
+    Returns
+    -------
+    list of dict
+        metric, subset, value, unit, low, high, n: ``gaps_unresolved_factor``, ``gap_error_factor``;
+        above 1 where the method is the better one, infinite where nothing is left.
+
+    Raises
+    ------
+    AcuityError
+        If the two do not show the same gaps.
+    """
+    groups = []
+    for after, first in zip(tables, before, strict=True):
+        after, first = (t[t["kind"] == "gap"].reset_index(drop=True) for t in (after, first))
+        _check(
+            np.array_equal(after["width_truth"], first["width_truth"]),
+            f"one image was compared at {len(after)} gaps and the other at {len(first)}, or not "
+            "the same ones",
+        )
+        columns = []
+        for table in (first, after):
+            error = (table["width"] - table["width_truth"]).abs().to_numpy(float)
+            known = np.isfinite(error)
+            columns += [1 - table["resolved"].to_numpy(float), np.where(known, error, 0), known]
+        groups.append(np.column_stack(columns))
+    groups = [group for group in groups if len(group)]
+    if not groups:
+        return []
+    sums = np.vstack([np.sum([group.sum(axis=0) for group in groups], axis=0),
+                      _drawn_sums(groups, resamples, seed)])  # fmt: skip
+    with np.errstate(divide="ignore", invalid="ignore"):
+        missed = sums[:, 0] / sums[:, 3]
+        error = (sums[:, 1] / sums[:, 2]) / (sums[:, 4] / sums[:, 5])
+    n = sum(map(len, groups))
+    return [
+        _row(name, "all", values[0], "", *_interval(values[1:]), n)
+        for name, values in (("gaps_unresolved_factor", missed), ("gap_error_factor", error))
+        if np.isfinite(values[1:]).any() or np.isinf(values[0])
+    ]
 
 
 def gap_files(image, truth, gaps_output, summary, *, valid=None, **settings):

@@ -8,7 +8,9 @@ from acuity.tables import read_table
 # Metric, heading, digits, and whether its 95 % interval is shown; of the subset "all", or SUBSETS.
 SHOWN = (
     ("gaps_unresolved_bootstrap", "gaps unresolved (95 %)", 3, True),
+    ("gaps_unresolved_factor", "times fewer (95 %)", 2, True),
     ("gap_error", "gap error (nm, 95 %)", 2, True),
+    ("gap_error_factor", "times smaller (95 %)", 2, True),
     ("gaps_invented_bootstrap", "gaps invented (95 %)", 3, True),
     (f"spectrum_ratio_error, {BELOW}", "spectrum off, below low Nyquist", 2, False),
     (f"spectrum_ratio_error, {ALIASED}", "spectrum off, aliased", 2, False),

@@ -964,6 +964,7 @@ def sem_profiles(planes, shown, grid):
 # Metric, subset, heading, unit.
 _COLUMNS = (
     ("gaps_unresolved", "all", "Gaps unresolved", ""),
+    ("gaps_unresolved_factor", "all", "Fewer than in the input", "times"),
     ("gap_error", "all", "Gap error", "nm"),
     ("gaps_invented", "all", "Gaps invented", ""),
     (_RATIO, BELOW, "Spectrum off, below low Nyquist", ""),
@@ -1020,7 +1021,8 @@ def _text(metric, found):
     digits = {"ssim": 3, "psnr": 2}.get(metric, 1)
     if math.isinf(value):
         return "lost" if metric == "edge_spread" else "∞"
-    interval = f" ({low:.{digits}f}–{high:.{digits}f})" if known and metric == "gap_error" else ""
+    known &= metric in ("gap_error", "gaps_unresolved_factor")
+    interval = f" ({low:.{digits}f}–{high:.{digits}f})" if known else ""
     return f"{value:.{digits}f}{interval}"
 
 
@@ -1038,8 +1040,8 @@ def sem_table(metrics, *, samples=None):
     -------
     pandas.DataFrame
         Index: names of the images. Columns, those that were measured: gaps unresolved (share,
-        95 % interval), gap error, gaps invented, greatest departure of the spectrum's ratio from 1
-        below the low-resolution Nyquist frequency and in the aliased part, edge spread, PSNR,
+        95 % interval), how many times fewer than in the input (95 % interval), gap error, gaps
+        invented, greatest departure of the spectrum's ratio from 1 below the low-resolution Nyquist frequency and in the aliased part, edge spread, PSNR,
         SSIM. Texts.
     """
     records = _records(metrics, samples)
