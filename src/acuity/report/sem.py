@@ -1041,8 +1041,8 @@ def sem_table(metrics, *, samples=None):
     pandas.DataFrame
         Index: names of the images. Columns, those that were measured: gaps unresolved (share,
         95 % interval), how many times fewer than in the input (95 % interval), gap error, gaps
-        invented, greatest departure of the spectrum's ratio from 1 below the low-resolution Nyquist frequency and in the aliased part, edge spread, PSNR,
-        SSIM. Texts.
+        invented, greatest departure of the spectrum's ratio from 1 below the low-resolution
+        Nyquist frequency and in the aliased part, edge spread, PSNR, SSIM. Texts.
     """
     records = _records(metrics, samples)
     names = _names(records)
