@@ -751,10 +751,11 @@ def stack_files(sample):
 
 
 def between():
-    """A file of every job between the inputs and the pages; of slabs, the volume that they fill.
+    """Every volume, and a file of every other job, between the inputs and the pages.
 
     Snakemake asks for no file in between while later ones are there. A job that fails loses its
-    own: asked for by name, they are made again, and so is what was made of the earlier ones.
+    own, and a store that is made anew or found damaged is gone before others are: asked for by
+    name, they are made again, and so is what was made of the earlier ones.
     """
     shown = [(s, split_image(image)[0]) for s in SHOWN for image in IMAGES[s]]
     taught = [(s, level) for m, level in TRAINED for s in learns_from(m, level)]
@@ -766,11 +767,35 @@ def between():
             + [low(*pair) for pair in shown]
             + [learned_low(*pair) for pair in taught]
             + [target(sample) for sample, _ in taught]
-            + [file for s in SHOWN for file in page_files(s)["volumes"]]
+            + [file for key in page_images() for file in image_volumes(*key)]
             + [results(f"train/{m}/level{n}/model.json") for m, n in TRAINED]
             + study_files("tables")
         )
     )
+
+
+def page_images():
+    """Each sample that is shown with each of its images, the truth among them."""
+    truths = lambda sample: [] if sample in RESTORE else ["truth"]
+    return [(s, image) for s in SHOWN for image in [*truths(s), *IMAGES[s]]]
+
+
+def image_volumes(sample, image):
+    """An image and all volumes that are made of it."""
+    level, method = split_image(image)
+    files = [image_volume(sample, image)]
+    if method in PLANES:
+        files += [volume(f"predict/{sample}/level{level}/disagreement/{method}")]
+    if sample in RESTORE:
+        return files
+    if STUDY.segment:
+        files += [
+            image_to_segment(sample, image),
+            volume(f"segment/{sample}/{image}"),
+        ]
+    if image != "truth" and PIXELWISE:
+        files += [volume(f"measure/{sample}/{image}/ms_ssim")]
+    return files
 
 
 def scans(sample, level):
@@ -783,16 +808,23 @@ def scans(sample, level):
 
 def beginnings(sample):
     """What is there of a sample before anything is degraded, restored or measured."""
+    volumes = lambda folder, *names: [volume(f"{folder}/{name}") for name in names]
     if SIMULATED:
-        labels = [true_labels(sample)] if STUDY.segment and sample in SHOWN else []
-        return [results(f"simulate/{sample}/spheres.tsv"), *labels]
-    files = [imported(sample)]
-    if SAMPLE[sample].seed is None:
-        files += [volume(f"ingest/{sample}")]
-        files += [imported_low(sample)] if PAIRED and sample not in RESTORE else []
+        pores = STUDY.segment and sample in SHOWN
+        exact = volumes(f"simulate/{sample}", "exact", "exact_labels") if pores else []
+        return [results(f"simulate/{sample}/spheres.tsv"), *exact]
+    if SAMPLE[sample].seed is not None:
+        files = volumes(f"simulate/{sample}", "high", "low")
+    else:
+        low = PAIRED and sample not in RESTORE
+        files = volumes("ingest", sample, *[f"low/{sample}"] * low)
+    if PAIRED and sample not in RESTORE:
+        files += volumes(f"pair/{sample}", "low", "high", "valid")
+    if CHECKED:
+        files += volumes(f"disturb/{sample}", "disturbed", "undisturbed")
     if ALIGNED:
         source = SAMPLE[sample].transforms_of or sample
         stacks = ["disturbed", "undisturbed"] if CHECKED else ["recorded"]
         files += [results(f"align/{source}/{s}/transforms.json") for s in stacks]
-        files += [stack_volume(sample, STACK)]
+        files += volumes(f"align/{sample}", "aligned", "valid")
     return files

@@ -13,6 +13,7 @@ from filelock import FileLock
 
 ROOT = Path(__file__).parents[1]
 
+KERNELS = FileLock(ROOT / ".pytest_cache" / "kernels.lock")
 TINY_TRAINING = {"steps": 6, "batch": 2, "validate_every": 3, "validation_patches": 2}
 TINY_FOAM = {
     "study": "tiny",
@@ -51,11 +52,12 @@ class Workflow:
 
     def __init__(self, folder):
         self.folder = folder
-        for name in ("Snakefile", "rules", "scripts", "profiles", "config", "envs", "src"):
-            source = ROOT / name
-            # Compiled kernels travel along (times are kept), so that nothing is compiled again.
-            copy = shutil.copytree if source.is_dir() else shutil.copy2
-            copy(source, folder / name)
+        with KERNELS:
+            for name in ("Snakefile", "rules", "scripts", "profiles", "config", "envs", "src"):
+                source = ROOT / name
+                # Compiled kernels travel along (times are kept): nothing is compiled again.
+                copy = shutil.copytree if source.is_dir() else shutil.copy2
+                copy(source, folder / name)
 
     @classmethod
     def copy_of(cls, source, folder):
@@ -88,9 +90,21 @@ class Workflow:
         """Run snakemake to its end; its whole output is in ``stdout``."""
         running = self.start(*arguments)
         text, _ = running.communicate()
+        self._keep_kernels()
         if check:
             assert running.returncode == 0, text[-6000:]
         return subprocess.CompletedProcess(arguments, running.returncode, text)
+
+    def _keep_kernels(self):
+        """Give what was compiled here, and nowhere yet, to the copies to come."""
+        for index in (self.folder / "src").rglob("*.nbi"):
+            kept = ROOT / index.relative_to(self.folder)
+            if kept.exists():
+                continue
+            with KERNELS:
+                kept.parent.mkdir(exist_ok=True)
+                for file in (*index.parent.glob(f"{index.stem}.*.nbc"), index):  # the index last
+                    shutil.copy2(file, kept.with_name(file.name))
 
     def planned(self, *arguments):
         """The jobs that a dry run would do: rule name and count."""

@@ -1,5 +1,7 @@
 """What a study costs: counted from its shapes, fitted to what was measured, refused where too much."""
 
+import re
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +14,7 @@ import yaml
 from acuity.errors import AcuityError
 from acuity.methods.base import Task, load
 from acuity.plan.constants import COLUMNS, MIB, Cost, constants, fit, write_table
-from acuity.plan.jobs import Line, Machine, check, table, total, wildcards_of
+from acuity.plan.jobs import Line, Machine, check, jobs_of, table, total, wildcards_of
 from acuity.plan.measured import measured
 from acuity.plan.networks import network
 from acuity.plan.planner import Planner, check_device
@@ -282,37 +284,41 @@ def test_a_jobs_log_goes_before_its_benchmark_record(tmp_path):
     assert found.loc[500.0, "work"] == 64**3
 
 
-def planned(monkeypatch, folder, path):
-    """Jobs by rule: of the plan, of Snakemake, and those that its target does not ask for itself."""
-    import re
-    import subprocess
-    import sys
-    from collections import Counter
+def planned(monkeypatch, workflow, path):
+    """The plan's jobs, Snakemake's by rule, and the files that its target itself asks for."""
+    monkeypatch.chdir(workflow.folder)
+    jobs = jobs_of(path, read_study(path)[0])
+    (workflow.folder / "probe.smk").write_text(
+        'include: "Snakefile"\nprint("ASKED", *between(), *PAGES, *FIGURES)\n'
+    )
+    text = workflow.run("-s", "probe.smk", "all", "--dag", "--configfile", path).stdout
+    listed = Counter(re.findall(r'^\s*\d+\[label = "(\w+)', text, re.M))
+    del listed["all"]  # the target rule has no outputs
+    (asked,) = (line.split()[1:] for line in text.splitlines() if line.startswith("ASKED"))
+    name = f"results/{path.stem}"
+    return jobs, listed, {*asked, f"{name}/metrics.tsv", f"{name}/report/index.html"}
 
-    from acuity.plan.jobs import jobs_of
 
-    monkeypatch.chdir(folder)
-    study, _ = read_study(path)
-    counted = Counter(job.rule for job in jobs_of(path, study))
-    command = [sys.executable, "-m", "snakemake", "--dag", "--forceall", "--configfile", str(path)]
-    graph = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    rules = dict(re.findall(r'^\s*(\d+)\[label = "(\w+)', graph, re.M))
-    (last,) = (number for number, rule in rules.items() if rule == "all")
-    del rules[last]
-    asked = set(re.findall(rf"^\s*(\d+) -> {last}$", graph, re.M))
-    between = {rule for number, rule in rules.items() if number not in asked}
-    return counted, Counter(rules.values()), between
+def missed(jobs, asked):
+    """Volumes, and rules of which no file is asked for: they would not be made again."""
+    volumes = {file for job in jobs for file in job.outputs if file.endswith("zarr.json")}
+    return {job.rule for job in jobs if not asked & set(job.outputs)}, volumes - asked
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("slabs", [1, 3])
 def test_jobs_are_those_of_a_dry_run(monkeypatch, workflow, slabs):
     path = workflow.write_study(TINY_FOAM | {"slabs": slabs}, TINY_SHEET)
-    counted, listed, between = planned(monkeypatch, workflow.folder, path)
-    assert counted == listed
+    jobs, listed, asked = planned(monkeypatch, workflow, path)
+    assert Counter(job.rule for job in jobs) == listed
     assert listed.total() > 60
-    # What is not asked for by name is not made again where later files are there.
-    assert {rule.rsplit("_")[-1] for rule in between} == (set() if slabs == 1 else {"init", "slab"})
+    rules, volumes = missed(jobs, asked)
+    assert {rule.rsplit("_")[-1] for rule in rules} == (set() if slabs == 1 else {"init", "slab"})
+    assert not volumes
+    # Controls: one that is not asked for is seen.
+    volume = "results/tiny/measure/b/level2/deepnet/ms_ssim.ome.zarr/zarr.json"
+    assert missed(jobs, asked - {volume})[1] == {volume}
+    assert "spheres" in missed(jobs, asked - {"results/tiny/simulate/a/spheres.tsv"})[0]
 
 
 STUDIES = sorted(Path("config/studies").glob("*.yaml"))
@@ -320,14 +326,17 @@ STUDIES = sorted(Path("config/studies").glob("*.yaml"))
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
-def test_jobs_of_the_studies_that_come_with_it(monkeypatch, path):
+def test_jobs_of_the_studies_that_come_with_it(monkeypatch, workflow, path):
     try:
         read_study(path)
     except AcuityError as error:
         pytest.skip(f"its data are not here: {error}")
-    counted, listed, between = planned(monkeypatch, Path.cwd(), path)
-    assert counted == listed
-    assert not between
+    beside = workflow.folder.parent / "shared"
+    if not beside.exists():
+        beside.symlink_to(Path("../shared").resolve())
+    jobs, listed, asked = planned(monkeypatch, workflow, path)
+    assert Counter(job.rule for job in jobs) == listed
+    assert not any(missed(jobs, asked))
 
 
 @pytest.mark.slow
