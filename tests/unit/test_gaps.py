@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy.optimize import brentq
 from scipy.special import ndtr
+from scipy.stats import norm
 
 from acuity.errors import AcuityError
 from acuity.measure.gaps import (
@@ -17,6 +18,7 @@ from acuity.measure.gaps import (
     histogram,
     pairs,
     pool_gaps,
+    separation,
 )
 from acuity.tables import read_table
 from acuity.volume import Grid, Volume
@@ -216,6 +218,7 @@ def table_of(truth, image, kind="gap"):
             "width": image,
             "resolved": np.isfinite(image).astype(int),
             "chosen": 0,
+            "minimum": np.where(np.isfinite(image), 0.3, 0.8),
         }
     )
 
@@ -242,7 +245,7 @@ def test_gain_over_the_input_is_paired():
     hard = np.arange(400) % 4 == 0  # both images fail on the hard ones, one on half of them
     before = [table_of(truth, np.where(hard, np.nan, 24.0))] * 2
     after = [table_of(truth, np.where(hard & (np.arange(400) % 8 == 0), np.nan, 22.0))] * 2
-    fewer, smaller = gain_rows(after, before)
+    fewer, smaller, _ = gain_rows(after, before)
     assert (fewer["metric"], smaller["metric"]) == ("gaps_unresolved_factor", "gap_error_factor")
     assert fewer["value"] == smaller["value"] == pytest.approx(2)
     assert (smaller["low"], smaller["high"]) == pytest.approx((2, 2))  # in every draw
@@ -250,10 +253,35 @@ def test_gain_over_the_input_is_paired():
     assert fewer["n"] == 800
     assert gain_rows(before, before)[0]["low"] == gain_rows(before, before)[0]["high"] == 1
     # Nothing left to miss, and gaps that are not the same.
-    (all_found, _) = gain_rows([table_of(truth, truth + 1)], before[:1])
+    all_found, *_ = gain_rows([table_of(truth, truth + 1)], before[:1])
     assert (all_found["value"], all_found["low"]) == (np.inf, np.inf)
-    with pytest.raises(AcuityError, match="399 gaps and the other at 400"):
+    with pytest.raises(AcuityError, match="399 pairs and the other at 400"):
         gain_rows([before[0][1:]], before[:1])
+
+
+def test_contrast_moves_the_threshold_and_not_the_separation():
+    random = np.random.Generator(np.random.Philox(3))
+    gap = np.repeat([1, 0], [3000, 1000])
+    # Two normal distributions, d apart: the area is Phi(d / sqrt 2).
+    minimum = np.where(gap, 0.45, 0.7) + 0.1 * random.standard_normal(4000)
+    assert separation(gap, minimum) == pytest.approx(norm.cdf(2.5 / np.sqrt(2)), abs=0.005)
+    rows = {}
+    for name, values in (("plain", minimum), ("darker", minimum - 0.1), ("other", minimum[::-1])):
+        table = table_of(20.0, np.where(values < 0.6, 20.0, np.nan)).assign(minimum=values)
+        table["kind"] = np.where(gap, "gap", "touching")
+        found = [*gap_rows(table), *gain_rows([table], [rows.setdefault("table", table)])]
+        rows[name] = {r["metric"]: r for r in found if r["subset"] == "all"}
+    plain, darker, other = (rows[name] for name in ("plain", "darker", "other"))
+    assert darker["gaps_unresolved"]["value"] < 0.3 * plain["gaps_unresolved"]["value"]
+    assert darker["gaps_invented"]["value"] > 3 * plain["gaps_invented"]["value"]
+    for metric in ("gap_auc", "gaps_unresolved_matched"):
+        assert darker[metric]["value"] == pytest.approx(plain[metric]["value"], abs=0.002)
+        assert plain[metric]["low"] < plain[metric]["value"] < plain[metric]["high"]
+    share = plain["gaps_unresolved"]["value"]
+    assert plain["gaps_unresolved_matched"]["value"] == pytest.approx(share, abs=0.002)
+    # The control: an image that tells the two apart no better than chance.
+    assert other["gap_auc"]["value"] < 0.6
+    assert np.isnan(separation([1, 1], [0.1, 0.2]))
 
 
 def test_bootstrap_of_one_group_is_that_of_a_proportion():

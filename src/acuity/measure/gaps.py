@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 from scipy.optimize import curve_fit
+from scipy.stats import rankdata
 
 from acuity.errors import AcuityError
 from acuity.filters import gaussian
@@ -26,6 +27,7 @@ COLUMNS = [
 ]  # fmt: skip
 EXISTS = 0.6
 WIDTH = 0.8
+_FEW = 200  # resamples where each one is ranked
 _STEP = 0.2  # pixels between two samples of a profile
 
 
@@ -417,23 +419,31 @@ def bootstrap(groups, *, resamples=2000, seed=0, level=0.95):
     return _interval(sums[:, 0] / sums[:, 1], level)
 
 
-def _drawn_sums(groups, resamples, seed):
-    """Sums over rows drawn with replacement from groups that are drawn so: (resamples, columns)."""
+def _drawn_rows(groups, resamples, seed):
+    """Rows drawn with replacement from groups that are drawn so, `resamples` times."""
     random = np.random.Generator(np.random.Philox(key=[seed, 32]))
-    sums = np.zeros((resamples, groups[0].shape[1]))
-    for n in range(resamples):
+    groups = [group for group in groups if len(group)]
+    for _ in range(resamples if groups else 0):
         which = random.integers(0, len(groups), len(groups)) if len(groups) > 1 else [0]
+        parts = []
         for k in which:
             rows = groups[k]
-            sums[n] += rows[random.integers(0, len(rows), len(rows))].sum(axis=0)
-    return sums
+            parts.append(rows[random.integers(0, len(rows), len(rows))])
+        yield np.vstack(parts)
+
+
+def _drawn_sums(groups, resamples, seed):
+    """Sums over rows that are drawn: (resamples, columns)."""
+    return np.array([rows.sum(axis=0) for rows in _drawn_rows(groups, resamples, seed)])
 
 
 def _interval(values, level=0.95):
-    # A quotient by nothing is infinite; between two values nothing is interpolated.
-    bounds = [0.5 - 0.5 * level, 0.5 + 0.5 * level]
-    method = "linear" if np.isfinite(values).all() else "closest_observation"
-    low, high = np.quantile(values[~np.isnan(values)], bounds, method=method)
+    bounds = np.array([0.5 - 0.5 * level, 0.5 + 0.5 * level])
+    values = np.sort(values[~np.isnan(values)])
+    if np.isfinite(values).all():
+        low, high = np.quantile(values, bounds)
+    else:  # a quotient by nothing is infinite, and between two values nothing is interpolated
+        low, high = values[np.rint(bounds * (len(values) - 1)).astype(int)]
     return float(low), float(high)
 
 
@@ -496,7 +506,8 @@ def gap_rows(tables, *, resamples=2000, seed=0, subsets=("all", "chosen")):
         and ``gap_width_truth`` (means over those gaps, nm), ``gap_fit_mean``, ``gap_fit_sd`` and
         the same with ``_truth`` (Gaussian fitted to the histogram of all widths of an image, nm),
         ``gaps_invented`` (share of the truth's touching pairs that show a gap; Wilson),
-        ``gaps_invented_bootstrap``, ``gaps_invented_count``.
+        ``gaps_invented_bootstrap``, ``gaps_invented_count``; ``gap_auc``, of `separation`, with the
+        bootstrap's interval.
     """
     tables = [tables] if isinstance(tables, pd.DataFrame) else list(tables)
     _check(len(tables) > 0, "there is no table to pool")
@@ -512,7 +523,72 @@ def gap_rows(tables, *, resamples=2000, seed=0, subsets=("all", "chosen")):
     )
     invented = sum(int(t["resolved"].sum()) for t in touching)
     rows.append(_row("gaps_invented_count", "all", invented, n=sum(map(len, touching))))
+    pairs = _minima(tables)
+    drawn = [separation(*pair.T) for pair in _drawn_rows(pairs, _FEW, seed)]
+    rows.append(_interval_row("gap_auc", separation(*np.vstack(pairs).T), drawn, pairs))
     return rows
+
+
+def separation(gap, minimum):
+    """How well an image tells gaps from particles that touch, whatever its contrast.
+
+    The area under the receiver operating characteristic (Hanley and McNeil 1982,
+    doi:10.1148/radiology.143.1.7063747): the chance that the lowest value between two particles,
+    over their peak, is lower at a gap of the truth than at a pair that touches; ties count half.
+    Unlike the share of unresolved gaps it does not move with the threshold of 60 %, which every
+    change of contrast crosses in both directions.
+
+    Parameters
+    ----------
+    gap : array_like
+        1 for a gap of the truth, 0 for a pair that touches.
+    minimum : array_like
+        Lowest value over the peak in the image.
+
+    Returns
+    -------
+    float
+        0.5 by chance, 1 at best; NaN where one kind is missing.
+    """
+    gap = np.asarray(gap, bool)
+    n, m = int(gap.sum()), int((~gap).sum())
+    if not n or not m:
+        return float("nan")
+    ranks = rankdata(-np.asarray(minimum, float))
+    return float((ranks[gap].sum() - n * (n + 1) / 2) / (n * m))
+
+
+def matched(gap, minimum, invented):
+    """Share of gaps unresolved, were the threshold such that so many touching pairs show one.
+
+    Parameters
+    ----------
+    gap, minimum : array_like
+        As for `separation`.
+    invented : float
+        Share of the touching pairs.
+
+    Returns
+    -------
+    float
+        NaN where one kind is missing.
+    """
+    gap, minimum = np.asarray(gap, bool), np.asarray(minimum, float)
+    if gap.all() or not gap.any():
+        return float("nan")
+    return float(np.mean(minimum[gap] >= np.quantile(minimum[~gap], invented)))
+
+
+def _minima(tables):
+    """One array a table: 1 for a gap and 0 for a touching pair, and the lowest value over the peak."""
+    return [np.column_stack([t["kind"] == "gap", t["minimum"]]).astype(float) for t in tables]
+
+
+def _interval_row(name, value, drawn, groups):
+    drawn = np.asarray(drawn, float)
+    known = not np.isnan(drawn).all()
+    low, high = _interval(drawn) if known else (float("nan"), float("nan"))
+    return _row(name, "all", value, "", low, high, sum(map(len, groups)))
 
 
 def _gap_rows(part, subset, resamples, seed):
@@ -597,10 +673,10 @@ def pool_gaps(tables, *, chosen=300, resamples=2000, seed=0):
 
 
 def gain_rows(tables, before, *, resamples=2000, seed=0):
-    """How many times fewer gaps are unresolved, and how many times smaller their error is.
+    """What an image gained: how many times fewer gaps are unresolved, and at what price.
 
-    Both images show the same gaps, so the bootstrap is paired: images are drawn, and in each its
-    gaps, and both methods are asked for the same ones.
+    Both images show the same pairs, so the bootstrap is paired: images are drawn, and in each its
+    pairs, and both methods are asked for the same ones.
 
     Parameters
     ----------
@@ -612,42 +688,52 @@ def gain_rows(tables, before, *, resamples=2000, seed=0):
     Returns
     -------
     list of dict
-        metric, subset, value, unit, low, high, n: ``gaps_unresolved_factor``, ``gap_error_factor``;
-        above 1 where the method is the better one, infinite where nothing is left.
+        metric, subset, value, unit, low, high, n. ``gaps_unresolved_factor`` and
+        ``gap_error_factor``: above 1 where the method is the better one, infinite where nothing is
+        left. ``gaps_unresolved_matched``: the method's share, were its threshold such that it
+        invents as many gaps as `before` does (`matched`).
 
     Raises
     ------
     AcuityError
-        If the two do not show the same gaps.
+        If the two do not show the same pairs.
     """
-    groups = []
+    groups, pairs = [], []
     for after, first in zip(tables, before, strict=True):
-        after, first = (t[t["kind"] == "gap"].reset_index(drop=True) for t in (after, first))
+        after, first = (t.reset_index(drop=True) for t in (after, first))
         _check(
-            np.array_equal(after["width_truth"], first["width_truth"]),
-            f"one image was compared at {len(after)} gaps and the other at {len(first)}, or not "
-            "the same ones",
+            np.array_equal(after["width_truth"], first["width_truth"], equal_nan=True),
+            f"one image was compared at {len(after)} pairs and the other at {len(first)}, or not "
+            "at the same ones",
         )
-        columns = []
-        for table in (first, after):
-            error = (table["width"] - table["width_truth"]).abs().to_numpy(float)
-            known = np.isfinite(error)
-            columns += [1 - table["resolved"].to_numpy(float), np.where(known, error, 0), known]
-        groups.append(np.column_stack(columns))
-    groups = [group for group in groups if len(group)]
-    if not groups:
+        invented = (first["resolved"] * (first["kind"] != "gap")).to_numpy(float)
+        pairs.append(np.column_stack([*_minima([after]), invented]))
+        gap = (first["kind"] == "gap").to_numpy()
+        groups.append(np.column_stack([_outcomes(first[gap]), _outcomes(after[gap])]))
+    if not any(map(len, groups)):
         return []
-    sums = np.vstack([np.sum([group.sum(axis=0) for group in groups], axis=0),
-                      _drawn_sums(groups, resamples, seed)])  # fmt: skip
+    sums = np.vstack([np.vstack(groups).sum(axis=0), _drawn_sums(groups, resamples, seed)])
     with np.errstate(divide="ignore", invalid="ignore"):
         missed = sums[:, 0] / sums[:, 3]
         error = (sums[:, 1] / sums[:, 2]) / (sums[:, 4] / sums[:, 5])
-    n = sum(map(len, groups))
+
+    def share(rows):
+        gap, minimum, invented = rows.T
+        return matched(gap, minimum, invented[gap == 0].mean() if (gap == 0).any() else 0.0)
+
+    drawn = [share(rows) for rows in _drawn_rows(pairs, _FEW, seed)]
     return [
-        _row(name, "all", values[0], "", *_interval(values[1:]), n)
-        for name, values in (("gaps_unresolved_factor", missed), ("gap_error_factor", error))
-        if np.isfinite(values[1:]).any() or np.isinf(values[0])
+        _interval_row("gaps_unresolved_factor", missed[0], missed[1:], groups),
+        _interval_row("gap_error_factor", error[0], error[1:], groups),
+        _interval_row("gaps_unresolved_matched", share(np.vstack(pairs)), drawn, pairs),
     ]
+
+
+def _outcomes(gaps):
+    """Of each gap: 1 where it is missed, the error of its width, and 1 where that is known."""
+    error = (gaps["width"] - gaps["width_truth"]).abs().to_numpy(float)
+    known = np.isfinite(error)
+    return np.column_stack([1 - gaps["resolved"].to_numpy(float), np.where(known, error, 0), known])
 
 
 def gap_files(image, truth, gaps_output, summary, *, valid=None, **settings):

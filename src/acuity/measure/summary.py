@@ -12,6 +12,8 @@ SHOWN = (
     ("gap_error", "gap error (nm, 95 %)", 2, True),
     ("gap_error_factor", "times smaller (95 %)", 2, True),
     ("gaps_invented_bootstrap", "gaps invented (95 %)", 3, True),
+    ("gaps_unresolved_matched", "unresolved at the input's invented (95 %)", 3, True),
+    ("gap_auc", "gaps told from touching, AUC (95 %)", 3, True),
     (f"spectrum_ratio_error, {BELOW}", "spectrum off, below low Nyquist", 2, False),
     (f"spectrum_ratio_error, {ALIASED}", "spectrum off, aliased", 2, False),
     ("edge_spread", "edge spread (nm)", 2, False),

@@ -964,9 +964,9 @@ def sem_profiles(planes, shown, grid):
 # Metric, subset, heading, unit.
 _COLUMNS = (
     ("gaps_unresolved", "all", "Gaps unresolved", ""),
-    ("gaps_unresolved_factor", "all", "Fewer than in the input", "times"),
-    ("gap_error", "all", "Gap error", "nm"),
     ("gaps_invented", "all", "Gaps invented", ""),
+    ("gaps_unresolved_matched", "all", "Unresolved if as many were invented as in the input", ""),
+    ("gap_error", "all", "Gap error", "nm"),
     (_RATIO, BELOW, "Spectrum off, below low Nyquist", ""),
     (_RATIO, ALIASED, "Spectrum off, aliased", ""),
     ("edge_spread", "all", "Edge spread", "nm"),
@@ -1013,7 +1013,7 @@ def _of(rows, metric, subset):
 def _text(metric, found):
     value, low, high = (float(found[name]) for name in ("value", "low", "high"))
     known = math.isfinite(low) and math.isfinite(high)
-    if metric in ("gaps_unresolved", "gaps_invented"):
+    if metric.startswith("gaps_"):
         interval = f" ({100 * low:.1f}–{100 * high:.1f})" if known else ""
         return percent(value, 1) + interval
     if metric == _RATIO:
@@ -1021,8 +1021,7 @@ def _text(metric, found):
     digits = {"ssim": 3, "psnr": 2}.get(metric, 1)
     if math.isinf(value):
         return "lost" if metric == "edge_spread" else "∞"
-    known &= metric in ("gap_error", "gaps_unresolved_factor")
-    interval = f" ({low:.{digits}f}–{high:.{digits}f})" if known else ""
+    interval = f" ({low:.{digits}f}–{high:.{digits}f})" if known and metric == "gap_error" else ""
     return f"{value:.{digits}f}{interval}"
 
 
@@ -1040,8 +1039,8 @@ def sem_table(metrics, *, samples=None):
     -------
     pandas.DataFrame
         Index: names of the images. Columns, those that were measured: gaps unresolved (share,
-        95 % interval), how many times fewer than in the input (95 % interval), gap error, gaps
-        invented, greatest departure of the spectrum's ratio from 1 below the low-resolution
+        95 % interval), gaps invented, gaps unresolved if as many were invented as in the input, gap
+        error, greatest departure of the spectrum's ratio from 1 below the low-resolution
         Nyquist frequency and in the aliased part, edge spread, PSNR, SSIM. Texts.
     """
     records = _records(metrics, samples)
@@ -1098,6 +1097,12 @@ def sem_sentence(metrics, *, samples=None):
             value = own["gaps_invented", "all"]["value"]
             parts.append(
                 f"it shows a gap in {percent(value, 1)} of the pairs of particles that touch"
+            )
+        fair = own.get(("gaps_unresolved_matched", "all"))
+        if fair is not None and (metric, "all") in before:
+            parts.append(
+                f"were its contrast such that it invented as many as the input, "
+                f"{percent(fair['value'], 1)} would be unresolved"
             )
         return "; ".join(parts) + "."
     return "Nothing was measured against a truth."
