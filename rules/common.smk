@@ -159,15 +159,15 @@ def figure(name):
 
 
 def slabs_of(*paths):
-    """Markers of all slabs of volumes; none where one job makes them."""
+    """What all slabs of volumes leave, and what they agree upon; none where one job makes them."""
     if SLABS == 1:
         return []
     stores = [results(f"{path}.ome.zarr/.slabs/") for path in paths]
     # A function: a list of thousands of patterns would be compiled for every rule.
     return lambda w: [
-        f"{store}{n}.json"
+        f"{store}{name}.json"
         for store in (store.format(**dict(w.items())) for store in stores)
-        for n in range(1, SLABS + 1)
+        for name in ("store", *range(1, SLABS + 1))
     ]
 
 

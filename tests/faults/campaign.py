@@ -462,7 +462,8 @@ def choose(kind, jobs, chance):
 
 def told(text):
     """What a run said of why it could not go on: one of our sentences, or Snakemake's on a lock."""
-    said = sentences(text) + re.findall(r"^rule \w+: Slurm .*", text, re.M)
+    # Above the logs of a failed job stands why: the only place where it does for a job of Slurm.
+    said = sentences(text) + re.findall(r"^(results/.*|rule \w+: Slurm .*)\n  \(log: ", text, re.M)
     if LOCKED in text:
         said.append("Directory cannot be locked: another run has it, or --unlock")
     return said
@@ -485,7 +486,6 @@ def recover(run, job, wanted, said):
             shutil.rmtree(wrong) if wrong.is_dir() else wrong.unlink(missing_ok=True)
             advice.append("remove")
             heeded = heeded or said
-        # an intermediate file that nothing waits for is made only when it is asked for
         status, output = run.run()
         said = told(output)
         if status == 0:

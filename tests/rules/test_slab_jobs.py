@@ -86,6 +86,13 @@ def test_a_store_that_was_made_anew_and_not_filled_is_asked_for(workflow):
     workflow.run("--configfile", study)
     assert (workflow.folder / RESTORED).read_bytes() == expected
     assert workflow.planned("--configfile", study) == {}
+    # As it is left by a run whose first job of the three was killed before it began.
+    for name in (RESTORED, store):
+        (workflow.folder / name).unlink()
+    jobs = workflow.planned("--configfile", study)
+    assert (jobs["predict_init"], jobs["predict_slab"], jobs["predict"]) == (1, 2, 1)
+    workflow.run("--configfile", study)
+    assert (workflow.folder / RESTORED).read_bytes() == expected
     # One that the study does not hold any longer is left alone.
     other = (workflow.folder / store).parent
     shutil.copytree(other.parent, other.parent.with_name("srcnn3d.ome.zarr"))
