@@ -3,7 +3,12 @@ import pytest
 import scipy.ndimage as ndi
 
 from acuity.errors import AcuityError
-from acuity.measure.pore_space import chord_lengths, pore_space, two_point_correlation
+from acuity.measure.pore_space import (
+    chord_lengths,
+    local_thickness,
+    pore_space,
+    two_point_correlation,
+)
 
 
 def layers(n=48, pore=6, period=16):
@@ -37,6 +42,37 @@ def test_sphere():
     for axis in "zyx":
         # The mean chord of a sphere is two thirds of its diameter.
         assert v["chord_length_mean", axis] == pytest.approx(80 / 3, rel=0.03)
+
+
+def blobs(shape, sigma, seed=3):
+    return ndi.gaussian_filter(np.random.default_rng(seed).standard_normal(shape), sigma) > 0
+
+
+def test_local_thickness_is_that_of_every_ball_that_fits():
+    binary = blobs((15, 17, 19), 1.5)
+    distance = ndi.distance_transform_edt(binary)
+    voxels = np.indices(binary.shape)
+    wanted = np.zeros(binary.shape)
+    for centre in np.argwhere(binary):
+        radius = distance[tuple(centre)]
+        inside = ((voxels - centre[:, None, None, None]) ** 2).sum(0) < round(radius**2)
+        wanted[inside] = np.maximum(wanted[inside], 2 * radius)
+    found = local_thickness(binary)
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
+    assert len(np.unique(found)) > 10
+    # Control: with one ball less where no other holds its voxels, it is another field.
+    assert (wanted > 2 * distance).mean() > 0.2
+
+
+def test_local_thickness_beside_porespy():
+    """PoreSpy rounds radii down to whole voxels: never more than ours, and by less than one."""
+    filters = pytest.importorskip("porespy").filters
+    binary = blobs((48, 50, 52), 3)
+    rounded = 2 * filters.local_thickness(binary)[binary]
+    found = local_thickness(binary)[binary]
+    assert (found - rounded).min() > -1e-4
+    assert 0.2 < (found - rounded).mean() < 2
+    assert np.corrcoef(found, rounded)[0, 1] > 0.95
 
 
 def test_chords_count_each_run_once():
