@@ -674,13 +674,16 @@ def study_files(name):
 # report -------------------------------------------------------------------------------------
 
 
+def all_images(sample):
+    """A sample's images, its truth before them where it has one."""
+    return IMAGES[sample] if sample in RESTORE else ["truth", *IMAGES[sample]]
+
+
 def page_files(sample):
     """Volumes, maps, labels and fates of a sample's images, each in the order of `page_keys`."""
-    shown = IMAGES[sample]
-    truths = [] if sample in RESTORE else ["truth"]
-    counted = [*truths, *shown] if STUDY.segment and truths else []
+    counted = all_images(sample) if STUDY.segment and sample not in RESTORE else []
     return {
-        "volumes": [image_volume(sample, image) for image in [*truths, *shown]],
+        "volumes": [image_volume(sample, image) for image in all_images(sample)],
         "labels": [
             (
                 true_labels(sample)
@@ -691,8 +694,8 @@ def page_files(sample):
         ],
         "maps": [
             volume(f"measure/{sample}/{image}/ms_ssim")
-            for image in shown
-            if truths and PIXELWISE
+            for image in IMAGES[sample]
+            if sample not in RESTORE and PIXELWISE
         ],
         "statuses": [
             results(f"measure/{sample}/{image}/status.tsv") for image in counted
@@ -701,8 +704,17 @@ def page_files(sample):
 
 
 def page_keys(sample):
-    truths = [] if sample in RESTORE else ["truth"]
-    return [list(split_image(image)) for image in [*truths, *IMAGES[sample]]]
+    return [list(split_image(image)) for image in all_images(sample)]
+
+
+def by_planes(sample):
+    """A sample's images that are restored plane by plane, in two directions."""
+    return [i for i in IMAGES[sample] if split_image(i)[1] in PLANES]
+
+
+def disagreement(sample, image):
+    level, method = split_image(image)
+    return volume(f"predict/{sample}/level{level}/disagreement/{method}")
 
 
 def scattering_curves(sample):
@@ -776,16 +788,14 @@ def between():
 
 def page_images():
     """Each sample that is shown with each of its images, the truth among them."""
-    truths = lambda sample: [] if sample in RESTORE else ["truth"]
-    return [(s, image) for s in SHOWN for image in [*truths(s), *IMAGES[s]]]
+    return [(sample, image) for sample in SHOWN for image in all_images(sample)]
 
 
 def image_volumes(sample, image):
     """An image and all volumes that are made of it."""
-    level, method = split_image(image)
     files = [image_volume(sample, image)]
-    if method in PLANES:
-        files += [volume(f"predict/{sample}/level{level}/disagreement/{method}")]
+    if image in by_planes(sample):
+        files += [disagreement(sample, image)]
     if sample in RESTORE:
         return files
     if STUDY.segment:

@@ -5,12 +5,7 @@ Makes  measure/{sample}/{image}/*.tsv, ms_ssim.ome.zarr; metrics.tsv, pores.tsv,
        curves.tsv, pore_space.tsv
 """
 
-MEASURED = [
-    (sample, image)
-    for sample in SHOWN
-    if sample not in RESTORE
-    for image in ["truth", *IMAGES[sample]]
-]
+MEASURED = [key for key in page_images() if key[0] not in RESTORE]
 if PAIRED:
     MEASURED += [(sample, "pair") for sample in SAMPLE if sample not in RESTORE]
 if ALIGNED:

@@ -29,6 +29,7 @@ AXIAL_FIGURES = (
     "axial_views",
     "axial_differences",
     "axial_patches",
+    "axial_disagreement",
 )
 SEM_FIGURES = (
     "sem_overlay",
@@ -287,6 +288,7 @@ rule axial_figures:
     input:
         volumes=lambda w: page_files(w.sample)["volumes"],
         curves=lambda w: scattering_curves(w.sample),
+        disagreements=lambda w: [disagreement(w.sample, i) for i in by_planes(w.sample)],
         metrics=results("metrics.tsv"),
     output:
         *(
@@ -309,6 +311,7 @@ rule axial_figures:
         cfg=lambda w: {
             "sample": w.sample,
             "images": page_keys(w.sample),
+            "planes": [list(split_image(image)) for image in by_planes(w.sample)],
             "folder": results(f"figures/{w.sample}"),
         },
         code=lambda w: code("axial_figures"),
@@ -323,6 +326,7 @@ rule report_axial:
     input:
         volumes=lambda w: page_files(w.sample)["volumes"],
         curves=lambda w: scattering_curves(w.sample),
+        disagreements=lambda w: [disagreement(w.sample, i) for i in by_planes(w.sample)],
         metrics=results("metrics.tsv"),
     output:
         report(
@@ -341,6 +345,7 @@ rule report_axial:
         cfg=lambda w: {
             "sample": w.sample,
             "images": page_keys(w.sample),
+            "planes": [list(split_image(image)) for image in by_planes(w.sample)],
             "study": STUDY.study,
             "title": STUDY.title,
             "index": "../index.html",

@@ -11,6 +11,7 @@ with job(snakemake):
         read_table(files.metrics, dtype=TEXT),
         image_files(cfg["images"], files.volumes),
         image_curves(cfg["images"], files.curves),
+        image_files(cfg["planes"], files.disagreements),
         out_dir=cfg["folder"],
         samples=[cfg["sample"]],
     )

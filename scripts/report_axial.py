@@ -7,12 +7,13 @@ from acuity.tables import read_table
 
 with job(snakemake):
     cfg, files = dict(snakemake.params.cfg), snakemake.input
-    sample, images = cfg.pop("sample"), cfg.pop("images")
+    sample, images, planes = (cfg.pop(key) for key in ("sample", "images", "planes"))
     axial_page(
         sample,
         read_table(files.metrics, dtype=TEXT),
         image_files(images, files.volumes),
         image_curves(images, files.curves),
+        image_files(planes, files.disagreements),
         output=snakemake.output[0],
         samples=[sample],
         **cfg,

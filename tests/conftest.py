@@ -75,7 +75,7 @@ class Workflow:
     def start(self, *arguments, **options):
         """Start snakemake in a process group of its own."""
         return subprocess.Popen(
-            [sys.executable, "-m", "snakemake", "--cores", "2", *map(str, arguments)],
+            [sys.executable, "-m", "snakemake", "--cores", "1", *map(str, arguments)],
             cwd=self.folder,
             env=os.environ
             | {"PYTHONPATH": str(self.folder / "src"), "PYTHONDONTWRITEBYTECODE": "1"},

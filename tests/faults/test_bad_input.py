@@ -226,7 +226,8 @@ def test_tile_too_small(workflow):
     small = settings | {"train": trained, "predict": {"tile": [5, 8, 8]}}
     study = STUDY | {"methods": {"deepnet": small}}
     pattern = "tile: 8 voxels are too few for a halo of 96 on each side; allowed are 208 and more"
-    refused(workflow, study, sheet(whole(workflow.folder)), pattern)
+    restored = "results/own/predict/right/level1/deepnet.ome.zarr/zarr.json"
+    refused(workflow, study, sheet(whole(workflow.folder)), pattern, target=[restored])
 
 
 def test_no_gpu(workflow):

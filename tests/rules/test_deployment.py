@@ -103,7 +103,7 @@ def test_a_training_longer_than_its_jobs_goes_on_by_retries(
     tifffile.imwrite(workflow.folder / "own.tif", volume, photometric="minisblack")
     train = {
         "steps": 30,
-        "batch": 8,
+        "batch": 4,
         "patch": [5, 96, 96],
         "validate_every": 15,
         "validation_patches": 2,

@@ -339,18 +339,21 @@ def test_killed_run_goes_on_and_ends_with_the_same_bytes(finished, tmp_path):
     # The trained models stay: which arithmetic they use was chosen by timing and is recorded.
     copy = Workflow.copy_of(finished.folder, tmp_path / "copy")
     study = copy.folder / finished.study.name
-    tables = [copy.folder / "results/tiny" / name for name in ("metrics.tsv", "pores.tsv")]
-    for folder in ("predict", "segment", "measure"):
-        shutil.rmtree(copy.folder / "results/tiny" / folder)
+    results = copy.folder / "results/tiny"
+    tables = [results / name for name in ("metrics.tsv", "pores.tsv")]
+    restored, labels = (results / f"{s}/b/level2/srcnn3d.ome.zarr" for s in ("predict", "segment"))
+    for folder in (restored, labels, results / "measure/b/level2/srcnn3d"):
+        shutil.rmtree(folder)
     for path in tables:
         path.unlink()
     running = copy.start("--configfile", study)
-    wait_for(lambda: any((copy.folder / "results/tiny/segment").rglob("zarr.json")), running)
+    wait_for((labels / "zarr.json").exists, running)
     os.killpg(running.pid, signal.SIGKILL)
     running.communicate()
     assert not tables[0].exists()
     copy.run("--unlock", "--configfile", study)
     copy.run("--configfile", study)
+    assert (restored / "zarr.json").exists()
     for path in tables:
         assert path.read_bytes() == (finished.folder / "results/tiny" / path.name).read_bytes()
 

@@ -187,32 +187,21 @@ def test_slices_restored_along_z(workflow):
     tifffile.imwrite(workflow.folder / "fine.tif", data, photometric="minisblack")
     tifffile.imwrite(workflow.folder / "coarse.tif", data[:40:2], photometric="minisblack")
     train = {**TINY_TRAINING, "validation_fraction": 0, "keep": "last", "precision": "float32"}
-    volume = train | {"patch": [8, 16, 16]}
     study = {
         "study": "along",
         "samples": "along.tsv",
         "degrade": {"mode": "decimate"},
         "levels": [2],
         "methods": {
-            "nearest": None,
             "cubic": None,
-            "bicubic_planes": {"centred": False},
             "sparse_coding": {"patch": 4, "atoms": 32, "nonzero": 2, "train": {"patches": 200}},
-            "fsrcnn3d": {
-                "filters": 8,
-                "shrink": 4,
-                "mappings": 1,
-                "kernels": [[3, 3, 3], [3, 3, 3], [3, 3, 3]],
-                "skip": "cubic",
-                "train": volume,
-            },
             "srunet3d": {
                 "width": 4,
                 "height": 2,
                 "depth": 1,
                 "kernels": [3],
                 "skip": "cubic",
-                "train": volume,
+                "train": train | {"patch": [8, 16, 16]},
             },
             "srgan": {
                 "features": 8,
@@ -242,7 +231,7 @@ def test_slices_restored_along_z(workflow):
     assert not any(metric.startswith("pore") for metric in metrics["metric"])
     rms = metrics[(metrics["metric"] == "rms") & (metrics["subset"] == "all")]
     rms = rms[rms["sample"] == "right"].set_index("method")["value"]
-    assert rms["cubic"] < rms["nearest"] == rms["input"]
+    assert rms["cubic"] < rms["input"]
     # 41 slices: the last one is left over; the slice that is kept lies floor(n / 2) into its block.
     low = open_volume(folder / "degrade/right/level2.ome.zarr")
     assert low.grid.shape == (20, 48, 52)

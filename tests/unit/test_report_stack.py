@@ -331,7 +331,7 @@ def test_sections_without_a_truth_lie_on_the_finest_grid():
     assert np.array_equal(cut.planes["cubic", 4.0], fine.read()[:, 20])
     assert [picture.method for picture in shown["views"]] == ["input", "cubic"]
     assert shown["differences"] == []
-    assert set(shown) == {"views", "differences"}
+    assert set(shown) == {"views", "differences", "disagreement"}
 
 
 def restored(truth, levels=(2, 4)):
@@ -389,6 +389,41 @@ def test_axial_figures_and_page(tmp_path):
     assert "Difference from the truth: Cubic interpolation, n = 4, row 5 of 8" in text
     axial.axial_page("ts2", metrics(), output=page, study="h")
     assert "data:image/png" not in page.read_text()
+
+
+def colour(picture, y, x):
+    return tuple(
+        int(v) for v in np.asarray(Image.open(io.BytesIO(picture.png)).convert("RGB"))[y, x]
+    )
+
+
+def test_where_planes_disagree_and_what_the_error_is_there(tmp_path):
+    truth = volume(grid=Grid((64, 8, 64), (10, 10, 10), (0, 0, 0), "nm"))
+    wrong, spread = truth.read().astype(np.float32), np.zeros(truth.grid.shape, np.float32)
+    wrong[:8] += 12
+    wrong[8:16, :, :8] -= 3
+    spread[:6] = 5
+    volumes = {("truth", None): truth, ("srgan", 4): Volume(wrong, truth.grid)}
+    spreads = {("srgan", 4): Volume(spread, truth.grid)}
+    shown, cut = axial.axial_pictures(volumes, spreads, side=64)
+    amount, error = shown["disagreement"]
+    assert (amount.kind, error.kind) == ("disagreement", "error")
+    assert cut.most == 5  # the ends of the colours are the disagreement's own
+    assert colour(amount, 10, 128) == colour(error, 10, 128) == colour(error, 30, 128)
+    assert colour(amount, 30, 128) == colour(error, 200, 128) != colour(error, 10, 128)
+    page = tmp_path / "page.html"
+    axial.axial_page("s", metrics(), volumes, None, spreads, output=page, study="h", side=64)
+    text = page.read_text()
+    rest = math.sqrt((2 * 144 + 9 * 8 / 64 * 8) / 58)  # rows 6 and 7, and a corner, of the other 58
+    assert f"SRGAN, n = 4, 12 against {rest:.3g}." in re.sub(r"\s+", " ", text)
+    assert "5 grey values" in text
+    assert "Size of the error: SRGAN, n = 4" in text
+    # Without a truth the map stands alone; without such a method there is none.
+    del volumes["truth", None]
+    shown, _ = axial.axial_pictures(volumes, spreads)
+    assert [picture.kind for picture in shown["disagreement"]] == ["disagreement"]
+    axial.axial_page("s", metrics(), volumes, output=page, study="h")
+    assert "disagree" not in page.read_text()
 
 
 def test_anisotropic_voxels_keep_their_proportions():

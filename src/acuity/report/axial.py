@@ -24,6 +24,7 @@ from acuity.report.verdict import POOLED, tidy
 from acuity.volume import open_volume
 
 DIFFERENCES = "PuOr_r"  # safe for any colour vision, white where alike
+AMOUNTS = "cividis"
 LEVELS = "n = {:g}"
 _SIDE = 128  # voxels along a side of a section, as Hagita's figure 3
 _PATCH = 64  # voxels along a side of a patch
@@ -83,7 +84,8 @@ TABLES = (
         4,
     ),
 )
-FIGURES = ("axial_error", "axial_scattering", "axial_views", "axial_differences", "axial_patches")
+SHEETS = ("views", "differences", "patches", "disagreement")
+FIGURES = ("axial_error", "axial_scattering", *(f"axial_{kind}" for kind in SHEETS))
 
 
 def axial_table(metrics, value="rms", decibels="psnr_8bit", *, samples=None, digits=3):
@@ -322,6 +324,10 @@ class Sections:
     limit : float
         Difference at which the colours of the difference maps end.
     where : str
+    amounts : dict of (str, float) to array
+        (z, x) by method and level: half of how far a method's two kinds of planes differ.
+    most : float
+        Disagreement, or error beside it, at which their colours end.
     """
 
     planes: dict
@@ -330,15 +336,20 @@ class Sections:
     window: tuple[float, float]
     limit: float
     where: str
+    amounts: dict
+    most: float
 
 
-def sections(volumes, *, position=0.5):
+def sections(volumes, disagreements=None, *, position=0.5):
     """Cut the truth, where there is one, the input and every method along z, at one place.
 
     Parameters
     ----------
     volumes : mapping of (str, float or None) to path-like or Volume
         Image of each method and level; the truth's key is ``("truth", None)``.
+    disagreements : mapping, optional
+        As `volumes`, of the methods that restore planes x-z and y-z: half the absolute difference
+        of the two.
     position : float
         Place of the section along y, as a fraction of the extent of the truth, or of the finest
         volume where there is none.
@@ -373,18 +384,27 @@ def sections(volumes, *, position=0.5):
         raise AcuityError("report: the volumes share no section along z, allowed is one region")
     height = grid.origin[1] + row * grid.spacing[1]
     planes = {key: _plane(opened[key], height, *spans) for key in _sorted(opened)}
+    amounts = {
+        (method, float(level)): _plane(_open(volume), height, *spans)
+        for (method, level), volume in (disagreements or {}).items()
+    }
     real = planes.get(("truth", None))
     window = grey_window(planes[finest])
     others = [plane for key, plane in planes.items() if key[0] != "truth"]
     errors = [] if real is None else [np.abs(plane - real) for plane in others]
-    limit = max((float(np.quantile(error, 0.99)) for error in errors), default=1.0)
+    limit, most = (
+        _round_up(max((float(np.quantile(part, 0.99)) for part in parts), default=0) or 1.0)
+        for parts in (errors, amounts.values())
+    )
     return Sections(
         planes,
         (grid.spacing[0], grid.spacing[2]),
         grid.unit,
         window,
-        _round_up(limit or 1.0),
+        limit,
         f"row {row + 1} of {grid.shape[1]}",
+        amounts,
+        most,
     )
 
 
@@ -424,13 +444,13 @@ def _round_up(value):
     )
 
 
-def _crop(cut, side):
+def _crop(planes, side):
     """The middle of the sections."""
     return {
         key: plane[
             tuple(slice((n - min(n, side)) // 2, (n + min(n, side)) // 2) for n in plane.shape)
         ]
-        for key, plane in cut.planes.items()
+        for key, plane in planes.items()
     }
 
 
@@ -466,37 +486,39 @@ def _at(plane, place, side):
     return plane[place[0] : place[0] + side, place[1] : place[1] + side]
 
 
-def _shade(values, limit):
-    """Index of a difference's colour, and the palette with the scale bar's at its end."""
-    index = np.round((np.clip(values / limit, -1, 1) + 1) * 100).astype(np.uint8)
-    colours = np.round(255 * matplotlib.colormaps[DIFFERENCES](np.linspace(0, 1, 201))[:, :3])
+def _shade(values, low, high, colours):
+    """Index of a value's colour, and the palette with the scale bar's at its end."""
+    index = np.round(np.clip((values - low) / (high - low), 0, 1) * 200).astype(np.uint8)
+    colours = np.round(255 * matplotlib.colormaps[colours](np.linspace(0, 1, 201))[:, :3])
     palette = np.concatenate([colours, [[0] * 3], [[255] * 3]]).astype(np.uint8)
     image = Image.frombytes("P", index.shape[::-1], index.tobytes())
     image.putpalette(palette.tobytes())
     return image
 
 
-def _drawn(cut, key, values, real=None):
+def _drawn(cut, key, values, kind="slice"):
     """One picture in the sample's proportions, voxels repeated."""
-    if real is None:
+    if kind == "slice":
         image = Image.fromarray(stretch(values, cut.window))
+    elif kind == "difference":
+        image = _shade(values, -cut.limit, cut.limit, DIFFERENCES)
     else:
-        image = _shade(values - real, cut.limit)
+        image = _shade(values, 0, cut.most, AMOUNTS)
     finest = min(cut.spacing)
     height, width = (n * size / finest for n, size in zip(values.shape, cut.spacing, strict=True))
     scale = max(1, round(_LARGEST / max(height, width)))
     size = round(width * scale), round(height * scale)
     image = image.resize(size, Image.Resampling.NEAREST)
     pixel = cut.spacing[1] * values.shape[1] / size[0]
-    return make_picture("slice" if real is None else "difference", key, image, pixel, cut.unit)
+    return make_picture(kind, key, image, pixel, cut.unit)
 
 
-def axial_pictures(volumes, *, position=0.5, side=_SIDE, patch=_PATCH):
+def axial_pictures(volumes, disagreements=None, *, position=0.5, side=_SIDE, patch=_PATCH):
     """Make the pictures of the papers' figures: sections along z, differences, patches.
 
     Parameters
     ----------
-    volumes, position
+    volumes, disagreements, position
         As for `sections`.
     side, patch : int
         Voxels along a side of a section (in its middle) and of a patch.
@@ -505,19 +527,26 @@ def axial_pictures(volumes, *, position=0.5, side=_SIDE, patch=_PATCH):
     -------
     dict of str to (list of Picture)
         ``views`` (the truth first) and, where there is a truth, ``differences`` and, by a patch's
-        letter, ``patch A`` with sections and differences.
+        letter, ``patch A`` with sections and differences; ``disagreement``, each with the size of
+        its error.
     Sections
         What they were made from.
     """
-    cut = sections(volumes, position=position)
-    middle = _crop(cut, side)
+    cut = sections(volumes, disagreements, position=position)
+    middle = _crop(cut.planes, side)
     real = middle.get(("truth", None))
     shown = {"views": [_drawn(cut, key, plane) for key, plane in middle.items()]}
     shown["differences"] = [
-        _drawn(cut, key, plane, real)
+        _drawn(cut, key, plane - real, "difference")
         for key, plane in middle.items()
         if real is not None and key[0] != "truth"
     ]
+    shown["disagreement"] = []
+    for key, amount in _crop(cut.amounts, side).items():
+        shown["disagreement"].append(_drawn(cut, key, amount, "disagreement"))
+        if real is not None:
+            error = np.abs(middle[key] - real)
+            shown["disagreement"].append(_drawn(cut, key, error, "error"))
     for letter, place in _patches(cut, patch).items():
         pictures = []
         true = _at(cut.planes["truth", None], place, patch)
@@ -525,7 +554,7 @@ def axial_pictures(volumes, *, position=0.5, side=_SIDE, patch=_PATCH):
             part = _at(plane, place, patch)
             pictures.append(_drawn(cut, key, part))
             if key[0] != "truth":
-                pictures.append(_drawn(cut, key, part, true))
+                pictures.append(_drawn(cut, key, part - true, "difference"))
         shown[f"patch {letter}"] = pictures
     return shown, cut
 
@@ -543,13 +572,38 @@ def _captions(cut):
             f"Result minus truth, in grey values; the colours end at ±{limit}, the same for all. "
             "White is alike.",
         ),
-        "patch": (
+        "patches": (
             "Patches",
             "Patches of the same section with their differences, as Heinrich 2017, figure 3. They "
             "are those where plain interpolation at the largest n errs most (A), more than in nine "
             f"tenths of the places (B) and as in the median (C). Colours end at ±{limit}.",
         ),
+        "disagreement": (
+            "Where planes x-z and y-z disagree",
+            "Half of how far the two differ that a method restores of each voxel, in grey values, in "
+            f"the same section; the colours end at {cut.most:g}.{_foretold(cut)}",
+        ),
     }
+
+
+def _foretold(cut):
+    """What the error is where the planes disagree most, and elsewhere."""
+    real = cut.planes.get(("truth", None))
+    if real is None:
+        return " There is no truth here to compare it with."
+    said = []
+    for (method, level), amount in cut.amounts.items():
+        error = (cut.planes[method, level] - real) ** 2
+        high = amount > np.quantile(amount, 0.9)
+        if high.any() and not high.all():
+            most, rest = (math.sqrt(error[part].mean()) for part in (high, ~high))
+            name = f"{look(method).name}, {LEVELS.format(level)}"
+            said.append(f"{name}, {most:.3g} against {rest:.3g}")
+    told = f": {'; '.join(said)}" if said else ""
+    return (
+        " Beside it the size of the error, in the same colours. Root mean square error where the "
+        f"tenth of the voxels lies that disagree most, against elsewhere{told}."
+    )
 
 
 def axial_views(volumes, kind="views", **options):
@@ -560,8 +614,8 @@ def axial_views(volumes, kind="views", **options):
     volumes : mapping
         As for `sections`.
     kind : str
-        ``views``, ``differences`` or ``patches`` (at the largest interval; a column a patch and
-        its difference).
+        ``views``, ``differences``, ``patches`` (at the largest interval; a column a patch and
+        its difference) or ``disagreement`` (a column an interval and its error).
     **options
         As for `axial_pictures`.
 
@@ -574,13 +628,7 @@ def axial_views(volumes, kind="views", **options):
 
 
 def _layout(shown, cut, kind):
-    if kind == "patches":
-        cells, columns = _patch_cells(shown)
-    else:
-        pictures = shown[kind]
-        levels = sorted({p.level for p in pictures if p.level is not None})
-        columns = [LEVELS.format(level) for level in levels]
-        cells = _level_cells(pictures, levels)
+    cells, columns = _cells_of(shown, kind)
     methods = ordered(method for method, _ in cells)
     if not cells:
         figure = Figure((5, 2))
@@ -589,10 +637,13 @@ def _layout(shown, cut, kind):
     width = 1.9
     across, down = next(iter(cells.values())).size
     height = width * down / across + 0.05
-    coloured = kind != "views"
+    scale = _scale(cut, kind)
     with matplotlib.rc_context({"font.size": 9, "text.parse_math": False}):
         figure = Figure(
-            (width * max(len(columns), 1) + 0.9, height * len(methods) + 0.3 + 0.6 * coloured),
+            (
+                width * max(len(columns), 1) + 0.9,
+                height * len(methods) + 0.3 + 0.6 * (scale is not None),
+            ),
             layout="constrained",
         )
         grid = figure.subplots(len(methods), max(len(columns), 1), squeeze=False)
@@ -612,20 +663,43 @@ def _layout(shown, cut, kind):
                     axes.set_ylabel(look(method).short, fontsize=8.5)
                 if place == 0 and columns:
                     axes.set_title(columns[column], fontsize=8.5, pad=3)
-        if coloured:
-            scale = matplotlib.cm.ScalarMappable(
-                matplotlib.colors.Normalize(-cut.limit, cut.limit), DIFFERENCES
-            )
+        if scale is not None:
+            low, high, colours, label = scale
             figure.colorbar(
-                scale,
+                matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(low, high), colours),
                 ax=grid.ravel().tolist(),
                 location="bottom",
-                label="Result minus truth (grey values)",
+                label=label,
                 aspect=40,
                 shrink=0.7,
-                extend="both",
+                extend="both" if low else "max",
             )
         return figure
+
+
+def _scale(cut, kind):
+    """Ends and name of the colours of a kind of pictures, and what they stand for."""
+    if kind == "views":
+        return None
+    if kind == "disagreement":
+        return 0, cut.most, AMOUNTS, "Disagreement, and error (grey values)"
+    return -cut.limit, cut.limit, DIFFERENCES, "Result minus truth (grey values)"
+
+
+def _cells_of(shown, kind):
+    """Pictures of a kind by method and column, and the columns' names."""
+    if kind == "patches":
+        return _patch_cells(shown)
+    pictures = shown[kind]
+    levels = sorted({p.level for p in pictures if p.level is not None})
+    columns = [LEVELS.format(level) for level in levels]
+    if kind != "disagreement":
+        return _level_cells(pictures, levels), columns
+    kinds = [k for k in ("disagreement", "error") if any(p.kind == k for p in pictures)]
+    places = [(level, k) for level in levels for k in kinds]
+    cells = {(p.method, places.index((p.level, p.kind))): p for p in pictures}
+    names = {"disagreement": "", "error": ", error"}
+    return cells, [f"{LEVELS.format(level)}{names[k]}" for level, k in places]
 
 
 def _level_cells(pictures, levels):
@@ -656,14 +730,16 @@ def _patch_cells(shown):
 # Files and pages
 
 
-def axial_figures(metrics, volumes, curves=None, *, out_dir, samples=None, **options):
+def axial_figures(
+    metrics, volumes, curves=None, disagreements=None, *, out_dir, samples=None, **options
+):
     """Write the papers' tables and figures.
 
     Parameters
     ----------
     metrics, samples
         As for `axial_table`.
-    volumes : mapping
+    volumes, disagreements : mapping
         As for `sections`.
     curves : pandas.DataFrame, optional
         As for `axial_scattering`.
@@ -690,8 +766,8 @@ def axial_figures(metrics, volumes, curves=None, *, out_dir, samples=None, **opt
         laid.to_csv(files[-1], sep="\t", lineterminator="\n")
     files += save(axial_error(metrics, samples=samples), folder)
     files += save(axial_scattering(curves), folder)
-    shown, cut = axial_pictures(volumes, **options)
-    for kind in ("views", "differences", "patches"):
+    shown, cut = axial_pictures(volumes, disagreements, **options)
+    for kind in SHEETS:
         files.append(folder / f"axial_{kind}.png")
         _layout(shown, cut, kind).savefig(
             files[-1], dpi=150, facecolor="white", metadata={"Software": None}
@@ -731,6 +807,7 @@ def axial_page(
     metrics,
     volumes=None,
     curves=None,
+    disagreements=None,
     *,
     output,
     study,
@@ -747,8 +824,8 @@ def axial_page(
         Heading: a sample's name, or that of the study.
     metrics, samples
         As for `axial_table`.
-    volumes : mapping, optional
-        As for `sections`; without it the page has no pictures.
+    volumes, disagreements : mapping, optional
+        As for `sections`; without volumes the page has no pictures.
     curves : pandas.DataFrame, optional
         As for `axial_scattering`.
     output : path-like
@@ -784,7 +861,7 @@ def axial_page(
         tables.append(
             {"title": table.title, "caption": table.caption, "columns": columns, "rows": rows}
         )
-    sheets = _sheets(*axial_pictures(volumes, **options)) if volumes else []
+    sheets = _sheets(*axial_pictures(volumes, disagreements, **options)) if volumes else []
     drawn = [axial_error(metrics, samples=samples), axial_scattering(curves)]
     write_page(
         output,
@@ -809,45 +886,52 @@ def axial_page(
 def _sheets(shown, cut):
     captions = _captions(cut)
     sheets = []
-    for kind in ("views", "differences"):
-        pictures = shown[kind]
-        levels = sorted({p.level for p in pictures if p.level is not None})
-        if not pictures:  # no truth to differ from
+    for kind in SHEETS:
+        cells, columns = _cells_of(shown, kind)
+        if not cells:  # no truth to differ from, or no method of planes
             continue
-        cells = {
-            key: _image(picture, cut) for key, picture in _level_cells(pictures, levels).items()
-        }
-        columns = [LEVELS.format(level) for level in levels]
-        sheets.append(_sheet(*captions[kind], columns, cells, cut if kind != "views" else None))
-    cells, columns = _patch_cells(shown)
-    if cells:
-        cells = {key: _image(picture, cut) for key, picture in cells.items()}
-        sheets.append(_sheet(*captions["patch"], columns, cells, cut))
+        rows = [
+            {
+                "name": look(method).name,
+                "pictures": [
+                    _image(cells[method, column], cut) if (method, column) in cells else None
+                    for column in range(max(len(columns), 1))
+                ],
+            }
+            for method in ordered(method for method, _ in cells)
+        ]
+        title, caption = captions[kind]
+        key = _key(_scale(cut, kind))
+        sheets.append(
+            {"title": title, "caption": caption, "columns": columns, "rows": rows, "key": key}
+        )
     return sheets
 
 
-def _sheet(title, caption, columns, cells, cut):
-    rows = [
-        {
-            "name": look(method).name,
-            "pictures": [cells.get((method, column)) for column in range(max(len(columns), 1))],
-        }
-        for method in ordered(method for method, _ in cells)
-    ]
-    key = ""
-    if cut is not None:
-        colours = matplotlib.colormaps[DIFFERENCES](np.linspace(0, 1, 9))
-        stops = ", ".join(matplotlib.colors.to_hex(colour) for colour in colours)
-        key = Markup(
-            f'<p class="note">−{cut.limit:g} too dark <span class="ramp" style="background: '
-            f'linear-gradient(90deg, {stops})"></span> +{cut.limit:g} too bright</p>'
-        )
-    return {"title": title, "caption": caption, "columns": columns, "rows": rows, "key": key}
+def _key(scale):
+    """The colours of a sheet, with what their ends mean."""
+    if scale is None:
+        return ""
+    low, high, name, _ = scale
+    colours = matplotlib.colormaps[name](np.linspace(0, 1, 9))
+    stops = ", ".join(matplotlib.colors.to_hex(colour) for colour in colours)
+    first, last = (
+        (f"−{high:g} too dark", f"+{high:g} too bright") if low else ("0", f"{high:g} grey values")
+    )
+    return Markup(
+        f'<p class="note">{first} <span class="ramp" style="background: '
+        f'linear-gradient(90deg, {stops})"></span> {last}</p>'
+    )
 
 
 def _image(picture, cut):
     level = "" if picture.level is None else f", {LEVELS.format(picture.level)}"
-    what = "Section" if picture.kind == "slice" else "Difference from the truth"
+    what = {
+        "slice": "Section",
+        "difference": "Difference from the truth",
+        "disagreement": "Disagreement of planes x-z and y-z",
+        "error": "Size of the error",
+    }[picture.kind]
     return {
         "src": "data:image/png;base64," + base64.b64encode(picture.png).decode(),
         "width": picture.size[0],
