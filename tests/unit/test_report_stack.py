@@ -408,15 +408,15 @@ def test_where_planes_disagree_and_what_the_error_is_there(tmp_path):
     shown, cut = axial.axial_pictures(volumes, spreads, side=64)
     amount, error = shown["disagreement"]
     assert (amount.kind, error.kind) == ("disagreement", "error")
-    assert cut.most == 5  # the ends of the colours are the disagreement's own
-    assert colour(amount, 10, 128) == colour(error, 10, 128) == colour(error, 30, 128)
+    assert cut.ends == {"disagreement": 5, "error": 15}
+    assert colour(amount, 10, 128) != colour(error, 10, 128) == colour(error, 30, 128)
     assert colour(amount, 30, 128) == colour(error, 200, 128) != colour(error, 10, 128)
     page = tmp_path / "page.html"
     axial.axial_page("s", metrics(), volumes, None, spreads, output=page, study="h", side=64)
     text = page.read_text()
     rest = math.sqrt((2 * 144 + 9 * 8 / 64 * 8) / 58)  # rows 6 and 7, and a corner, of the other 58
     assert f"SRGAN, n = 4, 12 against {rest:.3g}." in re.sub(r"\s+", " ", text)
-    assert "5 grey values" in text
+    assert "disagreement 5, error 15 grey values" in text
     assert "Size of the error: SRGAN, n = 4" in text
     # Without a truth the map stands alone; without such a method there is none.
     del volumes["truth", None]

@@ -326,8 +326,8 @@ class Sections:
     where : str
     amounts : dict of (str, float) to array
         (z, x) by method and level: half of how far a method's two kinds of planes differ.
-    most : float
-        Disagreement, or error beside it, at which their colours end.
+    ends : dict of str to float
+        ``disagreement`` and ``error``, the size of the error beside it: where their colours end.
     """
 
     planes: dict
@@ -337,7 +337,7 @@ class Sections:
     limit: float
     where: str
     amounts: dict
-    most: float
+    ends: dict
 
 
 def sections(volumes, disagreements=None, *, position=0.5):
@@ -392,19 +392,16 @@ def sections(volumes, disagreements=None, *, position=0.5):
     window = grey_window(planes[finest])
     others = [plane for key, plane in planes.items() if key[0] != "truth"]
     errors = [] if real is None else [np.abs(plane - real) for plane in others]
-    limit, most = (
-        _round_up(max((float(np.quantile(part, 0.99)) for part in parts), default=0) or 1.0)
-        for parts in (errors, amounts.values())
-    )
+    beside = [] if real is None else [np.abs(planes[key] - real) for key in amounts]
     return Sections(
         planes,
         (grid.spacing[0], grid.spacing[2]),
         grid.unit,
         window,
-        limit,
+        _end(errors),
         f"row {row + 1} of {grid.shape[1]}",
         amounts,
-        most,
+        {"disagreement": _end(amounts.values()), "error": _end(beside)},
     )
 
 
@@ -435,6 +432,11 @@ def _plane(volume, height, z, x):
     rows = slice(int(index[0].min()), int(index[0].max()) + 1)
     part = np.asarray(volume.read(rows, slice(at, at + 1), slice(None)))[:, 0]
     return part[index[0] - rows.start][:, index[2]].astype(np.float32)
+
+
+def _end(parts):
+    """Where colours end: beyond 99 of 100 voxels, rounded up."""
+    return _round_up(max((float(np.quantile(part, 0.99)) for part in parts), default=0) or 1.0)
 
 
 def _round_up(value):
@@ -503,7 +505,7 @@ def _drawn(cut, key, values, kind="slice"):
     elif kind == "difference":
         image = _shade(values, -cut.limit, cut.limit, DIFFERENCES)
     else:
-        image = _shade(values, 0, cut.most, AMOUNTS)
+        image = _shade(values, 0, cut.ends[kind], AMOUNTS)
     finest = min(cut.spacing)
     height, width = (n * size / finest for n, size in zip(values.shape, cut.spacing, strict=True))
     scale = max(1, round(_LARGEST / max(height, width)))
@@ -581,7 +583,7 @@ def _captions(cut):
         "disagreement": (
             "Where planes x-z and y-z disagree",
             "Half of how far the two differ that a method restores of each voxel, in grey values, in "
-            f"the same section; the colours end at {cut.most:g}.{_foretold(cut)}",
+            f"the same section.{_foretold(cut)}",
         ),
     }
 
@@ -601,7 +603,7 @@ def _foretold(cut):
             said.append(f"{name}, {most:.3g} against {rest:.3g}")
     told = f": {'; '.join(said)}" if said else ""
     return (
-        " Beside it the size of the error, in the same colours. Root mean square error where the "
+        " Beside it the size of the error, whose colours end elsewhere. Root mean square error where the "
         f"tenth of the voxels lies that disagree most, against elsewhere{told}."
     )
 
@@ -642,7 +644,7 @@ def _layout(shown, cut, kind):
         figure = Figure(
             (
                 width * max(len(columns), 1) + 0.9,
-                height * len(methods) + 0.3 + 0.6 * (scale is not None),
+                height * len(methods) + 0.4 + 0.6 * (scale is not None),
             ),
             layout="constrained",
         )
@@ -664,26 +666,29 @@ def _layout(shown, cut, kind):
                 if place == 0 and columns:
                     axes.set_title(columns[column], fontsize=8.5, pad=3)
         if scale is not None:
-            low, high, colours, label = scale
+            colours, low, high = scale
             figure.colorbar(
-                matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(low, high), colours),
+                matplotlib.cm.ScalarMappable(None, colours),
                 ax=grid.ravel().tolist(),
                 location="bottom",
-                label=label,
                 aspect=40,
                 shrink=0.7,
-                extend="both" if low else "max",
+                ticks=[],
+                label=f"from {low} to {high}",
             )
         return figure
 
 
 def _scale(cut, kind):
-    """Ends and name of the colours of a kind of pictures, and what they stand for."""
+    """Colours of a kind of pictures, and what their two ends mean."""
     if kind == "views":
         return None
     if kind == "disagreement":
-        return 0, cut.most, AMOUNTS, "Disagreement, and error (grey values)"
-    return -cut.limit, cut.limit, DIFFERENCES, "Result minus truth (grey values)"
+        ends = [f"{name} {cut.ends[name]:g}" for name in ("disagreement", "error")]
+        if ("truth", None) not in cut.planes:
+            del ends[1]
+        return AMOUNTS, "0", f"{', '.join(ends)} grey values"
+    return DIFFERENCES, f"−{cut.limit:g} too dark", f"+{cut.limit:g} too bright (grey values)"
 
 
 def _cells_of(shown, kind):
@@ -912,15 +917,12 @@ def _key(scale):
     """The colours of a sheet, with what their ends mean."""
     if scale is None:
         return ""
-    low, high, name, _ = scale
+    name, low, high = scale
     colours = matplotlib.colormaps[name](np.linspace(0, 1, 9))
     stops = ", ".join(matplotlib.colors.to_hex(colour) for colour in colours)
-    first, last = (
-        (f"−{high:g} too dark", f"+{high:g} too bright") if low else ("0", f"{high:g} grey values")
-    )
     return Markup(
-        f'<p class="note">{first} <span class="ramp" style="background: '
-        f'linear-gradient(90deg, {stops})"></span> {last}</p>'
+        f'<p class="note">{low} <span class="ramp" style="background: '
+        f'linear-gradient(90deg, {stops})"></span> {high}</p>'
     )
 
 
