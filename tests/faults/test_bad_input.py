@@ -1,6 +1,7 @@
 """Bad input ends in one sentence and a non-zero exit, with nothing half written."""
 
 import json
+import os
 import re
 import subprocess
 from itertools import pairwise
@@ -228,6 +229,26 @@ def test_tile_too_small(workflow):
     pattern = "tile: 8 voxels are too few for a halo of 96 on each side; allowed are 208 and more"
     restored = "results/own/predict/right/level1/deepnet.ome.zarr/zarr.json"
     refused(workflow, study, sheet(whole(workflow.folder)), pattern, target=[restored])
+
+
+def test_a_results_folder_that_cannot_be_written(workflow):
+    results = workflow.folder / "results"
+    results.mkdir()
+    results.chmod(0o500)
+    if os.access(results, os.W_OK):  # root may all the same, but where the disk is read-only
+        (workflow.folder / "src" / "sitecustomize.py").write_text(
+            "import os\nmay = os.access\n"
+            "os.access = lambda path, mode: mode != os.W_OK and may(path, mode)\n"
+        )
+    pattern = (
+        r"results: cannot be written; allow it \(a file system that is mounted read-only, rights of "
+        r"the folder\), or run in another folder"
+    )
+    try:
+        refused(workflow, STUDY, sheet(whole(workflow.folder)), pattern)
+        assert not any(results.iterdir())
+    finally:
+        results.chmod(0o700)
 
 
 def test_no_gpu(workflow):
