@@ -729,6 +729,16 @@ def scattering_curves(sample):
     ]
 
 
+def shell_curves(sample):
+    """Shell correlations of a sample's images, the truth's among them, with a second acquisition's."""
+    compared = SAMPLE[sample].repeat_of and sample not in RESTORE
+    return [
+        results(f"measure/{sample}/{image}/fsc_curve.tsv")
+        for image in all_images(sample)
+        if compared
+    ]
+
+
 def sem_files(sample):
     """Images of a sample, their tables in the order of `page_keys`, and those of its pair."""
     shown = IMAGES[sample] if sample not in RESTORE else []

@@ -25,6 +25,7 @@ SAMPLE_FIGURES = ["slices", "maps", "pores"]
 STACK_FIGURES = ("stack_path", "stack_ncc", "stack_residuals", "stack_views")
 AXIAL_FIGURES = (
     "axial_scattering",
+    "axial_shells",
     "axial_error",
     "axial_views",
     "axial_differences",
@@ -289,6 +290,7 @@ rule axial_figures:
         volumes=lambda w: page_files(w.sample)["volumes"],
         curves=lambda w: scattering_curves(w.sample),
         disagreements=lambda w: [disagreement(w.sample, i) for i in by_planes(w.sample)],
+        shells=lambda w: shell_curves(w.sample),
         metrics=results("metrics.tsv"),
     output:
         *(
@@ -327,6 +329,7 @@ rule report_axial:
         volumes=lambda w: page_files(w.sample)["volumes"],
         curves=lambda w: scattering_curves(w.sample),
         disagreements=lambda w: [disagreement(w.sample, i) for i in by_planes(w.sample)],
+        shells=lambda w: shell_curves(w.sample),
         metrics=results("metrics.tsv"),
     output:
         report(

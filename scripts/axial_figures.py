@@ -12,6 +12,7 @@ with job(snakemake):
         image_files(cfg["images"], files.volumes),
         image_curves(cfg["images"], files.curves),
         image_files(cfg["planes"], files.disagreements),
+        image_curves(cfg["images"], files.shells),
         out_dir=cfg["folder"],
         samples=[cfg["sample"]],
     )

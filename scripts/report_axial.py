@@ -14,6 +14,7 @@ with job(snakemake):
         image_files(images, files.volumes),
         image_curves(images, files.curves),
         image_files(planes, files.disagreements),
+        image_curves(images, files.shells),
         output=snakemake.output[0],
         samples=[sample],
         **cfg,

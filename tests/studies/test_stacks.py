@@ -332,6 +332,10 @@ def test_shell_correlation_of_two_acquisitions(workflow):
     rows = read_table(workflow.folder / table)
     found = rows[rows["metric"] == "fsc_resolution"].set_index("subset")["value"]
     assert found["z"] > found["xy"] > 20  # along z detail was averaged away
+    drawn = [f"results/twice/figures/{sample}/axial_shells.png" for sample in ("one", "two")]
+    workflow.run(*drawn, "--configfile", path)
+    first, second = (len((workflow.folder / name).read_bytes()) for name in drawn)
+    assert second > 2 * first  # the first has no other acquisition to be compared with
     # A copy is no second acquisition.
     workflow.write_study(study, sheet.replace("two.tif", "one.tif"), name="twice")
     done = workflow.run(table, "--configfile", path, check=False)

@@ -8,6 +8,9 @@ import pytest
 from acuity.errors import AcuityError
 from acuity.formats.read import read_volume
 from acuity.pair.pair import pair
+from acuity.register.affine import apply_affine
+from acuity.register.elastic import Field
+from acuity.simulate.specimen import specimen
 from acuity.tables import read_table
 from acuity.volume import Volume, open_volume
 from tests.pairs import as_volume, discs, make_pair, rms, texture
@@ -70,6 +73,26 @@ def test_elastic_with_a_noisy_low_image(tmp_path, scene):
     made = make_pair(scene, 5, side=320, noise=0.5)
     content = run(tmp_path, *made.volumes())
     assert rms(made.error(content)) < 0.5
+
+
+def test_a_simulated_specimen_is_registered_as_its_warp_says(tmp_path):
+    """The simulator's own table against the map that was found, through all that it does to images."""
+    names = ("high_output", "low_output", "particles", "warp")
+    paths = {name: tmp_path / f"scan_{name}" for name in names}
+    specimen("gold", shape=(320, 320), factor=2, seed=11, **paths)
+    volumes = (open_volume(paths[name]) for name in ("high_output", "low_output"))
+    content = run(tmp_path, *volumes)
+    y0, x0, n, m = content["low_crop"]
+    warp = read_table(paths["warp"])
+    warp = warp[warp["low_y"].between(y0, y0 + n - 1) & warp["low_x"].between(x0, x0 + m - 1)]
+    places = 2 * (warp[["low_y", "low_x"]].to_numpy() - (y0, x0)) + 0.5
+    field = Field(**{k: np.asarray(v) for k, v in content["field"].items()})
+    moved = np.array([field.on([y], [x])[:, 0, 0] for y, x in places])
+    truth = warp[["y", "x"]].to_numpy().T
+    assert len(warp) > 100
+    assert rms(apply_affine(content["affine"], *(places + moved).T) - truth) < 0.5
+    # The negative control: without what is elastic it lies elsewhere.
+    assert rms(apply_affine(content["affine"], *places.T) - truth) > 0.6
 
 
 # ---- what is written

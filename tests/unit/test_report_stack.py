@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from acuity.errors import AcuityError
@@ -424,6 +425,36 @@ def test_where_planes_disagree_and_what_the_error_is_there(tmp_path):
     assert [picture.kind for picture in shown["disagreement"]] == ["disagreement"]
     axial.axial_page("s", metrics(), volumes, output=page, study="h")
     assert "disagree" not in page.read_text()
+
+
+def test_shell_correlations_are_drawn_by_interval_and_direction():
+    frequency = np.linspace(0, 0.05, 20)
+    curves = pd.concat(
+        pd.DataFrame(
+            {
+                "method": method,
+                "level": level,
+                "subset": subset,
+                "frequency": frequency,
+                "fsc": np.exp(-frequency * 40 * (2 if subset == "z" else 1)),
+            }
+        )
+        for method, level in (("truth", math.nan), ("cubic", 2.0), ("cubic", 4.0))
+        for subset in ("all", "z", "xy")
+    )
+    plot = axial.axial_shells(curves)
+    assert [panel.title for panel in plot.panels] == [
+        f"n = {n}, {where}" for n in (2, 4) for where in ("along z", "across")
+    ]
+    assert plot.legend == ["truth", "cubic"]
+    figure = Figure()
+    axes = figure.subplots(1, 2)
+    for one, panel in zip(axes, plot.panels, strict=False):
+        panel.draw(one)
+    along, across = (one.lines[-1].get_ydata() for one in axes)
+    assert (along[1:] < across[1:]).all()
+    assert "1/nm" in axes[0].get_xlabel()
+    assert axial.axial_shells(None).panels == []
 
 
 def test_anisotropic_voxels_keep_their_proportions():

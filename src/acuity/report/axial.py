@@ -85,7 +85,9 @@ TABLES = (
     ),
 )
 SHEETS = ("views", "differences", "patches", "disagreement")
-FIGURES = ("axial_error", "axial_scattering", *(f"axial_{kind}" for kind in SHEETS))
+GRAPHS = ("axial_error", "axial_scattering", "axial_shells")
+FIGURES = (*GRAPHS, *(f"axial_{kind}" for kind in SHEETS))
+CRITERION = 0.143  # of `acuity.measure.fsc`
 
 
 def axial_table(metrics, value="rms", decibels="psnr_8bit", *, samples=None, digits=3):
@@ -302,6 +304,55 @@ def axial_scattering(curves):
         panels,
         methods,
         margins=(0.8, 0.5),
+    )
+
+
+def axial_shells(curves):
+    """Draw the shell correlations of every image with that of a second acquisition.
+
+    Parameters
+    ----------
+    curves : pandas.DataFrame or None
+        ``method level subset frequency fsc`` of one sample, as `acuity.measure.fsc.fsc` gives them;
+        the truth's level is empty.
+
+    Returns
+    -------
+    Plot
+    """
+    panels, methods = [], []
+    if curves is not None and len(curves):
+        methods = ordered(curves["method"])
+        for level in sorted(set(curves["level"].dropna())):
+            mine = curves["level"].isna() | (curves["level"] == level)
+            for subset, where in (("z", "along z"), ("xy", "across")):
+                shown = curves[mine & (curves["subset"] == subset)]
+
+                def draw(axes, shown=shown):
+                    axes.axhline(CRITERION, color=MUTED, lw=0.8, ls=":")
+                    for method, curve in shown.groupby("method", sort=False):
+                        how = look(method)
+                        axes.plot(
+                            curve["frequency"],
+                            curve["fsc"],
+                            color=how.colour,
+                            lw=2.2 if method == "truth" else 1.2,
+                            ls="--" if how.variant else "-",
+                        )
+                    axes.set_xlim(left=0)
+                    axes.set_ylim(min(-0.05, shown["fsc"].min()), 1.05)
+                    axes.set_xlabel("Spatial frequency (1/nm)")
+                    axes.set_ylabel("Correlation")
+
+                panels.append(Panel(f"{LEVELS.format(level)}, {where}", draw))
+    return Plot(
+        "axial_shells",
+        "Fourier shell correlation of two acquisitions",
+        "How alike two independent acquisitions are at each spatial frequency, within 30° of the "
+        f"milling direction and of the planes across it; the resolution is read at {CRITERION} "
+        "(dotted). It says what is reproducible, not what is sharp.",
+        panels,
+        methods,
     )
 
 
@@ -736,7 +787,15 @@ def _patch_cells(shown):
 
 
 def axial_figures(
-    metrics, volumes, curves=None, disagreements=None, *, out_dir, samples=None, **options
+    metrics,
+    volumes,
+    curves=None,
+    disagreements=None,
+    shells=None,
+    *,
+    out_dir,
+    samples=None,
+    **options,
 ):
     """Write the papers' tables and figures.
 
@@ -746,8 +805,8 @@ def axial_figures(
         As for `axial_table`.
     volumes, disagreements : mapping
         As for `sections`.
-    curves : pandas.DataFrame, optional
-        As for `axial_scattering`.
+    curves, shells : pandas.DataFrame, optional
+        As for `axial_scattering` and `axial_shells`.
     out_dir : path-like
         Folder.
     **options
@@ -756,9 +815,8 @@ def axial_figures(
     Returns
     -------
     list of pathlib.Path
-        ``NAME.tsv`` for each of `TABLES`, ``axial_error`` and
-        ``axial_scattering`` as PNG and SVG, and ``NAME.png`` for
-        the other ones of `FIGURES`, whatever was measured.
+        ``NAME.tsv`` for each of `TABLES`, `GRAPHS` as PNG and SVG, and ``NAME.png`` for the other
+        ones of `FIGURES`, whatever was measured.
     """
     folder = Path(out_dir)
     folder.mkdir(parents=True, exist_ok=True)
@@ -769,8 +827,8 @@ def axial_figures(
             metrics, table.value, table.decibels, samples=samples, digits=table.digits
         )
         laid.to_csv(files[-1], sep="\t", lineterminator="\n")
-    files += save(axial_error(metrics, samples=samples), folder)
-    files += save(axial_scattering(curves), folder)
+    for graph in _graphs(metrics, curves, shells, samples):
+        files += save(graph, folder)
     shown, cut = axial_pictures(volumes, disagreements, **options)
     for kind in SHEETS:
         files.append(folder / f"axial_{kind}.png")
@@ -778,6 +836,10 @@ def axial_figures(
             files[-1], dpi=150, facecolor="white", metadata={"Software": None}
         )
     return files
+
+
+def _graphs(metrics, curves, shells, samples):
+    return [axial_error(metrics, samples=samples), axial_scattering(curves), axial_shells(shells)]
 
 
 def axial_sentence(metrics, *, samples=None):
@@ -813,6 +875,7 @@ def axial_page(
     volumes=None,
     curves=None,
     disagreements=None,
+    shells=None,
     *,
     output,
     study,
@@ -831,8 +894,8 @@ def axial_page(
         As for `axial_table`.
     volumes, disagreements : mapping, optional
         As for `sections`; without volumes the page has no pictures.
-    curves : pandas.DataFrame, optional
-        As for `axial_scattering`.
+    curves, shells : pandas.DataFrame, optional
+        As for `axial_scattering` and `axial_shells`.
     output : path-like
         The page.
     study, title : str
@@ -867,7 +930,6 @@ def axial_page(
             {"title": table.title, "caption": table.caption, "columns": columns, "rows": rows}
         )
     sheets = _sheets(*axial_pictures(volumes, disagreements, **options)) if volumes else []
-    drawn = [axial_error(metrics, samples=samples), axial_scattering(curves)]
     write_page(
         output,
         "axial.html",
@@ -881,7 +943,7 @@ def axial_page(
             "sentence": axial_sentence(metrics, samples=samples),
             "tables": tables,
             "sheets": sheets,
-            "drawings": page_drawings(drawn),
+            "drawings": page_drawings(_graphs(metrics, curves, shells, samples)),
             "noun": "pore",
             "level_title": "",
         },
