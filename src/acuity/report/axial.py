@@ -254,6 +254,17 @@ def _power_of_ten(value, _position=None):
     return f"10{exponent}"
 
 
+def _by_level(curves):
+    """The curves of each slice interval, the truth's among them."""
+    if curves is not None:
+        for level in sorted(set(curves["level"].dropna())):
+            yield level, curves[curves["level"].isna() | (curves["level"] == level)]
+
+
+def _methods(curves):
+    return [] if curves is None else ordered(curves["method"])
+
+
 def axial_scattering(curves):
     """Draw the scattering functions of the truth and of every method, by slice interval.
 
@@ -267,34 +278,31 @@ def axial_scattering(curves):
     -------
     Plot
     """
-    panels, methods = [], []
-    if curves is not None and len(curves):
-        methods = ordered(curves["method"])
-        for level in sorted(set(curves["level"].dropna())):
-            mine = curves["level"].isna() | (curves["level"] == level)
-            shown = curves[mine & (curves["subset"] == "z")]
+    panels = []
+    for level, mine in _by_level(curves):
+        shown = mine[mine["subset"] == "z"]
 
-            def draw(axes, shown=shown):
-                for method, curve in shown.groupby("method", sort=False):
-                    how = look(method)
-                    truth = method == "truth"
-                    axes.plot(
-                        curve["q"],
-                        curve["intensity"],
-                        color=how.colour,
-                        lw=2.2 if truth else 1.2,
-                        ls="--" if how.variant else "-",
-                        zorder=2 if truth else 3,
-                    )
-                axes.set_xscale("log")
-                axes.set_yscale("log")
-                for side in (axes.xaxis, axes.yaxis):
-                    side.set_major_formatter(FuncFormatter(_power_of_ten))
-                    side.set_minor_formatter(NullFormatter())
-                axes.set_xlabel("q = 2π / d (1/nm)")
-                axes.set_ylabel("I(q) (grey value² nm³)")
+        def draw(axes, shown=shown):
+            for method, curve in shown.groupby("method", sort=False):
+                how = look(method)
+                truth = method == "truth"
+                axes.plot(
+                    curve["q"],
+                    curve["intensity"],
+                    color=how.colour,
+                    lw=2.2 if truth else 1.2,
+                    ls="--" if how.variant else "-",
+                    zorder=2 if truth else 3,
+                )
+            axes.set_xscale("log")
+            axes.set_yscale("log")
+            for side in (axes.xaxis, axes.yaxis):
+                side.set_major_formatter(FuncFormatter(_power_of_ten))
+                side.set_minor_formatter(NullFormatter())
+            axes.set_xlabel("q = 2π / d (1/nm)")
+            axes.set_ylabel("I(q) (grey value² nm³)")
 
-            panels.append(Panel(LEVELS.format(level), draw))
+        panels.append(Panel(LEVELS.format(level), draw))
     return Plot(
         "axial_scattering",
         "Scattering functions along the milling direction",
@@ -302,7 +310,7 @@ def axial_scattering(curves):
         "small-angle X-ray scattering would see it. Below the truth's line detail is missing, "
         "above it noise or invented detail was added.",
         panels,
-        methods,
+        _methods(curves),
         margins=(0.8, 0.5),
     )
 
@@ -320,31 +328,28 @@ def axial_shells(curves):
     -------
     Plot
     """
-    panels, methods = [], []
-    if curves is not None and len(curves):
-        methods = ordered(curves["method"])
-        for level in sorted(set(curves["level"].dropna())):
-            mine = curves["level"].isna() | (curves["level"] == level)
-            for subset, where in (("z", "along z"), ("xy", "across")):
-                shown = curves[mine & (curves["subset"] == subset)]
+    panels = []
+    for level, mine in _by_level(curves):
+        for subset, where in (("z", "along z"), ("xy", "across")):
+            shown = mine[mine["subset"] == subset]
 
-                def draw(axes, shown=shown):
-                    axes.axhline(CRITERION, color=MUTED, lw=0.8, ls=":")
-                    for method, curve in shown.groupby("method", sort=False):
-                        how = look(method)
-                        axes.plot(
-                            curve["frequency"],
-                            curve["fsc"],
-                            color=how.colour,
-                            lw=2.2 if method == "truth" else 1.2,
-                            ls="--" if how.variant else "-",
-                        )
-                    axes.set_xlim(left=0)
-                    axes.set_ylim(min(0, shown["fsc"].min()) - 0.05, 1.05)
-                    axes.set_xlabel("Spatial frequency (1/nm)")
-                    axes.set_ylabel("Correlation")
+            def draw(axes, shown=shown):
+                axes.axhline(CRITERION, color=MUTED, lw=0.8, ls=":")
+                for method, curve in shown.groupby("method", sort=False):
+                    how = look(method)
+                    axes.plot(
+                        curve["frequency"],
+                        curve["fsc"],
+                        color=how.colour,
+                        lw=2.2 if method == "truth" else 1.2,
+                        ls="--" if how.variant else "-",
+                    )
+                axes.set_xlim(left=0)
+                axes.set_ylim(min(0, shown["fsc"].min()) - 0.05, 1.05)
+                axes.set_xlabel("Spatial frequency (1/nm)")
+                axes.set_ylabel("Correlation")
 
-                panels.append(Panel(f"{LEVELS.format(level)}, {where}", draw))
+            panels.append(Panel(f"{LEVELS.format(level)}, {where}", draw))
     return Plot(
         "axial_shells",
         "Fourier shell correlation of two acquisitions",
@@ -353,7 +358,7 @@ def axial_shells(curves):
         "(dotted). It says what is reproducible, not what is sharp: finer than the input's slices "
         "along z, the repeats that interpolation leaves correlate as well.",
         panels,
-        methods,
+        _methods(curves),
     )
 
 
