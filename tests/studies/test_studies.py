@@ -99,6 +99,7 @@ def test_own_volume_on_a_coarser_grid(workflow):
         "degrade": {"downsample": 2, "photons": 500, "noise": 0.01},
         "levels": [1],
         "methods": {
+            "nearest": None,
             "cubic": None,
             "deepnet": small,
             "deepnet@deep": small | {"pools": 3},
@@ -120,7 +121,8 @@ def test_own_volume_on_a_coarser_grid(workflow):
     assert set(here["method"]) == {"input", *(key.split("@")[0] for key in study["methods"])}
     assert set(here[here["method"] == "deepnet"]["variant"].fillna("")) == {"", "deep"}
     psnr = here.set_index("method")["value"]
-    assert psnr["cubic"] > psnr["input"]
+    assert psnr["input"] == psnr["nearest"]
+    assert psnr["cubic"] > psnr["nearest"]
     porosity = metrics[(metrics["metric"] == "porosity") & (metrics["method"] == "truth")]
     assert abs(porosity["value"].iloc[0] - (grains() < 120).mean()) < 0.05
     ranges = metrics[metrics["metric"] == "data_range"]["value"]

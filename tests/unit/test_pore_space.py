@@ -60,13 +60,14 @@ def test_local_thickness_is_that_of_every_ball_that_fits():
     found = local_thickness(binary)
     np.testing.assert_allclose(found, wanted, rtol=1e-6)
     assert len(np.unique(found)) > 10
-    # Control: with one ball less where no other holds its voxels, it is another field.
+    # Control: the distance map alone is another field.
     assert (wanted > 2 * distance).mean() > 0.2
 
 
 def test_local_thickness_beside_porespy():
-    """PoreSpy rounds radii down to whole voxels: never more than ours, and by less than one."""
-    filters = pytest.importorskip("porespy").filters
+    """PoreSpy rounds radii down to whole voxels: never more than ours, on average by less than one."""
+    from porespy import filters  # takes seconds
+
     binary = blobs((48, 50, 52), 3)
     rounded = 2 * filters.local_thickness(binary)[binary]
     found = local_thickness(binary)[binary]
