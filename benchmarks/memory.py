@@ -75,6 +75,32 @@ def _quality(low, out):
     return lambda part: quality(low, low, out, data_range=255.0, part=part)
 
 
+def _census(low, out):
+    from acuity.measure.census import count, write_counts
+
+    path = out.with_name("labels.ome.zarr")
+    with VolumeWriter(path, low.grid, "uint32") as writer:
+        for z0, z1 in writer.spans(writer.slab_depth):
+            z, y, x = (i // 32 for i in np.ogrid[z0:z1, : low.grid.shape[1], : low.grid.shape[2]])
+            number = 1 + x + (1 + x.max()) * (y + (1 + y.max()) * z)
+            writer.write(z0, np.where(low.data[z0:z1] < 128, number, 0).astype(np.uint32))
+    labels = open_volume(path)
+
+    def stage(part):
+        if part[0]:
+            counts = count(labels, labels, labels, part=part)
+            write_counts(counts, out.with_name(f"{part[0]}.npz"))
+
+    return stage
+
+
+def _join_census(out, slabs):
+    from acuity.measure.census import census, read_counts
+
+    files = [out.with_name(f"{k}.npz") for k in range(1, slabs + 1)]
+    census(read_counts(files), size_bin=5.0, size_classes=[6, 70])
+
+
 def _network(name, settings):
     def stage(low, out):
         import torch
@@ -121,7 +147,9 @@ STAGES = {
     "smooth": _smooth,
     "segment": _segment,
     "quality": _quality,
+    "census": _census,
 }
+JOINS = {"census": _join_census}
 
 
 def memory(key):
@@ -146,7 +174,7 @@ def job(kind, low, out, part, limit):
         resource.setrlimit(resource.RLIMIT_DATA, (top, top))
         for number in range(part[1] + 1):
             stage((number, part[1]))
-        join(out)
+        JOINS.get(kind, lambda out, slabs: join(out))(Path(out), part[1])
         try:
             np.zeros(low.grid.shape, low.dtype)
         except MemoryError:

@@ -181,6 +181,16 @@ def store_of(path):
     return results(f"{path}.ome.zarr/.slabs/store.json")
 
 
+def counts_of(path):
+    """What the slabs of a stage without a volume of its own have counted; none for one job."""
+    if SLABS == 1:
+        return []
+    folder = results(path)
+    return lambda w: [
+        f"{folder.format(**dict(w.items()))}/{k}.npz" for k in range(1, SLABS + 1)
+    ]
+
+
 def check_writable():
     """Results can be written before anything is removed or begun."""
     for folder in (Path(results("")), Path(f"logs/{STUDY.study}")):

@@ -1,8 +1,8 @@
 """Measures: image quality, resolution, pores found, pore space; and the tables of a study.
 
 Needs  restored volumes and their truth, label volumes and the true labels; tables of alignments
-Makes  measure/{sample}/{image}/*.tsv, ms_ssim.ome.zarr; metrics.tsv, pores.tsv,
-       curves.tsv, pore_space.tsv
+Makes  measure/{sample}/{image}/*.tsv, ms_ssim.ome.zarr; in slabs census/{slab}.npz, what was
+       counted; metrics.tsv, pores.tsv, curves.tsv, pore_space.tsv
 """
 
 MEASURED = [key for key in page_images() if key[0] not in RESTORE]
@@ -257,11 +257,12 @@ rule gaps:
 
 
 rule census:
-    """Tabulate the pores of an image and match them with the true ones."""
+    """Tabulate the pores of an image and match them with the true ones, or join the slabs."""
     input:
         labels=volume("segment/{sample}/{image}"),
         truth=lambda w: true_labels(w.sample),
         reference=volume("segment/{sample}/truth"),
+        slabs=counts_of("measure/{sample}/{image}/census"),
     output:
         table=results("measure/{sample}/{image}/census.tsv"),
         pores=results("measure/{sample}/{image}/pores.tsv"),
@@ -277,16 +278,39 @@ rule census:
         **needs("census"),
     params:
         cfg={
-            "objects": "dark" if DARK else "bright",
-            "size_bin": STUDY.measure.size_bin,
-            "size_classes": list(STUDY.measure.size_classes),
-            "mask_radius": mask_radius(1),
+            "count": {"mask_radius": mask_radius(1)},
+            "census": {
+                "objects": "dark" if DARK else "bright",
+                "size_bin": STUDY.measure.size_bin,
+                "size_classes": list(STUDY.measure.size_classes),
+            },
         },
         code=lambda w: code("census"),
     message:
         "{wildcards.sample}: pores of {wildcards.image}"
     script:
         "../scripts/census.py"
+
+
+if SLABS > 1:
+
+    use rule census as census_slab with:
+        input:
+            labels=volume("segment/{sample}/{image}"),
+            truth=lambda w: true_labels(w.sample),
+            reference=volume("segment/{sample}/truth"),
+        output:
+            results("measure/{sample}/{image}/census/{slab}.npz"),
+        log:
+            logs("measure/{sample}/{image}/census/slab{slab}"),
+        benchmark:
+            records("measure/{sample}/{image}/census/slab{slab}")
+        resources:
+            **needs("census_slab"),
+        params:
+            cfg=lambda w: {"count": slab_part({"mask_radius": mask_radius(1)})(w)},
+        message:
+            "{wildcards.sample}: pores of {wildcards.image}, slab {wildcards.slab}"
 
 
 rule pore_space:

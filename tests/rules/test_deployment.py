@@ -1,11 +1,13 @@
-"""What jobs ask a cluster for, and ``--sdm apptainer``: what Snakemake hands to it.
+"""What jobs ask a cluster for; ``--sdm apptainer`` and ``--sdm conda``: what Snakemake hands to them.
 
-A stand-in runs the command without an image.
+Stand-ins run the command without an image, and make an environment of the libraries that are here.
 """
 
 import os
 import re
+import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ import yaml
 
 from tests.conftest import ROOT, TINY_SHEET
 from tests.rules.test_cache import SHEET, STUDY
+from tests.rules.test_rerun import edited
 
 STAND_IN = """#!/bin/sh
 [ "$1" = --version ] && exec echo apptainer version 1.3.6
@@ -48,6 +51,74 @@ def test_jobs_run_in_the_image_with_the_code_of_the_clone(workflow, tmp_path_fac
     assert f" {image} " in line
     # The image has the libraries alone; Snakemake brings the code that the digests are of.
     assert f"--bind {workflow.folder / 'src'}:" in line
+
+
+CONDA = """#!/bin/sh
+echo "$@" >> {programs}/log
+case "$1 $2" in
+    --version*) echo conda 24.7.1 ;;
+    "info --json") echo '{{"conda_prefix": "{programs}", "platform": "linux-64"}}' ;;
+    "config --get") echo '{{"get": {{"channel_priority": "strict"}}}}' ;;
+    "env create")
+        for prefix; do :; done
+        mkdir -p "$prefix/bin"
+        cp {programs}/python "$prefix/bin"
+        ;;
+esac
+"""
+# An environment of the libraries alone: without `site` no .pth file leads to the clone.
+PYTHON = """#!/bin/sh
+case "$1" in *spheres*) echo "$0 $1" >> {programs}/ran ;; esac
+PYTHONPATH={libraries} exec {python} -S "$@"
+"""
+
+
+def test_jobs_run_in_the_conda_environment_with_the_code_of_the_clone(
+    workflow, tmp_path_factory, monkeypatch
+):
+    programs = tmp_path_factory.mktemp("conda")
+    names = {
+        "programs": programs,
+        "libraries": sysconfig.get_path("purelib"),
+        "python": Path(sys.base_prefix) / "bin" / "python3",
+    }
+    (programs / "bin").mkdir()
+    (programs / "bin/activate").write_text('PATH="$1/bin:$PATH"\n')
+    for name, text in (("bin/conda", CONDA), ("python", PYTHON)):
+        (programs / name).write_text(text.format(**names))
+        (programs / name).chmod(0o755)
+    path = [str(programs / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]
+    monkeypatch.setenv("PATH", os.pathsep.join(path))
+    study = workflow.write_study(STUDY, SHEET)
+    command = (TARGET, "--sdm", "conda", "--configfile", study)
+
+    def created():
+        lines = (programs / "log").read_text().splitlines()
+        return [line for line in lines if line.startswith("env create")]
+
+    workflow.run(*command)
+    assert (workflow.folder / TARGET).exists()
+    (folder,) = [p for p in (workflow.folder / ".snakemake/conda").iterdir() if p.is_dir()]
+    (line,) = created()
+    assert f"--prefix {folder}" in line
+    alone = [folder / "bin/python", "-c"]
+    subprocess.run([*alone, "import numpy"], check=True)
+    assert subprocess.run([*alone, "import acuity"], capture_output=True).returncode != 0
+    # What is created is what the constraints pin.
+    assert folder.with_suffix(".yaml").read_bytes() == (ROOT / "envs/acuity.yaml").read_bytes()
+    assert (programs / "ran").read_text().startswith(f"{folder}/bin/python ")
+
+    # The code is the clone's: an edit reruns in the same environment, a pin makes another one.
+    module = workflow.folder / "src/acuity/simulate/foam.py"
+    with edited(module, append='\nraise SystemExit("the edited clone")\n'):
+        failed = workflow.run(*command, check=False)
+        assert failed.returncode != 0
+        assert "the edited clone" in failed.stdout
+    workflow.run(*command)
+    assert len(created()) == 1
+    with edited(workflow.folder / "envs/acuity.yaml", old="numpy==", new="numpy==0"):
+        workflow.run(*command)
+    assert len(created()) == 2
 
 
 PROBE = """include: "Snakefile"

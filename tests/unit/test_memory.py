@@ -10,6 +10,7 @@ import pytest
 from acuity.degrade.axial import axial
 from acuity.degrade.degrade import degrade
 from acuity.measure.census import census
+from acuity.measure.census import count as sums
 from acuity.measure.quality import quality
 from acuity.reconstruct import reconstruct as module
 from acuity.reconstruct.geometry import ConeBeam, full_circle
@@ -120,7 +121,7 @@ def stage(name, count, folder):
         quality(image, image, folder / "map.ome.zarr", data_range=1.0)
     else:
         labels = Volume(Foam(count, dtype=np.uint32), grid)
-        census(labels, labels, labels, size_bin=5.0, size_classes=[6, 70])
+        census([sums(labels, labels, labels)], size_bin=5.0, size_classes=[6, 70])
 
 
 @pytest.mark.parametrize("name", ["segment", "smooth", "quality", "census"])

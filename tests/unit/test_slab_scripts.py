@@ -1,14 +1,18 @@
 """Scripts whose rules run in slabs leave the files of one job: volumes and tables."""
 
 import runpy
+from pathlib import Path
 from types import SimpleNamespace
 
 import numba
 import numpy as np
 import pytest
 
+from acuity.errors import AcuityError
+from acuity.measure.census import census, count, read_counts, write_counts
 from acuity.volume import Grid, Volume, write_volume
 from tests.conftest import ROOT
+from tests.unit.test_pores import many
 from tests.unit.test_segment import packed_foam
 from tests.unit.test_slabs import shards
 
@@ -38,6 +42,74 @@ def run(script, inputs, output, cfg):
         params=SimpleNamespace(cfg=cfg),
     )
     runpy.run_path(str(ROOT / "scripts" / f"{script}.py"), init_globals={"snakemake": job})
+
+
+def census_files(folder, count):
+    names = ("table", "pores", "status")
+    return Files(**{name: str(folder / f"{name}{count}.tsv") for name in names})
+
+
+def test_slabs_of_a_census_leave_the_tables_of_one_job(tmp_path):
+    shape, files = (150, 34, 36), {}
+    labels = many(7, shape)
+    for key, shift in (("labels", 1), ("truth", 0), ("reference", 0)):
+        files[key] = str(tmp_path / f"{key}.ome.zarr" / "zarr.json")
+        volume = Volume(np.roll(labels, shift, axis=1), Grid(shape, (2, 2, 2), unit="um"))
+        write_volume(files[key], volume)
+    sums = {"mask_radius": 16.0}
+    tables = {"size_bin": 5.0, "size_classes": [6, 15, 40], "objects": "dark"}
+    run("census", files, census_files(tmp_path, 1), {"count": sums, "census": tables})
+    made = {}
+    for several in (3, 7):  # five pieces of 32 slices: some of seven slabs are empty
+        slabs = [str(tmp_path / f"{several}_{k}.npz") for k in range(1, several + 1)]
+        for k in range(several, 0, -1):
+            run("census", files, Files(slabs[k - 1]), {"count": sums | {"part": [k, several]}})
+        made[several] = slabs
+        run(
+            "census",
+            files | {"slabs": slabs},
+            census_files(tmp_path, several),
+            {"census": tables, "count": sums},
+        )
+        for one, other in zip(
+            census_files(tmp_path, 1), census_files(tmp_path, several), strict=True
+        ):
+            assert Path(one).read_bytes() == Path(other).read_bytes()
+            assert len(Path(one).read_text().splitlines()) > 3
+    # The control: what the second slab has of surfaces is missed.
+    parts = read_counts(made[3])
+    whole = census(parts, **tables)[1]
+    parts[1]["labels.mesh"] *= 0
+    assert not census(parts, **tables)[1].equals(whole)
+
+
+def test_counts_that_do_not_fit_are_refused(tmp_path):
+    volume = Volume(many(7, (70, 34, 36)), Grid((70, 34, 36), (1, 1, 1)))
+    files = [tmp_path / f"{k}.npz" for k in (1, 2, 3)]
+    for k, file in enumerate(files, 1):
+        write_counts(count(volume, volume, volume, part=(k, 3)), file)
+    assert len(read_counts(files)) == 3
+    assert [file.name for file in tmp_path.iterdir() if file.suffix != ".npz"] == []
+    with pytest.raises(AcuityError, match=r"3.npz: counted slices 64 to 70, which do not follow "
+                                          r"those up to 32 of 70; remove it and run again"):  # fmt: skip
+        read_counts([files[0], files[2]])
+    with pytest.raises(AcuityError, match=r"2.npz: counted slices 32 to 64, which do not follow"):
+        read_counts(files[:2])
+    write_counts(count(volume, volume, volume, part=(2, 3), mask_radius=9.0), files[1])
+    with pytest.raises(AcuityError, match=r"2.npz: counted mask_radius 9.0, and .*1.npz counted None;"
+                                          " remove both and run again"):  # fmt: skip
+        read_counts(files)
+    whole = files[1].read_bytes()
+    for bad in (whole[:-30], whole[:100] + b"no" + whole[102:], b"", b"text"):
+        files[1].write_bytes(bad)
+        with pytest.raises(AcuityError, match=r"2.npz: is damaged; remove it and run again"):
+            read_counts(files)
+    files[1].unlink()
+    with pytest.raises(AcuityError, match=r"2.npz: no such file; run again"):
+        read_counts(files)
+    smaller = Volume(np.zeros((70, 34, 35), np.uint32), Grid((70, 34, 35), (1, 1, 1)))
+    with pytest.raises(AcuityError, match=r"label volumes differ in shape"):
+        count(volume, volume, smaller)
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,12 @@ import pytest
 from acuity.errors import AcuityError
 from acuity.job import job, logger
 from acuity.measure.collect import COLUMNS, collect
-from acuity.measure.recovery import recover
 from acuity.measure.summary import summary
 from acuity.simulate.foam import exact_labels, foam
 from acuity.simulate.voxelise import voxelise
 from acuity.tables import read_stack, read_table, tidy, write_rows, write_table
 from acuity.volume import open_volume
+from tests.unit.test_recovery import matched
 
 
 def test_round_trip(tmp_path):
@@ -61,7 +61,7 @@ def image(sample, method, level, value, found):
     """Tables of one image with one pore, found or missed."""
     truth = np.zeros((12, 12, 12), np.uint32)
     truth[3:8, 3:8, 3:8] = 1
-    rows, status = recover(truth if found else 0 * truth, truth, classes=(0, 5, 10))
+    rows, status = matched(truth if found else 0 * truth, truth, classes=(0, 5, 10))
     table = pd.DataFrame(
         [
             {"metric": "psnr", "subset": "all", "value": value, "unit": "dB"},

@@ -1,23 +1,111 @@
-"""All that is said of the objects of one image: their table, and how they match the true ones."""
+"""All that is said of the objects of one image: their table, and how they match the true ones.
+
+`count` adds up over slices, and several jobs may share a volume's; `census` makes the tables of the
+sums.
+"""
+
+import json
+import os
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
 
 from acuity.errors import AcuityError
-from acuity.measure.pores import pore_rows, pore_table, porosity
-from acuity.measure.recovery import found_ratio, recover
+from acuity.measure.pores import (
+    pore_rows,
+    pore_sums,
+    porosity,
+    slices_at_a_time,
+    solid_voxels,
+    table_of_sums,
+)
+from acuity.measure.recovery import add_overlaps, found_ratio, overlaps, recover
+from acuity.slabs import extent
+from acuity.volume import slabs
+
+_SUMS = ("label", "whole", "box", "mesh")
 
 
-def census(labels, truth, reference, *, objects="dark", size_bin, size_classes, mask_radius=None):
-    """Tabulate the objects of an image and match them with the true ones.
+def count(labels, truth, reference, *, part=(1, 1), mask_radius=None):
+    """Add up over some slices what the tables of an image's objects are made of.
 
-    Volumes are read 32 slices at a time; memory grows with the number of objects alone.
+    Memory is that of a few slices (`slices_at_a_time`), and grows with the number of objects.
 
     Parameters
     ----------
-    labels : Volume
+    labels : acuity.volume.Volume
         Labels of the image (z, y, x).
-    truth : Volume
+    truth : acuity.volume.Volume
         The true labels: exact spheres, or an imported volume's own segmentation.
-    reference : Volume
+    reference : acuity.volume.Volume
         Labels of the truth, segmented as the image was: the count that the found ratio refers to.
+    part : (int, int)
+        Which slab, from 1, of how many.
+    mask_radius : float, optional
+        Radius in voxels of the cylinder along z of which the porosity is the share.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        ``about``: what was counted, JSON; ``labels.label`` and so on: `pore_sums` of each of the
+        three, row by row in the order of the slices; ``solid``, (4,): `solid_voxels` of image and
+        truth; ``pairs``: `overlaps`.
+
+    Raises
+    ------
+    AcuityError
+        If the volumes' shapes differ.
+    """
+    volumes = {"labels": labels, "truth": truth, "reference": reference}
+    grid = truth.grid
+    shapes = {volume.grid.shape for volume in volumes.values()}
+    if len(shapes) > 1:
+        raise AcuityError(f"label volumes differ in shape: {sorted(shapes)}; they must be equal")
+    step = slices_at_a_time(grid.shape)
+    z0, z1 = extent(grid.shape[0], step, step, part)
+    sums = {name: [] for name in volumes}
+    solid, pairs = np.zeros(4, np.int64), [np.zeros((0, 3), np.int64)]
+    for start, end in slabs(z1 - z0, step):
+        a, b = z0 + start, z0 + end
+        for name, volume in volumes.items():
+            # Edge objects are those that the volume's own faces cut. The wall of a foam cuts none,
+            # and an object that a blur has smeared against it is judged like any other.
+            found = pore_sums(volume.data, a, b, spacing=grid.spacing, shape=name == "labels")
+            sums[name].append(found)
+        for i, volume in enumerate((labels, truth)):
+            solid[2 * i : 2 * i + 2] += solid_voxels(volume.data, a, b, mask_radius)
+        pairs.append(overlaps(labels.data[a:b], truth.data[a:b]))
+    about = {
+        "z": [z0, z1],
+        "shape": grid.shape,
+        "spacing": grid.spacing,
+        "unit": grid.unit,
+        "mask_radius": mask_radius,
+        "digests": {name: volume.digest for name, volume in volumes.items()},
+    }
+    # An empty slab has the columns all the same.
+    nothing = pore_sums(np.zeros((1, 1, 1), np.uint32), 0, 1)
+    return {
+        "about": np.array(json.dumps(about)),
+        "solid": solid,
+        "pairs": add_overlaps(pairs),
+        **{
+            f"{name}.{key}": np.concatenate([part[key] for part in (nothing, *parts)])
+            for name, parts in sums.items()
+            for key in _SUMS
+        },
+    }
+
+
+def census(counts, *, objects="dark", size_bin, size_classes):
+    """Tabulate the objects of an image and match them with the true ones.
+
+    Parameters
+    ----------
+    counts : list of dict
+        Of `count`: of all slabs, in order; any number of them gives the same.
     objects : {"dark", "bright"}
         Whether the objects are the pores or, bright, what stands between them; porosity is the
         share of the pores.
@@ -25,8 +113,6 @@ def census(labels, truth, reference, *, objects="dark", size_bin, size_classes, 
         Bin width of the size histogram, in the volumes' unit.
     size_classes : sequence of float
         Edges of the size classes, in the volumes' unit.
-    mask_radius : float, optional
-        Radius in voxels of the cylinder along z of which the porosity is the share.
 
     Returns
     -------
@@ -36,39 +122,95 @@ def census(labels, truth, reference, *, objects="dark", size_bin, size_classes, 
         One row an object of the image: `pore_table`.
     status : pandas.DataFrame
         What became of each object of truth and image: `recover`.
+    """
+    about = json.loads(str(counts[0]["about"]))
+    spacing, unit = about["spacing"], about["unit"]
+
+    def table(name, shape):
+        parts = [{key: part[f"{name}.{key}"] for key in _SUMS} for part in counts]
+        return table_of_sums(parts, spacing, shape=shape)
+
+    pores, real, counted = table("labels", True), table("truth", False), table("reference", False)
+    share, truth_share = (
+        porosity([part["solid"][two] for part in counts], objects=objects)
+        for two in (slice(0, 2), slice(2, 4))
+    )
+    rows = pore_rows(share, pores, unit=unit, truth_porosity=truth_share, bin_width=size_bin)
+    rows.append(found_ratio(pores, counted))
+    recovered, status = recover(
+        pores,
+        real,
+        add_overlaps([part["pairs"] for part in counts]),
+        spacing=spacing,
+        unit=unit,
+        classes=size_classes,
+    )
+    return rows + recovered, pores, status
+
+
+def write_counts(counts, path):
+    """Write what `count` gave, replacing the file in one step.
+
+    Parameters
+    ----------
+    counts : dict
+        Of `count`.
+    path : path-like
+        The file, ``X.npz``.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with open(temporary, "wb") as file:
+            np.savez_compressed(file, **counts)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_counts(paths):
+    """Read what the slabs of a volume have counted.
+
+    Parameters
+    ----------
+    paths : list of path-like
+        Files of `write_counts`, in the order of the slabs.
+
+    Returns
+    -------
+    list of dict
+        For `census`.
 
     Raises
     ------
     AcuityError
-        If the volumes' shapes differ.
+        If a file is missing or damaged, counted something else than the first one, or does not
+        begin where the one before it ends: naming the file and what to do.
     """
-    shapes = {volume.grid.shape for volume in (labels, truth, reference)}
-    if len(shapes) > 1:
-        raise AcuityError(f"label volumes differ in shape: {sorted(shapes)}; they must be equal")
-    unit, spacing = truth.grid.unit, truth.grid.spacing
-    found, real = labels.data, truth.data
-    # Edge objects are those that the volume's own faces cut. The wall of a foam cuts none, and an
-    # object that a blur has smeared against it is judged like any other.
-    pores = pore_table(found, spacing)
-    real_pores = pore_table(real, spacing, shape=False)
-    counted = pore_table(reference.data, spacing, shape=False)
-    rows = pore_rows(
-        found,
-        pores,
-        unit=unit,
-        objects=objects,
-        mask_radius=mask_radius,
-        truth_porosity=porosity(real, mask_radius, objects=objects),
-        bin_width=size_bin,
-    )
-    rows.append(found_ratio(pores, counted))
-    recovered, status = recover(
-        found,
-        real,
-        spacing=spacing,
-        unit=unit,
-        classes=size_classes,
-        table=pores,
-        truth_table=real_pores,
-    )
-    return rows + recovered, pores, status
+    counts, first, end = [], None, 0
+    for path in paths:
+        again = "remove it and run again"
+        try:
+            with open(path, "rb") as stream, np.load(stream) as file:
+                counts.append({name: file[name] for name in file.files})
+            about = json.loads(str(counts[-1]["about"]))
+            a, b = about.pop("z")
+        except FileNotFoundError:
+            raise AcuityError(f"{path}: no such file; run again") from None
+        except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, KeyError):
+            raise AcuityError(f"{path}: is damaged; {again}") from None
+        first = first or about
+        if about != first:
+            key = next(key for key in first if about.get(key) != first[key])
+            raise AcuityError(
+                f"{path}: counted {key} {about.get(key)}, and {paths[0]} counted {first[key]}; "
+                "remove both and run again"
+            )
+        last = path == paths[-1]
+        if a != end or (last and b != first["shape"][0]):
+            raise AcuityError(
+                f"{path}: counted slices {a} to {b}, which do not follow those up to {end} of "
+                f"{first['shape'][0]}; {again}"
+            )
+        end = b
+    return counts

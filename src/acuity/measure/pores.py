@@ -1,5 +1,6 @@
 """The pore table: size, shape and place of each labelled object, and figures over all of them."""
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -119,9 +120,7 @@ def _cell_polygons():
     return np.array([len(t) for t in fans], np.int8), table, np.array(edges, np.int8)
 
 
-_SLICES = (
-    32  # read at a time, whatever the volume: sums of fractions depend on it in the last digits
-)
+_SLICES, _BYTES = 32, 512 * 2**20  # read at a time, of labels of 32 bits
 _GAUSSIAN = gaussian_kernel(1.0)
 _AREA = _lindblad_weights()
 _COUNT, _TRIANGLES, _EDGES = _cell_polygons()
@@ -355,6 +354,24 @@ def _rim(shape, mask_radius):
     return ~(mask & inner)
 
 
+def slices_at_a_time(shape):
+    """How many slices of a volume of labels are counted at a time.
+
+    Sums of fractions depend on it in the last digits, so it depends on the slices' size alone.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        (z, y, x).
+
+    Returns
+    -------
+    int
+        32, fewer where those would be more than 512 MiB.
+    """
+    return max(1, min(_SLICES, _BYTES // max(1, 4 * math.prod(shape[1:]))))
+
+
 def pore_sums(labels, z0, z1, *, spacing=(1.0, 1.0, 1.0), mask_radius=None, shape=True):
     """Sums over some slices, of which `table_of_sums` makes the table of a volume's objects.
 
@@ -506,7 +523,7 @@ def table_of_sums(parts, spacing=(1.0, 1.0, 1.0), *, shape=True):
 def pore_table(labels, spacing=(1.0, 1.0, 1.0), *, mask_radius=None, shape=True):
     """Table of the labelled objects of a volume.
 
-    The volume is read 32 slices at a time, with a few more on either side. Counts, centroids, boxes
+    Some slices are read at a time (`slices_at_a_time`), with a few more on either side. Counts, centroids, boxes
     and Lindblad's areas are sums of integers, the same however a volume is cut; those of the mesh
     differ by less than 1e-9.
 
@@ -548,20 +565,39 @@ def pore_table(labels, spacing=(1.0, 1.0, 1.0), *, mask_radius=None, shape=True)
     """
     parts = [
         pore_sums(labels, z0, z1, spacing=spacing, mask_radius=mask_radius, shape=shape)
-        for z0, z1 in slabs(labels.shape[0], _SLICES)
+        for z0, z1 in slabs(labels.shape[0], slices_at_a_time(labels.shape))
     ]
     return table_of_sums(parts, spacing, shape=shape)
 
 
-def porosity(labels, mask_radius=None, *, objects="dark"):
-    """Share of the mask's voxels that are pore.
+def solid_voxels(labels, z0, z1, mask_radius=None):
+    """Count the voxels of some slices that are object, and all of them.
 
     Parameters
     ----------
     labels : array
         (z, y, x); labels or a binary volume, in memory or read part by part.
+    z0, z1 : int
+        The first of the slices and the one behind the last.
     mask_radius : float or None
-        Radius in voxels of the cylinder along z that is sample.
+        Radius in voxels of the cylinder along z that is sample: others do not count.
+
+    Returns
+    -------
+    (int, int)
+    """
+    mask = cylinder(labels.shape, mask_radius)
+    inside = np.count_nonzero(np.asarray(labels[z0:z1])[:, mask])
+    return int(inside), int(mask.sum()) * (z1 - z0)
+
+
+def porosity(voxels, *, objects="dark"):
+    """Share of the mask's voxels that are pore.
+
+    Parameters
+    ----------
+    voxels : iterable of (int, int)
+        Of `solid_voxels`, over all slices of a volume.
     objects : {"dark", "bright"}
         Whether the labels are the pores or, bright, what stands between them.
 
@@ -569,12 +605,8 @@ def porosity(labels, mask_radius=None, *, objects="dark"):
     -------
     float
     """
-    mask = cylinder(labels.shape, mask_radius)
-    inside = sum(
-        np.count_nonzero(np.asarray(labels[z0:z1])[:, mask])
-        for z0, z1 in slabs(labels.shape[0], _SLICES)
-    )
-    share = float(inside / (mask.sum() * labels.shape[0]))
+    solid, total = np.sum(list(voxels), axis=0)
+    share = float(solid / total)
     return 1.0 - share if objects == "bright" else share
 
 
@@ -611,25 +643,19 @@ def classes_of(diameters, edges, unit):
     return names, index
 
 
-def pore_rows(
-    labels, table, *, unit, objects="dark", mask_radius=None, truth_porosity=None, bin_width=5.0
-):
+def pore_rows(share, table, *, unit, truth_porosity=None, bin_width=5.0):
     """Rows over all objects of an image: porosity, counts, sizes, shapes.
 
     Means and histogram are over inner objects (not at the edge); porosity is over all.
 
     Parameters
     ----------
-    labels : numpy.ndarray
-        (z, y, x).
+    share : float
+        Porosity of the image: `porosity`.
     table : pandas.DataFrame
-        Of the same labels, by `pore_table`.
+        Its objects, by `pore_table`.
     unit : str
         Unit of length of the table.
-    objects : {"dark", "bright"}
-        Whether the objects are the pores or, bright, what stands between them.
-    mask_radius : float or None
-        Radius in voxels of the cylinder along z that is sample.
     truth_porosity : float, optional
         Adds porosity_error, the relative difference from it.
     bin_width : float
@@ -642,11 +668,10 @@ def pore_rows(
         pores_inner, pores_edge, diameter_mean, sphericity_mesh, sphericity_lindblad, and
         pores_histogram with subsets like "15-20 um".
     """
-    value = porosity(labels, mask_radius, objects=objects)
     inner = table[~table["edge"].astype(bool)]
-    rows = [{"metric": "porosity", "subset": "all", "value": value, "unit": ""}]
+    rows = [{"metric": "porosity", "subset": "all", "value": share, "unit": ""}]
     if truth_porosity:
-        error = value / truth_porosity - 1.0
+        error = share / truth_porosity - 1.0
         rows.append({"metric": "porosity_error", "subset": "all", "value": error, "unit": ""})
     rows += [
         {"metric": "pores_inner", "subset": "all", "value": float(len(inner)), "unit": ""},

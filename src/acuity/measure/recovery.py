@@ -7,10 +7,7 @@ from numba import njit
 from acuity.errors import AcuityError
 from acuity.measure.intervals import ratio_interval
 from acuity.measure.pool import counts_of, recovery_rows, size_classes
-from acuity.measure.pores import classes_of, pore_table
-from acuity.volume import slabs
-
-_SLICES = 32  # read at a time
+from acuity.measure.pores import classes_of
 
 STATUS_COLUMNS = [
     "kind", "label", "diameter", "size_class", "z", "y", "x", "edge",
@@ -46,47 +43,61 @@ def overlaps(labels, truth_labels):
 
     Parameters
     ----------
-    labels, truth_labels : array
-        (z, y, x), integers up to 2^32 - 1; in memory or read part by part.
+    labels, truth_labels : numpy.ndarray
+        (z, y, x), integers up to 2^32 - 1: some slices of two volumes, or all.
 
     Returns
     -------
-    (numpy.ndarray, numpy.ndarray, numpy.ndarray)
-        Truth label, label, and number of voxels of each pair that overlaps.
+    numpy.ndarray
+        (n, 3), int64, a row for each pair that overlaps, sorted: label of the truth, label, number
+        of voxels.
     """
-    found = []
-    for z0, z1 in slabs(labels.shape[0], _SLICES):
-        a, b = (np.ascontiguousarray(v[z0:z1]) for v in (labels, truth_labels))
-        room = max(1024, a.size // 16)
-        while True:
-            keys = np.empty(room, np.uint64)
-            counts = np.empty(room, np.int64)
-            n = _overlap_keys(a, b, keys, counts)
-            if n <= room:
-                break
-            room = n
-        pairs, inverse = np.unique(keys[:n], return_inverse=True)
-        found.append((pairs, np.bincount(inverse, counts[:n], len(pairs)).astype(np.int64)))
-    keys, counts = (np.concatenate(column) for column in zip(*found, strict=True))
-    pairs, inverse = np.unique(keys, return_inverse=True)
-    shared = np.bincount(inverse, weights=counts, minlength=len(pairs)).astype(np.int64)
-    return (
-        (pairs >> np.uint64(32)).astype(np.int64),
-        (pairs & np.uint64(2**32 - 1)).astype(np.int64),
-        shared,
-    )
+    a, b = (np.ascontiguousarray(v) for v in (labels, truth_labels))
+    room = max(1024, a.size // 16)
+    while True:
+        keys = np.empty(room, np.uint64)
+        counts = np.empty(room, np.int64)
+        n = _overlap_keys(a, b, keys, counts)
+        if n <= room:
+            break
+        room = n
+    return _added(keys[:n], counts[:n])
+
+
+def add_overlaps(parts):
+    """Add up what `overlaps` gave for parts of a volume.
+
+    Parameters
+    ----------
+    parts : list of numpy.ndarray
+        Of `overlaps`.
+
+    Returns
+    -------
+    numpy.ndarray
+        As of the whole volume.
+    """
+    pairs = np.concatenate(parts)
+    keys = pairs.astype(np.uint64)
+    return _added((keys[:, 0] << np.uint64(32)) | keys[:, 1], pairs[:, 2])
+
+
+def _added(keys, counts):
+    keys, at = np.unique(keys, return_inverse=True)
+    shared = np.zeros(len(keys), np.int64)
+    np.add.at(shared, at, counts)
+    pairs = (keys >> np.uint64(32), keys & np.uint64(2**32 - 1), shared)
+    return np.column_stack([column.astype(np.int64) for column in pairs])
 
 
 def recover(
-    labels,
-    truth_labels,
+    table,
+    truth_table,
+    pairs,
     *,
     spacing=(1.0, 1.0, 1.0),
     unit="voxel",
     classes=(6, 10, 15, 20, 30, 50, 70),
-    table=None,
-    truth_table=None,
-    mask_radius=None,
 ):
     """Match the objects of an image one to one with those of the truth.
 
@@ -107,8 +118,10 @@ def recover(
 
     Parameters
     ----------
-    labels, truth_labels : array
-        (z, y, x), integers, of one shape, 0 for background; in memory or read part by part.
+    table, truth_table : pandas.DataFrame
+        Pore tables of the two (columns label, voxels, diameter, z, y, x, edge).
+    pairs : numpy.ndarray
+        Their `overlaps`.
     spacing : (float, float, float)
         Voxel size along z, y, x in `unit`.
     unit : str
@@ -116,10 +129,6 @@ def recover(
     classes : sequence of float
         Edges of the size classes, in `unit`: those of the truth's diameter; for an object without
         a partner, of its own.
-    table, truth_table : pandas.DataFrame, optional
-        Pore tables of the two, if at hand (columns label, voxels, diameter, z, y, x, edge).
-    mask_radius : float or None
-        Radius in voxels of the cylinder along z that is sample, for the edge.
 
     Returns
     -------
@@ -134,22 +143,13 @@ def recover(
     Raises
     ------
     AcuityError
-        If the shapes differ or the labels are no integers.
+        If a label of the pairs is in no table.
     """
-    if labels.shape != truth_labels.shape:
-        raise AcuityError(
-            f"recover: the labels have shape {labels.shape}, the truth's {truth_labels.shape}; "
-            "they must be equal"
-        )
-    if table is None:
-        table = pore_table(labels, spacing, mask_radius=mask_radius, shape=False)
-    if truth_table is None:
-        truth_table = pore_table(truth_labels, spacing, mask_radius=mask_radius, shape=False)
     nt, nd = len(truth_table), len(table)
     vt = truth_table["voxels"].to_numpy(np.int64)
     vd = table["voxels"].to_numpy(np.int64)
     # Work with row numbers instead of labels.
-    t, d, shared = overlaps(labels, truth_labels)
+    t, d, shared = np.transpose(pairs)
     t = _rows_of(truth_table["label"].to_numpy(np.int64), t)
     d = _rows_of(table["label"].to_numpy(np.int64), d)
     iou = shared / (vt[t] + vd[d] - shared)

@@ -22,9 +22,11 @@ UNREADABLE = ((512, 1024, 1024), 1)
 SPECIMENS = {"gold": (780, 924), "hydrogel": (418, 492)}
 FLOAT = 4
 BLOCK = 32  # slices of a method's input that are restored together, about
-# Stages that the study key `slabs` divides: X_init makes a store, X_slab fills it, X joins.
+# Stages that the study key `slabs` divides: X_init makes a store (census has none), X_slab fills it,
+# X joins.
 SLABBED = {
     "axial",
+    "census",
     "degrade",
     "predict",
     "predict_planes",
@@ -437,6 +439,15 @@ def _streamed(bytes_a_voxel, slices, *, columns=False, written=0):
     return count
 
 
+def _census(plan, rule, w):
+    from acuity.measure.pores import slices_at_a_time
+
+    voxels = plan._image(w)
+    shape, _ = plan.high(w["sample"])
+    held = min(voxels, (slices_at_a_time(shape) + 9) * shape[1] * shape[2])
+    return Quantity(rule, 24 * held, voxels)
+
+
 def _error(plan, rule, w):
     image = w["image"]
     shape, _ = plan.high(w["sample"], image.split("/")[0].removeprefix("level"))
@@ -476,7 +487,7 @@ _COUNTS = {
     "smooth": _segment,
     "quality": _streamed(40, 64 + 2 * 80, columns=True, written=FLOAT),  # halo: coarsest scale
     "resolution": _whole(20),
-    "census": _streamed(16, 3 * 32),
+    "census": _census,
     "pore_space": _whole(16),
     "scattering": _whole(20),
     "fsc": _whole(24),
