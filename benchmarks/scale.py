@@ -62,7 +62,8 @@ def main():
         (judged, "segment_slab", image, options.slabs),
         (judged, "segment", image, 1),
         (judged, "quality_slab", image, options.slabs),
-        *((judged, rule, image, 1) for rule in ("census", "pore_space")),
+        (judged, "census_slab", image, options.slabs),
+        (judged, "pore_space", image, 1),
     ]
     for name, shape, dtype in (
         ("read", coarse, "uint8"),

@@ -114,3 +114,28 @@ def test_a_key_and_a_library_file_rerun_what_they_touch(made):
         assert planned(made) == degraded
     store = json.loads((made.folder / STORE / ".slabs/store.json").read_text())
     assert store["plan"]["slabs"] == 2
+
+
+def test_pores_that_slabs_have_counted_are_those_of_one_job(finished, tmp_path):
+    workflow = Workflow.copy_of(finished.folder, tmp_path / "copy")
+    study = workflow.folder / finished.study.name
+    study.write_text(study.read_text() + "slabs: 2\n")
+    folder = "results/tiny/measure/b/level2/deepnet"
+    tables = [f"{folder}/{name}.tsv" for name in ("census", "pores", "status")]
+    whole = {name: (workflow.folder / name).read_bytes() for name in tables}
+    for name in tables:
+        (workflow.folder / name).unlink()
+    # The volumes were made by one job each: as they are.
+    command = (*tables, "--rerun-triggers", "mtime", "--configfile", study)
+    assert workflow.planned(*command) == {"census_slab": 2, "census": 1}
+    workflow.run(*command)
+    assert {name: (workflow.folder / name).read_bytes() for name in tables} == whole
+    counts = workflow.folder / folder / "census/2.npz"
+    counts.write_bytes(counts.read_bytes()[:-1])
+    failed = workflow.run(*command, "--forcerun", "census", check=False)
+    assert failed.returncode
+    assert f"{folder}/census/2.npz: is damaged; remove it and run again" in failed.stdout
+    counts.unlink()
+    assert workflow.planned(*command) == {"census_slab": 1, "census": 1}
+    workflow.run(*command)
+    assert {name: (workflow.folder / name).read_bytes() for name in tables} == whole
