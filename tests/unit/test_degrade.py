@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter
 
 from acuity.degrade.degrade import block_average, degrade, levels
 from acuity.errors import AcuityError
-from acuity.volume import Grid, Volume, open_volume
+from acuity.volume import Grid, Volume, open_volume, slabs
 
 
 def made(data):
@@ -59,6 +59,30 @@ def test_the_depth_of_the_slabs_leaves_no_trace(run, downsample):
     assert (
         run(volume, sigma=2.3, noise_sd=0.02, downsample=downsample, seed=2).digest not in digests
     )
+
+
+@pytest.mark.parametrize("downsample", [(1, 1, 1), (2, 3, 2)])
+def test_columns_leave_no_trace(run, monkeypatch, downsample):
+    """Planes wider than a shard are blurred column by column, and get their noise row by row."""
+    volume = made(random((9, 70, 90)))
+    options = {"sigma": 2.3, "photons": 50, "noise_sd": 0.02, "downsample": downsample}
+    whole = run(volume, **options)
+    assert whole.data.layout.shard[1:] == whole.grid.shape[1:]
+    monkeypatch.setattr("acuity.degrade.degrade._DRAWN", 64)
+    cut = lambda count, depth: slabs(count, 16 if count == depth else depth)  # noqa: E731
+    monkeypatch.setattr("acuity.degrade.degrade.slabs", cut)
+    assert run(volume, **options).digest == whole.digest
+    # the control: columns that do not see most of their halo
+    real = Volume.read
+
+    def blind(self, z=slice(None), y=slice(None), x=slice(None)):
+        part = np.array(real(self, z, y, x))
+        if x.start:
+            part[:, :, :6] = 0
+        return part
+
+    monkeypatch.setattr(Volume, "read", blind)
+    assert run(volume, **options).digest != whole.digest
 
 
 def test_slabs_without_a_halo_would_show(run):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import subprocess
 import sys
@@ -311,6 +312,30 @@ def test_richardson_lucy_in_blocks_equals_the_whole(tmp_path):
     error = {k: np.sqrt(((outs[k] - outs["whole"]) ** 2).mean()) / scale for k in outs}
     assert 0 < error["blocks"] < 1e-3
     assert error["short"] > 10 * error["blocks"]
+
+
+def test_richardson_lucy_of_planes_too_large_for_a_block_equals_the_whole(tmp_path):
+    shape = (40, 20, 640)  # two columns of shards, 512 voxels wide
+    clean = (noise(shape) > 0.5).astype(np.float32)
+    low = stored(tmp_path, ndimage.gaussian_filter(clean, 1.0) + 0.02 * noise(shape, 1))
+    outs = {}
+    for label, halo in (("whole", None), ("columns", 6), ("short", 1)):
+        block = {"voxels": 20 * 20 * 520, "halo": halo} if halo else {}
+        settings = {"iterations": 10, "predict": block}
+        method = load("richardson_lucy")(settings, Task(1.0))
+        plan, layout = Plan(method, shape), choose_layout(shape, np.float32)
+        if label == "columns":
+            assert plan.columns
+            assert len(plan.regions(layout)) == 2
+            boxes = [box for region in plan.regions(layout) for box in plan.inputs(region)]
+            sizes = [math.prod(part.stop - part.start for part in box) for box in boxes]
+            assert max(sizes) <= block["voxels"] < math.prod(shape) // 2
+        predict("richardson_lucy", settings, low, tmp_path / f"{label}.ome.zarr", level=1)
+        outs[label] = open_volume(tmp_path / f"{label}.ome.zarr").read()
+    scale = outs["whole"].std()
+    error = {k: np.sqrt(((outs[k] - outs["whole"]) ** 2).mean()) / scale for k in outs}
+    assert 0 < error["columns"] < 1e-3
+    assert error["short"] > 10 * error["columns"]
 
 
 # ------------------------------------------------------------------------------------ models

@@ -12,10 +12,11 @@ import numpy as np
 from acuity.errors import AcuityError
 from acuity.filters import gaussian
 from acuity.slabs import Part, open_writer
-from acuity.volume import Volume, slabs
+from acuity.volume import Volume, choose_layout, slabs
 
 TRUNCATE = 4.0
 _BINS = 2**16
+_DRAWN = 2**20  # random numbers at a time
 
 
 def degrade(
@@ -55,8 +56,8 @@ def degrade(
     seed : int
         Seed of the noise.
     slab_depth : int, optional
-        Slices written at a time; those of a row of shards by default. Memory is a few times this
-        slab with its halo of ``4 sigma`` on either side.
+        Slices written at a time; those of a row of shards by default. Memory is that of these, and
+        twice that of a column of them, one shard wide, with its halo of ``4 sigma`` all around.
     part : tuple of int, optional
         The part of the volume that this job makes; see `acuity.slabs`.
 
@@ -95,7 +96,6 @@ def degrade(
         "seed": seed,
     }
     grid = volume.grid.downsample(factors)
-    halo = int(TRUNCATE * sigmas[0] + 0.5)
     with open_writer(
         output,
         grid,
@@ -117,17 +117,49 @@ def degrade(
                     )
                 scale = photons / bright
         for z0, z1 in writer.spans(slab_depth or writer.slab_depth):
-            first, last = z0 * factors[0], z1 * factors[0]
-            start = max(0, first - halo)
-            # a halo is cut where the volume ends: there the filter reflects, as in the whole
-            block = volume.read(slice(start, min(volume.grid.shape[0], last + halo)))
-            block = gaussian(block, sigmas, truncate=TRUNCATE)[first - start : last - start]
-            block = block_average(block, factors)
+            block = np.empty((z1 - z0, *grid.shape[1:]), np.float32)
+            for y0, y1 in slabs(grid.shape[1], writer.layout.shard[1]):
+                for x0, x1 in slabs(grid.shape[2], writer.layout.shard[2]):
+                    box = (slice(z0, z1), slice(y0, y1), slice(x0, x1))
+                    block[:, box[1], box[2]] = blurred(volume, box, sigmas, factors)
             # a slice's noise depends on its number alone, so the threads leave no trace either
             with ThreadPoolExecutor(numba.get_num_threads()) as pool:
                 noisy = partial(add_noise, scale=scale, sd=sd, seed=seed)
                 list(pool.map(noisy, block, range(z0, z1)))
             writer.write(z0, block)
+
+
+def blurred(
+    volume: Volume, box: Sequence[slice], sigmas: Sequence[float], factors: Sequence[int]
+) -> np.ndarray:
+    """Blur a part of a volume and average it over blocks of voxels.
+
+    Parameters
+    ----------
+    volume : Volume
+        The volume, (z, y, x).
+    box : sequence of slice
+        The part (z, y, x), counted in blocks.
+    sigmas : sequence of float
+        Standard deviations of the blur along z, y, x, in voxels.
+    factors : sequence of int
+        Voxels of a block along z, y, x.
+
+    Returns
+    -------
+    numpy.ndarray
+        (z, y, x), float32: the same as that part of the whole.
+    """
+    read, inner = [], []
+    for part, count, sigma, factor in zip(box, volume.grid.shape, sigmas, factors, strict=True):
+        halo = int(TRUNCATE * sigma + 0.5)
+        first, last = part.start * factor, part.stop * factor
+        # a halo is cut where the volume ends: there the filter reflects, as in the whole
+        start = max(0, first - halo)
+        read.append(slice(start, min(count, last + halo)))
+        inner.append(slice(first - start, last - start))
+    fine = gaussian(volume.read(*read), sigmas, truncate=TRUNCATE)
+    return block_average(fine[tuple(inner)], factors)
 
 
 def levels(volume: Volume) -> tuple[float, float, float]:
@@ -150,7 +182,7 @@ def levels(volume: Volume) -> tuple[float, float, float]:
     AcuityError
         If the volume is constant.
     """
-    depth = 32
+    depth = choose_layout(volume.grid.shape, np.float32).shard[0]
     low, high = math.inf, -math.inf
     for z0, z1 in slabs(volume.grid.shape[0], depth):
         block = volume.read(slice(z0, z1))
@@ -213,13 +245,17 @@ def add_noise(image: np.ndarray, z: int, *, scale: float, sd: float, seed: int) 
     seed : int
         Seed of the volume's noise.
     """
-    if scale:
-        random = np.random.Generator(np.random.Philox(key=[seed, 2 * z]))
-        # float32 rounding in the blur may leave a hair below zero
-        image[...] = random.poisson(np.maximum(image, 0) * scale) / scale
-    if sd:
-        random = np.random.Generator(np.random.Philox(key=[seed, 2 * z + 1]))
-        image += np.float32(sd) * random.standard_normal(image.shape, np.float32)
+    photons, electrons = (
+        np.random.Generator(np.random.Philox(key=[seed, 2 * z + i])) for i in range(2)
+    )
+    # some rows at a time, for the memory; the random numbers follow each other all the same
+    for y0, y1 in slabs(len(image), max(1, _DRAWN // image.shape[1])):
+        rows = image[y0:y1]
+        if scale:
+            # float32 rounding in the blur may leave a hair below zero
+            rows[...] = photons.poisson(np.maximum(rows, 0) * scale) / scale
+        if sd:
+            rows += np.float32(sd) * electrons.standard_normal(rows.shape, np.float32)
 
 
 def _three(value: float | Sequence[float], name: str) -> tuple[float, float, float]:

@@ -12,11 +12,11 @@ class BlockSettings(Section):
     """How a volume that is too large to be restored at once is cut into blocks."""
 
     voxels: int = setting(
-        2**26, "Largest block of whole planes, halo included; larger volumes are cut in z", "voxel"
+        2**26,
+        "Largest block, halo included; larger volumes are cut in z, very large planes too",
+        "voxel",
     )
-    halo: float = setting(
-        6.0, "Halo of a block in z, in standard deviations of the kernel", "1", ge=1
-    )
+    halo: float = setting(6.0, "Halo of a block, in standard deviations of the kernel", "1", ge=1)
 
 
 class RichardsonLucySettings(Settings):
@@ -40,9 +40,10 @@ class RichardsonLucy(Method):
     blur that degraded the data, as in Bukka et al. 2025, section 2.1.3 (30 iterations).
 
     Every iteration widens the reach of a voxel by the kernel, so the method is not local in the
-    strict sense. Volumes up to ``predict.voxels`` are restored at once; larger ones in blocks of
-    whole planes with a halo of ``predict.halo`` standard deviations, beyond which the influence
-    is negligible in practice (see docs/methods.md).
+    strict sense. Volumes up to ``predict.voxels`` are restored at once; larger ones in blocks with a
+    halo of ``predict.halo`` standard deviations, beyond which the influence is negligible in
+    practice (see docs/methods.md): of whole planes, or of columns of one shard where planes are so
+    large that three halos of them are more than that.
     """
 
     Settings = RichardsonLucySettings
@@ -51,7 +52,7 @@ class RichardsonLucy(Method):
     def __init__(self, settings=None, task=None):
         super().__init__(settings, task)
         self.sigma = self.settings.sigma or self.task.level
-        self.halo = (math.ceil(self.settings.predict.halo * self.sigma), 0, 0)
+        self.halo = (math.ceil(self.settings.predict.halo * self.sigma),) * 3
 
     def restore(self, tile):
         """Deconvolve a block; negative input, which noise leaves in pores, counts as zero."""

@@ -330,7 +330,7 @@ def _degrade(plan, rule, w):
     held = 4 * row_bytes(shape)
     if rule == "degrade":
         reach = 8 * float(w["level"]) + 1
-        held += 2 * FLOAT * math.ceil(reach) * shape[1] * shape[2]
+        held += 2 * FLOAT * math.ceil(reach) * _column(shape)
         item = FLOAT
     return Quantity(rule, held, prod(shape) * 3 * reach, prod(low) * item)
 
@@ -348,16 +348,15 @@ def _predict(plan, rule, w):
     written = voxels * (item if plan.study.flat else FLOAT)
     settings = getattr(method.settings, "predict", None)
     if name == "richardson_lucy":
-        # Blocks of whole planes, as acuity.predict.predict cuts them.
-        plane, (halo, *_) = shape[1] * shape[2], method.halo
-        most = max(1, settings.voxels // plane)
-        deep = shape[0] if shape[0] <= most else max(halo, most - 2 * halo, 1)
-        block = min(shape[0], deep + 2 * halo)
+        from acuity.predict.predict import Plan
+
+        cut, layout, halo = Plan(method, shape), choose_layout(shape, "float32"), method.halo
+        sides = layout.shard[1:] if cut.columns else shape[1:]
+        core = [cut.depth, *(min(pair) for pair in zip(sides, shape[1:], strict=True))]
+        block = [min(n, c + 2 * h) for n, c, h in zip(shape, core, halo, strict=True)]
+        again = prod(block) / prod(core)
         steps = method.settings.iterations * 6 * (8 * method.sigma + 1)
-        again = 1.0 if deep == shape[0] else (deep + 2 * halo) / deep
-        return Quantity(
-            f"{rule}:{name}", 5 * FLOAT * block * plane, again * voxels * steps, written
-        )
+        return Quantity(f"{rule}:{name}", 5 * FLOAT * prod(block), again * voxels * steps, written)
     if name == "sparse_coding":
         atoms, side = method.settings.atoms, method.settings.patch
         coarse = prod(shape) / prod(method.scale) / prod(method.settings.step)

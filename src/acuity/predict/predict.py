@@ -4,6 +4,7 @@ import ctypes
 import hashlib
 import json
 import logging
+import math
 import sys
 import time
 from collections import deque
@@ -18,7 +19,7 @@ from acuity.methods.base import Task, check_settings, load
 from acuity.predict.source import Source, factors_before, finer_grid, input_phase
 from acuity.predict.tiles import blended_tiles, core_length, exact_tiles
 from acuity.slabs import open_writer, sees_all
-from acuity.volume import open_volume
+from acuity.volume import choose_layout, open_volume
 
 logger = logging.getLogger("acuity.predict")
 
@@ -45,8 +46,8 @@ def predict(
     """Restore a stored volume with a method.
 
     The volume streams through: a reader, the method and a writer work side by side, in columns of
-    one shard in the plane, so that memory does not grow with the volume. Methods that are not
-    local and blended tiling hold whole planes.
+    one shard in the plane, so that memory does not grow with the volume. Blended tiling holds
+    whole planes, and so does a method that is not local where a block of them is not too large.
 
     Parameters
     ----------
@@ -284,6 +285,7 @@ class Plan:
                 f"volume of {self.shape} voxels (z, y, x) is smaller than the network's raster; "
                 f"method {method.name()} needs at least {method.stride}"
             )
+        self.columns = self.method.local
         self.depth = self._depth()
         # Slices that are restored together, counted from the first: one where stacks slide.
         self.unit = 1 if method.stack else self.depth
@@ -291,11 +293,17 @@ class Plan:
     def _depth(self):
         """Slices of a block of a 3D method."""
         if not self.method.local:
-            plane = self.shape[1] * self.shape[2]
-            most = max(1, self.method.settings.predict.voxels // plane)
+            halo, voxels = self.method.halo, self.method.settings.predict.voxels
+            most = max(1, voxels // math.prod(self.shape[1:]))
+            if most < min(self.shape[0], 3 * halo[0]):
+                # Whole planes with both halos would be too large: columns of a shard.
+                self.columns = True
+                shard = choose_layout(self.shape, np.float32).shard
+                sides = (min(n, s + 2 * h) for n, s, h in zip(self.shape, shard, halo, strict=True))
+                most = max(1, voxels // math.prod([*sides][1:]))
             if self.shape[0] <= most:
                 return self.shape[0]
-            return max(self.method.halo[0], most - 2 * self.method.halo[0], 1)
+            return max(halo[0], most - 2 * halo[0], 1)
         if self.tile is None:
             return 32
         if _planes(self.method):  # planes are long, and halos cost: as deep as a tile may be
@@ -314,7 +322,7 @@ class Plan:
             self.blended
             # an image that fits into a tile needs no halo
             or (one and all(n <= t for n, t in zip(self.shape[1:], self.tile[1:], strict=True)))
-            or not self.method.local
+            or not self.columns
             or any(s % f for s, f in zip(layout.shard, scale, strict=True))
             or any(
                 p % s
