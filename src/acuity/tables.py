@@ -51,6 +51,8 @@ def read_table(path, **kwargs):
         return pd.read_csv(path, sep="\t", **kwargs)
     except FileNotFoundError:
         raise AcuityError(f"{path}: no such table") from None
+    except OSError as error:
+        raise AcuityError(f"{path}: cannot be read as a table ({error.strerror})") from None
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
         raise AcuityError(
             f"{path}: not a tab-separated table ({str(error).splitlines()[0]})"

@@ -698,8 +698,8 @@ def _size_classes(metrics, metric, axis):
         return Plot(
             "recall_by_size",
             "Which sizes are found",
-            f"Share of the true {noun}s of each size that were found, with their number in "
-            f"brackets. Framed cells reach {percent(TRUSTED_RECALL)}; what lies below the lowest "
+            f"Share of the true {noun}s of each size that were found, rounded down, with their "
+            f"number in brackets. Framed cells reach {percent(TRUSTED_RECALL)}; what lies below the lowest "
             f"frame of a column is beyond recovery: there a missing {noun} proves nothing. Classes "
             f"of fewer than {FEWEST} are not coloured.",
             panels,
@@ -708,8 +708,8 @@ def _size_classes(metrics, metric, axis):
     return Plot(
         "precision_by_size",
         "Which sizes are real",
-        f"Share of the {noun}s shown that are real, by size, their number in brackets. Low values "
-        f"mark sizes at which {noun}s are invented, fused or in pieces.",
+        f"Share of the {noun}s shown that are real, by size, rounded down, their number in "
+        f"brackets. Low values mark sizes at which {noun}s are invented, fused or in pieces.",
         panels,
         panel_size=size,
     )
