@@ -28,7 +28,7 @@ from acuity.predict.predict import predict
 from acuity.simulate.specimen import specimen
 from acuity.study import read_study
 from acuity.train.sampling import TRAIN, Sampler
-from acuity.train.train import _load
+from acuity.train.train import move_average, read_pairs
 from acuity.volume import open_volume
 
 TASK = {"level": 2, "scale": (1, 2, 2)}
@@ -131,7 +131,7 @@ def main():
         Task(2.0, (1, 2, 2)),
     )
     fields = [results / "pair" / s.sample for s in samples if s.role == "train"]
-    volumes = _load(
+    volumes = read_pairs(
         [(field / "low.ome.zarr", field / "high.ome.zarr") for field in fields],
         method,
         [field / "valid.ome.zarr" for field in fields],
@@ -176,10 +176,7 @@ def main():
                 loss.backward()
                 optimizers[phase].step()
             if step >= 0:
-                share = 1 - min(options.ema, (step + 1) / (step + 10))
-                with torch.no_grad():
-                    for key, value in networks[name].state_dict().items():
-                        average.state_dict()[key].lerp_(value, share)
+                move_average(average, networks[name], options.ema, step)
             if step > 0 and step % options.every == 0:
                 judge.network(f"step {step}", networks[name], start / "model.json")
                 judge.network(f"step {step}, average", average, start / "model.json")

@@ -98,7 +98,9 @@ def _join_census(out, slabs):
     from acuity.measure.census import census, read_counts
 
     files = [out.with_name(f"{k}.npz") for k in range(1, slabs + 1)]
-    census(read_counts(files), size_bin=5.0, size_classes=[6, 70])
+    labels = open_volume(out.with_name("labels.ome.zarr")).digest
+    counts = read_counts(files, dict.fromkeys(("labels", "truth", "reference"), labels))
+    census(counts, size_bin=5.0, size_classes=[6, 70])
 
 
 def _network(name, settings):

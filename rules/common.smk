@@ -226,8 +226,9 @@ def code(script, method=None):
 
 
 def needs(rule):
-    """Memory and time that a rule's jobs ask for, by their shapes; more with each attempt.
+    """Memory and time that a rule's jobs ask for, by their shapes; more with each of three attempts.
 
+    No more after that: a long training goes on over many, and a site allows only so much.
     The time is that on a GPU where the job can use one, unless GPUs are limited to 0, or the rule
     was given none of any name.
     """
@@ -238,8 +239,8 @@ def needs(rule):
     gpus = 1 if limit is None else limit
     ask = lambda w, threads=1: PLANNER.request(rule, dict(w.items()), threads, gpus)
     return {
-        "mem_mb": lambda w, attempt: ask(w)[0] * attempt,
-        "runtime": lambda w, attempt, threads: ask(w, threads)[1] * attempt,
+        "mem_mb": lambda w, attempt: ask(w)[0] * min(attempt, 3),
+        "runtime": lambda w, attempt, threads: ask(w, threads)[1] * min(attempt, 3),
     }
 
 

@@ -8,15 +8,16 @@ from acuity.volume import open_volume
 
 with job(snakemake):
     cfg, files, output = snakemake.params.cfg, snakemake.input, snakemake.output
-    if files.get("slabs"):
-        counts = read_counts(files.slabs)
+    slabs, part = files.get("slabs"), cfg["count"].get("part")
+    volumes = {
+        name: open_volume(files[name], complete=sees_all(part) and not slabs)
+        for name in ("labels", "truth", "reference")
+    }
+    if slabs:
+        counts = read_counts(slabs, {name: volume.digest for name, volume in volumes.items()})
     else:
-        volumes = [
-            open_volume(files[name], complete=sees_all(cfg["count"].get("part")))
-            for name in ("labels", "truth", "reference")
-        ]
-        counts = [count(*volumes, **cfg["count"])]
-    if "part" in cfg["count"]:
+        counts = [count(**volumes, **cfg["count"])]
+    if part:
         write_counts(counts[0], output[0])
     else:
         rows, pores, status = census(counts, **cfg["census"])

@@ -125,12 +125,12 @@ PROBE = """include: "Snakefile"
 asked = lambda what, attempt: needs("train")[what](
     {"method": "deepnet", "level": "2"}, attempt=attempt, **({"threads": 2} if what == "runtime" else {})
 )
-print("ASKED", *(asked(what, attempt) for what in ("runtime", "mem_mb") for attempt in (1, 3)))
+print("ASKED", *(asked(what, attempt) for what in ("runtime", "mem_mb") for attempt in (1, 3, 10)))
 """
 
 
 def asked(workflow, *options, **train):
-    """Runtime and memory of a training that takes 21 times as long on a CPU, at attempts 1 and 3."""
+    """Runtime and memory of a training that takes 21 times as long on a CPU, at attempts 1, 3, 10."""
     settings = {"features": 32, "train": {"steps": 50_000, **train}}
     study = workflow.write_study(
         {**STUDY, "levels": [2], "methods": {"deepnet": settings}}, TINY_SHEET
@@ -143,8 +143,8 @@ def asked(workflow, *options, **train):
 
 def test_jobs_ask_for_the_time_of_the_device_that_they_get(workflow):
     gpu = asked(workflow)
-    assert gpu[1] == 3 * gpu[0]
-    assert gpu[3] == 3 * gpu[2] > 0
+    assert gpu[1] == gpu[2] == 3 * gpu[0]
+    assert gpu[4] == gpu[5] == 3 * gpu[3] > 0
     rule = ["--set-resources", "train:gpu=0"]
     cpu = asked(workflow, *rule)
     assert cpu[0] > 5 * gpu[0] >= 50

@@ -1,5 +1,6 @@
 """What a study costs: counted from its shapes, fitted to what was measured, refused where too much."""
 
+import math
 import re
 from collections import Counter
 from pathlib import Path
@@ -18,7 +19,9 @@ from acuity.plan.jobs import Line, Machine, check, jobs_of, table, total, wildca
 from acuity.plan.measured import measured
 from acuity.plan.networks import network
 from acuity.plan.planner import Planner, check_device
+from acuity.segment.objects import Objects
 from acuity.study import Sample, Study, read_study
+from acuity.volume import Grid
 from tests.conftest import TINY_FOAM, TINY_SHEET
 
 ALONG_Z = Task(4.0, (4, 1, 1))
@@ -148,6 +151,31 @@ def test_training_is_three_passes_over_its_patches():
     assert found.work == 3 * once * 2 * 32 * 32 * 6
     assert found.gpu
     assert not foam().quantity("segment", {"sample": "b", "image": "truth"}).gpu
+
+
+def test_a_segmentation_holds_a_block_with_all_that_it_sees():
+    study = Study(
+        study="own",
+        samples="x",
+        levels=[1],
+        methods={"richardson_lucy": {}},
+        segment={"largest_radius": "20 um", "block": 128},
+    )
+    sample = Sample(sample="b", role="test", path="none.tif", voxel_size="2 1 1 um")
+    planner = Planner(study, [sample])
+    planner._sources["none.tif", None] = (900, 1100, 1500), 1
+    grid = Grid((900, 1100, 1500), (2.0, 1.0, 1.0))
+    blocks = Objects(grid, closing=1, separation=0.75, largest_radius="20 um", block=128)
+    read = max(
+        math.prod(
+            min(n, part.stop + overlap + 2) - max(0, part.start - overlap - 2)
+            for part, overlap, n in zip(box, blocks.overlap, grid.shape, strict=True)
+        )
+        for _, box in blocks.boxes(0, 900)
+    )
+    w = {"sample": "b", "image": "level1/richardson_lucy"}
+    held = planner.quantity("segment", w).held / 24
+    assert read <= held <= 1.02 * read < math.prod(grid.shape) // 4
 
 
 def test_slabs_share_the_work():

@@ -10,7 +10,7 @@ import pytest
 
 from acuity.errors import AcuityError
 from acuity.measure.census import census, count, read_counts, write_counts
-from acuity.volume import Grid, Volume, write_volume
+from acuity.volume import Grid, Volume, open_volume, write_volume
 from tests.conftest import ROOT
 from tests.unit.test_pores import many
 from tests.unit.test_segment import packed_foam
@@ -77,36 +77,51 @@ def test_slabs_of_a_census_leave_the_tables_of_one_job(tmp_path):
             assert Path(one).read_bytes() == Path(other).read_bytes()
             assert len(Path(one).read_text().splitlines()) > 3
     # The control: what the second slab has of surfaces is missed.
-    parts = read_counts(made[3])
+    digests = {key: open_volume(file).digest for key, file in files.items()}
+    parts = read_counts(made[3], digests)
     whole = census(parts, **tables)[1]
     parts[1]["labels.mesh"] *= 0
     assert not census(parts, **tables)[1].equals(whole)
+    # Labels that were made anew since, as where results were copied without Snakemake's records.
+    message = (
+        r"3_1.npz: counted other labels than those that are there \(digest .*remove it and run"
+    )
+    with pytest.raises(AcuityError, match=message):
+        read_counts(made[3], digests | {"labels": "0" * 64})
 
 
-def test_counts_that_do_not_fit_are_refused(tmp_path):
+def test_counts_that_do_not_fit_are_refused(tmp_path, monkeypatch):
     volume = Volume(many(7, (70, 34, 36)), Grid((70, 34, 36), (1, 1, 1)))
     files = [tmp_path / f"{k}.npz" for k in (1, 2, 3)]
+    none = dict.fromkeys(("labels", "truth", "reference"), "")  # volumes in memory have no digest
     for k, file in enumerate(files, 1):
         write_counts(count(volume, volume, volume, part=(k, 3)), file)
-    assert len(read_counts(files)) == 3
+    assert len(read_counts(files, none)) == 3
     assert [file.name for file in tmp_path.iterdir() if file.suffix != ".npz"] == []
     with pytest.raises(AcuityError, match=r"3.npz: counted slices 64 to 70, which do not follow "
                                           r"those up to 32 of 70; remove it and run again"):  # fmt: skip
-        read_counts([files[0], files[2]])
+        read_counts([files[0], files[2]], none)
     with pytest.raises(AcuityError, match=r"2.npz: counted slices 32 to 64, which do not follow"):
-        read_counts(files[:2])
+        read_counts(files[:2], none)
     write_counts(count(volume, volume, volume, part=(2, 3), mask_radius=9.0), files[1])
-    with pytest.raises(AcuityError, match=r"2.npz: counted mask_radius 9.0, and .*1.npz counted None;"
+    with pytest.raises(AcuityError, match=r"2.npz: counted with mask_radius 9.0, and .*1.npz with None;"
                                           " remove both and run again"):  # fmt: skip
-        read_counts(files)
+        read_counts(files, none)
     whole = files[1].read_bytes()
     for bad in (whole[:-30], whole[:100] + b"no" + whole[102:], b"", b"text"):
         files[1].write_bytes(bad)
         with pytest.raises(AcuityError, match=r"2.npz: is damaged; remove it and run again"):
-            read_counts(files)
+            read_counts(files, none)
+    files[1].write_bytes(whole)
+    monkeypatch.setattr("acuity.measure.census.VERSION", 2)
+    with pytest.raises(
+        AcuityError, match=r"1.npz: was written by another version of Acuity; remove"
+    ):
+        read_counts(files, none)
+    monkeypatch.undo()
     files[1].unlink()
     with pytest.raises(AcuityError, match=r"2.npz: no such file; run again"):
-        read_counts(files)
+        read_counts(files, none)
     smaller = Volume(np.zeros((70, 34, 35), np.uint32), Grid((70, 34, 35), (1, 1, 1)))
     with pytest.raises(AcuityError, match=r"label volumes differ in shape"):
         count(volume, volume, smaller)

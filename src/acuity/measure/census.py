@@ -25,6 +25,7 @@ from acuity.measure.recovery import add_overlaps, found_ratio, overlaps, recover
 from acuity.slabs import extent
 from acuity.volume import slabs
 
+VERSION = 1
 _SUMS = ("label", "whole", "box", "mesh")
 
 
@@ -78,6 +79,7 @@ def count(labels, truth, reference, *, part=(1, 1), mask_radius=None):
             solid[2 * i : 2 * i + 2] += solid_voxels(volume.data, a, b, mask_radius)
         pairs.append(overlaps(labels.data[a:b], truth.data[a:b]))
     about = {
+        "version": VERSION,
         "z": [z0, z1],
         "shape": grid.shape,
         "spacing": grid.spacing,
@@ -168,13 +170,15 @@ def write_counts(counts, path):
         temporary.unlink(missing_ok=True)
 
 
-def read_counts(paths):
+def read_counts(paths, digests):
     """Read what the slabs of a volume have counted.
 
     Parameters
     ----------
     paths : list of path-like
         Files of `write_counts`, in the order of the slabs.
+    digests : dict of str to str
+        Content digests of the volumes ``labels``, ``truth`` and ``reference``.
 
     Returns
     -------
@@ -184,26 +188,35 @@ def read_counts(paths):
     Raises
     ------
     AcuityError
-        If a file is missing or damaged, counted something else than the first one, or does not
-        begin where the one before it ends: naming the file and what to do.
+        If a file is missing or damaged, is of another version, counted other volumes or with other
+        settings than the first one, or does not begin where the one before it ends: naming the
+        file and what to do.
     """
     counts, first, end = [], None, 0
+    again = "remove it and run again"
     for path in paths:
-        again = "remove it and run again"
         try:
             with open(path, "rb") as stream, np.load(stream) as file:
-                counts.append({name: file[name] for name in file.files})
-            about = json.loads(str(counts[-1]["about"]))
+                found = {name: file[name] for name in file.files}
+            about = json.loads(str(found["about"]))
             a, b = about.pop("z")
         except FileNotFoundError:
             raise AcuityError(f"{path}: no such file; run again") from None
         except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, KeyError):
             raise AcuityError(f"{path}: is damaged; {again}") from None
+        if about.get("version") != VERSION:
+            raise AcuityError(f"{path}: was written by another version of Acuity; {again}")
+        for name, digest in digests.items():
+            if about["digests"][name] != digest:
+                raise AcuityError(
+                    f"{path}: counted other {name} than those that are there (digest "
+                    f"{about['digests'][name][:12]}, found {digest[:12]}); {again}"
+                )
         first = first or about
         if about != first:
             key = next(key for key in first if about.get(key) != first[key])
             raise AcuityError(
-                f"{path}: counted {key} {about.get(key)}, and {paths[0]} counted {first[key]}; "
+                f"{path}: counted with {key} {about.get(key)}, and {paths[0]} with {first[key]}; "
                 "remove both and run again"
             )
         last = path == paths[-1]
@@ -213,4 +226,5 @@ def read_counts(paths):
                 f"{first['shape'][0]}; {again}"
             )
         end = b
+        counts.append(found)
     return counts

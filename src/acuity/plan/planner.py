@@ -15,7 +15,8 @@ from acuity.errors import AcuityError
 from acuity.methods.base import Task, load
 from acuity.plan.constants import MIB, Quantity, cost
 from acuity.plan.networks import network
-from acuity.volume import choose_layout
+from acuity.units import parse_voxel_size
+from acuity.volume import Grid, choose_layout
 
 # Where the header of a file cannot be read: a volume of the size that people have.
 UNREADABLE = ((512, 1024, 1024), 1)
@@ -98,7 +99,7 @@ class Planner:
         found = self.cost(rule, wildcards)
         work = found.gpu if gpus and found.gpu else (found.cpu - found.start) / max(1, threads)
         if rule.endswith("_slab"):
-            work *= self._largest_slab(dict(wildcards))
+            work *= self._largest_slab(rule, dict(wildcards))
         memory = max(LEAST_MEMORY, 1.25 * found.memory * MIB / 1e6)
         runtime = max(LEAST_RUNTIME, 3 * (found.start + work) / 60)
         return math.ceil(memory / 100) * 100, math.ceil(runtime)
@@ -171,6 +172,15 @@ class Planner:
         scale = self.study.scale(float(level))
         return tuple(max(1, n // f) for n, f in zip(shape, scale, strict=True)), item
 
+    def voxel_size(self, sample):
+        """Sides (z, y, x) of a sample's voxels, an origin and their unit, where the study states them."""
+        foam = self.study.foam
+        stated = foam.voxel_size if foam is not None else self.samples[sample].voxel_size
+        if stated is None:
+            return None
+        sizes, unit = parse_voxel_size(stated)
+        return sizes, (0, 0, 0), unit
+
     def _level(self, sample):
         row = self.samples[sample]
         if row.level is not None:
@@ -189,11 +199,13 @@ class Planner:
             level = self._level(sample) if self.study.pair is not None else None
         return prod(self.high(sample, level)[0])
 
-    def _largest_slab(self, wildcards):
+    def _largest_slab(self, rule, wildcards):
         """How much more than its share the largest slab is: slabs are of whole blocks, or rows."""
         sample, level = wildcards["sample"], wildcards.get("level")
         shape = self.high(sample, level)[0] if level else self.high(sample)[0]
         block = choose_layout(shape, "float32").shard[0]
+        if rule == "segment_slab":
+            block = _blocks_of_objects(self, sample).size[0]
         if "method" in wildcards:
             method = self.method(wildcards["method"], level)
             if method.local and not method.stack:
@@ -417,12 +429,36 @@ def _whole(bytes_a_voxel, *, written=0):
     return count
 
 
+def _blocks_of_objects(plan, sample):
+    """How a segmentation cuts the volumes of a sample into blocks."""
+    from acuity.segment.objects import Objects
+
+    settings, size = plan.study.segment, plan.voxel_size(sample)
+    return Objects(
+        Grid(plan.high(sample)[0], *(size or [(1, 1, 1)])),
+        separation=settings.separation,
+        closing=settings.closing,
+        # A length means nothing where only the file's header knows the voxel size.
+        largest_radius=settings.largest_radius if size else None,
+        block=settings.block,
+    )
+
+
 def _segment(plan, rule, w):
     voxels = plan._image(w)
-    kind = "segment:nlm" if rule == "smooth" else rule
-    # A block and what it overlaps: four times the default radius of 24 voxels on each side.
-    side = (plan.study.segment.block if plan.study.segment else 256) + 2 * 96
-    return Quantity(kind, 24 * min(voxels, side**3), voxels, FLOAT * voxels)
+    if rule == "smooth":
+        shape, _ = plan.high(w["sample"])
+        deep = choose_layout(shape, "float32").shard[0] + 2 * 4  # whole slices, with their halo
+        held = min(voxels, deep * shape[1] * shape[2])
+        return Quantity("segment:nlm", 24 * held, voxels, FLOAT * voxels)
+    if not plan.study.segment:
+        return Quantity(rule, work=voxels)
+    blocks = _blocks_of_objects(plan, w["sample"])
+    seen = (
+        min(n, size + 2 * (overlap + 2 * int(blocks.closing)))
+        for n, size, overlap in zip(blocks.grid.shape, blocks.size, blocks.overlap, strict=True)
+    )
+    return Quantity(rule, 24 * prod(seen), voxels, FLOAT * voxels)
 
 
 def _streamed(bytes_a_voxel, slices, *, columns=False, written=0):

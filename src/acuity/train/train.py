@@ -142,7 +142,7 @@ def train(
         processes = getattr(settings.train, "processes", 1)
         torch.set_num_threads(max(1, int(threads) // processes))
     if method.learns == "fit":
-        loaded = _load(pairs, method, masks, degradation, full, seed)
+        loaded = read_pairs(pairs, method, masks, degradation, full, seed)
         _fit(
             method,
             *loaded,
@@ -170,7 +170,7 @@ def train(
     if planes:
         data, volumes = load_planes(pairs, method)
     else:
-        data, volumes = _load(pairs, method, masks, degradation, full, seed)
+        data, volumes = read_pairs(pairs, method, masks, degradation, full, seed)
     digest = _digest(method, seed, fov_radius, data, degradation)
     held = {"validation_fraction": options.validation_fraction, "fov_radius": fov_radius}
     if planes:
@@ -348,8 +348,28 @@ def _version(name):
         return "not installed"
 
 
-def _load(pairs, method, masks=None, degradation=None, full=None, seed=0):
-    """Read all pairs into memory; the low volumes on the method's input grid."""
+def read_pairs(pairs, method, masks=None, degradation=None, full=None, seed=0):
+    """Read all pairs into memory; the low volumes on the method's input grid.
+
+    Parameters
+    ----------
+    pairs, masks, degradation, full, seed
+        As for `train`.
+    method : acuity.methods.base.Method
+        The method that learns.
+
+    Returns
+    -------
+    data : list of dict
+        Digests of the files of each pair.
+    volumes : list of acuity.train.sampling.Pair
+        Their voxels, float32.
+
+    Raises
+    ------
+    AcuityError
+        If there is no pair, or shapes do not fit.
+    """
     if not pairs:
         raise AcuityError("no pair of volumes to train on; at least one is needed")
     if masks is not None and len(masks) != len(pairs):
@@ -480,6 +500,28 @@ def psnr(mse, data_range):
     return 10.0 * math.log10(data_range**2 / max(mse, 1e-30))
 
 
+def move_average(average, network, decay, step):
+    """Move the average of a network's weights towards them, quickly at the start.
+
+    Parameters
+    ----------
+    average, network : torch.nn.Module
+        Of the same architecture; the first is changed.
+    decay : float
+        Share of the average that stays, at most.
+    step : int
+        Number of the training step, from 0.
+    """
+    share = 1.0 - min(decay, (step + 1) / (step + 10))
+    kept = average.state_dict()
+    with torch.no_grad():
+        for key, value in network.state_dict().items():
+            if value.is_floating_point():
+                kept[key].lerp_(value, share)
+            else:
+                kept[key].copy_(value)
+
+
 class Trainer:
     """One training: its networks, optimizers and place in the sequence of steps.
 
@@ -602,25 +644,14 @@ class Trainer:
             loss.backward()
             optimizer.step()
             if phase == self.method.restorer:
-                self._average(step)
+                if self.decay:
+                    move_average(self.restorer, self.networks[phase], self.decay, step)
                 name = "loss"
             else:
                 name = phase
             recorded[name] = value
             recorded.update({key: v.item() for key, v in losses.items() if key != "loss"})
         return recorded
-
-    def _average(self, step):
-        """Move the average towards the network, quickly at the start."""
-        if not self.decay:
-            return
-        share = 1.0 - min(self.decay, (step + 1) / (step + 10))
-        average, network = self.restorer.state_dict(), self.networks[self.method.restorer]
-        for key, value in network.state_dict().items():
-            if value.is_floating_point():
-                average[key].lerp_(value, share)
-            else:
-                average[key].copy_(value)
 
     @property
     def restorer(self):
