@@ -2,6 +2,7 @@
 
     python benchmarks/memory.py            # slab 2 of 3: eight times the voxels, along z and along all axes
     python benchmarks/memory.py --limit    # all jobs of a stage; the volume is twice the limit
+    python benchmarks/memory.py --scan 384 # reconstruct: slab 2 of 3 from 384 views, and from 768
 
 Every figure is that of a process of its own, one thread. Growth: the largest resident memory of a
 slab job for a volume of 256 slices of 160 x 160 voxels, for one of eight times the slices, and for one
@@ -103,6 +104,22 @@ def _join_census(out, slabs):
     census(counts, size_bin=5.0, size_classes=[6, 70])
 
 
+def _reconstruct(scan, out):
+    from acuity.reconstruct.reconstruct import reconstruct
+
+    return lambda part: reconstruct(scan, out, part=part)
+
+
+def _scan(size, path):
+    """Simulate the scan of one sphere."""
+    import pandas as pd
+
+    from acuity.simulate.acquire import acquire
+
+    spheres = pd.DataFrame({"z": [1.0], "y": [3.0], "x": [0.0], "radius": [size / 8]})
+    acquire(spheres, path, size=size, level=1, seed=1)
+
+
 def _network(name, settings):
     def stage(low, out):
         import torch
@@ -165,8 +182,12 @@ def job(kind, low, out, part, limit):
 
     Gives KiB at the peak, the bytes allowed, and whether the volume could have been held.
     """
-    low = open_volume(low)
-    stage, top, holds = STAGES[kind](low, Path(out)), 0, True
+    if kind == "reconstruct":
+        stage = _reconstruct(low, Path(out))
+    else:
+        low = open_volume(low)
+        stage = STAGES[kind](low, Path(out))
+    top, holds = 0, True
     if not limit:
         stage((0, part[1]))
         stage(part)
@@ -226,6 +247,7 @@ def main():
     )
     parser.add_argument("--limit", action="store_true", help="under a limit of half the volume")
     parser.add_argument("--room", type=int, default=160, help="MiB above what the start needs")
+    parser.add_argument("--scan", type=int, metavar="VIEWS")
     parser.add_argument("--job", type=json.loads, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.job:
@@ -234,6 +256,13 @@ def main():
         return
     folder = Path(tempfile.mkdtemp(prefix="acuity-benchmark-"))
     try:
+        if arguments.scan:
+            for size in (arguments.scan, 2 * arguments.scan):
+                scan = folder / f"{size}.h5"
+                _scan(size, scan)
+                peak = measured("reconstruct", scan, folder / "out.ome.zarr", (2, 3))[0] / 1024
+                print(f"reconstruct, {size}^3 from {size} views: {peak:.0f} MiB", flush=True)
+            return
         if arguments.limit:
             print(
                 "| stage | limit (MiB) | volume (MiB) | slices | peak (MiB) |\n|---|---|---|---|---|"

@@ -533,6 +533,7 @@ def predict_cfg(w):
         "settings": settings(predict_method(w)).for_prediction(),
         **task(w.level),
         **({"keep_type": True} if FLAT else {}),
+        **({"fov_radius": STUDY.foam.size / 2} if SIMULATED else {}),
     }
 
 

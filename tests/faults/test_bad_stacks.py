@@ -59,6 +59,16 @@ def test_pitch_missing(workflow, stack):
     refused(workflow, ALIGN, sheet, pattern, target=ALIGNED)
 
 
+def test_slice_of_another_type(workflow, stack):
+    file = write(workflow, stack) / "slice_004.tif"
+    tifffile.imwrite(file, stack[4].astype(np.uint16), photometric="minisblack")
+    pattern = (
+        r"slices/slice_004\.tif: this slice is 96 x 96 of uint16 where the first one is 96 x 96 of "
+        r"uint8; all slices must be alike\."
+    )
+    refused(workflow, ALIGN, SHEET, pattern, target=ALIGNED)
+
+
 def test_unreadable_slice(workflow, stack):
     file = write(workflow, stack) / "slice_004.tif"
     file.write_bytes(file.read_bytes()[:200])
@@ -88,7 +98,7 @@ def test_nan(workflow, stack):
     bad = stack.astype(np.float32)
     bad[3, 4, 5] = np.nan
     write(workflow, bad)
-    pattern = r"slices: found NaN in slice 3, allowed are finite numbers only\."
+    pattern = r"slices/slice_003\.tif: found NaN in slice 3, allowed are finite numbers only\."
     refused(workflow, ALIGN, SHEET, pattern, target=ALIGNED)
 
 

@@ -21,6 +21,7 @@ from acuity.predict.predict import Plan, predict, restore
 from acuity.predict.receptive import receptive_field
 from acuity.predict.source import finer_grid
 from acuity.predict.tiles import blended_tiles, core_length, exact_tiles, triangle
+from acuity.segment.mask import cylinder
 from acuity.volume import Grid, Volume, choose_layout, open_volume, write_volume
 
 NORMALISATION = {"low": {"mean": 0.4, "std": 0.8}, "target": {"mean": 0.6, "std": 0.5}}
@@ -293,6 +294,21 @@ def test_finer_grid_is_the_inverse_of_downsampling():
     assert again.shape == grid.shape
     assert again.spacing == pytest.approx(grid.spacing)
     assert again.origin == pytest.approx(grid.origin)
+
+
+@pytest.mark.parametrize("name", ["linear", "richardson_lucy"])
+def test_beyond_the_field_of_view_nothing_is_made_up(tmp_path, name):
+    scale = (1, 2, 2) if name == "linear" else (1, 1, 1)
+    low = stored(tmp_path, 1 + np.abs(noise((20, 24, 24))))
+    options = {"level": 2, "scale": scale}
+    whole, cut = (tmp_path / f"{n}.ome.zarr" for n in ("whole", "cut"))
+    predict(name, {}, low, whole, **options)
+    predict(name, {}, low, cut, fov_radius=12 * scale[1], **options)
+    whole, cut = (open_volume(path).read() for path in (whole, cut))
+    seen = cylinder(whole.shape, 12 * scale[1])
+    assert (cut[:, ~seen] == 0).all()
+    assert (whole[:, ~seen] != 0).all()  # the control
+    np.testing.assert_array_equal(cut[:, seen], whole[:, seen])
 
 
 def test_richardson_lucy_in_blocks_equals_the_whole(tmp_path):

@@ -5,6 +5,7 @@ import re
 import time
 from html.parser import HTMLParser
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -653,6 +654,64 @@ def test_grades_follow_the_stated_limits(recall, precision, porosity, expected):
     assert row["porosity_error"] == pytest.approx(porosity / 0.1 - 1)
 
 
+def test_among_unreliable_ones_who_meets_more_of_the_limits_comes_first():
+    scores = {"richardson_lucy": (0.83, 0.98, 0.48), "deepnet": (0.83, 0.96, -0.02)}
+    metrics = rows_of(
+        of={
+            (m, 5): {"pore_recall": r, "pore_precision": p, "porosity_error": e}
+            for m, (r, p, e) in scores.items()
+        }
+    )
+    table = verdict.verdicts(metrics).set_index("method")
+    assert set(table["grade"]) == {"poor"}
+    assert table["f1"].idxmax() == "richardson_lucy"
+    assert list(table.index[table["best"]]) == ["deepnet"]
+
+
+def test_slivers_at_the_wall_are_told_apart_on_the_page(tmp_path):
+    def page(off):
+        metrics = rows_of(
+            of={
+                ("deepnet", 5): {
+                    "pore_recall": 0.9,
+                    "pore_precision": 0.7,
+                    "pore_precision_off_rim": off,
+                }
+            }
+        )
+        pages.index_page(metrics, output=tmp_path / "index.html", study="s")
+        return (tmp_path / "index.html").read_text()
+
+    assert "95.0 %" in page(0.95)
+    assert page(0.95).count("Real, wall left out") == page(0.7).count("Real, wall left out") + 1
+
+
+def test_points_of_the_sphericity_plot_are_drawn():
+    figure, axes = plt.subplots(figsize=(3, 3), dpi=100)
+    axes.set_xlim(-1, 1)
+    axes.set_ylim(0.8, 1)
+    values = np.random.default_rng(0).uniform(0.82, 0.98, 60)
+    figures._box(axes, 0, values, "#ff0000")
+    figure.canvas.draw()
+    red = np.asarray(figure.canvas.buffer_rgba())[..., :3].astype(int)
+    # Round points of 2.4 pt and more, half transparent: a good ten pixels each, fewer where they meet.
+    assert ((red[..., 0] - red[..., 1]) > 40).sum() > 60 * 6
+    plt.close(figure)
+
+
+@pytest.mark.parametrize("losses", [(0.175, 0.161, 0.157), (3.0, 0.2, 0.01)])
+def test_a_course_of_losses_has_numbers_on_its_axis(losses):
+    course = pd.DataFrame(
+        {"step": [1, 2, 3], "split": "train", "loss": losses, "method": "deepnet", "level": 3.0}
+    )
+    axis = figures.LevelAxis("{:g}:1", "", "um", "pore")
+    (axes,) = figures._training(course, axis, "loss").figure().axes[:1]
+    low, high = axes.get_ylim()
+    shown = [tick for tick in axes.get_yticks() if low <= tick <= high]
+    assert len(shown) >= 2, shown
+    assert all(axes.yaxis.get_major_formatter()(tick, 0) for tick in shown)
+
+
 def test_the_best_is_the_one_with_the_best_f1():
     scores = {"deepnet": (0.9, 0.9), "srcnn3d": (0.99, 0.5), "input": (1.0, 1.0)}
     metrics = rows_of(
@@ -859,7 +918,7 @@ def test_maps_share_one_range_and_show_what_is_unknown(pictures):
 def test_pores_are_tinted_by_their_fate(whole):
     grid = Grid(shape=(1, 200, 200), spacing=(1.0, 1.0, 1.0), unit="um")
     truth, found = np.zeros(grid.shape, np.uint32), np.zeros(grid.shape, np.uint32)
-    truth[0, 20:40, 20:40], found[0, 20:40, 20:40] = 1, 5
+    truth[0, 20:40, 20:40], found[0, 20:40, 20:44] = 1, 5
     truth[0, 60:80, 60:80] = 2
     found[0, 100:120, 100:120] = 7
     image = np.linspace(0, 1, 200 * 200, dtype=np.float32).reshape(grid.shape)
@@ -877,7 +936,10 @@ def test_pores_are_tinted_by_their_fate(whole):
     )
     (picture,) = [p for p in shown.pictures if p.kind == "pores"]
     colours = decode(picture)
-    for (row, column), name in (((60, 60), "found"), ((140, 140), "missed"), ((220, 220), "false")):
+    expected = [((60, 60), "found"), ((140, 140), "missed"), ((220, 220), "false")]
+    # What a method adds to a found pore is to be seen.
+    expected.append(((60, 84), "found" if whole else "false"))
+    for (row, column), name in expected:
         tint, alpha, _ = images.TINTS[name]
         ramp = 255 * image[0, row // 2, column // 2]
         wanted = (1 - alpha) * ramp + alpha * np.array(tint)

@@ -20,7 +20,15 @@ FEI = """[Beam]\r
 HV=2000\r
 Beam=EBeam\r
 Scan=EScan\r
+[User]\r
+Date=08/24/2023\r
+Time=12:06:40 PM\r
+[Detectors]\r
+Name=TLD\r
 [EBeam]\r
+HV=2000\r
+BeamCurrent=5e-11\r
+WD=0.0041\r
 TiltCorrectionIsOn={corrected}\r
 TiltCorrectionAngle=0.663225\r
 [System]\r
@@ -31,6 +39,7 @@ PixelHeight=5e-09\r
 [{scan}]\r
 PixelWidth=4e-09\r
 PixelHeight=4e-09\r
+Dwelltime=3e-07\r
 [Stage]\r
 StageT=0.907571\r
 [Image]\r
@@ -44,7 +53,9 @@ ZEISS = (
     "\r\n".join(["0"] * 8)
     + "\r\nDP_SEM\r\nSem = Crossbeam\r\nDP_TILT_CORRECTION\r\nTilt Corrn. = On\r\n"
     "AP_TILT_ANGLE\r\nTilt Angle = 36.0 °\r\nAP_STAGE_AT_T\r\nStage at T = 54.0 °\r\n"
-    "AP_PIXEL_SIZE\r\nPixel Size = 2.5 nm\r\nAP_IMAGE_PIXEL_SIZE\r\nImage Pixel Size = 5.0 nm\r\n"
+    "AP_PIXEL_SIZE\r\nPixel Size = 2.5 nm\r\nAP_ACTUALKV\r\nEHT = 1.50 kV\r\nAP_WD\r\nWD = 4.1 mm\r\n"
+    "AP_BEAM_CURRENT\r\nBeam Current = 80.0 pA\r\nDP_DETECTOR_TYPE\r\nSignal A = InLens\r\n"
+    "AP_DATE\r\nDate :24 Aug 2023\r\nAP_TIME\r\nTime :12:06:40\r\nAP_IMAGE_PIXEL_SIZE\r\nImage Pixel Size = 5.0 nm\r\n"
 )
 
 
@@ -97,6 +108,12 @@ def test_fei_pixels_pitch_tilt_and_bar(tmp_path, tag, dtype):
         "stage_tilt_degrees": 52.0,
         "tilt_correction": True,
         "tilt_correction_degrees": 38.0,
+        "voltage_V": 2000.0,
+        "current_A": 5e-11,
+        "dwell_s": 3e-07,
+        "working_distance_m": 0.0041,
+        "detector": "TLD",
+        "taken": "08/24/2023 12:06:40 PM",
         "info_bar_rows": 6,
     }
 
@@ -153,6 +170,13 @@ def test_zeiss_image_pixel_size_tilt_and_drawn_bar(tmp_path, dtype, paper):
     told = volume.provenance[-1]["instrument"]
     assert told["instrument"] == "Crossbeam"
     assert (told["stage_tilt_degrees"], told["tilt_correction_degrees"]) == (54.0, 36.0)
+    assert (told["voltage_V"], told["working_distance_m"], told["current_A"]) == (
+        1500,
+        0.0041,
+        8e-11,
+    )
+    assert told["detector"] == "InLens"
+    assert told["taken"] == "24 Aug 2023 12:06:40"
     assert told["info_bar_rows"] == 18
 
 
@@ -172,12 +196,17 @@ def test_zeiss_specimen_is_not_taken_for_a_bar(tmp_path, kind):
 def test_open_fibsem(tmp_path):
     said = (
         '{"beam_type": "ION", "pixel_size": {"x": 9.765624999999999e-08, "y": 9.765625e-08}, '
-        '"microscope_state": {"absolute_position": {"t": 0.907571}}}'
+        '"dwell_time": 1e-06, "detector_settings": {"type": "ETD"}, "microscope_state": '
+        '{"absolute_position": {"t": 0.907571}, "ib_settings": {"voltage": 30000.0}, '
+        '"eb_settings": {"voltage": 2000.0}, "timestamp": "08/24/2023 12:06:40"}}'
     )
     tifffile.imwrite(tmp_path / "a.tif", values((40, 50)), description=said, metadata=None)
     volume = read_volume(tmp_path / "a.tif")
     assert volume.grid.spacing == pytest.approx((97.65625,) * 3)
-    assert volume.provenance[-1]["instrument"]["stage_tilt_degrees"] == 52.0
+    told = volume.provenance[-1]["instrument"]
+    assert told["stage_tilt_degrees"] == 52.0
+    assert (told["voltage_V"], told["dwell_s"], told["detector"]) == (30000.0, 1e-6, "ETD")
+    assert told["taken"] == "08/24/2023 12:06:40"
 
 
 # ----------------------------------------------------------------------------------------- pitch
@@ -268,6 +297,7 @@ def test_type_pixel_and_instrument_of_an_image_come_back(tmp_path, dtype, name):
     (instrument,) = (step["instrument"] for step in volume.provenance if "instrument" in step)
     assert instrument["instrument"] == "Helios NanoLab 660"
     assert instrument["stage_tilt_degrees"] == 52.0
+    assert (instrument["voltage_V"], instrument["detector"]) == (2000.0, "TLD")
 
 
 # ------------------------------------------------------------------------------------- numbering

@@ -12,7 +12,7 @@ from acuity.formats.files import SLICE_LIST, check_numbering, listed_files
 from acuity.formats.source import Source, describe
 from acuity.formats.vendor import pixel_text
 from acuity.units import convert
-from acuity.volume import Box, LazyArray, error_reason
+from acuity.volume import Box, LazyArray, check_finite, error_reason
 
 # Pixel sizes of one stack differ by less than this: autofocus moves the last digits.
 _SAME_PIXEL = 0.005
@@ -57,13 +57,15 @@ class FilesArray(LazyArray):
         """Read the slices of a box."""
         z, y, x = box
         block = np.empty([part.stop - part.start for part in box], self.dtype)
-        for image, file in zip(block, self._files[z], strict=True):
+        numbers = range(*z.indices(len(self._files)))
+        for image, number, file in zip(block, numbers, self._files[z], strict=True):
             # opened anew, and so checked anew: it may have changed since
             source = _open_slice(file, self._first)
             try:
                 image[...] = source.data[0, y, x]
             except Exception as error:
                 raise _unreadable(file, error) from error
+            check_finite(image[None], number, str(file))
         return block
 
 

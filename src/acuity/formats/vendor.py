@@ -23,7 +23,9 @@ class Vendor:
     rows : int, optional
         Rows of the image above the bar of information; None where the file tells of no bar.
     notes : dict
-        Maker, instrument, tilt of the stage in degrees and tilt correction, where they are told.
+        Where they are told: maker, instrument, tilt of the stage in degrees and tilt correction;
+        and how the image was taken: ``voltage_V``, ``current_A``, ``dwell_s``,
+        ``working_distance_m``, ``detector``, ``taken`` (date and time in the file's own words).
     """
 
     pixel: tuple[float, float] | None
@@ -96,6 +98,15 @@ def _fei(said: dict, shape: tuple[int, int]) -> Vendor:
     angle = _number(beam.get("TiltCorrectionAngle"))
     if notes["tilt_correction"] and angle is not None:
         notes["tilt_correction_degrees"] = round(math.degrees(angle), 4)
+    own, user = _part(said, _part(said, "Beam").get("Scan")), _part(said, "User")
+    notes |= {
+        "voltage_V": _number(beam.get("HV")) or _number(_part(said, "Beam").get("HV")),
+        "current_A": _number(beam.get("BeamCurrent")),
+        "dwell_s": _number(_part(said, "Scan").get("Dwelltime")) or _number(own.get("Dwell")),
+        "working_distance_m": _number(beam.get("WD")),
+        "detector": _part(said, "Detectors").get("Name"),
+        "taken": " ".join(str(user[key]) for key in ("Date", "Time") if user.get(key)),
+    }
     image = _part(said, "Image")
     rows, columns = image.get("ResolutionY"), image.get("ResolutionX")
     bar = _part(said, "PrivateFei").get("DatabarHeight")
@@ -128,6 +139,16 @@ def _zeiss(said: dict, data: LazyArray | np.ndarray) -> Vendor:
     angle = _number(_second(said, "ap_tilt_angle"))
     if notes["tilt_correction"] and angle is not None:
         notes["tilt_correction_degrees"] = round(angle, 4)
+    notes |= {
+        "voltage_V": _measure(said, "ap_actualkv", "V"),
+        "current_A": _measure(said, "ap_beam_current", "A"),
+        "dwell_s": _measure(said, "dp_dwell_time", "s"),
+        "working_distance_m": _measure(said, "ap_wd", "m"),
+        "detector": _second(said, "dp_detector_type"),
+        "taken": " ".join(
+            str(part) for key in ("ap_date", "ap_time") if (part := _second(said, key))
+        ),
+    }
     rows = _bar_start(data)
     return Vendor(pixel, unit, rows, _told(notes, rows, shape))
 
@@ -147,6 +168,16 @@ def _open_fibsem(page: tifffile.TiffPage) -> Vendor | None:
         "maker": "OpenFIBSEM",
         "beam": str(said["beam_type"]).lower(),
         "stage_tilt_degrees": None if tilt is None else round(math.degrees(tilt), 4),
+    }
+    state = _part(said, "microscope_state")
+    beam = _part(state, {"electron": "eb_settings", "ion": "ib_settings"}.get(notes["beam"]))
+    notes |= {
+        "voltage_V": _number(beam.get("voltage")),
+        "current_A": _number(beam.get("beam_current")),
+        "dwell_s": _number(said.get("dwell_time")) or _number(beam.get("dwell_time")),
+        "working_distance_m": _number(beam.get("working_distance")),
+        "detector": _part(said, "detector_settings").get("type"),
+        "taken": state.get("timestamp"),
     }
     return Vendor(pixel if len(pixel) == 2 else None, "m", None, _told(notes, None, (0, 0)))
 
@@ -196,6 +227,18 @@ def _part(said: dict, name: object) -> dict:
 def _second(said: dict, key: str) -> object:
     found = said.get(key, ())
     return found[1] if isinstance(found, tuple) and len(found) > 1 else None
+
+
+_PREFIX = {"p": 1e-12, "n": 1e-9, "µ": 1e-6, "u": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3}
+
+
+def _measure(said: dict, key: str, unit: str) -> float | None:
+    """Read a number with its unit, such as 5.00 kV, in the unit without prefix."""
+    found = said.get(key, ())
+    if len(found) < 3 or not str(found[2]).endswith(unit):
+        return None
+    number, prefix = _number(found[1]), _PREFIX.get(str(found[2]).removesuffix(unit).strip())
+    return None if number is None or prefix is None else float(f"{number * prefix:.9g}")
 
 
 def _number(value: object) -> float | None:

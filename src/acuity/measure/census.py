@@ -45,7 +45,7 @@ def count(labels, truth, reference, *, part=(1, 1), mask_radius=None):
     part : (int, int)
         Which slab, from 1, of how many.
     mask_radius : float, optional
-        Radius in voxels of the cylinder along z of which the porosity is the share.
+        Radius in voxels of the cylinder along z in which objects were sought.
 
     Returns
     -------
@@ -71,9 +71,14 @@ def count(labels, truth, reference, *, part=(1, 1), mask_radius=None):
     for start, end in slabs(z1 - z0, step):
         a, b = z0 + start, z0 + end
         for name, volume in volumes.items():
-            # Edge objects are those that the volume's own faces cut. The wall of a foam cuts none,
-            # and an object that a blur has smeared against it is judged like any other.
-            found = pore_sums(volume.data, a, b, spacing=grid.spacing, shape=name == "labels")
+            found = pore_sums(
+                volume.data,
+                a,
+                b,
+                spacing=grid.spacing,
+                mask_radius=mask_radius,
+                shape=name == "labels",
+            )
             sums[name].append(found)
         for i, volume in enumerate((labels, truth)):
             solid[2 * i : 2 * i + 2] += solid_voxels(volume.data, a, b, mask_radius)
@@ -121,7 +126,8 @@ def census(counts, *, objects="dark", size_bin, size_classes):
     rows : list of dict
         Tidy figures: see `pore_rows`, `recover` and `found_ratio`.
     pores : pandas.DataFrame
-        One row an object of the image: `pore_table`.
+        One row an object of the image: `pore_table`; and ``rim``, whether it touches the wall of
+        the cylinder in which objects were sought.
     status : pandas.DataFrame
         What became of each object of truth and image: `recover`.
     """
@@ -130,7 +136,15 @@ def census(counts, *, objects="dark", size_bin, size_classes):
 
     def table(name, shape):
         parts = [{key: part[f"{name}.{key}"] for key in _SUMS} for part in counts]
-        return table_of_sums(parts, spacing, shape=shape)
+        found = table_of_sums(parts, spacing, shape=shape)
+        # Edge objects are those that the volume's own faces cut. The wall of a foam cuts none, and
+        # an object that a blur has smeared against it is judged like any other, and told apart.
+        cut = np.zeros(len(found), bool)
+        for axis, n in zip("zyx", about["shape"], strict=True):
+            cut |= (found[f"{axis}0"] == 0) | (found[f"{axis}1"] == n)
+        found["rim"] = found["edge"] & ~cut
+        found["edge"] = cut
+        return found
 
     pores, real, counted = table("labels", True), table("truth", False), table("reference", False)
     share, truth_share = (

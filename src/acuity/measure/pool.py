@@ -8,6 +8,7 @@ from acuity.measure.intervals import f1_interval, mean_interval, wilson
 PROPORTIONS = {
     "pore_recall": ("found", "truth"),
     "pore_precision": ("found", "detected"),
+    "pore_precision_off_rim": ("found", "detected_off_rim"),
     "pore_recall_iou10": ("found_iou10", "truth"),
     "pore_precision_iou10": ("found_iou10", "detected"),
 }
@@ -27,16 +28,21 @@ def counts_of(status, subset=None):
     Returns
     -------
     dict
-        truth, detected, found, found_iou10, missed, false, split, merged: counts.
+        truth, detected, found, found_iou10, missed, false, split, merged: counts; detected_off_rim:
+        those detected without the unmatched ones that touch the rim.
     """
     status = status[~status["edge"].astype(bool)]
     if subset is not None:
         status = status[status["size_class"] == subset]
     truth = status[status["kind"] == "truth"]
     detected = status[status["kind"] == "detection"]
+    unmatched = detected["status"] != "found"
+    # Tables of before have no such column.
+    rim = detected["rim"].astype(bool) if "rim" in detected else False
     return {
         "truth": len(truth),
         "detected": len(detected),
+        "detected_off_rim": len(detected) - int((unmatched & rim).sum()),
         "found": int((truth["status"] == "found").sum()),
         "found_iou10": int((truth["matched_iou10"] > 0).sum()),
         "missed": int((truth["status"] == "missed").sum()),
@@ -74,8 +80,12 @@ def recovery_rows(counts, subset="all"):
         low, high = wilson(counts[part], n)
         value = counts[part] / n if n else float("nan")
         rows.append(_row(metric, subset, value, low, high, n))
-    for metric, part in (("pore_f1", "found"), ("pore_f1_iou10", "found_iou10")):
-        value, low, high = f1_interval(counts[part], counts["detected"], counts["truth"])
+    for metric, part, whole in (
+        ("pore_f1", "found", "detected"),
+        ("pore_f1_off_rim", "found", "detected_off_rim"),
+        ("pore_f1_iou10", "found_iou10", "detected"),
+    ):
+        value, low, high = f1_interval(counts[part], counts[whole], counts["truth"])
         rows.append(_row(metric, subset, value, low, high, counts["truth"]))
     for name in COUNTS:
         rows.append(_row(f"pores_{name}", subset, counts[name]))

@@ -11,7 +11,7 @@ from acuity.measure.pores import classes_of
 
 STATUS_COLUMNS = [
     "kind", "label", "diameter", "size_class", "z", "y", "x", "edge",
-    "status", "matched", "iou", "matched_iou10", "iou10",
+    "status", "matched", "iou", "matched_iou10", "iou10", "rim",
 ]  # fmt: skip
 
 
@@ -119,7 +119,8 @@ def recover(
     Parameters
     ----------
     table, truth_table : pandas.DataFrame
-        Pore tables of the two (columns label, voxels, diameter, z, y, x, edge).
+        Pore tables of the two (columns label, voxels, diameter, z, y, x, edge; and rim, where
+        objects may touch the wall of what they were sought in).
     pairs : numpy.ndarray
         Their `overlaps`.
     spacing : (float, float, float)
@@ -135,10 +136,11 @@ def recover(
     (list of dict, pandas.DataFrame)
         Rows (metric, subset, value, unit, low, high, n) for all and each size class:
         pore_recall, pore_precision, pore_f1, the same with _iou10, pores_missed, pores_false,
-        pores_split, pores_merged, with 95 % intervals. Then one row a pore of the truth and one an
+        pores_split, pores_merged, with 95 % intervals; pore_precision_off_rim and pore_f1_off_rim,
+        without the unmatched objects that touch the rim. Then one row a pore of the truth and one an
         object, edge ones included and marked: kind (truth or detection), label, diameter,
         size_class, z, y, x (centroid, voxels), edge, status, matched and iou, matched_iou10
-        and iou10 (label of the partner, 0 for none; without a partner the largest IoU).
+        and iou10 (label of the partner, 0 for none; without a partner the largest IoU), rim.
 
     Raises
     ------
@@ -226,6 +228,7 @@ def recover(
                 "iou": [float(value(i, j)) for i, j in enumerate(strict)],
                 "matched_iou10": [int(other[j]) if j >= 0 else 0 for j in loose],
                 "iou10": [float(value(i, j)) for i, j in enumerate(loose)],
+                "rim": own["rim"].to_numpy(bool) if "rim" in own else False,
             },
             columns=STATUS_COLUMNS,
         )

@@ -24,6 +24,7 @@ SHOWN = (
     ("pore_recall", "recall (95 %)", 3, True),
     ("pore_precision", "precision (95 %)", 3, True),
     ("pore_f1", "F1", 3, False),
+    ("pore_f1_off_rim", "F1 off the wall", 3, False),
     ("porosity_error", "porosity error", 3, False),
     ("sphericity_mesh", "sphericity", 4, False),
     ("resolution_fwhm", "FWHM", 2, False),

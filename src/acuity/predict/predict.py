@@ -18,6 +18,7 @@ from acuity.errors import AcuityError
 from acuity.methods.base import Task, check_settings, load
 from acuity.predict.source import Source, factors_before, finer_grid, input_phase
 from acuity.predict.tiles import blended_tiles, core_length, exact_tiles
+from acuity.segment.mask import cylinder
 from acuity.slabs import open_writer, sees_all
 from acuity.volume import choose_layout, open_volume
 
@@ -41,6 +42,7 @@ def predict(
     threads=None,
     disagreement=None,
     keep_type=False,
+    fov_radius=None,
     part=None,
 ):
     """Restore a stored volume with a method.
@@ -77,6 +79,9 @@ def predict(
     keep_type : bool
         Round and clip the restored volume to the type of the low-resolution one, where that is
         uint8 or uint16; it is float32 else.
+    fov_radius : float, optional
+        Radius in voxels of the restored grid of the circle that a tomograph's detector saw; beyond
+        it voxels are 0, as in a reconstruction.
     part : tuple of int, optional
         The part of the volume that this job makes; see `acuity.slabs`.
 
@@ -107,7 +112,7 @@ def predict(
         )
     volume = open_volume(low_path, complete=sees_all(part))
     step = {"step": "predict", "method": method_name, "level": level}
-    settled = {"input": volume.digest, "settings": settings, "phase": task.phase}
+    settled = {"input": volume.digest, "settings": settings, "phase": task.phase, "fov": fov_radius}
     if method_class.learned:
         step["weights"] = run.digest
         settled["execution"] = getattr(run, "execution", None)
@@ -126,6 +131,7 @@ def predict(
         disagreement=disagreement,
         dtype=dtype,
         threads=threads,
+        fov_radius=fov_radius,
         part=part,
         settled=settled,
     )
@@ -144,6 +150,7 @@ def restore(
     disagreement=None,
     dtype=np.float32,
     threads=None,
+    fov_radius=None,
     part=None,
     settled=None,
 ):
@@ -170,6 +177,8 @@ def restore(
         clipped.
     threads : int, optional
         Threads of torch.
+    fov_radius : float, optional
+        As for `predict`.
     part : tuple of int, optional
         The part of the volume that this job makes; see `acuity.slabs`.
     settled : dict, optional
@@ -224,6 +233,8 @@ def restore(
             ):
                 if len(pending) >= AHEAD:
                     pending.popleft().result()
+                if fov_radius is not None:
+                    block = np.where(_seen(grid.shape, fov_radius, region, method.scale), block, 0)
                 parts = [(writer, block)]
                 if _planes(method):  # (z, 2, y, x): merged, and how far both estimates differ
                     parts = [(writer, block[:, 0])]
@@ -233,6 +244,12 @@ def restore(
                 del block, parts  # the writer alone holds them, and lets them go
         while pending:
             pending.popleft().result()
+
+
+def _seen(shape, radius, region, scale):
+    """Voxels of a region of the restored plane that the detector saw, (y, x) bool."""
+    part = (slice(r.start * f, r.stop * f) for r, f in zip(region, scale[1:], strict=True))
+    return cylinder(shape, radius, tuple(part))
 
 
 def _use_threads(count):

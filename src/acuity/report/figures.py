@@ -627,8 +627,8 @@ def _fates(metrics, axis):
                 for name, (_, colour) in FATES.items():
                     count = counts.get((name, row.method, level), 0.0)
                     share = row.value if name == "found" else count / row.n
-                    # The invented ones stand apart: they are no part of the truth.
-                    left += 0.03 if name == "false" else 0.0
+                    # The invented ones stand beyond the line: they are no part of the truth.
+                    left = max(left, 1.0) if name == "false" else left
                     axes.barh(y, share, 0.66, left, color=colour, zorder=2, ec=MUTED, lw=0.4)
                     left += share
             axes.axvline(1, color=INK, lw=1, zorder=3)
@@ -915,6 +915,7 @@ def _box(axes, x, values, colour):
         alpha=0.45,
         lw=2.4,
         solid_capstyle="round",
+        snap=False,  # a raster would draw most of the strokes without length
         zorder=1,
     )
     axes.add_patch(
@@ -1114,7 +1115,11 @@ def _training(histories, axis, column):
                 axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.5g}"))
                 if column == "loss":
                     axes.set_yscale("log")
-                    axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+                    low, high = axes.get_ylim()
+                    if high < 10 * low:  # hardly a power of ten in it
+                        axes.yaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5))
+                        axes.yaxis.set_minor_locator(matplotlib.ticker.NullLocator())
+                    axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.5g}"))
                     axes.yaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
                     axes.set_ylabel("Loss (own to each method)")
                 else:

@@ -211,7 +211,7 @@ def mosaic(gallery, kind="slice", *, level_format="{:g}:1"):
             figure.legend(
                 handles=[Patch(color=np.divide(c, 255), label=words) for c, _, words in tints],
                 loc="outside lower center",
-                ncols=min(len(tints), 2 * max(len(levels), 1)),
+                ncols=min(len(tints), max(len(levels), 2)),
                 frameon=False,
                 fontsize=8,
             )
@@ -368,14 +368,11 @@ def _overlay(grey, real, found, status):
         tint[(real > 0) & (found == 0)] = 1 + names.index("missed")
         tint[(real == 0) & (found > 0)] = 1 + names.index("false")
     else:
-        # The truth's objects lie over those of the result, which show only where they are false.
+        # Found objects as the result has them, too large or ragged as they may be; the others of the
+        # truth lie over them.
         for kind, labels, shown in (
-            ("detection", found, {"false": "false"}),
-            (
-                "truth",
-                real,
-                {"found": "found", "missed": "missed", "split": "other", "merged": "other"},
-            ),
+            ("detection", found, {"false": "false", "found": "found"}),
+            ("truth", real, {"missed": "missed", "split": "other", "merged": "other"}),
         ):
             rows = status[status["kind"] == kind]
             for name, tinted in shown.items():

@@ -61,7 +61,10 @@ _KINDS = {
     ),
 }
 _ALT = {"slice": "Slice", "map": "Similarity map", "pores": "Objects found and missed"}
-_WHOLE = "The true {noun}s, coloured by what became of each in three dimensions, on the result."
+_WHOLE = (
+    "What became of each {noun} in three dimensions, on the result: found and invented ones as the "
+    "result has them, the others as the truth has them."
+)
 _VOXELS = (
     "Where the automatic segmentation of the result agrees with the truth's, voxel by voxel; thin "
     "rims are differences of a voxel."
@@ -392,6 +395,7 @@ class _Table:
             Column("grade", "Verdict", text=True),
             Column("recall", f"{noun.title()}s found"),
             Column("precision", f"{noun.title()}s real"),
+            Column("precision_off_rim", "Real, wall left out"),
             Column("porosity_error", "Porosity error"),
             Column("sphericity_error", "Shape error"),
             Column("floor", "Trusted from", unit_text(unit)),
@@ -410,6 +414,9 @@ class _Table:
                 kept += [column] if sample else []
             elif column.key == "grade":
                 kept += [column] if len(table) and (table["grade"] != "none").any() else []
+            elif column.key == "precision_off_rim":
+                # Only where it says something else than the column before it.
+                kept += [column] if (table[column.key] > table["precision"] + 0.005).any() else []
             elif len(table) and table[column.key].notna().any():
                 kept.append(column)
         return kept
@@ -452,7 +459,7 @@ class _Table:
             if not math.isnan(low) and not math.isnan(high):
                 text += f" ({100 * low:.0f}–{100 * high:.0f})"
             return Cell(text, sort)
-        if column.key == "precision":
+        if column.key.startswith("precision"):
             return Cell(percent(value, 1), sort)
         digits = {"psnr": 1, "fwhm": 2}.get(column.key, 3)
         return Cell(f"{value:.{digits}f}", sort)

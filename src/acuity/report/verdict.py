@@ -153,11 +153,12 @@ def verdicts(metrics):
     Returns
     -------
     pandas.DataFrame
-        Columns ``sample level method recall recall_low recall_high precision f1 found_ratio
+        Columns ``sample level method recall recall_low recall_high precision precision_off_rim f1
+        found_ratio
         porosity_error sphericity_error psnr psnr_gain ssim ms_ssim fwhm floor grade best``. Errors
         are relative to the truth and signed; ``psnr_gain`` is against the unrestored input;
-        ``best`` marks the best restoration of a sample and level: the best grade, and among
-        equals the highest F1 (else SSIM, PSNR). NaN where not measured.
+        ``best`` marks the best restoration of a sample and level: the best grade, then the most
+        limits met, and among equals the highest F1 (else SSIM, PSNR). NaN where not measured.
     """
     whole = metrics[metrics["subset"].isin(["all", ""]) & (metrics["method"] != "")]
     first = whole.drop_duplicates(["sample", "level", "method", "metric"])
@@ -194,6 +195,7 @@ def verdicts(metrics):
             "recall_low": lows[key].get("pore_recall", math.nan),
             "recall_high": highs[key].get("pore_recall", math.nan),
             "precision": get("pore_precision"),
+            "precision_off_rim": get("pore_precision_off_rim"),
             "f1": get("pore_f1"),
             "found_ratio": get("pores_found_ratio"),
             "porosity_error": error,
@@ -212,9 +214,12 @@ def verdicts(metrics):
     table = pd.DataFrame(rows, columns=_COLUMNS)
     table["best"] = False
     for _, group in table[table["method"] != "input"].groupby(["sample", "level"]):
-        # A better grade comes first: pores that are found but far too large are no gain.
+        # A better grade comes first, then who meets more of the limits: pores that are found but
+        # far too large are no gain.
         ranks = group["grade"].map(list(GRADES).index)
         group = group[ranks == ranks.min()]
+        met = group.apply(lambda row: sum(limits_met(row, CARE)), axis=1)
+        group = group[met == met.max()]
         for criterion in ("f1", "ssim", "psnr"):
             scores = group[criterion].dropna()
             if len(scores):
@@ -235,6 +240,7 @@ _COLUMNS = [
     "recall_low",
     "recall_high",
     "precision",
+    "precision_off_rim",
     "f1",
     "found_ratio",
     "porosity_error",
@@ -281,12 +287,29 @@ def grade(row):
     if math.isnan(row["recall"]):
         return "none"
     for name, limits in (("good", GOOD), ("care", CARE)):
-        precise = math.isnan(row["precision"]) or row["precision"] >= limits["precision"]
-        error = row["porosity_error"]
-        porous = math.isnan(error) or abs(error) <= limits["porosity"]
-        if row["recall"] >= limits["recall"] and precise and porous:
+        if all(limits_met(row, limits)):
             return name
     return "poor"
+
+
+def limits_met(row, limits):
+    """Tell which of the limits for recall, precision and porosity a row of `verdicts` meets.
+
+    Parameters
+    ----------
+    row : mapping
+        With ``recall``, ``precision`` and ``porosity_error``; what was not measured is met.
+    limits : dict
+        `GOOD` or `CARE`.
+
+    Returns
+    -------
+    tuple of bool
+    """
+    precise = math.isnan(row["precision"]) or row["precision"] >= limits["precision"]
+    error = row["porosity_error"]
+    porous = math.isnan(error) or abs(error) <= limits["porosity"]
+    return row["recall"] >= limits["recall"], precise, porous
 
 
 def percent(value, digits=0):
