@@ -90,9 +90,10 @@ def cancel(comment, running):
 # ------------------------------------------------------------------------------------ the profile
 
 
-def test_a_profile_that_is_not_filled_in_is_refused(workflow):
+@pytest.mark.parametrize("option", ["--workflow-profile", "--profile"])
+def test_a_profile_that_is_not_filled_in_is_refused(workflow, option):
     study = workflow.write_study(FOAM)
-    arguments = ["--workflow-profile", "profiles/slurm", "--configfile", study]
+    arguments = [option, "profiles/slurm", "--configfile", study]
     refused = workflow.run("-n", *arguments, check=False)
     assert refused.returncode != 0
     assert "Traceback" not in refused.stdout
