@@ -7,9 +7,12 @@ degraded and judged, whose stages hold whole volumes.
 """
 
 import argparse
+import math
 
 from acuity.plan.constants import MIB
+from acuity.plan.networks import network
 from acuity.plan.planner import Planner
+from acuity.predict.predict import Plan
 from acuity.study import Sample, Study
 from acuity.volume import choose_layout
 
@@ -29,6 +32,23 @@ class Given(Planner):
 def study(slabs, method, **more):
     """Give a study of one level and method."""
     return Study(study="scale", samples="none", levels=[4], methods=method, slabs=slabs, **more)
+
+
+def reads(method, shape):
+    """How often a volume is read, and computed, by a network that restores it."""
+    found = network(method.name(), method.settings, max(method.scale))
+    method.halo, method.stride = tuple(math.ceil(h) for h in found.halo), (1, 1, 1)
+    plan = Plan(method, shape)
+    fine = tuple(n * f for n, f in zip(shape, method.scale, strict=True))
+    regions = plan.regions(choose_layout(fine, "float32"))
+    boxes = [box for region in regions for box in plan.inputs(region)]
+    deep = (plan.depth + 2 * method.halo[0]) / plan.depth
+    tiles = [tile.read for region in regions for tile in plan.tiles(region)]
+    size = lambda box: math.prod(part.stop - part.start for part in box)  # noqa: E731
+    return (
+        sum(map(size, boxes)) / math.prod(shape),
+        deep * sum(map(size, tiles)) / math.prod(shape[1:]),
+    )
 
 
 def main():
@@ -74,6 +94,8 @@ def main():
         for count, side in zip(shape, layout.shard, strict=True):
             shards *= -(-count // side)
         print(f"{name}: {shape} {dtype}, shards {layout.shard}, {shards} of them")
+    read, computed = reads(restored.method("srunet3d", "4"), coarse)
+    print(f"the network reads the volume {read:.1f} times and computes it {computed:.1f} times")
     print("rule            jobs    memory GiB  core h       GPU h     hours a job  written TiB")
     for planner, rule, wildcards, count in chain:
         cost = planner.cost(rule, wildcards)

@@ -378,18 +378,27 @@ def _predict(plan, rule, w):
     found = _network(method)
     if found is None:
         return Quantity(f"{rule}:interpolation", 4 * FLOAT * 32 * _column(shape), voxels, written)
-    # What a tile repeats of its neighbours, where the volume does not fit into one.
     tile = [min(t, n) for t, n in zip(settings.tile, own, strict=True)]
     axes = (1, 2) if method.stack else (0, 1, 2)
-    again = 1.0
-    for axis in axes:
-        if tile[axis] < own[axis]:
-            again *= tile[axis] / max(1.0, tile[axis] - 2 * found.halo[axis])
+    again = math.prod(_repeated(found, tile, own, shape, method.scale, axis) for axis in axes)
     ways = 2 if method.learns == "planes" else 1
     held = FLOAT * found.widest * prod(tile[axis] for axis in axes)
     held += 3 * FLOAT * 16 * (_column(shape) if ways == 1 else shape[1] * shape[2])
     work = ways * again * prod(own) * found.multiply_adds
     return Quantity(f"{rule}:network", held, work, ways * written, gpu=settings.device != "cpu")
+
+
+def _repeated(network, tile, own, shape, scale, axis):
+    """What tiles compute again of their neighbours along an axis, as a factor."""
+    from acuity.predict.tiles import core_length
+
+    halo, most = math.ceil(network.halo[axis]), tile[axis]
+    side = 32 if axis == 0 else choose_layout(shape, "float32").shard[axis] // scale[axis]
+    try:
+        core = core_length(own[axis], side, most, halo, 1)
+    except AcuityError:  # a tile that is too small: the job says so
+        core = max(1, most - 2 * halo)
+    return 1.0 if core >= own[axis] else (core + 2 * halo) / core
 
 
 def _network(method):

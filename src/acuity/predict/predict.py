@@ -340,7 +340,7 @@ class Plan:
             # an image that fits into a tile needs no halo
             or (one and all(n <= t for n, t in zip(self.shape[1:], self.tile[1:], strict=True)))
             or not self.columns
-            or any(s % f for s, f in zip(layout.shard, scale, strict=True))
+            or any(s % f for s, f in zip(layout.shard[1:], scale[1:], strict=True))
             or any(
                 p % s
                 for p, s, n in zip(part, self.method.stride[1:], self.shape[1:], strict=True)
