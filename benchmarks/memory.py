@@ -5,7 +5,7 @@
     python benchmarks/memory.py --scan 384 # reconstruct: slab 2 of 3 from 384 views, and from 768
 
 Every figure is that of a process of its own, one thread. Growth: the largest resident memory of a
-slab job for a volume of 256 slices of 160 x 160 voxels, for one of eight times the slices, and for one
+slab job for a volume of 384 slices of 160 x 160 voxels, for one of eight times the slices, and for one
 of twice each side, in which the largest blocks and rows of shards grow as well. Limit: all private
 memory that a process may have, what Python and its libraries need included (RLIMIT_DATA); the jobs
 of a stage (init, four slabs, join) run one after another in it, and to hold the volume must fail.
@@ -162,7 +162,10 @@ STAGES = {
     "transform": _transform,
     "predict: deepnet": _network("deepnet", {"features": 4, "pools": 1, "convolutions": 1}),
     "predict: richardson_lucy": _richardson_lucy,
-    "predict_planes: srgan": _network("srgan", {"features": 4, "blocks": 1, "kernels": [3, 3]}),
+    "predict_planes: srgan": _network(
+        "srgan",
+        {"features": 4, "blocks": 1, "kernels": [3, 3], "predict": {"tile": [96, 256, 256]}},
+    ),
     "smooth": _smooth,
     "segment": _segment,
     "quality": _quality,
@@ -280,7 +283,8 @@ def main():
 def _row(kind, arguments, folder):
     out = folder / "out.ome.zarr"
     if not arguments.limit:
-        shapes = [(256, 160, 160), (2048, 160, 160), (512, 320, 320)]
+        # From here on a slab holds a whole block with its halos, which no border cuts off.
+        shapes = [(384, 160, 160), (3072, 160, 160), (768, 320, 320)]
         peaks = [
             measured(kind, specks(folder, shape, "uint8"), out, (2, 3))[0] / 1024
             for shape in shapes

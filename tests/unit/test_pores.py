@@ -271,3 +271,11 @@ def test_slices_that_do_not_see_their_neighbours_do_not_add_up():
     assert blind["voxels"].equals(whole["voxels"])
     assert not np.allclose(blind["sphericity_lindblad"], whole["sphericity_lindblad"])
     assert not np.allclose(blind["sphericity_mesh"], whole["sphericity_mesh"], equal_nan=True)
+
+
+@pytest.mark.parametrize("dtype", ["uint32", "int64", "uint8"])
+def test_labels_are_left_as_they_are(dtype):
+    labels = np.minimum(many(3), 200).astype(dtype)
+    before = labels.copy()
+    pore_sums(labels, 5, 20)
+    np.testing.assert_array_equal(labels, before)

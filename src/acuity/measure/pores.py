@@ -409,7 +409,8 @@ def pore_sums(labels, z0, z1, *, spacing=(1.0, 1.0, 1.0), mask_radius=None, shap
     nz = labels.shape[0]
     halo = len(_GAUSSIAN) - 1 if shape else 0
     start = max(0, z0 - halo)
-    window = np.ascontiguousarray(labels[start : min(nz, z1 + 1 + halo)])
+    # A copy, which is changed below.
+    window = np.array(labels[start : min(nz, z1 + 1 + halo)], order="C")
     if window.dtype.kind == "i" and window.size and window.min() < 0:
         raise AcuityError("pore_table: the labels hold a negative number")
     # Numbers of this window's own, so that the sums have one row an object.
@@ -423,7 +424,8 @@ def pore_sums(labels, z0, z1, *, spacing=(1.0, 1.0, 1.0), mask_radius=None, shap
         window = packed.astype(np.uint32)
     else:
         present = np.arange(low - 1, high + 1)
-        window = np.where(window > 0, window - (low - 1), 0).astype(np.uint32)
+        np.subtract(window, window.dtype.type(low - 1), out=window, where=window > 0)
+        window = window.astype(np.uint32, copy=False)
     n = len(present) - 1
     # Each share has a full set of sums; many labels get fewer shares, to bound the memory.
     shares = int(max(1, min(4 * get_num_threads(), 20_000_000 // (n + 1), z1 - z0 + 1)))
