@@ -699,7 +699,7 @@ def test_points_of_the_sphericity_plot_are_drawn():
     plt.close(figure)
 
 
-@pytest.mark.parametrize("losses", [(0.175, 0.161, 0.157), (3.0, 0.2, 0.01)])
+@pytest.mark.parametrize("losses", [(0.175, 0.161, 0.157), (0.55, 0.16, 0.05), (3.0, 0.2, 0.01)])
 def test_a_course_of_losses_has_numbers_on_its_axis(losses):
     course = pd.DataFrame(
         {"step": [1, 2, 3], "split": "train", "loss": losses, "method": "deepnet", "level": 3.0}

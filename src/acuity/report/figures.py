@@ -636,6 +636,7 @@ def _fates(metrics, axis):
             axes.set_yticks(range(len(rows)), [look(row.method).short for row in rows])
             axes.tick_params(axis="y", length=0)
             axes.grid(axis="y", visible=False)
+            axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5))
             axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
             axes.set_xlabel(f"Share of the true {axis.noun}s")
 
@@ -1116,7 +1117,7 @@ def _training(histories, axis, column):
                 if column == "loss":
                     axes.set_yscale("log")
                     low, high = axes.get_ylim()
-                    if high < 10 * low:  # hardly a power of ten in it
+                    if high < 30 * low:  # hardly a power of ten in it
                         axes.yaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5))
                         axes.yaxis.set_minor_locator(matplotlib.ticker.NullLocator())
                     axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.5g}"))
