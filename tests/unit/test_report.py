@@ -699,6 +699,19 @@ def test_points_of_the_sphericity_plot_are_drawn():
     plt.close(figure)
 
 
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_a_legend_of_many_methods_stays_inside_the_figure(count):
+    methods = ["srunet3d@interpolated", "fsrcnn3d@interpolated", "sparse_coding@interpolated"]
+    methods += ["nearest", "cubic", "linear", "richardson_lucy", "input", "truth", "srgan"]
+    panels = [figures.Panel("", lambda axes: axes.plot([0, 1]))] * count
+    figure = figures.Plot("x", "", "", panels, methods).figure()
+    figure.canvas.draw()
+    (legend,) = figure.legends
+    box = legend.get_window_extent()
+    assert 0 <= box.x0 < box.x1 <= figure.bbox.width
+    assert 0 <= box.y0 < min(axes.get_window_extent().y0 for axes in figure.axes)
+
+
 @pytest.mark.parametrize("losses", [(0.175, 0.161, 0.157), (0.55, 0.16, 0.05), (3.0, 0.2, 0.01)])
 def test_a_course_of_losses_has_numbers_on_its_axis(losses):
     course = pd.DataFrame(

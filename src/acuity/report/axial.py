@@ -280,35 +280,37 @@ def axial_scattering(curves):
     """
     panels = []
     for level, mine in _by_level(curves):
-        shown = mine[mine["subset"] == "z"]
+        for subset, where in (("all", "all directions"), ("z", "along z")):
+            shown = mine[mine["subset"] == subset]
 
-        def draw(axes, shown=shown):
-            for method, curve in shown.groupby("method", sort=False):
-                how = look(method)
-                truth = method == "truth"
-                axes.plot(
-                    curve["q"],
-                    curve["intensity"],
-                    color=how.colour,
-                    lw=2.2 if truth else 1.2,
-                    ls="--" if how.variant else "-",
-                    zorder=2 if truth else 3,
-                )
-            axes.set_xscale("log")
-            axes.set_yscale("log")
-            for side in (axes.xaxis, axes.yaxis):
-                side.set_major_formatter(FuncFormatter(_power_of_ten))
-                side.set_minor_formatter(NullFormatter())
-            axes.set_xlabel("q = 2π / d (1/nm)")
-            axes.set_ylabel("I(q) (grey value² nm³)")
+            def draw(axes, shown=shown):
+                for method, curve in shown.groupby("method", sort=False):
+                    how = look(method)
+                    truth = method == "truth"
+                    axes.plot(
+                        curve["q"],
+                        curve["intensity"],
+                        color=how.colour,
+                        lw=2.2 if truth else 1.2,
+                        ls="--" if how.variant else "-",
+                        zorder=2 if truth else 3,
+                    )
+                axes.set_xscale("log")
+                axes.set_yscale("log")
+                for side in (axes.xaxis, axes.yaxis):
+                    side.set_major_formatter(FuncFormatter(_power_of_ten))
+                    side.set_minor_formatter(NullFormatter())
+                axes.set_xlabel("q = 2π / d (1/nm)")
+                axes.set_ylabel("I(q) (grey value² nm³)")
 
-        panels.append(Panel(LEVELS.format(level), draw))
+            panels.append(Panel(f"{LEVELS.format(level)}, {where}", draw))
     return Plot(
         "axial_scattering",
-        "Scattering functions along the milling direction",
-        "Power of the volume at each scattering vector within 30° of the milling direction, as "
-        "small-angle X-ray scattering would see it. Below the truth's line detail is missing, "
-        "above it noise or invented detail was added.",
+        "Scattering functions",
+        "Power of the volume at each scattering vector: averaged over all directions, as small-angle "
+        "X-ray scattering would see it, and within 30° of the milling direction, where a restoration "
+        "along it shows. Below the truth's line detail is missing, above it noise or invented "
+        "detail was added.",
         panels,
         _methods(curves),
         margins=(0.8, 0.5),

@@ -137,7 +137,13 @@ class Plot:
             across = 2 if count == 4 and columns == 3 else min(columns, count)
             down = math.ceil(count / across)
             width, height = self.panel_size
-            foot = 0.45 if self.legend or self.extra or self.patches else 0.0
+            handles = [_handle(m) for m in self.legend]
+            handles += [Line2D([], [], label=label, **how) for label, how in self.extra]
+            handles += [Patch(color=colour, label=label) for label, colour in self.patches]
+            # As many entries beside one another as find room: about 0.06 inches a letter.
+            widest = max((0.65 + 0.06 * len(handle.get_label()) for handle in handles), default=1)
+            ncols = max(1, min(len(handles), 3 * across, int(width * across / widest)))
+            foot = 0.25 + 0.2 * math.ceil(len(handles) / ncols) if handles else 0.0
             figure = Figure((width * across, height * down + foot), layout="constrained")
             if not self.panels:
                 figure.text(0.5, 0.5, "Not measured in this study", ha="center", color=MUTED)
@@ -148,15 +154,8 @@ class Plot:
                 panel.draw(axes)
             for axes in grid[len(self.panels) :]:
                 axes.set_axis_off()
-            handles = [_handle(m) for m in self.legend]
-            handles += [Line2D([], [], label=label, **how) for label, how in self.extra]
-            handles += [Patch(color=colour, label=label) for label, colour in self.patches]
             if handles:
-                figure.legend(
-                    handles=handles,
-                    loc="outside lower center",
-                    ncols=min(len(handles), 3 * across),
-                )
+                figure.legend(handles=handles, loc="outside lower center", ncols=ncols)
             return figure
 
     def svgs(self):
