@@ -243,6 +243,7 @@ def test_own_normalisation_device_and_threads_are_decided_once(tmp_path, monkeyp
 # ------------------------------------------------------------------------------------ memory
 
 
+# Two stages take minutes: benchmarks/memory.py measures them (docs/volumes.md).
 QUICK = sorted(set(STAGES) - {"predict_planes: srgan", "predict: richardson_lucy"})
 
 
