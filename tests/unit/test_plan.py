@@ -251,6 +251,7 @@ def test_shapes_of_imported_volumes_come_from_their_headers(tmp_path):
         ("segment/a/level2/deepnet.ome.zarr/zarr.json", {"sample": "a", "image": "level2/deepnet"}),
         ("measure/a/truth/segment.tsv", {"sample": "a", "image": "truth"}),
         ("measure/a/level2/input/ms_ssim.ome.zarr/zarr.json", {"sample": "a", "image": "level2/input"}),
+        ("measure/a/truth/census/3.npz", {"sample": "a", "image": "truth", "slab": "3"}),
         ("measure/a/align/recorded.tsv", {"sample": "a", "stack": "recorded"}),
         ("align/a/disturbed/slices.tsv", {"sample": "a", "stack": "disturbed"}),
         ("align/a/valid.ome.zarr/zarr.json", {"sample": "a"}),

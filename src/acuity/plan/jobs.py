@@ -30,6 +30,7 @@ _PATHS = [
         rf"align/(?P<sample>[^/]+)/{_STACK}/[^/]+",
         rf"measure/(?P<sample>[^/]+)/align/{_STACK}\.tsv",
         r"measure/(?P<sample>[^/]+)/(?:pair|align/check)\.tsv",
+        r"measure/(?P<sample>[^/]+)/(?P<image>.+)/census/(?P<slab>[0-9]+)\.npz",
         r"measure/(?P<sample>[^/]+)/(?P<image>.+)/[^/]+",
         r"(?:simulate|reconstruct|align|disturb|pair|figures)/(?P<sample>[^/]+)/.*",
         r"report/(?:(?:stack|axial|sem)/)?(?P<sample>[^/]+)\.html",
