@@ -172,6 +172,7 @@ STAGES = {
     "census": _census,
 }
 JOINS = {"census": _join_census}
+ITEMS = {"census": 4}  # bytes a voxel of what a stage reads; 1 for the others
 
 
 def memory(key):
@@ -202,7 +203,7 @@ def job(kind, low, out, part, limit):
             stage((number, part[1]))
         JOINS.get(kind, lambda out, slabs: join(out))(Path(out), part[1])
         try:
-            np.zeros(low.grid.shape, low.dtype)
+            np.zeros((*low.grid.shape, ITEMS.get(kind, 1)), np.uint8)
         except MemoryError:
             holds = False
     return memory("VmHWM"), top, holds
@@ -295,11 +296,12 @@ def _row(kind, arguments, folder):
     small = specks(folder, (64, 512, 512), "uint8")
     _, top, _ = measured(kind, small, out, (0, 1), limit=2**22)
     start = top / MIB - 4096
-    depth = math.ceil(2 * (start + arguments.room) * MIB / 512**2 / 16) * 16 + 16
+    plane = 512**2 * ITEMS.get(kind, 1)
+    depth = math.ceil(2.1 * (start + arguments.room) * MIB / plane / 16) * 16 + 16
     low = specks(folder, (depth, 512, 512), "uint8")
     peak, top, holds = measured(kind, low, out, (0, 4), limit=arguments.room * 1024)
     shutil.rmtree(low)
-    size = depth * 512**2
+    size = depth * plane
     if holds or 2 * top > size:
         raise SystemExit(f"{kind}: the volume is not twice the limit")
     return f"{top / MIB:.0f} | {size / MIB:.0f} | {depth} | {peak / 1024:.0f}"
