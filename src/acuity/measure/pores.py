@@ -346,6 +346,41 @@ def _meshes(labels, which, boxes, start, z0, z1, weights, spacing, count, triang
     return out
 
 
+@njit(cache=True)
+def _extent(labels):
+    """Smallest label above 0 and largest one; both 0 where there is none."""
+    nz, ny, nx = labels.shape
+    low = labels.dtype.type(0)
+    high = labels.dtype.type(0)
+    for z in range(nz):
+        for y in range(ny):
+            row = labels[z, y]
+            x = 0
+            while x < nx:
+                k = row[x]
+                x += 1
+                while x < nx and row[x] == k:
+                    x += 1
+                if k > 0:
+                    low = k if low == 0 else min(low, k)
+                    high = max(high, k)
+    return low, high
+
+
+@njit(cache=True)
+def _renumbered(labels, less):
+    """Labels above 0 less a number, as uint32."""
+    nz, ny, nx = labels.shape
+    out = np.empty(labels.shape, np.uint32)
+    for z in range(nz):
+        for y in range(ny):
+            row, own = labels[z, y], out[z, y]
+            for x in range(nx):
+                # without a branch, so that it vectorises
+                own[x] = np.uint32(row[x] - less) * np.uint32(row[x] > 0)
+    return out
+
+
 def _rim(shape, mask_radius):
     """Slice positions at the volume's or the mask's lateral border, (y, x) bool."""
     mask = cylinder(shape, mask_radius)
@@ -409,13 +444,12 @@ def pore_sums(labels, z0, z1, *, spacing=(1.0, 1.0, 1.0), mask_radius=None, shap
     nz = labels.shape[0]
     halo = len(_GAUSSIAN) - 1 if shape else 0
     start = max(0, z0 - halo)
-    # A copy, which is changed below.
-    window = np.array(labels[start : min(nz, z1 + 1 + halo)], order="C")
+    window = np.ascontiguousarray(labels[start : min(nz, z1 + 1 + halo)])
     if window.dtype.kind == "i" and window.size and window.min() < 0:
         raise AcuityError("pore_table: the labels hold a negative number")
     # Numbers of this window's own, so that the sums have one row an object.
-    high = int(window.max()) if window.size else 0
-    low = int(window.min(where=window > 0, initial=high)) if high else 1
+    low, high = map(int, _extent(window))
+    low = max(low, 1)
     if high - low > 16 * window.size // 100 + 1000:
         present, packed = np.unique(window, return_inverse=True)
         packed = packed.reshape(window.shape)
@@ -424,8 +458,7 @@ def pore_sums(labels, z0, z1, *, spacing=(1.0, 1.0, 1.0), mask_radius=None, shap
         window = packed.astype(np.uint32)
     else:
         present = np.arange(low - 1, high + 1)
-        np.subtract(window, window.dtype.type(low - 1), out=window, where=window > 0)
-        window = window.astype(np.uint32, copy=False)
+        window = _renumbered(window, window.dtype.type(low - 1))
     n = len(present) - 1
     # Each share has a full set of sums; many labels get fewer shares, to bound the memory.
     shares = int(max(1, min(4 * get_num_threads(), 20_000_000 // (n + 1), z1 - z0 + 1)))
