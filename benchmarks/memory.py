@@ -251,6 +251,7 @@ def main():
     )
     parser.add_argument("--limit", action="store_true", help="under a limit of half the volume")
     parser.add_argument("--room", type=int, default=160, help="MiB above what the start needs")
+    parser.add_argument("--side", type=int, default=512, help="of a slice, under a limit")
     parser.add_argument("--scan", type=int, metavar="VIEWS")
     parser.add_argument("--job", type=json.loads, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -293,12 +294,13 @@ def _row(kind, arguments, folder):
         more = (f"{peak:.0f} ({100 * (peak / peaks[0] - 1):+.0f} %)" for peak in peaks[1:])
         return " | ".join([f"{peaks[0]:.0f}", *more])
     # What the start needs is known after one run.
-    small = specks(folder, (64, 512, 512), "uint8")
+    side = arguments.side
+    small = specks(folder, (64, side, side), "uint8")
     _, top, _ = measured(kind, small, out, (0, 1), limit=2**22)
     start = top / MIB - 4096
-    plane = 512**2 * ITEMS.get(kind, 1)
+    plane = side**2 * ITEMS.get(kind, 1)
     depth = math.ceil(2.1 * (start + arguments.room) * MIB / plane / 16) * 16 + 16
-    low = specks(folder, (depth, 512, 512), "uint8")
+    low = specks(folder, (depth, side, side), "uint8")
     peak, top, holds = measured(kind, low, out, (0, 4), limit=arguments.room * 1024)
     shutil.rmtree(low)
     size = depth * plane

@@ -279,3 +279,12 @@ def test_labels_are_left_as_they_are(dtype):
     before = labels.copy()
     pore_sums(labels, 5, 20)
     np.testing.assert_array_equal(labels, before)
+
+
+def test_labels_of_their_own_and_new_numbers_give_one_table(monkeypatch):
+    labels = many(5, (60, 33, 36))
+    labels[labels > 0] += 1000
+    kept = pore_table(labels)
+    monkeypatch.setattr(pores, "_FEW", 0)
+    pd.testing.assert_frame_equal(pore_table(labels), kept, check_exact=True)
+    pd.testing.assert_frame_equal(pore_table(labels.astype(np.uint16)), kept, check_exact=True)

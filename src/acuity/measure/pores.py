@@ -121,6 +121,7 @@ def _cell_polygons():
 
 
 _SLICES, _BYTES = 32, 512 * 2**20  # read at a time, of labels of 32 bits
+_FEW = 4096  # labels, for which rows of sums cost less than numbers of their own
 _GAUSSIAN = gaussian_kernel(1.0)
 _AREA = _lindblad_weights()
 _COUNT, _TRIANGLES, _EDGES = _cell_polygons()
@@ -449,7 +450,8 @@ def pore_sums(labels, z0, z1, *, spacing=(1.0, 1.0, 1.0), mask_radius=None, shap
         raise AcuityError("pore_table: the labels hold a negative number")
     # Numbers of this window's own, so that the sums have one row an object.
     low, high = map(int, _extent(window))
-    low = max(low, 1)
+    # Few labels keep theirs.
+    low = 1 if high <= _FEW else max(low, 1)
     if high - low > 16 * window.size // 100 + 1000:
         present, packed = np.unique(window, return_inverse=True)
         packed = packed.reshape(window.shape)
@@ -458,7 +460,8 @@ def pore_sums(labels, z0, z1, *, spacing=(1.0, 1.0, 1.0), mask_radius=None, shap
         window = packed.astype(np.uint32)
     else:
         present = np.arange(low - 1, high + 1)
-        window = _renumbered(window, window.dtype.type(low - 1))
+        if low > 1 or window.dtype != np.uint32:
+            window = _renumbered(window, window.dtype.type(low - 1))
     n = len(present) - 1
     # Each share has a full set of sums; many labels get fewer shares, to bound the memory.
     shares = int(max(1, min(4 * get_num_threads(), 20_000_000 // (n + 1), z1 - z0 + 1)))
