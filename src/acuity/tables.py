@@ -1,11 +1,36 @@
 """Tab-separated tables on disk: read whole, written whole or not at all."""
 
 import os
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
 
 from acuity.errors import AcuityError
+
+
+@contextmanager
+def replacing(path):
+    """Replace a file in one step: what was written is it, where nothing went wrong.
+
+    Parameters
+    ----------
+    path : path-like
+        The file; its folder is made.
+
+    Yields
+    ------
+    pathlib.Path
+        Where to write.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def write_table(table, path):
@@ -18,14 +43,8 @@ def write_table(table, path):
     path : path-like
         The file; its folder is made.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with replacing(path) as temporary:
         table.to_csv(temporary, sep="\t", index=False, lineterminator="\n")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_table(path, **kwargs):

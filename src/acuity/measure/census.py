@@ -5,10 +5,8 @@ sums.
 """
 
 import json
-import os
 import zipfile
 import zlib
-from pathlib import Path
 
 import numpy as np
 
@@ -23,6 +21,7 @@ from acuity.measure.pores import (
 )
 from acuity.measure.recovery import add_overlaps, found_ratio, overlaps, recover
 from acuity.slabs import extent
+from acuity.tables import replacing
 from acuity.volume import slabs
 
 VERSION = 1
@@ -80,9 +79,10 @@ def count(labels, truth, reference, *, part=(1, 1), mask_radius=None):
                 shape=name == "labels",
             )
             sums[name].append(found)
-        for i, volume in enumerate((labels, truth)):
-            solid[2 * i : 2 * i + 2] += solid_voxels(volume.data, a, b, mask_radius)
-        pairs.append(overlaps(labels.data[a:b], truth.data[a:b]))
+        own, real = (volume.data[a:b] for volume in (labels, truth))
+        for i, array in enumerate((own, real)):
+            solid[2 * i : 2 * i + 2] += solid_voxels(array, 0, b - a, mask_radius)
+        pairs.append(overlaps(own, real))
     about = {
         "version": VERSION,
         "z": [z0, z1],
@@ -174,14 +174,8 @@ def write_counts(counts, path):
     path : path-like
         The file, ``X.npz``.
     """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(temporary, "wb") as file:
-            np.savez_compressed(file, **counts)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        np.savez_compressed(file, **counts)
 
 
 def read_counts(paths, digests):

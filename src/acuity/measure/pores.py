@@ -561,9 +561,9 @@ def table_of_sums(parts, spacing=(1.0, 1.0, 1.0), *, shape=True):
 def pore_table(labels, spacing=(1.0, 1.0, 1.0), *, mask_radius=None, shape=True):
     """Table of the labelled objects of a volume.
 
-    Some slices are read at a time (`slices_at_a_time`), with a few more on either side. Counts, centroids, boxes
-    and Lindblad's areas are sums of integers, the same however a volume is cut; those of the mesh
-    differ by less than 1e-9.
+    Some slices are read at a time (`slices_at_a_time`), with a few more on either side. Counts,
+    centroids, boxes and Lindblad's areas are sums of integers, the same however a volume is cut;
+    those of the mesh differ by less than 1e-9.
 
     Parameters
     ----------

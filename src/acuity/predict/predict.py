@@ -224,6 +224,9 @@ def restore(
         span = (writer.z0 // factor, -(-writer.z1 // factor))
         pending = deque()
         for region in plan.regions(writer.layout) if writer.z0 < writer.z1 else ():
+            seen = None
+            if fov_radius is not None:
+                seen = _seen(grid.shape, fov_radius, region, method.scale)
             reads = _ahead(reader, plan.inputs(region, span), source)
             for z0, block in _depths(
                 plan.restored(region, reads, run, span),
@@ -233,8 +236,8 @@ def restore(
             ):
                 if len(pending) >= AHEAD:
                     pending.popleft().result()
-                if fov_radius is not None:
-                    block = np.where(_seen(grid.shape, fov_radius, region, method.scale), block, 0)
+                if seen is not None:
+                    block = np.where(seen, block, 0)
                 parts = [(writer, block)]
                 if _planes(method):  # (z, 2, y, x): merged, and how far both estimates differ
                     parts = [(writer, block[:, 0])]

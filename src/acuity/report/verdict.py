@@ -154,8 +154,8 @@ def verdicts(metrics):
     -------
     pandas.DataFrame
         Columns ``sample level method recall recall_low recall_high precision precision_off_rim f1
-        found_ratio
-        porosity_error sphericity_error psnr psnr_gain ssim ms_ssim fwhm floor grade best``. Errors
+        found_ratio porosity_error sphericity_error psnr psnr_gain ssim ms_ssim fwhm floor grade
+        best``. Errors
         are relative to the truth and signed; ``psnr_gain`` is against the unrestored input;
         ``best`` marks the best restoration of a sample and level: the best grade, then the most
         limits met, and among equals the highest F1 (else SSIM, PSNR). NaN where not measured.
