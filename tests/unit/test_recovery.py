@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
 from acuity.errors import AcuityError
+from acuity.measure.census import census, count
 from acuity.measure.intervals import f1_interval, mean_interval, ratio_interval, wilson
 from acuity.measure.pool import counts_of, pool_means, pool_recovery
 from acuity.measure.pores import pore_table
@@ -16,6 +17,7 @@ from acuity.measure.recovery import (
     overlaps,
     recover,
 )
+from acuity.volume import Grid, Volume
 
 CLASSES = (4, 10, 16, 30)
 
@@ -311,11 +313,39 @@ def test_overlaps_are_the_sum_of_those_of_slices():
     rng = np.random.default_rng(0)
     a, b = (rng.integers(0, 5, (20, 9, 8)).astype(np.uint32) for _ in range(2))
     pairs = overlaps(a, b)
-    for t, d, count in pairs:
-        assert count == ((b == t) & (a == d)).sum()
+    for t, d, n in pairs:
+        assert n == ((b == t) & (a == d)).sum()
     assert len(pairs) == 16
     parts = [overlaps(a[z : z + 3], b[z : z + 3]) for z in range(0, 20, 3)]
     np.testing.assert_array_equal(add_overlaps(parts), pairs)
     assert not np.array_equal(add_overlaps(parts[1:]), pairs)
     high = (a.astype(np.uint64) * (2**32 - 1) // 4).astype(np.uint32)
     assert overlaps(high, high)[-1, 0] == 2**32 - 1
+
+
+def test_slivers_at_the_wall_are_counted_and_told_apart():
+    grid = Grid((40, 60, 60), (1.0, 1.0, 1.0))
+    truth = paint(grid.shape, [(20, 30, 20, 6), (20, 30, 42, 6)])
+    labels = truth.copy()
+    radius = 28.0
+    y, x = np.mgrid[:60, :60] - 29.5
+    wall = (np.hypot(y, x) <= radius) & (np.hypot(y, x) > radius - 2) & (y > 20)
+    labels[15:25, wall] = 7  # a sliver of the dark outside
+    labels[10:14, 27:31, 28:32] = 8  # invented, far from the wall
+    volumes = [Volume(array, grid) for array in (labels, truth, truth)]
+
+    def values(mask_radius):
+        sums = count(*volumes, mask_radius=mask_radius)
+        rows, pores, status = census([sums], size_bin=5.0, size_classes=CLASSES)
+        return all_values(rows), pores.set_index("label")["rim"], status
+
+    found, rim, status = values(radius)
+    assert rim.to_dict() == {1: False, 2: False, 7: True, 8: False}
+    assert found["pore_precision"] == 2 / 4
+    assert found["pore_precision_off_rim"] == 2 / 3
+    assert found["pore_f1_off_rim"] == pytest.approx(0.8)
+    assert not status["edge"].any()  # the wall cuts no pore
+    # The control: without a wall nothing touches it.
+    whole, rim, _ = values(None)
+    assert not rim.any()
+    assert whole["pore_precision_off_rim"] == whole["pore_precision"] == 2 / 4
