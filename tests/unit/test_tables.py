@@ -128,6 +128,11 @@ def test_collect_pools_unseen_samples_only(tmp_path):
     text = summary(tmp_path / "metrics.tsv")
     assert "| gaps unresolved (95 %) | spectrum off, below low Nyquist | spectrum off, al" in text
     assert "| 2 | cubic | 0.131 (0.122-0.142) | 0.07 | 0.23 |" in text
+    walls = plain.assign(metric="pore_f1", subset="all", value=0.5).head(1)
+    for off, shown in ((0.5, False), (0.6, True)):  # a column that would say the same is left out
+        wall = walls.assign(metric="pore_f1_off_rim", value=off)
+        write_table(pd.concat([walls, wall]), tmp_path / "walls.tsv")
+        assert ("F1 off the wall" in summary(tmp_path / "walls.tsv")) == shown
     with pytest.raises(AcuityError, match="nobody"):
         summary(tmp_path / "metrics.tsv", sample="nobody")
 

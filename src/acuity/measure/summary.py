@@ -5,6 +5,7 @@ from acuity.measure.collect import POOLED
 from acuity.measure.spectrum import ALIASED, BELOW
 from acuity.tables import read_table
 
+OFF_WALL = "pore_f1_off_rim"
 # Metric, heading, digits, and whether its 95 % interval is shown; of the subset "all", or SUBSETS.
 SHOWN = (
     ("gaps_unresolved_bootstrap", "gaps unresolved (95 %)", 3, True),
@@ -24,7 +25,7 @@ SHOWN = (
     ("pore_recall", "recall (95 %)", 3, True),
     ("pore_precision", "precision (95 %)", 3, True),
     ("pore_f1", "F1", 3, False),
-    ("pore_f1_off_rim", "F1 off the wall", 3, False),
+    (OFF_WALL, "F1 off the wall", 3, False),
     ("porosity_error", "porosity error", 3, False),
     ("sphericity_mesh", "sphericity", 4, False),
     ("resolution_fwhm", "FWHM", 2, False),
@@ -89,6 +90,9 @@ def summary(path, *, sample=POOLED, by_size=None):
             for row in rows.itertuples()
             if row.metric in style
         }
+        # Where there is no wall, or nothing lies at it, its column would say the same again.
+        if all(cells.get((*i, "pore_f1")) == t for (*i, m), t in cells.items() if m == OFF_WALL):
+            columns = [column for column in columns if column[0] != OFF_WALL]
     lines = [["level", "method", *(heading for _, heading in columns)]]
     lines.append(["---"] * len(lines[0]))
     images = rows[["level", "method"]].drop_duplicates().sort_values("level", kind="stable")
