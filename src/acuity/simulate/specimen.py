@@ -224,7 +224,7 @@ def specimen(
     moved = None
     field = (0.0, 0.0, *((n - 1) * pixel for n in shape))
     if kind == "hydrogel":
-        zones = {"zones": 3, "radius": 60.0, "greatest": 6.0, "fine": 1.5, "wavelength": 25.0}
+        zones = {"zones": 3, "radius": 60.0, "greatest": 6.0, "fine": 8.0, "wavelength": 25.0}
         zones = zones | (damage or {})
         lengths = {k: v if k == "zones" else v * pixel for k, v in zones.items()}
         moved = hydrogel.damage(field, seed=seed, **lengths)
