@@ -20,7 +20,7 @@ from scipy.ndimage import gaussian_filter, shift
 from acuity.align.align import align
 from acuity.align.check import check
 from acuity.align.disturb import disturb
-from acuity.tables import read_table
+from acuity.tables import read_table, write_table
 from acuity.volume import Grid, Volume, open_volume
 
 SIX = {
@@ -38,11 +38,15 @@ def stack(data):
     return Volume(data, Grid(data.shape, (10, 10, 10), unit="nm"))
 
 
-def measure(name, data, folder, **options):
-    """Disturb, align, check, print."""
-    told = disturb(stack(data), folder / "d.ome.zarr", folder / "added.tsv", seed=1, **options)
-    still = {"margin": told["margin"], "seed": 1}
-    disturb(stack(data), folder / "s.ome.zarr", folder / "none.tsv", **still)
+def measure(name, data, folder, both=None, **options):
+    """Disturb, align, check, print; with what is in `both` in the stack to compare with as well."""
+    both = both or {}
+    tables = folder / "added.tsv", folder / "still.tsv"
+    told = disturb(stack(data), folder / "d.ome.zarr", tables[0], seed=1, **options, **both)
+    disturb(stack(data), folder / "s.ome.zarr", tables[1], margin=told["margin"], seed=1, **both)
+    added, still = map(read_table, tables)
+    added[["dy", "dx"]] -= still[["dy", "dx"]]
+    write_table(added, tables[0])
     start = time.perf_counter()
     for key in "ds":
         volume = open_volume(folder / f"{key}.ome.zarr")
@@ -125,6 +129,8 @@ def main():
             out = {30: [20, -12], 31: [-20, 12]}
             measure(f"flyem, {title}, jump and back", cut, folder, **base, jumps=out)
             measure(f"flyem, {title}, jump", cut, folder, **base, jumps={30: [20, -12]})
+            alike = {"jumps": {30: [20, -12]}}
+            measure(f"flyem, {title}, jump in both", cut, folder, both=alike, **base)
             measure(f"flyem, {title}, six faults", cut, folder, **base, faults=SIX)
             two = {"blank": [3], "inverted": [7]}
             far = {5: [20, -12]}
