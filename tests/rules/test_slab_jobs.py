@@ -139,3 +139,37 @@ def test_pores_that_slabs_have_counted_are_those_of_one_job(finished, tmp_path):
     assert workflow.planned(*command) == {"census_slab": 1, "census": 1}
     workflow.run(*command)
     assert {name: (workflow.folder / name).read_bytes() for name in tables} == whole
+
+
+def files(folder):
+    """All that lies in a folder, but for what the slabs leave beside it."""
+    return {
+        path.relative_to(folder): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and ".slabs" not in path.parts
+    }
+
+
+def test_a_scan_and_its_pores_in_slabs_are_those_of_one_job(finished, tmp_path):
+    workflow = Workflow.copy_of(finished.folder, tmp_path / "copy")
+    study = workflow.folder / finished.study.name
+    study.write_text(study.read_text() + "slabs: 2\n")
+    results = workflow.folder / "results/tiny"
+    # Neither is made of the other, so that both are made in one run.
+    made = [results / "reconstruct/b/level2.ome.zarr", results / "segment/b/truth.ome.zarr"]
+    table = results / "measure/b/truth/segment.tsv"
+    whole, objects = [files(store) for store in made], table.read_bytes()
+    for store in made:
+        shutil.rmtree(store)
+    table.unlink()
+    targets = [(store / "zarr.json").relative_to(workflow.folder) for store in made]
+    command = (*targets, "--rerun-triggers", "mtime", "--configfile", study)
+    each = {"_init": 1, "_slab": 2, "": 1}
+    assert workflow.planned(*command) == {
+        f"{rule}{part}": count
+        for rule in ("reconstruct", "segment")
+        for part, count in each.items()
+    }
+    workflow.run(*command)
+    assert [files(store) for store in made] == whole
+    assert table.read_bytes() == objects
