@@ -730,14 +730,11 @@ def disagreement(sample, image):
 
 
 def scattering_curves(sample):
-    """Scattering functions of the truth and of a sample's images, in the order of `page_keys`.
-
-    They are compared with the truth's, so a sample without truth has none.
-    """
+    """Scattering functions of a sample's images, in the order of `page_keys`."""
     return [
         results(f"measure/{sample}/{image}/scattering_curve.tsv")
-        for image in ["truth", *IMAGES[sample]]
-        if STUDY.measure.scattering and sample not in RESTORE
+        for image in all_images(sample)
+        if AXIAL and STUDY.measure.scattering
     ]
 
 
@@ -804,6 +801,7 @@ def between():
             + [file for key in page_images() for file in image_volumes(*key)]
             + [results(f"train/{m}/level{n}/model.json") for m, n in TRAINED]
             + study_files("tables")
+            + [file for sample in RESTORE for file in scattering_curves(sample)]
         )
     )
 

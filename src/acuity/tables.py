@@ -78,9 +78,12 @@ def read_table(path, **kwargs):
         ) from None
 
 
+TIDY = ["metric", "subset", "value", "unit"]
+
+
 def write_rows(rows, path):
-    """Write a list of dicts as a table; see `write_table`."""
-    write_table(pd.DataFrame(rows), path)
+    """Write a list of dicts as a table; see `write_table`. Of no rows, a tidy table's head."""
+    write_table(pd.DataFrame(rows, columns=None if rows else TIDY), path)
 
 
 def tidy(values, prefix=""):

@@ -257,6 +257,11 @@ def test_slices_restored_along_z(workflow):
     page = (folder / "report/axial/coarse.html").read_text()
     assert "Sections x-z" in page
     assert "Differences from the truth" not in page
+    # Nor is anything of it compared; its scattering is drawn, to be held against a measured one.
+    assert "Scattering functions" in page
+    curve = read_table(folder / "measure/coarse/level2/cubic/scattering_curve.tsv")
+    assert set(curve["subset"]) == {"all", "z", "xy"}
+    assert not len(read_table(folder / "measure/coarse/level2/cubic/scattering.tsv"))
     assert workflow.planned("--configfile", path) == {}
     pages = {"figures", "axial_figures", "report_sample", "report_axial", "report"}
     measured = after_edit(workflow, path, "measure/error.py")

@@ -72,18 +72,20 @@ def scattering(volume, *, spacing, unit="nm", threshold=None):
     return pd.concat(tables, ignore_index=True)
 
 
-def volume_scattering(image, truth):
-    """Scattering function of a volume, and how far it is from that of its truth.
+def volume_scattering(image, truth=None):
+    """Scattering function of a volume and, where there is a truth, how far it is from that one's.
 
     Parameters
     ----------
-    image, truth : acuity.volume.Volume
-        The volume, and the true one, of which the part is taken that `image` covers.
+    image : acuity.volume.Volume
+        The volume.
+    truth : acuity.volume.Volume, optional
+        The true one, of which the part is taken that `image` covers.
 
     Returns
     -------
     rows : list of dict
-        As `scattering_rows` gives.
+        As `scattering_rows` gives; none without a truth.
     curve : pandas.DataFrame
         As `scattering` gives.
 
@@ -95,6 +97,8 @@ def volume_scattering(image, truth):
     grid = image.grid
     how = {"spacing": grid.spacing, "unit": grid.unit}
     curve = scattering(image.read(), **how)
+    if truth is None:
+        return [], curve
     reference = scattering(truth.within(grid, "truth").read(), **how)
     return scattering_rows(curve, reference), curve
 

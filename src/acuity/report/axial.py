@@ -266,7 +266,7 @@ def _methods(curves):
 
 
 def axial_scattering(curves):
-    """Draw the scattering functions of the truth and of every method, by slice interval.
+    """Draw the scattering functions of every image, the truth's among them, by slice interval.
 
     Parameters
     ----------
@@ -309,8 +309,8 @@ def axial_scattering(curves):
         "Scattering functions",
         "Power of the volume at each scattering vector: averaged over all directions, as small-angle "
         "X-ray scattering would see it, and within 30° of the milling direction, where a restoration "
-        "along it shows. Below the truth's line detail is missing, above it noise or invented "
-        "detail was added.",
+        "along it shows. Below the truth's line, where there is one, detail is missing, above it noise "
+        "or invented detail was added.",
         panels,
         _methods(curves),
         margins=(0.8, 0.5),
