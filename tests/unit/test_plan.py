@@ -305,6 +305,9 @@ def test_a_jobs_log_goes_before_its_benchmark_record(tmp_path):
     ):
         (logs / f"{name}.log").write_text(said)
         (logs / f"{name}.benchmark.tsv").write_text(record)
+    page = tmp_path / "logs/tiny/figures/b-sem.log"  # no sample's
+    page.parent.mkdir()
+    page.write_text("10:00:00 used 90.0 MiB of memory, 1.00 core seconds\n")
     study, samples = foam().study, list(foam().samples.values())
     found = measured(study, samples, tmp_path).set_index("memory")
     assert set(found.index) == {612.5, 500.0}

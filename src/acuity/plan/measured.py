@@ -106,6 +106,8 @@ def _job(stem, study, planner):
     if match is None:
         return None
     wildcards = match.groupdict()
+    if "sample" in wildcards and wildcards["sample"] not in planner.samples:
+        return None  # of an earlier sheet, or a page's further figures (SAMPLE-sem)
     rule = wildcards.pop("rule", None) or rule[0]
     if rule == "degrade" and (study.axial or study.flat):
         rule = "axial" if study.axial else "degrade_images"
