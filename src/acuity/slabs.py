@@ -26,12 +26,11 @@ from acuity.volume import (
     Grid,
     VolumeWriter,
     choose_layout,
-    disk_errors,
     finalise,
     read_json,
     store_path,
-    write_atomically,
 )
+from acuity.writing import disk_errors, write_text
 
 VERSION = 1
 
@@ -375,7 +374,7 @@ def _read_store(path: Path) -> tuple[dict, str]:
 
 
 def _write(file: Path, content: dict) -> None:
-    write_atomically(file, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    write_text(file, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
 def _plain(value: Any) -> Any:

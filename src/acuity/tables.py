@@ -1,36 +1,9 @@
 """Tab-separated tables on disk: read whole, written whole or not at all."""
 
-import os
-from contextlib import contextmanager
-from pathlib import Path
-
 import pandas as pd
 
 from acuity.errors import AcuityError
-
-
-@contextmanager
-def replacing(path):
-    """Replace a file in one step: what was written is it, where nothing went wrong.
-
-    Parameters
-    ----------
-    path : path-like
-        The file; its folder is made.
-
-    Yields
-    ------
-    pathlib.Path
-        Where to write.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+from acuity.writing import replacing
 
 
 def write_table(table, path):
@@ -43,8 +16,8 @@ def write_table(table, path):
     path : path-like
         The file; its folder is made.
     """
-    with replacing(path) as temporary:
-        table.to_csv(temporary, sep="\t", index=False, lineterminator="\n")
+    with replacing(path) as part:
+        table.to_csv(part, sep="\t", index=False, lineterminator="\n")
 
 
 def read_table(path, **kwargs):

@@ -11,8 +11,6 @@ Writing is three functions, so that several jobs can fill one store: :func:`crea
 `acuity.slabs` in several.
 """
 
-import contextlib
-import errno
 import hashlib
 import json
 import math
@@ -38,6 +36,7 @@ from acuity.shards import (
     write_shard,
 )
 from acuity.units import canonical, check_spacing, long_name
+from acuity.writing import disk_errors, write_text
 
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32")
 CHUNK = (16, 128, 128)
@@ -447,45 +446,6 @@ def check_finite(block: np.ndarray, first: int, where: str) -> None:
             )
 
 
-@contextlib.contextmanager
-def disk_errors(path: str | os.PathLike) -> Iterator[None]:
-    """Turn a full disk or a folder that cannot be written into one sentence.
-
-    Parameters
-    ----------
-    path : path
-        What is being written, for the error.
-    """
-    try:
-        yield
-    except OSError as error:
-        # numpy tells of a full disk without the number of the error
-        short = error.errno is None and "requested and" in str(error)
-        if short or error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise AcuityError(
-                f"{path}: disk full while writing; nothing of it was kept, free some space or "
-                "choose another results folder."
-            ) from error
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR):
-            raise AcuityError(f"{path}: cannot be written ({error.strerror}).") from error
-        raise
-
-
-def write_atomically(path: str | os.PathLike, text: str) -> None:
-    """Write a text file in one step: temporary file beside it, fsync, rename."""
-    path = Path(path)
-    part = path.with_name(f".{path.name}.part")
-    with disk_errors(path):
-        try:
-            with open(part, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
-
-
 def remove_store(path: str | os.PathLike) -> None:
     """Remove a store and all in it.
 
@@ -545,7 +505,7 @@ def create_store(path: str | os.PathLike, grid: Grid, dtype: Any) -> Layout:
     with disk_errors(store):
         remove_store(store)
         (store / "0").mkdir(parents=True)
-        write_atomically(store / "0" / "zarr.json", json.dumps(metadata, indent=1) + "\n")
+        write_text(store / "0" / "zarr.json", json.dumps(metadata, indent=1) + "\n")
     return layout
 
 
@@ -657,7 +617,7 @@ def finalise(
             },
         },
     }
-    write_atomically(store / "zarr.json", json.dumps(root, indent=1, allow_nan=False) + "\n")
+    write_text(store / "zarr.json", json.dumps(root, indent=1, allow_nan=False) + "\n")
     return digest
 
 

@@ -16,7 +16,8 @@ from zarr.storage import LocalStore
 
 from acuity.errors import AcuityError
 from acuity.shards import Layout, shift
-from acuity.volume import CHUNK, Volume, disk_errors, multiscales, open_volume, slabs
+from acuity.volume import CHUNK, Volume, multiscales, open_volume, slabs
+from acuity.writing import disk_errors
 
 _DEPTH = CHUNK[0]  # slices at a time, whole chunks
 _CLASSIC_BYTES = 2**32 - 2**25  # offsets of four bytes, with room for tags

@@ -21,8 +21,8 @@ from acuity.measure.pores import (
 )
 from acuity.measure.recovery import add_overlaps, found_ratio, overlaps, recover
 from acuity.slabs import extent
-from acuity.tables import replacing
 from acuity.volume import slabs
+from acuity.writing import replacing
 
 VERSION = 1
 _SUMS = ("label", "whole", "box", "mesh")
@@ -174,7 +174,7 @@ def write_counts(counts, path):
     path : path-like
         The file, ``X.npz``.
     """
-    with replacing(path) as temporary, open(temporary, "wb") as file:
+    with replacing(path) as part, open(part, "wb") as file:
         np.savez_compressed(file, **counts)
 
 

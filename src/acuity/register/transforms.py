@@ -8,7 +8,8 @@ import numpy as np
 import scipy.ndimage
 
 from acuity.errors import AcuityError
-from acuity.volume import read_json, write_atomically
+from acuity.volume import read_json
+from acuity.writing import write_text
 
 _HEADER = ("unit", "voxel_size", "mode", "source")
 # Nearer than this to a whole number of pixels, a shift is that number and no value is resampled.
@@ -52,7 +53,7 @@ def write_transforms(path, transforms):
         + "\n ]\n}\n"
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, text)
+    write_text(path, text)
 
 
 def read_transforms(path):

@@ -8,10 +8,8 @@ import base64
 import hashlib
 import importlib.metadata
 import math
-import os
 from dataclasses import dataclass
 from importlib.resources import files
-from pathlib import Path
 from urllib.parse import quote
 
 import matplotlib
@@ -36,6 +34,7 @@ from acuity.report.verdict import (
     unit_text,
     verdicts,
 )
+from acuity.writing import write_text
 
 _MANY = 12  # samples from which on their list scrolls and can be searched
 _ROWS = 150  # more rows than this, and the index keeps the best method of a level only
@@ -671,11 +670,4 @@ def write_page(output, template, context):
         What it shows.
     """
     text = _environment().get_template(template).render(context)
-    output = Path(output)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    temporary = output.with_name(f".{output.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, output)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_text(output, text)

@@ -30,7 +30,7 @@ from acuity.filters import gaussian
 from acuity.reconstruct.geometry import ConeBeam, full_circle
 from acuity.simulate.project import project
 from acuity.units import canonical
-from acuity.volume import disk_errors
+from acuity.writing import replacing
 
 _LENGTHS = ("source_to_axis", "source_to_detector", "pixel_size", "offset_v", "offset_u")
 # A pixel without a single photon has no logarithm; it is taken as half a photon.
@@ -147,51 +147,43 @@ def acquire(
         return np.stack(list(pool.map(expose, range(a, b), intensity)))
 
     output = Path(output)
-    part = output.with_name(f".{output.name}.part")
-    with disk_errors(output):
-        output.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with (
-                _Patient(part) as stored,
-                h5py.File(stored, "w") as file,
-                ThreadPoolExecutor(numba.get_num_threads()) as pool,
-            ):
-                shape = (angles.size, geometry.rows, geometry.columns)
-                _describe(file, geometry.scaled(voxel_size), unit, angles)
-                exchange = file["exchange"]
-                frame = np.full((1, *shape[1:]), beam, np.float32)
-                exchange["data_white"] = frame
-                exchange["data_dark"] = np.zeros_like(frame)
-                data = exchange.create_dataset("data", shape, dtype)
-                data.attrs.update(units="counts", axes="theta:y:x")
-                process = file.create_group("process/simulation")
-                process.attrs.update(
-                    program="acuity",
-                    steps=(
-                        "line integrals; "
-                        + ("exp(-p), blur; " if blur_domain == "intensity" else "blur, exp(-p); ")
-                        + ("Poisson" if photons is not None else "no noise")
-                    ),
-                    blur_sigma_pixels=float(level),
-                    blur_domain=blur_domain,
-                    photons=float("nan") if photons is None else float(photons),
-                    peak_attenuation=float(peak_attenuation),
-                    cylinder_radius=float(cylinder_radius),
-                    volume_size=int(size),
-                    seed=int(seed),
-                )
-                for a in range(0, angles.size, block):
-                    b = min(a + block, angles.size)
-                    data[a:b] = images(a, b, pool)
-                    if stored.error:
-                        break
-            if stored.error:
-                raise stored.error
-            with open(part, "rb") as written:
-                os.fsync(written.fileno())
-            os.replace(part, output)
-        finally:
-            part.unlink(missing_ok=True)
+    with replacing(output) as part:
+        with (
+            _Patient(part) as stored,
+            h5py.File(stored, "w") as file,
+            ThreadPoolExecutor(numba.get_num_threads()) as pool,
+        ):
+            shape = (angles.size, geometry.rows, geometry.columns)
+            _describe(file, geometry.scaled(voxel_size), unit, angles)
+            exchange = file["exchange"]
+            frame = np.full((1, *shape[1:]), beam, np.float32)
+            exchange["data_white"] = frame
+            exchange["data_dark"] = np.zeros_like(frame)
+            data = exchange.create_dataset("data", shape, dtype)
+            data.attrs.update(units="counts", axes="theta:y:x")
+            process = file.create_group("process/simulation")
+            process.attrs.update(
+                program="acuity",
+                steps=(
+                    "line integrals; "
+                    + ("exp(-p), blur; " if blur_domain == "intensity" else "blur, exp(-p); ")
+                    + ("Poisson" if photons is not None else "no noise")
+                ),
+                blur_sigma_pixels=float(level),
+                blur_domain=blur_domain,
+                photons=float("nan") if photons is None else float(photons),
+                peak_attenuation=float(peak_attenuation),
+                cylinder_radius=float(cylinder_radius),
+                volume_size=int(size),
+                seed=int(seed),
+            )
+            for a in range(0, angles.size, block):
+                b = min(a + block, angles.size)
+                data[a:b] = images(a, b, pool)
+                if stored.error:
+                    break
+        if stored.error:
+            raise stored.error
 
 
 class _Patient(io.FileIO):

@@ -7,7 +7,6 @@ renamed, so that a kill leaves the one before.
 
 import json
 import logging
-import os
 import shutil
 from pathlib import Path
 
@@ -15,27 +14,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from acuity.volume import disk_errors
+from acuity.writing import write_bytes
 
 logger = logging.getLogger("acuity.train")
 
 KEPT = 2
-
-
-def write_bytes(path, data):
-    """Write a file in one step: beside its place, to disk, renamed."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    with disk_errors(path):
-        try:
-            with open(part, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
 
 
 def _flat(networks, optimizers):

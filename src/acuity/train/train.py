@@ -28,7 +28,7 @@ from acuity.methods.shared.planes import degradation as axial_mode
 from acuity.predict.execution import choose_device, timed
 from acuity.predict.source import Source, factors_before, finer_grid, input_phase, statistics
 from acuity.train.budget import Budget, TimeUp
-from acuity.train.checkpoint import Checkpoints, load_checkpoint, save_checkpoint, write_bytes
+from acuity.train.checkpoint import Checkpoints, load_checkpoint, save_checkpoint
 from acuity.train.distributed import Ranks, launch
 from acuity.train.planes import PlaneSampler, load_planes
 from acuity.train.sampling import (
@@ -41,6 +41,7 @@ from acuity.train.sampling import (
 )
 from acuity.train.tune import tune
 from acuity.volume import Volume, open_volume
+from acuity.writing import write_bytes, write_text
 
 logger = logging.getLogger("acuity.train")
 
@@ -246,7 +247,7 @@ def train(
     }
     write_bytes(output, weights)
     trainer.write_history()
-    write_bytes(card, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
+    write_text(card, json.dumps(content, indent=1, allow_nan=False) + "\n")
     trainer.checkpoints.remove()
     logger.info(
         "%s at level %g: %d steps in %.0f s; validation PSNR %s",
@@ -336,8 +337,8 @@ def _fit(method, data, volumes, seed, *, output, card, history, study, degradati
     }
     content["versions"]["scikit-learn"] = _version("scikit-learn")
     write_bytes(output, weights)
-    write_bytes(history, (COLUMNS + "\n" + rows).encode())
-    write_bytes(card, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
+    write_text(history, COLUMNS + "\n" + rows)
+    write_text(card, json.dumps(content, indent=1, allow_nan=False) + "\n")
     logger.info("%s at level %g: learned in %.0f s", method.name(), method.task.level, seconds)
 
 
@@ -914,7 +915,7 @@ class Trainer:
             return
         rows = "".join(_row(row) for row in self.state["history"])
         columns = "\t".join([COLUMNS, *self.method.recorded])
-        write_bytes(self.history, (columns + "\n" + rows).encode())
+        write_text(self.history, columns + "\n" + rows)
 
 
 def _row(row):
