@@ -36,7 +36,9 @@ def test_failed_write_leaves_nothing(tmp_path):
             path.write_text("half")
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-    with pytest.raises(AcuityError, match=r"t\.tsv: disk full while writing; nothing of it was kept"):
+    with pytest.raises(
+        AcuityError, match=r"t\.tsv: disk full while writing; nothing of it was kept"
+    ):
         write_table(Broken(), tmp_path / "t.tsv")
     assert not list(tmp_path.iterdir())
 
