@@ -297,8 +297,8 @@ def _reconstruct(plan, rule, w):
     if rule == "reconstruct_truth":
         views *= plan.study.foam.truth_views
     voxels = plan.study.foam.size**3
-    block = 512 * MIB  # of sums, and of views; see acuity.reconstruct.reconstruct
-    held = 2 * min(block, FLOAT * voxels) + min(block, 6 * FLOAT * views * pixels)
+    sums, block = 128 * MIB, 512 * MIB  # see acuity.reconstruct.reconstruct
+    held = 2 * min(sums, FLOAT * voxels) + min(block, 6 * FLOAT * views * pixels)
     return Quantity(rule, held, views * voxels, FLOAT * voxels)
 
 

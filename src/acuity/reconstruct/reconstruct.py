@@ -17,8 +17,10 @@ from acuity.slabs import Part, open_writer
 from acuity.units import canonical
 from acuity.volume import Grid
 
-# Bytes for the sums of a slab and for the views of a block, each.
-_MEMORY = 512 << 20
+# Bytes for the sums of the slices that are computed at a time, and for a block of whole views, of
+# which only the rows that these slices need are held. The second alone has a say in the values.
+_SUMS = 128 << 20
+_VIEWS = 512 << 20
 
 
 def reconstruct(
@@ -54,7 +56,7 @@ def reconstruct(
     radius : float, optional
         Radius of the field of view in voxels, with zeros beyond; by default half of `size`.
     slab : int, optional
-        Slices computed at a time; by default what memory of 512 MiB holds.
+        Slices computed at a time; by default what memory of 128 MiB holds.
     part : tuple of int, optional
         The part of the volume that this job makes; see `acuity.slabs`.
 
@@ -128,7 +130,7 @@ def reconstruct_truth(
     unit : str
         Unit of `voxel_size`.
     slab : int, optional
-        Slices computed at a time; by default what memory of 512 MiB holds.
+        Slices computed at a time; by default what memory of 128 MiB holds.
     part : tuple of int, optional
         The part of the volume that this job makes; see `acuity.slabs`.
 
@@ -185,7 +187,7 @@ def _run(output, geometry, unit, angles, lines, *, size, radius, hann, backend, 
     weights = angular_weights(angles)
     voxel = geometry.voxel
     grid = Grid((size,) * 3, (voxel,) * 3, (-(size - 1) / 2 * voxel,) * 3, unit)
-    depth = slab or max(1, _MEMORY // (4 * size * size))
+    depth = slab or max(1, _SUMS // (4 * size * size))
     settled = {
         "geometry": asdict(geometry),
         "angles": hashlib.sha256(np.asarray(angles, "<f8")).hexdigest(),
@@ -236,7 +238,7 @@ def blocks(angles: np.ndarray, view_bytes: int) -> list[np.ndarray]:
     """
     sets, rest = quarter_turns(angles)
     # Raw counts, line integrals, spectra and the folded stack take about six times a view.
-    number = max(16, math.floor(_MEMORY / (6 * view_bytes)) // 16 * 16)
+    number = max(16, math.floor(_VIEWS / (6 * view_bytes)) // 16 * 16)
     order = [sets[a : a + number // 4].ravel() for a in range(0, len(sets), number // 4)]
     order += [rest[a : a + number] for a in range(0, len(rest), number)]
     return order
