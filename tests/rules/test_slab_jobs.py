@@ -9,6 +9,7 @@ import tifffile
 
 from tests.conftest import Workflow
 from tests.rules.test_rerun import edited
+from tests.unit.test_slabs import shards
 
 STUDY = {
     "study": "tiny",
@@ -141,15 +142,6 @@ def test_pores_that_slabs_have_counted_are_those_of_one_job(finished, tmp_path):
     assert {name: (workflow.folder / name).read_bytes() for name in tables} == whole
 
 
-def files(folder):
-    """All that lies in a folder, but for what the slabs leave beside it."""
-    return {
-        path.relative_to(folder): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file() and ".slabs" not in path.parts
-    }
-
-
 def test_a_scan_and_its_pores_in_slabs_are_those_of_one_job(finished, tmp_path):
     workflow = Workflow.copy_of(finished.folder, tmp_path / "copy")
     study = workflow.folder / finished.study.name
@@ -158,7 +150,7 @@ def test_a_scan_and_its_pores_in_slabs_are_those_of_one_job(finished, tmp_path):
     # Neither is made of the other, so that both are made in one run.
     made = [results / "reconstruct/b/level2.ome.zarr", results / "segment/b/truth.ome.zarr"]
     table = results / "measure/b/truth/segment.tsv"
-    whole, objects = [files(store) for store in made], table.read_bytes()
+    whole, objects = [shards(store) for store in made], table.read_bytes()
     for store in made:
         shutil.rmtree(store)
     table.unlink()
@@ -171,5 +163,5 @@ def test_a_scan_and_its_pores_in_slabs_are_those_of_one_job(finished, tmp_path):
         for part, count in each.items()
     }
     workflow.run(*command)
-    assert [files(store) for store in made] == whole
+    assert [shards(store) for store in made] == whole
     assert table.read_bytes() == objects
