@@ -5,11 +5,15 @@ import re
 import shutil
 import subprocess
 import sys
+from compileall import compile_dir
 from pathlib import Path
+from py_compile import PycInvalidationMode
 
 import pytest
 import yaml
 from filelock import FileLock
+
+from acuity.digest import digest
 
 ROOT = Path(__file__).parents[1]
 
@@ -31,6 +35,21 @@ TINY_SHEET = "sample\trole\tseed\na\ttrain\t1\nb\ttest\t2\n"
 
 
 _status = 0
+
+
+def pytest_configure(config):
+    """Compile the package once: all copies of it take what was compiled along.
+
+    By the content of the sources and not by their times, since tests edit them.
+    """
+    if hasattr(config, "workerinput"):
+        return
+    by_content = PycInvalidationMode.CHECKED_HASH
+    compile_dir(ROOT / "src", quiet=2, force=True, invalidation_mode=by_content)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "dont_write_bytecode", False)
+        for script in (ROOT / "scripts").glob("*.py"):
+            digest(script)
 
 
 def pytest_sessionfinish(exitstatus):
@@ -78,7 +97,7 @@ class Workflow:
             [sys.executable, "-m", "snakemake", "--cores", "1", *map(str, arguments)],
             cwd=self.folder,
             env=os.environ
-            | {"PYTHONPATH": str(self.folder / "src"), "PYTHONDONTWRITEBYTECODE": "1"},
+            | {"PYTHONPATH": str(self.folder / "src"), "PYTHONDONTWRITEBYTECODE": ""},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -2,13 +2,19 @@
 
 Every rule carries ``code=digest(script)`` as a parameter, so that an edit of one library file
 reruns exactly the rules that reach it. Comments, docstrings and formatting do not count: the
-digest is taken over the syntax trees. Templates beside a reached module count whole. The versions of the third-party libraries that the reached
-modules import count too.
+digest is taken over the syntax trees. Templates beside a reached module count whole. The versions
+of the third-party libraries that the reached modules import count too.
+
+What was read of a file is kept in ``__pycache__`` by the digest of its bytes, as Python keeps what
+it compiled: reading all files anew is a third of what a run costs that has nothing to do.
 """
 
 import ast
+import contextlib
 import hashlib
 import importlib.metadata
+import json
+import os
 import sys
 from functools import cache
 from pathlib import Path
@@ -51,6 +57,7 @@ def digest(script, *, method=None):
     for path in modules.values():
         libraries |= _imports(path)[1]
     lines += [f"{name} {_version(name)}" for name in sorted(libraries)]
+    _keep()
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
@@ -104,6 +111,18 @@ def _tree_digest(path):
 @cache
 def _read(path):
     """Read a file once: what it imports of the package and beside it, and its tree's digest."""
+    content = path.read_bytes()
+    name = path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else f"/{path.name}"
+    kept, said = _kept(ROOT), hashlib.sha256(content).hexdigest()
+    if kept["files"].get(name, [None])[0] != said:
+        kept["files"][name] = [said, *_parse(content, path)]
+        kept["new"] = True
+    own, others, tree = kept["files"][name][1:]
+    return frozenset(own), frozenset(others), tree
+
+
+def _parse(content, path):
+    """What a file's own text says: names that may be modules of the package, libraries, digest."""
     own, others = set(), set()
 
     def note(name):
@@ -115,7 +134,7 @@ def _read(path):
         elif top not in sys.stdlib_module_names:
             others.add(top)
 
-    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    tree = ast.parse(content, filename=str(path))
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -126,8 +145,7 @@ def _read(path):
             note(node.module)
             if node.module.split(".")[0] == PACKAGE:
                 for alias in node.names:
-                    if _module_path(f"{node.module}.{alias.name}") is not None:
-                        note(f"{node.module}.{alias.name}")
+                    note(f"{node.module}.{alias.name}")
         elif isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             body = node.body
             if (
@@ -137,8 +155,37 @@ def _read(path):
                 and isinstance(body[0].value.value, str)
             ):
                 node.body = body[1:]
-    content = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
-    return frozenset(own), frozenset(others), content
+    return sorted(own), sorted(others), hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+def _memory(root):
+    return root / "__pycache__" / f"digest.{sys.implementation.cache_tag}.json"
+
+
+@cache
+def _kept(root):
+    """What runs before this one read, by this very code; or nothing."""
+    code = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    with contextlib.suppress(OSError, ValueError):
+        kept = json.loads(_memory(root).read_bytes())
+        if kept["code"] == code:
+            return kept
+    return {"code": code, "files": {}, "new": False}
+
+
+def _keep():
+    """Keep what was read for the runs to come, where that can be written."""
+    kept, file = _kept(ROOT), _memory(ROOT)
+    if not kept.pop("new", False) or sys.dont_write_bytecode:
+        return
+    part = file.with_name(f".{file.name}.{os.getpid()}")
+    with contextlib.suppress(OSError):
+        file.parent.mkdir(exist_ok=True)
+        try:
+            part.write_text(json.dumps(kept))
+            os.replace(part, file)
+        finally:
+            part.unlink(missing_ok=True)
 
 
 @cache

@@ -1,7 +1,9 @@
 """The digest changes with the code that a script reaches, and with nothing else."""
 
 import ast
+import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,7 @@ def tree(tmp_path, monkeypatch):
 
 def clear():
     digest_module._read.cache_clear()
+    digest_module._kept.cache_clear()
 
 
 def edited(tree, file, old="", new="", append=""):
@@ -54,6 +57,45 @@ def test_code_counts_in_script_and_library(tree):
     assert after != before
     edited(tree, "scripts/spheres.py", append="\nEXTRA = 1\n")
     assert digest(script) != after
+
+
+def test_what_was_read_is_kept_and_never_taken_for_something_else(tree, monkeypatch):
+    script, kept = tree / "scripts" / "spheres.py", digest_module._memory(tree / "acuity")
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    before = digest(script)
+    assert not kept.exists()  # as Python is told to keep nothing
+    clear()
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    assert digest(script) == before
+    assert kept.exists()
+    clear()
+    with monkeypatch.context() as once:
+        once.setattr(digest_module, "_parse", None)  # nothing is read again
+        assert digest(script) == before
+    # Another content of the same length and time is another content.
+    file = tree / "acuity/tables.py"
+    status, text = file.stat(), file.read_bytes()
+    file.write_bytes(text + b"\nEXTRA = 1\n")
+    clear()
+    after = digest(script)
+    file.write_bytes(text + b"\nEXTRA = 2\n")
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    clear()
+    assert len({before, after, digest(script)}) == 3
+    file.write_bytes(text)
+    # Neither a file that is harmed nor one of another code is believed.
+    for harm in (
+        lambda old: old[: len(old) // 2],
+        lambda old: old.replace('"code": "', '"code": "0'),
+    ):
+        kept.write_text(harm(kept.read_text().replace('"acuity', '"acuityyy')))
+        clear()
+        assert digest(script) == before
+    # A folder that cannot be written: nothing is kept, and nothing is lost.
+    shutil.rmtree(kept.parent)
+    kept.parent.write_text("")
+    clear()
+    assert digest(script) == before
 
 
 def test_unreached_module_does_not_count(tree):

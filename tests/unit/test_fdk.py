@@ -260,10 +260,10 @@ def test_file_to_volume(table, tmp_path, monkeypatch):
     # Slabs and blocks of views change nothing that matters: slabs not a bit.
     reconstruct(tmp_path / "a.h5", tmp_path / "b.ome.zarr", slab=11)
     assert np.array_equal(open_volume(tmp_path / "b.ome.zarr").read(), found)
-    monkeypatch.setattr("acuity.reconstruct.reconstruct._SUMS", 1 << 18)
+    monkeypatch.setattr("acuity.reconstruct.reconstruct.SUMS", 1 << 18)
     reconstruct(tmp_path / "a.h5", tmp_path / "d.ome.zarr")
     assert np.array_equal(open_volume(tmp_path / "d.ome.zarr").read(), found)
-    monkeypatch.setattr("acuity.reconstruct.reconstruct._VIEWS", 1 << 20)
+    monkeypatch.setattr("acuity.reconstruct.reconstruct.VIEWS", 1 << 20)
     reconstruct(tmp_path / "a.h5", tmp_path / "c.ome.zarr")
     assert abs(open_volume(tmp_path / "c.ome.zarr").read() - found).max() < 2e-6
 

@@ -59,8 +59,8 @@ def test_degrading_does_not_need_more_memory_for_more_slices(tmp_path, mode):
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(module, "_SUMS", 2**18)
-    monkeypatch.setattr(module, "_VIEWS", 2**18)
+    monkeypatch.setattr(module, "SUMS", 2**18)
+    monkeypatch.setattr(module, "VIEWS", 2**18)
 
 
 def scan(size):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from skimage.measure import marching_cubes, mesh_surface_area
 
 from acuity.errors import AcuityError
-from acuity.measure import pores
+from acuity.measure import pores, slices
 from acuity.measure.pores import (
     COLUMNS,
     classes_of,
@@ -249,11 +249,11 @@ def test_rows():
 
 def test_a_table_is_the_sum_of_its_slices(monkeypatch):
     labels = many(7, (75, 33, 36))
-    monkeypatch.setattr(pores, "_SLICES", 1000)
+    monkeypatch.setattr(slices, "SLICES", 1000)
     whole = pore_table(labels, mask_radius=15.0)
     exact = [name for name in COLUMNS if name != "sphericity_mesh"]
     for depth in (32, 7, 1):
-        monkeypatch.setattr(pores, "_SLICES", depth)
+        monkeypatch.setattr(slices, "SLICES", depth)
         table = pore_table(labels, mask_radius=15.0)
         pd.testing.assert_frame_equal(table[exact], whole[exact], check_exact=True)
         np.testing.assert_allclose(

@@ -108,8 +108,8 @@ def test_axial(tmp_path, mode):
 
 
 def test_reconstruct(tmp_path, monkeypatch):
-    monkeypatch.setattr("acuity.reconstruct.reconstruct._SUMS", 2**17)  # a few slices
-    monkeypatch.setattr("acuity.reconstruct.reconstruct._VIEWS", 2**17)  # many blocks of views
+    monkeypatch.setattr("acuity.reconstruct.reconstruct.SUMS", 2**17)  # a few slices
+    monkeypatch.setattr("acuity.reconstruct.reconstruct.VIEWS", 2**17)  # many blocks of views
     spheres = pd.DataFrame({"z": [1.0], "y": [3.0], "x": [0.0], "radius": [9.0]})
     acquire(spheres, tmp_path / "scan.h5", size=48, level=1, seed=1)
     assert same(tmp_path, lambda p, part: reconstruct(tmp_path / "scan.h5", *p, part=part))

@@ -15,11 +15,11 @@ from acuity.measure.pores import (
     pore_rows,
     pore_sums,
     porosity,
-    slices_at_a_time,
     solid_voxels,
     table_of_sums,
 )
 from acuity.measure.recovery import add_overlaps, found_ratio, overlaps, recover
+from acuity.measure.slices import slices_at_a_time
 from acuity.slabs import extent
 from acuity.volume import slabs
 from acuity.writing import replacing

@@ -1,6 +1,5 @@
 """The pore table: size, shape and place of each labelled object, and figures over all of them."""
 
-import math
 from itertools import pairwise
 
 import numpy as np
@@ -10,6 +9,7 @@ from numba import get_num_threads, njit, prange
 from acuity.errors import AcuityError
 from acuity.filters import gaussian_kernel, sum_shifts
 from acuity.measure.intervals import mean_interval
+from acuity.measure.slices import slices_at_a_time
 from acuity.segment.boxes import sizes_and_boxes
 from acuity.segment.mask import cylinder
 from acuity.volume import slabs
@@ -120,7 +120,6 @@ def _cell_polygons():
     return np.array([len(t) for t in fans], np.int8), table, np.array(edges, np.int8)
 
 
-_SLICES, _BYTES = 32, 512 * 2**20  # read at a time, of labels of 32 bits
 _FEW = 4096  # labels, for which rows of sums cost less than numbers of their own
 _GAUSSIAN = gaussian_kernel(1.0)
 _AREA = _lindblad_weights()
@@ -388,24 +387,6 @@ def _rim(shape, mask_radius):
     padded = np.pad(mask, 1)
     inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
     return ~(mask & inner)
-
-
-def slices_at_a_time(shape):
-    """How many slices of a volume of labels are counted at a time.
-
-    Sums of fractions depend on it in the last digits, so it depends on the slices' size alone.
-
-    Parameters
-    ----------
-    shape : sequence of int
-        (z, y, x).
-
-    Returns
-    -------
-    int
-        32, fewer where those would be more than 512 MiB.
-    """
-    return max(1, min(_SLICES, _BYTES // max(1, 4 * math.prod(shape[1:]))))
 
 
 def pore_sums(labels, z0, z1, *, spacing=(1.0, 1.0, 1.0), mask_radius=None, shape=True):

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from acuity.filters import gaussian
 from acuity.methods.base import LearnedMethod, LearnedSettings, PredictSettings, Section, setting
 
 TRUNCATE = 4.0
@@ -82,6 +81,8 @@ class BicubicGaussian(LearnedMethod):
         self.halo = (0, reach, reach)
 
     def _blurred(self, images, sigma):
+        from acuity.filters import gaussian
+
         return gaussian(images, (0.0, sigma, sigma), truncate=TRUNCATE)
 
     def restore(self, tile):

@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 
-from acuity.filters import gaussian
 from acuity.methods.base import Method, Section, Settings, setting
 
 
@@ -56,6 +55,8 @@ class RichardsonLucy(Method):
 
     def restore(self, tile):
         """Deconvolve a block; negative input, which noise leaves in pores, counts as zero."""
+        from acuity.filters import gaussian
+
         observed = np.maximum(tile, np.float32(0))
         # A floor far below the signal keeps the ratio finite where everything is zero.
         floor = np.float32(max(1e-6 * float(observed.max()), 1e-30))

@@ -12,9 +12,12 @@ from math import prod
 from pathlib import Path
 
 from acuity.errors import AcuityError
+from acuity.measure.slices import slices_at_a_time
 from acuity.methods.base import Task, load
 from acuity.plan.constants import MIB, Quantity, cost
 from acuity.plan.networks import network
+from acuity.reconstruct.budget import SUMS, VIEWS
+from acuity.segment.blocks import Blocks
 from acuity.units import parse_voxel_size
 from acuity.volume import Grid, choose_layout
 
@@ -297,8 +300,7 @@ def _reconstruct(plan, rule, w):
     if rule == "reconstruct_truth":
         views *= plan.study.foam.truth_views
     voxels = plan.study.foam.size**3
-    sums, block = 128 * MIB, 512 * MIB  # see acuity.reconstruct.reconstruct
-    held = 2 * min(sums, FLOAT * voxels) + min(block, 6 * FLOAT * views * pixels)
+    held = 2 * min(SUMS, FLOAT * voxels) + min(VIEWS, 6 * FLOAT * views * pixels)
     return Quantity(rule, held, views * voxels, FLOAT * voxels)
 
 
@@ -440,10 +442,8 @@ def _whole(bytes_a_voxel, *, written=0):
 
 def _blocks_of_objects(plan, sample):
     """How a segmentation cuts the volumes of a sample into blocks."""
-    from acuity.segment.objects import Objects
-
     settings, size = plan.study.segment, plan.voxel_size(sample)
-    return Objects(
+    return Blocks(
         Grid(plan.high(sample)[0], *(size or [(1, 1, 1)])),
         separation=settings.separation,
         closing=settings.closing,
@@ -484,8 +484,6 @@ def _streamed(bytes_a_voxel, slices, *, columns=False, written=0):
 
 
 def _census(plan, rule, w):
-    from acuity.measure.pores import slices_at_a_time
-
     voxels = plan._image(w)
     shape, _ = plan.high(w["sample"])
     held = min(voxels, (slices_at_a_time(shape) + 9) * shape[1] * shape[2])

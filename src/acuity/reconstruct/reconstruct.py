@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from acuity.errors import AcuityError
+from acuity.reconstruct.budget import SUMS, VIEWS
 from acuity.reconstruct.fdk import Slab, angular_weights, quarter_turns
 from acuity.reconstruct.geometry import ConeBeam, full_circle
 from acuity.simulate.acquire import open_scan
@@ -16,11 +17,6 @@ from acuity.simulate.project import project
 from acuity.slabs import Part, open_writer
 from acuity.units import canonical
 from acuity.volume import Grid
-
-# Bytes for the sums of the slices that are computed at a time, and for a block of whole views, of
-# which only the rows that these slices need are held. The second alone has a say in the values.
-_SUMS = 128 << 20
-_VIEWS = 512 << 20
 
 
 def reconstruct(
@@ -187,7 +183,7 @@ def _run(output, geometry, unit, angles, lines, *, size, radius, hann, backend, 
     weights = angular_weights(angles)
     voxel = geometry.voxel
     grid = Grid((size,) * 3, (voxel,) * 3, (-(size - 1) / 2 * voxel,) * 3, unit)
-    depth = slab or max(1, _SUMS // (4 * size * size))
+    depth = slab or max(1, SUMS // (4 * size * size))
     settled = {
         "geometry": asdict(geometry),
         "angles": hashlib.sha256(np.asarray(angles, "<f8")).hexdigest(),
@@ -238,7 +234,7 @@ def blocks(angles: np.ndarray, view_bytes: int) -> list[np.ndarray]:
     """
     sets, rest = quarter_turns(angles)
     # Raw counts, line integrals, spectra and the folded stack take about six times a view.
-    number = max(16, math.floor(_VIEWS / (6 * view_bytes)) // 16 * 16)
+    number = max(16, math.floor(VIEWS / (6 * view_bytes)) // 16 * 16)
     order = [sets[a : a + number // 4].ravel() for a in range(0, len(sets), number // 4)]
     order += [rest[a : a + number] for a in range(0, len(rest), number)]
     return order

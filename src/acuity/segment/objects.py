@@ -20,19 +20,14 @@ import numpy as np
 from numba import njit, prange
 
 from acuity.errors import AcuityError
+from acuity.segment.blocks import Blocks
 from acuity.segment.boxes import sizes_and_boxes
 from acuity.segment.mask import cylinder
 from acuity.segment.separate import components, divide, root
 from acuity.shards import Box, shift
-from acuity.units import convert, parse_voxel_size
-from acuity.volume import Grid, choose_layout
+from acuity.volume import choose_layout
 
 logger = logging.getLogger("acuity.segment")
-
-RADIUS = 24  # voxels; the largest radius where none is stated
-# An object reaches a diameter from a core, the deepest voxel of one that touches it a radius
-# further, and distances are right from a radius inside the block on.
-_RADII = 4
 
 
 @njit(cache=True, parallel=True)
@@ -162,94 +157,22 @@ def _look_up(labels, table):
     return out
 
 
-def radius_in_voxels(largest_radius, grid):
-    """Give the largest radius in voxels along z, y, x.
-
-    Parameters
-    ----------
-    largest_radius : str or None
-        A length with its unit, such as ``"20 um"``; None for `RADIUS` voxels of the smallest side.
-    grid : acuity.volume.Grid
-        The volume's grid.
-    """
-    if largest_radius is None:
-        length = RADIUS * min(grid.spacing)
-    else:
-        sizes, unit = parse_voxel_size(largest_radius, "segment.largest_radius")
-        if len(set(sizes)) > 1:
-            raise AcuityError(
-                f"segment.largest_radius is {largest_radius!r}; allowed is one length with a unit"
-            )
-        length = convert(sizes[0], unit, grid.unit)
-    return tuple(length / size for size in grid.spacing)
-
-
 @dataclass(frozen=True)
-class Objects:
+class Objects(Blocks):
     """How the objects of a volume are found in blocks.
 
     Parameters
     ----------
-    grid : acuity.volume.Grid
-        Of the volume.
     objects : {"dark", "bright"}
         Whether objects are darker or brighter than the rest.
-    closing : float
-        Radius in voxels of the ball that closes small holes.
-    separation : float or None
-        Depth in voxels below which two parts of an object are not separated; none for 0 or None.
     mask_radius : float or None
         Radius in voxels of the cylinder along z that is sample.
-    largest_radius : str or None
-        Half the longest side of an object, a length with its unit; see `radius_in_voxels`.
-    block : int
-        Voxels along each axis of a block's core, to the next whole shard.
+    grid, closing, separation, largest_radius, block
+        As for `Blocks`.
     """
 
-    grid: Grid
     objects: str = "dark"
-    closing: float = 1
-    separation: float | None = 0.75
     mask_radius: float | None = None
-    largest_radius: str | None = None
-    block: int = 256
-
-    @property
-    def radius(self) -> tuple[float, float, float]:
-        """The largest radius in voxels along z, y, x."""
-        return radius_in_voxels(self.largest_radius, self.grid)
-
-    @property
-    def overlap(self) -> tuple[int, int, int]:
-        """Voxels along z, y, x that are seen around a core."""
-        return tuple(math.ceil(_RADII * r) + 1 if self.separation else 0 for r in self.radius)
-
-    @property
-    def size(self) -> tuple[int, int, int]:
-        """Voxels of a core along z, y, x: whole shards, or a whole axis where that costs no more."""
-        shard = choose_layout(self.grid.shape, np.uint32).shard
-        size = (s * max(1, round(self.block / s)) for s in shard)
-        return tuple(
-            -(-n // s) * s if n <= core + overlap else core
-            for n, s, core, overlap in zip(self.grid.shape, shard, size, self.overlap, strict=True)
-        )
-
-    @property
-    def count(self) -> tuple[int, int, int]:
-        """Number of blocks along z, y, x."""
-        return tuple(-(-n // s) for n, s in zip(self.grid.shape, self.size, strict=True))
-
-    def boxes(self, z0: int, z1: int) -> Iterator[tuple[int, Box]]:
-        """Give number and core of the blocks that start in slices `z0` to `z1`, in order."""
-        _, columns, rows = self.count
-        for iz in range(-(-z0 // self.size[0]), -(-z1 // self.size[0])):
-            for iy in range(columns):
-                for ix in range(rows):
-                    box = tuple(
-                        slice(i * s, min((i + 1) * s, n))
-                        for i, s, n in zip((iz, iy, ix), self.size, self.grid.shape, strict=True)
-                    )
-                    yield (iz * columns + iy) * rows + ix, box
 
     def find(self, data, box: Box, threshold: float) -> tuple[np.ndarray, dict]:
         """Find the objects of a block.

@@ -104,7 +104,15 @@ def find_objects(
     """
     if objects not in ("dark", "bright"):
         raise AcuityError(f"segment: objects is {objects!r}; allowed are 'dark' and 'bright'")
-    plan = Objects(volume.grid, objects, closing, separation, mask_radius, largest_radius, block)
+    plan = Objects(
+        volume.grid,
+        closing=closing,
+        separation=separation,
+        largest_radius=largest_radius,
+        block=block,
+        objects=objects,
+        mask_radius=mask_radius,
+    )
     step = {
         "step": "find_objects",
         "objects": objects,
