@@ -10,8 +10,6 @@ import edt
 import numpy as np
 import pandas as pd
 from scipy import ndimage
-from scipy.optimize import curve_fit
-from scipy.stats import rankdata
 
 from acuity.errors import AcuityError
 from acuity.filters import gaussian
@@ -470,6 +468,8 @@ def histogram(widths, *, bin_width=2.0, last=80.0):
     centre = 0.5 * (edges[1:] + edges[:-1])
     fit = dict.fromkeys(("mean", "sd", "height"), float("nan"))
     if len(widths) >= 10 and (count > 0).sum() >= 3:
+        from scipy.optimize import curve_fit
+
         start = (float(count.max()), float(np.median(widths)), max(float(widths.std()), bin_width))
         try:
             best, _ = curve_fit(_bell, centre, count, p0=start, maxfev=5000)
@@ -554,6 +554,8 @@ def separation(gap, minimum):
     n, m = int(gap.sum()), int((~gap).sum())
     if not n or not m:
         return float("nan")
+    from scipy.stats import rankdata
+
     ranks = rankdata(-np.asarray(minimum, float))
     return float((ranks[gap].sum() - n * (n + 1) / 2) / (n * m))
 

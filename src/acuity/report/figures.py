@@ -204,6 +204,7 @@ def save(plot, folder):
     files = [folder / f"{plot.name}.png", folder / f"{plot.name}.svg"]
     with matplotlib.rc_context(_STYLE | {"svg.hashsalt": plot.name}):
         figure.savefig(files[0], dpi=130, facecolor="white", metadata={"Software": None})
+        figure.set_layout_engine("none")  # it is laid out
         figure.savefig(files[1], facecolor="white", metadata={"Date": None, "Creator": None})
     return files
 
