@@ -4,7 +4,7 @@
 
 PYTHON ?= python3
 CORES ?= all
-WORKERS ?= 3
+WORKERS ?= 4
 BIN := .venv/bin
 READY := .venv/.ready
 

@@ -2,7 +2,8 @@
 
     python benchmarks/memory.py            # slab 2 of 3: eight times the voxels, along z and along all axes
     python benchmarks/memory.py --limit    # all jobs of a stage; the volume is twice the limit
-    python benchmarks/memory.py --scan 384 # reconstruct: slab 2 of 3 from 384 views, and from 768
+    python benchmarks/memory.py --scan 384 # reconstruct: slab 2 of 3 from 384 views, and from 768;
+                                           # with --limit under one of half of each volume
 
 Every figure is that of a process of its own, one thread. Growth: the largest resident memory of a
 slab job for a volume of 384 slices of 160 x 160 voxels, for one of eight times the slices, and for one
@@ -188,6 +189,9 @@ def job(kind, low, out, part, limit):
     """
     if kind == "reconstruct":
         stage = _reconstruct(low, Path(out))
+        if limit:
+            resource.setrlimit(resource.RLIMIT_DATA, (limit * 1024,) * 2)
+            limit = 0
     else:
         low = open_volume(low)
         stage = STAGES[kind](low, Path(out))
@@ -265,8 +269,12 @@ def main():
             for size in (arguments.scan, 2 * arguments.scan):
                 scan = folder / f"{size}.h5"
                 _scan(size, scan)
-                peak = measured("reconstruct", scan, folder / "out.ome.zarr", (2, 3))[0] / 1024
-                print(f"reconstruct, {size}^3 from {size} views: {peak:.0f} MiB", flush=True)
+                limit = size**3 * 4 // 2 // 1024 if arguments.limit else 0
+                out = folder / "out.ome.zarr"
+                peak = measured("reconstruct", scan, out, (2, 3), limit)[0] / 1024
+                under = f", under {limit // 1024} MiB" if limit else ""
+                print(f"reconstruct, {size}^3 from {size} views{under}: {peak:.0f} MiB", flush=True)
+                scan.unlink()
             return
         if arguments.limit:
             print(

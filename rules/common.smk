@@ -4,6 +4,7 @@ Needs  the study file and its sample sheet
 Makes  paths, inputs and the `cfg` of each rule
 """
 
+import gc
 import os
 import re
 import sys
@@ -22,6 +23,9 @@ from acuity.formats.files import files_of, is_remote, split_name
 from acuity.plan.planner import Planner
 from acuity.study import load_study, own_factor, read_keys, read_study
 from acuity.units import parse_voxel_size
+
+# What was imported is no garbage, and not to be searched for any; nor at the end.
+gc.freeze()
 
 ROOT = Path(workflow.basedir)
 

@@ -30,7 +30,7 @@ from acuity.volume import (
     read_json,
     store_path,
 )
-from acuity.writing import disk_errors, write_text
+from acuity.writing import disk_errors, write_json
 
 VERSION = 1
 
@@ -374,7 +374,7 @@ def _read_store(path: Path) -> tuple[dict, str]:
 
 
 def _write(file: Path, content: dict) -> None:
-    write_text(file, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    write_json(file, content)
 
 
 def _plain(value: Any) -> Any:

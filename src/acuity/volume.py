@@ -36,7 +36,7 @@ from acuity.shards import (
     write_shard,
 )
 from acuity.units import canonical, check_spacing, long_name
-from acuity.writing import disk_errors, write_text
+from acuity.writing import disk_errors, write_json
 
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32")
 CHUNK = (16, 128, 128)
@@ -505,7 +505,7 @@ def create_store(path: str | os.PathLike, grid: Grid, dtype: Any) -> Layout:
     with disk_errors(store):
         remove_store(store)
         (store / "0").mkdir(parents=True)
-        write_text(store / "0" / "zarr.json", json.dumps(metadata, indent=1) + "\n")
+        write_json(store / "0" / "zarr.json", metadata)
     return layout
 
 
@@ -617,7 +617,7 @@ def finalise(
             },
         },
     }
-    write_text(store / "zarr.json", json.dumps(root, indent=1, allow_nan=False) + "\n")
+    write_json(store / "zarr.json", root)
     return digest
 
 

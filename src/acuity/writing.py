@@ -2,9 +2,11 @@
 
 import contextlib
 import errno
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from acuity.errors import AcuityError
 
@@ -74,3 +76,8 @@ def write_bytes(path: str | os.PathLike, data: bytes) -> None:
 def write_text(path: str | os.PathLike, text: str) -> None:
     """Write a text file, UTF-8, in one step, see `replacing`."""
     write_bytes(path, text.encode())
+
+
+def write_json(path: str | os.PathLike, content: Any) -> None:
+    """Write a JSON file in one step, see `replacing`; NaN is no JSON and raises ValueError."""
+    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")

@@ -1,6 +1,5 @@
 """Register two SEM images of one field and bring them onto grids that fit together."""
 
-import json
 import math
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ from acuity.register.place import find_place
 from acuity.register.sampling import Sampler, rectangle
 from acuity.tables import write_rows
 from acuity.volume import Grid, Volume, remove_store, write_volume
-from acuity.writing import write_text
+from acuity.writing import write_json
 
 # Band pass in low pixels: coarse for the first blocks, whose place is right to a few pixels.
 _BANDS = ((2.0, 12.0), (1.5, 8.0), (1.0, 6.0))
@@ -201,7 +200,7 @@ def pair(
     try:
         write_rows(patch_rows(shifts, accepted), patches)
         write_rows(rows(metrics), table)
-        write_text(transform, json.dumps(content, indent=1, allow_nan=False) + "\n")
+        write_json(transform, content)
     except BaseException:
         for path in (low_output, high_output, valid_output):
             remove_store(path)

@@ -41,7 +41,7 @@ from acuity.train.sampling import (
 )
 from acuity.train.tune import tune
 from acuity.volume import Volume, open_volume
-from acuity.writing import write_bytes, write_text
+from acuity.writing import write_bytes, write_json, write_text
 
 logger = logging.getLogger("acuity.train")
 
@@ -247,7 +247,7 @@ def train(
     }
     write_bytes(output, weights)
     trainer.write_history()
-    write_text(card, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    write_json(card, content)
     trainer.checkpoints.remove()
     logger.info(
         "%s at level %g: %d steps in %.0f s; validation PSNR %s",
@@ -338,7 +338,7 @@ def _fit(method, data, volumes, seed, *, output, card, history, study, degradati
     content["versions"]["scikit-learn"] = _version("scikit-learn")
     write_bytes(output, weights)
     write_text(history, COLUMNS + "\n" + rows)
-    write_text(card, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    write_json(card, content)
     logger.info("%s at level %g: learned in %.0f s", method.name(), method.task.level, seconds)
 
 
