@@ -6,7 +6,7 @@ digest is taken over the syntax trees. Templates beside a reached module count w
 of the third-party libraries that the reached modules import count too.
 
 What was read of a file is kept in ``__pycache__`` by the digest of its bytes, as Python keeps what
-it compiled: reading all files anew is a third of what a run costs that has nothing to do.
+it compiled: every start of Snakemake, each job's on a cluster included, would read all anew.
 """
 
 import ast
@@ -166,9 +166,9 @@ def _memory(root):
 def _kept(root):
     """What runs before this one read, by this very code; or nothing."""
     code = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         kept = json.loads(_memory(root).read_bytes())
-        if kept["code"] == code:
+        if kept["code"] == code and kept["files"]:
             return kept
     return {"code": code, "files": {}, "new": False}
 

@@ -31,8 +31,8 @@ def job(snakemake):
     snakemake : object
         The object that Snakemake hands to a script: ``rule``, ``log``, ``threads``.
     """
-    # What the imports made lives as long as the process: not to be searched for garbage, nor at the
-    # end (a quarter to two thirds of a second).
+    # What the imports made lives as long as the process: not to be searched for garbage, least of
+    # all when it ends.
     gc.freeze()
     path = Path(snakemake.log[0]) if snakemake.log else None
     _configure(path)
