@@ -17,6 +17,10 @@ from acuity.digest import digest
 
 ROOT = Path(__file__).parents[1]
 
+# Several processes test at a time: a second thread of torch in each of them only waits, and waiting
+# takes a core.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 KERNELS = FileLock(ROOT / ".pytest_cache" / "kernels.lock")
 TINY_TRAINING = {"steps": 6, "batch": 2, "validate_every": 3, "validation_patches": 2}
 TINY_FOAM = {

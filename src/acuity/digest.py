@@ -82,7 +82,7 @@ def closure(script, *, method=None):
     found = {}
     while todo:
         name = todo.pop()
-        path = _module_path(name)
+        path = _module_path(name, ROOT)
         if path is None or name in found:
             continue
         found[name] = path
@@ -90,12 +90,13 @@ def closure(script, *, method=None):
     return found
 
 
-def _module_path(name):
+@cache
+def _module_path(name, root):
     parts = name.split(".")[1:]
-    file = ROOT.joinpath(*parts).with_suffix(".py") if parts else ROOT / "__init__.py"
+    file = root.joinpath(*parts).with_suffix(".py") if parts else root / "__init__.py"
     if file.is_file():
         return file
-    package = ROOT.joinpath(*parts, "__init__.py")
+    package = root.joinpath(*parts, "__init__.py")
     return package if package.is_file() else None
 
 
