@@ -3,7 +3,7 @@
     python benchmarks/memory.py            # slab 2 of 3: eight times the voxels, along z and along all axes
     python benchmarks/memory.py --limit    # all jobs of a stage; the volume is twice the limit
     python benchmarks/memory.py --scan 384 # reconstruct: slab 2 of 3 from 384 views, and from 768;
-                                           # with --limit under one of half of each volume
+                                           # with --limit the latter under half of its volume
 
 Every figure is that of a process of its own, one thread. Growth: the largest resident memory of a
 slab job for a volume of 384 slices of 160 x 160 voxels, for one of eight times the slices, and for one
@@ -269,7 +269,8 @@ def main():
             for size in (arguments.scan, 2 * arguments.scan):
                 scan = folder / f"{size}.h5"
                 _scan(size, scan)
-                limit = size**3 * 4 // 2 // 1024 if arguments.limit else 0
+                larger = size > arguments.scan
+                limit = size**3 * 4 // 2 // 1024 if arguments.limit and larger else 0
                 out = folder / "out.ome.zarr"
                 peak = measured("reconstruct", scan, out, (2, 3), limit)[0] / 1024
                 under = f", under {limit // 1024} MiB" if limit else ""
