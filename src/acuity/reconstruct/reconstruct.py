@@ -211,7 +211,9 @@ def _run(output, geometry, unit, angles, lines, *, size, radius, hann, backend, 
                 for views in blocks(angles, 4 * geometry.rows * geometry.columns):
                     sums.add(lines(views, sums.rows), angles[views], weights[views])
                 block = sums.volume()
+                del sums
             writer.write(z0, block)
+            del block  # or it would be held beside the sums of the slices that follow
 
 
 def blocks(angles: np.ndarray, view_bytes: int) -> list[np.ndarray]:
