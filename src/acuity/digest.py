@@ -171,7 +171,7 @@ def _kept(root):
         kept = json.loads(_memory(root).read_bytes())
         if kept["code"] == code and kept["files"]:
             return kept
-    return {"code": code, "files": {}, "new": False}
+    return {"code": code, "files": {}}
 
 
 def _keep():

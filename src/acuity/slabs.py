@@ -190,7 +190,7 @@ class StoreMaker(VolumeWriter):
     def _complete(self) -> None:
         with disk_errors(self.path):
             self.folder.mkdir(exist_ok=True)
-        _write(self.folder / "store.json", {"plan": self._plan, "agreed": self._agreed})
+        write_json(self.folder / "store.json", {"plan": self._plan, "agreed": self._agreed})
 
 
 class SlabWriter(StoreMaker):
@@ -234,7 +234,7 @@ class SlabWriter(StoreMaker):
         missing = [index for index, _ in self.layout.boxes(rows) if index not in self._shards]
         if self.z0 < self.z1 and missing:
             raise RuntimeError(f"slab {self.part[0]} did not write shard {missing[0]}")
-        _write(
+        write_json(
             self.folder / f"{self.part[0]}.json",
             {
                 "slab": self.part[0],
@@ -371,10 +371,6 @@ def _read_store(path: Path) -> tuple[dict, str]:
             f"{file}: was written by another version of Acuity; remove {path} and run again."
         )
     return store, hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-def _write(file: Path, content: dict) -> None:
-    write_json(file, content)
 
 
 def _plain(value: Any) -> Any:

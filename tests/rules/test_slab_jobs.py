@@ -84,8 +84,9 @@ def test_a_store_that_was_made_anew_and_not_filled_is_asked_for(workflow):
     assert jobs["predict_slab"] == 2
     assert jobs["predict"] == jobs["quality"] == 1
     assert "degrade" not in jobs
-    workflow.run(RESTORED, "--configfile", study)
+    workflow.run("--configfile", study)
     assert (workflow.folder / RESTORED).read_bytes() == expected
+    assert workflow.planned("--configfile", study) == {}
     # As it is left by a run whose first job of the three was killed before it began.
     for name in (RESTORED, store):
         (workflow.folder / name).unlink()
