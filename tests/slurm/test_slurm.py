@@ -19,14 +19,13 @@ needs_slurm = pytest.mark.skipif(bool(MISSING), reason=REASON)
 FOAM = {
     **{key: value for key, value in TINY_FOAM.items() if key != "judge_training"},
     "methods": {"srcnn3d": TINY_FOAM["methods"]["srcnn3d"]},
-    "segment": False,
 }
-# As the profile proposes for small studies: what judges an image is one job of Slurm; here what
-# scans a sample as well.
-SCANNING = "spheres projections reconstruct reconstruct_truth"
-MEASURING = "quality resolution metrics figures sample_figures report_sample report"
+# As the profile proposes for small studies: what judges an image is one job of Slurm.
+MEASURING = (
+    "segment census pore_space quality resolution metrics figures sample_figures "
+    "report_sample report"
+)
 GROUPS = ["--groups", *(f"{rule}=measure" for rule in MEASURING.split())]
-GROUPS += [f"{rule}=scan" for rule in SCANNING.split()]
 # The times of a group's jobs add up; beyond the partition's limit it would wait for ever.
 GROUPS += ["--default-resources", "slurm_partition=main", "mem_mb=1000", "runtime=20"]
 
@@ -145,7 +144,15 @@ def test_the_chain_with_a_cancelled_job_and_a_rerun_of_what_is_missing(cluster, 
     assert set(first) & set(second) == {train}
     assert len(second) == len(set(second))
     names = {re.match(r"(?:rule|group)_([a-z]+)", name)[1] for name in first + second}
-    assert names == {"scan", "train", "predict", "measure"}
+    assert names == {
+        "spheres",
+        "exact",
+        "projections",
+        "reconstruct",
+        "train",
+        "predict",
+        "measure",
+    }
     results = on_slurm.folder / "results" / "tiny"
     assert (results / "report" / "index.html").exists()
     log = (on_slurm.folder / "logs" / "tiny" / "train" / "srcnn3d" / "level2.log").read_text()
