@@ -1,6 +1,7 @@
 # make demo   the whole chain on a small foam phantom, then results/demo/report/index.html
 # make test   everything that is checked: ruff, snakefmt, snakemake --lint, pytest
-# Both set up .venv by themselves, with the versions of constraints.txt.
+# make test-gpu   what only a machine with a GPU can check
+# All set up .venv by themselves, with the versions of constraints.txt.
 
 PYTHON ?= python3
 CORES ?= all
@@ -8,13 +9,17 @@ WORKERS ?= 4
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test lint clean
+.PHONY: demo test test-gpu lint clean
 
 demo: $(READY)
 	$(BIN)/snakemake --cores $(CORES)
 
+# Without a GPU, where there is one: what is equal bit for bit is so on a CPU.
 test: $(READY) lint
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+	CUDA_VISIBLE_DEVICES= $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+test-gpu: $(READY)
+	$(BIN)/python -m pytest tests/gpu
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 
 from acuity.methods.base import Task, load
-from acuity.predict.execution import DEFAULT, Runner
+from acuity.predict.execution import DEFAULT, Runner, choose_device
 from acuity.predict.predict import Plan, restore
 from acuity.predict.receptive import receptive_field
 from acuity.predict.source import Source, factors_before, input_phase
@@ -63,6 +63,7 @@ def main():
         "run beside the network, then count in full",
     )
     parser.add_argument("--plain", action="store_true", help="plain float32, without a choice")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, mps or auto")
     parser.add_argument("--size", type=int, default=256, help="side of a slice, voxels")
     parser.add_argument("--depth", type=int, default=48, help="slices")
     parser.add_argument("--rounds", type=int, default=3)
@@ -76,7 +77,9 @@ def main():
         shape = (1, arguments.image // 2, arguments.image // 2)
     image = np.random.default_rng(1).normal(0.5, 0.3, shape).astype(np.float32)
     folder = Path(tempfile.mkdtemp(prefix="acuity-benchmark-"))
-    print(f"volume {shape}, {arguments.threads} threads, torch {torch.__version__}")
+    arguments.device = choose_device(arguments.device)
+    where = torch.cuda.get_device_name() if arguments.device == "cuda" else arguments.device
+    print(f"volume {shape}, {where}, {arguments.threads} threads, torch {torch.__version__}")
     header = (
         "method",
         "chosen",
@@ -110,12 +113,12 @@ def one(name, image, folder, task, arguments):
     low = source.read([slice(0, n) for n in source.shape])
     if arguments.plain:
         halo, stride = receptive_field(network, 2 if stacked else 3, method.stack or 1)
-        chosen = {**DEFAULT, "halo": halo, "stride": stride}
+        chosen = {**DEFAULT, "device": arguments.device, "halo": halo, "stride": stride}
         if stacked:
             chosen |= {"halo": (0, *halo), "stride": (1, *stride)}
     else:
         target = np.kron(low, np.ones(method.scale, np.float32))
-        chosen = tune(method, network, NORMALISATION, Pair(low, target), 1.0, "cpu")
+        chosen = tune(method, network, NORMALISATION, Pair(low, target), 1.0, arguments.device)
     method.halo, method.stride = tuple(chosen["halo"]), tuple(chosen["stride"])
     run = Runner(network, NORMALISATION, {**DEFAULT, **chosen}, stacked=stacked)
     plain = Runner(network, NORMALISATION, DEFAULT, stacked=stacked)

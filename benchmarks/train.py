@@ -3,9 +3,10 @@
     python benchmarks/train.py config/studies/heinrich.yaml --steps 500
     python benchmarks/train.py config/studies/heinrich-small.yaml --steps 5 --methods srunet3d
 
-Each network is trained by a process of its own on noise of its patches' size, with the precision
-that it takes by itself; the first fifth of the steps is not counted. Memory is the most that torch
-held on the GPU, or that the process held. Hours are for all steps that the study asks for.
+Each network is trained on noise of its patches' size, with the precision that it takes by itself;
+the first fifth of the steps is not counted. Memory is the most that torch held on the GPU; without
+one each network is trained by a process of its own, and it is the most that the process held. Hours
+are for all steps that the study asks for.
 """
 
 import argparse
@@ -35,10 +36,15 @@ def measure(key, settings, level, scale, steps):
     settings = settings | {"train": settings.get("train", {}) | training}
     shape = [max(3 * n, 24 if n > 1 else 1) for n in asked.patch]
     fine = [n * factor for n, factor in zip(shape, method.scale, strict=True)]
+    coarse = [n // factor for n, factor in zip(fine, scale, strict=True)]
     noise = np.random.default_rng(0)
+    on_gpu = torch.cuda.is_available()
+    if on_gpu:
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        for file, size, spacing in (("low", shape, method.scale), ("target", fine, (1, 1, 1))):
+        for file, size, spacing in (("low", coarse, scale), ("target", fine, (1, 1, 1))):
             data = noise.integers(0, 255, size).astype(np.uint8)
             middle = tuple((n - 1) / 2 for n in spacing)  # of a coarse voxel's first block
             grid = Grid(data.shape, tuple(float(n) for n in spacing), middle, "nm")
@@ -60,7 +66,6 @@ def measure(key, settings, level, scale, steps):
     rows = rows[rows["split"] == "train"]
     (first, start), (last, end) = rows[["step", "seconds"]].to_numpy()[[0, -1]]
     rate = (last - first) / (end - start)
-    on_gpu = torch.cuda.is_available() and torch.cuda.max_memory_allocated() > 0
     memory = torch.cuda.max_memory_allocated() / 2**20 if on_gpu else peak_memory()
     return {
         "network": key,
@@ -86,23 +91,25 @@ def main():
         return
     study, _ = read_study(options.study)
     level = float(study.levels[0])
-    along = study.degrade is not None and study.degrade.mode in ("average", "decimate")
-    scale = [int(level), 1, 1] if along else [1, 1, 1]
+    scale = list(study.scale(level))
     for key in options.methods or study.methods:
         if "patch" not in ((study.methods[key] or {}).get("train") or {}):
             continue  # nothing that learns from patches in steps
         settings = study.methods[key] or {}
         job = {"key": key, "settings": settings, "level": level, "scale": scale}
-        done = subprocess.run(
-            [sys.executable, __file__, str(options.study), "--one"]
-            + [json.dumps(job | {"steps": options.steps})],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        if done.returncode:
-            print(f"{key}\tfailed, exit status {done.returncode}", flush=True)
-            continue
-        row = json.loads(done.stdout.splitlines()[-1])
+        job["steps"] = options.steps
+        if torch.cuda.is_available():
+            row = measure(**job)
+        else:
+            done = subprocess.run(
+                [sys.executable, __file__, str(options.study), "--one", json.dumps(job)],
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            if done.returncode:
+                print(f"{key}\tfailed, exit status {done.returncode}", flush=True)
+                continue
+            row = json.loads(done.stdout.splitlines()[-1])
         print("\t".join(f"{name}: {value}" for name, value in row.items()), flush=True)
 
 

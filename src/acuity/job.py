@@ -53,6 +53,11 @@ def job(snakemake):
             )
         _unexpected(snakemake.rule, error, path)
     except Exception as error:
+        if type(error).__name__ == "OutOfMemoryError":  # torch's, which a job need not have loaded
+            _fail(
+                f"rule {snakemake.rule}: the memory of the GPU is full; use a smaller batch or patch "
+                "(train) or tile (predict), or device: cpu"
+            )
         _unexpected(snakemake.rule, error, path)
 
 

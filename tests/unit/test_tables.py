@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from acuity.errors import AcuityError
 from acuity.job import job, logger
@@ -173,6 +174,7 @@ def script(tmp_path):
         (AcuityError("a.tif: slice 3 is blank"), "error: a.tif: slice 3 is blank", False),
         (OSError(errno.ENOSPC, "No space", "out"), "disk full while writing out", False),
         (MemoryError(), "out of memory", False),
+        (torch.OutOfMemoryError("CUDA out of memory"), "the memory of the GPU is full", False),
         (RuntimeError("boom\nmore"), "unexpected RuntimeError: boom", True),
     ],
 )

@@ -405,6 +405,21 @@ def test_two_checkpoints_are_kept_and_a_broken_one_is_passed_over(tmp_path, pair
     assert again.checkpoints.resume(again.networks, again.optimizers)["step"] == 5
 
 
+def test_what_is_resumed_lies_in_memory_as_its_weights_do(tmp_path, pair):
+    one = trainer(tmp_path, pair, steps=2, checkpoint_seconds=0.0)
+    one.run()
+    again = trainer(tmp_path, pair, steps=3)
+    again.checkpoints.resume(again.networks, again.optimizers)
+    optimizer = again.optimizers["network"]
+    lain = [
+        (weight.stride(), optimizer.state[weight][key].stride())
+        for weight in again.networks["network"].parameters()
+        for key in ("exp_avg", "exp_avg_sq")
+    ]
+    assert all(a == b for a, b in lain)
+    assert any(weight.stride() != weight.contiguous().stride() for weight in optimizer.state)
+
+
 def test_a_changed_setting_never_resumes_from_an_old_checkpoint():
     def digest(fov=None, data=(), **options):
         return training._digest(load("deepnet")(tiny("deepnet", **options)), 1, fov, list(data))

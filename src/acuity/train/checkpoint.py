@@ -83,10 +83,14 @@ def load_checkpoint(path, networks, optimizers):
     for name, optimizer in optimizers.items():
         state = optimizer.state_dict()
         values = {int(i): dict(v) for i, v in plain.get(name, {}).items()}
+        weights = [weight for group in optimizer.param_groups for weight in group["params"]]
         prefix = f"optimizer/{name}/"
         for key, tensor in tensors.items():
             if key.startswith(prefix):
                 index, field = key[len(prefix) :].split("/")
+                like = weights[int(index)]
+                if tensor.shape == like.shape:  # lies in memory as its weights do, or it is slow
+                    tensor = torch.empty_like(like, dtype=tensor.dtype).copy_(tensor)
                 values.setdefault(int(index), {})[field] = tensor
         state["state"] = values
         optimizer.load_state_dict(state)

@@ -304,7 +304,8 @@ class Sampler:
             *(self._patch_at(kind, step, index) for index in range(size)[part]), strict=True
         )
         low, target, mask = (
-            np.stack(parts).astype(np.float32) for parts in zip(*patches, strict=True)
+            np.stack(parts, dtype=np.float32, casting="unsafe")
+            for parts in zip(*patches, strict=True)
         )
         found = {"low": low, "target": target, "mask": mask}
         if normalisation.get("own"):

@@ -47,7 +47,8 @@ logger = logging.getLogger("acuity.train")
 
 SKIPS = 5  # updates in a row whose loss is not finite, before going back to a checkpoint
 ROLLBACKS = 2  # times of going back before giving up
-AHEAD = 2  # batches that are cut while the network learns
+CUTTERS = {"cpu": 1}  # threads that cut batches while the network learns; a GPU needs FAST
+FAST = 4
 QUIET = 10.0  # seconds between two lines of progress in a log
 COLUMNS = "step\tsplit\tloss\tpsnr\tseconds"
 
@@ -577,10 +578,11 @@ class Trainer:
         self.data_range = float(max(high - low, 1e-6 * self.normalisation["target"]["std"]))
         torch.manual_seed(seed)
         self.networks = {name: net.to(device) for name, net in method.build().items()}
-        flat = method.stack or method.learns == "planes"
-        self.format = torch.channels_last if flat else torch.contiguous_format
-        if method.layout == "channels_last" and not method.stack:
-            self.format = torch.channels_last_3d
+        self.format = torch.channels_last
+        if not method.stack and method.learns != "planes":
+            # What a GPU's matrix units work on; a CPU is faster without.
+            on_gpu = device.type == "cuda"
+            self.format = torch.channels_last_3d if on_gpu else torch.contiguous_format
         self.networks = {
             name: net.to(memory_format=self.format) for name, net in self.networks.items()
         }
@@ -612,11 +614,20 @@ class Trainer:
 
     # ------------------------------------------------------------------------------ one step
 
-    def _to_device(self, arrays):
-        batch = {}
-        for key, array in arrays.items():
-            tensor = torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
-            batch[key] = tensor.contiguous(memory_format=self.format) if key == "low" else tensor
+    def _cut(self, number, size, part=slice(None)):
+        return self._pinned(self.sampler.batch(TRAIN, number, size, self.normalisation, part))
+
+    def _pinned(self, arrays):
+        """Tensors of arrays, from which a GPU copies while it computes."""
+        batch = {key: torch.from_numpy(np.ascontiguousarray(a)) for key, a in arrays.items()}
+        if self.device.type == "cuda":
+            batch = {key: tensor.pin_memory() for key, tensor in batch.items()}
+        return batch
+
+    def _to_device(self, batch):
+        ahead = self.device.type == "cuda"
+        batch = {key: t.to(self.device, non_blocking=ahead) for key, t in batch.items()}
+        batch["low"] = batch["low"].contiguous(memory_format=self.format)
         return batch
 
     def _autocast(self, precision):
@@ -641,6 +652,8 @@ class Trainer:
             if not math.isfinite(value):
                 optimizer.zero_grad(set_to_none=True)
                 return None
+            # Before the gradients: a GPU is waited for once in a step, and then works on alone.
+            others = {key: v.item() for key, v in losses.items() if key != "loss"}
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
@@ -650,8 +663,7 @@ class Trainer:
                 name = "loss"
             else:
                 name = phase
-            recorded[name] = value
-            recorded.update({key: v.item() for key, v in losses.items() if key != "loss"})
+            recorded |= {name: value} | others
         return recorded
 
     @property
@@ -668,7 +680,7 @@ class Trainer:
             return "float32"
         # Two: batch normalisation needs more than one value.
         count = min(2, self.options.batch)
-        batch = self._to_device(self.sampler.batch(TRAIN, 0, count, self.normalisation))
+        batch = self._to_device(self._cut(0, count))
         phase = self.method.phases(0)[-1]
         seconds, losses = {}, {}
         random_state = torch.get_rng_state()
@@ -773,20 +785,13 @@ class Trainer:
             self.checkpoints.save(self.saved, self.optimizers, self.state)
 
     def _batches(self, step):
-        with ThreadPoolExecutor(1, "cut") as cutter:
+        count, part = self.options.batch, self.ranks.part(self.options.batch)
+        cutters = CUTTERS.get(self.device.type, FAST)
+        with ThreadPoolExecutor(cutters, "cut") as pool:
             pending = deque()
             for n in range(step, self.options.steps):
-                pending.append(
-                    cutter.submit(
-                        self.sampler.batch,
-                        TRAIN,
-                        n,
-                        self.options.batch,
-                        self.normalisation,
-                        self.ranks.part(self.options.batch),
-                    )
-                )
-                if len(pending) > AHEAD:
+                pending.append(pool.submit(self._cut, n, count, part))
+                if len(pending) > cutters + 1:
                     yield pending.popleft().result()
             while pending:
                 yield pending.popleft().result()
@@ -821,7 +826,7 @@ class Trainer:
         with torch.no_grad(), self._autocast(self.state["precision"]):
             for n in range(batches):
                 arrays = self.sampler.batch(VALIDATE, n, self.options.batch, self.normalisation)
-                batch = self._to_device(arrays)
+                batch = self._to_device(self._pinned(arrays))
                 out = network(batch["low"]).float()
                 mask = batch["mask"].expand_as(out)
                 error = ((out - batch["target"]) ** 2 * mask).sum() / mask.sum()
