@@ -543,10 +543,11 @@ def fill_shard(path: str | os.PathLike, layout: Layout, index: Index, block: np.
     -------
     Shard
     """
-    block = np.ascontiguousarray(block)
     size, checksum = write_shard(store_path(path) / "0", layout, index, block)
-    values = block.astype(block.dtype.newbyteorder("<"), copy=False)
-    return Shard(hashlib.sha256(values).hexdigest(), size, checksum)
+    values = hashlib.sha256()
+    for image in block:  # a shard that has neighbours in its plane would be copied whole
+        values.update(np.ascontiguousarray(image, block.dtype.newbyteorder("<")))
+    return Shard(values.hexdigest(), size, checksum)
 
 
 def multiscales(grid: Grid) -> dict[str, Any]:
