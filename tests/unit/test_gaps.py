@@ -18,6 +18,7 @@ from acuity.measure.gaps import (
     histogram,
     pairs,
     pool_gaps,
+    matched,
     separation,
 )
 from acuity.tables import read_table
@@ -282,6 +283,17 @@ def test_contrast_moves_the_threshold_and_not_the_separation():
     # The control: an image that tells the two apart no better than chance.
     assert other["gap_auc"]["value"] < 0.6
     assert np.isnan(separation([1, 1], [0.1, 0.2]))
+
+
+def test_where_no_particle_is_seen_no_gap_is():
+    gap = np.repeat([1, 0], [40, 40])
+    nothing = np.full(80, np.nan)
+    assert (separation(gap, nothing), matched(gap, nothing, 0.1)) == (0.5, 1.0)
+    seen = np.where(gap, 0.3, 0.8)
+    assert (separation(gap, seen), matched(gap, seen, 0.1)) == (1.0, 0.0)
+    half = np.where(np.arange(80) % 2, seen, np.nan)  # of both kinds
+    assert separation(gap, half) == pytest.approx(0.625)
+    assert matched(gap, half, 0.1) == 0.5
 
 
 def test_bootstrap_of_one_group_is_that_of_a_proportion():

@@ -543,7 +543,7 @@ def separation(gap, minimum):
     gap : array_like
         1 for a gap of the truth, 0 for a pair that touches.
     minimum : array_like
-        Lowest value over the peak in the image.
+        Lowest value over the peak in the image; NaN where no particle is seen, and so no gap.
 
     Returns
     -------
@@ -556,7 +556,7 @@ def separation(gap, minimum):
         return float("nan")
     from scipy.stats import rankdata
 
-    ranks = rankdata(-np.asarray(minimum, float))
+    ranks = rankdata(-_closed(minimum))
     return float((ranks[gap].sum() - n * (n + 1) / 2) / (n * m))
 
 
@@ -575,10 +575,16 @@ def matched(gap, minimum, invented):
     float
         NaN where one kind is missing.
     """
-    gap, minimum = np.asarray(gap, bool), np.asarray(minimum, float)
+    gap, minimum = np.asarray(gap, bool), _closed(minimum)
     if gap.all() or not gap.any():
         return float("nan")
     return float(np.mean(minimum[gap] >= np.quantile(minimum[~gap], invented)))
+
+
+def _closed(minimum):
+    """Lowest values over the peak; above all others where no particle is seen."""
+    minimum = np.asarray(minimum, float)
+    return np.where(np.isnan(minimum), np.fmax.reduce(minimum, initial=0.0) + 1.0, minimum)
 
 
 def _minima(tables):

@@ -261,6 +261,14 @@ def train(
         if scores["psnr"] is not None
         else "not measured (nothing held out)",
     )
+    if scores["psnr_input"] is not None and scores["psnr"] < scores["psnr_input"]:
+        logger.warning(
+            "%s at level %g: what it restores is further from the target than its input is; it has "
+            "diverged, or learned too little: see %s",
+            method_name,
+            level,
+            history,
+        )
 
 
 def _card(method, seed, fov_radius, data, weights, study, degradation=None):
