@@ -16,9 +16,9 @@ from acuity.measure.gaps import (
     gap_rows,
     gaps,
     histogram,
+    matched,
     pairs,
     pool_gaps,
-    matched,
     separation,
 )
 from acuity.tables import read_table
