@@ -70,6 +70,14 @@ def pytest_unconfigure():
     os._exit(_status)
 
 
+def shared(name):
+    """A real image that lies beside the project; without it the test is skipped."""
+    path = ROOT.parent / "shared" / "data" / name
+    if not path.exists():
+        pytest.skip(f"the real image {name} is not beside the project")
+    return path
+
+
 class Workflow:
     """A copy of the workflow in a folder of its own."""
 

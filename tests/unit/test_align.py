@@ -8,6 +8,7 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 from scipy.ndimage import gaussian_filter
 
 from acuity.align.align import _Window, align
@@ -20,6 +21,7 @@ from acuity.register.transforms import read_transforms, to_type, write_transform
 from acuity.report.stack import stack_residuals, stack_verdict
 from acuity.study import Align
 from acuity.volume import Grid, LazyArray, Volume, open_volume
+from tests.conftest import shared
 
 SIX = {
     "blank": [5],
@@ -116,6 +118,16 @@ def test_six_kinds_of_bad_slices_in_one_stack(measured):
     assert figures["stack_rms_neighbours", "all"] < 0.15
     for name in FAULTS:
         assert name in verdict["verdict"]
+
+
+def test_six_kinds_of_bad_slices_in_one_stack_of_real_slices(measured):
+    slices = tifffile.imread(shared("em/flyem_medulla_ts1_250x250x250_u8.tif"))[:64]
+    faults = {name: [9 + 9 * n] for n, name in enumerate(SIX)}
+    verdict, figures, table = measured(slices, jitter=1.5, noise=0.3, faults=faults)
+    assert verdict["flagged"] == faults | {"swapped": [27, 28]}
+    assert list(table["flag"]) == list(table["fault"])
+    assert figures["stack_rms_neighbours", "all"] < 0.15
+    assert figures["stack_rms", "all"] < 0.1
 
 
 @pytest.mark.parametrize("kind", FAULTS)

@@ -2,7 +2,6 @@
 
 import json
 import struct
-from pathlib import Path
 
 import h5py
 import mrcfile
@@ -21,20 +20,13 @@ from acuity.formats.files import split_name
 from acuity.formats.read import parse_region, read_volume
 from acuity.formats.tiff_folder import natural_key
 from acuity.volume import DTYPES, Grid, Volume, open_volume, write_volume
+from tests.conftest import shared
 
-DATA = Path(__file__).parents[2] / ".." / "shared" / "data"
 NM = "20 10 10 nm"
 
 
 def values(shape=(7, 20, 30), dtype="uint8"):
     return np.random.default_rng(1).integers(0, 200, shape).astype(dtype)
-
-
-def shared(name):
-    path = DATA / name
-    if not path.exists():
-        pytest.skip(f"the real image {name} is not beside the project")
-    return path
 
 
 # ---------------------------------------------------------------------------------- voxel size

@@ -13,8 +13,7 @@ from acuity.formats.read import read_volume
 from acuity.ingest.ingest import ingest, source_digest
 from acuity.predict.predict import predict
 from acuity.volume import open_volume
-
-DATA = Path(__file__).parents[2] / ".." / "shared" / "data"
+from tests.conftest import shared
 
 FEI = """[Beam]\r
 HV=2000\r
@@ -57,13 +56,6 @@ ZEISS = (
     "AP_BEAM_CURRENT\r\nBeam Current = 80.0 pA\r\nDP_DETECTOR_TYPE\r\nSignal A = InLens\r\n"
     "AP_DATE\r\nDate :24 Aug 2023\r\nAP_TIME\r\nTime :12:06:40\r\nAP_IMAGE_PIXEL_SIZE\r\nImage Pixel Size = 5.0 nm\r\n"
 )
-
-
-def shared(name):
-    path = DATA / name
-    if not path.exists():
-        pytest.skip(f"the real image {name} is not beside the project")
-    return path
 
 
 def values(shape=(5, 40, 50), dtype="uint8"):
