@@ -47,8 +47,7 @@ logger = logging.getLogger("acuity.train")
 
 SKIPS = 5  # updates in a row whose loss is not finite, before going back to a checkpoint
 ROLLBACKS = 2  # times of going back before giving up
-CUTTERS = {"cpu": 1}  # threads that cut batches while the network learns; a GPU needs FAST
-FAST = 4
+CUTTERS = {"cuda": 4}  # threads that cut batches while the network learns; one elsewhere
 QUIET = 10.0  # seconds between two lines of progress in a log
 COLUMNS = "step\tsplit\tloss\tpsnr\tseconds"
 
@@ -794,7 +793,7 @@ class Trainer:
 
     def _batches(self, step):
         count, part = self.options.batch, self.ranks.part(self.options.batch)
-        cutters = CUTTERS.get(self.device.type, FAST)
+        cutters = CUTTERS.get(self.device.type, 1)
         with ThreadPoolExecutor(cutters, "cut") as pool:
             pending = deque()
             for n in range(step, self.options.steps):
