@@ -17,7 +17,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
+from matplotlib.ticker import (
+    FixedLocator,
+    FuncFormatter,
+    LogLocator,
+    NullLocator,
+    PercentFormatter,
+)
 
 from acuity.errors import AcuityError
 from acuity.report.style import GRID, INK, MUTED, SHADE, look, ordered
@@ -515,6 +521,10 @@ def _quality(metrics, beside, axis):
                     axes.set_yscale("log")
                     axes.yaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
                     axes.yaxis.set_major_formatter(FuncFormatter(_power))
+                    low, high = axes.get_ylim()
+                    if high < 30 * low:  # hardly a power of ten in it
+                        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+                        axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
                 else:
                     axes.set_ylim(bottom=0)
             if metric == "ssim":
