@@ -1,6 +1,8 @@
 """The house: pins, environments, documentation and layout agree."""
 
 import re
+import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -44,3 +46,28 @@ def test_each_documentation_page_is_listed():
     listed = (ROOT / "docs" / "README.md").read_text()
     for page in ROOT.glob("docs/*.md"):
         assert page.name == "README.md" or page.name in listed
+
+
+def loaded(*lines):
+    """Which of the libraries that take long to load a piece of code loads."""
+    last = "print(*sorted({'numba', 'scipy', 'torch'} & set(sys.modules)))"
+    code = "\n".join(["import sys", *lines, last])
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
+    )
+    return done.stdout.split()
+
+
+def test_a_start_of_snakemake_loads_nothing_that_computes():
+    imports = [
+        line
+        for line in (ROOT / "rules" / "common.smk").read_text().splitlines()
+        if line.startswith("from acuity")
+    ]
+    plan = [
+        "plan = Planner(*read_study('config/config.yaml'))",
+        "image = {'sample': 'foam-2', 'image': 'level3/deepnet', 'level': '3', 'method': 'deepnet'}",
+        "[plan.request(rule, image) for rule in ('reconstruct', 'train', 'predict', 'segment')]",
+    ]
+    assert loaded(*imports, *plan) == []
+    assert loaded("import acuity.reconstruct.reconstruct") == ["numba", "scipy"]
