@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from compileall import compile_dir
 from pathlib import Path
 from py_compile import PycInvalidationMode
@@ -76,6 +77,16 @@ def shared(name):
     if not path.exists():
         pytest.skip(f"the real image {name} is not beside the project")
     return path
+
+
+def traced(run):
+    """The most memory that Python and NumPy hold while something runs, bytes."""
+    tracemalloc.start()
+    try:
+        run()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 class Workflow:

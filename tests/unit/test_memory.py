@@ -1,6 +1,5 @@
 """What is reconstructed, degraded, segmented and measured never lies in memory as a whole."""
 
-import tracemalloc
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,6 +17,7 @@ from acuity.reconstruct.reconstruct import reconstruct, reconstruct_truth
 from acuity.segment.nlm import smooth
 from acuity.segment.segment import segment
 from acuity.volume import Grid, LazyArray, Volume
+from tests.conftest import traced
 
 
 class Endless(LazyArray):
@@ -32,15 +32,6 @@ class Endless(LazyArray):
             np.random.default_rng(n).integers(1, 250, (96, 96)) for n in range(z.start, z.stop)
         ]
         return np.array(images, np.uint8)[:, y, x]
-
-
-def traced(run):
-    tracemalloc.start()
-    try:
-        run()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("mode", ["blur", "average", "decimate"])

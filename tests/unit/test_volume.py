@@ -28,6 +28,7 @@ from acuity.volume import (
     slabs,
     write_volume,
 )
+from tests.conftest import traced
 
 
 def values(shape, dtype="float32", seed=0):
@@ -240,20 +241,12 @@ def test_memory_of_writing_does_not_grow_with_the_depth(tmp_path):
 def test_writing_a_row_of_shards_copies_none_of_them(tmp_path):
     block = np.zeros((16, 1024, 1024), np.float32)
 
-    def peak(run):
-        tracemalloc.start()
-        try:
-            run()
-            return tracemalloc.get_traced_memory()[1]
-        finally:
-            tracemalloc.stop()
-
     with VolumeWriter(tmp_path / "a.ome.zarr", grid(block.shape), "float32") as writer:
         shards = [block[box] for _, box in writer.layout.boxes()]
         assert len(shards) == 4
-        assert peak(lambda: writer.write(0, block)) < shards[0].nbytes / 2
+        assert traced(lambda: writer.write(0, block)) < shards[0].nbytes / 2
     # the control: what such a copy takes
-    assert peak(lambda: np.ascontiguousarray(shards[0])) >= shards[0].nbytes
+    assert traced(lambda: np.ascontiguousarray(shards[0])) >= shards[0].nbytes
 
 
 # ------------------------------------------------------------------------------- nothing half done
