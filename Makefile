@@ -14,7 +14,7 @@ READY := .venv/.ready
 demo: $(READY)
 	$(BIN)/snakemake --cores $(CORES)
 
-# Without a GPU, where there is one: what is equal bit for bit is so on a CPU.
+# Without NVIDIA's GPU, where there is one: what is equal bit for bit is so on a CPU.
 test: $(READY) lint
 	CUDA_VISIBLE_DEVICES= $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 

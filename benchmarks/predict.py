@@ -121,7 +121,7 @@ def one(name, image, folder, task, arguments):
         chosen = tune(method, network, NORMALISATION, Pair(low, target), 1.0, arguments.device)
     method.halo, method.stride = tuple(chosen["halo"]), tuple(chosen["stride"])
     run = Runner(network, NORMALISATION, {**DEFAULT, **chosen}, stacked=stacked)
-    plain = Runner(network, NORMALISATION, DEFAULT, stacked=stacked)
+    plain = Runner(network, NORMALISATION, {**DEFAULT, "device": arguments.device}, stacked=stacked)
     plan = Plan(method, low.shape)
     fine = tuple(n * f for n, f in zip(low.shape, method.scale, strict=True))
     regions = plan.regions(choose_layout(fine, np.float32))

@@ -10,6 +10,7 @@ are for all steps that the study asks for.
 """
 
 import argparse
+import gc
 import json
 import subprocess
 import sys
@@ -40,6 +41,7 @@ def measure(key, settings, level, scale, steps):
     noise = np.random.default_rng(0)
     on_gpu = torch.cuda.is_available()
     if on_gpu:
+        gc.collect()
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     with tempfile.TemporaryDirectory() as folder:
@@ -99,7 +101,11 @@ def main():
         job = {"key": key, "settings": settings, "level": level, "scale": scale}
         job["steps"] = options.steps
         if torch.cuda.is_available():
-            row = measure(**job)
+            try:
+                row = measure(**job)
+            except Exception as error:
+                print(f"{key}\tfailed: {error}", flush=True)
+                continue
         else:
             done = subprocess.run(
                 [sys.executable, __file__, str(options.study), "--one", json.dumps(job)],

@@ -130,7 +130,7 @@ def test_stopped_by_its_budget_and_run_again_it_goes_on(tmp_path, pair, precisio
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_every_network_learns_on_a_gpu(tmp_path, name):
+def test_every_network_trains_and_restores_on_a_gpu(tmp_path, name):
     rng = np.random.default_rng(0)
     planes = load(name).learns == "planes"
     scale = (1, 2, 2) if name in ("sem_gan", "semnet") else (4, 1, 1)

@@ -262,6 +262,18 @@ def test_a_trained_network_beats_its_input_on_an_unseen_volume(tmp_path, pair, n
     assert trained[-1] < trained[0]
 
 
+def test_a_result_further_from_the_target_than_its_input_is_told(tmp_path, pair, caplog):
+    caplog.set_level("WARNING", "acuity.train")
+    for rate, told in ((4e-3, 0), (1e-9, 1)):
+        caplog.clear()
+        files = arguments(tmp_path / str(told))
+        options = {"steps": 100, "learning_rate": rate, "validate_every": 50, "loss": "mse"}
+        train("deepnet", tiny("deepnet", **options, validation_patches=2), [pair], **files)
+        said = [r.message for r in caplog.records if "further from the target" in r.message]
+        assert len(said) == told
+        assert all(str(files["history"]) in line for line in said)
+
+
 def test_without_held_out_slices_the_last_network_is_kept(tmp_path, pair):
     files = arguments(tmp_path / "out")
     train("deepnet", tiny("deepnet", steps=3, validation_fraction=0), [pair], **files)

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from acuity.errors import AcuityError
 from acuity.train import budget as budgets
 from acuity.train.budget import Budget, TimeUp, end_of_job
+from acuity.train.distributed import launch
 from acuity.train.train import train
 from tests.unit.test_train import CHILD, arguments, degraded, foam, tiny, write
 
@@ -153,6 +154,17 @@ def test_a_mistake_in_a_process_is_one_sentence(tmp_path, pair):
     with pytest.raises(AcuityError, match=r"flat.ome.zarr: the volume is constant"):
         train("deepnet", tiny("deepnet", steps=2, processes=2), [(flat, pair[1])], **files)
     assert not files["output"].exists()
+
+
+def full(ranks):
+    """What a rank does that finds its GPU's memory full."""
+    raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+@pytest.mark.slow
+def test_a_full_gpu_of_a_process_stays_one():
+    with pytest.raises(torch.OutOfMemoryError, match="CUDA out of memory"):
+        launch(full, {}, 2, "cpu")
 
 
 def test_what_several_processes_cannot_train_is_refused(tmp_path, pair):

@@ -347,12 +347,15 @@ class LearnedMethod(Method):
         ``range``: both by their common least and greatest value, to 0 to 1; ``own``: both by the
         low volume's own mean and standard deviation, of each volume apart, so that its brightness
         and contrast do not matter; the target must be on the low volume's intensity scale.
+    layout : str
+        Memory layout of a 3D method's training.
     """
 
     Settings: ClassVar[type[Settings]] = LearnedSettings
     learned: ClassVar[bool] = True
     symmetries: ClassVar[Literal["none", "upright", "in_plane", "volume"]] = "in_plane"
     normalisation: ClassVar[Literal["each", "shared", "range", "own"]] = "each"
+    layout: ClassVar[Literal["contiguous", "channels_last"]] = "contiguous"
     restorer: ClassVar[str] = "network"
     learns: ClassVar[Literal["patches", "planes", "fit"]] = "patches"
     thinnest: ClassVar[int] = 1

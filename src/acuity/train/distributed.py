@@ -188,7 +188,8 @@ def launch(function, arguments, count, device):
             said = Path(folder) / "error"
             if said.exists():
                 kind, text = said.read_text().split("\n", 1)
-                raise {"TimeUp": TimeUp}.get(kind, AcuityError)(text) from None
+                kinds = {"TimeUp": TimeUp, "OutOfMemoryError": torch.OutOfMemoryError}
+                raise kinds.get(kind, AcuityError)(text) from None
             raise
         finally:
             sys.modules["__main__"] = main
@@ -220,7 +221,7 @@ def _rank(rank, count, device, folder, records, function, arguments):
     )
     try:
         function(**arguments, ranks=Ranks(rank, count))
-    except AcuityError as error:
+    except (AcuityError, torch.OutOfMemoryError) as error:
         # All ranks find the same mistake; whichever comes first says it.
         part = folder / f"error{rank}"
         part.write_text(f"{type(error).__name__}\n{error}")

@@ -260,7 +260,7 @@ def train(
         if scores["psnr"] is not None
         else "not measured (nothing held out)",
     )
-    if scores["psnr_input"] is not None and scores["psnr"] < scores["psnr_input"]:
+    if scores["psnr_input"] is not None and not scores["psnr"] >= scores["psnr_input"]:
         logger.warning(
             "%s at level %g: what it restores is further from the target than its input is; it has "
             "diverged, or learned too little: see %s",
@@ -585,11 +585,10 @@ class Trainer:
         self.data_range = float(max(high - low, 1e-6 * self.normalisation["target"]["std"]))
         torch.manual_seed(seed)
         self.networks = {name: net.to(device) for name, net in method.build().items()}
-        self.format = torch.channels_last
-        if not method.stack and method.learns != "planes":
-            # What a GPU's matrix units work on; a CPU is faster without.
-            on_gpu = device.type == "cuda"
-            self.format = torch.channels_last_3d if on_gpu else torch.contiguous_format
+        flat = method.stack or method.learns == "planes"
+        self.format = torch.channels_last if flat else torch.contiguous_format
+        if method.layout == "channels_last" and not method.stack:
+            self.format = torch.channels_last_3d
         self.networks = {
             name: net.to(memory_format=self.format) for name, net in self.networks.items()
         }
@@ -659,7 +658,7 @@ class Trainer:
             if not math.isfinite(value):
                 optimizer.zero_grad(set_to_none=True)
                 return None
-            # Before the gradients: a GPU is waited for once in a step, and then works on alone.
+            # Before the gradients: a GPU is waited for once in a phase, and then works on alone.
             others = {key: v.item() for key, v in losses.items() if key != "loss"}
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
