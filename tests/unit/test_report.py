@@ -993,3 +993,26 @@ def test_a_generator_is_drawn_against_its_discriminator():
     np.testing.assert_allclose(drawn[3][0].get_ydata(), [0.6, 0.7])
     plain = srgan.drop(columns=["adversarial", "discriminator"])
     assert not figures._adversaries(plain, axis).panels
+
+
+@pytest.mark.parametrize("levels", [[4.0], [2.0, 4.0, 8.0]])
+def test_every_method_is_drawn_inside_its_axes(levels):
+    axis = figures.LevelAxis("n = {:g}", "", "um", "slice")
+    methods = ["input", "nearest", "linear", "cubic", *(f"fsrcnn3d@{n}" for n in range(8))]
+    rows = pd.DataFrame(
+        [
+            {"method": method, "level": level, "value": 30.0, "low": np.nan, "high": np.nan}
+            for method in methods
+            for level in levels
+        ]
+    )
+    figure, axes = plt.subplots()
+    figures.method_lines(axes, rows, axis)
+    drawn = np.concatenate([line.get_xdata() for line in axes.lines])
+    assert len(drawn) == len(methods) * len(levels)
+    first, last = axes.get_xlim()
+    assert first < drawn.min()
+    assert drawn.max() < last
+    axis.set(axes, set(levels))  # the control: the levels alone are too narrow where there is one
+    assert (axes.get_xlim()[0] > drawn.min()) == (len(levels) == 1)
+    plt.close(figure)

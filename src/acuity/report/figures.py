@@ -402,11 +402,12 @@ class LevelAxis:
         """Write a level."""
         return self.form.format(level)
 
-    def set(self, axes, levels):
-        """Bring the levels to the axis of some axes."""
+    def set(self, axes, levels, beside=0.0):
+        """Bring the levels to the axis of some axes, with what is drawn as far beside them."""
         levels = sorted(levels)
         span = (levels[-1] - levels[0]) or 1.0
-        axes.set_xlim(levels[0] - 0.08 * span, levels[-1] + 0.08 * span)
+        margin = max(0.08 * span, beside + 0.03 * span)
+        axes.set_xlim(levels[0] - margin, levels[-1] + margin)
         axes.xaxis.set_major_locator(FixedLocator(levels))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: self.text(v)))
@@ -439,12 +440,12 @@ def method_lines(axes, rows, axis, *, hollow=None):
     """Draw one line a method against level, with its interval where there is one."""
     levels = set(rows["level"])
     methods = ordered(rows["method"])
-    step = min(np.diff(sorted(levels)), default=1.0)
+    apart = 0.025 * min(np.diff(sorted(levels)), default=1.0)
     for rank, method in enumerate(methods):
         line = rows[rows["method"] == method]
         how = look(method)
         # A little apart, so that whiskers do not hide one another.
-        x = line["level"] + 0.025 * step * (rank - (len(methods) - 1) / 2)
+        x = line["level"] + apart * (rank - (len(methods) - 1) / 2)
         axes.plot(
             x,
             line["value"],
@@ -484,7 +485,7 @@ def method_lines(axes, rows, axis, *, hollow=None):
                 zorder=2.5,
             )
         levels |= set(hollow["level"])
-    axis.set(axes, levels)
+    axis.set(axes, levels, apart * (len(methods) - 1) / 2)
 
 
 _HOLLOW = ("on training samples", {"color": MUTED, "ls": ":", "marker": "o", "mfc": "none"})
