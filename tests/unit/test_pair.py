@@ -1,6 +1,5 @@
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,9 +12,9 @@ from acuity.register.elastic import Field
 from acuity.simulate.specimen import specimen
 from acuity.tables import read_table
 from acuity.volume import Volume, open_volume
+from tests.conftest import shared
 from tests.pairs import as_volume, discs, make_pair, rms, texture
 
-REAL = Path(__file__).parents[2] / ".." / "shared" / "data" / "sem"
 # Fewer candidates of rotation: time alone.
 QUICK = {"max_rotation": 2.0}
 
@@ -300,10 +299,9 @@ def test_a_common_field_below_a_patch(tmp_path):
 # ---- the real pair
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="the shared images are not there")
 def test_the_real_pair_is_found_at_its_place(tmp_path):
-    low = read_volume(REAL / "autoliftout_ib_HFW400um_260nm.tif")
-    high = read_volume(REAL / "autoliftout_ib_HFW80um_52nm.tif")
+    low = read_volume(shared("sem/autoliftout_ib_HFW400um_260nm.tif"))
+    high = read_volume(shared("sem/autoliftout_ib_HFW80um_52nm.tif"))
     content = run(
         tmp_path,
         high,

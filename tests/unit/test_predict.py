@@ -510,7 +510,9 @@ print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="reads peaks of memory from /proc, which Linux has"
+)
 def test_peak_memory_does_not_grow_with_the_volume(tmp_path, monkeypatch):
     """To eight times a volume of which one tile has a halo on all sides already."""
     shard = 2**20

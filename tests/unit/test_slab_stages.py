@@ -249,7 +249,9 @@ QUICK = sorted(set(STAGES) - {"predict_planes: srgan", "predict: richardson_lucy
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="reads peaks of memory from /proc, which Linux has"
+)
 @pytest.mark.parametrize("kind", QUICK)
 def test_memory_of_a_slab_does_not_grow_with_the_volume(tmp_path, kind):
     """The same number of slabs: each is eight times as thick."""
@@ -266,7 +268,10 @@ def test_memory_of_a_slab_does_not_grow_with_the_volume(tmp_path, kind):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="needs RLIMIT_DATA")
+@pytest.mark.skipif(
+    sys.platform != "linux",
+    reason="limits memory by RLIMIT_DATA, which Linux alone applies to mmap",
+)
 def test_slabs_of_a_volume_twice_as_large_as_the_memory_that_is_allowed(tmp_path):
     """The limit counts all private memory, what Python and its libraries need at the start too."""
     shape = (2600, 512, 512)
