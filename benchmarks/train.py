@@ -98,8 +98,13 @@ def main():
         if "patch" not in ((study.methods[key] or {}).get("train") or {}):
             continue  # nothing that learns from patches in steps
         settings = study.methods[key] or {}
-        job = {"key": key, "settings": settings, "level": level, "scale": scale}
-        job["steps"] = options.steps
+        job = {
+            "key": key,
+            "settings": settings,
+            "level": level,
+            "scale": scale,
+            "steps": options.steps,
+        }
         if torch.cuda.is_available():
             try:
                 row = measure(**job)

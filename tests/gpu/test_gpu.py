@@ -16,8 +16,9 @@ from acuity.predict.predict import predict
 from acuity.train import budget
 from acuity.train.train import psnr, train
 from acuity.volume import Grid, Volume, open_volume, write_volume
-from tests.unit.test_train import arguments, degraded, foam, tiny, write
+from tests.unit.test_train import arguments, degraded, foam, tiny, write, written_pair
 
+# What a GPU computes cannot be had elsewhere; the settings and the code are tested on a CPU too.
 pytestmark = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="no GPU that torch can use is in this machine"
 )
@@ -60,11 +61,7 @@ SMALL = {
 
 @pytest.fixture
 def pair(tmp_path):
-    volume = foam()
-    return (
-        write(tmp_path / "low.ome.zarr", degraded(volume, 1.5, 0)),
-        write(tmp_path / "target.ome.zarr", degraded(volume, 0.5, 1)),
-    )
+    return written_pair(tmp_path, foam())
 
 
 def difference(a, b):
@@ -171,7 +168,7 @@ def test_every_network_trains_and_restores_on_a_gpu(tmp_path, name):
     assert np.isfinite(restored).all()
 
 
-def test_a_full_gpu_is_said_in_one_sentence(tmp_path, capsys):
+def test_a_full_gpu_is_said_in_one_sentence(tmp_path):
     log = tmp_path / "log"
     snakemake = SimpleNamespace(rule="train", log=[str(log)], threads=1)
     with pytest.raises(SystemExit), job(snakemake):

@@ -68,13 +68,17 @@ def write(path, array):
     return path
 
 
+def written_pair(folder, volume):
+    """A foam seen through much blur and through little, each in a store."""
+    return (
+        write(folder / "low.ome.zarr", degraded(volume, 1.5, 0)),
+        write(folder / "target.ome.zarr", degraded(volume, 0.5, 1)),
+    )
+
+
 @pytest.fixture
 def pair(tmp_path):
-    volume = foam()
-    return (
-        write(tmp_path / "low.ome.zarr", degraded(volume, 1.5, 0)),
-        write(tmp_path / "target.ome.zarr", degraded(volume, 0.5, 1)),
-    )
+    return written_pair(tmp_path, foam())
 
 
 def arguments(folder, **options):

@@ -16,16 +16,12 @@ from acuity.train import budget as budgets
 from acuity.train.budget import Budget, TimeUp, end_of_job
 from acuity.train.distributed import launch
 from acuity.train.train import train
-from tests.unit.test_train import CHILD, arguments, degraded, foam, tiny, write
+from tests.unit.test_train import CHILD, arguments, foam, tiny, write, written_pair
 
 
 @pytest.fixture
 def pair(tmp_path):
-    volume = foam((24, 32, 32))
-    return (
-        write(tmp_path / "low.ome.zarr", degraded(volume, 1.5, 0)),
-        write(tmp_path / "target.ome.zarr", degraded(volume, 0.5, 1)),
-    )
+    return written_pair(tmp_path, foam((24, 32, 32)))
 
 
 def table(path):
