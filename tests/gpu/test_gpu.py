@@ -120,10 +120,17 @@ def test_stopped_by_its_budget_and_run_again_it_goes_on(tmp_path, pair, precisio
     def rows(path):
         return [line.split("\t") for line in path.read_text().splitlines()[1:]]
 
+    def losses(rows):
+        return [float(row[2]) for row in rows]
+
     a, b = rows(undisturbed["history"]), rows(files["history"])
     assert [row[:2] for row in a] == [row[:2] for row in b]
     # A GPU adds up in no fixed order, so what follows is alike and need not be the same bits.
-    assert np.allclose([float(r[2]) for r in a], [float(r[2]) for r in b], rtol=2e-2)
+    assert np.allclose(losses(a), losses(b), rtol=2e-2)
+    # Control: begun with other weights and patches it is not alike, behind the stop either.
+    other = arguments(tmp_path / "c") | {"seed": 2}
+    train("deepnet", settings, [pair], **other)
+    assert not np.allclose(losses(a)[-3:], losses(rows(other["history"]))[-3:], rtol=2e-2)
 
 
 @pytest.mark.parametrize("name", SMALL)
