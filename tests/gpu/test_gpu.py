@@ -1,7 +1,9 @@
 """What needs a GPU, `make test-gpu`; all other tests are run without one."""
 
+import copy
 import json
 import time
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +13,8 @@ import torch
 from acuity.errors import AcuityError
 from acuity.job import job
 from acuity.methods.base import load
+from acuity.methods.shared.axial import Spread
+from acuity.methods.shared.convolution import Convolution
 from acuity.predict.execution import choose_device
 from acuity.predict.predict import predict
 from acuity.train import budget
@@ -173,6 +177,42 @@ def test_every_network_trains_and_restores_on_a_gpu(tmp_path, name):
     restored = open_volume(tmp_path / "out.ome.zarr").read()
     assert restored.shape == fine
     assert np.isfinite(restored).all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "after", "kernel"),
+    [
+        (Convolution, 1, 40, (3, 9, 9)),
+        (Convolution, 40, 1, (3, 3, 3)),
+        (Convolution, 48, 48, (3, 9, 9)),
+        (Convolution, 16, 16, (3, 3, 3)),
+        (partial(Spread, stride=(4, 1, 1)), 40, 1, (13, 7, 7)),
+        (partial(Spread, stride=(4, 1, 1)), 32, 32, (11, 5, 5)),
+        (partial(Spread, stride=(2, 2, 2)), 16, 8, (3, 3, 3)),
+    ],
+)
+def test_convolutions_and_their_gradients_are_alike_on_both(kind, before, after, kernel):
+    torch.manual_seed(0)
+    module = kind(before, after, kernel).double()
+    image = torch.rand(2, before, 6, 12, 14, dtype=torch.float64, requires_grad=True)
+    slope = torch.rand_like(module(image))
+
+    def computed(device, dtype):
+        there = copy.deepcopy(module).to(device, dtype)
+        seen = image.detach().to(device, dtype).requires_grad_()
+        out = there(seen)
+        out.backward(slope.to(device, out.dtype))
+        found = (out.detach(), seen.grad, *(p.grad for p in there.parameters()))
+        return [tensor.double().cpu().numpy() for tensor in found]
+
+    wanted = computed("cpu", torch.float64)
+    for dtype, near in ((torch.float32, 2e-3), (torch.bfloat16, 2e-2)):  # TF32: ten bits; eight
+        for found, right in zip(computed("cuda", dtype), wanted, strict=True):
+            assert np.linalg.norm(found - right) < near * np.linalg.norm(right)
+            # Control: half a per cent of the voxels wrong would be seen.
+            wrong = found.ravel().copy()
+            wrong[:: min(200, wrong.size)] += 4 * np.abs(right).max()
+            assert np.linalg.norm(wrong - right.ravel()) > near * np.linalg.norm(right)
 
 
 def test_a_full_gpu_is_said_in_one_sentence(tmp_path):

@@ -154,10 +154,11 @@ def test_activations_are_the_papers():
     ("kernel", "stride"),
     [((13, 13, 13), (4, 1, 1)), ((5, 5, 5), (2, 1, 1)), ((3, 3, 3), (2, 2, 2)), ((9, 3, 5), (8, 1, 1)), ((4, 1, 3), (3, 1, 1))],
 )  # fmt: skip
-def test_spread_equals_torchs_transposed_convolution(kernel, stride):
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])  # each a way of its own
+def test_spread_equals_torchs_transposed_convolution(kernel, stride, dtype):
     torch.manual_seed(1)
-    module = Spread(3, 2, kernel, stride)
-    image = torch.randn(2, 3, 4, 6, 5, requires_grad=True)
+    module = Spread(3, 2, kernel, stride).to(dtype)
+    image = torch.randn(2, 3, 4, 6, 5, dtype=dtype, requires_grad=True)
     out, plain = module(image), nn.ConvTranspose3d.forward(module, image)
     assert out.shape[2:] == tuple(n * s for n, s in zip((4, 6, 5), stride, strict=True))
     torch.testing.assert_close(out, plain, atol=1e-5, rtol=1e-4)

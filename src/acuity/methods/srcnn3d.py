@@ -42,16 +42,18 @@ class Srcnn3d(LearnedMethod):
         """Build the network; convolutions pad with zeros, so that the size is kept."""
         from torch import nn
 
+        from acuity.methods.shared.convolution import Convolution
+
         (a, b, c), (m, n) = self.settings.kernels, self.settings.features
         return {
             self.restorer: nn.Sequential(
-                nn.Conv3d(1, m, a, padding=a // 2),
+                Convolution(1, m, (a, a, a)),
                 nn.BatchNorm3d(m),
                 nn.ReLU(),
-                nn.Conv3d(m, n, b, padding=b // 2),
+                Convolution(m, n, (b, b, b)),
                 nn.BatchNorm3d(n),
                 nn.ReLU(),
-                nn.Conv3d(n, 1, c, padding=c // 2),
+                Convolution(n, 1, (c, c, c)),
             )
         }
 

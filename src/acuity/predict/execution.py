@@ -122,7 +122,7 @@ def _one_library(network):
     """
     for module in network.modules():
         for kind, own in ((nn.Conv2d, _Convolution2d), (nn.Conv3d, _Convolution3d)):
-            plain = type(module) is kind and module.padding_mode == "zeros"
+            plain = isinstance(module, kind) and module.padding_mode == "zeros"
             if plain and not isinstance(module.padding, str):
                 module.__class__ = own
 

@@ -1,10 +1,13 @@
 """Parts of networks whose output is finer along z: fractionally strided convolutions and a skip."""
 
+import math
+
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
+from acuity.methods.shared.convolution import convolve
 from acuity.methods.shared.interpolate import interpolate
 
 REACH = 3  # low-resolution slices on either side that any interpolation kernel may use
@@ -47,39 +50,55 @@ class Spread(nn.ConvTranspose3d):
 
     def forward(self, image):
         """Map (n, channels, z, y, x) to (n, channels, z * s, y * s, x * s)."""
-        plain = image.device.type == "cpu" and image.dtype == torch.float32
-        if (
-            not plain
-            or torch.is_autocast_enabled("cpu")
-            or not torch.backends.mkldnn.is_available()
-        ):
-            return super().forward(image)
         # In float32 on a CPU torch's own way is ten times slower, and its sums depend on the
-        # image's size: a tile would not equal the whole. One convolution gives all phases of the
-        # blocks as channels instead, which are then put in their places.
+        # image's size: a tile would not equal the whole. Along z alone its way is slower anywhere.
+        exact = (
+            image.device.type == "cpu"
+            and image.dtype == torch.float32
+            and not torch.is_autocast_enabled("cpu")
+            and torch.backends.mkldnn.is_available()
+        )
+        if not exact and self.stride[1:] != (1, 1):
+            return super().forward(image)
+        weight, border = self.phases()
+        bias = self.bias.repeat_interleave(math.prod(self.stride))
+        if exact:
+            image = functional.pad(image, [n for pair in reversed(border) for n in pair])
+            ones = (1, 1, 1)
+            out = torch.mkldnn_convolution(
+                image, weight.contiguous(), bias, (0, 0, 0), ones, ones, 1
+            )
+        else:
+            out = convolve(image, weight, bias, border)
+        out = out.unflatten(1, (self.out_channels, *self.stride))  # (n, c, sz, sy, sx, z, y, x)
+        out = out.permute(0, 1, 5, 2, 6, 3, 7, 4)
+        return out.flatten(6, 7).flatten(4, 5).flatten(2, 3)
+
+    def phases(self):
+        """One convolution that gives all phases of the output's blocks as channels.
+
+        Returns
+        -------
+        weight : torch.Tensor
+            (channels out * sz * sy * sx, channels in, kz, ky, kx).
+        border : list of (int, int)
+            Zeros before and after its input along z, y and x.
+        """
         # Tap t of input i lands on voxel i * stride + t - padding: block i + b, phase p.
-        fill, blocks, borders = [], [], []
+        fill, blocks, border = [], [], []
         for axis in reversed(range(3)):
             stride, padding = self.stride[axis], self.padding[axis]
             side = self.kernel_size[axis]
             first, last = -padding // stride, (side - 1 - padding) // stride
             fill += [-padding - first * stride, (last + 1) * stride - (side - padding)]
             blocks.insert(0, last - first + 1)
-            # Block m takes the inputs m - last to m - first.
-            borders += [last, -first]
+            border.insert(0, (last, -first))  # block m takes the inputs m - last to m - first
         weight = functional.pad(self.weight, fill)
         for axis in range(3):
             weight = weight.unflatten(2 + axis, (blocks[axis], self.stride[axis]))
             weight = weight.flip(2 + axis).movedim(3 + axis, -1)
         # (in, out, bz, by, bx, sz, sy, sx) to (out * sz * sy * sx, in, bz, by, bx)
-        weight = weight.permute(1, 5, 6, 7, 0, 2, 3, 4).flatten(0, 3)
-        padded = functional.pad(image, borders)
-        ones = (1, 1, 1)
-        bias = self.bias.repeat_interleave(int(np.prod(self.stride)))
-        out = torch.mkldnn_convolution(padded, weight.contiguous(), bias, (0, 0, 0), ones, ones, 1)
-        out = out.unflatten(1, (self.out_channels, *self.stride))  # (n, c, sz, sy, sx, z, y, x)
-        out = out.permute(0, 1, 5, 2, 6, 3, 7, 4)
-        return out.flatten(6, 7).flatten(4, 5).flatten(2, 3)
+        return weight.permute(1, 5, 6, 7, 0, 2, 3, 4).flatten(0, 3), border
 
 
 class Interpolated(nn.Module):

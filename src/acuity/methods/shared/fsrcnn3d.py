@@ -4,10 +4,7 @@ import torch
 from torch import nn
 
 from acuity.methods.shared.axial import Interpolated, Spread, glorot
-
-
-def _same(kernel):
-    return tuple(k // 2 for k in kernel)
+from acuity.methods.shared.convolution import Convolution
 
 
 class Fsrcnn3d(nn.Module):
@@ -32,14 +29,14 @@ class Fsrcnn3d(nn.Module):
         extraction, mapping, last = kernels
         self.scale = (factor, 1, 1)
         layers = [
-            nn.Conv3d(1, filters, extraction, padding=_same(extraction)),
+            Convolution(1, filters, extraction),
             nn.PReLU(filters, init=0.0),
             nn.Conv3d(filters, shrink, 1),
             nn.PReLU(shrink, init=0.0),
         ]
         for _ in range(mappings):
             layers += [
-                nn.Conv3d(shrink, shrink, mapping, padding=_same(mapping)),
+                Convolution(shrink, shrink, mapping),
                 nn.PReLU(shrink, init=0.0),
             ]
         layers += [nn.Conv3d(shrink, filters, 1), nn.PReLU(filters, init=0.0)]

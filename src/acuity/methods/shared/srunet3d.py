@@ -5,14 +5,14 @@ from torch import nn
 from torch.nn import functional
 
 from acuity.methods.shared.axial import Interpolated, Spread, glorot
+from acuity.methods.shared.convolution import Convolution
 
 
 def _convolutions(before, after, count, kernel):
     layers = []
-    padding = tuple(k // 2 for k in kernel)
     for n in range(count):
         layers += [
-            nn.Conv3d(before if n == 0 else after, after, kernel, padding=padding),
+            Convolution(before if n == 0 else after, after, kernel),
             nn.ReLU(inplace=True),
         ]
     return nn.Sequential(*layers)
@@ -82,7 +82,7 @@ class SruNet3d(nn.Module):
         self.repeat = nn.Identity() if lowest == 1 else nn.Upsample(scale_factor=(lowest, 1, 1))
         self.grow = nn.ModuleList(Spread(2 * w, w, (3, 3, 3), (2, 2, 2)) for w in widths[:-1])
         self.up = nn.ModuleList(_convolutions(2 * w, w, depth, (3, 3, 3)) for w in widths[:-1])
-        last = nn.Conv3d(width, 1, 3, padding=1)
+        last = Convolution(width, 1, (3, 3, 3))
         self.interpolated = None if skip == "none" else Interpolated(factor, phase, skip)
         self.last = nn.Sequential(last) if self.interpolated else nn.Sequential(last, nn.ReLU())
         glorot(self)
