@@ -2,7 +2,7 @@
 
 Same weights and, to rounding, same result as torch's own. A GPU multiplies matrices of channels: with
 one channel in or out most of it idles, and for some wide kernels its library has no fast form in space
-though it has one in planes (docs/methods_heinrich.md has the times).
+though it has one in planes (docs/methods_heinrich.md).
 """
 
 import torch
