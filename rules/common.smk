@@ -803,7 +803,7 @@ def between():
             + [learned_low(*pair) for pair in taught]
             + [target(sample) for sample, _ in taught]
             + [file for key in page_images() for file in image_volumes(*key)]
-            + [results(f"train/{m}/level{n}/model.json") for m, n in TRAINED]
+            + CARDS
             + study_files("tables")
             + [file for sample in RESTORE for file in scattering_curves(sample)]
         )

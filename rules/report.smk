@@ -30,6 +30,7 @@ AXIAL_FIGURES = (
     "axial_views",
     "axial_differences",
     "axial_patches",
+    "axial_surface",
     "axial_disagreement",
 )
 SEM_FIGURES = (
@@ -55,6 +56,9 @@ STACKS = [sample for sample in SAMPLE if ALIGNED]
 AXIALS = [sample for sample in SHOWN if AXIAL]
 SEMS = [sample for sample in SHOWN if FLAT]
 TRAINED = [(method, level) for method in METHODS if learned(method) for level in LEVELS]
+CARDS = [
+    results(f"train/{method}/level{level}/model.json") for method, level in TRAINED
+]
 LEVEL_WORDS = {
     "axial": ("n = {:g}", "Slice interval n (input : target)"),
     "flat": ("{:g}:1", "Pixel size (input : target)"),
@@ -291,6 +295,7 @@ rule axial_figures:
         curves=lambda w: scattering_curves(w.sample),
         disagreements=lambda w: [disagreement(w.sample, i) for i in by_planes(w.sample)],
         shells=lambda w: shell_curves(w.sample),
+        models=CARDS,
         metrics=results("metrics.tsv"),
     output:
         *(
@@ -314,6 +319,8 @@ rule axial_figures:
             "sample": w.sample,
             "images": page_keys(w.sample),
             "planes": [list(split_image(image)) for image in by_planes(w.sample)],
+            "trained": TRAINED,
+            "data_range": STUDY.measure.data_range,
             "folder": results(f"figures/{w.sample}"),
         },
         code=lambda w: code("axial_figures"),
@@ -330,6 +337,7 @@ rule report_axial:
         curves=lambda w: scattering_curves(w.sample),
         disagreements=lambda w: [disagreement(w.sample, i) for i in by_planes(w.sample)],
         shells=lambda w: shell_curves(w.sample),
+        models=CARDS,
         metrics=results("metrics.tsv"),
     output:
         report(
@@ -349,6 +357,8 @@ rule report_axial:
             "sample": w.sample,
             "images": page_keys(w.sample),
             "planes": [list(split_image(image)) for image in by_planes(w.sample)],
+            "trained": TRAINED,
+            "data_range": STUDY.measure.data_range,
             "study": STUDY.study,
             "title": STUDY.title,
             "index": "../index.html",
@@ -436,7 +446,7 @@ rule report:
         **STUDY_TABLES,
         slices=[stack_files(sample)["slices"] for sample in STACKS],
         pairs=[stack_files(sample)["pairs"] for sample in STACKS],
-        cards=[results(f"train/{m}/level{level}/model.json") for m, level in TRAINED],
+        cards=CARDS,
         pages=PAGES,
     output:
         report(

@@ -2,7 +2,7 @@
 
 from acuity.job import job
 from acuity.report.axial import axial_figures
-from acuity.report.sources import TEXT, image_curves, image_files
+from acuity.report.sources import TEXT, image_curves, image_files, model_cards
 from acuity.tables import read_table
 
 with job(snakemake):
@@ -13,6 +13,8 @@ with job(snakemake):
         image_curves(cfg["images"], files.curves),
         image_files(cfg["planes"], files.disagreements),
         image_curves(cfg["images"], files.shells),
+        model_cards(cfg["trained"], files.models),
         out_dir=cfg["folder"],
         samples=[cfg["sample"]],
+        data_range=cfg["data_range"],
     )

@@ -2,12 +2,14 @@
 
 from acuity.job import job
 from acuity.report.axial import axial_page
-from acuity.report.sources import TEXT, image_curves, image_files
+from acuity.report.sources import TEXT, image_curves, image_files, model_cards
 from acuity.tables import read_table
 
 with job(snakemake):
     cfg, files = dict(snakemake.params.cfg), snakemake.input
-    sample, images, planes = (cfg.pop(key) for key in ("sample", "images", "planes"))
+    sample, images, planes, trained = (
+        cfg.pop(key) for key in ("sample", "images", "planes", "trained")
+    )
     axial_page(
         sample,
         read_table(files.metrics, dtype=TEXT),
@@ -15,6 +17,7 @@ with job(snakemake):
         image_curves(images, files.curves),
         image_files(planes, files.disagreements),
         image_curves(images, files.shells),
+        model_cards(trained, files.models),
         output=snakemake.output[0],
         samples=[sample],
         **cfg,

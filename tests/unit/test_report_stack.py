@@ -332,7 +332,8 @@ def test_sections_without_a_truth_lie_on_the_finest_grid():
     assert np.array_equal(cut.planes["cubic", 4.0], fine.read()[:, 20])
     assert [picture.method for picture in shown["views"]] == ["input", "cubic"]
     assert shown["differences"] == []
-    assert set(shown) == {"views", "differences", "disagreement"}
+    assert shown["surface"] == []  # no threshold without binary errors
+    assert set(shown) == {"views", "differences", "disagreement", "surface"}
 
 
 def restored(truth, levels=(2, 4)):
@@ -390,6 +391,60 @@ def test_axial_figures_and_page(tmp_path):
     assert "Difference from the truth: Cubic interpolation, n = 4, row 5 of 8" in text
     axial.axial_page("ts2", metrics(), output=page, study="h")
     assert "data:image/png" not in page.read_text()
+
+
+CARDS = {
+    ("fsrcnn3d@d240s48m2", 4.0): {
+        "parameters": 1_870_000,
+        "settings": {"filters": 240, "shrink": 48, "kernels": [[1, 1, 1]], "train": {"steps": 1}},
+    },
+    ("sparse_coding", 4.0): {"parameters": 131_072, "settings": {"patch": 8, "atoms": 256}},
+}
+
+
+def reached():
+    """Metrics of one network, in the shape of Heinrich's tables."""
+    rows = [("fsrcnn3d@d240s48m2", "psnr", 34.52), ("fsrcnn3d@d240s48m2", "wpsnr", 37.28)]
+    table = pd.DataFrame(rows, columns=["method", "metric", "value"])
+    table[["method", "variant"]] = table["method"].str.split("@", expand=True)
+    return table.assign(sample="ts2", level=4, subset="all", unit="dB")
+
+
+def test_networks_are_told_with_what_they_learned_and_reach(tmp_path):
+    table = axial.network_table(reached(), CARDS, samples="ts2")
+    first, second = table.loc["fsrcnn3d@d240s48m2"], table.loc["sparse_coding"]
+    assert first["settings"] == "filters 240, shrink 48"
+    assert (first["parameters"], first["psnr"], first["wpsnr"]) == (1.87, 34.52, 37.28)
+    assert second["parameters"] == 0.131072
+    assert math.isnan(second["psnr"])
+    page = tmp_path / "page.html"
+    axial.axial_page("ts2", reached(), models=CARDS, output=page, study="h")
+    text = page.read_text()
+    assert "Networks and dictionaries" in text
+    assert all(
+        f">{cell}<" in text for cell in ("1.870", "34.52", "37.28", "filters 240, shrink 48")
+    )
+    axial.axial_page("ts2", reached(), output=page, study="h")
+    assert "Networks and dictionaries" not in page.read_text()
+
+
+def test_isosurfaces_lie_at_the_threshold_of_the_binary_errors(tmp_path):
+    data = np.full((24, 20, 20), 50, np.uint8)
+    data[8:16, 5:15, 5:15] = 200
+    truth = Volume(data, Grid(data.shape, (10, 10, 10), (0, 0, 0), "nm"))
+    volumes = {("truth", None): truth, ("input", 4): decimated(truth, 4)}
+    shown, cut = axial.axial_pictures(volumes, threshold=90)
+    assert [picture.method for picture in shown["surface"]] == ["truth", "input"]
+    assert not cut.below  # a tenth of the voxels are brighter
+    assert axial.sections({("truth", None): Volume(255 - data, truth.grid)}, threshold=90).below
+    known = metrics()
+    shown = known.iloc[:1].assign(metric="threshold", value=90.0)
+    page = tmp_path / "page.html"
+    for table, there in ((pd.concat([known, shown]), True), (known, False)):
+        axial.axial_page("ts2", table, volumes, output=page, study="h", samples="ts2")
+        text = re.sub(r"\s+", " ", page.read_text())
+        assert ("What is brighter than 90 of 255" in text) == there
+        assert ("Isosurface: Input, n = 4, the middle of the volume" in text) == there
 
 
 def colour(picture, y, x):

@@ -20,6 +20,7 @@ from acuity.report.figures import LevelAxis, Panel, Plot, method_lines, save, wh
 from acuity.report.images import grey_window, make_picture, stretch
 from acuity.report.pages import Cell, Column, marker, page_drawings, write_page
 from acuity.report.style import MUTED, look, ordered
+from acuity.report.surface import isosurface
 from acuity.report.verdict import POOLED, tidy
 from acuity.volume import open_volume
 
@@ -28,6 +29,7 @@ AMOUNTS = "cividis"
 LEVELS = "n = {:g}"
 _SIDE = 128  # voxels along a side of a section, as Hagita's figure 3
 _PATCH = 64  # voxels along a side of a patch
+_CUBE = 96  # voxels along a side of what an isosurface shows
 _LARGEST = 256  # pixels along a picture's side
 # Patches are those where the plain interpolation's error is the largest, at the 90th percentile
 # and at the median: chosen by a rule, so that no method is flattered.
@@ -84,7 +86,14 @@ TABLES = (
         4,
     ),
 )
-SHEETS = ("views", "differences", "patches", "disagreement")
+NETWORKS = {
+    "n": Column("n", "n"),
+    "settings": Column("settings", "Settings", text=True),
+    "parameters": Column("parameters", "Parameters", "10⁶"),
+    "psnr": Column("psnr", "PSNR", "dB"),
+    "wpsnr": Column("wpsnr", "Weighted PSNR", "dB"),
+}
+SHEETS = ("views", "differences", "patches", "surface", "disagreement")
 GRAPHS = ("axial_error", "axial_scattering", "axial_shells")
 FIGURES = (*GRAPHS, *(f"axial_{kind}" for kind in SHEETS))
 CRITERION = 0.143  # of `acuity.measure.fsc`
@@ -186,6 +195,41 @@ def _significant(number, digits):
         return "∞" if number > 0 else "–"
     places = digits - 1 - math.floor(math.log10(abs(number))) if number else digits - 1
     return f"{number:.{max(0, places)}f}"
+
+
+def network_table(metrics, models, *, samples=None):
+    """Lay out what each learned method has, and what it reaches.
+
+    Parameters
+    ----------
+    metrics, samples
+        As for `axial_table`.
+    models : mapping of (str, float) to dict
+        Card of each model by method and level.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index: the methods' names. Columns: ``n``, ``settings`` (text), ``parameters`` (10^6), ``psnr`` and
+        ``wpsnr`` (dB; NaN where they were not measured).
+    """
+    cells = _cells(metrics, "wpsnr", "psnr", samples)
+    rows = []
+    for method in ordered(method for method, _ in models):
+        for level in sorted(level for other, level in models if other == method):
+            card, cell = models[method, level], cells.get((method, level), {})
+            single = {k: v for k, v in card["settings"].items() if isinstance(v, int | float | str)}
+            rows.append(
+                {
+                    "method": method,
+                    "n": level,
+                    "settings": ", ".join(f"{name} {value}" for name, value in single.items()),
+                    "parameters": card["parameters"] / 1e6,
+                    "psnr": cell.get("decibels", math.nan),
+                    "wpsnr": cell.get("value", math.nan),
+                }
+            )
+    return pd.DataFrame(rows, columns=["method", *NETWORKS.keys()]).set_index("method")
 
 
 def axial_error(metrics, *, samples=None):
@@ -387,6 +431,18 @@ class Sections:
         (z, x) by method and level: half of how far a method's two kinds of planes differ.
     ends : dict of str to float
         ``disagreement`` and ``error``, the size of the error beside it: where their colours end.
+    volumes : dict of (str, float or None) to Volume
+        What the planes were cut from.
+    middle : list of array
+        Places along z, y and x in the middle of the truth, which isosurfaces show.
+    voxel : (float, float, float)
+        How far they lie apart.
+    threshold : float or None
+        Grey value of 255 at which isosurfaces lie.
+    level : float or None
+        The same as an intensity.
+    below : bool
+        Whether they bound what is darker: the rarer phase, which the other one does not hide.
     """
 
     planes: dict
@@ -397,9 +453,15 @@ class Sections:
     where: str
     amounts: dict
     ends: dict
+    volumes: dict
+    middle: list
+    voxel: tuple[float, float, float]
+    threshold: float | None
+    level: float | None
+    below: bool
 
 
-def sections(volumes, disagreements=None, *, position=0.5):
+def sections(volumes, disagreements=None, *, position=0.5, threshold=None, data_range=None):
     """Cut the truth, where there is one, the input and every method along z, at one place.
 
     Parameters
@@ -412,6 +474,10 @@ def sections(volumes, disagreements=None, *, position=0.5):
     position : float
         Place of the section along y, as a fraction of the extent of the truth, or of the finest
         volume where there is none.
+    threshold : float, optional
+        Grey value of 255 at which to draw isosurfaces.
+    data_range : float, optional
+        Intensity that 255 stands for; by default 65535 for grey values of 16 bits, else 255.
 
     Returns
     -------
@@ -433,20 +499,23 @@ def sections(volumes, disagreements=None, *, position=0.5):
     grid = opened[finest].grid
     row = min(int(position * grid.shape[1]), grid.shape[1] - 1)
     spans = []
-    for axis in (0, 2):
+    for axis in range(3):
         ends = [_span(volume.grid, axis, grid.unit) for volume in opened.values()]
         low, high = max(low for low, _ in ends), min(high for _, high in ends)
         centres = grid.origin[axis] + np.arange(grid.shape[axis]) * grid.spacing[axis]
         slack = 1e-6 * grid.spacing[axis]
         spans.append(centres[(centres > low - slack) & (centres < high - slack)])
-    if not (len(spans[0]) and len(spans[1])):
+    if not all(len(span) for span in spans):
         raise AcuityError("report: the volumes share no section along z, allowed is one region")
-    height = grid.origin[1] + row * grid.spacing[1]
-    planes = {key: _plane(opened[key], height, *spans) for key in _sorted(opened)}
+    cut = spans[0], [grid.origin[1] + row * grid.spacing[1]], spans[2]
+    planes = {key: _nearest(opened[key], cut)[:, 0] for key in _sorted(opened)}
     amounts = {
-        (method, float(level)): _plane(_open(volume), height, *spans)
+        (method, float(level)): _nearest(_open(volume), cut)[:, 0]
         for (method, level), volume in (disagreements or {}).items()
     }
+    middle = [span[_middle(len(span), _CUBE)] for span in spans]
+    full = data_range or opened[finest].grey_range or 255.0
+    level = None if threshold is None else threshold / 255 * full
     real = planes.get(("truth", None))
     window = grey_window(planes[finest])
     others = [plane for key, plane in planes.items() if key[0] != "truth"]
@@ -461,6 +530,12 @@ def sections(volumes, disagreements=None, *, position=0.5):
         f"row {row + 1} of {grid.shape[1]}",
         amounts,
         {"disagreement": _end(amounts.values()), "error": _end(beside)},
+        {key: opened[key] for key in planes},
+        middle,
+        grid.spacing,
+        threshold,
+        level,
+        level is not None and bool((_nearest(opened[finest], middle) > level).mean() > 0.5),
     )
 
 
@@ -480,17 +555,24 @@ def _span(grid, axis, unit):
     return low, low + grid.shape[axis] * grid.spacing[axis]
 
 
-def _plane(volume, height, z, x):
-    """Nearest voxels to the truth's; between two, the later one, as in a block's repetition."""
+def _middle(count, side):
+    """The middle of an axis, no longer than a side."""
+    side = min(count, side)
+    return slice((count - side) // 2, (count + side) // 2)
+
+
+def _nearest(volume, places):
+    """Voxels nearest to places along z, y and x; between two, the later, as blocks are repeated."""
     grid = volume.grid
     index = []
-    for axis, places in ((0, z), (1, [height]), (2, x)):
-        steps = (np.asarray(places) - grid.origin[axis]) / grid.spacing[axis]
+    for axis, along in enumerate(places):
+        steps = (np.asarray(along) - grid.origin[axis]) / grid.spacing[axis]
         index.append(np.clip(np.floor(steps + 0.5 + 1e-6), 0, grid.shape[axis] - 1).astype(int))
-    at = int(index[1][0])
-    rows = slice(int(index[0].min()), int(index[0].max()) + 1)
-    part = np.asarray(volume.read(rows, slice(at, at + 1), slice(None)))[:, 0]
-    return part[index[0] - rows.start][:, index[2]].astype(np.float32)
+    box = [slice(int(n.min()), int(n.max()) + 1) for n in index]
+    part = np.asarray(volume.read(*box))
+    return part[np.ix_(*(n - span.start for n, span in zip(index, box, strict=True)))].astype(
+        np.float32
+    )
 
 
 def _end(parts):
@@ -508,10 +590,7 @@ def _round_up(value):
 def _crop(planes, side):
     """The middle of the sections."""
     return {
-        key: plane[
-            tuple(slice((n - min(n, side)) // 2, (n + min(n, side)) // 2) for n in plane.shape)
-        ]
-        for key, plane in planes.items()
+        key: plane[tuple(_middle(n, side) for n in plane.shape)] for key, plane in planes.items()
     }
 
 
@@ -574,26 +653,28 @@ def _drawn(cut, key, values, kind="slice"):
     return make_picture(kind, key, image, pixel, cut.unit)
 
 
-def axial_pictures(volumes, disagreements=None, *, position=0.5, side=_SIDE, patch=_PATCH):
-    """Make the pictures of the papers' figures: sections along z, differences, patches.
+def axial_pictures(volumes, disagreements=None, *, side=_SIDE, patch=_PATCH, **options):
+    """Make the pictures of the papers' figures: sections along z, differences, patches, surfaces.
 
     Parameters
     ----------
-    volumes, disagreements, position
+    volumes, disagreements
         As for `sections`.
     side, patch : int
         Voxels along a side of a section (in its middle) and of a patch.
+    **options
+        As for `sections`.
 
     Returns
     -------
     dict of str to (list of Picture)
         ``views`` (the truth first) and, where there is a truth, ``differences`` and, by a patch's
         letter, ``patch A`` with sections and differences; ``disagreement``, each with the size of
-        its error.
+        its error; ``surface``, isosurfaces.
     Sections
         What they were made from.
     """
-    cut = sections(volumes, disagreements, position=position)
+    cut = sections(volumes, disagreements, **options)
     middle = _crop(cut.planes, side)
     real = middle.get(("truth", None))
     shown = {"views": [_drawn(cut, key, plane) for key, plane in middle.items()]}
@@ -617,7 +698,19 @@ def axial_pictures(volumes, disagreements=None, *, position=0.5, side=_SIDE, pat
             if key[0] != "truth":
                 pictures.append(_drawn(cut, key, part - true, "difference"))
         shown[f"patch {letter}"] = pictures
+    shown["surface"] = _surfaces(cut)
     return shown, cut
+
+
+def _surfaces(cut):
+    if cut.level is None or min(map(len, cut.middle)) < 2:
+        return []
+    pictures = []
+    for key, volume in cut.volumes.items():
+        cube = _nearest(volume, cut.middle)
+        image, pixel = isosurface(cube, cut.level, cut.voxel, below=cut.below)
+        pictures.append(make_picture("surface", key, Image.fromarray(image), pixel, cut.unit))
+    return pictures
 
 
 def _captions(cut):
@@ -638,6 +731,12 @@ def _captions(cut):
             "Patches of the same section with their differences, as Heinrich 2017, figure 3. They "
             "are those where plain interpolation at the largest n errs most (A), more than in nine "
             f"tenths of the places (B) and as in the median (C). Colours end at ±{limit}.",
+        ),
+        "surface": (
+            "Isosurfaces",
+            f"What is {'darker' if cut.below else 'brighter'} than {cut.threshold or 0:.3g} of 255, the "
+            "threshold of the binary errors, in the middle of the volume, z downwards, without "
+            "perspective; the box cuts it where it is light and even. As Hagita 2018, figure 2a.",
         ),
         "disagreement": (
             "Where planes x-z and y-z disagree",
@@ -740,7 +839,7 @@ def _layout(shown, cut, kind):
 
 def _scale(cut, kind):
     """Colours of a kind of pictures, and what their two ends mean."""
-    if kind == "views":
+    if kind in ("views", "surface"):
         return None
     if kind == "disagreement":
         ends = [f"{name} {cut.ends[name]:g}" for name in ("disagreement", "error")]
@@ -800,6 +899,7 @@ def axial_figures(
     curves=None,
     disagreements=None,
     shells=None,
+    models=None,
     *,
     out_dir,
     samples=None,
@@ -815,6 +915,8 @@ def axial_figures(
         As for `sections`.
     curves, shells : pandas.DataFrame, optional
         As for `axial_scattering` and `axial_shells`.
+    models : mapping, optional
+        As for `network_table`.
     out_dir : path-like
         Folder.
     **options
@@ -823,7 +925,7 @@ def axial_figures(
     Returns
     -------
     list of pathlib.Path
-        ``NAME.tsv`` for each of `TABLES`, `GRAPHS` as PNG and SVG, and ``NAME.png`` for the other
+        ``NAME.tsv`` for each of `TABLES`, ``axial_networks.tsv``, `GRAPHS` as PNG and SVG, and ``NAME.png`` for the other
         ones of `FIGURES`, whatever was measured.
     """
     folder = Path(out_dir)
@@ -835,8 +937,12 @@ def axial_figures(
             metrics, table.value, table.decibels, samples=samples, digits=table.digits
         )
         laid.to_csv(files[-1], sep="\t", lineterminator="\n")
+    files.append(folder / "axial_networks.tsv")
+    networks = network_table(metrics, models or {}, samples=samples)
+    networks.to_csv(files[-1], sep="\t", lineterminator="\n")
     for graph in _graphs(metrics, curves, shells, samples):
         files += save(graph, folder)
+    options["threshold"] = _threshold(metrics, samples)
     shown, cut = axial_pictures(volumes, disagreements, **options)
     for kind in SHEETS:
         files.append(folder / f"axial_{kind}.png")
@@ -844,6 +950,13 @@ def axial_figures(
             files[-1], dpi=150, facecolor="white", metadata={"Software": None}
         )
     return files
+
+
+def _threshold(metrics, samples):
+    """Grey value of 255 at which volumes were binarised; None where they were not."""
+    rows = _chosen(metrics, samples)
+    found = rows.loc[rows["metric"] == "threshold", "value"].dropna()
+    return float(found.iloc[0]) if len(found) else None
 
 
 def _graphs(metrics, curves, shells, samples):
@@ -884,6 +997,7 @@ def axial_page(
     curves=None,
     disagreements=None,
     shells=None,
+    models=None,
     *,
     output,
     study,
@@ -904,6 +1018,8 @@ def axial_page(
         As for `sections`; without volumes the page has no pictures.
     curves, shells : pandas.DataFrame, optional
         As for `axial_scattering` and `axial_shells`.
+    models : mapping, optional
+        As for `network_table`.
     output : path-like
         The page.
     study, title : str
@@ -937,6 +1053,8 @@ def axial_page(
         tables.append(
             {"title": table.title, "caption": table.caption, "columns": columns, "rows": rows}
         )
+    tables += _networks(network_table(metrics, models or {}, samples=samples))
+    options["threshold"] = _threshold(metrics, samples)
     sheets = _sheets(*axial_pictures(volumes, disagreements, **options)) if volumes else []
     write_page(
         output,
@@ -958,12 +1076,38 @@ def axial_page(
     )
 
 
+def _networks(table):
+    """The table of networks for the page, where there are any."""
+    if not len(table):
+        return []
+    rows = []
+    for method, row in table.iterrows():
+        cells = [Cell(look(method).name, key=marker(method), text_column=True)]
+        for name, column in NETWORKS.items():
+            value = row[name]
+            if column.text:
+                cells.append(Cell(value, text_column=True))
+            else:
+                text = f"{value:g}" if name == "n" else _significant(value, 4)
+                cells.append(Cell(text, f"{value:.6g}"))
+        rows.append({"cells": cells, "kind": "", "name": ""})
+    return [
+        {
+            "title": "Networks and dictionaries",
+            "caption": "What each method learned with, how many numbers it learned, and what it "
+            "reaches; as Heinrich 2017, tables 1 to 3.",
+            "columns": [Column("method", "Method", text=True), *NETWORKS.values()],
+            "rows": rows,
+        }
+    ]
+
+
 def _sheets(shown, cut):
     captions = _captions(cut)
     sheets = []
     for kind in SHEETS:
         cells, columns = _cells_of(shown, kind)
-        if not cells:  # no truth to differ from, or no method of planes
+        if not cells:  # no truth to differ from, no threshold, no method of planes
             continue
         rows = [
             {
@@ -1003,10 +1147,12 @@ def _image(picture, cut):
         "difference": "Difference from the truth",
         "disagreement": "Disagreement of planes x-z and y-z",
         "error": "Size of the error",
+        "surface": "Isosurface",
     }[picture.kind]
+    where = "the middle of the volume" if picture.kind == "surface" else cut.where
     return {
         "src": "data:image/png;base64," + base64.b64encode(picture.png).decode(),
         "width": picture.size[0],
         "height": picture.size[1],
-        "alt": f"{what}: {look(picture.method).name}{level}, {cut.where}",
+        "alt": f"{what}: {look(picture.method).name}{level}, {where}",
     }

@@ -75,6 +75,26 @@ def image_files(images, files):
     return dict(zip(keys, files, strict=True))
 
 
+def model_cards(trained, files):
+    """Read the cards of models by method and level.
+
+    Parameters
+    ----------
+    trained : list of (str, str)
+        Method and level of each model.
+    files : list of path
+        Their cards, in that order.
+
+    Returns
+    -------
+    dict of (str, float) to dict
+    """
+    return {
+        (method, float(level)): json.loads(Path(path).read_text(encoding="utf-8"))
+        for (method, level), path in zip(trained, files, strict=True)
+    }
+
+
 def image_curves(images, files):
     """Read curves of images and put them under each other, with method and level in front.
 
