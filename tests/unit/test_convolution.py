@@ -67,7 +67,7 @@ def test_without_a_bias(form):
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_bfloat16_stays_and_is_rounded_once(form):
+def test_bfloat16_stays_and_is_summed_in_more(form):
     tensors = volume_and_kernel(kernel=(3, 5, 9))
     few = [tensor.detach().to(torch.bfloat16) for tensor in tensors]
     found, wanted = form(*few, BORDERS[0]), plain(*(t.double() for t in few), BORDERS[0])
@@ -112,9 +112,11 @@ def test_a_gpu_takes_the_form_that_its_channels_call_for(
     class OnGpu(torch.Tensor):
         device = torch.device("cuda")
 
-    image = torch.rand(1, before, 5, 13, 14).as_subclass(OnGpu)
-    Convolution(before, after, tuple(n + 1 - n % 2 for n in kernel))(image)
+    module = Convolution(before, after, tuple(n + 1 - n % 2 for n in kernel)).double()
+    image = torch.rand(1, before, 5, 13, 14, dtype=torch.float64)
+    found = module(image.as_subclass(OnGpu)).as_subclass(torch.Tensor)
     assert taken == chosen
+    assert torch.allclose(found, nn.Conv3d.forward(module, image), rtol=1e-12, atol=1e-12)
 
 
 def test_a_convolution_is_torchs_own_on_a_cpu():

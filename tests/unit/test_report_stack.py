@@ -1,6 +1,7 @@
 """Figures and pages of a stack of slices and of the methods along one axis."""
 
 import io
+import json
 import math
 import re
 
@@ -12,6 +13,7 @@ from PIL import Image
 
 from acuity.errors import AcuityError
 from acuity.report import axial, stack
+from acuity.report.sources import model_cards
 from acuity.volume import Grid, Volume, write_volume
 
 GRID = Grid((60, 40, 50), (20, 10, 10), (0, 0, 0), "nm")
@@ -378,6 +380,8 @@ def test_axial_figures_and_page(tmp_path):
     names = {file.name for file in files}
     assert {f"{table.name}.tsv" for table in axial.TABLES} <= names
     assert {f"{name}.png" for name in axial.FIGURES} <= names
+    networks = (tmp_path / "one" / "axial_networks.tsv").read_text()
+    assert networks == "Method\tn\tsettings\tparameters\tpsnr\twpsnr\n"
     once, twice = (axial.axial_pictures(volumes, side=48, patch=24)[0] for _ in range(2))
     assert once == twice
     text = (tmp_path / "one" / "axial_rms.tsv").read_text()
@@ -396,7 +400,7 @@ def test_axial_figures_and_page(tmp_path):
 CARDS = {
     ("fsrcnn3d@d240s48m2", 4.0): {
         "parameters": 1_870_000,
-        "settings": {"filters": 240, "shrink": 48, "kernels": [[1, 1, 1]], "train": {"steps": 1}},
+        "settings": {"filters": 240, "kernels": [3], "predict": None, "train": {"steps": 9}},
     },
     ("sparse_coding", 4.0): {"parameters": 131_072, "settings": {"patch": 8, "atoms": 256}},
 }
@@ -413,7 +417,7 @@ def reached():
 def test_networks_are_told_with_what_they_learned_and_reach(tmp_path):
     table = axial.network_table(reached(), CARDS, samples="ts2")
     first, second = table.loc["fsrcnn3d@d240s48m2"], table.loc["sparse_coding"]
-    assert first["settings"] == "filters 240, shrink 48"
+    assert first["settings"] == "filters 240, kernels [3], steps 9"
     assert (first["parameters"], first["psnr"], first["wpsnr"]) == (1.87, 34.52, 37.28)
     assert second["parameters"] == 0.131072
     assert math.isnan(second["psnr"])
@@ -422,10 +426,22 @@ def test_networks_are_told_with_what_they_learned_and_reach(tmp_path):
     text = page.read_text()
     assert "Networks and dictionaries" in text
     assert all(
-        f">{cell}<" in text for cell in ("1.870", "34.52", "37.28", "filters 240, shrink 48")
+        f">{cell}<" in text
+        for cell in ("1.870", "34.52", "37.28", "filters 240, kernels [3], steps 9")
     )
     axial.axial_page("ts2", reached(), output=page, study="h")
     assert "Networks and dictionaries" not in page.read_text()
+
+
+def test_cards_are_read_by_method_and_level(tmp_path):
+    files = [tmp_path / f"{level}.json" for level in (2, 4)]
+    for level, file in zip((2, 4), files, strict=True):
+        card = {"parameters": level * 1_000_000, "settings": {"features": 32}}
+        file.write_text(json.dumps(card))
+    models = model_cards([("srgan", "4"), ("srgan", "2")], files[::-1])
+    table = axial.network_table(metrics(), models)
+    assert list(table["n"]) == list(table["parameters"]) == [2, 4]
+    assert table["psnr"].isna().all()  # on 8 bits alone
 
 
 def test_isosurfaces_lie_at_the_threshold_of_the_binary_errors(tmp_path):
@@ -436,6 +452,11 @@ def test_isosurfaces_lie_at_the_threshold_of_the_binary_errors(tmp_path):
     shown, cut = axial.axial_pictures(volumes, threshold=90)
     assert [picture.method for picture in shown["surface"]] == ["truth", "input"]
     assert not cut.below  # a tenth of the voxels are brighter
+    # What is at the threshold is not above it, as for the binary errors; a grey value more is.
+    for grey, there in ((90, False), (91, True)):
+        even = Volume(np.full_like(data, grey), truth.grid)
+        cut = axial.sections({("truth", None): even}, threshold=90)
+        assert (cut.level < grey) == there
     assert axial.sections({("truth", None): Volume(255 - data, truth.grid)}, threshold=90).below
     known = metrics()
     shown = known.iloc[:1].assign(metric="threshold", value=90.0)

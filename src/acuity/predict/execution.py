@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from acuity.errors import AcuityError
+from acuity.methods.shared.convolution import Convolution
 
 logger = logging.getLogger("acuity.predict")
 
@@ -121,8 +122,11 @@ def _one_library(network):
     differ from the whole in its last bits.
     """
     for module in network.modules():
-        for kind, own in ((nn.Conv2d, _Convolution2d), (nn.Conv3d, _Convolution3d)):
-            plain = isinstance(module, kind) and module.padding_mode == "zeros"
+        for kinds, own in (
+            ((nn.Conv2d,), _Convolution2d),
+            ((nn.Conv3d, Convolution), _Convolution3d),
+        ):
+            plain = type(module) in kinds and module.padding_mode == "zeros"
             if plain and not isinstance(module.padding, str):
                 module.__class__ = own
 

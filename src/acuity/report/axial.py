@@ -210,20 +210,22 @@ def network_table(metrics, models, *, samples=None):
     Returns
     -------
     pandas.DataFrame
-        Index: the methods' names. Columns: ``n``, ``settings`` (text), ``parameters`` (10^6), ``psnr`` and
-        ``wpsnr`` (dB; NaN where they were not measured).
+        Index: the methods' names. Columns: ``n``, ``settings`` (text: its own, and the steps of its
+        training), ``parameters`` (10^6), ``psnr`` and ``wpsnr`` (dB; NaN where they were not measured).
     """
     cells = _cells(metrics, "wpsnr", "psnr", samples)
     rows = []
     for method in ordered(method for method, _ in models):
         for level in sorted(level for other, level in models if other == method):
             card, cell = models[method, level], cells.get((method, level), {})
-            single = {k: v for k, v in card["settings"].items() if isinstance(v, int | float | str)}
+            own = {k: v for k, v in card["settings"].items() if not isinstance(v, dict | None)}
+            if "steps" in card["settings"].get("train", {}):
+                own["steps"] = card["settings"]["train"]["steps"]
             rows.append(
                 {
                     "method": method,
                     "n": level,
-                    "settings": ", ".join(f"{name} {value}" for name, value in single.items()),
+                    "settings": ", ".join(f"{name} {value}" for name, value in own.items()),
                     "parameters": card["parameters"] / 1e6,
                     "psnr": cell.get("decibels", math.nan),
                     "wpsnr": cell.get("value", math.nan),
@@ -440,7 +442,7 @@ class Sections:
     threshold : float or None
         Grey value of 255 at which isosurfaces lie.
     level : float or None
-        The same as an intensity.
+        The intensity between it and the next one.
     below : bool
         Whether they bound what is darker: the rarer phase, which the other one does not hide.
     """
@@ -515,7 +517,8 @@ def sections(volumes, disagreements=None, *, position=0.5, threshold=None, data_
     }
     middle = [span[_middle(len(span), _CUBE)] for span in spans]
     full = data_range or opened[finest].grey_range or 255.0
-    level = None if threshold is None else threshold / 255 * full
+    # Binary errors count what is above the threshold once it is rounded to a whole grey value.
+    level = None if threshold is None else (math.floor(threshold) + 0.5) / 255 * full
     real = planes.get(("truth", None))
     window = grey_window(planes[finest])
     others = [plane for key, plane in planes.items() if key[0] != "truth"]
@@ -735,8 +738,9 @@ def _captions(cut):
         "surface": (
             "Isosurfaces",
             f"What is {'darker' if cut.below else 'brighter'} than {cut.threshold or 0:.3g} of 255, the "
-            "threshold of the binary errors, in the middle of the volume, z downwards, without "
-            "perspective; the box cuts it where it is light and even. As Hagita 2018, figure 2a.",
+            f"threshold of the binary errors, in the middle {_CUBE} voxels along each side, z downwards, "
+            "without perspective. Where the box cuts through it, its face is light and even. As Hagita "
+            "2018, figure 2a.",
         ),
         "disagreement": (
             "Where planes x-z and y-z disagree",
@@ -939,10 +943,11 @@ def axial_figures(
         laid.to_csv(files[-1], sep="\t", lineterminator="\n")
     files.append(folder / "axial_networks.tsv")
     networks = network_table(metrics, models or {}, samples=samples)
+    networks.index = pd.Index([look(method).name for method in networks.index], name="Method")
     networks.to_csv(files[-1], sep="\t", lineterminator="\n")
     for graph in _graphs(metrics, curves, shells, samples):
         files += save(graph, folder)
-    options["threshold"] = _threshold(metrics, samples)
+    options.setdefault("threshold", _threshold(metrics, samples))
     shown, cut = axial_pictures(volumes, disagreements, **options)
     for kind in SHEETS:
         files.append(folder / f"axial_{kind}.png")
@@ -1054,7 +1059,7 @@ def axial_page(
             {"title": table.title, "caption": table.caption, "columns": columns, "rows": rows}
         )
     tables += _networks(network_table(metrics, models or {}, samples=samples))
-    options["threshold"] = _threshold(metrics, samples)
+    options.setdefault("threshold", _threshold(metrics, samples))
     sheets = _sheets(*axial_pictures(volumes, disagreements, **options)) if volumes else []
     write_page(
         output,
@@ -1094,8 +1099,8 @@ def _networks(table):
     return [
         {
             "title": "Networks and dictionaries",
-            "caption": "What each method learned with, how many numbers it learned, and what it "
-            "reaches; as Heinrich 2017, tables 1 to 3.",
+            "caption": "Settings of each method, how many numbers it learned, and what it reaches; as "
+            "Heinrich 2017, tables 1 to 3. The further settings of a training stand in its card.",
             "columns": [Column("method", "Method", text=True), *NETWORKS.values()],
             "rows": rows,
         }

@@ -25,13 +25,13 @@ def convolve(image, weight, bias, border):
         (channels out, channels, kz, ky, kx).
     bias : torch.Tensor or None
         (channels out,).
-    border : tuple of (int, int)
+    border : sequence of three (int, int)
         Zeros before and after the image along z, y and x.
 
     Returns
     -------
     torch.Tensor
-        (n, channels out, z, y, x), by kernel less border smaller than the image.
+        (n, channels out, z, y, x): along each axis image + border - kernel + 1.
     """
     if image.device.type != "cuda":
         return in_space(image, weight, bias, border)
