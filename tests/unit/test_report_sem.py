@@ -14,6 +14,7 @@ from scipy import ndimage
 from acuity.errors import AcuityError
 from acuity.measure.spectrum import spectrum
 from acuity.report import sem
+from acuity.report.verdict import POOLED
 from acuity.volume import Grid, Volume, write_volume
 
 SIZE = 7.1
@@ -442,6 +443,20 @@ def test_the_sentence_says_what_was_gained_and_what_invented():
     plain = sem.sem_sentence(metrics(gaps=False))
     assert plain == "Nearest to the truth by PSNR: SEM-GAN (27.90 dB; the input 22.10 dB)."
     assert sem.sem_sentence(metrics().iloc[:0]) == "Nothing was measured against a truth."
+
+
+def test_the_pages_of_all_images_name_one_method():
+    """Only over all images is it known what would be unresolved at the input's inventions."""
+    own = metrics()
+    own = own[own["metric"] != "gaps_unresolved_matched"]
+    pooled = metrics().assign(sample=POOLED)
+    matched = pooled["metric"] == "gaps_unresolved_matched"
+    pooled.loc[matched & (pooled["method"] == "lanczos"), "value"] = 0.01
+    table = pd.concat([own, pooled])
+    assert sem.sem_sentence(table).startswith("Lanczos")
+    assert sem.sem_sentence(table, samples=["gold1"]).startswith("Lanczos")
+    # Control: alone, the image's own shares decide.
+    assert sem.sem_sentence(own, samples=["gold1"]).startswith("SEM-GAN")
 
 
 # ------------------------------------------------------------------------------------------- files

@@ -21,7 +21,7 @@ from acuity.report.images import grey_window, make_picture, stretch
 from acuity.report.pages import Cell, Column, marker, page_drawings, write_page
 from acuity.report.style import MUTED, look, ordered
 from acuity.report.surface import isosurface
-from acuity.report.verdict import POOLED, tidy
+from acuity.report.verdict import POOLED, rows_of
 from acuity.volume import open_volume
 
 DIFFERENCES = "PuOr_r"  # safe for any colour vision, white where alike
@@ -133,18 +133,9 @@ def axial_table(metrics, value="rms", decibels="psnr_8bit", *, samples=None, dig
     return pd.DataFrame(texts, index=index)
 
 
-def _chosen(metrics, samples):
-    metrics = tidy(metrics)
-    if samples is None:
-        pooled = metrics["sample"] == POOLED
-        return metrics[pooled] if pooled.any() else metrics
-    names = {samples} if isinstance(samples, str) else set(samples)
-    return metrics[metrics["sample"].isin(names)]
-
-
 def _cells(metrics, value, decibels, samples):
     """Value, its error and decibels of each method and level."""
-    rows = _chosen(metrics, samples)
+    rows = rows_of(metrics, samples)
     cells = {}
     for place, metric in (("value", value), ("decibels", decibels)):
         if not metric:
@@ -246,7 +237,7 @@ def axial_error(metrics, *, samples=None):
     -------
     Plot
     """
-    rows = _chosen(metrics, samples)
+    rows = rows_of(metrics, samples)
     axis = LevelAxis("{:g}", "Slice interval n (input : target)", "", "")
     panels, methods = [], set()
     for metric, title, label in (
@@ -959,7 +950,7 @@ def axial_figures(
 
 def _threshold(metrics, samples):
     """Grey value of 255 at which volumes were binarised; None where they were not."""
-    rows = _chosen(metrics, samples)
+    rows = rows_of(metrics, samples)
     found = rows.loc[rows["metric"] == "threshold", "value"].dropna()
     return float(found.iloc[0]) if len(found) else None
 

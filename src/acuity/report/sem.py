@@ -24,7 +24,7 @@ from acuity.report.images import LARGEST, grey_window, make_picture, resize, str
 from acuity.report.pages import Cell, Column, marker, page_drawings, write_page
 from acuity.report.sources import image_curves, image_files
 from acuity.report.style import INK, MUTED, SHADE, look, ordered
-from acuity.report.verdict import POOLED, percent, tidy, unit_text
+from acuity.report.verdict import percent, rows_of, unit_text
 from acuity.tables import read_table
 from acuity.units import convert
 from acuity.volume import open_volume, read_json
@@ -975,18 +975,9 @@ _COLUMNS = (
 )
 
 
-def _chosen(metrics, samples):
-    metrics = tidy(metrics)
-    if samples is None:
-        pooled = metrics["sample"] == POOLED
-        return metrics[pooled] if pooled.any() else metrics
-    names = {samples} if isinstance(samples, str) else set(samples)
-    return metrics[metrics["sample"].isin(names)]
-
-
 def _records(metrics, samples):
     """Rows of the table: (method, level) to what was measured, each value, low, high and n."""
-    rows = _chosen(metrics, samples)
+    rows = rows_of(metrics, samples)
     rows = rows[rows["method"] != "align"]
     found = {}
     for metric, subset, *_ in _COLUMNS:
@@ -1060,7 +1051,8 @@ def sem_sentence(metrics, *, samples=None):
     """Say in one sentence what became resolvable, and what was invented.
 
     It is of the method that leaves the fewest gaps unresolved at the input's share of invented ones,
-    which no contrast moves (else the fewest unresolved, else the highest PSNR).
+    which no contrast moves (else the fewest unresolved, else the highest PSNR). That share is taken
+    over all images, where it is known, so that one method stands on all pages.
 
     Parameters
     ----------
@@ -1071,19 +1063,23 @@ def sem_sentence(metrics, *, samples=None):
     -------
     str
     """
-    records = _records(metrics, samples)
+    records, over_all = _records(metrics, samples), _records(metrics, None)
     shown = [key for key in records if key[0] not in ("truth", "input")]
-    for rank, metric, best in (
-        ("gaps_unresolved_matched", "gaps_unresolved", min),
-        ("gaps_unresolved", "gaps_unresolved", min),
-        ("psnr", "psnr", max),
+    for ranked, rank, metric, best in (
+        (over_all, "gaps_unresolved_matched", "gaps_unresolved", min),
+        (records, "gaps_unresolved", "gaps_unresolved", min),
+        (records, "psnr", "psnr", max),
     ):
-        measured = [key for key in shown if (rank, "all") in records[key]]
+        measured = [
+            key
+            for key in shown
+            if (rank, "all") in ranked.get(key, {}) and (metric, "all") in records[key]
+        ]
         if not measured:
             continue
         hardest = max(key[1] for key in measured)
         measured = [key for key in measured if key[1] == hardest]
-        key = best(measured, key=lambda k: records[k][rank, "all"]["value"])
+        key = best(measured, key=lambda k: ranked[k][rank, "all"]["value"])
         own, before = records[key], records.get(("input", hardest), {})
         name = look(key[0]).name
         if metric == "psnr":
@@ -1135,7 +1131,7 @@ def _drawn(metrics, volumes, pair, gaps, spectra, samples):
         low = {
             level: nyquist / level for method, level in planes if level is not None and level > 1
         }
-    rows = _chosen(metrics, samples)
+    rows = rows_of(metrics, samples)
     limits = rows.loc[rows["metric"] == "spectrum_signal_limit", "value"].dropna()
     if len(limits):
         signal = float(limits.median())

@@ -61,6 +61,29 @@ def tidy(table, *, text=_TEXT, numbers=_NUMBERS):
     return table
 
 
+def rows_of(metrics, samples=None):
+    """The rows of some samples.
+
+    Parameters
+    ----------
+    metrics : pandas.DataFrame
+        ``metrics.tsv``.
+    samples : str or list of str, optional
+        By default the rows pooled over the unseen samples where there are any, or else all.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Tidied.
+    """
+    metrics = tidy(metrics)
+    if samples is None:
+        pooled = metrics["sample"] == POOLED
+        return metrics[pooled] if pooled.any() else metrics
+    names = {samples} if isinstance(samples, str) else set(samples)
+    return metrics[metrics["sample"].isin(names)]
+
+
 def size_class(subset):
     """Read the bounds of a size class from the name of its subset.
 
