@@ -381,7 +381,7 @@ def test_axial_figures_and_page(tmp_path):
     assert {f"{table.name}.tsv" for table in axial.TABLES} <= names
     assert {f"{name}.png" for name in axial.FIGURES} <= names
     networks = (tmp_path / "one" / "axial_networks.tsv").read_text()
-    assert networks == "Method\tn\tsettings\tparameters\tpsnr\twpsnr\n"
+    assert networks == "Method\tn\tparameters\tpsnr\twpsnr\tsettings\n"
     once, twice = (axial.axial_pictures(volumes, side=48, patch=24)[0] for _ in range(2))
     assert once == twice
     text = (tmp_path / "one" / "axial_rms.tsv").read_text()

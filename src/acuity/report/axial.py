@@ -88,10 +88,10 @@ TABLES = (
 )
 NETWORKS = {
     "n": Column("n", "n"),
-    "settings": Column("settings", "Settings", text=True),
     "parameters": Column("parameters", "Parameters", "10⁶"),
     "psnr": Column("psnr", "PSNR", "dB"),
     "wpsnr": Column("wpsnr", "Weighted PSNR", "dB"),
+    "settings": Column("settings", "Settings", text=True),
 }
 SHEETS = ("views", "differences", "patches", "surface", "disagreement")
 GRAPHS = ("axial_error", "axial_scattering", "axial_shells")
@@ -201,8 +201,8 @@ def network_table(metrics, models, *, samples=None):
     Returns
     -------
     pandas.DataFrame
-        Index: the methods' names. Columns: ``n``, ``settings`` (text: its own, and the steps of its
-        training), ``parameters`` (10^6), ``psnr`` and ``wpsnr`` (dB; NaN where they were not measured).
+        Index: the methods' names. Columns: ``n``, ``parameters`` (10^6), ``psnr`` and ``wpsnr`` (dB;
+        NaN where they were not measured), ``settings`` (text: its own, and the steps of its training).
     """
     cells = _cells(metrics, "wpsnr", "psnr", samples)
     rows = []
