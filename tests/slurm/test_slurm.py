@@ -14,6 +14,7 @@ from tests.conftest import ROOT, TINY_FOAM
 from tests.faults.test_bad_input import stack
 from tests.slurm.loopback import MISSING, REASON, loopback
 
+# Slurm is no Python package: where its daemons are not installed, REASON says which and how to get them.
 needs_slurm = pytest.mark.skipif(bool(MISSING), reason=REASON)
 
 FOAM = {

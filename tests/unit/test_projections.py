@@ -271,6 +271,7 @@ def test_damaged_raw_files_are_refused(table, tmp_path):
         open_scan(path).read(slice(0, 1))
 
 
+# A full disk cannot be had otherwise without rights: Linux has /dev/full, macOS has not.
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_disk_full_inside_of_hdf5_is_one_sentence_and_leaves_nothing(tmp_path, monkeypatch):
     pores = spheres((16, 16, 16, 4))
