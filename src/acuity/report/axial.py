@@ -20,7 +20,6 @@ from acuity.report.figures import LevelAxis, Panel, Plot, method_lines, save, wh
 from acuity.report.images import grey_window, make_picture, stretch
 from acuity.report.pages import Cell, Column, marker, page_drawings, write_page
 from acuity.report.style import MUTED, look, ordered
-from acuity.report.surface import isosurface
 from acuity.report.verdict import POOLED, rows_of
 from acuity.volume import open_volume
 
@@ -412,8 +411,6 @@ class Sections:
     ----------
     planes : dict of (str, float or None) to array
         (z, x) by method and level, without interpolation.
-    spacing : (float, float)
-        Voxel size along z and x.
     unit : str
     window : (float, float)
         Intensities that are black and white.
@@ -429,7 +426,7 @@ class Sections:
     middle : list of array
         Places along z, y and x in the middle of the truth, which isosurfaces show.
     voxel : (float, float, float)
-        How far they lie apart.
+        How far they lie apart: the voxel size of the planes, too.
     threshold : float or None
         Grey value of 255 at which isosurfaces lie.
     level : float or None
@@ -439,7 +436,6 @@ class Sections:
     """
 
     planes: dict
-    spacing: tuple[float, float]
     unit: str
     window: tuple[float, float]
     limit: float
@@ -452,6 +448,11 @@ class Sections:
     threshold: float | None
     level: float | None
     below: bool
+
+    @property
+    def spacing(self):
+        """Voxel size of the planes, along z and x."""
+        return self.voxel[0], self.voxel[2]
 
 
 def sections(volumes, disagreements=None, *, position=0.5, threshold=None, data_range=None):
@@ -517,7 +518,6 @@ def sections(volumes, disagreements=None, *, position=0.5, threshold=None, data_
     beside = [] if real is None else [np.abs(planes[key] - real) for key in amounts]
     return Sections(
         planes,
-        (grid.spacing[0], grid.spacing[2]),
         grid.unit,
         window,
         _end(errors),
@@ -697,6 +697,8 @@ def axial_pictures(volumes, disagreements=None, *, side=_SIDE, patch=_PATCH, **o
 
 
 def _surfaces(cut):
+    from acuity.report.surface import isosurface  # loads SciPy, which the first page need not
+
     if cut.level is None or min(map(len, cut.middle)) < 2:
         return []
     pictures = []
@@ -920,8 +922,8 @@ def axial_figures(
     Returns
     -------
     list of pathlib.Path
-        ``NAME.tsv`` for each of `TABLES`, ``axial_networks.tsv``, `GRAPHS` as PNG and SVG, and ``NAME.png`` for the other
-        ones of `FIGURES`, whatever was measured.
+        ``NAME.tsv`` for each of `TABLES`, ``axial_networks.tsv``, `GRAPHS` as PNG and SVG, and
+        ``NAME.png`` for the other ones of `FIGURES`, whatever was measured.
     """
     folder = Path(out_dir)
     folder.mkdir(parents=True, exist_ok=True)
@@ -938,8 +940,7 @@ def axial_figures(
     networks.to_csv(files[-1], sep="\t", lineterminator="\n")
     for graph in _graphs(metrics, curves, shells, samples):
         files += save(graph, folder)
-    options.setdefault("threshold", _threshold(metrics, samples))
-    shown, cut = axial_pictures(volumes, disagreements, **options)
+    shown, cut = _pictures(metrics, volumes, disagreements, samples, options)
     for kind in SHEETS:
         files.append(folder / f"axial_{kind}.png")
         _layout(shown, cut, kind).savefig(
@@ -948,11 +949,12 @@ def axial_figures(
     return files
 
 
-def _threshold(metrics, samples):
-    """Grey value of 255 at which volumes were binarised; None where they were not."""
+def _pictures(metrics, volumes, disagreements, samples, options):
+    """The pictures, with isosurfaces at the threshold at which volumes were binarised."""
     rows = rows_of(metrics, samples)
     found = rows.loc[rows["metric"] == "threshold", "value"].dropna()
-    return float(found.iloc[0]) if len(found) else None
+    threshold = float(found.iloc[0]) if len(found) else None
+    return axial_pictures(volumes, disagreements, **{"threshold": threshold, **options})
 
 
 def _graphs(metrics, curves, shells, samples):
@@ -1050,8 +1052,9 @@ def axial_page(
             {"title": table.title, "caption": table.caption, "columns": columns, "rows": rows}
         )
     tables += _networks(network_table(metrics, models or {}, samples=samples))
-    options.setdefault("threshold", _threshold(metrics, samples))
-    sheets = _sheets(*axial_pictures(volumes, disagreements, **options)) if volumes else []
+    sheets = []
+    if volumes:
+        sheets = _sheets(*_pictures(metrics, volumes, disagreements, samples, options))
     write_page(
         output,
         "axial.html",

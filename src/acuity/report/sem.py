@@ -981,20 +981,28 @@ def _records(metrics, samples):
     rows = rows[rows["method"] != "align"]
     found = {}
     for metric, subset, *_ in _COLUMNS:
-        own = _of(rows, f"{metric}_bootstrap", subset)
-        if own.empty:  # else with the interval over images and the gaps in them
-            own = _of(rows, metric, subset)
-        for (method, level), group in own.groupby(["method", "level"], dropna=False):
-            key = (method, None if method == "truth" or np.isnan(level) else float(level))
-            values = group[["value", "low", "high", "n"]].mean()
-            if not np.isnan(values["value"]):
-                found.setdefault(key, {})[metric, subset] = values
+        for key, values in _measured(rows, metric, subset).items():
+            found.setdefault(key, {})[metric, subset] = values
     # The truth is compared with itself but for the spread of its edges.
     if ("truth", None) in found:
         kept = found.pop(("truth", None)).get(("edge_spread", "all"))
         if kept is not None:
             found["truth", None] = {("edge_spread", "all"): kept}
     return {key: found[key] for key in _key_order(found)}
+
+
+def _measured(rows, metric, subset="all"):
+    """One measure: (method, level) to its value, low, high and n."""
+    own = _of(rows, f"{metric}_bootstrap", subset)
+    if own.empty:  # else with the interval over images and the gaps in them
+        own = _of(rows, metric, subset)
+    found = {}
+    for (method, level), group in own.groupby(["method", "level"], dropna=False):
+        key = (method, None if method == "truth" or np.isnan(level) else float(level))
+        values = group[["value", "low", "high", "n"]].mean()
+        if not np.isnan(values["value"]):
+            found[key] = values
+    return found
 
 
 def _of(rows, metric, subset):
@@ -1063,23 +1071,21 @@ def sem_sentence(metrics, *, samples=None):
     -------
     str
     """
-    records, over_all = _records(metrics, samples), _records(metrics, None)
+    records = _records(metrics, samples)
     shown = [key for key in records if key[0] not in ("truth", "input")]
-    for ranked, rank, metric, best in (
+    alone, over_all = rows_of(metrics, samples), rows_of(metrics)
+    for rows, rank, metric, best in (
         (over_all, "gaps_unresolved_matched", "gaps_unresolved", min),
-        (records, "gaps_unresolved", "gaps_unresolved", min),
-        (records, "psnr", "psnr", max),
+        (alone, "gaps_unresolved", "gaps_unresolved", min),
+        (alone, "psnr", "psnr", max),
     ):
-        measured = [
-            key
-            for key in shown
-            if (rank, "all") in ranked.get(key, {}) and (metric, "all") in records[key]
-        ]
+        ranked = _measured(rows, rank)
+        measured = [key for key in shown if key in ranked and (metric, "all") in records[key]]
         if not measured:
             continue
         hardest = max(key[1] for key in measured)
         measured = [key for key in measured if key[1] == hardest]
-        key = best(measured, key=lambda k: ranked[k][rank, "all"]["value"])
+        key = best(measured, key=lambda k: ranked[k]["value"])
         own, before = records[key], records.get(("input", hardest), {})
         name = look(key[0]).name
         if metric == "psnr":

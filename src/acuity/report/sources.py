@@ -1,10 +1,10 @@
 """What the report's pages and figures are made from, gathered from the files of a study."""
 
-import json
 import math
 from pathlib import Path
 
 from acuity.tables import read_stack, read_table
+from acuity.volume import read_json
 
 TEXT = {"sample": str, "variant": str, "subset": str, "unit": str, "size_class": str}
 
@@ -90,9 +90,13 @@ def model_cards(trained, files):
     dict of (str, float) to dict
     """
     return {
-        (method, float(level)): json.loads(Path(path).read_text(encoding="utf-8"))
+        (method, float(level)): _read_card(path)
         for (method, level), path in zip(trained, files, strict=True)
     }
+
+
+def _read_card(path):
+    return read_json(Path(path), "nothing can be said of its model", "train it again")
 
 
 def image_curves(images, files):
@@ -162,7 +166,7 @@ def provenance(settings, sheet, cards):
     """
     models, versions = {}, {}
     for path in cards:
-        card = json.loads(Path(path).read_text(encoding="utf-8"))
+        card = _read_card(path)
         versions |= card["versions"]
         models[f"{card['method']}, level {card['level']:g}"] = {
             "parameters": card["parameters"],

@@ -1,10 +1,12 @@
 """The report's first page, whatever the study is made of: objects, slices, stacks, images."""
 
+import pandas as pd
+
 from acuity.report.axial import axial_sentence
 from acuity.report.pages import index_page
 from acuity.report.sem import page_table, sem_sentence
 from acuity.report.stack import stack_verdict
-from acuity.report.verdict import POOLED
+from acuity.report.verdict import POOLED, tidy
 
 
 def study_page(tables, *, axial=False, flat=False, stacks=None, **options):
@@ -46,9 +48,13 @@ def judged(metrics, *, axial=False, flat=False, stacks=None):
     said = {}
     if axial or flat:
         say = axial_sentence if axial else sem_sentence
-        for sample in set(metrics["sample"]):
-            chosen = None if sample == POOLED else [sample]
-            said[sample] = ("none", say(metrics, samples=chosen))
+        # A sentence needs a sample's own rows and the pooled ones: not the whole table each time.
+        rows = dict(iter(tidy(metrics).groupby("sample")))
+        pooled = rows.pop(POOLED, None)
+        if pooled is not None:
+            said[POOLED] = ("none", say(pooled))
+        for sample, own in rows.items():
+            said[sample] = ("none", say(pd.concat([own, pooled]), samples=[sample]))
     for sample, found in (stacks or {}).items():
         grade, sentence = stack_verdict(*found)
         further = [said[sample][1]] if sample in said else []

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from scipy import ndimage
 
 AZIMUTH, ELEVATION = 35.0, 25.0  # of the eye, in degrees about z and above the x-y plane
 STEP = 0.7  # of the smallest voxel side, along a ray
@@ -33,9 +34,9 @@ def isosurface(cube, level, spacing=(1.0, 1.0, 1.0), *, below=False, pixels=320)
     pixel : float
         Width of a pixel in the unit of `spacing`.
     """
-    field = (cube if not below else -cube).astype(np.float32) - np.float32(
-        -level if below else level
-    )
+    field = cube.astype(np.float32) - np.float32(level)
+    if below:
+        field = -field
     spacing = np.asarray(spacing, float)
     ends = (np.array(cube.shape) - 1) * spacing  # of the box, between the outermost voxels' middles
     radius = float(np.linalg.norm(ends)) / 2
@@ -128,16 +129,12 @@ def _march(field, start, forward, ends, spacing):
 
 
 def _sample(field, places, spacing):
-    from scipy import ndimage
-
     inside = np.clip(places / spacing, 0, np.array(field.shape) - 1)
     return ndimage.map_coordinates(field, inside.T, order=1)
 
 
 def _slopes(field, indices, spacing):
     """Unit vectors of steepest ascent."""
-    from scipy import ndimage
-
     slopes = np.stack(
         [
             ndimage.map_coordinates(part, indices.T, order=1, mode="nearest")

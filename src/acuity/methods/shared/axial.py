@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from acuity.methods.shared.convolution import convolve
+from acuity.methods.shared.convolution import convolve, padded
 from acuity.methods.shared.interpolate import interpolate
 
 REACH = 3  # low-resolution slices on either side that any interpolation kernel may use
@@ -64,8 +64,7 @@ class Spread(nn.ConvTranspose3d):
         weight, border = self.phases()
         bias = self.bias.repeat_interleave(math.prod(self.stride))
         if exact:
-            image = functional.pad(image, [n for pair in reversed(border) for n in pair])
-            ones = (1, 1, 1)
+            image, ones = padded(image, border), (1, 1, 1)
             out = torch.mkldnn_convolution(
                 image, weight.contiguous(), bias, (0, 0, 0), ones, ones, 1
             )

@@ -46,7 +46,7 @@ def convolve(image, weight, bias, border):
 
 def in_space(image, weight, bias, border):
     """Convolve as torch does; parameters as for `convolve`."""
-    image, padding = _padded(image, border)
+    image, padding = _padded_or_padding(image, border)
     return functional.conv3d(image, weight, bias, padding=padding)
 
 
@@ -54,13 +54,13 @@ def in_planes(image, weight, bias, border):
     """Convolve planes whose channels are those of all slices under the kernel; see `convolve`."""
     count, depth = len(image), weight.shape[2]
     if any(border[0]):
-        image = functional.pad(image, (0, 0, 0, 0, *border[0]))
+        image = padded(image, (border[0], (0, 0), (0, 0)))
     if depth > 1:
         slices = image.shape[2] - depth + 1
         image = torch.cat([image[:, :, k : k + slices] for k in range(depth)], dim=1)
     planes = image.transpose(1, 2).flatten(0, 1)
     planes = planes.contiguous(memory_format=torch.channels_last)
-    planes, padding = _padded(planes, border[1:])
+    planes, padding = _padded_or_padding(planes, border[1:])
     weight = weight.transpose(1, 2).flatten(1, 2)
     out = functional.conv2d(planes, weight, bias, padding=padding)
     return out.unflatten(0, (count, -1)).transpose(1, 2)
@@ -105,7 +105,7 @@ def gathered(image, weight, bias, border):
     parts = in_planes(image, wide, None, ((0, 0), border[1], (0, 0)))
     parts = parts[:, : len(wide) - spare].unflatten(1, (depth, width, outputs))
     # Of a border of zeros a tap makes zeros.
-    out = _added(functional.pad(parts, (0, 0, 0, 0, *border[0])), 4)
+    out = _added(padded(parts, (border[0], (0, 0), (0, 0))), 4)
     out = _added(functional.pad(out, border[2]), 5)
     if bias is not None:
         out = out + bias.view(1, -1, 1, 1, 1)
@@ -121,11 +121,16 @@ def _added(parts, axis):
     return sum(moved[1:], moved[0])
 
 
-def _padded(image, border):
+def padded(image, border):
+    """Add zeros before and after the last axes of an image, a pair of numbers for each."""
+    return functional.pad(image, [n for pair in reversed(border) for n in pair])
+
+
+def _padded_or_padding(image, border):
     """The image and the symmetric border that a convolution adds by itself."""
     if all(before == after for before, after in border):
         return image, tuple(before for before, _ in border)
-    return functional.pad(image, [n for pair in reversed(border) for n in pair]), 0
+    return padded(image, border), 0
 
 
 class Convolution(nn.Conv3d):
