@@ -14,6 +14,7 @@ from scipy import ndimage
 from acuity.errors import AcuityError
 from acuity.measure.spectrum import spectrum
 from acuity.report import sem
+from acuity.report.study import judged
 from acuity.report.verdict import POOLED
 from acuity.volume import Grid, Volume, write_volume
 
@@ -455,6 +456,10 @@ def test_the_pages_of_all_images_name_one_method():
     table = pd.concat([own, pooled])
     assert sem.sem_sentence(table).startswith("Lanczos")
     assert sem.sem_sentence(table, samples=["gold1"]).startswith("Lanczos")
+    # The first page says of each what its own page says.
+    said = judged(table, flat=True)
+    for sample, chosen in (("gold1", ["gold1"]), (POOLED, None)):
+        assert said[sample] == ("none", sem.sem_sentence(table, samples=chosen))
     # Control: alone, the image's own shares decide.
     assert sem.sem_sentence(own, samples=["gold1"]).startswith("SEM-GAN")
 
