@@ -71,12 +71,64 @@ def pytest_unconfigure():
     os._exit(_status)
 
 
+# Real images, which a clone on its own does not have: tests that need them are marked `real`.
+REAL = ROOT.parent / "shared" / "data"
+NO_REAL = "the real images are not beside the project"
+# What a test may skip for; anything else fails it.
+MAY_SKIP = (
+    NO_REAL,
+    "no GPU that torch can use",
+    "there is a GPU",
+    "no slurmctld",  # or others of its daemons
+    "needs a device that is always full",
+    "no right to mount",
+    "reads peaks of memory from /proc, which Linux has",
+    "limits memory by RLIMIT_DATA, which Linux alone applies to mmap",
+    "needs the extra storage",
+    "needs moto, a stand-in for S3",
+    "could not import 'itk'",  # ITK has no wheel for every machine
+    "could not import 'pygments'",
+)
+_running = None
+
+
+def pytest_runtest_setup(item):
+    global _running
+    _running = item
+    if item.get_closest_marker("real") and not REAL.is_dir():
+        pytest.skip(NO_REAL)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2].removeprefix("Skipped: ")
+        if not reason.startswith(MAY_SKIP):
+            report.outcome = "failed"
+            report.longrepr = f"skipped for a reason that MAY_SKIP does not list: {reason}"
+    return report
+
+
 def shared(name):
-    """A real image that lies beside the project; without it the test is skipped."""
-    path = ROOT.parent / "shared" / "data" / name
-    if not path.exists():
-        pytest.skip(f"the real image {name} is not beside the project")
+    """A real image; only a test that is marked `real` may ask for it."""
+    assert _running.get_closest_marker("real"), "mark the test as `real`"
+    path = REAL / name
+    assert path.exists(), f"{path}: not there, though others are"
     return path
+
+
+def needs_real(study):
+    """Whether the sample sheet of a study that comes with it names real images."""
+    content = yaml.safe_load(study.read_text())
+    sheet = content.get("samples")
+    return bool(sheet) and "../shared/data" in (study.parent / sheet).read_text()
+
+
+def with_marks(studies):
+    """Studies as parameters: those on real images are marked so."""
+    marks = {True: [pytest.mark.real], False: []}
+    return [pytest.param(s, marks=marks[needs_real(s)], id=s.stem) for s in studies]
 
 
 def traced(run):

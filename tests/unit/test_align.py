@@ -120,6 +120,7 @@ def test_six_kinds_of_bad_slices_in_one_stack(measured):
         assert name in verdict["verdict"]
 
 
+@pytest.mark.real
 def test_six_kinds_of_bad_slices_in_one_stack_of_real_slices(measured):
     slices = tifffile.imread(shared("em/flyem_medulla_ts1_250x250x250_u8.tif"))[:64]
     faults = {name: [9 + 9 * n] for n, name in enumerate(SIX)}

@@ -299,6 +299,7 @@ def test_a_common_field_below_a_patch(tmp_path):
 # ---- the real pair
 
 
+@pytest.mark.real
 def test_the_real_pair_is_found_at_its_place(tmp_path):
     low = read_volume(shared("sem/autoliftout_ib_HFW400um_260nm.tif"))
     high = read_volume(shared("sem/autoliftout_ib_HFW80um_52nm.tif"))

@@ -475,7 +475,7 @@ def test_a_value_that_is_not_finite_is_refused_with_its_slice(tmp_path):
 
 def test_a_gpu_that_is_not_there_is_refused():
     if torch.cuda.is_available():
-        pytest.skip("there is one")
+        pytest.skip("there is a GPU")
     assert choose_device("auto") in ("cpu", "mps")
     with pytest.raises(AcuityError, match="'cuda' is demanded and this machine has no such GPU"):
         choose_device("cuda")

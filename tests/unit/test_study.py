@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from acuity import study as study_module
 from acuity.errors import AcuityError
 from acuity.methods.base import known, load
 from acuity.study import check_length, read_keys, read_study, schema
+from tests.conftest import needs_real, with_marks
 
 ROOT = Path(__file__).parents[2]
 
@@ -252,16 +254,22 @@ def test_schema_is_current():
     )
 
 
-@pytest.mark.parametrize(
-    "path", sorted((ROOT / "config").rglob("*.yaml")), ids=lambda path: path.stem
-)
+STUDIES = sorted((ROOT / "config").rglob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", with_marks(STUDIES))
 def test_studies_that_come_with_it_are_sound(path):
-    content = yaml.safe_load(path.read_text())
-    # Real images lie beside the project or are not there; the study itself is checked before them.
-    if "foam" not in content and not (ROOT / "../shared/data").exists():
-        assert re.search(r"shared/data/.*no such file or folder", sentence(path))
-    else:
-        read_study(path)
+    read_study(path)
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in STUDIES if needs_real(path)], ids=lambda path: path.stem
+)
+def test_without_the_real_images_a_study_names_the_missing_one(tmp_path, path):
+    # A folder of its own, beside which nothing lies.
+    copied = shutil.copytree(ROOT / "config", tmp_path / "clone" / "config")
+    path = copied / path.relative_to(ROOT / "config")
+    assert re.search(r"shared/data/.*no such file or folder", sentence(path))
 
 
 def test_an_input_in_a_bucket_is_left_as_it_is(write):
