@@ -25,7 +25,7 @@ def ends(parts):
         (500, 200, 79, 16, 8, 40),  # room 47, of which 40 on the raster
         (500, 64, 98, 17, 1, 64),  # room 64, just one
         (500, 65, 98, 17, 1, 33),
-        (21, 512, 20, 3, 5, 15),  # room 14, of which 10
+        (21, 512, 20, 3, 5, 10),  # room 14, of which 10
         (500, 7, 20, 6, 8, 8),  # room for one stride, and just that
     ],
 )
