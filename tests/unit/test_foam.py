@@ -154,3 +154,22 @@ def test_bad_tables_and_slices_are_refused():
         exact_labels(spheres.drop(columns="radius"), size=64)
     with pytest.raises(AcuityError, match="not finite"):
         exact(spheres.assign(z=np.nan), size=64)
+
+
+def test_more_pores_than_the_table_begins_with():
+    setting = {
+        "size": 64,
+        "seed": 2,
+        "diameter": (0.5, 1.0),
+        "small_below": 0.7,
+        "trial_points": 1000,
+        "min_gap": 0,
+    }
+    many = foam(max_pores=4100, **setting)
+    assert len(many) == 4100
+    pd.testing.assert_frame_equal(
+        many.iloc[:4096], foam(max_pores=4096, **setting), check_exact=True
+    )
+    assert (2 * many.radius).between(0.5 - 1e-12, 1.0).all()
+    assert gaps(many.iloc[3600:]) >= -1e-12
+    assert many.iloc[4096:].nunique().eq(4).all()
