@@ -436,6 +436,22 @@ def test_what_is_resumed_lies_in_memory_as_its_weights_do(tmp_path, pair):
     assert any(weight.stride() != weight.contiguous().stride() for weight in optimizer.state)
 
 
+def test_random_numbers_go_on_where_the_checkpoint_was(tmp_path):
+    # No network of today draws any while it trains; one with dropout would.
+    checkpoints = Checkpoints(tmp_path, "key")
+    before = torch.get_rng_state()
+    try:
+        torch.manual_seed(5)
+        torch.rand(3)
+        checkpoints.save({}, {}, {"step": 1})
+        expected = torch.rand(4)
+        torch.manual_seed(6)
+        assert checkpoints.resume({}, {}) == {"step": 1}
+        assert torch.equal(torch.rand(4), expected)
+    finally:
+        torch.set_rng_state(before)
+
+
 def test_a_changed_setting_never_resumes_from_an_old_checkpoint():
     def digest(fov=None, data=(), **options):
         return training._digest(load("deepnet")(tiny("deepnet", **options)), 1, fov, list(data))
