@@ -430,6 +430,9 @@ def test_blocks_measure_what_the_correlator_does_on_each():
             mean = (window * gradient[i][box] * gradient[j][box]).sum() / square
             assert found.tensors[n, i, j] == pytest.approx(mean, rel=2e-3, abs=1e-4)
     assert 0 < left_out < 9
+    faint = made.shifts(1e-3 * fixed, 1e-3 * moving, origin)
+    np.testing.assert_allclose(faint.tensors, found.tensors, rtol=2e-3, atol=1e-4)
+    np.testing.assert_allclose(faint.weights, found.weights, rtol=1e-2)
     assert found.weighed(np.arange(9)).weights.tolist() == list(range(9))
     assert found.weighed(np.arange(9)).ncc is found.ncc
     with pytest.raises(dataclasses.FrozenInstanceError):
@@ -607,6 +610,9 @@ def test_a_field_fitted_to_all_digits(seed, noise, turns):
     np.testing.assert_allclose(field.coefficients, coefficients, rtol=1e-8, atol=1e-9)
     np.testing.assert_allclose(used, kept, rtol=1e-7, atol=1e-9)
     assert (field.origin, field.step) == (FIELD.origin, FIELD.step)
+    # what tensors tell is relative
+    again, _ = zero.fitted(points, values, weights, 1e-3 * tensors, 0.07, 0.1)
+    np.testing.assert_allclose(again.coefficients, field.coefficients, rtol=1e-6, atol=1e-7)
 
 
 def test_a_field_of_which_nothing_is_told_stays_zero():
