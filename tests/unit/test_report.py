@@ -654,6 +654,29 @@ def test_grades_follow_the_stated_limits(recall, precision, porosity, expected):
     assert row["porosity_error"] == pytest.approx(porosity / 0.1 - 1)
 
 
+@pytest.mark.parametrize(
+    ("recall", "precision", "error", "expected"),
+    [
+        (0.95, 0.95, 0.03, "good"),
+        (0.95, 0.95, -0.03, "good"),
+        (0.95, 0.95, 0.0301, "care"),
+        (0.95, 0.95, -0.0301, "care"),
+        (0.9499, 0.95, 0.0, "care"),
+        (0.95, 0.9499, 0.0, "care"),
+        (0.85, 0.85, 0.1, "care"),
+        (0.85, 0.85, -0.1, "care"),
+        (0.85, 0.85, 0.1001, "poor"),
+        (0.85, 0.85, -0.1001, "poor"),
+        (0.8499, 0.85, 0.1, "poor"),
+        (0.85, 0.8499, 0.1, "poor"),
+        (0.85, math.nan, math.nan, "care"),
+    ],
+)
+def test_a_limit_is_met_at_the_limit_itself(recall, precision, error, expected):
+    row = {"recall": recall, "precision": precision, "porosity_error": error}
+    assert verdict.grade(row) == expected
+
+
 def test_among_unreliable_ones_who_meets_more_of_the_limits_comes_first():
     scores = {"richardson_lucy": (0.83, 0.98, 0.48), "deepnet": (0.83, 0.96, -0.02)}
     metrics = rows_of(
@@ -796,6 +819,13 @@ def test_floor_heeds_invented_pores_and_few_counts():
     assert verdict.floor_size(recalls, classes((0.5, 0.95, 0.95, 0.95))) == 10
     recalls.loc[0, ["value", "n"]] = 0.0, 2
     assert verdict.floor_size(recalls) == 10
+    # Among larger classes that pass, two pores that are missed do not count, and three do.
+    for column in (0, 1):
+        few = [classes((0.95,) * 4), classes((0.95,) * 4)]
+        few[column].loc[1, "value"] = 0.0
+        for n, floor in ((2, 0), (3, 15), (math.nan, 15)):
+            few[column].loc[1, "n"] = n
+            assert verdict.floor_size(*few) == floor
 
 
 @pytest.mark.parametrize(
