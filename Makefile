@@ -1,5 +1,6 @@
 # make demo   the whole chain on a small foam phantom, then results/demo/report/index.html
 # make test   everything that is checked: ruff, snakefmt, snakemake --lint, pytest
+# make mutants    small wrong changes of the library, and whether the tests notice: an hour or so
 # make test-gpu   what only a machine with a GPU can check
 # All set up .venv by themselves, with the versions of constraints.txt.
 
@@ -9,7 +10,8 @@ WORKERS ?= 4
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test test-gpu lint clean
+.PHONY: demo test test-gpu mutants lint clean
+SEED ?= 1
 
 demo: $(READY)
 	$(BIN)/snakemake --cores $(CORES)
@@ -20,6 +22,12 @@ test: $(READY) lint
 
 test-gpu: $(READY)
 	$(BIN)/python -m pytest tests/gpu
+
+# Goes on where it was stopped; another draw with SEED=3. The tables: benchmarks/mutants.
+mutants: $(READY)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[mutants]'
+	$(BIN)/python benchmarks/mutants.py --seed $(SEED)
+	$(BIN)/python benchmarks/mutants.py --summary
 
 lint: $(READY)
 	$(BIN)/ruff check .

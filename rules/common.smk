@@ -22,10 +22,14 @@ from acuity.failures import failures
 from acuity.formats.files import files_of, is_remote, split_name
 from acuity.plan.planner import Planner
 from acuity.study import load_study, own_factor, read_keys, read_study
+from acuity.threads import keep_limit, wait_passively
 from acuity.units import parse_voxel_size
 
 # What was imported is no garbage, and not to be searched for any; nor at the end.
 gc.freeze()
+# Jobs inherit the environment, before they load any library of threads.
+keep_limit()
+wait_passively()
 
 ROOT = Path(workflow.basedir)
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from acuity.errors import AcuityError
+from acuity.threads import note_environment, use_threads
 
 logger = logging.getLogger("acuity")
 
@@ -37,6 +38,7 @@ def job(snakemake):
     path = Path(snakemake.log[0]) if snakemake.log else None
     _configure(path)
     use_threads(snakemake.threads)
+    note_environment(snakemake.threads)
     try:
         yield
         logger.info(USED, peak_memory(), time.process_time())
@@ -59,21 +61,6 @@ def job(snakemake):
                 "(train) or tile (predict), or device: cpu"
             )
         _unexpected(snakemake.rule, error, path)
-
-
-def use_threads(count):
-    """Let numba and torch, where they are loaded, use a number of threads.
-
-    Parameters
-    ----------
-    count : int
-        Threads, capped by what numba was started with.
-    """
-    if "numba" in sys.modules:
-        numba = sys.modules["numba"]
-        numba.set_num_threads(max(1, min(count, numba.config.NUMBA_NUM_THREADS)))
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(max(1, count))
 
 
 def peak_memory():

@@ -19,6 +19,8 @@ import google_crc32c
 import numpy as np
 from numcodecs import blosc
 
+from acuity.threads import cores
+
 Index = tuple[int, int, int]
 Box = tuple[slice, slice, slice]
 
@@ -292,7 +294,7 @@ def each(function: Callable[[Any], Any], items: Sequence[Any]) -> Iterable[Any]:
 
 def _threaded(function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
     # made anew each time: a pool that is kept does not survive a fork
-    with ThreadPoolExecutor(min(_THREADS, len(items), os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(_THREADS, len(items), cores())) as pool:
         waiting = []
         for item in items:
             waiting.append(pool.submit(function, item))

@@ -13,6 +13,7 @@ from acuity.errors import AcuityError
 from acuity.plan.constants import MIB
 from acuity.plan.planner import Planner, check_device
 from acuity.study import read_study
+from acuity.threads import cores
 
 GIB = 2**30
 # Wildcards of a job, from the path of any of its outputs below results/STUDY.
@@ -141,8 +142,7 @@ class Machine:
             memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         except (ValueError, OSError):
             memory = float("inf")
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        return cls(cores, memory, shutil.disk_usage(folder).free, _gpus())
+        return cls(cores(), memory, shutil.disk_usage(folder).free, _gpus())
 
 
 def _gpus():

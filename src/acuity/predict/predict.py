@@ -20,6 +20,7 @@ from acuity.predict.source import Source, factors_before, finer_grid, input_phas
 from acuity.predict.tiles import blended_tiles, core_length, exact_tiles
 from acuity.segment.mask import cylinder
 from acuity.slabs import open_writer, sees_all
+from acuity.threads import allowed
 from acuity.volume import choose_layout, open_volume
 
 logger = logging.getLogger("acuity.predict")
@@ -219,7 +220,7 @@ def restore(
         if getattr(run, "own", False):
             run.normalise(writer.agree("normalisation", source.own_statistics))
         if method.learned:
-            _use_threads(writer.agree("threads", lambda: threads))
+            _use_threads(writer.agree("threads", lambda: threads and allowed(threads)))
         factor = method.scale[0]
         span = (writer.z0 // factor, -(-writer.z1 // factor))
         pending = deque()

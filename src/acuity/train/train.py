@@ -27,6 +27,7 @@ from acuity.methods.base import Task, check_settings, load
 from acuity.methods.shared.planes import degradation as axial_mode
 from acuity.predict.execution import choose_device, timed
 from acuity.predict.source import Source, factors_before, finer_grid, input_phase, statistics
+from acuity.threads import allowed
 from acuity.train.budget import Budget, TimeUp
 from acuity.train.checkpoint import Checkpoints, load_checkpoint, save_checkpoint
 from acuity.train.distributed import Ranks, launch
@@ -141,7 +142,7 @@ def train(
     method = method_class(settings, Task(float(level), tuple(scale), phase))
     if threads:
         processes = getattr(settings.train, "processes", 1)
-        torch.set_num_threads(max(1, int(threads) // processes))
+        torch.set_num_threads(max(1, allowed(threads) // processes))
     if method.learns == "fit":
         loaded = read_pairs(pairs, method, masks, degradation, full, seed)
         _fit(
