@@ -256,9 +256,9 @@ def image_with_bar(
         image[0, row, :share] = line
         image[0, row, share:] = line ^ 7
     image[0, line_row + 1 : low_row] = paper
-    image[0, line_row + 1, filled:] = paper - 5
+    image[0, line_row + 1, filled:] = paper ^ 5
     inner = image[0, line_row + 2 : low_row].reshape(-1)
-    inner[:text] = paper - 9
+    inner[:text] = paper ^ 9
     return image
 
 
