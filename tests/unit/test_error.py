@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from acuity.errors import AcuityError
 from acuity.measure.error import errors, fraction_threshold, volume_errors
+from acuity.methods.shared.interpolate import interpolate
 from acuity.volume import Grid, Volume, open_volume, write_volume
 
 
@@ -219,3 +220,197 @@ def test_a_value_that_is_not_finite_is_named_with_its_slice(which):
     arguments[["image", "truth", "cubic interpolation"].index(which)][19, 3, 4] = np.nan
     with pytest.raises(AcuityError, match=f"{which} holds NaN .* slice 19"):
         errors(*arguments)
+
+
+# ------------------------------------------------------------------------------ all rows, exactly
+
+
+def grey(volume, data_range, bits):
+    top = 2**bits - 1
+    return np.clip(np.rint(volume.astype(float) * top / data_range), 0, top)
+
+
+def decibels(mse, top):
+    return 10 * math.log10(top**2 / mse) if mse else math.inf
+
+
+def expected_rows(image, truth, cubic, data_range, threshold, bits):
+    """Every row that the docstring promises, in order."""
+    top = 2**bits - 1
+    p, q = (grey(volume, data_range, bits) for volume in (image, truth))
+
+    def figures(part):
+        mse = ((p - q)[part] ** 2).mean()
+        wrong = ((p > threshold) != (q > threshold))[part].mean()
+        return [
+            ("rms", math.sqrt(mse), "grey value"),
+            ("rms_relative", math.sqrt(mse) / top, ""),
+            (f"psnr_{bits}bit", decibels(mse, top), "dB"),
+            ("rms_binary", math.sqrt(wrong), ""),
+            ("psnr_binary", decibels(wrong, 1), "dB"),
+        ]
+
+    rows = [(metric, "all", value, unit, None) for metric, value, unit in figures(...)]
+    z, y, x = (n // 2 for n in truth.shape)
+    octants = [
+        figures((part, *plane))
+        for part in (slice(z), slice(z, None))
+        for plane in [
+            (b, c) for b in (slice(y), slice(y, None)) for c in (slice(x), slice(x, None))
+        ]
+    ]
+    for figure in zip(*octants, strict=True):
+        (metric, _, unit), values = figure[0], [value for _, value, _ in figure]
+        rows.append((f"{metric}_sd", "all", np.std(values, ddof=1), unit, 8))
+        rows += [(metric, f"octant {n}", value, unit, None) for n, value in enumerate(values, 1)]
+    a, c = (truth.astype(float) - image) / data_range, (truth.astype(float) - cubic) / data_range
+    code = (a**2 * (0.5 + c**2 / (2 * (c**2).max()))).mean()
+    return [
+        *rows,
+        ("threshold", "all", threshold, "grey value", None),
+        ("volume_fraction", "all", (p > threshold).mean(), "", None),
+        ("volume_fraction_truth", "all", (q > threshold).mean(), "", None),
+        ("wpsnr", "all", decibels((a**2 * (np.abs(c) + 0.5)).mean(), 1), "dB", None),
+        ("wpsnr_code", "all", decibels(code, 1), "dB", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("bits", "data_range", "threshold"),
+    [(8, 255.0, 90.0), (4, 90.0, 6), (8, 300.0, 90), (1, 50, 0)],
+)
+def test_all_rows(bits, data_range, threshold):
+    rng = np.random.default_rng(bits)
+    truth, image, cubic = rng.uniform(-20, data_range + 20, (3, 35, 5, 7)).astype(np.float32)
+    options = {"bits": bits, "data_range": data_range, "threshold": threshold}
+    if options == {"bits": 8, "data_range": 255.0, "threshold": 90.0}:
+        options = {}
+    rows = errors(image, truth, cubic, **options)
+    found = [
+        (row["metric"], row["subset"], row["value"], row["unit"], row.get("n")) for row in rows
+    ]
+    expected = expected_rows(image, truth, cubic, data_range, threshold, bits)
+    assert [row[:2] + row[3:] for row in found] == [row[:2] + row[3:] for row in expected]
+    # an interval of figures of which one is infinite is none
+    values = [row[2] for row in expected]
+    assert [row[2] for row in found] == pytest.approx(values, rel=1e-7, nan_ok=True)
+    without = errors(image, truth, **(options | {"threshold": None}))
+    assert without == [
+        row
+        for row in rows
+        if not row["metric"].startswith(("wpsnr", "thr", "vol", "rms_b", "psnr_b"))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("shape", "octants"), [((2, 2, 2), True), ((1, 2, 2), False), ((2, 2, 1), False)]
+)
+def test_octants_need_two_voxels_along_each_axis(shape, octants):
+    found = table(random(shape), random(shape, seed=1))
+    assert (("rms", "octant 8") in found) == octants
+    assert (("rms_sd", "all") in found) == octants
+
+
+@pytest.mark.parametrize(("bits", "data_range"), [(8, 255.0), (4, 90.0)])
+@pytest.mark.parametrize("fraction", [0.03, 0.16, 0.5, 0.97, 0.999])
+def test_the_threshold_is_the_one_that_comes_nearest(bits, data_range, fraction):
+    truth = np.random.default_rng(5).uniform(-10, 200, (21, 4, 5)).astype(np.float32)
+    options = {} if bits == 8 else {"bits": bits, "data_range": data_range}
+    shares = [(grey(truth, data_range, bits) > level).mean() for level in range(2**bits - 1)]
+    expected = int(np.argmin(np.abs(np.array(shares) - fraction)))
+    cut = fraction_threshold(truth, fraction, **options)
+    assert (cut, type(cut)) == (expected, int)
+    found = table(truth, truth, threshold=None, volume_fraction=fraction, **options)
+    assert found["threshold", "all"] == expected
+
+
+def test_the_largest_grey_value_is_no_threshold():
+    assert fraction_threshold(np.full((2, 2, 2), 255, np.uint8), 0.01) == 0
+    assert fraction_threshold(np.zeros((2, 2, 2), np.uint8), 0.99) == 0
+    assert fraction_threshold(np.arange(8).reshape(2, 2, 2) * 36, 0.01) == 252
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"data_range": 1e-3}, None),
+        ({"data_range": math.inf}, "data_range is inf, allowed are numbers above 0."),
+        ({"data_range": -1}, "data_range is -1, allowed are numbers above 0."),
+        ({"bits": 1, "threshold": 0}, None),
+        ({"bits": 16}, None),
+        ({"bits": 17}, "bits is 17, allowed are whole numbers from 1 to 16."),
+        ({"bits": 0.5}, "bits is 0.5, allowed are whole numbers from 1 to 16."),
+        ({"bits": 8.5}, "bits is 8.5, allowed are"),
+        ({"threshold": 254.5}, None),
+        ({"threshold": 0}, None),
+        ({"threshold": 255}, "threshold is 255, allowed are grey values from 0 to less than 255."),
+        ({"threshold": -0.5}, "threshold is -0.5, allowed are"),
+        ({"bits": 2, "threshold": 2}, None),
+        (
+            {"bits": 2, "threshold": 3},
+            "threshold is 3, allowed are grey values from 0 to less than 3.",
+        ),
+        ({"volume_fraction": 0.001}, None),
+        ({"volume_fraction": 0}, "volume_fraction is 0, allowed are numbers between 0 and 1."),
+        ({"volume_fraction": 1}, "volume_fraction is 1, allowed are numbers between 0 and 1."),
+        ({"volume_fraction": 0.999, "threshold": -7}, None),
+    ],
+)
+def test_bounds_of_each_setting(options, words):
+    volumes = np.arange(8).reshape(2, 2, 2), np.zeros((2, 2, 2))
+    if words is None:
+        assert errors(*volumes, **options)
+        return
+    with pytest.raises(AcuityError) as caught:
+        errors(*volumes, **options)
+    assert str(caught.value).startswith(f"errors: {words}")
+
+
+def test_shapes_are_named():
+    volumes = np.zeros((2, 2, 3)), np.zeros((2, 2, 2))
+    words = r"^errors: the image has the shape \(2, 2, 3\), the truth \(2, 2, 2\); one \(z, y, x\) is needed.$"
+    with pytest.raises(AcuityError, match=words):
+        errors(*volumes)
+
+
+def test_the_first_slice_that_is_not_finite_is_named():
+    image = np.zeros((40, 2, 2), np.float32)
+    image[33, 1, 1] = np.inf
+    image[38] = np.nan
+    with pytest.raises(
+        AcuityError, match=r"^errors: the image holds NaN or infinite voxels in slice 33.$"
+    ):
+        errors(image, np.zeros_like(image))
+
+
+def test_volumes_on_one_grid():
+    """A truth of whole numbers, its every second slice, and what lies on the truth's grid."""
+    truth = np.random.default_rng(2).integers(0, 200, (38, 4, 5))
+    low = truth[::2]
+    image = truth.copy()
+    image[:, 1:3] += 3
+    task = {"level": 2, "scale": (2, 1, 1), "phase": (0, 0, 0)}
+
+    def found(dtype, cut=0, **settings):
+        arrays = [array.astype(dtype) for array in (image, truth, low)]
+        grids = [Grid(a.shape, (s, 1, 1)) for a, s in zip(arrays, (1, 1, 2), strict=True)]
+        if cut:
+            arrays[0], grids[0] = arrays[0][:-cut], Grid((38 - cut, 4, 5), (1, 1, 1))
+        volumes = [Volume(*pair) for pair in zip(arrays, grids, strict=True)]
+        rows = volume_errors(*volumes, task=task, **settings)
+        return {(row["metric"], row["subset"]): row["value"] for row in rows}
+
+    rms = math.sqrt(4.5)
+    assert found(np.uint8)["rms", "all"] == pytest.approx(rms)
+    assert found(np.float32)["rms", "all"] == pytest.approx(rms)  # no type tells: 255
+    assert 1 < found(np.uint16, data_range=510)["rms", "all"] < 1.2  # 3 of them are 1.5
+    assert found(np.uint16)["rms", "all"] < 0.2  # of 65535
+    assert found(np.uint16, bits=16)["rms", "all"] == pytest.approx(rms)
+    # Kept slices are what they were, and those between are not.
+    box = tuple(slice(0, n) for n in truth.shape)
+    cubic = interpolate(low.astype(np.float32), (0, 0, 0), low.shape, (2, 1, 1), box, "cubic", (0, 0, 0))  # fmt: skip
+    own = errors(image.astype(np.uint8), truth.astype(np.uint8), cubic)
+    assert found(np.uint8) == {(row["metric"], row["subset"]): row["value"] for row in own}
+    words = r"^errors: the input has \(38, 4, 5\) voxels \(z, y, x\) on the truth's grid, and what was restored from it \(37, 4, 5\); they must be equal.$"
+    with pytest.raises(AcuityError, match=words):
+        found(np.uint8, cut=1)
