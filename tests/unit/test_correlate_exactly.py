@@ -190,6 +190,7 @@ def test_just_as_few_periods_as_are_dropped_are_kept():
         ((16, 16), {"taper": (0.0, 0.5)}, "taper is (0.0, 0.5); allowed is more than 0 up to 0.5 of a side"),
         ((16, 20), {"drop_streaks": 3.99}, None),
         ((16, 20), {"drop_streaks": 0}, None),
+        ((19, 20), {"drop_streaks": 4.7}, None),
         ((16, 20), {"drop_streaks": 4}, "drop_streaks is 4; allowed is 0 up to a quarter of the 16 rows"),
         ((16, 20), {"drop_streaks": -0.01}, "drop_streaks is -0.01; allowed is 0 up to a quarter of the 16 rows"),
     ],

@@ -592,7 +592,7 @@ def fitted_field(field, points, values, weights, tensors, smoothness, smallest):
 
 @pytest.mark.parametrize(
     ("seed", "noise", "turns"),
-    [(41, 0.004, 4), (42, 0.02, 4), (43, 0.3, 11), (44, 1.0, 11), (45, 0.15, 7)],
+    [(41, 0.004, 4), (42, 0.02, 4), (43, 0.3, 10), (44, 1.0, 11), (45, 0.15, 7)],
 )
 def test_a_field_fitted_to_all_digits(seed, noise, turns):
     random = generator(seed)
@@ -601,6 +601,8 @@ def test_a_field_fitted_to_all_digits(seed, noise, turns):
     halves = random.standard_normal((40, 2, 2))
     tensors = np.einsum("nij,nkj->nik", halves, halves)
     tensors[3] = 0  # a block that tells nothing
+    tensors[7] = [[1, 0], [0, -0.01]]  # as rounding may leave it: no length, and no outlier
+    values[7, 1] += 2
     weights = random.uniform(0, 4, 40)
     weights[5] = 0
     zero = Field(FIELD.origin, FIELD.step, np.zeros((2, 7, 9)))
