@@ -98,6 +98,11 @@ def test_ratios_to_nothing():
         assert ratio_interval(part, 0) == {"value": nan, "low": nan, "high": nan, "n": 0}
 
 
+def test_a_ratio_beyond_all_digits_has_no_interval():
+    nan = pytest.approx(np.nan, nan_ok=True)
+    assert ratio_interval(10**18, 1) == {"value": 1e18, "low": nan, "high": nan, "n": 1}
+
+
 # --- what became of pores, counted
 
 
