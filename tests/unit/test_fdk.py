@@ -127,6 +127,31 @@ def test_same_as_rtk(lines, whole):
     assert abs(slab - theirs[20:30]).max() < 1e-6
 
 
+def test_same_as_rtk_off_the_middle():
+    pytest.importorskip("itk")
+    from acuity.reconstruct import rtk
+
+    pores = spheres((0.8, -1.1, 2.3, 1.7), (-2.3, 1.9, 0.4, 1.3))
+    wide = ConeBeam(60.0, 84.0, 1.3, 40, 36, offset_v=2.2, offset_u=-1.7)
+    angles = full_circle(21, offset=-400.0)
+    seen = project(pores, wide, angles, size=0).astype(np.float64)
+    for z0, z1, radius in ((1, 8, 5.0), (0, 11, np.inf)):
+        settings = {"size": 11, "voxel": 0.8, "z0": z0, "z1": z1, "radius": radius, "hann": 0.0}
+        theirs = rtk.fdk(seen, wide, angles, **settings)
+        ours = fdk(seen, wide, angles, **settings)
+        assert theirs.dtype == np.float32
+        assert theirs.shape == (z1 - z0, 11, 11)
+        assert theirs.max() > 0.5
+        np.testing.assert_allclose(theirs, ours, rtol=0, atol=2e-5)
+        if radius == 5:
+            assert theirs[0, 5, 0] != 0  # on the very edge of the field of view
+            assert not theirs[:, 4, 0].any()
+    # An overlap counts twice.
+    pores = spheres((0.8, -1.1, 2.3, 1.7), (0.9, -1.0, 2.1, 2.9))
+    lines = rtk.project(pores, wide, angles[:5])
+    np.testing.assert_allclose(lines, project(pores, wide, angles[:5], size=0), atol=2e-5)
+
+
 def test_slabs_equal_the_whole_bit_for_bit(lines, whole):
     for z0, z1 in ((0, 1), (1, 17), (17, 41), (41, 64)):
         slab = fdk(lines, GEOMETRY, full_circle(N), z0=z0, z1=z1)

@@ -8,7 +8,10 @@ import pytest
 
 from acuity.errors import AcuityError
 from acuity.simulate import foam as module
+from acuity.simulate import voxelise as writing
 from acuity.simulate.foam import exact, exact_labels, foam, porosity
+from acuity.simulate.voxelise import voxelise
+from acuity.volume import Grid, VolumeWriter, open_volume
 
 
 def table(*rows):
@@ -331,3 +334,27 @@ def test_kernels_are_compiled_once_and_run_on_all_threads():
         assert type(found._cache).__name__ == "FunctionCache"
         assert found.targetoptions.get("parallel", False) == name.startswith("_fill")
         assert found.targetoptions.get("fastmath", False) == (name == "_shrink")
+
+
+def test_voxels_on_the_grid_of_reconstructions(tmp_path, monkeypatch):
+    paths = tmp_path / "solid.ome.zarr", tmp_path / "labels.ome.zarr"
+    cuts = []
+
+    def cut(count, depth):
+        cuts.append((count, depth))
+        return [(0, 4), (4, 5), (5, 13)]
+
+    monkeypatch.setattr(writing, "slabs", cut)
+    settings = {"size": 13, "cylinder_radius": 0.41}
+    for change in ({}, {"supersample": 3}):
+        voxelise(MANY, *paths, voxel_size=0.5, unit="nm", **settings, **change)
+        solid, labels = map(open_volume, paths)
+        assert solid.grid == labels.grid == Grid((13,) * 3, (0.5,) * 3, (-3.0,) * 3, "nm")
+        found = solid.read()
+        assert found.dtype == np.float32
+        assert np.array_equal(found, exact(MANY, **settings, **change))
+        assert labels.read().dtype == np.uint32
+        assert np.array_equal(labels.read(), exact_labels(MANY, size=13))
+        assert solid.intensity == "solid fraction"
+        assert labels.intensity == "pore label"
+    assert cuts == [(13, VolumeWriter(paths[0], solid.grid, np.float32).slab_depth)] * 2
