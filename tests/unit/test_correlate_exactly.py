@@ -184,6 +184,7 @@ def test_just_as_few_periods_as_are_dropped_are_kept():
         ((16, 15), {}, "a slice is 16 x 15 pixels; at least 16 x 16 are needed"),
         ((16, 16), {"low": 0, "high": 0.1}, None),
         ((16, 16), {"low": 2, "high": 2}, "the band pass is from low = 2 to high = 2 pixels; allowed is 0 <= low < high"),
+        ((16, 16), {"low": 3, "high": 2}, "the band pass is from low = 3 to high = 2 pixels; allowed is 0 <= low < high"),
         ((16, 16), {"low": -0.1}, "the band pass is from low = -0.1 to high = 12.0 pixels; allowed is 0 <= low < high"),
         ((16, 16), {"taper": (0.5, 0.01)}, None),
         ((16, 16), {"taper": 0.51}, "taper is 0.51; allowed is more than 0 up to 0.5 of a side"),

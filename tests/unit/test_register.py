@@ -208,6 +208,12 @@ def test_passes_of_an_affine_map_end_where_nothing_moves(passes):
     assert len(passes) == 8
 
 
+def test_a_band_for_each_count_of_blocks():
+    fixed, moving = pulled((40, 44), NEAR)
+    with pytest.raises(ValueError, match="zip"):
+        refine_affine(fixed, Sampler(moving), NEAR, bands=((1, 6), (1, 5)), counts=(1,))
+
+
 def test_an_affine_map_moves_its_region_and_stops_at_the_corners(monkeypatch):
     # What passes return is put in here, so that only how they are joined is tried. Of the region,
     # rows 0 to 48 and columns 3 to 60 after the first, each moves the corners by:
@@ -741,12 +747,16 @@ def test_the_reduced_image():
     np.testing.assert_allclose(
         place._reduced(image, 1.0), differences_of_gaussians(image), atol=2e-4
     )
-    y, x = np.meshgrid(np.arange(22) * 1.5 + 0.25, np.arange(31) * 1.5 + 0.25, indexing="ij")
-    blurred = scipy.ndimage.gaussian_filter(image, 0.75)
-    coarse = scipy.ndimage.map_coordinates(blurred, (y, x), order=3, mode="mirror")
-    np.testing.assert_allclose(
-        place._reduced(image, 1.5), differences_of_gaussians(coarse), atol=2e-4
-    )
+    for step, ny, nx in ((1.5, 22, 31), (2.6, 12, 18)):
+        middle = (step - 1) / 2
+        y, x = np.meshgrid(
+            np.arange(ny) * step + middle, np.arange(nx) * step + middle, indexing="ij"
+        )
+        blurred = scipy.ndimage.gaussian_filter(image, step / 2)
+        coarse = scipy.ndimage.map_coordinates(blurred, (y, x), order=3, mode="mirror")
+        np.testing.assert_allclose(
+            place._reduced(image, step), differences_of_gaussians(coarse), atol=2e-4
+        )
 
 
 def test_the_template_is_drawn_about_its_middle():

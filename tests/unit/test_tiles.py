@@ -140,3 +140,13 @@ def test_a_last_core_shorter_than_the_overlap_joins_its_neighbour(count, reads):
     for tile in tiles:
         total[tile.read] += tile.weights
     np.testing.assert_allclose(total, 1, rtol=1e-6)
+
+
+def test_axes_that_are_missing_are_noticed():
+    region = (slice(0, 6), slice(0, 6))
+    with pytest.raises(ValueError, match="zip"):
+        exact_tiles(region, (6, 6), (6, 6), (1, 1, 1))
+    with pytest.raises(ValueError, match="zip"):
+        blended_tiles((6, 6), (6, 6, 6), 1)
+    with pytest.raises(ValueError, match="zip"):
+        _ = Tile(region, (slice(0, 6), slice(0, 6), slice(0, 6))).inner
