@@ -154,6 +154,35 @@ def test_a_pyramid_holds_the_windows_of_the_whole_one(corner):
         whole = halved(whole)
 
 
+class Read:
+    """An array that notes which parts of it are read."""
+
+    def __init__(self, data):
+        self.data, self.parts = data, []
+
+    def __getitem__(self, part):
+        self.parts.append([(p.start, p.stop) for p in part])
+        return self.data[part]
+
+
+@pytest.mark.parametrize("corner", [(0, 0, 0), (48, 16, 64)])
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_pyramid_reads_no_more_than_whole_coarse_voxels_of_its_windows(corner, count):
+    shape = (77, 61, 133)
+    data = Read(np.zeros(shape, np.float32))
+    box = [slice(c, min(c + 16, n)) for c, n in zip(corner, shape, strict=True)]
+    axes = [module._needed(p, n, 2, count) for p, n in zip(box, shape, strict=True)]
+    module._pyramid(data, np.float32(0), axes, [2, 2, 2], count)
+    coarse = 2 ** (count - 1)
+    expected = []
+    for axis, n in zip(axes, shape, strict=True):
+        first = min(window[0] * 2**i for i, (*_, window) in enumerate(axis))
+        last = max(window[1] * 2**i for i, (*_, window) in enumerate(axis))
+        expected.append((first // coarse * coarse, min(n, math.ceil(last / coarse) * coarse)))
+    (z0, z1), *sides = expected
+    assert data.parts == [[(z, min(z + 16, z1)), *sides] for z in range(z0, z1, 16)]
+
+
 def test_weights_are_those_of_the_papers():
     assert WEIGHTS == {
         "wang": (0.0448, 0.2856, 0.3001, 0.2363, 0.1333),
