@@ -518,6 +518,21 @@ def test_separation_voxel_by_voxel(shape, kind, h, anisotropy):
     np.testing.assert_array_equal(labels, expected)
 
 
+def test_components_away_from_the_border_are_divided_as_well():
+    # boxes that begin at odd places: an offset must be added, and to each axis its own
+    noise = ndi.gaussian_filter(random((17, 19, 23), 7), (1.0, 1.2, 1.1))
+    noise[:3] = noise[:, :3] = noise[:, :, :3] = 0
+    labels, n = components(noise > np.quantile(noise, 0.86))
+    parts, deepest, expected = flooded(labels, n, 0.1, (1.0, 1.2, 1.1))
+    _, boxes = sizes_and_boxes(labels, n)
+    divided = np.array(parts) > 1
+    assert divided.sum() >= 3
+    assert boxes[divided, :3].min() >= 3
+    number, seats = divide(labels, n, 0.1, (1.0, 1.2, 1.1))
+    assert (number.tolist(), seats.tolist()) == (parts, deepest)
+    np.testing.assert_array_equal(labels, expected)
+
+
 def test_separation_by_default_is_that_of_cubes():
     labels, n = components(ndi.gaussian_filter(random((8, 15, 11), 4), 1.0) > 0.5)
     first, second = labels.copy(), labels.copy()
@@ -854,6 +869,18 @@ def test_tables_of_blocks_are_joined_by_the_deepest_voxel(monkeypatch):
     assert {b: table.tolist() for b, table in lookup.items()} == {0: [0, 1, 4], 1: [0, 2, 3]}
     assert (report["objects"], report["objects_before_separation"]) == (4, 3)
     assert report["large"] == [2, 4]
+
+
+def test_in_a_single_block_no_object_is_too_large():
+    plan = Objects(Grid((3, 4, 40), (1, 1, 1)), largest_radius="2 um", closing=0)
+    image = np.ones(plan.grid.shape, np.float32)
+    image[1, 1:3, 2:39] = 0
+    assert plan.count == (1, 1, 1)
+    (box,) = (box for _, box in plan.boxes(0, 3))
+    _, table = plan.find(image, box, 0.5)
+    assert table == {
+        "solid": 74, "voxels": [74], "first": [202], "deepest": [202], "component": [1], "large": []
+    }  # fmt: skip
 
 
 def test_no_objects_in_any_block():

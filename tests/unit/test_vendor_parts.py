@@ -156,6 +156,15 @@ def test_the_bar_of_fei(image, bar, rows):
     assert found.notes.get("info_bar_rows") == (None if rows is None else 46 - rows)
 
 
+def test_the_bar_of_fei_under_an_image_of_many_rows():
+    rows, columns, bar = map(int, ("884", "1024", "59"))
+    said = {
+        "Image": {"ResolutionX": columns, "ResolutionY": rows},
+        "PrivateFei": {"DatabarHeight": bar},
+    }
+    assert vendor._fei(said, tuple(map(int, ("943", "1024")))).rows == 884
+
+
 # --- Zeiss
 
 ZEISS = {
