@@ -169,6 +169,7 @@ def test_spectra_and_energies(case):
         (np.conj(found) * other * reference.band[:, :half] ** 2),
     )
     assert correlator.shape == reference.shape
+    assert Correlator((49, 22))._size == (50, 24)  # quick ones for real numbers
 
 
 def test_just_as_few_periods_as_are_dropped_are_kept():
@@ -622,6 +623,7 @@ def test_what_is_said_of_files_that_are_no_transforms(tmp_path):
     for change, text in (
         ({"count": 1}, "lists 2 slices where count says 1"),
         ({"count": 3}, "lists 2 slices where count says 3"),
+        ({"slices": [whole["slices"][0]] * 2}, "lists 2 slices where count says 2"),
         ({"slices": whole["slices"][1:], "count": 1}, "lists 1 slices where count says 1"),
     ):
         path.write_text(json.dumps(whole | change))

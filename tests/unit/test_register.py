@@ -208,13 +208,25 @@ def test_passes_of_an_affine_map_end_where_nothing_moves(passes):
     assert len(passes) == 8
 
 
+def test_an_affine_map_is_found_to_a_hundredth_of_a_pixel(monkeypatch, passes):
+    moves = iter([0.5, 0.011, 0.009, 9.0])
+    monkeypatch.setattr(
+        affine,
+        "fit_affine",
+        lambda *given: (np.eye(2, 3) + [[0, 0, next(moves)], [0, 0, 0]], given[2]),
+    )
+    fixed, moving = pulled((48, 60), NEAR)
+    refine_affine(fixed, Sampler(moving), NEAR, bands=((1, 6),), counts=(1,))
+    assert len(passes) == 3
+
+
 def test_a_band_for_each_count_of_blocks():
     fixed, moving = pulled((40, 44), NEAR)
     with pytest.raises(ValueError, match="zip"):
         refine_affine(fixed, Sampler(moving), NEAR, bands=((1, 6), (1, 5)), counts=(1,))
 
 
-def test_an_affine_map_moves_its_region_and_stops_at_the_corners(monkeypatch):
+def test_an_affine_map_moves_its_region_and_stops_at_the_corners(monkeypatch, passes):
     # What passes return is put in here, so that only how they are joined is tried. Of the region,
     # rows 0 to 48 and columns 3 to 60 after the first, each moves the corners by:
     updates = [
@@ -239,6 +251,7 @@ def test_an_affine_map_moves_its_region_and_stops_at_the_corners(monkeypatch):
         fixed, Sampler(moving), start, bands=((1, 6), (1, 5)), counts=(2, 2), least=1 / 64
     )
     assert len(seen) == len(updates)
+    assert [band for *_, band in passes] == [(1, 6)] * 5 + [(1, 5)] * 2
     expected = start
     for update in updates:
         expected = compose(update, expected)
@@ -251,8 +264,6 @@ def test_an_affine_map_moves_its_region_and_stops_at_the_corners(monkeypatch):
     square = found.ncc**2
     np.testing.assert_allclose(found.weights, 0.5 * square / (1.02 - square))
     assert points.min(axis=0).tolist() == [15.5, 18.5]  # blocks of 38 x 38, and of 32
-    # the block at the region's first column, against what lies there
-    assert Blocks.spread(region, 2, band=(1, 5)).rows[0] == 0
 
 
 # ---- sampling
@@ -488,6 +499,8 @@ def test_a_field_over_a_region():
     assert Field.over((slice(3, 4), slice(5, 10)), 4).step == (0, 4)
     with pytest.raises(dataclasses.FrozenInstanceError):
         field.step = (1, 1)
+    with pytest.raises(ValueError, match="zip"):
+        _ = dataclasses.replace(field, origin=(0.0, 0.0, 0.0)).nodes
 
 
 FIELD = Field((-2.0, 1.5), (3.0, 4.5), generator(31).standard_normal((2, 7, 9)))
@@ -800,6 +813,7 @@ def test_correlation_over_the_overlap_at_all_shifts():
     np.testing.assert_allclose(score, expected * np.sqrt(overlap / mask.sum()), atol=1e-6)
     assert (enough & (overlap < 30)).any()
     assert (overlap > 0.4 * mask.sum()).sum() > enough.sum()
+    assert place._Search(np.ones((40, 41)), (10, 15))._sizes == [50, 60]  # not 49 and 55
     with pytest.raises(AcuityError) as error:
         search.correlate(np.zeros((6, 9)), mask)
     assert str(error.value) == "register: an image has nothing to correlate; it is blank"
@@ -986,6 +1000,8 @@ def test_a_place_is_found(given, limits, step, turn, pin, lengths):
         (np.deg2rad(limits.get("most_rotation", 5)), limits.get("most_scale", 0.06))
     )
     assert by == same == pytest.approx(turn, rel=1e-9)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        found.ncc = 1
     y, x = np.indices(image.shape)
     apart = apply_affine(
         np.linalg.inv(np.vstack([truth, [0, 0, 1]]))[:2], *apply_affine(found.matrix, y, x)
