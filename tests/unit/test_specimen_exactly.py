@@ -157,6 +157,7 @@ def test_gold_is_laid_out_scanned_and_recorded_as_set(tmp_path):
         damage={},
     )
     high, low, particles, _, step = made
+    assert list(particles.columns) == ["particle", "y", "x", "diameter_nm", "touching"]
     # Pins: what came out when this test was written.
     expected = [0.21983078, -3.5224376, 133.27177, 1889.5866]
     expected += [0.20456929, -5.8626451, 120.16204, 6575.9048]
@@ -339,6 +340,7 @@ NOT_NEGATIVE = (
         ({"supersample": 0.5}, "supersample is 0.5; 1 or more is allowed"),
         ({"seed": -1}, "seed is -1; whole numbers from 0 up are allowed"),
         ({"seed": 2**63}, f"seed is {2**63}; whole numbers from 0 up are allowed"),
+        ({"seed": 2**63 + 1}, f"seed is {2**63 + 1}; whole numbers from 0 up are allowed"),
         *(above(name, value) for name in POSITIVE for value in (0.0, -0.5, np.inf, np.nan)),
         *(from_0(name, value) for name in NOT_NEGATIVE for value in (-0.5, np.inf, np.nan)),
     ],
