@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import ndimage
+from scipy.special import ndtr
 from scipy.stats import binom
 
 from acuity.errors import AcuityError
@@ -198,7 +199,7 @@ def reference_places(truth, mask, reach, most):
             out[why[0]] += 1
         if not why:
             kept.append(place)
-    final = module._thinned(np.array(kept), truth.shape, 5)
+    final = module._thinned(np.reshape(kept, (-1, 4)), truth.shape, 5)
     out["near"] = len(kept) - len(final)
     return final[:most], out
 
@@ -224,6 +225,47 @@ def test_only_straight_isolated_sharp_edges_are_kept():
     assert module._places(np.zeros(SHAPE), None, 8, 9) is None
     ramp = np.broadcast_to(np.arange(SHAPE[1]) % 2 * 1.0, SHAPE)
     assert module._places(ramp, None, 8, 9) is None
+
+
+def limit_scene(name, p):
+    """An edge, and one figure of it (contrast, neighbour, blur, radius, waves) that may be too much."""
+    y, x = np.mgrid[:60, :84].astype(float)
+    across = x + 0.13 * y - 34
+    if name == "faint":
+        return 100 * ndtr(across / 1.2) + p * ndtr((across - 26) / 1.2)
+    if name == "unlevel":
+        return 100 * ndtr(across / 1.2) + p * ndtr((across - 6.3) / 1.2)
+    if name == "slow":
+        return 100 * ndtr(across / p)
+    if name == "bent":
+        return 100 * ndtr((np.hypot(y - 29.6, x - 40.3) - p) / 1.1)
+    return 100 * ndtr((across - p * np.sin(1.9 * y)) / 0.6)
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [
+        ("faint", 30, 60), ("unlevel", 1, 80), ("slow", 1.5, 6), ("bent", 2.5, 9), ("ragged", 0, 4),
+    ],
+)  # fmt: skip
+def test_limits_are_where_they_are(name, low, high):
+    """Halved until a thousandth of the range lies between one edge more and one less."""
+
+    def kept(p):
+        places, _ = reference_places(limit_scene(name, p), None, 8, 1000)
+        return len(places)
+
+    first = kept(low)
+    assert kept(high) != first
+    for _ in range(10):
+        middle = (low + high) / 2
+        low, high = (middle, high) if kept(middle) == first else (low, middle)
+    for p in (low, high):
+        found = module._places(limit_scene(name, p), None, 8, 1000)
+        expected, _ = reference_places(limit_scene(name, p), None, 8, 1000)
+        assert (0 if found is None else len(found)) == len(expected)
+        if found is not None:
+            np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
 def reference_rise(line, s, low, high):

@@ -488,6 +488,8 @@ def test_a_histogram_counts_in_bins_and_the_rest_in_the_last():
     table, _ = histogram(widths, bin_width=5.0, last=20.0)
     assert list(table["width"]) == [2.5, 7.5, 12.5, 17.5]
     assert list(table["count"]) == [5, 0, 0, 3]
+    table, _ = histogram([9.2, 9.6, 10.5], bin_width=0.5, last=10.0)
+    assert list(table["count"][-2:]) == [1, 2]
 
 
 def test_a_bell_is_fitted_to_ten_widths_in_three_bins():
