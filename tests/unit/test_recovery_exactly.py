@@ -195,8 +195,8 @@ def test_bounds_of_both_matchings():
         found = one(row(1, 11), row(2, 11 if shared == 2 else 10), shared)
         assert [side["matched_iou10"] for side in found] == ([2, 1] if loose else [0, 0])
     for z, loose in ((1.5, True), (1.500001, False)):
-        near = row(2, 11, z=z, y=4.0)
-        found = one(row(1, 11), near, 2, spacing=(2.0, 1.0, 3.0))
+        near = row(2, 11, z=3 + z, y=4.0)
+        found = one(row(1, 11, z=3.0), near, 2, spacing=(2.0, 1.0, 3.0))
         assert [side["matched_iou10"] for side in found] == ([2, 1] if loose else [0, 0])
         # without a voxel size, in voxels
         found = one(row(1, 11), row(2, 11, z=2 * z, x=4.0), 2)
@@ -253,6 +253,22 @@ def test_overlaps_count_each_pair(monkeypatch, plain):
     labels = np.arange(1, 1201, dtype=np.uint32).reshape(2, 20, 30)
     pairs = overlaps(labels, labels[::-1])
     assert pairs.tolist() == [[k, (k + 599) % 1200 + 1, 1] for k in range(1, 1201)]
+
+
+def test_room_for_runs(monkeypatch):
+    rooms, kernel = [], recovery._overlap_keys
+
+    def watched(labels, truth, keys, counts):
+        rooms.append((len(keys), len(counts)))
+        return kernel(labels, truth, keys, counts)
+
+    monkeypatch.setattr(recovery, "_overlap_keys", watched)
+    for shape in ((2, 80, 100), (2, 100, 100)):
+        overlaps(np.zeros(shape, np.uint32), np.zeros(shape, np.uint32))
+    labels = np.arange(1, 1201, dtype=np.uint32).reshape(2, 20, 30)
+    overlaps(labels, labels)
+    # A sixteenth of the voxels, 1024 at least, and as many as there are where that was too few.
+    assert rooms == [(n, n) for n in (1024, 1250, 1024, 1200)]
 
 
 # --- census

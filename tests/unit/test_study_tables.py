@@ -295,5 +295,9 @@ def test_the_wall_is_shown_where_something_lies_at_it(tmp_path, off, shown):
         for metric, values in (("pore_f1", (0.5, 0.7)), ("pore_f1_off_rim", off))
         for level, value in enumerate(values, 1)
     ]
+    # Other figures, whatever their names, do not come into it.
+    for metric in ("gap_auc", "psnr"):
+        rows.append(("unseen", "net", "", 1, metric, "all", 9.0, NAN, NAN, 1))
     head = summary(metrics(tmp_path, *rows)).splitlines()[0]
-    assert head == "| level | method | F1 |" + " F1 off the wall |" * shown
+    auc = "gaps told from touching, AUC (95 %)"
+    assert head == f"| level | method | {auc} | PSNR (dB) | F1 |" + " F1 off the wall |" * shown
