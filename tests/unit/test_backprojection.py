@@ -334,7 +334,7 @@ def test_gaps_and_repeated_angles():
         "degrees is needed"
     )
     # The gap from the last view to the first counts too.
-    with pytest.raises(AcuityError, match="gap of 20.5 degrees"):
+    with pytest.raises(AcuityError, match=r"gap of 20\.5 degrees"):
         angular_weights(np.r_[np.arange(0, 339.5, 18.0), 339.5])
     angular_weights(np.r_[np.arange(0, 340.0, 18.0), 340.0])
     with pytest.raises(AcuityError, match="gap of 360 degrees"):
