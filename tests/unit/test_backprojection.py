@@ -293,7 +293,9 @@ def test_what_does_not_fit_is_refused_in_a_sentence():
     assert words(lambda: Slab(geometry, 61, 90 / 42.4, 0, 6, radius=np.inf)) == (
         "the volume of 61 voxels reaches the source, 90 from the axis"
     )
-    assert Slab(geometry, 61, 90 / 42.5, 0, 6, radius=99.0).radius == math.hypot(30, 30)
+    assert Slab(geometry, 61, 90 / 42.5, 0, 6, radius=99.0).radius == math.hypot(30, 30) * (
+        1 + 1e-12
+    )
     assert Slab(geometry, 61, 1.0, 0, 6, radius=30.0).radius == 30
     with pytest.raises(AcuityError, match="reaches the source, 90 from"):
         Slab(geometry, 61, 3.0, 0, 6, radius=30.0)
@@ -482,3 +484,38 @@ def test_standard_scan():
 def test_angles_of_a_full_circle():
     assert full_circle(5).tolist() == [0, 72, 144, 216, 288]
     assert full_circle(3, offset=-7.5).tolist() == [-7.5, 112.5, 232.5]
+
+
+@pytest.mark.parametrize("size", [24, 25])
+@pytest.mark.parametrize("voxel", [1.0, 3.0, 9.0])
+def test_voxels_far_coarser_than_pixels(size, voxel):
+    """The slices of a chunk then span many times as many rows of the detector."""
+    g = ConeBeam(4000.0, 4000.0, 1.0, 260, 8)
+    angles = np.append(full_circle(20), 31.0)
+    views = np.random.default_rng(3).random((21, 260, 8))
+    found = fdk(views, g, angles, size=size, voxel=voxel, radius=2.0)
+    weights = angular_weights(angles)
+    expected = plain(views, g, angles, weights, size, voxel, 0, size, 2.0)
+    np.testing.assert_allclose(found, expected, atol=2e-5 * abs(expected).max())
+
+
+def test_the_line_of_a_chunk_has_room_for_the_rows_that_it_spans():
+    g = ConeBeam(4000.0, 6000.0, 1.5, 260, 8)
+    for voxel in (0.5, 3.0, 30.0):
+        slab = Slab(g, 40, voxel, 0, 40, radius=3.0)
+        steepest = voxel * 6000 / (4000 - 3 * voxel) / 1.5
+        assert slab._frame()[0] == math.ceil(max(steepest, 2) * module._CHUNK) + 4
+
+
+def test_a_slab_that_no_row_of_the_detector_sees_is_empty():
+    g = ConeBeam(100.0, 150.0, 1.5, 8, 8)
+    found = fdk(np.ones((20, 8, 8)), g, full_circle(20), size=40, z0=0, z1=3)
+    np.testing.assert_array_equal(found, 0)
+    assert fdk(np.ones((20, 8, 8)), g, full_circle(20), size=40, z0=19, z1=21).any()
+
+
+@pytest.mark.parametrize("size", [4, 7, 12, 13, 64])
+def test_without_a_radius_the_corners_are_filled(size):
+    g = ConeBeam(400.0, 600.0, 1.0, 3 * size, 3 * size)
+    found = fdk(np.ones((20, 3 * size, 3 * size)), g, full_circle(20), size=size, radius=math.inf)
+    assert (found[size // 2][:: size - 1, :: size - 1] != 0).all()

@@ -113,6 +113,15 @@ def test_rays_through_cylinder_and_pores(geometry):
     np.testing.assert_allclose(found, plain(PORES, geometry, angles, 0, 0), rtol=1e-6, atol=1e-5)
 
 
+def test_a_pore_beyond_the_end_is_seen_from_the_middle_row():
+    """Its centre lies above the sample, and its lower part crosses the plane of the source."""
+    geometry = ConeBeam(100.0, 150.0, 1.5, 21, 21)
+    pore = spheres((6.5, 0.0, 0.0, 8.0))
+    found = project(pore, geometry, np.zeros(1), size=12, cylinder_radius=0.9, dtype=np.float64)
+    truth = plain(pore, geometry, np.zeros(1), 6.0, 10.8)
+    np.testing.assert_allclose(found, truth, rtol=1e-9, atol=1e-8)
+
+
 def test_only_the_pixels_that_a_sphere_shades_are_walked_through():
     random = np.random.default_rng(1)
     empty = 0

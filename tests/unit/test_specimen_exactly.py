@@ -338,6 +338,7 @@ NOT_NEGATIVE = (
         ({"factor": -2}, "factor is -2; 2 or more is allowed"),
         ({"supersample": 0}, "supersample is 0; 1 or more is allowed"),
         ({"supersample": 0.5}, "supersample is 0.5; 1 or more is allowed"),
+        ({"seed": 1.5}, "seed is 1.5; whole numbers from 0 up are allowed"),
         ({"seed": -1}, "seed is -1; whole numbers from 0 up are allowed"),
         ({"seed": 2**63}, f"seed is {2**63}; whole numbers from 0 up are allowed"),
         ({"seed": 2**63 + 1}, f"seed is {2**63 + 1}; whole numbers from 0 up are allowed"),

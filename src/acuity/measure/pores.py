@@ -19,8 +19,6 @@ COLUMNS = [
     "z", "y", "x", "z0", "y0", "x0", "z1", "y1", "x1", "edge",
 ]  # fmt: skip
 
-_CORNERS = [(c >> 2 & 1, c >> 1 & 1, c & 1) for c in range(8)]  # (z, y, x) of a cell's corners
-
 
 def _lindblad_weights():
     """Area of each of the 256 configurations of 2 x 2 x 2 voxels, in 1/10000 of a voxel face.
@@ -421,7 +419,7 @@ def pore_sums(labels, z0, z1, *, spacing=(1.0, 1.0, 1.0), mask_radius=None, shap
             "(z, y, x) integers are needed"
         )
     spacing = tuple(float(h) for h in spacing)
-    if len(spacing) != 3 or not min(spacing) > 0:
+    if len(spacing) != 3 or not all(h > 0 for h in spacing):
         raise AcuityError(f"pore_table: the voxel size is {spacing}; three numbers above 0")
     nz = labels.shape[0]
     halo = len(_GAUSSIAN) - 1 if shape else 0

@@ -177,7 +177,7 @@ def recover(
     merged = np.zeros(nt, bool)
     merged[t[covers & (covered[d] > 1)]] = True
     mostly = shared > 0.5 * vd[d]
-    part = mostly & (shared >= 0.1 * vt[t])
+    part = mostly & (10 * shared >= vt[t])  # exact: 0.1 * 70 is more than 7
     parts = np.bincount(t[part], minlength=nt)
     together = np.bincount(t[part], weights=shared[part], minlength=nt)
     split = (parts > 1) & (together >= 0.5 * vt)

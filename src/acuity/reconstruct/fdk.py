@@ -225,7 +225,8 @@ class Slab:
         # With lengths in voxels no number in the kernel depends on the unit.
         self.geometry = geometry.scaled(1.0 / voxel)
         self.size, self.voxel, self.z0, self.z1 = size, voxel, z0, z1
-        self.radius = min(radius, math.hypot(size - 1, size - 1) / 2)
+        # A little beyond the corners: rounded, they would lie outside for some sizes.
+        self.radius = min(radius, math.hypot(size - 1, size - 1) / 2 * (1 + 1e-12))
         if self.radius >= self.geometry.source_to_axis:
             raise AcuityError(
                 f"the volume of {size} voxels reaches the source, {geometry.source_to_axis:g} from "
@@ -253,6 +254,8 @@ class Slab:
         weights : numpy.ndarray
             Share of the full turn of each view, radians; see `angular_weights`.
         """
+        if self.rows[0] == self.rows[1]:
+            return  # no row of the detector sees the slab
         sets, rest = quarter_turns(angles) if self.size % 2 == 0 else ([], np.arange(len(angles)))
         filtered = self._filter(projections, weights)
         if len(sets):
@@ -304,7 +307,10 @@ class Slab:
 
     def _frame(self) -> tuple[float, ...]:
         g = self.geometry
+        # Rows of the detector that the slices of a chunk span where the cone is widest.
+        steepest = g.source_to_detector / g.pixel / (g.source_to_axis - self.radius)
         return (
+            math.ceil(max(steepest, 2) * _CHUNK) + 4,
             g.source_to_axis,
             g.source_to_detector / g.pixel,
             (g.columns - 1) / 2 - g.offset_u / g.pixel,
@@ -498,7 +504,9 @@ def _prepare(
 
 
 @numba.njit(cache=True, parallel=True, fastmath={"contract"}, error_model="numpy")
-def _back_project_quarters(stack, cosines, sines, jobs, sums, size, z0, radius, sid, scale, u0, v0):
+def _back_project_quarters(
+    stack, cosines, sines, jobs, sums, size, z0, radius, room, sid, scale, u0, v0
+):
     number, columns, rows = stack.shape[0], stack.shape[1], stack.shape[2]
     half, depth = size // 2, sums.shape[2]
     flat = sums.reshape(-1)
@@ -509,7 +517,7 @@ def _back_project_quarters(stack, cosines, sines, jobs, sums, size, z0, radius, 
         begin = max(z0 - start, 0)
         end = min(z0 + depth - start, _CHUNK)
         z = start - (size - 1) / 2.0
-        line = np.empty((_BATCH, 4 * (2 * _CHUNK + 4)), np.float32)
+        line = np.empty((_BATCH, 4 * room), np.float32)
         index = np.empty((_BATCH, _CHUNK), np.int32)
         fraction = np.empty((_BATCH, _CHUNK), np.float32)
         counts = np.arange(_CHUNK).astype(np.float32)
@@ -571,7 +579,7 @@ def _back_project_quarters(stack, cosines, sines, jobs, sums, size, z0, radius, 
 
 
 @numba.njit(cache=True, parallel=True, fastmath={"contract"}, error_model="numpy")
-def _back_project_general(stack, cosines, sines, sums, z0, radius, sid, scale, u0, v0):
+def _back_project_general(stack, cosines, sines, sums, z0, radius, room, sid, scale, u0, v0):
     views, columns = stack.shape[0], stack.shape[1]
     size, depth = sums.shape[0], sums.shape[2]
     tiles = -(-size // _TILE)
@@ -584,7 +592,7 @@ def _back_project_general(stack, cosines, sines, sums, z0, radius, sid, scale, u
         z = start - (size - 1) / 2.0
         j0 = job // tiles % tiles * _TILE
         i0 = job % tiles * _TILE
-        line = np.empty(2 * _CHUNK + 4, np.float32)
+        line = np.empty(room, np.float32)
         index = np.empty(_CHUNK, np.int32)
         fraction = np.empty(_CHUNK, np.float32)
         counts = np.arange(_CHUNK).astype(np.float32)

@@ -155,8 +155,6 @@ def _project(out, spheres, cosines, sines, sid, sdd, pixel, v0, u0, half, radius
                         enter, leave = middle - spread, middle + spread
                         if v != 0.0:
                             leave = min(leave, half / abs(v))
-                        if v == 0.0 and abs(qz) > half:
-                            continue
                         if leave > enter:
                             image[j, i] -= (leave - enter) * length
         for j in range(rows):

@@ -192,7 +192,10 @@ def specimen(
         _check(
             np.isfinite(value) and value >= 0, f"{name} is {value}; numbers from 0 up are allowed"
         )
-    _check(0 <= seed < 2**63, f"seed is {seed}; whole numbers from 0 up are allowed")
+    _check(
+        seed == int(seed) and 0 <= seed < 2**63,
+        f"seed is {seed}; whole numbers from 0 up are allowed",
+    )
 
     pixel = convert(pixel_size, unit, "nm")
     low_shape = tuple(round(n * (1 + 2 * margin) / factor) for n in shape)
