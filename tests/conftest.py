@@ -15,12 +15,14 @@ import yaml
 from filelock import FileLock
 
 from acuity.digest import digest
+from acuity.threads import wait_passively
 
 ROOT = Path(__file__).parents[1]
 
-# Several processes test at a time: a second thread of torch in each of them only waits, and waiting
-# takes a core.
+# Several processes test at a time: a second thread of torch in each of them only waits, and one of
+# numba's that spins while it waits takes a core.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+wait_passively()
 
 KERNELS = FileLock(ROOT / ".pytest_cache" / "kernels.lock")
 TINY_TRAINING = {"steps": 6, "batch": 2, "validate_every": 3, "validation_patches": 2}
@@ -212,17 +214,8 @@ class Workflow:
         return counts
 
 
-@pytest.fixture
-def workflow(tmp_path):
-    return Workflow(tmp_path)
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory, worker_id):
-    """A workflow whose tiny foam study has been run; tests must leave it as they found it.
-
-    It is run once for all processes of pytest, and each has a copy.
-    """
+def made(tmp_path_factory, worker_id):
+    """A folder in which the tiny foam study has been run, once for all processes of pytest."""
     folder = tmp_path_factory.getbasetemp()
     made = (folder if worker_id == "master" else folder.parent) / "made" / "finished"
     made.parent.mkdir(exist_ok=True)
@@ -234,6 +227,24 @@ def finished(tmp_path_factory, worker_id):
             workflow = Workflow(begun)
             workflow.run("--configfile", workflow.write_study())
             begun.rename(made)
-    workflow = Workflow.copy_of(made, tmp_path_factory.mktemp("copy") / "finished")
+    return made
+
+
+@pytest.fixture
+def workflow(tmp_path, tmp_path_factory, worker_id):
+    if not list((ROOT / "src" / "acuity" / "measure").glob("__pycache__/*.nbi")):
+        # A clone in which nothing is compiled yet: once, and not by all processes at a time.
+        made(tmp_path_factory, worker_id)
+    return Workflow(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, worker_id):
+    """A workflow whose tiny foam study has been run; tests must leave it as they found it.
+
+    Each process has a copy.
+    """
+    copy = tmp_path_factory.mktemp("copy") / "finished"
+    workflow = Workflow.copy_of(made(tmp_path_factory, worker_id), copy)
     workflow.study = workflow.folder / "tiny.yaml"
     return workflow
