@@ -162,7 +162,7 @@ class Tree:
         os.chdir(self.folder)
         sys.path.insert(0, str(self.folder / "src"))
         sys.path.insert(0, str(self.folder))
-        os.environ["PYTHONPATH"] = str(self.folder / "src")
+        os.environ |= {"PYTHONPATH": str(self.folder / "src"), "ACUITY_NOT_COMPILED": "1"}
         options = ["-x", "-q", "--tb=no", "-p", "no:cacheprovider"]
         code = 70
         try:

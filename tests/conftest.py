@@ -49,7 +49,7 @@ def pytest_configure(config):
 
     By the content of the sources and not by their times, since tests edit them.
     """
-    if hasattr(config, "workerinput"):
+    if hasattr(config, "workerinput") or "ACUITY_NOT_COMPILED" in os.environ:  # of mutants
         return
     by_content = PycInvalidationMode.CHECKED_HASH
     compile_dir(ROOT / "src", quiet=2, force=True, invalidation_mode=by_content)
