@@ -8,6 +8,7 @@ import numpy as np
 
 from acuity.errors import AcuityError
 from acuity.formats.files import HDF5_SUFFIXES
+from acuity.formats.reader import Reader
 from acuity.formats.source import Source, close_with
 from acuity.units import known, parse_voxel_size
 from acuity.volume import Box, LazyArray, error_reason
@@ -152,3 +153,6 @@ def _three(path: Path, value: Any) -> tuple[float, ...]:
     if sizes.size not in (1, 3):
         raise AcuityError(f"{path}: found a voxel size of {sizes.size} numbers, allowed are three.")
     return tuple(float(size) for size in np.broadcast_to(sizes, 3))
+
+
+READER = Reader("HDF5", SUFFIXES, read)

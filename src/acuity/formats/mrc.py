@@ -6,6 +6,7 @@ import mrcfile
 import numpy as np
 
 from acuity.errors import AcuityError
+from acuity.formats.reader import Reader
 from acuity.formats.source import FlatArray, Source
 from acuity.units import convert
 from acuity.volume import error_reason
@@ -62,3 +63,6 @@ def read(path: Path) -> Source:
 def _nanometres(angstrom: float) -> float:
     # stored as float32, so that 1.2 is 1.2000000477
     return convert(float(f"{angstrom:.7g}"), "angstrom", "nm")
+
+
+READER = Reader("MRC", SUFFIXES, lambda path, dataset: read(path))

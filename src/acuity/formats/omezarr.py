@@ -8,6 +8,7 @@ import zarr
 from zarr.storage import LocalStore
 
 from acuity.errors import AcuityError
+from acuity.formats.reader import Reader
 from acuity.formats.source import Source, with_notes
 from acuity.units import convert, known
 from acuity.volume import Box, LazyArray, error_reason, open_volume, store_path
@@ -17,8 +18,8 @@ _MARKS = ("zarr.json", ".zgroup", ".zattrs", ".zarray")
 
 
 def is_zarr(folder: Path) -> bool:
-    """Tell whether a folder is a Zarr store."""
-    return any((folder / mark).exists() for mark in _MARKS)
+    """Tell whether a folder, or a root ``zarr.json``, is a Zarr store."""
+    return folder.name == "zarr.json" or any((folder / mark).exists() for mark in _MARKS)
 
 
 class SpatialArray(LazyArray):
@@ -153,3 +154,6 @@ def _image(path: Path, group: zarr.Group, image: dict, version: str) -> Source:
     if not all(math.isfinite(size) and size > 0 for size in spacing):
         return Source(data, name, hint=f"sizes of {spacing}")
     return Source(data, name, tuple(spacing), unit, tuple(origin))
+
+
+READER = Reader("OME-Zarr", (), lambda path, dataset: read(path), is_zarr)

@@ -11,6 +11,7 @@ import yaml
 
 from acuity.errors import AcuityError
 from acuity.formats.files import RAW_SUFFIXES, find_sidecar
+from acuity.formats.reader import Reader
 from acuity.formats.source import FlatArray, Source
 from acuity.units import check_spacing, parse_voxel_size
 from acuity.volume import error_reason
@@ -107,3 +108,6 @@ def _dtype(sidecar: Path, said: dict[str, Any]) -> np.dtype:
     if order not in ("little", "big"):
         raise AcuityError(f"{sidecar}: byte_order is {order!r}, allowed are little and big.")
     return dtype.newbyteorder("<" if order == "little" else ">")
+
+
+READER = Reader("raw", SUFFIXES, lambda path, dataset: read(path))

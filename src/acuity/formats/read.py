@@ -9,12 +9,14 @@ from pathlib import Path
 
 from acuity.errors import AcuityError
 from acuity.formats import hdf5, mrc, omezarr, raw, tiff, tiff_folder
-from acuity.formats.files import SLICE_LIST, split_name
+from acuity.formats.files import split_name
 from acuity.formats.source import GuardedArray, Source
 from acuity.units import canonical, convert, known, parse_voxel_size
 from acuity.volume import Grid, Volume
 
 _SPAN = re.compile(r"\s*(-?\d*)\s*:\s*(-?\d*)\s*")
+# In the order in which they are asked.
+READERS = tuple(module.READER for module in (omezarr, tiff_folder, hdf5, tiff, mrc, raw))
 _EVERYDAY = ("nm", "um", "mm")
 _PITCH = re.compile(r"\s*(\d*\.?\d+(?:[eE][+-]?\d+)?)\s*([^\s\d.,+-]\S*)\s*")
 _NUMBER = re.compile(r"\d*\.?\d+(?:[eE][+-]?\d+)?")
@@ -179,19 +181,20 @@ def _open(file: Path, dataset: str | None) -> Source:
     if not file.exists():
         raise AcuityError(f"{file}: no such file or folder.")
     suffix = file.suffix.lower()
-    if file.name == "zarr.json" or (file.is_dir() and omezarr.is_zarr(file)):
-        return omezarr.read(file)
-    if file.is_dir() or suffix == SLICE_LIST:
-        return tiff_folder.read(file)
-    if suffix in hdf5.SUFFIXES:
-        return hdf5.read(file, dataset)
-    for reader in (tiff, mrc, raw):
-        if suffix in reader.SUFFIXES:
-            return reader.read(file)
-    suffixes = (*tiff.SUFFIXES, *hdf5.SUFFIXES, *mrc.SUFFIXES, *raw.SUFFIXES)
+    for reader in READERS:
+        by_content = reader.looks_like is not None and reader.looks_like(file)
+        if by_content or (suffix in reader.suffixes and file.is_file()):
+            return reader.read(file, dataset)
     raise AcuityError(
-        f"{file}: found a file of the type {suffix or 'without ending'!r}, allowed are "
-        f"{', '.join(suffixes)}, a folder or a list ({SLICE_LIST}) of TIFF files and OME-Zarr."
+        f"{file}: found a file of the type {suffix or 'without ending'!r}, allowed are {formats()}."
+    )
+
+
+def formats() -> str:
+    """List what can be read, as the readers declare it."""
+    return ", ".join(
+        reader.name + (f" ({', '.join(reader.suffixes)})" if reader.suffixes else "")
+        for reader in READERS
     )
 
 
