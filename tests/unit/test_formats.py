@@ -633,17 +633,20 @@ def test_an_export_to_another_ending_is_refused(stored, tmp_path):
 # ----------------------------------------------------------------------------------- real files
 
 
+@pytest.mark.real
 def test_real_volume():
     volume = read_volume(shared("ct/sand_100x200x200_u8.tif"), "5 um")
     assert volume.grid.shape == (100, 200, 200)
     assert volume.read(slice(10, 12)).std() > 0
 
 
+@pytest.mark.real
 def test_real_slices():
     volume = read_volume(shared("em/shale_slices"), "10 nm")
     assert volume.grid.shape == (10, 1104, 1720)
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(
     ("name", "size", "unit"),
     [
@@ -659,6 +662,7 @@ def test_real_pixel_sizes(name, size, unit):
     assert grid.unit == unit
 
 
+@pytest.mark.real
 def test_real_hdf5():
     with pytest.raises(AcuityError, match="/exchange/data, /exchange/data_dark"):
         read_volume(shared("raw/tooth.h5"), "1 um")

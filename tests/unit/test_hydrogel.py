@@ -160,7 +160,7 @@ def test_the_origin_is_found_in_thirty_steps():
 
 def test_damage_is_drawn_from_its_seed():
     found = damage(
-        (-100.0, 50.0, 700.0, 950.0),
+        field=(-100.0, 50.0, 700.0, 950.0),
         seed=7,
         zones=4,
         radius=120.0,

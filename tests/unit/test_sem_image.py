@@ -1,7 +1,7 @@
 """Simulated scans against a second way to compute them: places, distortion, sampling, recording."""
 
 import math
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, fields
 
 import numpy as np
 import pytest
@@ -78,6 +78,10 @@ def test_pixels_are_found_in_twelve_steps_from_the_middle():
     np.testing.assert_allclose(one, expected, rtol=1e-12)
 
 
+def test_by_default_nothing_moves():
+    assert [f.default for f in fields(Scan)[3:]] == [0.0, 1.0, (0.0, 0.0), None, None]
+
+
 def test_scans_cannot_be_changed():
     with pytest.raises(FrozenInstanceError):
         BENT.rotation = 0.0
@@ -85,7 +89,7 @@ def test_scans_cannot_be_changed():
 
 def test_elastic_modes_are_what_is_drawn_scaled_to_the_greatest():
     random, again = philox(8), philox(8)
-    modes = elastic_modes(random, greatest=4.5, wavelength=130.0, field=(310.0, 520.0))
+    modes = elastic_modes(random=random, greatest=4.5, wavelength=130.0, field=(310.0, 520.0))
     lengths = 130 * (1 + again.random(6))
     angle, phase = 2 * np.pi * again.random(6), 2 * np.pi * again.random(6)
     amplitude = again.standard_normal((6, 2))
@@ -105,7 +109,7 @@ def test_elastic_modes_are_what_is_drawn_scaled_to_the_greatest():
 
 def test_drift_modes_are_what_is_drawn_scaled_to_the_greatest():
     random, again = philox(9), philox(9)
-    modes = drift_modes(random, greatest=2.5)
+    modes = drift_modes(random=random, greatest=2.5)
     periods, phase = 0.3 + 0.9 * again.random(3), 2 * np.pi * again.random(3)
     amplitude = again.standard_normal((3, 2))
     assert modes.shape == (3, 4)
@@ -201,7 +205,7 @@ AS_IT_IS = {"streaks": 0.06, "streak_length": 25.0, "shading": 0.06, "charging":
     [
         ((11, 7), {}),
         # More rows: what drifts along them is wider. Trails that take all there is.
-        ((39, 6), {"streaks": 0.9, "streak_length": 2.5, "shading": 0.5, "charging": 0.3}),
+        ((39, 6), {"streaks": 0.9, "streak_length": 1.2, "shading": 0.5, "charging": 0.3}),
     ],
 )
 def test_every_pixel_has_its_shading_charging_and_trail(shape, settings):
@@ -217,7 +221,7 @@ def test_counts_are_drawn_after_shading_and_charging():
     signal = philox(3).uniform(0.0, 1.5, (11, 7))
     random = philox(4)
     expected = random.poisson(exposed(signal, random, ELECTRONS, **AS_IT_IS))
-    found = expose(signal, random=philox(4), **BEAM)
+    found = expose(signal=signal, random=philox(4), **BEAM)
     assert found.dtype == np.float64
     np.testing.assert_array_equal(found, expected)
 
@@ -239,7 +243,7 @@ def test_the_first_and_the_last_half_percent_get_the_grey_values_drawn(ranges):
     dark = random.uniform(*ranges.get("dark", (10.0, 30.0)))
     bright = random.uniform(*ranges.get("bright", (215.0, 245.0)))
     low, high = np.percentile(counts, 1.0), np.percentile(counts, 99.5)
-    grey, gain, offset = automatic_contrast(counts, philox(6), **ranges)
+    grey, gain, offset = automatic_contrast(counts=counts, random=philox(6), **ranges)
     assert gain == pytest.approx((bright - dark) / (high - low), rel=1e-12)
     assert offset == pytest.approx(dark - gain * low, rel=1e-12)
     assert grey.dtype == np.uint8

@@ -20,7 +20,7 @@ SETTINGS = {
     "shape": (70, 83),
     "pixel_size": 0.009,
     "unit": "um",
-    "factor": 3,
+    "factor": 3.0,
     "margin": 0.15,
     "supersample": 2,
     "spot": 14.0,
@@ -48,7 +48,7 @@ def make(folder, kind, **settings):
         "warp": "warp.tsv",
     }
     paths = {key: folder / name for key, name in names.items()}
-    step = specimen(kind, **settings, **paths)
+    step = specimen(kind=kind, **settings, **paths)
     high, low = (open_volume(paths[name]) for name in ("high_output", "low_output"))
     return high, low, read_table(paths["particles"]), read_table(paths["warp"]), step
 

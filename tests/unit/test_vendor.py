@@ -444,6 +444,7 @@ def test_lists_refused(tmp_path, text, said):
 # ------------------------------------------------------------------------------------- real files
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(
     ("name", "shape", "bar_rows", "tilt"),
     [
@@ -461,6 +462,7 @@ def test_real_bars_are_left_out(name, shape, bar_rows, tilt):
     assert volume.read().shape == shape
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(
     ("name", "size"), [("400um_260nm", 260.4), ("150um_98nm", 97.66), ("80um_52nm", 52.08)]
 )
@@ -472,6 +474,7 @@ def test_real_open_fibsem(name, size):
     assert nanometres == pytest.approx(size, rel=1e-3)
 
 
+@pytest.mark.real
 def test_real_shale(tmp_path):
     source = shared("em/shale_slices")
     grid = read_volume(source, "10 nm", pitch="20 nm").grid
