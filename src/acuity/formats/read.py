@@ -11,15 +11,13 @@ from acuity.errors import AcuityError
 from acuity.formats import hdf5, mrc, omezarr, raw, tiff, tiff_folder
 from acuity.formats.files import split_name
 from acuity.formats.source import GuardedArray, Source
-from acuity.units import canonical, convert, known, parse_voxel_size
+from acuity.units import canonical, convert, parse_length, parse_sizes, parse_voxel_size
 from acuity.volume import Grid, Volume
 
 _SPAN = re.compile(r"\s*(-?\d*)\s*:\s*(-?\d*)\s*")
 # In the order in which they are asked.
 READERS = tuple(module.READER for module in (omezarr, tiff_folder, hdf5, tiff, mrc, raw))
 _EVERYDAY = ("nm", "um", "mm")
-_PITCH = re.compile(r"\s*(\d*\.?\d+(?:[eE][+-]?\d+)?)\s*([^\s\d.,+-]\S*)\s*")
-_NUMBER = re.compile(r"\d*\.?\d+(?:[eE][+-]?\d+)?")
 
 
 def read_volume(
@@ -118,13 +116,7 @@ def read_volume(
 
 def _with_pitch(source: Source, path: object, pitch: str, voxel_size: str | None) -> Source:
     """Put the distance between slices beside the size of a pixel."""
-    match = _PITCH.fullmatch(str(pitch))
-    size = float(match.group(1)) if match and known(match.group(2)) else 0.0
-    if not (math.isfinite(size) and size > 0):
-        raise AcuityError(
-            f"pitch: found {str(pitch)!r}, a pitch is one positive number and a unit, such as "
-            '"20 nm".'
-        )
+    size, own = parse_length(pitch, "pitch")
     count = source.data.shape[0]
     if count < 2:
         raise AcuityError(
@@ -132,14 +124,14 @@ def _with_pitch(source: Source, path: object, pitch: str, voxel_size: str | None
             "two slices."
         )
     if voxel_size is not None:
-        spacing, unit = parse_voxel_size(voxel_size)
-        depth = convert(size, match.group(2), unit)
-        if len(_NUMBER.findall(str(voxel_size))) > 1 and not math.isclose(depth, spacing[0]):
+        sizes, unit = parse_sizes(voxel_size, "voxel_size")
+        depth = convert(size, own, unit)
+        if len(sizes) > 1 and not math.isclose(depth, sizes[0]):
             raise AcuityError(
                 f"{path}: the voxel_size {voxel_size!r} and the pitch {pitch!r} state different "
                 "distances between slices; state one of them."
             )
-        pixel = spacing[1:]
+        pixel = (sizes * 3)[1:3]
     else:
         if source.spacing is not None:
             pixel, unit = source.spacing[1:], source.unit
@@ -151,7 +143,7 @@ def _with_pitch(source: Source, path: object, pitch: str, voxel_size: str | None
                 f"{path}: the file carries no pixel size{told}; state it as voxel_size beside the "
                 'pitch, such as "10 nm".'
             )
-        depth = convert(size, match.group(2), unit)
+        depth = convert(size, own, unit)
     return replace(source, spacing=(depth, *pixel), unit=unit, origin=(0.0, 0.0, 0.0))
 
 
