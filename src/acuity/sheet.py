@@ -76,7 +76,7 @@ def read_sheet(path: str | os.PathLike) -> tuple[int, list[str], list[tuple[int,
         commented = next((line for _, line in lines if _column(line).startswith("#sample")), None)
         hint = "; a line that begins with # is a comment, also a heading" if commented else ""
         raise AcuityError(
-            f"{where}: found one column, {columns[0] if columns else ''!r}; allowed are columns separated "
+            f"{where}: found one column, {text.strip()[:80]!r}; allowed are columns separated "
             f"by tabs, the first of them 'sample'{hint}"
         )
     for column in columns:

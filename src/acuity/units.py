@@ -165,7 +165,7 @@ def parse_length(text: str, where: str) -> tuple[float, str]:
     sizes, unit = parse_sizes(text, where)
     if len(sizes) > 1:
         raise AcuityError(
-            f"{where}: found {str(text)!r}, allowed is one number and a unit, such as \"20 nm\"."
+            f'{where}: found {str(text)!r}, allowed is one number and a unit, such as "20 nm".'
         )
     return sizes[0], unit
 
