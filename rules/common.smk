@@ -14,14 +14,16 @@ from pathlib import Path
 
 import yaml
 from snakemake.exceptions import WorkflowError
+from snakemake.io import contains_wildcard
 from snakemake.settings.types import DeploymentMethod
+from snakemake.utils import update_config
 
 from acuity.digest import digest
 from acuity.errors import AcuityError
 from acuity.failures import failures
 from acuity.formats.files import files_of, is_remote, split_name
 from acuity.plan.planner import Planner
-from acuity.study import load_study, own_factor, read_keys, read_study
+from acuity.study import load_study, own_factor, read_keys
 from acuity.threads import keep_limit, wait_passively
 from acuity.units import parse_voxel_size
 
@@ -37,15 +39,17 @@ ROOT = Path(workflow.basedir)
 def _load():
     files = workflow.configfiles
     if len(files) > 1:
-        raise AcuityError("--configfile: one study at a time; found several files")
+        raise AcuityError(
+            "--configfile: one study at a time; found several files, put a target first: "
+            "snakemake TARGET --configfile STUDY.yaml"
+        )
     # Relative paths: a study that moves with its folder needs nothing anew.
-    if files:
-        path = Path(os.path.relpath(files[0]))
-        # Snakemake's own reader swallows a key that stands twice.
-        read_keys(path)
-        return (*load_study(config, path), path)
-    path = Path(os.path.relpath(ROOT / "config" / "config.yaml"))
-    return (*read_study(path), path)
+    path = Path(os.path.relpath(files[0] if files else ROOT / "config" / "config.yaml"))
+    # Not as Snakemake reads it: its reader swallows a key that stands twice, and fills templates.
+    keys = read_keys(path)
+    if isinstance(keys, dict):
+        update_config(keys, workflow.config_settings.config)
+    return (*load_study(keys, path), path)
 
 
 def _remote(samples):
@@ -204,8 +208,12 @@ def check_writable():
     for folder in (Path(results("")), Path(f"logs/{STUDY.study}")):
         # of a folder that is there; beside one that is not may lie read-only data of the user
         stages = [path for path in folder.glob("*") if path.is_dir()]
-        while not folder.exists():
+        while not os.path.lexists(folder):
             folder = folder.parent
+        if not folder.is_dir():
+            raise WorkflowError(
+                f"{folder}: is a file where a folder is to be; move it, or run in another folder"
+            )
         for path in (folder, *stages):
             if not os.access(path, os.W_OK):
                 raise WorkflowError(
@@ -474,7 +482,21 @@ def raw_files(scan):
     path = sample.low_path if scan.startswith("low/") else sample.path
     if path in REMOTE:
         return [storage.s3(address) for address in objects(path)]
-    return [local(str(file)) for file in files_of(path)]
+    return [
+        local(str(file)) for file in files_of(path) if not contains_wildcard(str(file))
+    ]
+
+
+def untracked(scan):
+    """Size and time of those of its files whose names Snakemake would take for patterns, {a}.tif."""
+    sample = SAMPLE[scan.removeprefix("low/")]
+    path = sample.low_path if scan.startswith("low/") else sample.path
+    if path in REMOTE:
+        return []
+    files = [file for file in files_of(path) if contains_wildcard(str(file))]
+    return [
+        [str(file), (said := file.stat()).st_size, said.st_mtime_ns] for file in files
+    ]
 
 
 def local_path(path):
