@@ -37,6 +37,11 @@ ROOT = Path(workflow.basedir)
 
 
 def _load():
+    if contains_wildcard(str(ROOT)):  # of the paths of environments and images
+        raise AcuityError(
+            f"{ROOT}: found braces in a folder's name, which Snakemake takes for a pattern; allowed "
+            "is a folder of Acuity without them"
+        )
     files = workflow.configfiles
     if len(files) > 1:
         raise AcuityError(
@@ -164,6 +169,19 @@ def volume(path):
 def figure(name):
     """The file of a figure, and beside it its SVG."""
     return local(results(f"figures/{name}.png"))
+
+
+def seals(*names):
+    """The seals of tables, beside them (acuity.seals): made and read with them."""
+    return [results(f"{name}.tsv.seal") for name in names]
+
+
+def seals_of(files):
+    """The seals of those among files that are tables: a file, a list or a dict of lists."""
+    if isinstance(files, str):
+        return [f"{files}.seal"] if files.endswith(".tsv") else []
+    files = files.values() if isinstance(files, dict) else files
+    return [seal for file in files for seal in seals_of(file)]
 
 
 # Slabs: where the study asks for several, X_init makes a volume's store, the jobs of X_slab fill it,
