@@ -3,8 +3,9 @@
 import math
 from pathlib import Path
 
+from acuity.seals import again
 from acuity.tables import read_stack, read_table
-from acuity.volume import read_json
+from acuity.volume import read_sealed_json
 
 TEXT = {"sample": str, "variant": str, "subset": str, "unit": str, "size_class": str}
 
@@ -96,7 +97,7 @@ def model_cards(trained, files):
 
 
 def _read_card(path):
-    return read_json(Path(path), "nothing can be said of its model", "train it again")
+    return read_sealed_json(Path(path), "nothing can be said of its model", again(path))
 
 
 def image_curves(images, files):
