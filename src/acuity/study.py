@@ -296,7 +296,7 @@ class Align(Section):
     def _region_belongs_to_mode(self):
         if (self.mode == "template_roi") != (self.roi is not None):
             raise ValueError(
-                f"mode {self.mode} with roi {self.roi!r}: template_roi needs a roi and no other mode has one"
+                f"mode {self.mode} with roi {_short(self.roi)}: template_roi needs a roi and no other mode has one"
             )
         if self.bridge < self.neighbours:
             raise ValueError(
@@ -528,6 +528,7 @@ class Sample(Section):
         None,
         "Imported volumes: part to use, as z0:z1,y0:y1,x0:x1 in voxels; open ends allowed",
         "voxel",
+        max_length=200,
     )
 
     @field_validator("role", mode="before")
@@ -551,7 +552,7 @@ class Sample(Section):
         if value is not None and not re.fullmatch(
             r"\s*-?\d*:-?\d*\s*(,\s*-?\d*:-?\d*\s*){0,2}", value
         ):
-            raise ValueError(f"{value!r} is not of the form z0:z1,y0:y1,x0:x1")
+            raise ValueError(f"{_short(value)} is not of the form z0:z1,y0:y1,x0:x1")
         return value
 
 
@@ -740,7 +741,9 @@ def check_length(value, parse=parse_sizes):
     try:
         parse(value, "length")
     except AcuityError as error:
-        raise ValueError(f"{value!r}: {str(error).removeprefix('length: ').rstrip('.')}") from None
+        raise ValueError(
+            f"{_short(value)}: {str(error).removeprefix('length: ').rstrip('.')}"
+        ) from None
     return value
 
 

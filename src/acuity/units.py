@@ -31,6 +31,7 @@ _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _SIZES = re.compile(
     rf"\s*({_NUMBER})(?:[\s,;x×]+({_NUMBER})[\s,;x×]+({_NUMBER}))?\s*([^\s\d.,;+-]\S*)\s*"
 )
+_LONGEST = 200  # letters of a size
 _COMMA = re.compile(r"(?<=\d),(?=\d)")
 _THOUSANDS = re.compile(r"(?<!\d)[1-9]\d{0,2},\d{3}(?!\d)")
 
@@ -111,6 +112,11 @@ def parse_sizes(text: str, where: str) -> tuple[list[float], str]:
         comma that may mean one thing or another.
     """
     text = str(text)
+    if len(text) > _LONGEST:
+        raise AcuityError(
+            f"{where}: found {text[:20]!r} and {len(text) - 20} letters more, a voxel size is one "
+            'number or three (z y x) and a unit, such as "10 nm" or "20 10 10 nm".'
+        )
     match = _SIZES.fullmatch(text)
     if _COMMA.search(text):
         mixed = match is not None and len(re.findall(r"\d\s*[;x×\s]\s*[\d.]", text)) > 0

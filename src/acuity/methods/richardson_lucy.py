@@ -23,7 +23,7 @@ class RichardsonLucySettings(Settings):
 
     iterations: int = setting(30, "Iterations", "1", ge=1)
     sigma: float | None = setting(
-        None, "Standard deviation of the kernel; none: the level", "voxel", gt=0
+        None, "Standard deviation of the kernel; none: the level", "voxel", gt=0, le=64
     )
     nlm_before_threshold: bool = setting(
         True, "Non-local means filter before the restored volume is thresholded"
