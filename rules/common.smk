@@ -486,11 +486,13 @@ def scan_cfg(scan):
         return {
             "path": local_path(sample.low_path),
             "voxel_size": sample.low_voxel_size,
+            "volume": bool(sample.volume),
         }
     keys = ("voxel_size", "region", "pitch")
     return {
         "path": local_path(sample.path),
         **{key: getattr(sample, key) for key in keys},
+        "volume": bool(sample.volume),
     }
 
 

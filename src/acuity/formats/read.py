@@ -9,7 +9,7 @@ from pathlib import Path
 
 from acuity.errors import AcuityError
 from acuity.formats import hdf5, mrc, omezarr, raw, tiff, tiff_folder
-from acuity.formats.files import split_name
+from acuity.formats.files import check_kind, split_name
 from acuity.formats.source import GuardedArray, Source
 from acuity.units import canonical, convert, parse_length, parse_sizes, parse_voxel_size
 from acuity.volume import Grid, Volume
@@ -25,6 +25,7 @@ def read_volume(
     voxel_size: str | None = None,
     region: str | None = None,
     pitch: str | None = None,
+    volume: bool = False,
 ) -> Volume:
     """Open a file or folder as a volume; voxels are read when they are asked for.
 
@@ -45,6 +46,9 @@ def read_volume(
     pitch : str, optional
         Distance between slices, such as the milling pitch ``"20 nm"``; it goes before the file's
         own. The pixel size comes from `voxel_size` or from the file.
+    volume : bool
+        The study says that it is a volume: images of a detector that say nothing of themselves are
+        taken for one then, and refused otherwise.
 
     Returns
     -------
@@ -73,8 +77,14 @@ def read_volume(
     entry["format"] = source.format
     if 0 in source.data.shape:
         raise AcuityError(f"{path}: is empty, its shape is {tuple(source.data.shape)}.")
+    if source.doubt and not volume:
+        raise AcuityError(
+            f"{path}: {source.doubt}; where it is a volume all the same, write true in the sheet's "
+            "column volume, else reconstruct it first and name the reconstruction."
+        )
     if source.instrument:
         entry["instrument"] = source.instrument
+    entry |= source.notes
     own = _everyday(source)
     if pitch is not None:
         used = _everyday(_with_pitch(source, path, pitch, voxel_size))
@@ -106,12 +116,12 @@ def read_volume(
         )
     data = GuardedArray(source.data, file)
     grid = Grid(data.shape, used.spacing, used.origin, used.unit)
-    volume = Volume(data, grid, source.intensity)
+    opened = Volume(data, grid, source.intensity)
     if region is not None:
         box = parse_region(region, data.shape, str(path))
         entry["region"] = ",".join(f"{part.start}:{part.stop}" for part in box)
-        volume = volume.crop(box)
-    return replace(volume, provenance=(*source.provenance, entry))
+        opened = opened.crop(box)
+    return replace(opened, provenance=(*source.provenance, entry))
 
 
 def _with_pitch(source: Source, path: object, pitch: str, voxel_size: str | None) -> Source:
@@ -172,6 +182,7 @@ def _everyday(source: Source) -> Source | None:
 def _open(file: Path, dataset: str | None) -> Source:
     if not file.exists():
         raise AcuityError(f"{file}: no such file or folder.")
+    check_kind(file)
     suffix = file.suffix.lower()
     for reader in READERS:
         by_content = reader.looks_like is not None and reader.looks_like(file)

@@ -43,6 +43,10 @@ class Source:
         distance between slices.
     instrument : dict
         What the microscope says of itself: maker, tilt, rows of the bar that were left out.
+    notes : dict
+        What was done to read the values as they are meant, for the provenance.
+    doubt : str
+        What speaks against its being a volume; the study must then say that it is one.
     """
 
     data: Any
@@ -55,6 +59,8 @@ class Source:
     provenance: tuple[dict, ...] = ()
     pixel: tuple[float, float] | None = None
     instrument: dict = field(default_factory=dict)
+    notes: dict = field(default_factory=dict)
+    doubt: str = ""
 
 
 class GuardedArray(LazyArray):
