@@ -80,11 +80,13 @@ def read_sheet(path: str | os.PathLike) -> tuple[int, list[str], list[tuple[int,
             f"by tabs, the first of them 'sample'{hint}"
         )
     for column in columns:
+        if not column:
+            raise AcuityError(
+                f"{where}: found a column without a name between others; name or remove it"
+            )
         if columns.count(column) > 1:
             raise AcuityError(
                 f"{where}: found the column {column!r} {columns.count(column)} times; allowed is once"
-                if column
-                else f"{where}: found a column without a name between others; name or remove it"
             )
     rows = []
     for number, line in lines:

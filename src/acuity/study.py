@@ -530,6 +530,11 @@ class Sample(Section):
         "voxel",
         max_length=200,
     )
+    volume: bool | None = setting(
+        None,
+        "Imported volumes: true where images of a detector, which say nothing of themselves, are a "
+        "volume",
+    )
 
     @field_validator("role", mode="before")
     @classmethod
@@ -636,7 +641,7 @@ class Study(Section):
             except AcuityError as error:
                 raise ValueError(str(error)) from None
             try:
-                checked[key] = method.Settings(**settings).model_dump(mode="json")
+                checked[key] = method.Settings.model_validate(settings).model_dump(mode="json")
             except ValidationError as error:
                 raise ValueError(_sentence(error, method.Settings, f"methods.{key}")) from None
         return checked
@@ -769,15 +774,12 @@ def load_study(config, path):
         One sentence that names file, key, what was found and what is allowed.
     """
     if not isinstance(config, dict):
-        raise AcuityError(
-            f"{path}: a study is a mapping of keys to values; found {type(config).__name__}"
-        )
+        found = {type(None): "nothing", list: "a list", str: "a text"}.get(type(config), "a value")
+        raise AcuityError(f"{path}: a study is a mapping of keys to values; found {found}")
     try:
-        study = Study(**config)
+        study = Study.model_validate(config)
     except ValidationError as error:
         raise AcuityError(f"{path}: {_sentence(error, Study)}") from None
-    except TypeError:
-        raise AcuityError(f"{path}: keys must be words") from None
     return study, _read_samples(study, Path(path))
 
 
@@ -1068,6 +1070,8 @@ def _sentence(error, model, prefix=""):
     ]
     key = ".".join([prefix, *location] if prefix else location)
     found = first.get("input")
+    if first["type"] == "invalid_key":
+        return f"key {'.'.join([prefix, *location] if prefix else location)}: found a key that is no word; allowed are words"
     if first["type"] == "extra_forbidden":
         return _unknown(location[-1], key, model, location[:-1])
     shown = _short(found)

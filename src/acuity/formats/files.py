@@ -86,6 +86,7 @@ def files_of(path: str) -> list[Path]:
         file = file.parent
     if not file.exists():
         raise AcuityError(f"{file}: no such file or folder")
+    check_kind(file)
     if file.is_dir():
         if file.suffix == ".zarr":
             return sorted(part for part in file.rglob("*") if part.is_file())
@@ -93,6 +94,12 @@ def files_of(path: str) -> list[Path]:
     if file.suffix.lower() == SLICE_LIST:
         return [file, *listed_files(file)]
     return [file, find_sidecar(file)] if file.suffix.lower() in RAW_SUFFIXES else [file]
+
+
+def check_kind(file: Path) -> None:
+    """Refuse a pipe or a device: to open one is to wait for who writes into it."""
+    if not (file.is_file() or file.is_dir()):
+        raise AcuityError(f"{file}: is a pipe or a device, allowed are files and folders.")
 
 
 def listed_files(path: Path) -> list[Path]:

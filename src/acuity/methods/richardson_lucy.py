@@ -15,7 +15,9 @@ class BlockSettings(Section):
         "Largest block, halo included; larger volumes are cut in z, very large planes too",
         "voxel",
     )
-    halo: float = setting(6.0, "Halo of a block, in standard deviations of the kernel", "1", ge=1)
+    halo: float = setting(
+        6.0, "Halo of a block, in standard deviations of the kernel", "1", ge=1, le=64
+    )
 
 
 class RichardsonLucySettings(Settings):
