@@ -89,6 +89,10 @@ def read_sealed(path: str | os.PathLike) -> bytes:
     """
     content = Path(path).read_bytes()
     file = seal_path(path)
+    damaged = AcuityError(
+        f"{file}: is no seal or a damaged one, so that nothing tells whether {path} is whole; "
+        f"{again(path)}."
+    )
     try:
         seal = json.loads(file.read_bytes())
         rows, checksum = int(seal["rows"]), str(seal["checksum"])
@@ -100,23 +104,23 @@ def read_sealed(path: str | os.PathLike) -> bytes:
             f"{path}: its seal {file.name} is not beside it, so that nothing tells whether it is "
             f"whole; where this is a copy, copy the seal too, else {again(path)}."
         ) from None
-    except (OSError, ValueError, KeyError, TypeError):
-        raise AcuityError(
-            f"{file}: is no seal or a damaged one, so that nothing tells whether {path} is whole; "
-            f"{again(path)}."
-        ) from None
-    if checksum != _SHA + hashlib.sha256(content).hexdigest():
-        lines = content.count(b"\n")
-        found = f"{max(lines - 1, 0)} rows" if content else "nothing"
-        cut = " and a cut one" if content and not content.endswith(b"\n") else ""
-        same = lines == rows + 1 and not cut
-        told = f"the {rows} rows of its seal, but other values" if same else f"{found}{cut}"
-        counted = "" if same else f" where its seal counts {rows} rows"
-        raise AcuityError(
-            f"{path}: found {told}{counted}, so it was damaged, exchanged or edited after it was "
-            f"written; {again(path)}."
-        )
-    return content
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        raise damaged from None
+    lines = content.count(b"\n")
+    there = max(lines - 1, 0)
+    if checksum == _SHA + hashlib.sha256(content).hexdigest():
+        if rows == there:
+            return content
+        raise damaged
+    cut = " and a cut one" if content and not content.endswith(b"\n") else ""
+    if there == rows and not cut:
+        told = f"other values in its {rows} rows than its seal was made for"
+    else:
+        told = f"{there} rows{cut} where its seal counts {rows} rows"
+    raise AcuityError(
+        f"{path}: found {told}, so it was damaged, exchanged or edited after it was written; "
+        f"{again(path)}."
+    )
 
 
 def add_seal(content: dict[str, Any], holder: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -1006,10 +1006,10 @@ def read_json(path: Path, what: str, remedy: str) -> dict:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise AcuityError(f"{path}: is not there, so {what}; {remedy}.") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise AcuityError(
             f"{path}: cannot be read ({error_reason(error)}), so {what}; {remedy}."
-        ) from (error)
+        ) from error
     if not isinstance(content, dict):
         raise AcuityError(f"{path}: holds no JSON object, so {what}; {remedy}.")
     return content

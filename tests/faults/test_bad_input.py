@@ -201,7 +201,7 @@ def test_results_of_another_version(workflow):
     file.write_text(json.dumps(root))
     pattern = (
         r"results/own/ingest/left\.ome\.zarr/zarr\.json: was written by another version of Acuity, "
-        r"as version 2 of its stores, and this one reads version 1; run it with that version, or "
+        r"as version 3 of its stores, and this one reads versions up to 2; run it with that version, or "
         r"remove the results folder of the study and run again\."
     )
     refused(workflow, STUDY, table, pattern, target=["degrade_all"])

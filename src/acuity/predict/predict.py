@@ -595,7 +595,7 @@ def read_card(card):
         content = json.loads(Path(card).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise AcuityError(f"{card}: no such model card; train the model first") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise AcuityError(
             f"{card}: cannot be read as a model card ({error_reason(error)}); {again(card)}."
         ) from None
