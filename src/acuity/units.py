@@ -14,7 +14,7 @@ _UNITS: dict[str, tuple[float, str, tuple[str, ...]]] = {
     "um": (
         1e-6,
         "micrometer",
-        ("µm", "μm", "micrometre", "micron", "microns", "micrometers", "\\u00b5m", "�m"),
+        ("µm", "μm", "micrometre", "micron", "microns", "micrometers", "�m"),
     ),
     "mm": (1e-3, "millimeter", ("millimetre", "millimeters", "millimetres")),
     "cm": (1e-2, "centimeter", ("centimetre", "centimeters", "centimetres")),
@@ -56,7 +56,7 @@ def canonical(unit: str, where: str = "unit") -> str:
     AcuityError
         If the unit is none of length.
     """
-    name = _SPELLINGS.get(str(unit).strip().lower())
+    name = _SPELLINGS.get(_spelling(str(unit)))
     if name is None:
         raise AcuityError(
             f"{where}: found the unit {str(unit)!r}, allowed are {', '.join(UNITS)} "
@@ -67,7 +67,13 @@ def canonical(unit: str, where: str = "unit") -> str:
 
 def known(unit: object) -> bool:
     """Tell whether a text is a unit of length."""
-    return isinstance(unit, str) and unit.strip().lower() in _SPELLINGS
+    return isinstance(unit, str) and _spelling(unit) in _SPELLINGS
+
+
+def _spelling(unit: str) -> str:
+    r"""Undo what programs do to a letter that is not of ASCII, such as ``\u00B5m`` or ``Âµm``."""
+    text = re.sub(r"\\u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), unit)
+    return text.strip().replace("Â", "").lower()
 
 
 def long_name(unit: str) -> str:

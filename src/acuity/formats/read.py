@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from acuity.errors import AcuityError
 from acuity.formats import hdf5, mrc, omezarr, raw, tiff, tiff_folder
 from acuity.formats.files import check_kind, split_name
 from acuity.formats.source import GuardedArray, Source
-from acuity.units import canonical, convert, parse_length, parse_sizes, parse_voxel_size
+from acuity.units import canonical, convert, known, parse_length, parse_sizes, parse_voxel_size
 from acuity.volume import Grid, Volume
 
 _SPAN = re.compile(r"\s*(-?\d*)\s*:\s*(-?\d*)\s*")
@@ -85,6 +87,7 @@ def read_volume(
     if source.instrument:
         entry["instrument"] = source.instrument
     entry |= source.notes
+    source = _sound(source)
     own = _everyday(source)
     if pitch is not None:
         used = _everyday(_with_pitch(source, path, pitch, voxel_size))
@@ -122,6 +125,32 @@ def read_volume(
         entry["region"] = ",".join(f"{part.start}:{part.stop}" for part in box)
         opened = opened.crop(box)
     return replace(opened, provenance=(*source.provenance, entry))
+
+
+def _sound(source: Source) -> Source:
+    """Leave out sizes of the file that are none, and say what they are where it counts.
+
+    A study that states a size needs no other, so a wrong one is no reason to refuse the file.
+    """
+    sizes, unit = source.spacing, source.unit
+    if sizes is not None and not (known(unit) and all(map(_positive, sizes))):
+        told = " x ".join(f"{size:g}" if _number(size) else repr(size) for size in sizes)
+        hint = f"sizes of {told} {unit if known(unit) else f'in {unit!r}'}".rstrip()
+        pixel = tuple(sizes[1:]) if source.pixel is None else source.pixel
+        source = replace(source, spacing=None, pixel=pixel, hint=hint, origin=(0.0, 0.0, 0.0))
+    if source.pixel is not None and not (known(unit) and all(map(_positive, source.pixel))):
+        source = replace(source, pixel=None)
+    if not all(map(_number, source.origin)):
+        source = replace(source, origin=(0.0, 0.0, 0.0))
+    return source
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, (int, float, np.number)) and math.isfinite(value)
+
+
+def _positive(value: object) -> bool:
+    return _number(value) and value > 0
 
 
 def _with_pitch(source: Source, path: object, pitch: str, voxel_size: str | None) -> Source:
