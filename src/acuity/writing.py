@@ -23,6 +23,17 @@ _PART = re.compile(r"\.(.+)\.[0-9a-f]{16}\.part", re.S)
 # a file's name has at most 255 bytes
 _LONGEST = 255 - len("..0123456789abcdef.part")
 
+_NO_PLACE = (
+    errno.EACCES,
+    errno.EEXIST,  # a file where a folder is to be
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+)
+
 
 @contextlib.contextmanager
 def disk_errors(path: str | os.PathLike) -> Iterator[None]:
@@ -43,8 +54,11 @@ def disk_errors(path: str | os.PathLike) -> Iterator[None]:
                 f"{path}: disk full while writing; nothing of it was kept, free some space or "
                 "choose another results folder."
             ) from error
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR):
-            raise AcuityError(f"{path}: cannot be written ({error.strerror}).") from error
+        if error.errno in _NO_PLACE:
+            at = os.fsdecode(error.filename or path)
+            own = at == os.fspath(path) or _PART.fullmatch(os.path.basename(at))
+            where = "" if own else f": {at}"
+            raise AcuityError(f"{path}: cannot be written ({error.strerror}{where}).") from error
         raise
 
 
@@ -53,21 +67,20 @@ def _name(path: Path) -> str:
     return os.fsdecode(os.fsencode(path.name)[:_LONGEST])
 
 
-def _alone(part: Path) -> int | None:
-    """Lock a part; None where another process is writing it, or it is gone."""
-    how = os.O_RDONLY if part.is_dir() else os.O_RDWR  # over NFS a lock needs the right to write
-    try:
-        handle = os.open(part, how | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return None
+def _open(part: Path, how: int = 0) -> int:
+    """Open a part, through no link; over NFS a lock needs the right to write."""
+    how |= os.O_RDONLY if part.is_dir() else os.O_RDWR
+    return os.open(part, how | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+
+
+def _lock(handle: int) -> bool:
+    """Lock a part; false where another process is writing it."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         # Some file systems know no locks. No two jobs write one file: it is what a dead one left.
-        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-            os.close(handle)
-            return None
-    return handle
+        return error.errno not in (errno.EWOULDBLOCK, errno.EACCES)
+    return True
 
 
 def remove_leftovers(folder: str | os.PathLike, name: str | None = None) -> None:
@@ -89,11 +102,14 @@ def remove_leftovers(folder: str | os.PathLike, name: str | None = None) -> None
         if not found or (name is not None and found[1] != name):
             continue
         part = Path(folder, entry)
-        if part.is_symlink():
-            part.unlink(missing_ok=True)
-        elif (handle := _alone(part)) is not None:
+        with contextlib.suppress(OSError):  # gone meanwhile, or not ours
+            if part.is_symlink():
+                part.unlink()
+                continue
+            handle = _open(part)
             try:
-                _remove(part)
+                if _lock(handle):
+                    _remove(part)
             finally:
                 os.close(handle)
 
@@ -128,16 +144,14 @@ def part_of(
     path = Path(path)
     name = _name(path)
     remove_leftovers(path.parent, name)
-    handle = None
-    while handle is None:
+    while True:
         part = path.with_name(f".{name}.{secrets.token_hex(8)}.part")
         if folder:
             part.mkdir()
-        else:
-            # 666: less what the user's mask takes away, as for any file
-            made = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            os.close(os.open(part, made, 0o666))
-        handle = _alone(part)
+        handle = _open(part, 0 if folder else os.O_CREAT | os.O_EXCL)
+        if _lock(handle) and part.exists():
+            break
+        os.close(handle)  # another process took it for a dead one's in this very moment
     try:
         yield part
         if not os.path.samestat(os.fstat(handle), os.lstat(part)):
