@@ -38,8 +38,8 @@ def main(arguments=None):
         _silence()
         return 141
     except OSError as error:
-        # What is left of the output cannot be written at the end either.
-        _silence()
+        if error.filename is None:  # standard output's, which cannot be written at the end either
+            _silence()
         return _failed(f"{error.filename or 'standard output'}: {error.strerror or error}")
     except MemoryError:
         return _failed("out of memory; use a machine with more, or a smaller volume")
