@@ -8,18 +8,13 @@ import zarr
 from zarr.storage import LocalStore
 
 from acuity.errors import AcuityError
+from acuity.formats.files import is_zarr
 from acuity.formats.reader import Reader
 from acuity.formats.source import Source, with_notes
 from acuity.units import convert, known
 from acuity.volume import Box, LazyArray, error_reason, open_volume, store_path
 
 VERSIONS = ("0.4", "0.5")
-_MARKS = ("zarr.json", ".zgroup", ".zattrs", ".zarray")
-
-
-def is_zarr(folder: Path) -> bool:
-    """Tell whether a folder, or a root ``zarr.json``, is a Zarr store."""
-    return folder.name == "zarr.json" or any((folder / mark).exists() for mark in _MARKS)
 
 
 class SpatialArray(LazyArray):
