@@ -162,6 +162,8 @@ def _write_zarr(volume: Volume, path: Path) -> None:
         fill_value=0,
         zarr_format=2,
         chunk_key_encoding={"name": "v2", "separator": "/"},
+        # one that is missing is a loss then, and no block of zeros
+        config={"write_empty_chunks": True},
     )
     for z0, block in _blocks(volume):
         box = tuple(slice(0, count) for count in block.shape)

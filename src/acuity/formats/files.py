@@ -15,8 +15,11 @@ from itertools import pairwise
 from pathlib import Path
 
 from acuity.errors import AcuityError
+from acuity.formats.parts import named_parts
+from acuity.formats.refused import conversion
 
 HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf", ".he5", ".nxs")
+IMS_SUFFIX = ".ims"  # HDF5 too
 RAW_SUFFIXES = (".raw", ".bin", ".dat", ".vol", ".img")
 SIDECARS = (".yaml", ".yml", ".json")
 # What X-ray laboratories write beside their raw voxels.
@@ -24,7 +27,7 @@ RAW_HEADERS = (".vgi", ".pcr", ".xtekct")
 SLICE_LIST = ".txt"
 # The kinds of images that may be slices of a folder. A folder that holds several is read as the first
 # of them, such as TIFF slices with a preview of each.
-SLICE_KINDS = ((".tif", ".tiff"),)
+SLICE_KINDS = ((".tif", ".tiff"), (".png",), (".jpg", ".jpeg"), (".bmp",))
 # What systems put into folders by themselves.
 _LITTER = ("thumbs.db", "desktop.ini")
 _ZARR_MARKS = ("zarr.json", ".zgroup", ".zattrs", ".zarray")
@@ -32,7 +35,7 @@ _REMOTE = "s3://"
 # Numbers of which fewer than one in so many are there do not count slices.
 _SPARSE = 3
 _REMEDY = "name the slices that you mean in a list (.txt, one file a line)"
-_NAMED = re.compile(rf"(?i)(.+({'|'.join(map(re.escape, HDF5_SUFFIXES))})):(.+)")
+_NAMED = re.compile(rf"(?i)(.+({'|'.join(map(re.escape, (*HDF5_SUFFIXES, IMS_SUFFIX)))})):(.+)")
 
 
 def split_name(path: str) -> tuple[str, str | None]:
@@ -113,7 +116,14 @@ def files_of(path: str) -> list[Path]:
         return [file, *slices, *notes_of(slices)]
     if suffix in RAW_SUFFIXES:
         return [file, *find_sidecars(file)]
-    return [file, *notes_of([file])] if _kind(file) else [file]
+    if _kind(file):
+        return [file, *notes_of([file])]
+    if suffix in HDF5_SUFFIXES or suffix == IMS_SUFFIX:
+        # it loads h5py, which only those wait for who bring such a file
+        from acuity.formats.hdf5 import parts_of
+
+        return [file, *parts_of(file, split_name(path)[1])]
+    return [file, *named_parts(file)]
 
 
 def is_zarr(folder: Path) -> bool:
@@ -188,6 +198,9 @@ def slices_of(folder: Path) -> list[Path]:
     kinds.pop(0, None)
     if not kinds:
         endings = ", ".join(suffix for kind in SLICE_KINDS for suffix in kind)
+        for file in sorted(folder.iterdir()):
+            if file.suffix and file.name[0] != "." and (how := conversion(file)):
+                raise AcuityError(f"{folder}: found {file.name}, {how}.")
         raise AcuityError(f"{folder}: found no images ({endings}) and no OME-Zarr in this folder.")
     files, most = kinds[min(kinds)], max(kinds.values(), key=len)
     if len(most) > len(files):

@@ -10,15 +10,19 @@ from pathlib import Path
 import numpy as np
 
 from acuity.errors import AcuityError
-from acuity.formats import hdf5, mrc, omezarr, raw, tiff, tiff_folder
+from acuity.formats import hdf5, ims, itk, mrc, npy, omezarr, pictures, raw, tiff, tiff_folder
 from acuity.formats.files import check_kind, split_name
+from acuity.formats.refused import conversion
 from acuity.formats.source import GuardedArray, Source
 from acuity.units import canonical, convert, known, parse_length, parse_sizes, parse_voxel_size
 from acuity.volume import Grid, Volume
 
 _SPAN = re.compile(r"\s*(-?\d*)\s*:\s*(-?\d*)\s*")
 # In the order in which they are asked.
-READERS = tuple(module.READER for module in (omezarr, tiff_folder, hdf5, tiff, mrc, raw))
+READERS = tuple(
+    module.READER
+    for module in (omezarr, tiff_folder, hdf5, tiff, mrc, ims, itk, pictures, npy, raw)
+)
 _EVERYDAY = ("nm", "um", "mm")
 
 
@@ -36,8 +40,9 @@ def read_volume(
     path : path
         A TIFF (one image, many pages, BigTIFF, OME-TIFF, ImageJ), a folder of TIFF slices, a list
         of them (a ``.txt`` with a file a line, or a sequence of paths), an OME-Zarr 0.4 or 0.5, an
-        HDF5 file (``file.h5:/path/to/data`` where it has several datasets), an MRC file, raw
-        voxels with a sidecar, or a volume of Acuity.
+        HDF5 or Imaris file (``file.h5:/path/to/data`` where it has several datasets), MRC, NRRD,
+        NIfTI, MetaImage, NPY, PNG, JPEG or BMP (one or a folder of slices), raw voxels with a
+        sidecar, or a volume of Acuity.
     voxel_size : str, optional
         ``"10 nm"`` or ``"20 10 10 nm"`` (z y x). It goes before the file's own, which is
         then recorded in the provenance. Without it the file must carry one. Beside a pitch, one
@@ -213,10 +218,14 @@ def _open(file: Path, dataset: str | None) -> Source:
         raise AcuityError(f"{file}: no such file or folder.")
     check_kind(file)
     suffix = file.suffix.lower()
+    if file.is_dir() and (how := conversion(file)):
+        raise AcuityError(f"{file}: found {how}.")
     for reader in READERS:
         by_content = reader.looks_like is not None and reader.looks_like(file)
         if by_content or (suffix in reader.suffixes and file.is_file()):
             return reader.read(file, dataset)
+    if how := conversion(file):
+        raise AcuityError(f"{file}: found {how}.")
     raise AcuityError(
         f"{file}: found a file of the type {suffix or 'without ending'!r}, allowed are {formats()}."
     )

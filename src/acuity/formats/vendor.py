@@ -66,7 +66,7 @@ class UpperRows(LazyArray):
 
 
 def read(
-    file: tifffile.TiffFile,
+    file: tifffile.TiffFile | None,
     data: LazyArray | np.ndarray,
     note: Path | None = None,
     page: tifffile.TiffPage | None = None,
@@ -79,7 +79,7 @@ def read(
     Parameters
     ----------
     file : tifffile.TiffFile
-        Open.
+        Open; None of an image of another format, of which only the text counts.
     data : array
         Its slices, (z, y, x); of Zeiss's files the lowest quarter of the first is read.
     note : pathlib.Path, optional
@@ -93,6 +93,8 @@ def read(
         None where the file is of none of them.
     """
     shape = data.shape[1:]
+    if file is None:
+        return None if note is None else _beside(note, shape)
     if file.is_sem:
         return _zeiss(file.sem_metadata or {}, data)
     if file.is_fei:
