@@ -1064,7 +1064,7 @@ def open_volume(path: str | os.PathLike, *, complete: bool = True) -> Volume:
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise AcuityError(
             f"{file}: not a volume written by Acuity ({error_reason(error)!r} is missing or wrong); "
-            f"other OME-Zarr is read with ingest, a damaged volume is made anew: {remedy}."
+            f"other OME-Zarr is read with ingest; for a damaged volume of Acuity, {remedy}."
         ) from error
     data = StoredArray(store, digest)
     if data.shape != grid.shape or data.dtype != dtype:

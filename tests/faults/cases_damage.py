@@ -9,6 +9,7 @@ import google_crc32c
 import numpy as np
 import pandas as pd
 
+from acuity.formats.read import read_volume
 from acuity.measure.census import read_counts, write_counts
 from acuity.measure.collect import read_images
 from acuity.measure.summary import summary
@@ -422,6 +423,18 @@ CASES = [
     ),
     Case("table: published figures, edited", published, r"metrics\.tsv: found other values"),
     *(Case(f"volume: {name}", stored(harm), said) for name, (harm, said) in VOLUMES.items()),
+    Case(
+        "volume: a shard that is missing, imported again",
+        stored(lambda path: shard(path, 1).unlink(), read_volume),
+        "0/c/1/0/0 is missing, so the volume is incomplete" + STEP.format("v.ome.zarr"),
+    ),
+    Case(
+        "volume: one bit of the word acuity, imported again",
+        stored(root_of(lambda data: data.replace(b'"acuity"', b'"acuitx"')), read_volume),
+        ROOT
+        + r"not a volume written by Acuity .*acuity.* is missing or wrong.*"
+        + STEP.format("v.ome.zarr")[2:],
+    ),
     Case("volume: a foreign shard, read slab by slab", stored(foreign_shard, by_slabs), MIXED),
     Case("card: a figure edited", edited('"mean": 0.5', '"mean": 0.7'), CARD),
     Case("card: a setting edited", edited('"features": 4', '"features": 8'), CARD),

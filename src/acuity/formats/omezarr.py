@@ -13,6 +13,7 @@ from acuity.formats.axes import AxesArray, spatial_axes
 from acuity.formats.files import is_zarr
 from acuity.formats.reader import Reader
 from acuity.formats.source import Source, with_notes
+from acuity.seals import SEAL
 from acuity.units import convert, known
 from acuity.volume import error_reason, open_volume, store_path
 
@@ -55,7 +56,9 @@ def read(path: Path) -> Source:
             f"{path}: cannot be opened as an OME-Zarr image ({error_reason(error)}); it may be "
             "incomplete."
         ) from error
-    if "acuity" in attributes and "ome" in attributes:
+    # under a name that was damaged, too: the seal tells
+    sealed = (isinstance(entry, dict) and SEAL in entry for entry in attributes.values())
+    if "ome" in attributes and ("acuity" in attributes or any(sealed)):
         volume = open_volume(path)
         return Source(
             volume.data,
