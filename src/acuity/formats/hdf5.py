@@ -291,20 +291,18 @@ def _sizes(
 ) -> tuple[Sizes | None, str, str]:
     """Read numbers along z, y, x; what is no voxel size becomes a hint."""
     try:
+        parts = value
         if isinstance(value, (str, bytes)):
-            value = re.split(r"[\s,;]+", _text(value).strip(" \0[]()"))
-        sizes = np.asarray(value).ravel().astype(np.float64)
+            parts = re.split(r"[\s,;]+", _text(value).strip(" \0[]()"))
+        sizes = np.asarray(parts).ravel().astype(np.float64)
         if sizes.size == 2 and dataset.ndim == 2:  # y, x of an image
             sizes = sizes[[1, 0, 1]]
         if sizes.size not in (1, 3):
             raise ValueError
         return check_spacing(np.broadcast_to(sizes, 3), name), unit, ""
     except (AcuityError, ValueError, TypeError):
-        return (
-            None,
-            "",
-            f"{name} = {value!s:.60}, which is no voxel size of three numbers (z, y, x)",
-        )
+        told = " ".join(_text(value).split())[:60]
+        return None, "", f"{name} = {told}, which is no voxel size of three numbers (z, y, x)"
 
 
 READER = Reader("HDF5", SUFFIXES, read)

@@ -206,8 +206,9 @@ class LinkedFile:
                     f"{where}: its part {path.name} has no dataset {source.dset_name}; copy the "
                     "part again from its source."
                 )
-            there, here = _ranges(source.vspace, where), _ranges(source.src_space, where)
             values = self.values(part, above)
+            there = _ranges(source.vspace, found.dataset.shape, where)
+            here = _ranges(source.src_space, values.shape, where)
             fits = len(here) == values.ndim and all(
                 steps[-1] < count for steps, count in zip(here, values.shape, strict=True)
             )
@@ -263,10 +264,10 @@ class _Piece:
     values: Any
 
 
-def _ranges(space: h5py.h5s.SpaceID, where: str) -> list[range]:
-    """Give the places of a selection along each axis."""
+def _ranges(space: h5py.h5s.SpaceID, shape: tuple[int, ...], where: str) -> list[range]:
+    """Give the places of a selection along each axis of a dataset."""
     if space.get_select_type() == h5py.h5s.SEL_ALL:
-        return [range(count) for count in space.shape]
+        return [range(count) for count in shape]
     if space.is_regular_hyperslab():
         found = []
         for start, stride, count, block in zip(*space.get_regular_hyperslab(), strict=True):
@@ -276,7 +277,7 @@ def _ranges(space: h5py.h5s.SpaceID, where: str) -> list[range]:
                 found.append(range(start, start + count * block))
             elif block == 1:
                 found.append(range(start, start + count * stride, stride))
-        if len(found) == len(space.shape) and all(found):
+        if len(found) == len(shape) and all(found):
             return found
     raise AcuityError(
         f"{where}: its parts lie in it in another pattern than boxes and regular steps; copy it into "
