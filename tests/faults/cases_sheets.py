@@ -90,6 +90,7 @@ CASES = [
     # names
     sheet("a name of 300 letters", row(name="n" * 300), LINE_2 + "key 'sample': found 'n.*at most 100"),
     sheet("a name with a blank", row(name="sample 1"), LINE_2 + "key 'sample': found 'sample 1'; allowed are letters"),
+    *(sheet(f"the name {name}", row(name=name), LINE_2 + f"key 'sample': found '{name}'; allowed are letters") for name in ("../up", "<script>", "a/b", ".hidden")),
     sheet("a name in Greek", row(name="δείγμα"), LINE_2 + "key 'sample': .*allowed are letters"),
     sheet("names that differ in capitals alone", HEAD + ROW + "\n" + ROW.replace("own", "OWN"), r"own\.tsv: line 4: sample 'OWN' has the name of 'own' in line 2"),
     sheet("a reserved name in capitals", row(name="Index"), LINE_2 + "sample name 'Index' is reserved"),

@@ -114,6 +114,9 @@ CASES = [
     study("a sheet with a zero byte", {"samples": "a\0b"}, KEY + "'samples': no sample sheet"),
     # its values
     study("a level that is true", {"levels": [3, True]}, "levels: found true, as which YAML reads"),
+    study("a level of 0", {"levels": [0]}, KEY + r"'levels\.0': found 0; input should be greater than or equal to 0\.01"),
+    study("a level below 0", {"levels": [-1]}, KEY + r"'levels\.0': found -1; input should be greater than or equal to 0\.01"),
+    study("a level of 1,000", {"levels": [1000]}, KEY + r"'levels\.0': found 1000; input should be less than or equal to 64"),
     study("levels that are one number", {"levels": 3}, KEY + "'levels': found 3; allowed is a list"),
     study("a level twice", {"levels": [3, 3]}, "a level is given twice"),
     study("infinite photons", foam(photons=float("inf")), KEY + r"'foam\.photons': found inf; .*finite"),

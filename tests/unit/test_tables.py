@@ -193,6 +193,27 @@ def test_errors_of_a_script(script, capsys, error, sentence, traceback):
     assert ("Traceback" in text) == traceback
 
 
+def test_ctrl_c_in_a_script(script, capsys):
+    with pytest.raises(SystemExit) as caught, job(script):
+        raise KeyboardInterrupt
+    assert caught.value.code == 130
+    said = capsys.readouterr().err
+    assert said.endswith(" error: rule quality: interrupted; run the same command again to go on\n")
+    assert said.count("\n") == 1
+
+
+def test_a_file_where_the_folder_of_logs_is_to_be(script, capsys, tmp_path):
+    (tmp_path / "logs").write_text("mine")
+    with pytest.raises(SystemExit) as caught, job(script):
+        raise AssertionError("the body is not reached")
+    assert caught.value.code == 1
+    assert re.fullmatch(
+        r"[\d:]{8} error: \S+/logs/x\.log: the log cannot be written \(File exists: \S+/logs\); .*\n",
+        capsys.readouterr().err,
+    )
+    assert (tmp_path / "logs").read_text() == "mine"
+
+
 def test_a_script_that_ends_well_says_what_it_used(script, capsys):
     with job(script):
         pass
