@@ -42,6 +42,17 @@ def _load():
             f"{ROOT}: found braces in a folder's name, which Snakemake takes for a pattern; allowed "
             "is a folder of Acuity without them"
         )
+    # Where Snakemake keeps its records; it would not say so in a sentence.
+    own = Path(".snakemake")
+    if os.path.lexists(own) and not own.is_dir():
+        raise AcuityError(
+            f"{own}: is a file where Snakemake's folder is to be; move it"
+        )
+    if not os.access(own if own.is_dir() else ".", os.W_OK):
+        raise AcuityError(
+            f"{os.getcwd()}: cannot be written (rights, or a file system that is mounted read-only); "
+            f"run in a folder of your own: snakemake --snakefile {ROOT / 'Snakefile'} --directory FOLDER"
+        )
     files = workflow.configfiles
     if len(files) > 1:
         raise AcuityError(

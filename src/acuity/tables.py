@@ -27,6 +27,8 @@ def write_table(table, path, *, index=False):
 def read_table(path, **kwargs):
     """Read a tab-separated table, after its seal was checked.
 
+    A sample named NA or 007 keeps its name: of fields, only an empty one is missing.
+
     Parameters
     ----------
     path : path-like
@@ -43,6 +45,8 @@ def read_table(path, **kwargs):
     AcuityError
         If the file is absent, has no seal, is not what its seal says, or is no table.
     """
+    kwargs = {"keep_default_na": False, "na_values": [""], **kwargs}
+    kwargs["dtype"] = {"sample": str, "study": str, **kwargs.get("dtype", {})}
     try:
         return pd.read_csv(io.BytesIO(read_sealed(path)), sep="\t", **kwargs)
     except FileNotFoundError:

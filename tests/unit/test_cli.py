@@ -40,6 +40,13 @@ def test_a_summary_takes_the_table_its_folder_or_the_study(figures, capsys, path
     assert capsys.readouterr() == (TABLE, "")
 
 
+@pytest.mark.parametrize("name", ["NA", "nan", "null", "007", "1e5"])
+def test_a_sample_keeps_its_name(figures, capsys, name):
+    write_table(pd.DataFrame([METRICS | {"sample": name}]), "named.tsv")
+    assert main(["summary", "named.tsv", "--sample", name]) == 0
+    assert capsys.readouterr() == (TABLE, "")
+
+
 def test_a_mistake_is_one_line_and_code_1(figures, capsys):
     assert main(["summary", "results/other"]) == 1
     assert capsys.readouterr() == (
