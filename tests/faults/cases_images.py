@@ -250,7 +250,7 @@ CASES += [
             written("a.mhd", meta("/etc/passwd")),
             "/etc/passwd .*outside its folder",
         ),
-        ("voxels upwards", written("a.mhd", meta("../../../etc/passwd")), "outside its folder"),
+        ("voxels upwards", written("a.mhd", meta("../" * 30 + "etc/passwd")), "outside its folder"),
         (
             "a list with one outside",
             written("a.mhd", meta("LIST\n/etc/passwd\n/etc/passwd")),

@@ -127,7 +127,7 @@ CASES += [
         ("too long", raw(data=values().tobytes() + b"xy"), "found 1190 bytes where"),
         ("an offset below zero", raw(offset=-1), "offset is -1"),
         ("a size without unit", raw(voxel_size=[1, 2, 3]), "without a unit"),
-        ("a size of nothing", raw(voxel_size="0 nm"), "positive"),
+        ("a size of nothing", raw(voxel_size="0 nm"), "a voxel_size of '0 nm'"),
         ("a size that is a word", raw(voxel_size=["a", 1, 2]), "voxel_size"),
     ]
 ]

@@ -1,6 +1,5 @@
 """MRC, OME-Zarr, Imaris, NRRD, NIfTI, MetaImage, PNG, JPEG, BMP, NPY: odd files, exact values."""
 
-import bz2
 import gzip
 import json
 import zlib
@@ -161,7 +160,7 @@ def test_an_image_of_a_collection_is_named_by_its_number(tmp_path):
     for name in ("0", "1"):
         path = tmp_path / "a.zarr" / name
         assert np.array_equal(read_volume(path).read(), zarr_values())
-        assert len(files_of(str(path))) == 18 + 3
+        assert set(files_of(str(path))) == {part for part in path.rglob("*") if part.is_file()}
     before = source_digest(tmp_path / "a.zarr" / "0")
     (tmp_path / "a.zarr" / "0" / "0" / "1.1.1").unlink()
     assert source_digest(tmp_path / "a.zarr" / "0") != before
@@ -235,10 +234,9 @@ def test_nrrd_tells_its_units_by_axis(tmp_path, more, spacing, unit):
     assert np.array_equal(volume.read(), values())
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "bzip2"])
-def test_nrrd_packed(tmp_path, encoding):
-    pack = gzip.compress if encoding == "gzip" else bz2.compress
-    (tmp_path / "a.nrrd").write_bytes(nrrd(encoding=encoding, data=pack(values().tobytes())))
+def test_nrrd_packed(tmp_path):
+    packed = gzip.compress(values().tobytes())
+    (tmp_path / "a.nrrd").write_bytes(nrrd(encoding="gzip", data=packed))
     assert np.array_equal(read_volume(tmp_path / "a.nrrd", NM).read(), values())
 
 

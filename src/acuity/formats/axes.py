@@ -24,8 +24,8 @@ def spatial_axes(
         Of the array.
     letters : sequence of str, optional
         Names of the axes, among x, y, z, c (channels), t (time). Without them the order z, y, x
-        counts, and axes of length one that are too many are left out: from the end first, where
-        programs put channels.
+        counts, and axes of length one are left out at the end, where programs put channels, and
+        elsewhere where they are too many.
 
     Returns
     -------
@@ -53,6 +53,8 @@ def spatial_axes(
         notes = {"axes": f"{' '.join(letters)} in the file, brought to z y x"} if turned else {}
     else:
         left = list(range(len(shape)))
+        while len(left) > 2 and shape[left[-1]] == 1 and sum(shape[n] > 1 for n in left) > 1:
+            left.pop()
         while len(left) > 3:
             short = [n for n in left if shape[n] == 1]
             if not short:
@@ -61,11 +63,11 @@ def spatial_axes(
                     "three (z, y, x) and further ones of length one; write the one channel or time "
                     "point that you mean to a file of its own."
                 )
-            drop = left[-1] if left[-1] in short else short[0]
-            left.remove(drop)
+            left.remove(short[0])
         axes, notes = (*[None] * (3 - len(left)), *left), {}
-    if len(shape) > 3:
-        notes["axes_left_out"] = f"{len(shape) - 3} of length one, of {tuple(map(int, shape))}"
+    dropped = len(shape) - sum(axis is not None for axis in axes)
+    if dropped:
+        notes["axes_left_out"] = f"{dropped} of length one, of {tuple(map(int, shape))}"
     return axes, notes
 
 

@@ -146,11 +146,14 @@ def _choose(file: LinkedFile, path: Path, name: str | None) -> Found:
         for found in every.values():
             if isinstance(found, AcuityError):
                 raise found
+        several = [key for key, found in every.items() if found.dataset.ndim > 3]
+        if len(several) == 1:  # its axes are named where they are looked at
+            return file.find(several[0])
     levels = [match for key in fitting if (match := _BIG_DATA_VIEWER.fullmatch(key))]
     if levels and len(levels) == len(fitting):
         finest = [match[0] for match in levels if match[1] == "0"]
         if len(finest) == 1:
-            return fitting[finest[0]][1]
+            return file.find(finest[0])
     raw = {key: mark for key, (mark, _) in fitting.items() if mark}
     others = [key for key in fitting if key not in raw]
     if raw:
@@ -162,7 +165,7 @@ def _choose(file: LinkedFile, path: Path, name: str | None) -> Found:
             f"{rest}."
         )
     if len(fitting) == 1:
-        return fitting[others[0]][1]
+        return file.find(others[0])
     raise AcuityError(
         f"{path}: found {len(fitting)} datasets that could be meant"
         + (

@@ -1,6 +1,5 @@
 """NRRD, NIfTI and MetaImage, read with SimpleITK."""
 
-import bz2
 import math
 import re
 import struct
@@ -37,7 +36,7 @@ class _Header:
     offset : int
         Bytes before the voxels in each; -1 where they stand at the end.
     packed : str
-        "" for plain bytes, else "zlib", "bzip2", or "text" where the length tells nothing.
+        "" for plain bytes, "zlib", or "text" where the length tells nothing.
     item : int
         Bytes of a voxel; 0 for what ITK finds.
     units : list of str
@@ -211,7 +210,12 @@ def _meta(path: Path) -> _Header:
 def _nrrd(path: Path) -> _Header:
     fields, names, end = text_header(path)
     encoding = fields.get("encoding", "raw").lower()
-    packed = {"raw": "", "gzip": "zlib", "gz": "zlib", "bzip2": "bzip2", "bz2": "bzip2"}
+    packed = {"raw": "", "gzip": "zlib", "gz": "zlib"}
+    if encoding not in (*packed, "ascii", "txt", "text", "hex"):
+        raise AcuityError(
+            f"{path}: found the encoding {encoding}, allowed are raw, gzip, ascii and hex; write it "
+            "again with one of them."
+        )
     skip = fields.get("byteskip", "0")
     lines = fields.get("lineskip", "0").strip() not in ("", "0")
     units = re.findall(r'"([^"]*)"', fields.get("spaceunits", "") or fields.get("units", ""))
@@ -325,8 +329,7 @@ def _length(file: Path, start: int, packed: str) -> int:
     if not packed:
         return max(0, file.stat().st_size - start)
     count = 0
-    new = bz2.BZ2Decompressor if packed == "bzip2" else lambda: zlib.decompressobj(47)
-    unpack = new()
+    unpack = zlib.decompressobj(47)
     # NIfTI packs its header too
     skip = start if file.name.lower().endswith(".gz") else 0
     try:
@@ -337,7 +340,7 @@ def _length(file: Path, start: int, packed: str) -> int:
                     count += len(unpack.decompress(block))
                     block = unpack.unused_data
                     if unpack.eof and block.strip(b"\0"):
-                        unpack = new()
+                        unpack = zlib.decompressobj(47)
                     elif unpack.eof:
                         break
     except (zlib.error, OSError, ValueError, EOFError) as error:

@@ -94,7 +94,7 @@ def _load(sidecar: Path) -> dict[str, Any]:
     try:
         text = sidecar.read_text(encoding="utf-8")
         said = json.loads(text) if sidecar.suffix == ".json" else yaml.safe_load(text)
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise AcuityError(f"{sidecar}: cannot be read ({error_reason(error)}).") from error
     if not isinstance(said, dict):
         raise AcuityError(f"{sidecar}: holds no keys, allowed are {', '.join(_KEYS)}.")
