@@ -18,9 +18,15 @@ import pytest
 from tests.conftest import ROOT, Workflow
 
 # Modules that no rule runs: the command line with what it calls, and what Snakemake itself asks.
-UNUSED_BY_RULES = {"cli", "study", "digest", "failures", "formats.export", "measure.summary"} | {
-    f"plan.{name}" for name in ("constants", "jobs", "measured", "networks", "planner")
-}
+UNUSED_BY_RULES = {
+    "cli",
+    "study",
+    "sheet",
+    "digest",
+    "failures",
+    "formats.export",
+    "measure.summary",
+} | {f"plan.{name}" for name in ("constants", "jobs", "measured", "networks", "planner")}
 
 # Rule -> rules whose output it reads, for this study.
 READS = {
