@@ -12,6 +12,7 @@ import tifffile
 
 from acuity.errors import AcuityError
 from acuity.formats import vendor
+from acuity.formats.reader import Reader
 from acuity.formats.source import FlatArray, Sizes, Source, close_with, describe, with_notes
 from acuity.units import convert, known
 from acuity.volume import Box, LazyArray, error_reason
@@ -313,3 +314,6 @@ def _ome_size(path: Path, metadata: str | None) -> _Found:
 def no_distance(pixel: tuple[float, float], unit: str) -> str:
     """Say that slices know their pixels and not their distance from one another."""
     return f"pixels of {vendor.pixel_text(pixel, unit)} and no distance between slices"
+
+
+READER = Reader("TIFF", SUFFIXES, lambda path, dataset: read(path))

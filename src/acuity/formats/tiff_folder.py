@@ -9,6 +9,7 @@ import numpy as np
 from acuity.errors import AcuityError
 from acuity.formats import tiff
 from acuity.formats.files import SLICE_LIST, check_numbering, listed_files
+from acuity.formats.reader import Reader
 from acuity.formats.source import Source, describe
 from acuity.formats.vendor import pixel_text
 from acuity.units import convert
@@ -162,3 +163,8 @@ def read(source: Path | Sequence[Path]) -> Source:
     opened = Source(data, name, spacing, first.unit, hint=hint, pixel=first.pixel)
     opened.instrument = first.instrument
     return opened
+
+
+READER = Reader(
+    "folder or list of TIFF slices", (SLICE_LIST,), lambda path, dataset: read(path), Path.is_dir
+)

@@ -252,7 +252,7 @@ def _header(path, region):
     if Path(path).suffix == SLICE_LIST or (Path(path).is_dir() and ".zarr" not in Path(path).name):
         slices = [file for file in files_of(path) if file.suffix.lower() in SUFFIXES]
         count, path = len(slices), str(slices[0])
-    volume = read_volume(path, voxel_size="1 um")
+    volume = read_volume(path, voxel_size="1 um", volume=True)
     shape = volume.grid.shape if count is None else (count, *volume.grid.shape[1:])
     if region:
         box = parse_region(region, shape)
