@@ -80,12 +80,12 @@ def check_remote(path: str) -> str:
     return path
 
 
-def files_of(path: str) -> list[Path]:
+def files_of(path: str | os.PathLike) -> list[Path]:
     """List the files of an input: a folder's, those of a list, or the file with its sidecar.
 
     Parameters
     ----------
-    path : str
+    path : path
         File or folder, or ``file.h5:/path/to/data``.
 
     Returns
@@ -99,7 +99,7 @@ def files_of(path: str) -> list[Path]:
     AcuityError
         If there is nothing, a raw file has no sidecar, or a file of a folder does not fit its series.
     """
-    file = Path(split_name(path)[0])
+    file = Path(split_name(os.fspath(path))[0])
     if file.name == "zarr.json":
         file = file.parent
     if not file.exists():
