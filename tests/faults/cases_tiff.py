@@ -138,10 +138,16 @@ def _odd_bits(path):
     path.write_bytes(content)
 
 
+def _unknown_compression(path):
+    content = bytearray(_write(path, DATA[0]).read_bytes())
+    at = content.index(struct.pack("<HHI", 259, 3, 1))
+    content[at + 8 : at + 10] = struct.pack("<H", 34999)
+    path.write_bytes(content)
+
+
 def _many_files(path):
-    old = tifffile.tiffcomment
     _ome()(path)
-    described = old(path)
+    described = tifffile.tiffcomment(path)
     start = described.index("<TiffData")
     end = described.index("/>", start) + 2
     part = '<TiffData IFD="0"><UUID FileName="{}">urn:uuid:1</UUID></TiffData>'
@@ -207,6 +213,11 @@ CASES = [
         r"bad\.tif: has white as its lowest value",
     ),
     Case("tiff: values of 24 bits", _file(_odd_bits), r"bad\.tif: "),
+    Case(
+        "tiff: packed in a way nobody knows",
+        _file(_unknown_compression),
+        r"bad\.tif: its images are packed by the compression 34999",
+    ),
     Case(
         "tiff: integers of 64 bits",
         _file(lambda p: _write(p, DATA.astype(np.uint64))),

@@ -315,7 +315,7 @@ def test_ome_zarr_axes_of_one_and_scales_of_the_image(tmp_path):
 def test_ome_zarr_refused(tmp_path):
     path = tmp_path / "a.zarr"
     ome_zarr(path, values((2, 7, 20, 30)), "0.5", "czyx", [scale(1, 1, 1, 1)])
-    with pytest.raises(AcuityError, match="2 along the axis 'c'"):
+    with pytest.raises(AcuityError, match=r"2 channels \(axis 'c'\)"):
         read_volume(path)
     ome_zarr(path, values(), "0.5", "xyz", [scale(1, 1, 1)])
     with pytest.raises(AcuityError, match="order z, y, x"):
@@ -671,7 +671,7 @@ def test_real_pixel_sizes(name, size, unit):
 
 @pytest.mark.real
 def test_real_hdf5():
-    with pytest.raises(AcuityError, match="/exchange/data, /exchange/data_dark"):
+    with pytest.raises(AcuityError, match="projections of a scan"):
         read_volume(shared("raw/tooth.h5"), "1 um")
 
 

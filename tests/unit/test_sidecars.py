@@ -342,6 +342,9 @@ def test_vgstudio(tmp_path, kind, bits, dtype):
     assert (volume.grid.spacing, volume.grid.unit) == ((0.06, 0.05, 0.05), "mm")
     assert np.array_equal(volume.read(), data)
     assert [file.name for file in files_of(str(path))] == ["scan.vol", "scan.vgi"]
+    by_header = path.with_suffix(".vgi")
+    assert files_of(by_header) == files_of(path)
+    assert np.array_equal(read_volume(by_header).read(), data)
 
 
 @pytest.mark.parametrize(("code", "dtype"), [(1, "u1"), (5, "<u2"), (10, "<f4")])
@@ -400,6 +403,12 @@ def test_headers_that_cannot_be_believed(tmp_path, headers, said):
     path = raw(tmp_path, DATA.astype("<f4"), **headers)
     with pytest.raises(AcuityError, match=said):
         read_volume(path, "5 um")
+
+
+def test_a_header_without_its_voxels_is_named(tmp_path):
+    (tmp_path / "scan.vgi").write_text(VGI.format(**SAID))
+    with pytest.raises(AcuityError, match=r"scan\.vgi: describes raw voxels, and 0 files"):
+        read_volume(tmp_path / "scan.vgi")
 
 
 def test_a_header_without_a_size_needs_one_stated(tmp_path):

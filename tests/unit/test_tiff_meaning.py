@@ -43,10 +43,10 @@ def test_white_as_the_lowest_value_is_turned_over(tmp_path, dtype):
     volume = read_volume(plain(tmp_path / "a.tif", stored, photometric="miniswhite"), NM)
     assert np.array_equal(volume.read(), data)
     assert volume.dtype == dtype
-    assert "MINISWHITE" in volume.provenance[0]["inverted"]
+    assert "MINISWHITE" in volume.provenance[0]["values"]
     same = read_volume(plain(tmp_path / "b.tif", stored), NM)
     assert np.array_equal(same.read(), stored)
-    assert "inverted" not in same.provenance[0]
+    assert "values" not in same.provenance[0]
 
 
 def test_masks_of_one_bit_are_turned_over_too(tmp_path):
@@ -119,7 +119,7 @@ def test_calibrated_values_of_imagej(tmp_path):
     line = read_volume(imagej(tmp_path / "a.tif", "cf=0\nc0=-1.5\nc1=0.25\nvunit=g/cm3\n"), NM)
     assert np.array_equal(line.read(), DATA * np.float32(0.25) - np.float32(1.5))
     assert (line.dtype, line.intensity) == (np.float32, "g/cm3")
-    assert line.provenance[0]["calibration"] == "ImageJ: -1.5 + 0.25 v of the stored v"
+    assert line.provenance[0]["values"] == "ImageJ: -1.5 + 0.25 v of the stored v"
     square = "cf=1\nc0=0\nc1=1\nc2=0.5\nvunit=a\n"
     square = read_volume(imagej(tmp_path / "b.tif", square), NM).read()
     assert np.array_equal(square, DATA + DATA.astype(np.float32) ** 2 / 2)

@@ -252,6 +252,14 @@ def _read(
     """Open a file; beside the source give the array that reads from it."""
     pages, left_out = _slices(path, file)
     first = file.pages[pages[0].index]
+    try:
+        tifffile.TIFF.DECOMPRESSORS[first.compression]
+    except KeyError:
+        name = getattr(first.compression, "name", f"the compression {first.compression}")
+        raise AcuityError(
+            f"{path}: its images are packed by {name}, which cannot be read; save it without "
+            "compression, in Fiji with File > Save As > Tiff."
+        ) from None
     ome = _ome(path, file)
     if ome is not None and (alone or not _planes(path, ome, pages)):
         stored = _stack(path, file, pages)
@@ -664,7 +672,7 @@ class _Meaning:
                 "which has no highest one; invert and save it in Fiji with Edit > Invert."
             )
         if dtype.kind == "b":
-            self.notes["inverted"] = "white was 0 in the file (MINISWHITE): v = not stored"
+            self.notes["values"] = "white was 0 in the file (MINISWHITE): v = not stored"
             return Mapped(self._data, dtype, np.logical_not)
         bits = (
             self._bits if isinstance(self._bits, int) and self._bits < 8 * dtype.itemsize else None
@@ -672,7 +680,7 @@ class _Meaning:
         top = 2**bits - 1 if bits else int(np.iinfo(dtype).max) + int(np.iinfo(dtype).min)
         if not bits and dtype.kind == "u":
             top = int(np.iinfo(dtype).max)
-        self.notes["inverted"] = f"white was lowest in the file (MINISWHITE): v = {top} - stored"
+        self.notes["values"] = f"white was lowest in the file (MINISWHITE): v = {top} - stored"
         return Mapped(self._data, dtype, lambda block: top - block.astype(np.int64))
 
     def _calibrated(self, path: Path, function: object, dtype: np.dtype) -> LazyArray | np.ndarray:
@@ -701,11 +709,11 @@ class _Meaning:
         formula = " + ".join(
             f"{term:g} v^{n}" if n > 1 else f"{term:g}{' v' * n}" for n, term in enumerate(terms)
         )
-        self.notes["calibration"] = f"ImageJ: {formula} of the stored v" + (
+        self.notes["values"] = f"ImageJ: {formula} of the stored v" + (
             ", not below 0" if clip else ""
         )
         if shift:
-            self.notes["calibration"] += f" + {shift}"
+            self.notes["values"] += f" + {shift}"
 
         def apply(block: np.ndarray) -> np.ndarray:
             values = block.astype(np.float64) + shift
