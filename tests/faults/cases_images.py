@@ -340,7 +340,7 @@ REFUSED = {
     "am": "Avizo .*3D TIFF",
     "vgl": "VGStudio",
     "isq": "Scanco .*KHKs",
-    "vgi": r"name the \.vol or \.raw beside",
+    "pca": r"name the \.vol or \.raw beside",
     "edf": "Bio-Formats",
     "spm": "Gwyddion",
     "pdf": "document",

@@ -80,12 +80,12 @@ def check_remote(path: str) -> str:
     return path
 
 
-def files_of(path: str) -> list[Path]:
+def files_of(path: str | os.PathLike) -> list[Path]:
     """List the files of an input: a folder's, those of a list, or the file with its sidecar.
 
     Parameters
     ----------
-    path : str
+    path : path
         File or folder, or ``file.h5:/path/to/data``.
 
     Returns
@@ -99,12 +99,13 @@ def files_of(path: str) -> list[Path]:
     AcuityError
         If there is nothing, a raw file has no sidecar, or a file of a folder does not fit its series.
     """
-    file = Path(split_name(path)[0])
+    file = Path(split_name(os.fspath(path))[0])
     if file.name == "zarr.json":
         file = file.parent
     if not file.exists():
         raise AcuityError(f"{file}: no such file or folder")
     check_kind(file)
+    file = voxels_of(file)
     if file.is_dir():
         if is_zarr(file):
             return sorted(part for part in file.rglob("*") if part.is_file() and not _litter(part))
@@ -507,6 +508,25 @@ def _begins(file: Path, marks: Iterable[bytes]) -> bool:
     except OSError:
         return False
     return any(mark in head for mark in marks)
+
+
+def voxels_of(file: Path) -> Path:
+    """Give the raw voxels that the header of a scanner describes; any other file as it is.
+
+    Raises
+    ------
+    AcuityError
+        If there is not one file of voxels of the header's name beside it.
+    """
+    if file.suffix.lower() not in RAW_HEADERS:
+        return file
+    found = [name for end in RAW_SUFFIXES if (name := file.with_suffix(end)).is_file()]
+    if len(found) != 1:
+        raise AcuityError(
+            f"{file}: describes raw voxels, and {len(found)} files of that name with voxels lie beside "
+            f"it, allowed is one, such as {file.with_suffix('.vol').name}; copy it there."
+        )
+    return found[0]
 
 
 def find_sidecars(path: Path) -> list[Path]:

@@ -79,14 +79,15 @@ def read(path: Path, notes: Sequence[Path] = (), alone: bool = False) -> Source:
         with Image.open(path, formats=_KINDS) as image:
             kind, mode, size = image.format, image.mode, image.size
             frames = getattr(image, "n_frames", 1)
-            turned = image.getexif().get(_ORIENTATION, 1)
+            turned = _orientation(image)
             dpi = image.info.get("dpi")
     except MemoryError:
         raise
     except Exception as error:
         raise AcuityError(
-            f"{path}: cannot be read as PNG, JPEG or BMP ({_reason(error)}); open it in Fiji and "
-            "save it with File > Save As > Tiff, or copy it again from its source."
+            f"{path}: cannot be read as PNG, JPEG or BMP ({_reason(error)}); it is of another format, "
+            "damaged or cut short: copy it again from its source, or open it in Fiji and save it with "
+            "File > Save As > Tiff."
         ) from error
     if frames > 1 and kind == "PNG":
         raise AcuityError(
@@ -133,6 +134,13 @@ def read(path: Path, notes: Sequence[Path] = (), alone: bool = False) -> Source:
     return source
 
 
+def _orientation(image: Image.Image) -> int:
+    # Pillow decodes a PNG to look for what may follow the pixels; programs write it before them
+    if image.format == "PNG" and "exif" not in image.info:
+        return 1
+    return image.getexif().get(_ORIENTATION, 1)
+
+
 def _resolution(dpi: object, turned: int) -> tuple[tuple[float, float] | None, str, str]:
     """Give height and width of a pixel from dots an inch, which mostly are those of a printer."""
     try:
@@ -151,7 +159,7 @@ def _resolution(dpi: object, turned: int) -> tuple[tuple[float, float] | None, s
 def _decode(path: Path) -> tuple[np.ndarray, str]:
     """Decode an image as a viewer shows it, and say how its values were stored where not as grey."""
     with Image.open(path, formats=_KINDS) as image:
-        turned = image.getexif().get(_ORIENTATION, 1)
+        turned = _orientation(image)
         mode = image.mode
         head = path.read_bytes()[:26] if image.format == "PNG" else b""
         if len(head) == 26 and head[24] == 16:

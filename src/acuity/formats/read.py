@@ -11,7 +11,7 @@ import numpy as np
 
 from acuity.errors import AcuityError
 from acuity.formats import hdf5, ims, itk, mrc, npy, omezarr, pictures, raw, tiff, tiff_folder
-from acuity.formats.files import check_kind, split_name
+from acuity.formats.files import check_kind, split_name, voxels_of
 from acuity.formats.refused import conversion
 from acuity.formats.source import GuardedArray, Source
 from acuity.units import canonical, convert, known, parse_length, parse_sizes, parse_voxel_size
@@ -217,6 +217,7 @@ def _open(file: Path, dataset: str | None) -> Source:
     if not file.exists():
         raise AcuityError(f"{file}: no such file or folder.")
     check_kind(file)
+    file = voxels_of(file)
     suffix = file.suffix.lower()
     if file.is_dir() and (how := conversion(file)):
         raise AcuityError(f"{file}: found {how}.")

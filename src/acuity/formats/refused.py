@@ -71,7 +71,7 @@ _REFUSED = {
         "Scanco",
         "in Fiji with File > Import > KHKs Scanco ISQ FileReader, then File > Save As > Tiff",
     ),
-    (".xtekvolume", ".xtekct", ".vgi", ".pcr", ".pca"): (
+    (".xtekvolume", ".pca"): (
         "the description of a scan",
         "name the .vol or .raw beside it, or the folder of slices",
     ),

@@ -179,7 +179,7 @@ def read_headers(data: Path, headers: list[Path]) -> dict[str, Any]:
     first, path = found[0], headers[0]
     for other in found[1:]:
         pairs = [("shape", first.shape, other.shape), ("type", first.dtype, other.dtype)]
-        if first.spacing is not None and other.spacing is not None and known(first.unit):
+        if None not in (first.spacing, other.spacing) and known(first.unit) and known(other.unit):
             sizes = [
                 tuple(convert(size, one.unit, "mm") for size in one.spacing)
                 for one in (first, other)
@@ -195,8 +195,10 @@ def read_headers(data: Path, headers: list[Path]) -> dict[str, Any]:
     dtype = next((one.dtype for one in found if one.dtype is not None), None)
     sized = next((one for one in found if one.spacing is not None), None)
     voxels, size = math.prod(first.shape), os.path.getsize(data)
+    maker = first.maker
     if dtype is None:
         each = size / voxels
+        maker += " (type of the voxels by the size of the file)"
         dtype = {1: "uint8", 2: "uint16", 4: "float32"}.get(each)
         if dtype is None:
             raise AcuityError(
@@ -209,7 +211,7 @@ def read_headers(data: Path, headers: list[Path]) -> dict[str, Any]:
         "dtype": dtype,
         "byte_order": "little",
         "offset": first.offset,
-        "maker": first.maker,
+        "maker": maker,
     }
     if sized is not None:
         said |= {"voxel_size": list(sized.spacing), "unit": sized.unit}
@@ -268,7 +270,7 @@ def _vgi(path: Path, said: dict[str, dict[str, str]]) -> _Header:
         )
     skip = number_in(file.get("skipheader", "0"))
     scene = said.get("geometry", {})
-    sizes, unit = _sizes(scene.get("resolution", "").split()), scene.get("unit", "mm")
+    sizes, unit = _sizes(scene.get("resolution", "").split()), scene.get("unit", "")
     scale = _sizes(scene.get("scale", "1 1 1").split())
     if sizes is not None and scale is not None and scale != (1, 1, 1):
         sizes = tuple(float(f"{size * part:.12g}") for size, part in zip(sizes, scale, strict=True))
