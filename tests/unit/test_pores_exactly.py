@@ -307,7 +307,9 @@ def test_what_is_no_volume_of_labels(labels, words):
         pore_sums(labels, 0, 4)
 
 
-@pytest.mark.parametrize("spacing", [(1, 1), (1, 1, 1, 1), (1, 0, 1), (1, 1, -0.5), (np.nan, 1, 1), (1, np.nan, 1)])
+@pytest.mark.parametrize(
+    "spacing", [(1, 1), (1, 1, 1, 1), (1, 0, 1), (1, 1, -0.5), (np.nan, 1, 1), (1, np.nan, 1)]
+)
 def test_what_is_no_voxel_size(spacing):
     with pytest.raises(
         AcuityError, match=r"^pore_table: the voxel size is .*; three numbers above 0"

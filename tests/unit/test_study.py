@@ -131,7 +131,10 @@ def test_mistakes_are_one_sentence(write, change, words):
         ("", ["sample sheet"]),
         ("sample role seed\na train 1\nb test 2\n", ["line 1", "'sample role seed'", "by tabs"]),
         ("sample\trole\na\ttrain\t1\nb\ttest\t2\n", ["line 2", "more fields than the 2 columns"]),
-        ("sample\trole\tseed\na\ttrain\t1\nb\ttest\t2\t3\n", ["line 3", "more fields than the 3 columns of line 1"]),
+        (
+            "sample\trole\tseed\na\ttrain\t1\nb\ttest\t2\t3\n",
+            ["line 3", "more fields than the 3 columns of line 1"],
+        ),
     ],
 )
 def test_sample_sheet_mistakes(write, sheet, words):

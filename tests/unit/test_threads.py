@@ -30,7 +30,11 @@ def test_torch_is_loaded_with_it(said, policy):
     """Of what OpenMP's library itself prints."""
     clean = {k: v for k, v in os.environ.items() if k not in WAITING}
     done = subprocess.run(
-        [sys.executable, "-c", "from acuity.threads import wait_passively; wait_passively(); import torch"],
+        [
+            sys.executable,
+            "-c",
+            "from acuity.threads import wait_passively; wait_passively(); import torch",
+        ],
         env=clean | said | {"OMP_DISPLAY_ENV": "verbose", "PYTHONPATH": str(ROOT / "src")},
         capture_output=True,
         text=True,

@@ -64,7 +64,7 @@ def test_even_a_name_that_was_foreseen_is_not_followed(tmp_path, monkeypatch):
     assert victim.read_text() == "precious"
     monkeypatch.setattr("acuity.writing.remove_leftovers", lambda folder, name: None)
     (tmp_path / ".t.txt.0123456789abcdef.part").symlink_to(victim)
-    with pytest.raises(AcuityError, match="cannot be written .File exists"):
+    with pytest.raises(AcuityError, match=r"cannot be written .File exists"):
         write_text(tmp_path / "t.txt", "newer")
     assert victim.read_text() == "precious"
     assert (tmp_path / "t.txt").read_text() == "new"
