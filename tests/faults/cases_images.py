@@ -327,7 +327,7 @@ REFUSED = {
     "stk": "MetaMorph",
     "ics": "Image Cytometry",
     "svs": "slide scanner .*QuPath",
-    "avi": "film .*Import > AVI",
+    "avi": "film, .*Import > AVI",
     "mp4": "film",
     "gif": "File > Open",
     "jp2": "JPEG 2000",

@@ -38,7 +38,7 @@ def read(path: Path) -> Source:
     ------
     AcuityError
         If it has no OME metadata of the versions 0.4 or 0.5, several images, channels or time
-        points, or axes in another order.
+        points, or axes that are none of z, y, x, c and t.
     """
     path = store_path(path)
     try:
