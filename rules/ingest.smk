@@ -21,7 +21,6 @@ rule ingest:
         **needs("ingest"),
     params:
         cfg=lambda w: scan_cfg(w.scan),
-        untracked=lambda w: untracked(w.scan),
         code=lambda w: code("ingest"),
     message:
         "{wildcards.scan}: import"

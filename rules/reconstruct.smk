@@ -69,7 +69,6 @@ if SLABS > 1:
 rule reconstruct_truth:
     """Reconstruct the reference from many noiseless views, none of them stored."""
     input:
-        seals("simulate/{sample}/spheres"),
         spheres=results("simulate/{sample}/spheres.tsv"),
         slabs=slabs_of("reconstruct/{sample}/truth"),
     output:
@@ -96,7 +95,6 @@ if SLABS > 1:
 
     use rule reconstruct_truth as reconstruct_truth_init with:
         input:
-            seals("simulate/{sample}/spheres"),
             spheres=results("simulate/{sample}/spheres.tsv"),
         output:
             store_of("reconstruct/{sample}/truth"),
@@ -113,7 +111,6 @@ if SLABS > 1:
 
     use rule reconstruct_truth as reconstruct_truth_slab with:
         input:
-            seals("simulate/{sample}/spheres"),
             spheres=results("simulate/{sample}/spheres.tsv"),
             store=store_of("reconstruct/{sample}/truth"),
         output:
