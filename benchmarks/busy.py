@@ -3,11 +3,11 @@
     python benchmarks/busy.py                     # nine rounds of each, alternating
     python benchmarks/busy.py --rounds 3 --steps 40
 
-DeepNet of the demo's size learns from noise, bound to two cores, as the pipeline's jobs do: with two
-threads that sleep while they wait. Each round times a process of its own, alone with threads that spin (the
-library's default) and alone with threads that sleep, so that the cost of sleeping shows; then, beside
-four processes that never rest, with threads that sleep, and in the first round with spinning ones too.
-With six threads for two cores (4 + 2) / 2 = 3 times is fair.
+DeepNet of the demo's size learns from noise with two threads, bound to two cores. Each round times
+processes of their own: alone as the libraries do by default and alone as the pipeline's jobs do
+(`acuity.threads`, `acuity.patience`), so that the cost of being patient shows; then as the jobs do beside
+four processes that never rest, and in the first round as the libraries do. With six threads for two cores
+(4 + 2) / 2 = 3 times is fair.
 """
 
 import argparse
@@ -23,15 +23,16 @@ from acuity.threads import WAITING
 ROOT = Path(__file__).parents[1]
 WORK = """
 import os, sys, tempfile
+from contextlib import nullcontext
 os.sched_setaffinity(0, {cores})
 from pathlib import Path
 import numpy as np
-from acuity.threads import use_threads
+from acuity.patience import share_cores
 from acuity.train.train import train
 from acuity.volume import Grid, Volume, write_volume
 settings = {{"features": 16, "train": {{"steps": {steps}, "validate_every": {steps}, "batch": 4,
             "validation_patches": 1, "patch": [5, 64, 64], "keep": "last"}}}}
-with tempfile.TemporaryDirectory() as folder:
+with {context}(), tempfile.TemporaryDirectory() as folder:
     folder = Path(folder)
     for name in ("low", "target"):
         data = np.random.default_rng(0).random((24, 128, 128), np.float32)
@@ -44,13 +45,13 @@ with tempfile.TemporaryDirectory() as folder:
 """
 
 
-def seconds(steps, environment, cores):
-    """Seconds of the training's steps, without its start."""
-    code = WORK.format(steps=steps, cores=cores)
+def seconds(steps, cores, ours):
+    """Seconds of the training's steps, without its start; as our jobs do, or as the libraries do."""
+    code = WORK.format(steps=steps, cores=cores, context="share_cores" if ours else "nullcontext")
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "KMP_", "GOMP_"))}
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env=clean | environment,
+        env=clean | (WAITING if ours else {}),
         stdout=subprocess.PIPE,
         text=True,
         check=True,
@@ -63,15 +64,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--steps", type=int, default=100)
-    parser.add_argument("--spin", default="300000", help="GOMP_SPINCOUNT of the library's default")
     options = parser.parse_args()
     cores = set(sorted(os.sched_getaffinity(0))[:2])
-    # What GNU's library does by default: it spins for milliseconds.
-    default = {"GOMP_SPINCOUNT": options.spin}
-    alone, spinning, busy = [], [], []
+    alone, usual, busy = [], [], []
     for round_ in range(options.rounds):
-        spinning.append(seconds(options.steps, default, cores))
-        alone.append(seconds(options.steps, WAITING, cores))
+        usual.append(seconds(options.steps, cores, ours=False))
+        alone.append(seconds(options.steps, cores, ours=True))
         others = [
             subprocess.Popen(
                 [
@@ -84,23 +82,21 @@ def main():
         ]
         time.sleep(0.5)
         try:
-            busy.append(seconds(options.steps, WAITING, cores))
+            busy.append(seconds(options.steps, cores, ours=True))
             if round_ == 0:
-                hot = seconds(max(2, options.steps // 20), default, cores) * 20
+                hot = seconds(max(2, options.steps // 20), cores, ours=False) * 20
         finally:
             for other in others:
                 other.kill()
         print(
-            f"round {round_ + 1}: alone {alone[-1]:.2f} s, spinning {spinning[-1]:.2f} s, "
+            f"round {round_ + 1}: alone {alone[-1]:.2f} s, by default {usual[-1]:.2f} s, "
             f"busy {busy[-1]:.2f} s",
             flush=True,
         )
     base = statistics.median(alone)
-    print(
-        f"alone: {base / statistics.median(spinning):.3f} of the time of spinning threads (medians)"
-    )
+    print(f"alone: {base / statistics.median(usual):.3f} of the time by default (medians)")
     print(f"beside four busy processes: {statistics.median(busy) / base:.2f} times its time alone")
-    print(f"with spinning threads, one round: {hot / statistics.median(spinning):.1f} times")
+    print(f"by default, one round: {hot / statistics.median(usual):.1f} times")
 
 
 if __name__ == "__main__":

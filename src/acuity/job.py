@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from acuity.errors import AcuityError
+from acuity.patience import share_cores
 from acuity.threads import note_environment, use_threads
 
 logger = logging.getLogger("acuity")
@@ -40,7 +41,8 @@ def job(snakemake):
     use_threads(snakemake.threads)
     note_environment(snakemake.threads)
     try:
-        yield
+        with share_cores():
+            yield
         logger.info(USED, peak_memory(), time.process_time())
     except AcuityError as error:
         _fail(str(error))

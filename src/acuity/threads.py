@@ -2,9 +2,9 @@
 
 Threads of OpenMP (torch's, numba's) by default spin for milliseconds where one of them waits for the
 others. On a machine that is shared the one that it waits for may have no core, and a step that takes
-0.08 s alone was seen to take 7 s. Here they sleep after some microseconds. The library of OpenMP reads these
-variables when it is loaded with torch or numba: Snakemake's main process sets them, and jobs inherit
-them.
+0.08 s alone was seen to take 7 s. Here they spin as long, which is the quickest on idle cores, but hardly
+at all while `acuity.patience` has more threads than cores. The library of OpenMP reads these variables
+when it is loaded with torch or numba: Snakemake's main process sets them, and jobs inherit them.
 """
 
 import logging
@@ -15,9 +15,10 @@ from pathlib import Path
 
 logger = logging.getLogger("acuity.threads")
 
-# GNU's library obeys the third, LLVM's and Intel's the second. Without any spinning a training of
-# small layers that is alone takes longer.
-WAITING = {"OMP_WAIT_POLICY": "passive", "KMP_BLOCKTIME": "0", "GOMP_SPINCOUNT": "20000"}
+# GNU's library obeys the first where there are more threads than cores, and the third, its default,
+# elsewhere (without it, not at all: a training of small layers that is alone takes a fifth longer);
+# LLVM's and Intel's obey the second.
+WAITING = {"OMP_WAIT_POLICY": "passive", "KMP_BLOCKTIME": "0", "GOMP_SPINCOUNT": "300000"}
 # Snakemake gives each job an OMP_NUM_THREADS of its own: what the user set is kept here.
 LIMIT = "ACUITY_NUM_THREADS"
 
