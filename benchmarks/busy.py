@@ -68,8 +68,9 @@ def main():
     cores = set(sorted(os.sched_getaffinity(0))[:2])
     alone, usual, busy = [], [], []
     for round_ in range(options.rounds):
-        usual.append(seconds(options.steps, cores, ours=False))
-        alone.append(seconds(options.steps, cores, ours=True))
+        pair = [(usual, False), (alone, True)]
+        for times, ours in pair if round_ % 2 else pair[::-1]:
+            times.append(seconds(options.steps, cores, ours))
         others = [
             subprocess.Popen(
                 [

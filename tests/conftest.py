@@ -16,6 +16,7 @@ from filelock import FileLock
 
 from acuity.digest import digest
 from acuity.threads import wait_passively
+from tests.zygote import Zygote
 
 ROOT = Path(__file__).parents[1]
 
@@ -24,6 +25,7 @@ ROOT = Path(__file__).parents[1]
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 wait_passively()
 
+ZYGOTE = Zygote()
 KERNELS = FileLock(ROOT / ".pytest_cache" / "kernels.lock")
 TINY_TRAINING = {"steps": 6, "batch": 2, "validate_every": 3, "validation_patches": 2}
 TINY_FOAM = {
@@ -66,6 +68,7 @@ def pytest_sessionfinish(exitstatus):
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure():
+    ZYGOTE.end()
     # ITK, VTK and torch in one process may crash while the interpreter tears them down, after all
     # tests are done and reported; leave with pytest's own verdict before that.
     sys.stdout.flush()
@@ -171,10 +174,9 @@ class Workflow:
     def start(self, *arguments, **options):
         """Start snakemake in a process group of its own."""
         return subprocess.Popen(
-            [sys.executable, "-m", "snakemake", "--cores", "1", *map(str, arguments)],
+            [sys.executable, "-m", "snakemake", *self._arguments(arguments)],
             cwd=self.folder,
-            env=os.environ
-            | {"PYTHONPATH": str(self.folder / "src"), "PYTHONDONTWRITEBYTECODE": ""},
+            env=self._environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -184,12 +186,20 @@ class Workflow:
 
     def run(self, *arguments, check=True):
         """Run snakemake to its end; its whole output is in ``stdout``."""
-        running = self.start(*arguments)
-        text, _ = running.communicate()
+        code, text = ZYGOTE.run(self._arguments(arguments), self.folder, self._environment())
         self._keep_kernels()
         if check:
-            assert running.returncode == 0, text[-6000:]
-        return subprocess.CompletedProcess(arguments, running.returncode, text)
+            assert code == 0, text[-6000:]
+        return subprocess.CompletedProcess(arguments, code, text)
+
+    def _arguments(self, arguments):
+        return ["--cores", "1", *map(str, arguments)]
+
+    def _environment(self):
+        return os.environ | {
+            "PYTHONPATH": str(self.folder / "src"),
+            "PYTHONDONTWRITEBYTECODE": "",
+        }
 
     def _keep_kernels(self):
         """Give what was compiled here, and nowhere yet, to the copies to come."""
