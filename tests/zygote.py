@@ -13,13 +13,39 @@ import sys
 
 # What jobs and Snakemake's main process load, beside the project's own code.
 LOADED = (
-    "snakemake.cli snakemake.api snakemake.workflow snakemake.dag snakemake.script "
-    "snakemake.scheduling.job_scheduler snakemake.scheduling.greedy snakemake.report "
-    "numpy scipy.ndimage scipy.optimize scipy.signal scipy.spatial scipy.stats numba torch pandas "
-    "pydantic zarr h5py tifffile skimage.filters skimage.measure skimage.segmentation torch._dynamo "
-    "sklearn.decomposition safetensors.torch jinja2 PIL.ImageDraw matplotlib.pyplot "
-    "matplotlib.backends.backend_agg matplotlib.backends.backend_svg"
-).split()
+    "snakemake.cli",
+    "snakemake.api",
+    "snakemake.workflow",
+    "snakemake.dag",
+    "snakemake.script",
+    "snakemake.scheduling.job_scheduler",
+    "snakemake.scheduling.greedy",
+    "snakemake.report",
+    "numpy",
+    "scipy.ndimage",
+    "scipy.optimize",
+    "scipy.signal",
+    "scipy.spatial",
+    "scipy.stats",
+    "numba",
+    "torch",
+    "pandas",
+    "pydantic",
+    "zarr",
+    "h5py",
+    "tifffile",
+    "skimage.filters",
+    "skimage.measure",
+    "skimage.segmentation",
+    "torch._dynamo",
+    "sklearn.decomposition",
+    "safetensors.torch",
+    "jinja2",
+    "PIL.ImageDraw",
+    "matplotlib.pyplot",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_svg",
+)
 
 
 class Zygote:
@@ -160,6 +186,7 @@ def _nurse(connection, address):
 def _become(what, arguments, folder, environment, files, address):
     """Be `python -m snakemake` or `python script` with these arguments."""
     import atexit
+    import contextlib
     import importlib
     import runpy
     import threading
@@ -180,10 +207,8 @@ def _become(what, arguments, folder, environment, files, address):
         sys.orig_argv = [sys.executable, *arguments]
         importlib.invalidate_caches()
         sys.modules.pop("sitecustomize", None)
-        try:
-            import sitecustomize  # noqa: F401
-        except ImportError:
-            pass
+        with contextlib.suppress(ImportError):
+            importlib.import_module("sitecustomize")
         try:
             if what == "snakemake":
                 _fork_scripts(address)

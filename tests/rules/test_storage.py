@@ -105,8 +105,10 @@ def test_from_bucket_to_bucket_as_from_folder_to_folder(workflow, s3, tmp_path_f
     (other.folder / "stack").mkdir()
     for number, content in enumerate(slices()):
         (other.folder / "stack" / f"slice_{number:02}.tif").write_bytes(content)
-    other.run("--configfile", other.write_study(STUDY, HEAD + "a\ttest\tstack\t2 um\n", "own"))
-    for name in ("metrics.tsv", "pores.tsv"):
+    tables = ("metrics.tsv", "pores.tsv")
+    study = other.write_study(STUDY, HEAD + "a\ttest\tstack\t2 um\n", "own")
+    other.run(*(f"results/own/{name}" for name in tables), "--configfile", study)
+    for name in tables:
         body = s3.get_object(Bucket="out", Key=f"facility/results/own/{name}")["Body"].read()
         assert body == (other.folder / "results" / "own" / name).read_bytes()
 
