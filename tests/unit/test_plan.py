@@ -404,6 +404,22 @@ def work():
     return time.process_time() - begun
 
 
+def within(limit, run):
+    """What a run gives, if its core seconds are within a limit at least once in three times.
+
+    Core seconds, since a busy machine says little of us, and beside those of `work`, 0.27 on an idle
+    machine: cores that share their caches with other work are slower, for a while or for long.
+    """
+    tries = []
+    for _ in range(3):
+        before = work()
+        result, cpu, _ = run()
+        tries.append(cpu / max(1, (before + work()) / 2 / 0.27))
+        if tries[-1] < limit:
+            return result
+    raise AssertionError(f"{tries} where {limit} is allowed")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("samples", "slabs", "limit"),
@@ -413,19 +429,20 @@ def work():
     ],
 )
 def test_many_jobs_are_planned_in_time(tmp_path, samples, slabs, limit):
-    # Core seconds, since a busy machine says little of us; beside those of `work`, 0.27 on an idle
-    # machine, since cores that share their caches are slower.
     from benchmarks.dag import REFINED, fabricate, snakemake, workflow, write_study
 
     study = write_study(tmp_path, samples, slabs)
     workflow(tmp_path)
     targets = [REFINED] if slabs > 1 else []
-    pace = [work()]
-    text, building, _ = snakemake(tmp_path, study, *targets, "--rulegraph")
+    text = within(limit, lambda: snakemake(tmp_path, study, *targets, "--rulegraph"))
     assert ("predict_slab" if slabs > 1 else "report_sample") in text
-    pace.append(work())
     fabricate(tmp_path, study, *targets)
-    text, looking, _ = snakemake(tmp_path, study, *targets, "-n")
+    text = within(limit, lambda: snakemake(tmp_path, study, *targets, "-n"))
     assert "Nothing to be done" in text
-    pace.append(work())
-    assert max(building, looking) < limit * max(1, sum(pace) / 3 / 0.27)
+
+
+def test_what_is_never_within_its_limit_is_told():
+    tries = iter([3.0, 2.0, 4.0, 1.0])
+    with pytest.raises(AssertionError, match="where 1e-09 is allowed"):
+        within(1e-9, lambda: ("", next(tries), 0))
+    assert next(tries) == 1.0

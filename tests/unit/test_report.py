@@ -381,14 +381,14 @@ def test_what_users_type_is_text(tiny, pictures, tmp_path, nasty):
         assert nasty in reader.text
 
 
-def test_two_hundred_samples_stay_quick(tmp_path):
+def test_a_hundred_samples_stay_quick(tmp_path):
     small = make_study(samples=("s",), levels=(3, 5, 7, 9), count=60)
     one = small["metrics"][small["metrics"]["sample"] == "s"]
     pooled = small["metrics"][small["metrics"]["sample"] == "unseen"]
-    names = [f"sample-{n:03d}" for n in range(200)]
+    names = [f"sample-{n:03d}" for n in range(100)]
     metrics = pd.concat([one.assign(sample=name) for name in names] + [pooled], ignore_index=True)
     pores = pd.concat([small["pores"].assign(sample=name) for name in names], ignore_index=True)
-    start = time.perf_counter()
+    start = time.process_time()
     pages.index_page(
         metrics,
         pores,
@@ -399,12 +399,12 @@ def test_two_hundred_samples_stay_quick(tmp_path):
         study="batch",
         samples=names,
     )
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     text, reader = read(tmp_path / "index.html")
-    assert len(text) < 2_000_000
+    assert len(text) < 1_000_000
     assert "img" not in reader.tags
-    assert seconds < 60
-    assert text.count("sample-199.html") == 1 + 4  # its sentence, and its best row of each level
+    assert seconds < 30
+    assert text.count("sample-099.html") == 1 + 4  # its sentence, and its best row of each level
     assert "best method of each sample and level" in reader.text
     assert 'type="search"' in text
 
