@@ -14,6 +14,8 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -209,9 +211,12 @@ def save(plot, folder):
     figure = plot.figure()
     files = [folder / f"{plot.name}.png", folder / f"{plot.name}.svg"]
     with matplotlib.rc_context(_STYLE | {"svg.hashsalt": plot.name}):
-        figure.savefig(files[0], dpi=130, facecolor="white", metadata={"Software": None})
+        # Not by savefig, which draws everything once more before.
+        figure.set(facecolor="white", dpi=130)
+        FigureCanvasAgg(figure).print_png(files[0], metadata={"Software": None})
         figure.set_layout_engine("none")  # it is laid out
-        figure.savefig(files[1], facecolor="white", metadata={"Date": None, "Creator": None})
+        figure.set_dpi(72)
+        FigureCanvasSVG(figure).print_svg(files[1], metadata={"Date": None, "Creator": None})
     return files
 
 
