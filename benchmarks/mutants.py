@@ -37,7 +37,7 @@ from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
 
 # What tests import, but for the package itself: loaded once, and each mutant's process is a fork.
-os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive", "CUDA_VISIBLE_DEVICES": ""}
+os.environ |= {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 LIBRARIES = (
     "h5py",
     "matplotlib",
@@ -154,9 +154,10 @@ class Tree:
             for kernel in path.parent.glob(f"__pycache__/{path.stem}.*.nb?"):
                 kernel.unlink()
 
-    def test(self, files, seconds):
+    def test(self, files, seconds, notes=None):
         """Run tests, the quickest first, until one fails. Ends this process."""
-        with (self.folder / "output.txt").open("w") as output:
+        notes = notes or self.folder
+        with (notes / "output.txt").open("w") as output:
             os.dup2(output.fileno(), 1)
             os.dup2(output.fileno(), 2)
         os.chdir(self.folder)
@@ -166,16 +167,16 @@ class Tree:
         options = ["-x", "-q", "--tb=no", "-p", "no:cacheprovider"]
         code = 70
         try:
-            code = pytest.main([*options, *files], plugins=[QuickestFirst(self.folder, seconds)])
+            code = pytest.main([*options, *files], plugins=[QuickestFirst(notes, seconds)])
         except BaseException:
             traceback.print_exc()
         finally:
             sys.stderr.flush()
             os._exit(code)
 
-    def output(self):
+    def output(self, notes=None):
         """What the tests printed, and the name of the one that failed."""
-        text = (self.folder / "output.txt").read_text()
+        text = ((notes or self.folder) / "output.txt").read_text()
         failed = re.search(r"^(?:FAILED|ERROR) ([^\s\[]+)", text, re.M)
         return text, failed[1] if failed else ""
 
@@ -236,6 +237,26 @@ def judge(mutants, path, pristine, trees, alone):
             append(path, dict(zip(COLUMNS, row, strict=True)))
             print(verdict, file, line, after, flush=True)
             trees.append(tree)
+
+
+def unchanged(names, tree, options):
+    """Without a mutant all tests must pass: their seconds. Kernels are compiled along."""
+    todo, running, seconds = sorted(names, reverse=True), {}, {}
+    while todo or running:
+        while todo and len(running) < options.workers:
+            name = todo.pop()
+            notes = tree.folder / "notes" / name
+            notes.mkdir(parents=True)
+            pid = os.fork()
+            if pid == 0:
+                tree.test([name], {}, notes)
+            running[pid] = name, notes
+        pid, status = os.wait()
+        name, notes = running.pop(pid)
+        if os.waitstatus_to_exitcode(status) != 0:
+            raise SystemExit(f"without a mutant, {name}:\n{tree.output(notes)[0][-3000:]}")
+        seconds[name] = json.loads((notes / "seconds.json").read_text())
+    return seconds
 
 
 def append(path, row):
@@ -309,15 +330,9 @@ def main():
     print(f"{len(drawn)} mutants, {len(todo)} to judge", flush=True)
     with tempfile.TemporaryDirectory(prefix="mutants") as folder:
         pristine = Tree(Path(folder) / "pristine")
-        # Without a mutant all must pass; their seconds are noted, and kernels are compiled.
-        alone = {}
-        for name in sorted({name for mutant in todo for name in tests_of(mutant[0])}):
-            pid = os.fork()
-            if pid == 0:
-                pristine.test([name], {})
-            if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != 0:
-                raise SystemExit(f"without a mutant, {name}:\n{pristine.output()[0][-3000:]}")
-            alone[name] = json.loads((pristine.folder / "seconds.json").read_text())
+        alone = unchanged(
+            {name for mutant in todo for name in tests_of(mutant[0])}, pristine, options
+        )
         trees = [Tree(Path(folder) / f"tree{n}") for n in range(options.workers)]
         judge(todo, path, pristine, trees, alone)
 

@@ -15,7 +15,7 @@ import yaml
 from filelock import FileLock
 
 from acuity.digest import digest
-from acuity.threads import wait_passively
+from acuity.threads import WAITING
 from tests.zygote import Zygote
 
 ROOT = Path(__file__).parents[1]
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 # Several processes test at a time: a second thread of torch in each of them only waits, and one of
 # numba's that spins while it waits takes a core.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-wait_passively()
+os.environ.update(WAITING)
 
 ZYGOTE = Zygote()
 KERNELS = FileLock(ROOT / ".pytest_cache" / "kernels.lock")
