@@ -21,6 +21,7 @@ rule ingest:
         **needs("ingest"),
     params:
         cfg=lambda w: scan_cfg(w.scan),
+        untracked=lambda w: untracked(w.scan),
         code=lambda w: code("ingest"),
     message:
         "{wildcards.scan}: import"

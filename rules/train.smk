@@ -12,6 +12,7 @@ rule train:
         target=lambda w: [target(s) for s in learns_from(w.method, w.level)],
         masks=lambda w: [valid(s) for s in learns_from(w.method, w.level) if PAIRED],
     output:
+        seals("train/{method}/level{level}/history"),
         model=results("train/{method}/level{level}/model.safetensors"),
         card=results("train/{method}/level{level}/model.json"),
         history=results("train/{method}/level{level}/history.tsv"),

@@ -2,7 +2,7 @@
 
 from acuity.job import job
 from acuity.report.pages import sample_page
-from acuity.report.sources import sample_sources, stack_tables, study_tables
+from acuity.report.sources import input_file, sample_sources, stack_tables, study_tables
 from acuity.report.study import judged
 
 with job(snakemake):
@@ -14,6 +14,7 @@ with job(snakemake):
     kind = {key: cfg.pop(key) for key in ("axial", "flat")}
     said = judged(tables["metrics"], stacks=stacks, **kind)
     sources = sample_sources(cfg.pop("images"), **files)
+    cfg["provenance"] |= input_file(sources["volumes"])
     sample_page(
         **tables, **sources, said=said.get(cfg["sample"]), output=snakemake.output[0], **cfg
     )

@@ -5,6 +5,7 @@ The pipeline itself is run by ``snakemake --configfile STUDY.yaml``.
 
 import argparse
 import json
+import os
 import re
 import sys
 
@@ -22,15 +23,38 @@ def main(arguments=None):
     Returns
     -------
     int
-        Exit code: 0, or 1 after a user's mistake, which is said in one sentence.
+        Exit code: 0, 1 after a user's mistake, which is said in one sentence, 130 after Ctrl-C,
+        141 where nobody reads the output any more.
     """
-    options = _parser().parse_args(arguments)
     try:
+        options = _parser().parse_args(arguments)
         options.run(options)
+        sys.stdout.flush()
     except AcuityError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        return _failed(error)
+    except KeyboardInterrupt:
+        return _failed("interrupted", 130)
+    except BrokenPipeError:  # who reads, as `head` does, has read enough
+        _silence()
+        return 141
+    except OSError as error:
+        if error.filename is None:  # standard output's, which cannot be written at the end either
+            _silence()
+        return _failed(f"{error.filename or 'standard output'}: {error.strerror or error}")
+    except MemoryError:
+        return _failed("out of memory; use a machine with more, or a smaller volume")
     return 0
+
+
+def _failed(sentence, code=1):
+    print(f"error: {sentence}", file=sys.stderr)
+    return code
+
+
+def _silence():
+    """Send what may still be written to standard output nowhere."""
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _parser():
@@ -55,7 +79,7 @@ def _parser():
     schema.set_defaults(run=_schema)
 
     summary = commands.add_parser("summary", help="print a study's figures as a table")
-    summary.add_argument("metrics", help="results/STUDY/metrics.tsv")
+    summary.add_argument("metrics", help="results/STUDY/metrics.tsv, its folder, or the study file")
     summary.add_argument("--sample", default="unseen", help="one sample; default: all unseen ones")
     summary.add_argument("--by-size", metavar="METRIC", help="one metric by size class")
     summary.set_defaults(run=_summary)
@@ -81,13 +105,13 @@ def _check(options):
 
 
 def _count(text):
-    if not text.isdigit():
+    if re.fullmatch(r"[0-9]{1,9}", text) is None:
         raise argparse.ArgumentTypeError(f"found {text!r}; allowed is a whole number")
     return int(text)
 
 
 def _size(text):
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kMGT]?)(?:i?B)?", text)
+    match = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]+)?)\s*([kMGT]?)(?:i?B)?", text)
     if match is None:
         raise argparse.ArgumentTypeError(f"found {text!r}; allowed is a size such as 500M, 64G, 2T")
     return float(match[1]) * 1024 ** " kMGT".index(match[2] or " ")

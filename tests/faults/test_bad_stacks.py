@@ -42,7 +42,7 @@ def test_control_a_good_stack_is_aligned(workflow, stack):
 def test_gap_in_the_numbering(workflow, stack):
     (write(workflow, stack) / "slice_007.tif").unlink()
     pattern = (
-        r"slices: number 7 is missing between slice_006\.tif and slice_008\.tif; copy the missing "
+        r"own\.tsv: line 2: sample 'own': slices: number 7 is missing between slice_006\.tif and slice_008\.tif; copy the missing "
         r"slices, or, where there are none, name the slices that you mean in a list \(\.txt, one "
         r"file a line\)\."
     )

@@ -120,7 +120,7 @@ def test_mistakes_are_one_sentence(write, change, words):
     [
         ("sample\trole\tseed\n../x\ttrain\t1\nb\ttest\t2\n", ["line 2", "'../x'", "letters"]),
         ("sample\trole\tseed\n<script>\ttrain\t1\nb\ttest\t2\n", ["line 2", "<script>"]),
-        ("sample\trole\tseed\na\ttrain\t1\na\ttest\t2\n", ["'a'", "2 times"]),
+        ("sample\trole\tseed\na\ttrain\t1\na\ttest\t2\n", ["line 3", "'a'", "line 2"]),
         ("sample\trole\tseed\na\ttrain\t1\nb\ttest\t1\n", ["same seed"]),
         ("sample\trole\tseed\na\ttrain\t1\n", ["role test"]),
         ("sample\trole\tseed\nb\ttest\t2\n", ["role train"]),
@@ -129,9 +129,12 @@ def test_mistakes_are_one_sentence(write, change, words):
         ("sample\trole\na\ttrain\nb\ttest\n", ["line 2", "seed"]),
         ("sample\trole\tseed\tcolour\na\ttrain\t1\tred\nb\ttest\t2\t\n", ["'colour'", "not known"]),
         ("", ["sample sheet"]),
-        ("sample,role,seed\na,train,1\nb,test,2\n", ["line 1", "'sample,role,seed'", "by tabs"]),
+        ("sample role seed\na train 1\nb test 2\n", ["line 1", "'sample role seed'", "by tabs"]),
         ("sample\trole\na\ttrain\t1\nb\ttest\t2\n", ["line 2", "more fields than the 2 columns"]),
-        ("sample\trole\tseed\na\ttrain\t1\nb\ttest\t2\t3\n", ["line 3", "saw 4"]),
+        (
+            "sample\trole\tseed\na\ttrain\t1\nb\ttest\t2\t3\n",
+            ["line 3", "more fields than the 3 columns of line 1"],
+        ),
     ],
 )
 def test_sample_sheet_mistakes(write, sheet, words):

@@ -431,7 +431,7 @@ def test_a_list_gives_the_slices_and_their_order(tmp_path):
         ("", "names no file"),
         ("raw/slice_001.tif\nraw/slice_009.tif", "names slice_009.tif, which is no file"),
         ("raw/slice_001.tif\nraw/slice_001.tif", "names slice_001.tif 2 times"),
-        ("raw/slice_001.tif\nstack.txt", "stack.txt: is no TIFF"),
+        ("raw/slice_001.tif\nstack.txt", "stack.txt: is no image"),
     ],
 )
 def test_lists_refused(tmp_path, text, said):

@@ -1,5 +1,8 @@
 """HDF5: one three-dimensional dataset of a file."""
 
+import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -7,35 +10,20 @@ import h5py
 import numpy as np
 
 from acuity.errors import AcuityError
+from acuity.formats.axes import AxesArray, spatial_axes
 from acuity.formats.files import HDF5_SUFFIXES
-from acuity.formats.source import Source, close_with
-from acuity.units import known, parse_voxel_size
-from acuity.volume import Box, LazyArray, error_reason
+from acuity.formats.hdf5_links import Found, LinkedFile, VirtualParts
+from acuity.formats.hdf5_scan import detector_doubt, image_keys, is_angle, master_of, raw_mark
+from acuity.formats.reader import Reader
+from acuity.formats.source import Sizes, Source, close_with
+from acuity.units import check_spacing, known, parse_voxel_size
+from acuity.volume import error_reason
 
 SUFFIXES = HDF5_SUFFIXES
-
-
-class DatasetArray(LazyArray):
-    """A dataset with three axes, or with two as one slice.
-
-    Parameters
-    ----------
-    file : h5py.File
-        Open; closed when this array goes.
-    dataset : h5py.Dataset
-        The dataset.
-    """
-
-    def __init__(self, file: h5py.File, dataset: h5py.Dataset) -> None:
-        self._dataset = dataset
-        self.shape = (1,) * (3 - dataset.ndim) + dataset.shape
-        self.dtype = dataset.dtype
-        close_with(self, file)
-
-    def read_box(self, box: Box) -> np.ndarray:
-        """Read the voxels of a box."""
-        block = self._dataset[box[3 - self._dataset.ndim :]]
-        return block.reshape([part.stop - part.start for part in box])
+# BigDataViewer: /t00000/s00/0/cells, the first level of resolution
+_BIG_DATA_VIEWER = re.compile(r"/t\d+/s\d+/(\d+)/cells")
+_COUNT_MOST = 6  # axes with those of length one
+_LETTERS = {"channel": "c", "channels": "c", "time": "t"}
 
 
 def read(path: Path, name: str | None) -> Source:
@@ -51,104 +39,273 @@ def read(path: Path, name: str | None) -> Source:
     Returns
     -------
     Source
-        Read part by part. The voxel size is taken from the attributes ``element_size_um`` (z, y,
-        x in micrometres) or ``voxel_size`` (a text such as "10 nm", or numbers in z, y, x with
-        their unit in ``voxel_size_unit``, ``unit`` or ``units``) of the dataset or of a group
-        that holds it.
+        Read part by part, also from parts of a virtual dataset and behind links to files in the
+        same folder. The voxel size is taken from the attributes ``element_size_um`` (z, y, x in
+        micrometres) or ``voxel_size`` (a text such as "10 nm", or numbers in z, y, x with their
+        unit in ``voxel_size_unit``, ``unit`` or ``units``) of the dataset or of a group that
+        holds it. Axes that are named (``axistags``, labels, ``axes``) are brought to z, y, x.
 
     Raises
     ------
     AcuityError
-        If the file is cut short, or the dataset is not there or not the only one.
+        If the file is cut short, the dataset is not there or not the only one, a part or a filter
+        is missing, or the images are the projections of a scan.
     """
+    file = LinkedFile(path)
     try:
-        # without a lock: a file that is only read may lie where locks do not work
-        file = h5py.File(path, "r", locking=False)
-    except OSError as error:
-        raise AcuityError(
-            f"{path}: cannot be opened as HDF5 ({error_reason(error)}); it may be cut short, copy "
-            "it again from its source."
-        ) from error
-    try:
-        dataset = file[_only(path, file) if name is None else _named(path, file, name)]
-        if dataset.ndim not in (2, 3) or dataset.dtype.kind not in "biuf":
-            raise AcuityError(
-                f"{path}:{dataset.name}: found {dataset.ndim} axes of {dataset.dtype}, allowed are "
-                "three axes (z, y, x) of numbers."
-            )
-        spacing, unit, hint = _size(path, dataset)
-        data = DatasetArray(file, dataset)
-    except BaseException:
+        return _read(file, path, name)
+    except (AcuityError, MemoryError):
         file.close()
         raise
-    if data.shape[0] == 1 and spacing is not None and dataset.ndim == 2:
+    except Exception as error:
+        file.close()
+        raise AcuityError(
+            f"{path}: cannot be read as HDF5 ({error_reason(error)}); it is damaged or cut short, "
+            "copy it again from its source."
+        ) from error
+
+
+def parts_of(path: Path, name: str | None) -> list[Path]:
+    """List the other files that a dataset is read from: behind links, parts of a virtual one.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The HDF5 file.
+    name : str, optional
+        The dataset; the one that is read by default.
+
+    Returns
+    -------
+    list of pathlib.Path
+        Nothing where the file cannot be read: its reader says why.
+    """
+    try:
+        file = LinkedFile(path)
+    except AcuityError:
+        return []
+    try:
+        file.values(_choose(file, path, name))
+        return sorted(file.parts)
+    except Exception:
+        return []
+    finally:
+        file.close()
+
+
+def _read(file: LinkedFile, path: Path, name: str | None) -> Source:
+    found = _choose(file, path, name)
+    dataset, where = found.dataset, f"{path}:{name or found.dataset.name}"
+    if dataset.dtype.kind not in "biuf" or not 2 <= dataset.ndim <= _COUNT_MOST:
+        raise AcuityError(
+            f"{where}: found {dataset.ndim} axes of {dataset.dtype}, allowed are three axes (z, y, "
+            "x) of numbers."
+        )
+    labels = _labels(where, found)
+    mark = raw_mark(found, image_keys(file.root))
+    mark = mark or next((f"their axis {label}" for label in labels or () if is_angle(label)), "")
+    spacing, unit, hint = _size(found)
+    if not mark and spacing is None:
+        mark = master_of(path, found)
+    if mark:
+        raise AcuityError(
+            f"{where}: holds the projections of a scan and no volume, known by {mark}; reconstruct "
+            "it first, as with TomoPy or at the beamline, and name the reconstruction."
+        )
+    axes, notes = spatial_axes(where, dataset.shape, _letters(labels))
+    values = file.values(found)
+    if isinstance(values, VirtualParts) and values.unfilled:
+        notes["values_no_part_holds"] = f"{values.unfilled}, read as {dataset.fillvalue}"
+    dtype = None
+    if _BIG_DATA_VIEWER.search(dataset.name) and dataset.dtype.kind == "i":
+        dtype = np.dtype(f"u{dataset.dtype.itemsize}")
+        notes["values"] = f"{dataset.dtype.name} read as {dtype.name}, as BigDataViewer stores them"
+    data = AxesArray(values, axes, dtype)
+    close_with(data, file)
+    if axes[0] is None and spacing is not None:
         spacing = (spacing[-1], *spacing[-2:])
-    return Source(data, "HDF5", spacing, unit, hint=hint)
+    doubt = detector_doubt(dataset.name) if labels is None and spacing is None else ""
+    return Source(data, "HDF5", spacing, unit, hint=hint, notes=notes, doubt=doubt)
 
 
-def _datasets(file: h5py.File) -> dict[str, tuple[int, ...]]:
-    found = {}
-
-    def note(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset) and item.dtype.kind in "biuf":
-            found[f"/{name}"] = item.shape
-
-    file.visititems(note)
-    return found
+# ------------------------------------------------------------------------------ which dataset
 
 
-def _only(path: Path, file: h5py.File) -> str:
-    every = _datasets(file)
-    for axes in (3, 2):
-        fitting = [name for name, shape in every.items() if len(shape) == axes]
-        if len(fitting) == 1:
-            return fitting[0]
-        if fitting:
-            break
+def _choose(file: LinkedFile, path: Path, name: str | None) -> Found:
+    if name is not None:
+        found = file.find(name)
+        if found is None:
+            every = [key for key, (_, found) in _fitting(file.datasets()).items() if found]
+            raise AcuityError(
+                f"{path}: has no dataset {name!r}, there are {_list(every) or 'none with three axes'}."
+            )
+        return found
+    every = file.datasets()
+    fitting = _fitting(every)
+    if not fitting:
+        for found in every.values():
+            if isinstance(found, AcuityError):
+                raise found
+        several = [key for key, found in every.items() if found.dataset.ndim > 3]
+        if len(several) == 1:  # its axes are named where they are looked at
+            return file.find(several[0])
+    levels = [match for key in fitting if (match := _BIG_DATA_VIEWER.fullmatch(key))]
+    if levels and len(levels) == len(fitting):
+        finest = [match[0] for match in levels if match[1] == "0"]
+        if len(finest) == 1:
+            return file.find(finest[0])
+    raw = {key: mark for key, (mark, _) in fitting.items() if mark}
+    others = [key for key in fitting if key not in raw]
+    if raw:
+        key = next(iter(raw))
+        rest = f"; name a volume in it, of {_list(others)}" if others else ""
+        raise AcuityError(
+            f"{path}: holds the projections of a scan ({key}) and no volume, known by {raw[key]}; "
+            f"reconstruct it first, as with TomoPy or at the beamline, and name the reconstruction"
+            f"{rest}."
+        )
+    if len(fitting) == 1:
+        return file.find(others[0])
     raise AcuityError(
         f"{path}: found {len(fitting)} datasets that could be meant"
-        f"{': ' if fitting else ''}{_list(fitting)}; name one, as in {path.name}:/path/to/data."
+        + (
+            f": {_list(others)}; name one, as in {path.name}:/path/to/data."
+            if fitting
+            else ", allowed is one with three axes (z, y, x) of numbers."
+        )
     )
 
 
-def _named(path: Path, file: h5py.File, name: str) -> str:
-    if not isinstance(file.get(name), h5py.Dataset):
-        every = [key for key, shape in _datasets(file).items() if len(shape) in (2, 3)]
-        raise AcuityError(
-            f"{path}: has no dataset {name!r}, there are {_list(every) or 'none with three axes'}."
-        )
-    return name
+def _fitting(every: dict[str, Found | AcuityError]) -> dict[str, tuple[str, Found]]:
+    """Choose the datasets that can be a volume, and with each what shows it to be raw."""
+    several: dict[tuple, list[str]] = {}
+    for name, found in every.items():
+        if isinstance(found, Found) and found.dataset.dtype.kind in "biuf":
+            several.setdefault((found.path, found.dataset.name), []).append(name)
+    roots = [found.groups[0].file["/"] for found in every.values() if isinstance(found, Found)]
+    keys = image_keys(roots[0]) if roots else set()
+    fitting: dict[int, dict[str, tuple[str, Found]]] = {2: {}, 3: {}}
+    for names in several.values():
+        found = every[names[0]]
+        dataset = found.dataset
+        axes = len(dataset.shape) if len(dataset.shape) < 3 else _long(dataset.shape)
+        if axes in (2, 3) and dataset.ndim <= _COUNT_MOST:
+            marks = [raw_mark(every[name], keys) for name in names]
+            fitting[axes][names[0]] = (next(filter(None, marks), ""), found)
+    return fitting[3] or fitting[2]
+
+
+def _long(shape: tuple[int, ...]) -> int:
+    """Axes of a dataset without those of length one that are too many."""
+    return max(3, sum(count != 1 for count in shape))
 
 
 def _list(names: list[str]) -> str:
     return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
 
 
-def _size(path: Path, dataset: h5py.Dataset) -> tuple[tuple[float, ...] | None, str, str]:
+# ---------------------------------------------------------------------------------------- axes
+
+
+def _labels(where: str, found: Found) -> list[str] | None:
+    """Read the names of the axes where the file tells them."""
+    dataset = found.dataset
+    if "axistags" in dataset.attrs:
+        try:
+            tags = json.loads(_text(dataset.attrs["axistags"]))["axes"]
+            labels = [str(tag["key"]) for tag in tags]
+        except (ValueError, KeyError, TypeError) as error:
+            raise AcuityError(
+                f"{where}: its axistags cannot be read ({error_reason(error)}), so the order of its "
+                "axes is not known; write it again from ilastik, or take the attribute away."
+            ) from error
+        if len(labels) != dataset.ndim:
+            raise AcuityError(
+                f"{where}: found {dataset.ndim} axes and axistags for {len(labels)} ({labels}); "
+                "write it again from ilastik, or take the attribute away."
+            )
+        return labels
+    told = [
+        [dimension.label for dimension in dataset.dims],
+        *(_names(holder.attrs.get("axes")) for holder in (dataset, *found.groups[::-1])),
+    ]
+    for labels in told:
+        if len(labels) == dataset.ndim and all(labels):
+            return labels
+    return None
+
+
+def _names(said: Any) -> list[str]:
+    if isinstance(said, (str, bytes)):
+        parts = re.findall(r"\w+", _text(said))
+        return (
+            list(parts[0]) if len(parts) == 1 and set(parts[0].lower()) <= set("xyzct") else parts
+        )
+    if isinstance(said, np.ndarray):
+        return [_text(part) for part in said.ravel()]
+    return []
+
+
+def _letters(labels: list[str] | None) -> list[str] | None:
+    """Give axes as letters; None where they are named in another way, and the order counts."""
+    letters = [_LETTERS.get(label.lower(), label.lower()) for label in labels or ()]
+    named = {"x", "y"} <= set(letters) <= set("xyzct") and len(set(letters)) == len(letters)
+    return letters if named else None
+
+
+# ---------------------------------------------------------------------------------- voxel size
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _holders(found: Found) -> Iterator[h5py.HLObject]:
+    holder = found.dataset
+    yield holder
+    while holder.name != "/":
+        holder = holder.parent
+        yield holder
+    yield from found.groups[::-1]
+
+
+def _size(found: Found) -> tuple[Sizes | None, str, str]:
     """Look for a voxel size in the attributes of a dataset and of the groups above it."""
-    holder = dataset
-    while True:
-        said = dict(holder.attrs)
+    for holder in _holders(found):
+        said = holder.attrs
         if "element_size_um" in said:
-            return _three(path, said["element_size_um"]), "um", ""
+            return _sizes("element_size_um", said["element_size_um"], "um", found.dataset)
         if "voxel_size" in said:
             value = said["voxel_size"]
-            value = value.decode() if isinstance(value, bytes) else value
-            if isinstance(value, str):
-                return *parse_voxel_size(value, f"{path}: attribute voxel_size"), ""
+            if isinstance(value, (str, bytes)):
+                try:
+                    return *parse_voxel_size(_text(value), "attribute voxel_size"), ""
+                except AcuityError as error:
+                    return None, "", str(error).rstrip(".")
             for key in ("voxel_size_unit", "unit", "units"):
-                unit = said.get(key)
-                unit = unit.decode() if isinstance(unit, bytes) else unit
-                if known(unit):
-                    return _three(path, value), unit, ""
+                if known(unit := _text(said.get(key))):
+                    return _sizes("voxel_size", value, unit, found.dataset)
             return None, "", f"a voxel_size of {value} without a unit"
-        if holder.name == "/":
-            return None, "", ""
-        holder = holder.parent
+    return None, "", ""
 
 
-def _three(path: Path, value: Any) -> tuple[float, ...]:
-    sizes = np.asarray(value, np.float64).ravel()
-    if sizes.size not in (1, 3):
-        raise AcuityError(f"{path}: found a voxel size of {sizes.size} numbers, allowed are three.")
-    return tuple(float(size) for size in np.broadcast_to(sizes, 3))
+def _sizes(
+    name: str, value: Any, unit: str, dataset: h5py.Dataset
+) -> tuple[Sizes | None, str, str]:
+    """Read numbers along z, y, x; what is no voxel size becomes a hint."""
+    try:
+        parts = value
+        if isinstance(value, (str, bytes)):
+            parts = re.split(r"[\s,;]+", _text(value).strip(" \0[]()"))
+        sizes = np.asarray(parts).ravel().astype(np.float64)
+        if sizes.size == 2 and dataset.ndim == 2:  # y, x of an image
+            sizes = sizes[[1, 0, 1]]
+        if sizes.size not in (1, 3):
+            raise ValueError
+        return check_spacing(np.broadcast_to(sizes, 3), name), unit, ""
+    except (AcuityError, ValueError, TypeError):
+        told = " ".join(_text(value).split())[:60]
+        return None, "", f"{name} = {told}, which is no voxel size of three numbers (z, y, x)"
+
+
+READER = Reader("HDF5", SUFFIXES, read)

@@ -244,15 +244,15 @@ class Planner:
 
 def _header(path, region):
     """Shape and bytes a voxel of a file; of a folder of slices only the first one is opened."""
-    from acuity.formats.files import SLICE_LIST, files_of
+    from acuity.formats.files import SLICE_LIST, is_zarr, listed_files, slices_of
     from acuity.formats.read import parse_region, read_volume
-    from acuity.formats.tiff import SUFFIXES
 
     count = None
-    if Path(path).suffix == SLICE_LIST or (Path(path).is_dir() and ".zarr" not in Path(path).name):
-        slices = [file for file in files_of(path) if file.suffix.lower() in SUFFIXES]
-        count, path = len(slices), str(slices[0])
-    volume = read_volume(path, voxel_size="1 um")
+    listed = Path(path).suffix.lower() == SLICE_LIST
+    if listed or (Path(path).is_dir() and not is_zarr(Path(path))):
+        slices = (listed_files if listed else slices_of)(Path(path))
+        count, path = len(slices), slices[:1]
+    volume = read_volume(path, voxel_size="1 um", volume=True)
     shape = volume.grid.shape if count is None else (count, *volume.grid.shape[1:])
     if region:
         box = parse_region(region, shape)

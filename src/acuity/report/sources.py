@@ -3,8 +3,9 @@
 import math
 from pathlib import Path
 
+from acuity.seals import again
 from acuity.tables import read_stack, read_table
-from acuity.volume import read_json
+from acuity.volume import open_volume, read_sealed_json
 
 TEXT = {"sample": str, "variant": str, "subset": str, "unit": str, "size_class": str}
 
@@ -96,7 +97,7 @@ def model_cards(trained, files):
 
 
 def _read_card(path):
-    return read_json(Path(path), "nothing can be said of its model", "train it again")
+    return read_sealed_json(Path(path), "nothing can be said of its model", again(path))
 
 
 def image_curves(images, files):
@@ -145,6 +146,27 @@ def sample_sources(images, volumes, labels, maps, statuses):
         "maps": image_files(restored if maps else [], maps),
         "statuses": image_files(images if fates else [], fates),
     }
+
+
+def input_file(volumes):
+    """Say how the file of a sample was read: its voxel size and from where, and what was noted.
+
+    Parameters
+    ----------
+    volumes : dict
+        Volumes of the sample, the truth first.
+
+    Returns
+    -------
+    dict
+        The heading to what stands under it; empty for simulated samples.
+    """
+    for path in volumes.values():
+        steps = open_volume(path, complete=False).provenance
+        read = [step for step in steps if step.get("step") == "ingest"]
+        if read:
+            return {"input file": {key: said for key, said in read[-1].items() if key != "step"}}
+    return {}
 
 
 def provenance(settings, sheet, cards):

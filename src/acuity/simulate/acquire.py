@@ -27,6 +27,7 @@ import pandas as pd
 
 from acuity.errors import AcuityError
 from acuity.filters import gaussian
+from acuity.hdf5 import open_hdf5
 from acuity.reconstruct.geometry import ConeBeam, full_circle
 from acuity.simulate.project import project
 from acuity.units import canonical
@@ -150,7 +151,7 @@ def acquire(
     with replacing(output) as part:
         with (
             _Patient(part) as stored,
-            h5py.File(stored, "w") as file,
+            open_hdf5(stored, "w") as file,
             ThreadPoolExecutor(numba.get_num_threads()) as pool,
         ):
             shape = (angles.size, geometry.rows, geometry.columns)
@@ -280,7 +281,7 @@ class Scan:
         """
         part = slice(*(rows or (0, self.geometry.rows)))
         try:
-            with h5py.File(self.path, "r") as file:
+            with open_hdf5(self.path) as file:
                 exchange = file["exchange"]
                 data = exchange["data"]
                 if isinstance(views, slice):
@@ -338,7 +339,7 @@ def open_scan(path: str | os.PathLike) -> Scan:
     if not path.is_file():
         raise AcuityError(f"{path}: no such file; a Data Exchange HDF5 file is needed")
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             names = ("exchange/data", "exchange/data_white", "exchange/data_dark", "exchange/theta")
             group = "measurement/instrument/geometry"
             for name in (*names, *(f"{group}/{length}" for length in _LENGTHS)):
