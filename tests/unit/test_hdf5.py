@@ -14,7 +14,9 @@ from acuity.errors import AcuityError
 from acuity.formats.files import files_of
 from acuity.formats.read import read_volume
 from acuity.hdf5 import open_hdf5
-from acuity.ingest.ingest import source_digest
+from acuity.ingest.ingest import ingest, source_digest
+from acuity.study import Sample
+from acuity.volume import open_volume
 from tests.conftest import ROOT, shared
 
 NM = "20 10 10 nm"
@@ -149,6 +151,18 @@ def test_bare_images_of_a_detector_are_a_volume_where_the_sheet_says_so(tmp_path
         for axis, label in enumerate("zyx"):
             file[name].dims[axis].label = label
     assert np.array_equal(read_volume(path, NM).read(), values())
+
+
+def test_the_sheets_word_reaches_the_import(tmp_path):
+    row = {"sample": "a", "role": "test", "path": "a.h5"}
+    assert [Sample(**row, volume=said).volume for said in ("true", "TRUE", None)] == [
+        True,
+        True,
+        None,
+    ]
+    write(tmp_path / "a.h5", {"entry/data/data": values()})
+    ingest(tmp_path / "a.h5", tmp_path / "v.ome.zarr", voxel_size=NM, volume=True)
+    assert np.array_equal(open_volume(tmp_path / "v.ome.zarr").read(), values())
 
 
 @pytest.mark.real

@@ -72,10 +72,11 @@ def check_remote(path: str) -> str:
     bucket, _, key = name.removeprefix(_REMOTE).partition("/")
     if not bucket or not key or posixpath.normpath(key) != key or key.startswith(".."):
         raise AcuityError(f"{path}: is no address, allowed is s3://BUCKET/KEY.")
-    if Path(key).suffix.lower() in (*RAW_SUFFIXES, SLICE_LIST) or key.endswith("zarr.json"):
+    apart = (*RAW_SUFFIXES, SLICE_LIST, ".mhd", ".nhdr", ".hdr")
+    if Path(key).suffix.lower() in apart or key.endswith("zarr.json"):
         raise AcuityError(
-            f"{path}: needs other files beside it, allowed in a bucket are a folder of TIFF slices, "
-            "TIFF, HDF5 and MRC files and the folder of an OME-Zarr."
+            f"{path}: needs other files beside it, allowed in a bucket are a folder of slices, "
+            "files that hold all of a volume, and the folder of an OME-Zarr."
         )
     return path
 

@@ -70,6 +70,8 @@ class LinkedFile:
         if path not in self._files:
             try:
                 self._files[path] = open_hdf5(path)
+            except MemoryError:
+                raise
             except Exception as error:
                 raise AcuityError(
                     f"{path}: cannot be opened as HDF5 ({error_reason(error)}); it may be cut "

@@ -72,6 +72,8 @@ class _Whole:
             try:
                 self._values = SimpleITK.GetArrayFromImage(self._reader.Execute())
             except RuntimeError as error:
+                if "allocate" in str(error).lower():
+                    raise MemoryError(_reason(error)) from error
                 raise ValueError(_reason(error)) from error
             self._reader = None
         return self._values[key]

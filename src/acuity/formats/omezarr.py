@@ -49,7 +49,7 @@ def read(path: Path) -> Source:
                 f"that holds it, {path.absolute().parent.name}."
             )
         attributes = dict(group.attrs)
-    except AcuityError:
+    except (AcuityError, MemoryError):
         raise
     except Exception as error:
         raise AcuityError(
@@ -90,7 +90,7 @@ def read(path: Path) -> Source:
     own = attributes.get("acuity")
     try:
         source = _image(path, group, images[0], str(version), notes, own)
-    except AcuityError:
+    except (AcuityError, MemoryError):
         raise
     except Exception as error:
         raise AcuityError(
