@@ -1,10 +1,12 @@
-"""Bad study files: what is no study, and what no study may say."""
+"""Bad study files, and cards of models: what is none, and what none may say."""
 
 import os
 from functools import partial
 
 import yaml
 
+from acuity.predict.predict import read_card
+from acuity.seals import write_sealed
 from acuity.study import read_study
 from tests.faults.case import Case
 
@@ -137,4 +139,26 @@ CASES = [
     study("foams and stacks at once", {"align": {}}, "align and degrade.mode are for imported volumes, not for foams"),
     study("pairs degraded once more", {"foam": None, "pair": {}, "degrade": {"mode": "average"}, "levels": [2]}, "a study with a pair section has neither align nor degrade"),
     study("a fraction of a slice", {"foam": None, "degrade": {"mode": "average"}, "levels": [2.5]}, r"levels are numbers of slices .*found 2\.5"),
+]  # fmt: skip
+
+
+def card(name, said, **execution):
+    """A case: a model's card that says what no run can do."""
+
+    def make(folder):
+        run = {"device": "cpu", "precision": "float32", "halo": [0, 2, 2], "stride": [1, 1, 1]}
+        content = dict.fromkeys(
+            ("method", "settings", "level", "scale", "normalisation", "weights")
+        )
+        write_sealed(folder / "model.json", content | {"execution": run | execution})
+        return partial(read_card, "model.json")
+
+    return Case(f"card: {name}", make, said)
+
+
+CASES += [
+    card("a precision of another version", r"^model\.json: found the precision 'float8', allowed are float32, bfloat16; .*remove it to train again", precision="float8"),
+    card("a device that is none", r"^model\.json: found the device 'tpu', allowed are cpu, cuda, mps", device="tpu"),
+    card("a halo of two numbers", r"^model\.json: found the halo \[2, 2\], allowed are three whole numbers", halo=[2, 2]),
+    card("a halo in words", r"^model\.json: found the halo 'wide', allowed are three whole numbers", halo="wide"),
 ]  # fmt: skip
