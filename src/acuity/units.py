@@ -174,10 +174,16 @@ def parse_voxel_size(
 
 def parse_length(text: str, where: str) -> tuple[float, str]:
     """Read one length with its unit, such as a distance between slices; see `parse_sizes`."""
-    sizes, unit = parse_sizes(text, where)
-    if len(sizes) > 1:
+    text, sizes = str(text), []
+    try:
+        sizes, unit = parse_sizes(text, where)
+    except AcuityError:
+        if _COMMA.search(text):  # told in its own words
+            raise
+    if len(sizes) != 1:
         raise AcuityError(
-            f'{where}: found {str(text)!r}, allowed is one number and a unit, such as "20 nm".'
+            f"{where}: found {text[:_LONGEST]!r}, allowed is one number and a unit, above zero, such as "
+            '"20 nm".'
         )
     return sizes[0], unit
 
