@@ -475,3 +475,18 @@ def test_big_data_viewer_stores_numbers_without_a_sign(tmp_path):
     held = {"t00000/s00/0/cells": data, "t00000/s01/0/cells": data}
     with pytest.raises(AcuityError, match="2 datasets that could be meant"):
         read_volume(write(tmp_path / "c.h5", held), NM)
+
+
+def test_big_data_viewer_tells_the_voxel_size_in_its_xml(tmp_path):
+    path = write(tmp_path / "a.h5", {"t00000/s00/0/cells": values(dtype="int16")})
+    view = "<ViewSetup><id>0</id><voxelSize><unit>{}</unit><size>0.1 0.2 0.3</size></voxelSize></ViewSetup>"
+    for unit in ("µm", "pixel"):
+        xml = f"<SpimData><ViewSetups>{view.format(unit)}</ViewSetups></SpimData>"
+        (tmp_path / "a.xml").write_text(xml, encoding="utf-8")
+        assert [file.name for file in files_of(str(path))] == ["a.h5", "a.xml"]
+        if unit == "µm":
+            grid = read_volume(path).grid
+            assert (grid.spacing, grid.unit) == ((0.3, 0.2, 0.1), "um")
+        else:
+            with pytest.raises(AcuityError, match=r"0.3 x 0.2 x 0.1 in 'pixel' \(a\.xml\)"):
+                read_volume(path)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import h5py
 import numpy as np
@@ -21,7 +22,7 @@ from acuity.volume import error_reason
 
 SUFFIXES = HDF5_SUFFIXES
 # BigDataViewer: /t00000/s00/0/cells, the first level of resolution
-_BIG_DATA_VIEWER = re.compile(r"/t\d+/s\d+/(\d+)/cells")
+_BIG_DATA_VIEWER = re.compile(r"/t\d+/s(\d+)/(\d+)/cells")
 _COUNT_MOST = 6  # axes with those of length one
 _LETTERS = {"channel": "c", "channels": "c", "time": "t"}
 
@@ -85,8 +86,10 @@ def parts_of(path: Path, name: str | None) -> list[Path]:
     except AcuityError:
         return []
     try:
-        file.values(_choose(file, path, name))
-        return sorted(file.parts)
+        found = _choose(file, path, name)
+        file.values(found)
+        viewer = _BIG_DATA_VIEWER.fullmatch(found.dataset.name)
+        return sorted([*file.parts, *(_viewer_text(path) if viewer else ())])
     except Exception:
         return []
     finally:
@@ -105,6 +108,9 @@ def _read(file: LinkedFile, path: Path, name: str | None) -> Source:
     mark = raw_mark(found, image_keys(file.root))
     mark = mark or next((f"their axis {label}" for label in labels or () if is_angle(label)), "")
     spacing, unit, hint = _size(found)
+    viewer = _BIG_DATA_VIEWER.fullmatch(dataset.name)
+    if viewer and int(viewer[2]) == 0 and spacing is None:
+        spacing, unit, hint = _viewer_size(path, int(viewer[1]), found)
     if not mark and spacing is None:
         mark = master_of(path, found)
     if mark:
@@ -117,7 +123,7 @@ def _read(file: LinkedFile, path: Path, name: str | None) -> Source:
     if isinstance(values, VirtualParts) and values.unfilled:
         notes["values_no_part_holds"] = f"{values.unfilled}, read as {dataset.fillvalue}"
     dtype = None
-    if _BIG_DATA_VIEWER.search(dataset.name) and dataset.dtype.kind == "i":
+    if viewer and dataset.dtype.kind == "i":
         dtype = np.dtype(f"u{dataset.dtype.itemsize}")
         notes["values"] = f"{dataset.dtype.name} read as {dtype.name}, as BigDataViewer stores them"
     data = AxesArray(values, axes, dtype)
@@ -151,7 +157,7 @@ def _choose(file: LinkedFile, path: Path, name: str | None) -> Found:
             return file.find(several[0])
     levels = [match for key in fitting if (match := _BIG_DATA_VIEWER.fullmatch(key))]
     if levels and len(levels) == len(fitting):
-        finest = [match[0] for match in levels if match[1] == "0"]
+        finest = [match[0] for match in levels if match[2] == "0"]
         if len(finest) == 1:
             return file.find(finest[0])
     raw = {key: mark for key, (mark, _) in fitting.items() if mark}
@@ -286,6 +292,27 @@ def _size(found: Found) -> tuple[Sizes | None, str, str]:
                 if known(unit := _text(said.get(key))):
                     return _sizes("voxel_size", value, unit, found.dataset)
             return None, "", f"a voxel_size of {value} without a unit"
+    return None, "", ""
+
+
+def _viewer_text(path: Path) -> list[Path]:
+    """Give the XML of BigDataViewer beside its HDF5, where it is there."""
+    return [file for file in (path.with_suffix(".xml"),) if file.is_file()]
+
+
+def _viewer_size(path: Path, setup: int, found: Found) -> tuple[Sizes | None, str, str]:
+    """Read the voxel size of a view from BigDataViewer's XML, which has it along x, y, z."""
+    for file in _viewer_text(path):
+        try:
+            views = ElementTree.parse(file).iter("ViewSetup")
+            view = next(view for view in views if view.findtext("id", "").strip() == str(setup))
+            unit = view.findtext("voxelSize/unit", "").strip()
+            sizes = view.findtext("voxelSize/size", "").split()[::-1]
+        except (ElementTree.ParseError, StopIteration, OSError, ValueError):
+            return None, "", f"nothing that can be read in {file.name}"
+        if not known(unit):
+            return None, "", f"sizes of {' x '.join(sizes)} in {unit!r} ({file.name})"
+        return _sizes(f"voxelSize of {file.name}", np.array(sizes), unit, found.dataset)
     return None, "", ""
 
 
