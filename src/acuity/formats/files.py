@@ -130,7 +130,8 @@ def files_of(path: str | os.PathLike) -> list[Path]:
 
 def is_zarr(folder: Path) -> bool:
     """Tell whether a folder, or a root ``zarr.json``, is a Zarr store."""
-    return folder.name == "zarr.json" or any((folder / mark).exists() for mark in _ZARR_MARKS)
+    root = folder.name == "zarr.json" and not folder.is_dir()
+    return root or any((folder / mark).exists() for mark in _ZARR_MARKS)
 
 
 def _litter(file: Path) -> bool:

@@ -141,7 +141,13 @@ def _choose(file: LinkedFile, path: Path, name: str | None) -> Found:
     if name is not None:
         found = file.find(name)
         if found is None:
-            every = [key for key, (_, found) in _fitting(file.datasets()).items() if found]
+            every = [
+                key
+                for key, found in file.datasets().items()
+                if isinstance(found, Found)
+                and found.dataset.dtype.kind in "biuf"
+                and 2 <= found.dataset.ndim <= _COUNT_MOST
+            ]
             raise AcuityError(
                 f"{path}: has no dataset {name!r}, there are {_list(every) or 'none with three axes'}."
             )

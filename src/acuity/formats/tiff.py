@@ -508,9 +508,7 @@ def _stack(path: Path, file: tifffile.TiffFile, pages: list[_Page]) -> np.ndarra
             raise _counts(path, sum(told), f"holds {count}")
         axes = [axis for page in pages for axis in page.axes]
     stack = [(axis, length) for axis, length in axes if length > 1]
-    for axis, length in stack:
-        if axis not in _STACK_AXES or len(stack) > max(1, len(told)):
-            raise _other_axis(path, axis, length)
+    _refuse_axes(path, stack, max(1, len(told)))
     end = max(page.end for page in pages)
     if end > size:
         raise _short(path, end, size)
@@ -563,11 +561,16 @@ def _short(path: Path, end: int | None, size: int) -> AcuityError:
     return AcuityError(f"{path}: the TIFF is cut short: {needed}; copy it again from its source.")
 
 
-def _other_axis(path: Path, axis: str, length: int) -> AcuityError:
-    return AcuityError(
-        f"{path}: found {length} {_AXIS_NAMES.get(axis, f'along the axis {axis}')}, allowed is one stack "
-        "of slices (z, y, x); where they are slices, say so in Fiji with Image > Properties."
-    )
+def _refuse_axes(path: Path, stack: list[tuple[str, int]], most: int) -> None:
+    """Refuse images along other axes than z, or more than one of those."""
+    # channels and time points first: with them, the slices are no fault
+    for axis, length in [*(one for one in stack if one[0] not in _STACK_AXES), *stack]:
+        if axis not in _STACK_AXES or len(stack) > most:
+            raise AcuityError(
+                f"{path}: found {length} {_AXIS_NAMES.get(axis, f'along the axis {axis}')}, allowed is "
+                "one stack of slices (z, y, x); where they are slices, say so in Fiji with Image > "
+                "Properties."
+            )
 
 
 def _series(path: Path, file: tifffile.TiffFile, pages: list[_Page]) -> np.ndarray | LazyArray:
@@ -581,9 +584,7 @@ def _series(path: Path, file: tifffile.TiffFile, pages: list[_Page]) -> np.ndarr
     series, first = found[0], pages[0]
     sizes = [(axis, count) for axis, count in zip(series.axes, series.shape, strict=True)]
     stack = [(axis, count) for axis, count in sizes if axis not in "YX" and count > 1]
-    for axis, count in stack:
-        if axis not in _STACK_AXES or len(stack) > 1:
-            raise _other_axis(path, axis, count)
+    _refuse_axes(path, stack, 1)
     shape = (math.prod(count for _, count in stack), *first.shape[-2:])
     end = None
     if series.dataoffset is not None:
