@@ -26,7 +26,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from acuity.errors import AcuityError
-from acuity.seals import SEAL, add_seal, check_seal
+from acuity.seals import SEAL, add_seal, again, check_seal
 from acuity.shards import (
     Box,
     Index,
@@ -1005,6 +1005,8 @@ def read_json(path: Path, what: str, remedy: str) -> dict:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError) as error:
+        # there is nothing to remove
+        remedy = "run the step that makes it" if remedy == again(path) else remedy
         raise AcuityError(f"{path}: is not there, so {what}; {remedy}.") from error
     except (OSError, ValueError, RecursionError) as error:
         raise AcuityError(
