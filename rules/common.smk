@@ -492,19 +492,8 @@ def truth_cfg(w):
 
 def scan_cfg(scan):
     """What to read: a sample's file, or the low-resolution one of its pair (low/SAMPLE)."""
-    sample = SAMPLE[scan.removeprefix("low/")]
-    if scan.startswith("low/"):
-        return {
-            "path": local_path(sample.low_path),
-            "voxel_size": sample.low_voxel_size,
-            "volume": bool(sample.volume),
-        }
-    keys = ("voxel_size", "region", "pitch")
-    return {
-        "path": local_path(sample.path),
-        **{key: getattr(sample, key) for key in keys},
-        "volume": bool(sample.volume),
-    }
+    reading = SAMPLE[scan.removeprefix("low/")].reading(low=scan.startswith("low/"))
+    return {**reading, "path": local_path(reading["path"])}
 
 
 def raw_files(scan):

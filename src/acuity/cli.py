@@ -61,8 +61,13 @@ def _parser():
     parser = argparse.ArgumentParser(prog="acuity", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    check = commands.add_parser("check", help="check a study file and its sample sheet")
+    check = commands.add_parser(
+        "check", help="check a study file, its sample sheet, and the headers of its inputs"
+    )
     check.add_argument("study", help="the study file")
+    check.add_argument(
+        "--deep", action="store_true", help="read all voxels once, and tell what is wrong with them"
+    )
     check.set_defaults(run=_check)
 
     plan = commands.add_parser(
@@ -95,9 +100,20 @@ def _parser():
 
 
 def _check(options):
+    from acuity.ingest.look import look, table
     from acuity.study import read_study
 
     study, samples = read_study(options.study)
+    inputs = list(look(study, samples, options.deep))
+    print(table(inputs))
+    for found in inputs:
+        for finding in found.findings:
+            print(f"{found.row[0]}, {found.row[1]}: {finding}")
+    errors = [found.error for found in inputs if found.error]
+    for error in errors[:-1]:
+        _failed(error)
+    if errors:
+        raise AcuityError(errors[-1])
     print(
         f"{options.study}: study {study.study!r} is sound: {len(samples)} samples, "
         f"{len(study.levels)} levels, methods {', '.join(study.methods)}"

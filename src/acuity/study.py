@@ -560,6 +560,20 @@ class Sample(Section):
             raise ValueError(f"{_short(value)} is not of the form z0:z1,y0:y1,x0:x1")
         return value
 
+    def reading(self, *, low=False):
+        """What to read of an imported sample: keywords of `acuity.formats.read.read_volume`.
+
+        Parameters
+        ----------
+        low : bool
+            The low-resolution image of a pair in place of the other.
+        """
+        if low:
+            keys = {"path": self.low_path, "voxel_size": self.low_voxel_size}
+        else:
+            keys = {key: getattr(self, key) for key in ("path", "voxel_size", "region", "pitch")}
+        return {**keys, "volume": bool(self.volume)}
+
 
 class Study(Section):
     """A study: where the data come from, levels, methods and measures."""

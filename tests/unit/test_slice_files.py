@@ -9,6 +9,7 @@ import tifffile
 from acuity.errors import AcuityError
 from acuity.formats.files import files_of, in_order, notes_of, slices_of
 from acuity.formats.read import read_volume
+from acuity.formats.tiff import directory
 from acuity.ingest.ingest import source_digest
 
 DATA = np.random.default_rng(3).integers(0, 200, (6, 12, 10)).astype(np.uint8)
@@ -187,3 +188,66 @@ def test_files_in_order():
 
     ordered = [file.name for file in in_order(map(Path, names))]
     assert ordered == ["s9.tif", "s10.tif", "s-9.tif", "s_-1.tif", "s_1.tif"]
+
+
+KINDS = {
+    "more rows": {"data": np.zeros((14, 10), np.uint8)},
+    "16 bits": {"data": DATA[1].astype(np.uint16)},
+    "signed": {"data": DATA[1].astype(np.int8)},
+    "inverted": {"photometric": "miniswhite"},
+    "turned": {"extratags": [(274, 3, 1, 6, True)]},
+    "of pixels": {"resolution": (2e5, 2e5), "resolutionunit": "CENTIMETER"},
+    "described": {"description": "another"},
+    "packed": {"compression": "zlib"},
+    "with more behind": {"behind": b"\0" * 120},
+}
+
+
+def write_slice(path, data=DATA[1], behind=b"", **options):
+    """Write a slice as a program does that says little."""
+    settings = {"photometric": "minisblack", "metadata": None, "datetime": "2026:01:01 00:00:00"}
+    tifffile.imwrite(path, data, **(settings | options))
+    with open(path, "ab") as file:
+        file.write(behind)
+    return path
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_slices_that_say_the_same_are_known_by_their_directory(tmp_path, kind):
+    plain, date = write_slice(tmp_path / "a.tif"), "2026:01:02 00:00:00"
+    one = write_slice(tmp_path / "b.tif", **KINDS[kind])
+    other = write_slice(tmp_path / "c.tif", **KINDS[kind] | {"datetime": date})
+    assert directory(one) is not None
+    assert directory(one) == directory(other)
+    assert directory(one) != directory(plain)
+
+
+@pytest.mark.parametrize("options", [{"bigtiff": True}, {"data": DATA}, {"subifds": 1}])
+def test_what_a_directory_does_not_tell_is_opened(tmp_path, options):
+    with tifffile.TiffWriter(tmp_path / "a.tif", bigtiff=options.pop("bigtiff", False)) as file:
+        file.write(options.pop("data", DATA[0]), metadata=None, **options)
+        if options:
+            file.write(DATA[0, ::2, ::2], subfiletype=1)
+    assert directory(tmp_path / "a.tif") is None
+
+
+@pytest.mark.parametrize("kept", [0, 3, 30, 100, 0.5])
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}, {"byteorder": ">"}])
+def test_a_cut_slice_is_not_known_by_its_directory(tmp_path, kept, options):
+    path = write_slice(tmp_path / "a.tif", **options)
+    assert directory(path) is not None
+    whole = path.read_bytes()
+    path.write_bytes(whole[: kept if kept != 0.5 else len(whole) - 1])
+    assert directory(path) is None
+    with pytest.raises(AcuityError, match=r"a\.tif"):
+        read_volume(path, "10 nm")
+
+
+def test_a_slice_of_the_same_size_that_differs_is_found(folder):
+    """Its bytes are as many as those of its neighbours."""
+    for name, image in zip(NAMES, DATA, strict=True):
+        write_slice(folder / name, image)
+    assert np.array_equal(read_volume(folder, "10 nm").read(), DATA)
+    write_slice(folder / NAMES[3], DATA[3].reshape(10, 12))
+    with pytest.raises(AcuityError, match=r"s_0003\.tif: this slice is 10 x 12 of uint8 where"):
+        read_volume(folder, "10 nm")

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 from xml.etree import ElementTree
 
 import numpy as np
@@ -26,7 +27,7 @@ SUFFIXES = SLICE_KINDS[0]
 _STACK_AXES = "ZIQ"  # a z axis by its name, or pages without a meaning given
 _AXIS_NAMES = {"C": "channels", "S": "samples", "T": "time points"}
 # Formats within TIFF whose pages tifffile puts together.
-_OTHERS = {"lsm", "stk", "fluoview", "mmstack", "ndtiff", "scanimage", "scn", "svs", "ndpi", "bif"}
+_OTHERS = ("lsm", "stk", "fluoview", "mmstack", "ndtiff", "scanimage", "scn", "svs", "ndpi", "bif")
 _AGAIN = "copy it again from its source, or open it in Fiji and save it with File > Save As > Tiff"
 
 
@@ -162,6 +163,68 @@ def count_pages(path: Path) -> int:
     return count
 
 
+# Bytes of a value by its type, where the voxels of a page lie, and directories elsewhere in the file.
+_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
+_PLACES, _PLACE = {273: 279, 324: 325}, {3: "H", 4: "I"}
+_ELSEWHERE = {330, 34665, 34853}
+_COMPRESSION, _DATE = 259, 306
+
+
+def directory(path: Path) -> tuple | None:
+    """Give what the directory of a TIFF says, but for its date and where its voxels lie.
+
+    Slices that say the same are opened in the same way, and one of them tells of all; this takes a
+    tenth of the time of opening them.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Returns
+    -------
+    tuple, optional
+        To be compared; None where it has several pages, is no classic TIFF or is cut short.
+    """
+    try:
+        with open(path, "rb") as file:
+            return _directory(file, os.fstat(file.fileno()).st_size)
+    except (OSError, LookupError, ValueError, struct.error):
+        return None  # opening it says what is wrong
+
+
+def _directory(file: BinaryIO, size: int) -> tuple | None:
+    head = file.read(8)
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(head[:4])
+    if order is None:
+        return None
+    file.seek(*struct.unpack(f"{order}I", head[4:]))
+    [count] = struct.unpack(f"{order}H", file.read(2))
+    *entries, following = struct.unpack(f"{order}{'HHI4s' * count}I", file.read(12 * count + 4))
+    said: list = [order]
+    places, packed = {}, False
+    for tag, kind, number, value in zip(*[iter(entries)] * 4, strict=True):
+        length = _BYTES.get(kind, 0) * number
+        if length > 4:
+            file.seek(*struct.unpack(f"{order}I", value))
+            value = file.read(length)
+        if tag in _ELSEWHERE or len(value) < length or length == 0:
+            return None
+        value = value[:length]
+        if tag in _PLACES or tag in _PLACES.values():
+            places[tag] = struct.unpack(f"{order}{number}{_PLACE[kind]}", value)
+            value = number
+        packed = packed or (tag == _COMPRESSION and value.strip(b"\0") != b"\1")
+        if tag != _DATE:
+            said.append((tag, kind, value))
+    for starts, lengths in _PLACES.items():
+        ends = zip(places.get(starts, ()), places.get(lengths, ()), strict=True)
+        if any(start + length > size for start, length in ends):
+            return None
+    # where voxels lie as they are, what lies behind them tells of more images
+    return None if following else (*said, () if packed else (size, *places.values()))
+
+
 @dataclass(frozen=True)
 class _Page:
     """What counts of one page of a file.
@@ -263,7 +326,7 @@ def _read(
     ome = _ome(path, file)
     if ome is not None and (alone or not _planes(path, ome, pages)):
         stored = _stack(path, file, pages)
-    elif ome is not None or file.flags & _OTHERS:
+    elif ome is not None or any(getattr(file, f"is_{other}") for other in _OTHERS):
         stored = _series(path, file, pages)
     else:
         stored = _stack(path, file, pages)

@@ -144,7 +144,10 @@ def read(source: Path | Sequence[Path]) -> Source:
     name = f"{kind} {name}"
     data = FilesArray(files, first, beside)
     values = first.notes
+    alike = tiff.directory(files[0]) if beside[0] is None and kind == "TIFF" else None
     for file, note in zip(files[1:], beside[1:], strict=True):
+        if alike is not None and note is None and tiff.directory(file) == alike:
+            continue
         values = _open_slice(file, note, first).notes | values
     # a slice knows its pixels and not its distance to the next
     hint = first.hint
