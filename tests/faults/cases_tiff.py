@@ -172,114 +172,114 @@ def _change(number, data, **options):
 
 CASES = [
     # one file
-    Case("tiff: no TIFF but text", _file(lambda p: p.write_text("hello")), r"bad\.tif: is no TIFF"),
-    Case("tiff: empty", _file(lambda p: p.write_bytes(b"")), r"bad\.tif: is no TIFF"),
-    Case("tiff: cut short", _file(_cut), r"bad\.tif: the TIFF is cut short"),
-    Case("tiff: a ring of directories", _file(_ring), r"bad\.tif: .*ring"),
+    Case("TIFF: no TIFF but text", _file(lambda p: p.write_text("hello")), r"bad\.tif: is no TIFF"),
+    Case("TIFF: empty", _file(lambda p: p.write_bytes(b"")), r"bad\.tif: is no TIFF"),
+    Case("TIFF: cut short", _file(_cut), r"bad\.tif: the TIFF is cut short"),
+    Case("TIFF: a ring of directories", _file(_ring), r"bad\.tif: .*ring"),
     Case(
-        "tiff: no directory",
+        "TIFF: no directory",
         _file(lambda p: p.write_bytes(struct.pack("<2sHI", b"II", 42, 0))),
         r"bad\.tif: the TIFF holds no image",
     ),
     Case(
-        "tiff: a page that cannot be unpacked",
+        "TIFF: a page that cannot be unpacked",
         _file(_damaged),
         r"bad\.tif: slices \d+ to \d+ cannot be read \(slice 3",
     ),
-    Case("tiff: a value that is no number", _file(_nan), r"bad\.tif: .*slice 5"),
-    Case("tiff: constant", _file(lambda p: _write(p, DATA * 0)), r"bad\.tif: is constant"),
+    Case("TIFF: a value that is no number", _file(_nan), r"bad\.tif: .*slice 5"),
+    Case("TIFF: constant", _file(lambda p: _write(p, DATA * 0)), r"bad\.tif: is constant"),
     Case(
-        "tiff: colours",
+        "TIFF: colours",
         _file(lambda p: _write(p, np.zeros((9, 9, 3), np.uint8), photometric="rgb")),
         r"bad\.tif: found a colour image \(3 samples a pixel, rgb\)",
     ),
-    Case("tiff: one page in colour", _file(_coloured), r"bad\.tif: page 3 is in colour"),
+    Case("TIFF: one page in colour", _file(_coloured), r"bad\.tif: page 3 is in colour"),
     Case(
-        "tiff: pages of two sizes",
+        "TIFF: pages of two sizes",
         _file(_pages(*DATA[:4], DATA[4, :9])),
         r"bad\.tif: page 4 is 9 x 12 of uint8 where page 0 is 10 x 12",
     ),
     Case(
-        "tiff: pages of two types",
+        "TIFF: pages of two types",
         _file(_pages(*DATA[:4], DATA[4].astype(np.uint16))),
         r"bad\.tif: page 4 is 10 x 12 of uint16",
     ),
     Case(
-        "tiff: one page with white as zero", _file(_meanings), r"bad\.tif: page 4 has another photo"
+        "TIFF: one page with white as zero", _file(_meanings), r"bad\.tif: page 4 has another photo"
     ),
     Case(
-        "tiff: fractions with white as zero",
+        "TIFF: fractions with white as zero",
         _file(lambda p: _write(p, DATA.astype(np.float32), photometric="miniswhite")),
         r"bad\.tif: has white as its lowest value",
     ),
-    Case("tiff: values of 24 bits", _file(_odd_bits), r"bad\.tif: "),
+    Case("TIFF: values of 24 bits", _file(_odd_bits), r"bad\.tif: "),
     Case(
-        "tiff: packed in a way nobody knows",
+        "TIFF: packed in a way nobody knows",
         _file(_unknown_compression),
         r"bad\.tif: its images are packed by the compression 34999",
     ),
     Case(
-        "tiff: integers of 64 bits",
+        "TIFF: integers of 64 bits",
         _file(lambda p: _write(p, DATA.astype(np.uint64))),
         r"bad\.tif: found the type uint64",
     ),
     Case(
-        "tiff: complex numbers",
+        "TIFF: complex numbers",
         _file(lambda p: _write(p, DATA.astype(np.complex64))),
         r"bad\.tif: found the type complex64",
     ),
     Case(
-        "tiff: 24 images told and 8 pages there",
+        "TIFF: 24 images told and 8 pages there",
         _file(_imagej("images=24\nslices=24\n")),
         r"bad\.tif: says that it holds 24 images and holds 8",
     ),
     Case(
-        "tiff: 4 images told and 8 pages there",
+        "TIFF: 4 images told and 8 pages there",
         _file(_imagej("images=4\nslices=4\n")),
         r"bad\.tif: says that it holds 4 images and holds 8",
     ),
     Case(
-        "tiff: one directory with fewer slices than it tells",
+        "TIFF: one directory with fewer slices than it tells",
         _file(_one_directory),
         r"bad\.tif: says that it holds 8 images and has data for 6",
     ),
     Case(
-        "tiff: one packed image that says it is 8",
+        "TIFF: one packed image that says it is 8",
         _file(_packed),
         r"bad\.tif: says that it holds 8 images and holds 1, which is packed",
     ),
     Case(
-        "tiff: ImageJ's counts contradict each other",
+        "TIFF: ImageJ's counts contradict each other",
         _file(_imagej("images=8\nslices=3\n")),
         r"bad\.tif: says that it holds 8 images and lays them out as slices=3",
     ),
     Case(
-        "tiff: channels",
+        "TIFF: channels",
         _file(_imagej("images=8\nchannels=8\n")),
         r"bad\.tif: found 8 channels",
     ),
     Case(
-        "tiff: time points",
+        "TIFF: time points",
         _file(_imagej("images=8\nframes=8\n")),
         r"bad\.tif: found 8 time points",
     ),
     Case(
-        "tiff: channels and slices",
+        "TIFF: channels and slices",
         _file(_imagej("images=8\nchannels=2\nslices=4\n")),
         r"bad\.tif: found 2 channels",
     ),
     Case(
-        "tiff: calibrated by a curve",
+        "TIFF: calibrated by a curve",
         _file(_imagej("images=8\nslices=8\ncf=7\nc0=1\nc1=2\nc2=3\nc3=4\nvunit=OD\n")),
         r"bad\.tif: its values are calibrated in ImageJ by the function Rodbard",
     ),
     Case(
-        "tiff: calibrated by a line without a slope",
+        "TIFF: calibrated by a line without a slope",
         _file(_imagej("images=8\nslices=8\ncf=0\nc0=1\nvunit=OD\n")),
         r"bad\.tif: its values are calibrated in ImageJ with c0=1, c1=None",
     ),
     Case(
-        "tiff: a spacing that is no number",
+        "TIFF: a spacing that is no number",
         _file(
             _imagej("images=8\nslices=8\nunit=nm\nspacing=0,05\n", resolution=(10, 10)),
             voxel_size=None,
@@ -287,25 +287,25 @@ CASES = [
         r"bad\.tif: .*a spacing of '0,05'",
     ),
     Case(
-        "tiff: a resolution for the screen",
+        "TIFF: a resolution for the screen",
         _file(lambda p: _write(p, resolution=(37.8, 37.8), resolutionunit=3), voxel_size=None),
         r"bad\.tif: .*96 dots an inch, which is meant for a printer or a screen",
     ),
     Case(
-        "tiff: OME tells of more planes",
+        "TIFF: OME tells of more planes",
         _file(_ome_with('SizeZ="8"', 'SizeZ="12"')),
         r"bad\.tif: says that it holds 12 images and holds 8",
     ),
     Case(
-        "tiff: OME metadata cut",
+        "TIFF: OME metadata cut",
         _file(_ome_with("</Pixels>", "")),
         r"bad\.tif: its OME metadata cannot be read",
     ),
     Case(
-        "tiff: OME over several files", _file(_many_files), r"bad\.tif: .*over 2 files \(other\.tif"
+        "TIFF: OME over several files", _file(_many_files), r"bad\.tif: .*over 2 files \(other\.tif"
     ),
     Case(
-        "tiff: OME with a physical size of zero",
+        "TIFF: OME with a physical size of zero",
         _file(
             _ome(PhysicalSizeX=1, PhysicalSizeY=1, PhysicalSizeZ=0.0),
             voxel_size=None,
@@ -313,7 +313,7 @@ CASES = [
         r"bad\.tif: .*PhysicalSizeZ of '0.0'",
     ),
     Case(
-        "tiff: a pitch for a single image",
+        "TIFF: a pitch for a single image",
         _file(lambda p: _write(p, DATA[0]), pitch="20 nm"),
         r"bad\.tif: found 1 slice where a pitch",
     ),
