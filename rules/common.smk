@@ -21,7 +21,7 @@ from snakemake.utils import update_config
 from acuity.digest import digest
 from acuity.errors import AcuityError
 from acuity.failures import failures
-from acuity.formats.files import files_of, is_remote, split_name
+from acuity.formats.files import files_of, is_litter, is_remote, split_name
 from acuity.plan.planner import Planner
 from acuity.study import load_study, own_factor, read_keys
 from acuity.threads import keep_limit, wait_passively
@@ -535,6 +535,7 @@ def objects(path):
         keys = sorted(item.key for item in found.get_subkeys())
     except Exception:
         keys = []  # Snakemake says itself, in fewer words, what it cannot reach.
+    keys = [key for key in keys if not is_litter(Path(key))]
     return [f"s3://{found.bucket}/{key}" for key in keys] or [found.query]
 
 

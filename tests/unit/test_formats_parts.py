@@ -139,7 +139,10 @@ def test_lists_of_slices(tmp_path):
         refused(f"{taken}: {said}", listed_files, taken)
     taken.write_bytes(b"\xff\xfe\xfa")
     refused(
-        f"{taken}: is no text, allowed is a list of slices, one file a line.", listed_files, taken
+        f"{taken}: byte 0xfa in line 1 is no UTF-16-LE; save the list of slices as text in the encoding "
+        "UTF-8",
+        listed_files,
+        taken,
     )
 
 

@@ -109,6 +109,8 @@ def test_ctrl_c_in_the_last_step_ends_the_training_well(tmp_path, pair, monkeypa
 
 
 def test_a_second_ctrl_c_ends_at_once():
+    # shells have programs in the background ignore it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     budget = Budget()
     with budget.until_interrupted():
         signal.raise_signal(signal.SIGINT)

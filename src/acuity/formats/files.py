@@ -17,6 +17,7 @@ from pathlib import Path
 from acuity.errors import AcuityError
 from acuity.formats.parts import named_parts
 from acuity.formats.refused import conversion
+from acuity.text import decode, read_bytes
 
 HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf", ".he5", ".nxs")
 IMS_SUFFIX = ".ims"  # HDF5 too
@@ -109,7 +110,9 @@ def files_of(path: str | os.PathLike) -> list[Path]:
     file = voxels_of(file)
     if file.is_dir():
         if is_zarr(file):
-            return sorted(part for part in file.rglob("*") if part.is_file() and not _litter(part))
+            return sorted(
+                part for part in file.rglob("*") if part.is_file() and not is_litter(part)
+            )
         slices = slices_of(file)
         return [*slices, *notes_of(slices)]
     suffix = file.suffix.lower()
@@ -134,7 +137,8 @@ def is_zarr(folder: Path) -> bool:
     return root or any((folder / mark).exists() for mark in _ZARR_MARKS)
 
 
-def _litter(file: Path) -> bool:
+def is_litter(file: Path) -> bool:
+    """Whether a file is one that systems put into folders by themselves."""
     name = file.name.lower()
     return name in _LITTER or name == ".ds_store" or name.startswith("._")
 
@@ -159,12 +163,9 @@ def listed_files(path: Path) -> list[Path]:
     AcuityError
         If it is no text or empty, or a file is missing or named twice.
     """
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
-    except UnicodeDecodeError as error:
-        raise AcuityError(
-            f"{path}: is no text, allowed is a list of slices, one file a line."
-        ) from error
+    what = "list of slices"
+    text = decode(read_bytes(path, what), path, what, windows=True)
+    lines = [line.strip() for line in text.splitlines()]
     files = [path.parent / line for line in lines if line and not line.startswith("#")]
     if not files:
         raise AcuityError(f"{path}: names no file, allowed is a list of slices, one file a line.")

@@ -62,6 +62,7 @@ class _Whole:
 
     def __init__(self, reader: Any, shape: tuple[int, ...], dtype: np.dtype) -> None:
         self._reader = reader
+        self._image: Any = None  # of whose memory the values are a view
         self._values: np.ndarray | None = None
         self.shape, self.dtype = shape, np.dtype(dtype)
 
@@ -70,11 +71,12 @@ class _Whole:
             import SimpleITK
 
             try:
-                self._values = SimpleITK.GetArrayFromImage(self._reader.Execute())
+                self._image = self._reader.Execute()
             except RuntimeError as error:
                 if "allocate" in str(error).lower():
                     raise MemoryError(_reason(error)) from error
                 raise ValueError(_reason(error)) from error
+            self._values = SimpleITK.GetArrayViewFromImage(self._image)  # not copied
             self._reader = None
         return self._values[key]
 
@@ -381,4 +383,5 @@ READER = Reader(
     (*NRRD_SUFFIXES, ".nii", *META_SUFFIXES),
     lambda path, dataset: read(path),
     _looks_like,
+    whole=True,
 )

@@ -12,6 +12,7 @@ import numpy as np
 from acuity.errors import AcuityError
 from acuity.formats import hdf5, ims, itk, mrc, npy, omezarr, pictures, raw, tiff, tiff_folder
 from acuity.formats.files import check_kind, split_name, voxels_of
+from acuity.formats.reader import Reader
 from acuity.formats.refused import conversion
 from acuity.formats.source import GuardedArray, Source
 from acuity.units import canonical, convert, known, parse_length, parse_sizes, parse_voxel_size
@@ -221,15 +222,23 @@ def _open(file: Path, dataset: str | None) -> Source:
     suffix = file.suffix.lower()
     if file.is_dir() and (how := conversion(file)):
         raise AcuityError(f"{file}: found {how}.")
-    for reader in READERS:
-        by_content = reader.looks_like is not None and reader.looks_like(file)
-        if by_content or (suffix in reader.suffixes and file.is_file()):
-            return reader.read(file, dataset)
+    if reader := reader_of(file):
+        return reader.read(file, dataset)
     if how := conversion(file):
         raise AcuityError(f"{file}: found {how}.")
     raise AcuityError(
         f"{file}: found a file of the type {suffix or 'without ending'!r}, allowed are {formats()}."
     )
+
+
+def reader_of(file: Path) -> Reader | None:
+    """Give the reader of a file or folder that is there, None where none can read it."""
+    suffix = file.suffix.lower()
+    for reader in READERS:
+        by_content = reader.looks_like is not None and reader.looks_like(file)
+        if by_content or (suffix in reader.suffixes and file.is_file()):
+            return reader
+    return None
 
 
 def formats() -> str:

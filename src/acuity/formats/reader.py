@@ -22,9 +22,12 @@ class Reader:
     looks_like : callable, optional
         Whether a file or folder is of this format by its content, asked where the ending does not
         tell.
+    whole : bool
+        Whether it holds all of a volume in memory, however little is asked for.
     """
 
     name: str
     suffixes: tuple[str, ...]
     read: Callable[[Path, str | None], Source]
     looks_like: Callable[[Path], bool] | None = None
+    whole: bool = False

@@ -260,6 +260,24 @@ def _header(path, region):
     return shape, volume.dtype.itemsize
 
 
+def _held_whole(path):
+    """Bytes that a reader holds which reads files whole, however small the region; 0 of others.
+
+    Twice the volume: what is packed is there twice while it is unpacked.
+    """
+    from acuity.formats.files import split_name
+    from acuity.formats.read import reader_of
+
+    try:
+        reader = reader_of(Path(split_name(path)[0]))
+        if reader is None or not reader.whole:
+            return 0
+        shape, item = _header(path, None)
+    except Exception:  # as in `Planner.source`
+        return 0
+    return 2 * prod(shape) * item
+
+
 def row_bytes(shape, item=FLOAT):
     """Bytes of a row of shards: what a writer holds."""
     deep = choose_layout(shape, "float32" if item == FLOAT else "uint8").shard[0]
@@ -312,8 +330,10 @@ def _specimen(plan, rule, w):
 def _ingest(plan, rule, w):
     scan = w["scan"]
     key = "low_path" if scan.startswith("low/") else "path"
-    shape, item = plan.source(scan.removeprefix("low/"), key)
-    return Quantity(rule, 2 * row_bytes(shape, item), prod(shape) * item, prod(shape) * item)
+    name = scan.removeprefix("low/")
+    shape, item = plan.source(name, key)
+    held = 2 * row_bytes(shape, item) + _held_whole(getattr(plan.samples[name], key))
+    return Quantity(rule, held, prod(shape) * item, prod(shape) * item)
 
 
 def _slices(copies, neighbours=0):
