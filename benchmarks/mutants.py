@@ -239,11 +239,11 @@ def judge(mutants, path, pristine, trees, alone):
             trees.append(tree)
 
 
-def unchanged(names, tree, options):
+def unchanged(names, tree, workers):
     """Without a mutant all tests must pass: their seconds. Kernels are compiled along."""
     todo, running, seconds = sorted(names, reverse=True), {}, {}
     while todo or running:
-        while todo and len(running) < options.workers:
+        while todo and len(running) < workers:
             name = todo.pop()
             notes = tree.folder / "notes" / name
             notes.mkdir(parents=True)
@@ -330,9 +330,8 @@ def main():
     print(f"{len(drawn)} mutants, {len(todo)} to judge", flush=True)
     with tempfile.TemporaryDirectory(prefix="mutants") as folder:
         pristine = Tree(Path(folder) / "pristine")
-        alone = unchanged(
-            {name for mutant in todo for name in tests_of(mutant[0])}, pristine, options
-        )
+        names = {name for mutant in todo for name in tests_of(mutant[0])}
+        alone = unchanged(names, pristine, options.workers)
         trees = [Tree(Path(folder) / f"tree{n}") for n in range(options.workers)]
         judge(todo, path, pristine, trees, alone)
 

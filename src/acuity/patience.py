@@ -2,8 +2,8 @@
 
 Threads of OpenMP that have done their part spin for the others: on idle cores that is the quickest. Where
 other processes want these cores, the thread that all wait for may have none while the rest burn
-theirs. How long they spin is fixed when the library of OpenMP is loaded; but GNU's spins a
-thousandth of that as long as a process has more threads of OpenMP than cores. A second team of sleeping
+theirs. How long they spin is fixed when the library of OpenMP is loaded; but GNU's hardly spins
+as long as a process has more threads of OpenMP than cores. A second team of sleeping
 threads is therefore held while the process has to queue for cores. The results do not depend on it.
 """
 
@@ -18,6 +18,7 @@ from pathlib import Path
 
 from acuity.threads import WAITING
 
+TASKS = Path("/proc/self/task")  # the kernel's folder of the threads of this process
 EVERY = 0.5  # seconds between two looks
 # Seconds that the threads queue for a core, in each second: above the first the machine is busy, below
 # the second it is not.
@@ -27,26 +28,19 @@ SLICE = 200_000  # nanoseconds: how long the kernel lets a woken thread run befo
 
 
 @contextmanager
-def share_cores(tasks: Path = Path("/proc/self/task"), every: float = EVERY) -> Iterator[None]:
+def share_cores() -> Iterator[None]:
     """Watch whether this process queues for its cores, and let its threads wait accordingly.
 
     Does nothing where the environment says how threads wait, or the kernel does not say how long they
     queue (it is Linux's schedstat).
-
-    Parameters
-    ----------
-    tasks : Path
-        The kernel's folder of the threads of this process.
-    every : float
-        Seconds between two looks.
     """
     said = {name: os.environ.get(name) for name in WAITING}
-    if said != WAITING or not (tasks / str(os.getpid()) / "schedstat").exists():
+    if said != WAITING or not (TASKS / str(os.getpid()) / "schedstat").exists():
         yield
         return
     _short_slices()
     end = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(tasks, every, end), daemon=True)
+    watcher = threading.Thread(target=_watch, args=(end,), daemon=True)
     watcher.start()
     try:
         yield
@@ -55,10 +49,10 @@ def share_cores(tasks: Path = Path("/proc/self/task"), every: float = EVERY) -> 
         watcher.join()
 
 
-def _watch(tasks, every, end):
-    team, queued, since = None, _queued(tasks), time.monotonic()
-    while not end.wait(every):
-        now, at = _queued(tasks), time.monotonic()
+def _watch(end):
+    team, queued, since = None, _queued(), time.monotonic()
+    while not end.wait(EVERY):
+        now, at = _queued(), time.monotonic()
         # Less than before where a thread has ended, which takes its time along.
         share = (now - queued) / (at - since)
         queued, since = now, at
@@ -71,7 +65,7 @@ def _watch(tasks, every, end):
         team.release()
 
 
-def _queued(tasks):
+def _queued(tasks=TASKS):
     """Seconds that the threads of this process have waited for a core, while they had work."""
     total = 0
     for path in tasks.glob("*/schedstat"):

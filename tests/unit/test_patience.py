@@ -49,15 +49,14 @@ def test_a_team_is_held_while_the_process_queues(monkeypatch, queued, events):
         def release(self):
             seen.append("released")
 
-    every = 0.5
     totals = [7.0]
     for share in queued:
-        totals.append(totals[-1] + share * every)
+        totals.append(totals[-1] + share * patience.EVERY)
     turns = Turns(len(queued))
     monkeypatch.setattr(patience, "time", turns)
     monkeypatch.setattr(patience, "_Team", Team)
-    monkeypatch.setattr(patience, "_queued", lambda _: totals.pop(0))
-    patience._watch(None, every, turns)
+    monkeypatch.setattr(patience, "_queued", lambda: totals.pop(0))
+    patience._watch(turns)
     assert seen == events
 
 
