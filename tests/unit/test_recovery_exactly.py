@@ -430,6 +430,8 @@ def test_counts_of_several_slabs(tmp_path):
 
     assert len(read({"z": [0, 4]}, {"z": [4, 4]}, {"z": [4, 9]}, labels="a" * 20, truth="b")) == 3
     assert list(read({"z": [0, 9]})[0]) == ["about"]
+    tall = {"shape": [3000, 5, 6]}  # numbers that Python does not keep, as it does small ones
+    assert len(read({"z": [0, 2000]} | tall, {"z": [2000, 3000]} | tall)) == 2
     for abouts, words in [
         ([{"z": [0, 4]}, {"z": [4, 8]}], "1.npz: counted slices 4 to 8, which do not follow those up to 4 of 9; remove it and run again"),
         ([{"z": [0, 4]}, {"z": [5, 9]}], "1.npz: counted slices 5 to 9, which do not follow those up to 4 of"),
