@@ -25,6 +25,7 @@ UNUSED_BY_RULES = {
     "digest",
     "failures",
     "formats.export",
+    "ingest.look",
     "measure.summary",
 } | {f"plan.{name}" for name in ("constants", "jobs", "measured", "networks", "planner")}
 
