@@ -83,6 +83,7 @@ def test_the_nyquist_frequency_is_in_the_last_shell(size):
     assert Shells((9, 9, 9), (size,) * 3).counts == {"all": 5, "z": 5, "xy": 5}
     assert Shells((8, 8, 8), (size,) * 3).counts == {"all": 4, "z": 4, "xy": 4}
     assert Shells((8, 8, 8), (size, size, 50 * size)).counts == {"all": 1, "z": 4, "xy": 1}
+    assert Shells((8, 8, 8), (size, 50 * size, size)).counts == {"all": 1, "z": 4, "xy": 1}
 
 
 def test_eight_voxels_are_enough():
