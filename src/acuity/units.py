@@ -178,11 +178,11 @@ def parse_length(text: str, where: str) -> tuple[float, str]:
     try:
         sizes, unit = parse_sizes(text, where)
     except AcuityError:
-        if _COMMA.search(text):  # told in its own words
+        if _COMMA.search(text) or len(text) > _LONGEST:  # told in its own words
             raise
     if len(sizes) != 1:
         raise AcuityError(
-            f"{where}: found {text[:_LONGEST]!r}, allowed is one number and a unit, above zero, such as "
+            f"{where}: found {text!r}, allowed is one number and a unit, above zero, such as "
             '"20 nm".'
         )
     return sizes[0], unit
