@@ -26,6 +26,7 @@ from acuity.sheet import read_sheet
 from acuity.text import decode, read_bytes
 from acuity.units import convert, parse_length, parse_sizes, parse_voxel_size
 
+_LONGEST_PATH = 1000
 _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = _REPR.maxlong = 80
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
@@ -869,7 +870,7 @@ def _read_samples(study, path):
         )
     sheet = path.parent / study.samples
     if not study.samples.strip() or not os.path.exists(sheet):
-        raise AcuityError(f"{path}: key 'samples': no sample sheet at {_short(str(sheet))}")
+        raise AcuityError(f"{path}: key 'samples': no sample sheet at {_place(sheet)}")
     line, columns, rows = read_sheet(sheet)
     for column in columns:
         if column not in Sample.model_fields:
@@ -986,7 +987,7 @@ def _local(path, folder):
         files_of(found)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise AcuityError(f"{_short(name)}: cannot be read ({reason})") from None
+        raise AcuityError(f"{_place(name)}: cannot be read ({reason})") from None
     except AcuityError as error:
         if os.path.lexists(folder / name):
             raise
@@ -1127,6 +1128,11 @@ def _short(value):
         return "NaN"
     shown = _REPR.repr(value)
     return shown if len(shown) < 80 else shown[:77] + "..."
+
+
+def _place(path):
+    """A path as an error shows it: whole, but for what no file system has."""
+    return repr(str(path)) if len(str(path)) <= _LONGEST_PATH else _short(str(path))
 
 
 def _fields_at(model, location):
