@@ -10,6 +10,7 @@ import posixpath
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -33,8 +34,10 @@ SLICE_KINDS = ((".tif", ".tiff"), (".png",), (".jpg", ".jpeg"), (".bmp",))
 _LITTER = ("thumbs.db", "desktop.ini")
 _ZARR_MARKS = ("zarr.json", ".zgroup", ".zattrs", ".zarray")
 _REMOTE = "s3://"
-# Numbers of which fewer than one in so many are there do not count slices.
+# Numbers of which fewer than one in so many are there do not count slices, unless most of them follow
+# one another in a small step.
 _SPARSE = 3
+_SMALL_STEP, _FEW = 10, 3
 _REMEDY = "name the slices that you mean in a list (.txt, one file a line)"
 _NAMED = re.compile(rf"(?i)(.+({'|'.join(map(re.escape, (*HDF5_SUFFIXES, IMS_SUFFIX)))})):(.+)")
 
@@ -202,10 +205,19 @@ def slices_of(folder: Path) -> list[Path]:
     kinds.pop(0, None)
     if not kinds:
         endings = ", ".join(suffix for kind in SLICE_KINDS for suffix in kind)
-        for file in sorted(folder.iterdir()):
-            if file.suffix and file.name[0] != "." and (how := conversion(file)):
+        others = sorted(
+            file for file in folder.iterdir() if file.name[0] != "." and not is_litter(file)
+        )
+        for file in others:
+            if how := conversion(file):
                 raise AcuityError(f"{folder}: found {file.name}, {how}.")
-        raise AcuityError(f"{folder}: found no images ({endings}) and no OME-Zarr in this folder.")
+        held = ""
+        if others:
+            more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+            held = f", it holds {others[0].name}{more}; name the file or the folder that you mean"
+        raise AcuityError(
+            f"{folder}: found no images ({endings}) and no OME-Zarr in this folder{held}."
+        )
     files, most = kinds[min(kinds)], max(kinds.values(), key=len)
     if len(most) > len(files):
         raise AcuityError(
@@ -419,9 +431,14 @@ def _gap(numbers: list[int], names: list[str]) -> tuple[int, int, str, str] | tu
     step = math.gcd(*steps) if len(steps) > 1 else 1
     if all(size == step for size in steps):
         return None
-    if 0 in steps or _SPARSE * len(order) * step < order[-1][0] - order[0][0] + step:
+    sparse = _SPARSE * len(order) * step < order[-1][0] - order[0][0] + step
+    if sparse:
+        step, count = Counter(steps).most_common(1)[0]
+        if step > _SMALL_STEP or count < _FEW or 2 * count <= len(steps):
+            return ()
+    if 0 in steps:
         return ()
-    at = next(n for n, size in enumerate(steps) if size != step)
+    at = next(n for n, size in enumerate(steps) if size > step)
     return order[at][0] + step, order[at + 1][0] - step, order[at][1], order[at + 1][1]
 
 
@@ -551,6 +568,10 @@ def find_sidecars(path: Path) -> list[Path]:
     found = [name for name in names if name.is_file()]
     headers = [path.with_suffix(form) for end in RAW_HEADERS for form in (end, end.upper())]
     headers = [name for name in headers if name.is_file()]
+    if not (found or headers) and (header := _described_by(path)):
+        raise AcuityError(
+            f"{path}: holds voxels that {header.name} beside it describes; name {header.name}."
+        )
     if len(found) > 1 or not (found or headers):
         raise AcuityError(
             f"{path}: found {len(found)} sidecar files, allowed is one of {names[0].name} and "
@@ -558,3 +579,13 @@ def find_sidecars(path: Path) -> list[Path]:
             f"the scanner ({', '.join(path.with_suffix(end).name for end in RAW_HEADERS)})."
         )
     return found or list({name.resolve(): name for name in headers}.values())
+
+
+def _described_by(path: Path) -> Path | None:
+    """Find the header of MetaImage, NRRD or NIfTI that names a file of voxels as its part."""
+    for ending in (".mhd", ".nhdr", ".hdr"):
+        for header in sorted(path.parent.glob(f"*{ending}")):
+            with suppress(AcuityError, OSError):
+                if path.resolve() in [part.resolve() for part in named_parts(header)]:
+                    return header
+    return None

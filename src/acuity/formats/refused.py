@@ -16,6 +16,20 @@ _REFUSED = {
     (".lif", ".lof", ".xlef"): ("Leica LAS X", _FIJI + ", one series at a time"),
     (".czi", ".zvi"): ("Zeiss ZEN", "in ZEN with File > Export, or " + _FIJI),
     (".lsm",): ("Zeiss LSM", _FIJI_OPEN),
+    (".dv", ".r3d"): ("DeltaVision", _FIJI),
+    (".pic", ".ipw", ".klb", ".mnc"): ("another program's own", _FIJI),
+    (".btf", ".tf2", ".tf8"): (
+        "BigTIFF under an ending of its own",
+        "name it .tif, and it is read",
+    ),
+    (".eer",): ("a camera's frames (EER)", "in RELION with relion_convert_to_tiff"),
+    (".gipl",): ("GIPL", "in ITK-SNAP or 3D Slicer, saved as .nrrd"),
+    (".nc",): ("NetCDF", 'numpy.save("name.npy", netCDF4.Dataset("name.nc")["variable"][:])'),
+    (".pgm", ".ppm", ".pnm", ".tga"): ("a bitmap", _FIJI_OPEN),
+    (".bil", ".bip", ".bsq"): (
+        "ENVI",
+        "name it .raw, and write what it is into a sidecar beside it",
+    ),
     (".nd2",): ("Nikon NIS-Elements", "in NIS-Elements with File > Save As > TIFF, or " + _FIJI),
     (".txrm", ".txm", ".xrm"): (
         "Zeiss Xradia",
@@ -107,7 +121,10 @@ _REFUSED = {
         "packed",
         _UNPACK,
     ),
-    (".xml", ".xmp", ".mvgl", ".bdv", ".log"): (
+    (
+        *(".xml", ".xmp", ".mvgl", ".bdv", ".log", ".ome", ".info", ".xdmf", ".xmf", ".hdr"),
+        *(".mdoc", ".rawtlt", ".tlt", ".xtek2dct", ".xtekhelixct"),
+    ): (
         "what is said of images, and no image",
         "name the file of the images beside it (BigDataViewer: the .h5)",
     ),
