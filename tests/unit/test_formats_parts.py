@@ -877,7 +877,12 @@ def test_what_is_no_tiff(tmp_path):
     path = tmp_path / "a.tif"
     for text in (b"", b"I", b"IIII", b"MM*\0....", b"II\x29\0....", b"II\x2c\0........"):
         path.write_bytes(text)
-        refused(f"{path}: is no TIFF file, whatever its name says.", tiff.count_pages, path)
+        refused(
+            f"{path}: is no TIFF file, whatever its name says; give it the ending of its own format, or "
+            "copy it again from its source.",
+            tiff.count_pages,
+            path,
+        )
 
 
 def tif(path, data=None, **options):
@@ -1145,7 +1150,13 @@ def test_colours_are_refused_in_full(tmp_path):
     tifffile.imwrite(path, values((4, 5, 3)), photometric="rgb")
     refused(said.format("3 samples a pixel, rgb"), tiff.read, path)
     tifffile.imwrite(path, values((4, 5, 2)), photometric="minisblack", planarconfig="contig")
-    refused(said.format("2 samples a pixel, minisblack"), tiff.read, path)
+    refused(
+        f"{path}: found 2 values a pixel (channels, or slices that were written as such), allowed is one "
+        "grey value a pixel; open it in Fiji with File > Import > Bio-Formats, and save the stack with "
+        "File > Save As > Tiff.",
+        tiff.read,
+        path,
+    )
 
 
 def test_stacks_of_pages_that_are_refused(tmp_path):
