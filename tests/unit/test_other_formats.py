@@ -9,8 +9,10 @@ import mrcfile
 import numpy as np
 import pytest
 import SimpleITK
+import zarr
 from PIL import Image
 
+from acuity.errors import AcuityError
 from acuity.formats.files import files_of
 from acuity.formats.read import read_volume
 from acuity.hdf5 import open_hdf5
@@ -408,3 +410,60 @@ def test_an_npy_with_another_ending_is_known_by_its_content(tmp_path):
     np.save(tmp_path / "a.npy", values())
     (tmp_path / "a.npy").rename(tmp_path / "a.array")
     assert np.array_equal(read_volume(tmp_path / "a.array", NM).read(), values())
+
+
+# ------------------------------------------------------------------- stacks of images in MRC
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.rawtlt", "-60\n-40\n-20\n0\n20\n40\n"),
+        ("a.tlt", "-60\n-40\n-20\n0\n20\n40\n"),
+        ("a.st.mdoc", "PixelSpacing = 10\n" + "[ZValue = 0]\nTiltAngle = 1\n" * 6),
+    ],
+)
+def test_a_tilt_series_is_no_volume(tmp_path, name, text):
+    path = mrc(tmp_path / "a.st")
+    before = read_volume(path)
+    (tmp_path / name).write_text(text)
+    with pytest.raises(AcuityError, match=f"its 6 images are those of a tilt series, as {name}"):
+        read_volume(path)
+    assert np.array_equal(read_volume(path, volume=True).read(), before.read())
+    # of another number of images
+    (tmp_path / name).write_text(text + "TiltAngle = 1\n60\n")
+    assert np.array_equal(read_volume(path).read(), before.read())
+
+
+def test_a_stack_of_images_by_its_header_is_no_volume(tmp_path):
+    path = mrc(tmp_path / "a.mrc", space=0)
+    assert read_volume(path).grid.shape == (6, 9, 11)
+    head = bytearray(path.read_bytes())
+    head[36:40] = (1).to_bytes(4, "little")  # MZ
+    path.write_bytes(head)
+    with pytest.raises(AcuityError, match=r"calls it 6 images and not a volume .*column volume"):
+        read_volume(path, NM)
+    assert read_volume(path, NM, volume=True).grid.shape == (6, 9, 11)
+
+
+def test_the_finest_level_is_the_one_of_most_voxels(tmp_path):
+    data = zarr_values()
+    path = tmp_path / "a.zarr"
+    group = zarr.open_group(str(path), mode="w", zarr_format=2)
+    for name, level in (("0", data[::2, ::2, ::2]), ("1", data)):
+        group.create_array(name, data=np.ascontiguousarray(level))
+    axes = [{"name": letter, "type": "space", "unit": "micrometer"} for letter in "zyx"]
+    levels = [
+        {"path": path, "coordinateTransformations": [{"type": "scale", "scale": [size] * 3}]}
+        for path, size in (("0", 0.2), ("1", 0.1))
+    ]
+    group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": levels}]
+    volume = read_volume(path)
+    assert np.array_equal(volume.read(), data)
+    assert volume.grid.spacing == (0.1, 0.1, 0.1)
+
+
+def test_an_array_of_zarr_alone_names_the_folder_only_where_that_is_an_image(tmp_path):
+    zarr.create_array(str(tmp_path / "a.zarr"), data=values(), zarr_format=2)
+    with pytest.raises(AcuityError, match="write it as OME-Zarr"):
+        read_volume(tmp_path / "a.zarr", NM)
