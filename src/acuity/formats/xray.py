@@ -126,7 +126,7 @@ def _nikon(said: dict[str, dict[str, str]], name: str, shape: tuple[int, int, in
     if voxels == shape:
         sizes = tuple(number_in(scan.get(f"voxelsize{axis}")) for axis in "zyx")
         if all(size is not None and size > 0 for size in sizes):
-            return Scan(sizes, "mm", notes=_told(notes))
+            return Scan(sizes, scan.get("units", "mm"), notes=_told(notes))
         return Scan(hint=f"sizes of {sizes} in {name}", notes=_told(notes))
     if detector == shape[1:]:
         return Scan(doubt=f"its images are projections, of the size of the detector in {name}")
@@ -269,11 +269,14 @@ def _vgi(path: Path, said: dict[str, dict[str, str]]) -> _Header:
             "allowed are raw and integers of 8, 16 or 32 bits or float of 32 or 64."
         )
     skip = number_in(file.get("skipheader", "0"))
+    # 1 mm on every axis is what VGStudio writes where no size was entered
     scene = said.get("geometry", {})
     sizes, unit = _sizes(scene.get("resolution", "").split()), scene.get("unit", "")
     scale = _sizes(scene.get("scale", "1 1 1").split())
     if sizes is not None and scale is not None and scale != (1, 1, 1):
         sizes = tuple(float(f"{size * part:.12g}") for size, part in zip(sizes, scale, strict=True))
+    if sizes == (1, 1, 1) and unit == "mm":
+        sizes = None
     shape = _counts(path, file.get("size", "").split(), "Size")
     held = said.get("representation", {}).get("size")
     if held is not None and _counts(path, held.split(), "size") != shape:
