@@ -248,6 +248,14 @@ def in_order(files: Iterable[Path]) -> list[Path]:
     return sorted(files, key=lambda file: natural_key(file.name, form))
 
 
+def number_step(files: Sequence[Path]) -> int:
+    """Give the step in which the last numbers of names go on; 1 where they do not, or in no one step."""
+    found = [re.findall(r"\d+", file.stem)[-1:] for file in files]
+    numbers = [int(number) for each in found for number in each]
+    steps = {after - before for before, after in pairwise(numbers)}
+    return steps.pop() if len(numbers) == len(files) and len(steps) == 1 else 1
+
+
 # A number with a sign; a minus behind a letter or a digit only separates, as in scan-6 and 2024-01-05.
 _INTEGERS = r"(?:(?<=[_=(\[{before}])-|^-)?\d+"
 _DECIMALS = _INTEGERS + r"(?:\.\d+)?"

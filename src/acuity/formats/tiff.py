@@ -378,7 +378,7 @@ def _read(
     return with_notes(source, own), stored
 
 
-def with_scan(source: Source, note: Path, shape: tuple[int, int, int]) -> Source:
+def with_scan(source: Source, note: Path, shape: tuple[int, int, int], step: int = 1) -> Source:
     """Put what a tomograph says of a scan to what its images say of themselves.
 
     Parameters
@@ -389,8 +389,10 @@ def with_scan(source: Source, note: Path, shape: tuple[int, int, int]) -> Source
         What lies beside them, see :func:`acuity.formats.files.notes_of`.
     shape : tuple of int
         Number, rows and columns of the images.
+    step : int
+        In which the numbers of their names go on.
     """
-    scan = xray.read_scan(note, shape)
+    scan = xray.read_scan(note, shape, step)
     source = replace(source, instrument=source.instrument or scan.notes, doubt=scan.doubt)
     if scan.spacing is not None:
         return replace(source, spacing=scan.spacing, unit=scan.unit, hint="", pixel=None)

@@ -7,7 +7,7 @@ import numpy as np
 
 from acuity.errors import AcuityError
 from acuity.formats import pictures, tiff
-from acuity.formats.files import SLICE_LIST, listed_files, notes_of, slices_of
+from acuity.formats.files import SLICE_LIST, listed_files, notes_of, number_step, slices_of
 from acuity.formats.reader import Reader
 from acuity.formats.source import Source, describe
 from acuity.formats.vendor import pixel_text
@@ -156,7 +156,7 @@ def read(source: Path | Sequence[Path]) -> Source:
     spacing = first.spacing if len(files) == 1 else None
     opened = Source(data, name, spacing, first.unit, hint=hint, pixel=first.pixel)
     opened.instrument, opened.notes, opened.intensity = first.instrument, values, first.intensity
-    return opened if scan is None else tiff.with_scan(opened, scan, data.shape)
+    return opened if scan is None else tiff.with_scan(opened, scan, data.shape, number_step(files))
 
 
 READER = Reader(

@@ -47,7 +47,7 @@ def _ini(path: Path) -> dict[str, dict[str, str]]:
     return parse_ini(decode(read_bytes(path, what), path, what, windows=True))
 
 
-def read_scan(note: Path, shape: tuple[int, int, int]) -> Scan:
+def read_scan(note: Path, shape: tuple[int, int, int], step: int = 1) -> Scan:
     """Read what lies beside a folder of images: SkyScan's log, Nikon's ``.xtekct``, GE's ``.pca``.
 
     Parameters
@@ -56,6 +56,8 @@ def read_scan(note: Path, shape: tuple[int, int, int]) -> Scan:
         The file, see :func:`acuity.formats.files.notes_of`.
     shape : tuple of int
         Number, rows and columns of the images.
+    step : int
+        In which the numbers of their names go on.
 
     Returns
     -------
@@ -66,11 +68,15 @@ def read_scan(note: Path, shape: tuple[int, int, int]) -> Scan:
         said = _ini(note)
     except AcuityError as error:
         return Scan(hint=f"nothing that can be used, as {error}")
-    reader = {".log": _skyscan, ".xtekct": _nikon, ".pca": _ge}[note.suffix.lower()]
+    if note.suffix.lower() == ".log":
+        return _skyscan(said, note.name, shape, step)
+    reader = {".xtekct": _nikon, ".pca": _ge}[note.suffix.lower()]
     return reader(said, note.name, shape)
 
 
-def _skyscan(said: dict[str, dict[str, str]], name: str, shape: tuple[int, int, int]) -> Scan:
+def _skyscan(
+    said: dict[str, dict[str, str]], name: str, shape: tuple[int, int, int], numbered: int
+) -> Scan:
     taken, made = said.get("acquisition", {}), said.get("reconstruction")
     volts, current = (
         number_in(taken.get(f"source {key}")) for key in ("voltage (kv)", "current (ua)")
@@ -108,6 +114,12 @@ def _skyscan(said: dict[str, dict[str, str]], name: str, shape: tuple[int, int, 
         hint = (
             f"pixels of {size:g} {unit} for images of {told[0]:g} x {told[1]:g} in {name}, and these "
             f"have {shape[1]} x {shape[2]}"
+        )
+        return Scan(hint=hint, notes=_told(notes))
+    if numbered not in (1, step):
+        hint = (
+            f"a step of {step:g} from section to section in {name}, and the numbers of the slices go on in "
+            f"steps of {numbered}"
         )
         return Scan(hint=hint, notes=_told(notes))
     return Scan((float(f"{size * step:.12g}"), size, size), unit, notes=_told(notes))
