@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from acuity.errors import AcuityError
 from acuity.formats.files import files_of
@@ -100,7 +101,8 @@ def test_a_bar_that_hitachi_may_have_drawn_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("marker", "nm"), [("100nm", 1), ("1um", 10), ("1 um", 10), ("1µm", 10), ("0.1um", 1)]
+    ("marker", "nm"),
+    [("100nm", 1), ("1um", 10), ("1 um", 10), ("1µm", 10), ("0.1um", 1), ("1ƒÊm", 10)],
 )
 def test_jeol(tmp_path, marker, nm):
     text = JEOL.format(rows=ROWS, columns=COLUMNS, bar=100, marker=marker)
@@ -137,6 +139,17 @@ def test_a_text_that_does_not_fit_is_named_and_needs_not_stop(tmp_path, text, sa
         read_volume(path)
     volume = read_volume(path, "5 nm")
     assert volume.grid.shape == (1, 46, 50)
+
+
+@pytest.mark.parametrize("kind", ["png", "bmp", "jpg"])
+def test_tescan_beside_other_images(tmp_path, kind):
+    for number in range(2):
+        Image.fromarray(IMAGE).save(tmp_path / f"s{number}.{kind}")
+        (tmp_path / f"s{number}-{kind}.hdr").write_text(TESCAN.format(strip=6))
+    volume = read_volume(tmp_path, pitch="50 nm")
+    assert volume.grid.shape == (2, ROWS, COLUMNS)
+    assert sizes_nm(volume) == pytest.approx([50, 42, 41])
+    assert len(files_of(tmp_path)) == 4
 
 
 @pytest.mark.parametrize("where", ["tag", "bytes", "a-tif.hdr", "a.hdr"])

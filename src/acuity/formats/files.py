@@ -454,7 +454,7 @@ def _gap(numbers: list[int], names: list[str]) -> tuple[int, int, str, str] | tu
 # with or holds within its first bytes.
 _IMAGE_NOTES = (
     (".txt", (b"[semimagefile]", b"[temimagefile]", b"$cm_", b"$$sm_")),
-    ("-tif.hdr", (b"[main]",)),
+    *((f"-{kind}.hdr", (b"[main]",)) for kind in ("tif", "png", "bmp", "jpg")),
     (".hdr", (b"[main]",)),
 )
 _SCAN_NOTES = {
@@ -497,7 +497,7 @@ def _noted(image: Path, ending: str, listed: dict[Path, set[str]]) -> list[Path]
     names = (
         image.stem + ending,
         image.stem + ending.upper(),
-        image.stem + ending.replace("tif", "TIF"),
+        image.stem + ending.removesuffix(".hdr").upper() + ".hdr",
     )
     return [image.with_name(name) for name in names if name in listed[image.parent]][:1]
 

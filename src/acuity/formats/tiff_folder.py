@@ -1,5 +1,6 @@
 """A folder or a list of images, TIFF, PNG, JPEG or BMP, one slice each."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -136,7 +137,10 @@ def read(source: Path | Sequence[Path]) -> Source:
     own = (
         {}
         if scan
-        else {note.parent / note.stem.lower().removesuffix("-tif"): note for note in notes}
+        else {
+            note.parent / re.sub(r"-(tif|png|bmp|jpg)$", "", note.stem.lower()): note
+            for note in notes
+        }
     )
     beside = [own.get(file.parent / file.stem.lower()) for file in files]
     first = _open_slice(files[0], beside[0])
