@@ -575,3 +575,23 @@ def test_a_metaimage_with_a_scale(tmp_path):
     assert note(volume)["values"] == "stored values x 2 + 5, as the file says"
     (tmp_path / "b.mha").write_bytes(meta())
     assert read_volume(tmp_path / "b.mha", NM).dtype == np.uint8
+
+
+# ------------------------------------------------------------------- colours in plain arrays
+
+
+@pytest.mark.parametrize("last", [2, 3, 4, 5])
+def test_colours_of_one_image_are_no_slices(tmp_path, last):
+    data = values((20, 30, last))
+    np.save(tmp_path / "a.npy", data)
+    with open_hdf5(tmp_path / "a.h5", "w") as file:
+        file["data"] = data
+    for name in ("a.npy", "a.h5"):
+        if last in (3, 4):
+            with pytest.raises(AcuityError, match=r"\(20, 30, \d\), of which the last looks like"):
+                read_volume(tmp_path / name, NM)
+        else:
+            assert np.array_equal(read_volume(tmp_path / name, NM).read(), data)
+    # three or four slices are slices
+    np.save(tmp_path / "b.npy", data.transpose(2, 0, 1))
+    assert read_volume(tmp_path / "b.npy", NM).grid.shape == (last, 20, 30)
