@@ -1270,7 +1270,7 @@ def sliced(path, size=0.0002, shape=(4, 5), dtype="uint8", unit="CENTIMETER", wi
          "all slices must be alike."),
         ({"dtype": "uint16"}, "this slice is 4 x 5 of uint16 where the first one is 4 x 5 of uint8; "
          "all slices must be alike."),
-        ({"shape": (2, 4, 5)}, "holds 2 slices, allowed in a folder of slices is one image a file."),
+        ({"shape": (2, 4, 5)}, "holds 2 slices, allowed in a folder of slices is one image a file; name a stack by its own path."),
         ({"size": 0.00020099}, None),
         ({"size": 0.00019901}, None),
         ({"size": 0.00020101}, "this slice has pixels of 0.00020101 cm where the first one has 0.0002 cm; all "

@@ -603,3 +603,37 @@ def test_the_view_of_bigdataviewer_is_of_the_size_of_the_data(tmp_path, size, go
         AcuityError, match=r"a view of 12 x 18 x 22 in a\.xml, and this one is 6 x 9"
     ):
         read_volume(path)
+
+
+def test_chunks_that_were_never_written_are_counted(tmp_path):
+    with open_hdf5(tmp_path / "a.h5", "w") as file:
+        half = file.create_dataset("data", (6, 9, 11), "uint16", chunks=(2, 9, 11), fillvalue=7)
+        half[:4] = values()[:4]
+    volume = read_volume(tmp_path / "a.h5", NM)
+    assert np.array_equal(volume.read(slice(0, 4)), values()[:4])
+    assert (volume.read(slice(4, 6)) == 7).all()
+    assert note(volume)["missing_chunks"] == "1 of 3 chunks, read as 7"
+    whole = read_volume(write(tmp_path / "b.h5", {"data": values()}), NM)
+    assert "missing_chunks" not in note(whole)
+
+
+@pytest.mark.parametrize("chunks", [None, (2, 9, 11)])
+def test_a_dataset_that_was_never_written_is_refused(tmp_path, chunks):
+    with open_hdf5(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("data", (6, 9, 11), "uint16", chunks=chunks)
+    with pytest.raises(AcuityError, match="none of its voxels was ever written"):
+        read_volume(tmp_path / "a.h5", NM)
+
+
+@pytest.mark.parametrize("last", ["z", "angles"])
+def test_names_of_axes_as_emd_has_them(tmp_path, last):
+    held = {"data/tomo/data": values().transpose(2, 1, 0)}
+    path = write(tmp_path / "a.h5", held | {f"data/tomo/dim{n}": np.arange(6.0) for n in (1, 2, 3)})
+    with open_hdf5(path, "a") as file:
+        for n, name in enumerate(("x", "y", last), 1):
+            file[f"data/tomo/dim{n}"].attrs["name"] = name
+    if last == "z":
+        assert np.array_equal(read_volume(path, NM).read(), values())
+        return
+    with pytest.raises(AcuityError, match=PROJECTIONS + " their axis angles"):
+        read_volume(path, NM)

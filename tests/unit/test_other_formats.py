@@ -595,3 +595,37 @@ def test_colours_of_one_image_are_no_slices(tmp_path, last):
     # three or four slices are slices
     np.save(tmp_path / "b.npy", data.transpose(2, 0, 1))
     assert read_volume(tmp_path / "b.npy", NM).grid.shape == (last, 20, 30)
+
+
+# ---------------------------------------------------------------- formats under other endings
+
+
+@pytest.mark.parametrize(
+    ("name", "begins", "ending"),
+    [
+        ("a.tif", b"\x89HDF\r\n\x1a\n", ".h5"),
+        ("a.h5", b"II*\0", ".tif"),
+        ("a.mrc", b"MM\0*" + b"\xff" * 400, ".tif"),
+        ("a.png", b"II*\0", ".tif"),
+        ("a.dat", b"\0" * 208 + b"MAP ", ".mrc"),
+        ("a", b"II+\0", ".tif"),
+        ("a.scan", b"\x89PNG\r\n\x1a\n", ".png"),
+        ("a.bin", b"\0" * 344 + b"n+1\0", ".nii"),
+    ],
+)
+def test_a_format_under_the_ending_of_another_is_told(tmp_path, name, begins, ending):
+    (tmp_path / name).write_bytes(begins + b"\xff" * 2000)
+    with pytest.raises(
+        AcuityError, match=rf"it begins as \w+ does, give it the ending \{ending}\.$"
+    ):
+        read_volume(tmp_path / name, NM)
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [("a.nxs", b"\x89HDF\r\n\x1a\n"), ("a.jpeg", b"\xff\xd8\xff"), ("a.h5", b"z y x")],
+)
+def test_a_damaged_file_of_its_own_format_gets_no_other_ending(tmp_path, name, begins):
+    (tmp_path / name).write_bytes(begins + b"\xff" * 2000)
+    with pytest.raises(AcuityError, match="copy it again from its source"):
+        read_volume(tmp_path / name, NM)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from acuity.errors import AcuityError
 from acuity.formats.parts import named_parts
-from acuity.formats.refused import conversion
+from acuity.formats.refused import begins_as, conversion
 from acuity.text import decode, read_bytes
 
 HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf", ".he5", ".nxs")
@@ -205,6 +205,10 @@ def slices_of(folder: Path) -> list[Path]:
     kinds.pop(0, None)
     if not kinds:
         endings = ", ".join(suffix for kind in SLICE_KINDS for suffix in kind)
+        if (folder / "attributes.json").is_file() and (
+            how := conversion(folder.with_suffix(".n5"))
+        ):
+            raise AcuityError(f"{folder}: found {how}.")
         others = sorted(
             file for file in folder.iterdir() if file.name[0] != "." and not is_litter(file)
         )
@@ -580,6 +584,8 @@ def find_sidecars(path: Path) -> list[Path]:
         raise AcuityError(
             f"{path}: holds voxels that {header.name} beside it describes; name {header.name}."
         )
+    if not (found or headers) and (how := begins_as(path, "")):
+        raise AcuityError(f"{path}: has the name of raw voxels, and {how}.")
     if len(found) > 1 or not (found or headers):
         raise AcuityError(
             f"{path}: found {len(found)} sidecar files, allowed is one of {names[0].name} and "

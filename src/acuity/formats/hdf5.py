@@ -125,6 +125,7 @@ def _read(file: LinkedFile, path: Path, name: str | None) -> Source:
             "it first, as with TomoPy or at the beamline, and name the reconstruction."
         )
     axes, notes = spatial_axes(where, dataset.shape, _letters(labels))
+    notes |= missing_chunks(where, dataset)
     values = file.values(found)
     if isinstance(values, VirtualParts) and values.unfilled:
         notes["values_no_part_holds"] = f"{values.unfilled}, read as {dataset.fillvalue}"
@@ -139,6 +140,26 @@ def _read(file: LinkedFile, path: Path, name: str | None) -> Source:
         spacing = (spacing[-1], *spacing[-2:])
     doubt = detector_doubt(dataset.name) if labels is None and spacing is None else ""
     return Source(data, "HDF5", spacing, unit, hint=hint, notes=notes, doubt=doubt)
+
+
+def missing_chunks(where: str, dataset: h5py.Dataset) -> dict[str, str]:
+    """Count the chunks that were never written: to HDF5 they hold the fill value."""
+    if dataset.is_virtual or dataset.external or not dataset.size:
+        return {}
+    there, total = int(dataset.id.get_storage_size() > 0), 1
+    if dataset.chunks:
+        there = dataset.id.get_num_chunks()
+        total = math.prod(
+            -(-n // size) for n, size in zip(dataset.shape, dataset.chunks, strict=True)
+        )
+    if there >= total:
+        return {}
+    if not there:
+        raise AcuityError(
+            f"{where}: none of its voxels was ever written, only the text that describes them; write it "
+            "again, or copy it again from its source."
+        )
+    return {"missing_chunks": f"{total - there} of {total} chunks, read as {dataset.fillvalue}"}
 
 
 def _scaled(where: str, dataset: h5py.Dataset, data: AxesArray, notes: dict) -> LazyArray:
@@ -264,8 +285,10 @@ def _labels(where: str, found: Found) -> list[str] | None:
                 "write it again from ilastik, or take the attribute away."
             )
         return labels
+    beside = [dataset.parent.get(f"dim{n + 1}") for n in range(dataset.ndim)]  # EMD
     told = [
         [dimension.label for dimension in dataset.dims],
+        [_text(axis.attrs.get("name", "")) for axis in beside if isinstance(axis, h5py.Dataset)],
         *(_names(holder.attrs.get("axes")) for holder in (dataset, *found.groups[::-1])),
     ]
     for labels in told:

@@ -10,6 +10,7 @@ import numpy as np
 
 from acuity.errors import AcuityError
 from acuity.formats.reader import Reader
+from acuity.formats.refused import begins_as
 from acuity.formats.source import FlatArray, Mapped, Source
 from acuity.units import convert
 from acuity.volume import LazyArray
@@ -94,11 +95,11 @@ def _read_header(path: Path) -> tuple[_Header, str, dict[str, str]]:
         told = " ".join(f"{byte:02x}" for byte in stamp)
         fits = [endian for endian, header in either.items() if _plausible(header)]
         if len(fits) != 1:
+            own = "check that the file is MRC (IMOD: header FILE) and give it the ending of its own format"
             raise AcuityError(
                 f"{path}: found the machine stamp {told} and a header of "
                 f"{' x '.join(map(str, either['<'].shape))} voxels in mode {either['<'].mode}, which "
-                "is no MRC in either byte order; check that the file is MRC (IMOD: header FILE) and "
-                "give it the ending of its own format."
+                f"is no MRC in either byte order; {begins_as(path, own)}."
             )
         (endian,) = fits
         way = "little" if endian == "<" else "big"

@@ -168,3 +168,38 @@ def conversion(path: Path) -> str:
     name, how = said
     lead = "" if how.startswith(("name ", "unpack ", "bring ", "numpy.")) else "convert it "
     return f"a file of {name} ({path.suffix.lower() or 'without ending'}), which is not read; {lead}{how}"
+
+
+# How files begin that are read: name of the format, the endings under which it is read.
+_HDF5 = (".h5", ".hdf5", ".hdf", ".he5", ".nxs", ".ims")
+_READ = (
+    *((0, start, "TIFF", (".tif", ".tiff")) for start in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
+    (0, b"\x89HDF\r\n\x1a\n", "HDF5", _HDF5),
+    (0, b"\x93NUMPY", "NPY", (".npy",)),
+    (0, b"\x89PNG\r\n\x1a\n", "PNG", (".png",)),
+    (0, b"\xff\xd8\xff", "JPEG", (".jpg", ".jpeg")),
+    (0, b"NRRD000", "NRRD", (".nrrd", ".nhdr")),
+    (208, b"MAP ", "MRC", (".mrc", ".mrcs", ".rec", ".map", ".st", ".ali", ".ccp4")),
+    (344, b"n+1\0", "NIfTI", (".nii",)),
+)
+
+
+def begins_as(path: Path, other: str) -> str:
+    """Say which ending a file needs that begins as another format than its name tells.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    other : str
+        What is said where it begins as none, or as its name tells.
+    """
+    try:
+        with open(path, "rb") as file:
+            head = file.read(512)
+    except OSError:
+        return other
+    for at, start, name, endings in _READ:
+        if head[at:].startswith(start) and path.suffix.lower() not in endings:
+            return f"it begins as {name} does, give it the ending {endings[0]}"
+    return other

@@ -19,6 +19,7 @@ from acuity.errors import AcuityError
 from acuity.formats import vendor, xray
 from acuity.formats.files import SLICE_KINDS, notes_of
 from acuity.formats.reader import Reader
+from acuity.formats.refused import begins_as
 from acuity.formats.source import FlatArray, Mapped, Sizes, Source, close_with, describe, with_notes
 from acuity.units import canonical, convert, known
 from acuity.volume import Box, LazyArray, error_reason
@@ -144,9 +145,9 @@ def count_pages(path: Path) -> int:
         order = {b"II": "<", b"MM": ">"}.get(file.read(2))
         version = unpack(f"{order}H") if order else 0
         if version not in (42, 43):
+            own = "give it the ending of its own format, or copy it again from its source"
             raise AcuityError(
-                f"{path}: is no TIFF file, whatever its name says; give it the ending of its own format, "
-                "or copy it again from its source."
+                f"{path}: is no TIFF file, whatever its name says; {begins_as(path, own)}."
             )
         entries, entry, pointer = ("H", 12, "I") if version == 42 else ("Q", 20, "Q")
         if version == 43:

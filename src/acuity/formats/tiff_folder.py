@@ -69,7 +69,7 @@ def _open_slice(file: Path, note: Path | None, first: Source | None = None) -> S
     if source.data.shape[0] != 1:
         raise AcuityError(
             f"{file}: holds {source.data.shape[0]} slices, allowed in a folder of slices is one "
-            "image a file."
+            "image a file; name a stack by its own path."
         )
     if first is not None:
         found = describe(source.data.shape[1:], source.data.dtype)
