@@ -877,7 +877,12 @@ def test_what_is_no_tiff(tmp_path):
     path = tmp_path / "a.tif"
     for text in (b"", b"I", b"IIII", b"MM*\0....", b"II\x29\0....", b"II\x2c\0........"):
         path.write_bytes(text)
-        refused(f"{path}: is no TIFF file, whatever its name says.", tiff.count_pages, path)
+        refused(
+            f"{path}: is no TIFF file, whatever its name says; give it the ending of its own format, or "
+            "copy it again from its source.",
+            tiff.count_pages,
+            path,
+        )
 
 
 def tif(path, data=None, **options):
@@ -1145,7 +1150,13 @@ def test_colours_are_refused_in_full(tmp_path):
     tifffile.imwrite(path, values((4, 5, 3)), photometric="rgb")
     refused(said.format("3 samples a pixel, rgb"), tiff.read, path)
     tifffile.imwrite(path, values((4, 5, 2)), photometric="minisblack", planarconfig="contig")
-    refused(said.format("2 samples a pixel, minisblack"), tiff.read, path)
+    refused(
+        f"{path}: found 2 values a pixel (channels, or slices that were written as such), allowed is one "
+        "grey value a pixel; open it in Fiji with File > Import > Bio-Formats, and save the stack with "
+        "File > Save As > Tiff.",
+        tiff.read,
+        path,
+    )
 
 
 def test_stacks_of_pages_that_are_refused(tmp_path):
@@ -1259,7 +1270,7 @@ def sliced(path, size=0.0002, shape=(4, 5), dtype="uint8", unit="CENTIMETER", wi
          "all slices must be alike."),
         ({"dtype": "uint16"}, "this slice is 4 x 5 of uint16 where the first one is 4 x 5 of uint8; "
          "all slices must be alike."),
-        ({"shape": (2, 4, 5)}, "holds 2 slices, allowed in a folder of slices is one image a file."),
+        ({"shape": (2, 4, 5)}, "holds 2 slices, allowed in a folder of slices is one image a file; name a stack by its own path."),
         ({"size": 0.00020099}, None),
         ({"size": 0.00019901}, None),
         ({"size": 0.00020101}, "this slice has pixels of 0.00020101 cm where the first one has 0.0002 cm; all "

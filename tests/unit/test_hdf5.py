@@ -490,3 +490,150 @@ def test_big_data_viewer_tells_the_voxel_size_in_its_xml(tmp_path):
         else:
             with pytest.raises(AcuityError, match=r"0.3 x 0.2 x 0.1 in 'pixel' \(a\.xml\)"):
                 read_volume(path)
+
+
+# -------------------------------------------------------------- further words of other programs
+
+
+@pytest.mark.parametrize(
+    ("beside", "word"),
+    [
+        ({"flats": values((2, 9, 11)), "darks": values((2, 9, 11))}, "(flats|darks) beside"),
+        ({"flat": values((9, 11)), "dark": values((9, 11))}, "flat and dark beside"),
+        ({"flat_field": values((2, 9, 11))}, "flat_field beside"),
+        ({"process/rotation/theta": np.arange(6.0)}, r"angles \(theta\) for its 6 images"),
+        ({"measurement/angles": np.arange(6.0)}, r"angles \(angles\) for its 6 images"),
+    ],
+)
+def test_flats_and_angles_beside_projections_or_elsewhere(tmp_path, beside, word):
+    path = write(tmp_path / "a.h5", {"data": values()} | beside)
+    for name in ("", ":/data"):
+        with pytest.raises(AcuityError, match=PROJECTIONS + " " + word):
+            read_volume(f"{path}{name}", NM)
+    # as many angles as some other scan has images tell nothing of this one
+    path = write(tmp_path / "b.h5", {"data": values(), "other/angles": np.arange(7.0)})
+    assert np.array_equal(read_volume(path, NM).read(), values())
+
+
+def test_a_reconstruction_beside_its_projections_is_a_volume(tmp_path):
+    held = {"exchange/data": values(), "exchange/theta": np.arange(6.0)}
+    path = write(tmp_path / "a.h5", held | {"exchange/recon": values(seed=2)})
+    assert np.array_equal(read_volume(f"{path}:/exchange/recon", NM).read(), values(seed=2))
+    with pytest.raises(AcuityError, match="name a volume in it, of /exchange/recon"):
+        read_volume(path, NM)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "entry/data/data_000001",
+        "1.1/measurement/pcocam",
+        "1.1/instrument/pcocam/data",
+        "entry_0000/instrument/frelon/data",
+    ],
+)
+def test_further_places_of_detectors(tmp_path, name):
+    path = write(tmp_path / "a.h5", {name: values()})
+    with pytest.raises(AcuityError, match="looks like the images of a detector"):
+        read_volume(path, NM)
+    assert np.array_equal(read_volume(path, NM, volume=True).read(), values())
+
+
+@pytest.mark.parametrize("form", ["voxel_{}", "{}_axis", "pos {}", "{} [um]", "{}"])
+def test_names_of_axes_that_hold_a_letter(tmp_path, form):
+    axes = [form.format(letter) for letter in "xyz"]
+    path = write(tmp_path / "a.h5", {"data": values().transpose(2, 1, 0)}, axes=axes)
+    assert np.array_equal(read_volume(path, NM).read(), values())
+    # other names tell nothing
+    path = write(tmp_path / "b.h5", {"data": values()}, axes=["rows", "columns", "depth"])
+    assert np.array_equal(read_volume(path, NM).read(), values())
+
+
+@pytest.mark.parametrize(
+    ("said", "spacing", "unit"),
+    [
+        ({"voxel_size": [20, 10, 5], "units": ["nm", "nm", "nm"]}, (20, 10, 5), "nm"),
+        ({"resolution": [20, 10, 5], "units": ["nm", "nm", "nm"]}, (20, 10, 5), "nm"),
+        ({"voxel_size": [0.02, 10, 5], "units": ["um", "nm", "nm"]}, (20, 10, 5), "nm"),
+        ({"resolution": [20, 10, 5], "unit": "nm"}, (20, 10, 5), "nm"),
+    ],
+)
+def test_a_unit_for_each_axis(tmp_path, said, spacing, unit):
+    path = write(tmp_path / "a.h5", {"data": values()}, **said)
+    grid = read_volume(path).grid
+    assert (grid.spacing, grid.unit) == (spacing, unit)
+
+
+def test_a_unit_that_is_none_or_not_there_is_named(tmp_path):
+    path = write(tmp_path / "a.h5", {"data": values()}, resolution=[20, 10, 5])
+    with pytest.raises(AcuityError, match=r"a resolution of \[20 10  5\] without a unit"):
+        read_volume(path)
+    path = write(
+        tmp_path / "b.h5", {"data": values()}, voxel_size=[2, 1, 1], units=["", "nm", "nm"]
+    )
+    with pytest.raises(AcuityError, match=r"a voxel_size of .* in '' 'nm' 'nm'"):
+        read_volume(path)
+    assert read_volume(path, NM).grid.spacing == (20, 10, 10)
+
+
+def test_packed_values_are_unpacked_by_their_scale(tmp_path):
+    path = write(tmp_path / "a.h5", {"data": values()}, scale_factor=0.5, add_offset=-3.0)
+    volume = read_volume(path, NM)
+    assert volume.dtype == np.float32
+    assert np.array_equal(volume.read(), values() * 0.5 - 3)
+    assert note(volume)["values"].startswith("stored values x 0.5 + -3")
+    plain = read_volume(write(tmp_path / "b.h5", {"data": values()}, scale_factor=1.0), NM)
+    assert np.array_equal(plain.read(), values())
+    assert (plain.dtype, "values" in note(plain)) == (np.uint16, False)
+    with pytest.raises(AcuityError, match="scale_factor and add_offset are text and 0"):
+        read_volume(write(tmp_path / "c.h5", {"data": values()}, scale_factor="text"), NM)
+
+
+@pytest.mark.parametrize(("size", "good"), [("11 9 6", True), ("22 18 12", False)])
+def test_the_view_of_bigdataviewer_is_of_the_size_of_the_data(tmp_path, size, good):
+    path = write(tmp_path / "a.h5", {"t00000/s00/0/cells": values(dtype="int16")})
+    (tmp_path / "a.xml").write_text(
+        f"<SpimData><ViewSetup><id>0</id><size>{size}</size><voxelSize><unit>um</unit>"
+        "<size>0.1 0.2 0.3</size></voxelSize></ViewSetup></SpimData>"
+    )
+    if good:
+        assert read_volume(path).grid.spacing == (0.3, 0.2, 0.1)
+        return
+    with pytest.raises(
+        AcuityError, match=r"a view of 12 x 18 x 22 in a\.xml, and this one is 6 x 9"
+    ):
+        read_volume(path)
+
+
+def test_chunks_that_were_never_written_are_counted(tmp_path):
+    with open_hdf5(tmp_path / "a.h5", "w") as file:
+        half = file.create_dataset("data", (6, 9, 11), "uint16", chunks=(2, 9, 11), fillvalue=7)
+        half[:4] = values()[:4]
+    volume = read_volume(tmp_path / "a.h5", NM)
+    assert np.array_equal(volume.read(slice(0, 4)), values()[:4])
+    assert (volume.read(slice(4, 6)) == 7).all()
+    assert note(volume)["missing_chunks"] == "1 of 3 chunks, read as 7"
+    whole = read_volume(write(tmp_path / "b.h5", {"data": values()}), NM)
+    assert "missing_chunks" not in note(whole)
+
+
+@pytest.mark.parametrize("chunks", [None, (2, 9, 11)])
+def test_a_dataset_that_was_never_written_is_refused(tmp_path, chunks):
+    with open_hdf5(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("data", (6, 9, 11), "uint16", chunks=chunks)
+    with pytest.raises(AcuityError, match="none of its voxels was ever written"):
+        read_volume(tmp_path / "a.h5", NM)
+
+
+@pytest.mark.parametrize("last", ["z", "angles"])
+def test_names_of_axes_as_emd_has_them(tmp_path, last):
+    held = {"data/tomo/data": values().transpose(2, 1, 0)}
+    path = write(tmp_path / "a.h5", held | {f"data/tomo/dim{n}": np.arange(6.0) for n in (1, 2, 3)})
+    with open_hdf5(path, "a") as file:
+        for n, name in enumerate(("x", "y", last), 1):
+            file[f"data/tomo/dim{n}"].attrs["name"] = name
+    if last == "z":
+        assert np.array_equal(read_volume(path, NM).read(), values())
+        return
+    with pytest.raises(AcuityError, match=PROJECTIONS + " their axis angles"):
+        read_volume(path, NM)

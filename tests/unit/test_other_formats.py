@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import struct
 import zlib
 
 import imagecodecs
@@ -9,8 +10,10 @@ import mrcfile
 import numpy as np
 import pytest
 import SimpleITK
+import zarr
 from PIL import Image
 
+from acuity.errors import AcuityError
 from acuity.formats.files import files_of
 from acuity.formats.read import read_volume
 from acuity.hdf5 import open_hdf5
@@ -18,7 +21,7 @@ from acuity.ingest.ingest import source_digest
 from acuity.report.sources import input_file
 from acuity.volume import Grid, Volume, write_volume
 from tests.faults.cases_hdf5 import imaris
-from tests.faults.cases_images import meta, nifti, nrrd
+from tests.faults.cases_images import RAW, meta, nifti, nrrd
 from tests.faults.cases_mrc import mrc_bytes
 from tests.faults.cases_omezarr import collection, store
 from tests.faults.cases_omezarr import values as zarr_values
@@ -408,3 +411,221 @@ def test_an_npy_with_another_ending_is_known_by_its_content(tmp_path):
     np.save(tmp_path / "a.npy", values())
     (tmp_path / "a.npy").rename(tmp_path / "a.array")
     assert np.array_equal(read_volume(tmp_path / "a.array", NM).read(), values())
+
+
+# ------------------------------------------------------------------- stacks of images in MRC
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.rawtlt", "-60\n-40\n-20\n0\n20\n40\n"),
+        ("a.tlt", "-60\n-40\n-20\n0\n20\n40\n"),
+        ("a.st.mdoc", "PixelSpacing = 10\n" + "[ZValue = 0]\nTiltAngle = 1\n" * 6),
+    ],
+)
+def test_a_tilt_series_is_no_volume(tmp_path, name, text):
+    path = mrc(tmp_path / "a.st")
+    before = read_volume(path)
+    (tmp_path / name).write_text(text)
+    with pytest.raises(AcuityError, match=f"its 6 images are those of a tilt series, as {name}"):
+        read_volume(path)
+    assert np.array_equal(read_volume(path, volume=True).read(), before.read())
+    # of another number of images
+    (tmp_path / name).write_text(text + "TiltAngle = 1\n60\n")
+    assert np.array_equal(read_volume(path).read(), before.read())
+
+
+def test_a_stack_of_images_by_its_header_is_no_volume(tmp_path):
+    path = mrc(tmp_path / "a.mrc", space=0)
+    assert read_volume(path).grid.shape == (6, 9, 11)
+    head = bytearray(path.read_bytes())
+    head[36:40] = (1).to_bytes(4, "little")  # MZ
+    path.write_bytes(head)
+    with pytest.raises(AcuityError, match=r"calls it 6 images and not a volume .*column volume"):
+        read_volume(path, NM)
+    assert read_volume(path, NM, volume=True).grid.shape == (6, 9, 11)
+
+
+def test_the_finest_level_is_the_one_of_most_voxels(tmp_path):
+    data = zarr_values()
+    path = tmp_path / "a.zarr"
+    group = zarr.open_group(str(path), mode="w", zarr_format=2)
+    for name, level in (("0", data[::2, ::2, ::2]), ("1", data)):
+        group.create_array(name, data=np.ascontiguousarray(level))
+    axes = [{"name": letter, "type": "space", "unit": "micrometer"} for letter in "zyx"]
+    levels = [
+        {"path": path, "coordinateTransformations": [{"type": "scale", "scale": [size] * 3}]}
+        for path, size in (("0", 0.2), ("1", 0.1))
+    ]
+    group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": levels}]
+    volume = read_volume(path)
+    assert np.array_equal(volume.read(), data)
+    assert volume.grid.spacing == (0.1, 0.1, 0.1)
+
+
+def test_an_array_of_zarr_alone_names_the_folder_only_where_that_is_an_image(tmp_path):
+    zarr.create_array(str(tmp_path / "a.zarr"), data=values(), zarr_format=2)
+    with pytest.raises(AcuityError, match="write it as OME-Zarr"):
+        read_volume(tmp_path / "a.zarr", NM)
+
+
+# ---------------------------------------------- sizes that are none, in what ITK is to read
+
+
+def placed(sizes=(0.3, 0.2, 0.1), form=None, scale=(1, 0)):
+    """A NIfTI with sizes of its own kind, an sform and a scale."""
+    head = bytearray(nifti(sizes))
+    struct.pack_into("<2f", head, 112, *scale)
+    if form is not None:
+        struct.pack_into("<h", head, 254, 1)
+        for n, row in enumerate(form):
+            struct.pack_into("<4f", head, 280 + 16 * n, *row)
+    return bytes(head)
+
+
+STRAIGHT = [(0.3, 0, 0, 0), (0, 0.2, 0, 0), (0, 0, 0.1, 0)]
+SHEARED = [(0.3, 0.1, 0, 0), (0, 0.2, 0, 0), (0, 0, 0.1, 0)]
+UM = 'units: "um" "um" "um"'
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "hint"),
+    [
+        ("a.nii", placed((0, 0, 0)), "sizes of 0 x 0 x 0"),
+        ("a.nii", placed((0.3, 0.2, 0)), "sizes of 0 x 0.2 x 0.3"),
+        ("a.nii", placed((np.nan, 0.2, 0.1)), "sizes of 0.1 x 0.2 x nan"),
+        ("a.nii", placed((0, 0, 0), [(0, 0, 0, 0)] * 3), "sizes of 0 x 0 x 0"),
+        ("a.nii", placed((0.6, 0.2, 0.1), STRAIGHT), r"0\.6 \(pixdim\) and of .*0\.3 \(sform\)"),
+        ("a.nii", placed(form=SHEARED), r"0\.3 \(pixdim\) and of 0\.1 x 0\.223607 x 0\.3 \(sform"),
+        ("a.nii.gz", gzip.compress(placed((0, 1, 1))), "sizes of 1 x 1 x 0"),
+        ("a.nrrd", nrrd(f"spacings: 0 0 0\n{UM}"), "sizes of 0 x 0 x 0"),
+        ("a.nrrd", nrrd(f"spacings: 0.1 0.2 nan\n{UM}"), "sizes of nan x 0.2 x 0.1"),
+        (
+            "a.nrrd",
+            nrrd(f"spacings: 0.1 0.2 nan\n{UM}", gzip.compress(RAW), encoding="gzip"),
+            "sizes of nan x 0.2 x 0.1",
+        ),
+        ("a.mha", meta(more="ElementSpacing = 0 0 0\nDistanceUnits = um"), "sizes of 0 x 0 x 0"),
+        ("a.mha", meta(more="ElementSpacing = 1 2\nDistanceUnits = um"), "sizes of 0 x 2 x 1"),
+        ("a.mha", meta(more="ElementSpacing = a b c\nDistanceUnits = um"), "sizes of 0 x 0 x 0"),
+        (
+            "a.mha",
+            meta(more="ElementSpacing = 0 1 1\nCompressedData = True", data=zlib.compress(RAW)),
+            "sizes of 1 x 1 x 0",
+        ),
+    ],
+)
+def test_sizes_that_are_none_stop_no_study_that_states_one(tmp_path, name, content, hint):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(AcuityError, match=f"carries no voxel size .*{hint}"):
+        read_volume(tmp_path / name)
+    volume = read_volume(tmp_path / name, NM)
+    assert volume.grid == Grid((6, 9, 11), (20, 10, 10), (0, 0, 0), "nm")
+    assert volume.read().tobytes() == RAW
+    assert volume.read(slice(2, 4)).tobytes() == RAW[2 * 99 : 4 * 99]
+
+
+def test_an_sform_that_agrees_with_the_sizes_is_none_of_their_business(tmp_path):
+    (tmp_path / "a.nii").write_bytes(placed(form=STRAIGHT))
+    assert read_volume(tmp_path / "a.nii").grid.spacing == (0.1, 0.2, 0.3)
+
+
+def test_a_text_of_voxels_without_sizes_says_what_to_do(tmp_path):
+    text = " ".join(map(str, RAW)).encode()
+    (tmp_path / "a.nrrd").write_bytes(nrrd("spacings: 0 0 0", text, encoding="ascii"))
+    with pytest.raises(AcuityError, match=r"sizes of 0 x 0 x 0, .*write sizes above zero"):
+        read_volume(tmp_path / "a.nrrd", NM)
+
+
+@pytest.mark.parametrize(
+    ("scale", "factor", "shift", "noted"),
+    [
+        ((0, -5), 1, 0, False),
+        ((np.nan, np.nan), 1, 0, False),
+        ((0, 0), 1, 0, False),
+        ((2, -5), 2, -5, True),
+        ((1, 7), 1, 7, True),
+    ],
+)
+def test_a_scale_of_nifti_counts_unless_it_is_0(tmp_path, scale, factor, shift, noted):
+    (tmp_path / "a.nii").write_bytes(placed(scale=scale))
+    volume = read_volume(tmp_path / "a.nii")
+    stored = np.frombuffer(RAW, np.uint8).reshape(6, 9, 11)
+    assert np.array_equal(volume.read(), stored * float(factor) + shift)
+    assert ("values" in note(volume)) == noted
+    assert volume.dtype == (np.float32 if noted else np.uint8)
+
+
+def test_a_nifti_may_be_packed_whatever_its_name_says(tmp_path):
+    (tmp_path / "a.nii").write_bytes(gzip.compress(nifti()))
+    (tmp_path / "b.nii.gz").write_bytes(nifti())
+    for name in ("a.nii", "b.nii.gz"):
+        volume = read_volume(tmp_path / name)
+        assert volume.read().tobytes() == RAW
+        assert volume.grid.spacing == (0.1, 0.2, 0.3)
+
+
+def test_a_metaimage_with_a_scale(tmp_path):
+    scale = "ElementToIntensityFunctionSlope = 2\nElementToIntensityFunctionOffset = 5"
+    (tmp_path / "a.mha").write_bytes(meta(more=scale))
+    volume = read_volume(tmp_path / "a.mha", NM)
+    stored = np.frombuffer(RAW, np.uint8).reshape(6, 9, 11)
+    assert np.array_equal(volume.read(), stored * 2.0 + 5)
+    assert note(volume)["values"] == "stored values x 2 + 5, as the file says"
+    (tmp_path / "b.mha").write_bytes(meta())
+    assert read_volume(tmp_path / "b.mha", NM).dtype == np.uint8
+
+
+# ------------------------------------------------------------------- colours in plain arrays
+
+
+@pytest.mark.parametrize("last", [2, 3, 4, 5])
+def test_colours_of_one_image_are_no_slices(tmp_path, last):
+    data = values((20, 30, last))
+    np.save(tmp_path / "a.npy", data)
+    with open_hdf5(tmp_path / "a.h5", "w") as file:
+        file["data"] = data
+    for name in ("a.npy", "a.h5"):
+        if last in (3, 4):
+            with pytest.raises(AcuityError, match=r"\(20, 30, \d\), of which the last looks like"):
+                read_volume(tmp_path / name, NM)
+        else:
+            assert np.array_equal(read_volume(tmp_path / name, NM).read(), data)
+    # three or four slices are slices
+    np.save(tmp_path / "b.npy", data.transpose(2, 0, 1))
+    assert read_volume(tmp_path / "b.npy", NM).grid.shape == (last, 20, 30)
+
+
+# ---------------------------------------------------------------- formats under other endings
+
+
+@pytest.mark.parametrize(
+    ("name", "begins", "ending"),
+    [
+        ("a.tif", b"\x89HDF\r\n\x1a\n", ".h5"),
+        ("a.h5", b"II*\0", ".tif"),
+        ("a.mrc", b"MM\0*" + b"\xff" * 400, ".tif"),
+        ("a.png", b"II*\0", ".tif"),
+        ("a.dat", b"\0" * 208 + b"MAP ", ".mrc"),
+        ("a", b"II+\0", ".tif"),
+        ("a.scan", b"\x89PNG\r\n\x1a\n", ".png"),
+        ("a.bin", b"\0" * 344 + b"n+1\0", ".nii"),
+    ],
+)
+def test_a_format_under_the_ending_of_another_is_told(tmp_path, name, begins, ending):
+    (tmp_path / name).write_bytes(begins + b"\xff" * 2000)
+    with pytest.raises(
+        AcuityError, match=rf"it begins as \w+ does, give it the ending \{ending}\.$"
+    ):
+        read_volume(tmp_path / name, NM)
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [("a.nxs", b"\x89HDF\r\n\x1a\n"), ("a.jpeg", b"\xff\xd8\xff"), ("a.h5", b"z y x")],
+)
+def test_a_damaged_file_of_its_own_format_gets_no_other_ending(tmp_path, name, begins):
+    (tmp_path / name).write_bytes(begins + b"\xff" * 2000)
+    with pytest.raises(AcuityError, match="copy it again from its source"):
+        read_volume(tmp_path / name, NM)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from acuity.errors import AcuityError
 from acuity.formats.files import files_of
@@ -100,7 +101,8 @@ def test_a_bar_that_hitachi_may_have_drawn_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("marker", "nm"), [("100nm", 1), ("1um", 10), ("1 um", 10), ("1µm", 10), ("0.1um", 1)]
+    ("marker", "nm"),
+    [("100nm", 1), ("1um", 10), ("1 um", 10), ("1µm", 10), ("0.1um", 1), ("1ƒÊm", 10)],
 )
 def test_jeol(tmp_path, marker, nm):
     text = JEOL.format(rows=ROWS, columns=COLUMNS, bar=100, marker=marker)
@@ -137,6 +139,17 @@ def test_a_text_that_does_not_fit_is_named_and_needs_not_stop(tmp_path, text, sa
         read_volume(path)
     volume = read_volume(path, "5 nm")
     assert volume.grid.shape == (1, 46, 50)
+
+
+@pytest.mark.parametrize("kind", ["png", "bmp", "jpg"])
+def test_tescan_beside_other_images(tmp_path, kind):
+    for number in range(2):
+        Image.fromarray(IMAGE).save(tmp_path / f"s{number}.{kind}")
+        (tmp_path / f"s{number}-{kind}.hdr").write_text(TESCAN.format(strip=6))
+    volume = read_volume(tmp_path, pitch="50 nm")
+    assert volume.grid.shape == (2, ROWS, COLUMNS)
+    assert sizes_nm(volume) == pytest.approx([50, 42, 41])
+    assert len(files_of(tmp_path)) == 4
 
 
 @pytest.mark.parametrize("where", ["tag", "bytes", "a-tif.hdr", "a.hdr"])
@@ -280,6 +293,20 @@ def test_skyscan_of_other_images(tmp_path):
     assert read_volume(folder, "5 um").grid.spacing == (5, 5, 5)
 
 
+@pytest.mark.parametrize(("numbers", "step", "z"), [((0, 2), 2, 11), ((1, 3), 1, None)])
+def test_slices_of_skyscan_that_were_left_out(tmp_path, numbers, step, z):
+    said = {"step": step, "count": 4, "columns": 50, "unit": "um", "size": 5.5}
+    folder = skyscan(tmp_path / "a", SKYSCAN.format(**said))
+    named = folder / "slices.txt"
+    named.write_text("\n".join(f"scan_rec{number:04}.tif" for number in numbers))
+    if z is not None:
+        assert read_volume(named).grid.spacing == (z, 5.5, 5.5)
+        return
+    with pytest.raises(AcuityError, match=r"a step of 1 .* go on in steps of 2"):
+        read_volume(named)
+    assert read_volume(named, "11 5.5 5.5 um").grid.spacing == (11, 5.5, 5.5)
+
+
 def test_projections_of_skyscan_are_no_volume(tmp_path):
     text = SKYSCAN.split("[Reconstruction]")[0].replace("=100", "=46").replace("=120", "=50")
     folder = skyscan(tmp_path / "a", text)
@@ -298,6 +325,8 @@ def test_slices_and_projections_of_nikon(tmp_path):
     folder = skyscan(tmp_path / "a", NIKON.format(x=50, y=46, z=4), "scan_rec.xtekct")
     volume = read_volume(folder)
     assert (volume.grid.spacing, volume.grid.unit) == ((0.06, 0.05, 0.05), "mm")
+    text = NIKON.format(x=50, y=46, z=4).replace("Name=scan", "Units=microns")
+    assert read_volume(skyscan(tmp_path / "b", text, "scan_rec.xtekct")).grid.unit == "um"
     folder = skyscan(tmp_path / "a", NIKON.format(x=50, y=50, z=46), "scan_rec.xtekct")
     with pytest.raises(AcuityError, match="projections, of the size of the detector"):
         read_volume(folder, "5 um")
@@ -416,3 +445,11 @@ def test_a_header_without_a_size_needs_one_stated(tmp_path):
     with pytest.raises(AcuityError, match="tells sizes of 0 x 0 x 0 mm"):
         read_volume(path)
     assert read_volume(path, "5 um").grid.spacing == (5, 5, 5)
+
+
+def test_the_size_that_vgstudio_writes_without_one_is_none(tmp_path):
+    path = raw(tmp_path, DATA.astype("<f4"), vgi=VGI.format(**SAID | {"resolution": "1 1 1"}))
+    with pytest.raises(AcuityError, match="carries no voxel size"):
+        read_volume(path)
+    path = raw(tmp_path, DATA.astype("<f4"), vgi=VGI.format(**SAID | {"resolution": "1 1 2"}))
+    assert read_volume(path).grid.spacing == (2, 1, 1)

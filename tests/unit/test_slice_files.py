@@ -251,3 +251,58 @@ def test_a_slice_of_the_same_size_that_differs_is_found(folder):
     write_slice(folder / NAMES[3], DATA[3].reshape(10, 12))
     with pytest.raises(AcuityError, match=r"s_0003\.tif: this slice is 10 x 12 of uint8 where"):
         read_volume(folder, "10 nm")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        ([*range(8), 9999], "numbers 8 to 9998 are missing between s_7 and s_9999"),
+        ([0, *range(1000, 1008)], "numbers 1 to 999 are missing between s_0 and s_1000"),
+        ([*range(0, 16, 2), 9999], "numbers 16 to 9997 are missing between s_14 and s_9999"),
+        ([*range(8), *range(100, 108)], "numbers 8 to 99 are missing between s_7 and s_100"),
+    ],
+)
+def test_a_number_far_from_the_others_is_a_gap(tmp_path, numbers, said):
+    for number in numbers:
+        tifffile.imwrite(tmp_path / f"s_{number}.tif", DATA[0])
+    with pytest.raises(AcuityError) as error:
+        slices_of(tmp_path)
+    assert said in str(error.value).replace(".tif", "")
+
+
+def test_times_are_no_numbering(tmp_path):
+    for time in (120001, 120103, 120210, 120359, 120501, 135959):
+        tifffile.imwrite(tmp_path / f"s_{time}.tif", DATA[0])
+    assert len(slices_of(tmp_path)) == 6
+
+
+def test_a_folder_without_images_says_what_it_holds(tmp_path):
+    with pytest.raises(AcuityError, match=r"no OME-Zarr in this folder\.$"):
+        slices_of(tmp_path)
+    (tmp_path / "Thumbs.db").write_bytes(b"\xd0\xcf\x11\xe0")
+    with pytest.raises(AcuityError, match=r"no OME-Zarr in this folder\.$"):
+        slices_of(tmp_path)
+    (tmp_path / "a.mrc").write_bytes(b"")
+    (tmp_path / "sub").mkdir()
+    with pytest.raises(AcuityError, match=r"holds a\.mrc and 1 more; name the file or the folder"):
+        slices_of(tmp_path)
+    (tmp_path / "IM0001").write_bytes(b"\0" * 128 + b"DICM")
+    with pytest.raises(AcuityError, match=r"found IM0001, a file of DICOM .*Image Sequence"):
+        slices_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("header", "text"),
+    [
+        ("a.mhd", "NDims = 3\nDimSize = 3 3 3\nElementType = MET_UCHAR\nElementDataFile = b.raw\n"),
+        ("a.nhdr", "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 3 3 3\ndata file: ./b.raw\n"),
+    ],
+)
+def test_voxels_that_a_header_beside_them_describes(tmp_path, header, text):
+    (tmp_path / "b.raw").write_bytes(b"\0" * 27)
+    (tmp_path / header).write_text(text)
+    with pytest.raises(AcuityError, match=rf"b\.raw: holds voxels that {header} .*; name {header}"):
+        files_of(tmp_path / "b.raw")
+    (tmp_path / "c.raw").write_bytes(b"\0" * 27)
+    with pytest.raises(AcuityError, match=r"c\.raw: found 0 sidecar files"):
+        files_of(tmp_path / "c.raw")

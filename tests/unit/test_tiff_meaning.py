@@ -419,3 +419,44 @@ def test_what_is_meant_for_a_display():
     assert "72 dots" in tiff.display(1 / 72, "inch")
     assert "71.9 dots" in tiff.display(1 / 28.3, "cm")
     assert tiff.display(0.01, "mm") == tiff.display(2.2e-4, "cm") == ""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            'SizeX="10"',
+            'SizeX="20"',
+            "tell of images of 12 x 20 of uint8 and it holds 12 x 10 of uint8",
+        ),
+        ('SizeY="12"', 'SizeY="24"', "tell of images of 24 x 10 of uint8"),
+        ('Type="uint8"', 'Type="int8"', "tell of images of 12 x 10 of int8 and it holds"),
+    ],
+)
+def test_an_image_is_of_the_size_and_type_that_its_ome_metadata_tell(tmp_path, old, new, said):
+    path = tmp_path / "a.ome.tif"
+    sizes = {"PhysicalSizeX": 0.1, "PhysicalSizeY": 0.2, "PhysicalSizeZ": 0.3}
+    tifffile.imwrite(path, DATA, metadata={"axes": "ZYX"} | sizes)
+    assert read_volume(path).grid == Grid(DATA.shape, (0.3, 0.2, 0.1), (0, 0, 0), "um")
+    text = tifffile.tiffcomment(path)
+    assert old in text
+    tifffile.tiffcomment(path, text.replace(old, new).encode())
+    with pytest.raises(AcuityError, match=said):
+        read_volume(path)
+    with pytest.raises(AcuityError, match=said):
+        read_volume(path, NM)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bool"])
+def test_types_of_ome_go_by_other_names(tmp_path, dtype):
+    data = DATA.astype(dtype) if dtype != "bool" else DATA > 100
+    path = tmp_path / "a.ome.tif"
+    tifffile.imwrite(path, data, photometric="minisblack", metadata={"axes": "ZYX"})
+    assert np.array_equal(read_volume(path, NM).read(), data)
+
+
+def test_slices_that_were_written_as_channels_of_a_pixel_are_told_from_colours(tmp_path):
+    path = tmp_path / "a.tif"
+    plain(path, DATA, planarconfig="separate")
+    with pytest.raises(AcuityError, match=r"found 16 values a pixel .*slices.*Bio-Formats"):
+        read_volume(path, NM)

@@ -115,14 +115,23 @@ def test_fei_pixels_pitch_tilt_and_bar(tmp_path, tag, dtype):
     [
         (fei(46), 46),  # no bar was saved
         (fei(40, bar=5), 46),  # sizes that do not add up
-        (fei(40, columns=100, bar=6), 46),  # saved at another size
         (fei(40), 40),  # a bar whose height is not told
     ],
-    ids=["none", "sum", "resized", "untold"],
+    ids=["none", "sum", "untold"],
 )
 def test_fei_only_a_bar_that_is_told_is_cut(tmp_path, note, rows):
     write(tmp_path / "a.tif", values((46, 50)), note)
     assert read_volume(tmp_path / "a.tif").grid.shape == (1, rows, 50)
+
+
+def test_fei_the_size_of_a_pixel_is_that_of_the_image_as_it_was_taken(tmp_path):
+    write(tmp_path / "a.tif", values((46, 50)), fei(40, columns=100, bar=6))
+    said = "pixels of 4 nm for an image of 100 columns, and this one has 50"
+    with pytest.raises(AcuityError, match=said):
+        read_volume(tmp_path / "a.tif")
+    volume = read_volume(tmp_path / "a.tif", "8 nm")
+    assert (volume.grid.shape, volume.grid.spacing) == ((1, 46, 50), (8, 8, 8))
+    assert "left in" in volume.provenance[0]["instrument"]["info_bar"]
 
 
 def test_fei_the_beams_own_scan_counts_where_there_is_no_other(tmp_path):

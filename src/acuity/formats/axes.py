@@ -8,6 +8,7 @@ import numpy as np
 from acuity.errors import AcuityError
 from acuity.volume import Box, LazyArray
 
+_COLOURS = (3, 4)  # with and without transparency
 Axes = tuple[int | None, int | None, int | None]
 
 
@@ -64,6 +65,12 @@ def spatial_axes(
                     "point that you mean to a file of its own."
                 )
             left.remove(short[0])
+        if len(left) == 3 and shape[left[2]] in _COLOURS and min(shape[n] for n in left[:2]) > 16:
+            raise AcuityError(
+                f"{where}: found the lengths {tuple(map(int, shape))}, of which the last looks like the "
+                "colours of one image, allowed are z, y, x of grey values; write one colour, or their "
+                "mean, to a file of its own."
+            )
         axes, notes = (*[None] * (3 - len(left)), *left), {}
     dropped = len(shape) - sum(axis is not None for axis in axes)
     if dropped:

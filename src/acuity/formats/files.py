@@ -10,13 +10,14 @@ import posixpath
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 
 from acuity.errors import AcuityError
 from acuity.formats.parts import named_parts
-from acuity.formats.refused import conversion
+from acuity.formats.refused import begins_as, conversion
 from acuity.text import decode, read_bytes
 
 HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf", ".he5", ".nxs")
@@ -33,8 +34,10 @@ SLICE_KINDS = ((".tif", ".tiff"), (".png",), (".jpg", ".jpeg"), (".bmp",))
 _LITTER = ("thumbs.db", "desktop.ini")
 _ZARR_MARKS = ("zarr.json", ".zgroup", ".zattrs", ".zarray")
 _REMOTE = "s3://"
-# Numbers of which fewer than one in so many are there do not count slices.
+# Numbers of which fewer than one in so many are there do not count slices, unless most of them follow
+# one another in a small step.
 _SPARSE = 3
+_SMALL_STEP, _FEW = 10, 3
 _REMEDY = "name the slices that you mean in a list (.txt, one file a line)"
 _NAMED = re.compile(rf"(?i)(.+({'|'.join(map(re.escape, (*HDF5_SUFFIXES, IMS_SUFFIX)))})):(.+)")
 
@@ -202,10 +205,23 @@ def slices_of(folder: Path) -> list[Path]:
     kinds.pop(0, None)
     if not kinds:
         endings = ", ".join(suffix for kind in SLICE_KINDS for suffix in kind)
-        for file in sorted(folder.iterdir()):
-            if file.suffix and file.name[0] != "." and (how := conversion(file)):
+        if (folder / "attributes.json").is_file() and (
+            how := conversion(folder.with_suffix(".n5"))
+        ):
+            raise AcuityError(f"{folder}: found {how}.")
+        others = sorted(
+            file for file in folder.iterdir() if file.name[0] != "." and not is_litter(file)
+        )
+        for file in others:
+            if how := conversion(file):
                 raise AcuityError(f"{folder}: found {file.name}, {how}.")
-        raise AcuityError(f"{folder}: found no images ({endings}) and no OME-Zarr in this folder.")
+        held = ""
+        if others:
+            more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+            held = f", it holds {others[0].name}{more}; name the file or the folder that you mean"
+        raise AcuityError(
+            f"{folder}: found no images ({endings}) and no OME-Zarr in this folder{held}."
+        )
     files, most = kinds[min(kinds)], max(kinds.values(), key=len)
     if len(most) > len(files):
         raise AcuityError(
@@ -234,6 +250,14 @@ def in_order(files: Iterable[Path]) -> list[Path]:
     files = list(files)
     form = _form([file.stem for file in files])
     return sorted(files, key=lambda file: natural_key(file.name, form))
+
+
+def number_step(files: Sequence[Path]) -> int:
+    """Give the step in which the last numbers of names go on; 1 where they do not, or in no one step."""
+    found = [re.findall(r"\d+", file.stem)[-1:] for file in files]
+    numbers = [int(number) for each in found for number in each]
+    steps = {after - before for before, after in pairwise(numbers)}
+    return steps.pop() if len(numbers) == len(files) and len(steps) == 1 else 1
 
 
 # A number with a sign; a minus behind a letter or a digit only separates, as in scan-6 and 2024-01-05.
@@ -419,9 +443,14 @@ def _gap(numbers: list[int], names: list[str]) -> tuple[int, int, str, str] | tu
     step = math.gcd(*steps) if len(steps) > 1 else 1
     if all(size == step for size in steps):
         return None
-    if 0 in steps or _SPARSE * len(order) * step < order[-1][0] - order[0][0] + step:
+    sparse = _SPARSE * len(order) * step < order[-1][0] - order[0][0] + step
+    if sparse:
+        step, count = Counter(steps).most_common(1)[0]
+        if step > _SMALL_STEP or count < _FEW or 2 * count <= len(steps):
+            return ()
+    if 0 in steps:
         return ()
-    at = next(n for n, size in enumerate(steps) if size != step)
+    at = next(n for n, size in enumerate(steps) if size > step)
     return order[at][0] + step, order[at + 1][0] - step, order[at][1], order[at + 1][1]
 
 
@@ -429,7 +458,7 @@ def _gap(numbers: list[int], names: list[str]) -> tuple[int, int, str, str] | tu
 # with or holds within its first bytes.
 _IMAGE_NOTES = (
     (".txt", (b"[semimagefile]", b"[temimagefile]", b"$cm_", b"$$sm_")),
-    ("-tif.hdr", (b"[main]",)),
+    *((f"-{kind}.hdr", (b"[main]",)) for kind in ("tif", "png", "bmp", "jpg")),
     (".hdr", (b"[main]",)),
 )
 _SCAN_NOTES = {
@@ -472,7 +501,7 @@ def _noted(image: Path, ending: str, listed: dict[Path, set[str]]) -> list[Path]
     names = (
         image.stem + ending,
         image.stem + ending.upper(),
-        image.stem + ending.replace("tif", "TIF"),
+        image.stem + ending.removesuffix(".hdr").upper() + ".hdr",
     )
     return [image.with_name(name) for name in names if name in listed[image.parent]][:1]
 
@@ -551,6 +580,12 @@ def find_sidecars(path: Path) -> list[Path]:
     found = [name for name in names if name.is_file()]
     headers = [path.with_suffix(form) for end in RAW_HEADERS for form in (end, end.upper())]
     headers = [name for name in headers if name.is_file()]
+    if not (found or headers) and (header := _described_by(path)):
+        raise AcuityError(
+            f"{path}: holds voxels that {header.name} beside it describes; name {header.name}."
+        )
+    if not (found or headers) and (how := begins_as(path, "")):
+        raise AcuityError(f"{path}: has the name of raw voxels, and {how}.")
     if len(found) > 1 or not (found or headers):
         raise AcuityError(
             f"{path}: found {len(found)} sidecar files, allowed is one of {names[0].name} and "
@@ -558,3 +593,13 @@ def find_sidecars(path: Path) -> list[Path]:
             f"the scanner ({', '.join(path.with_suffix(end).name for end in RAW_HEADERS)})."
         )
     return found or list({name.resolve(): name for name in headers}.values())
+
+
+def _described_by(path: Path) -> Path | None:
+    """Find the header of MetaImage, NRRD or NIfTI that names a file of voxels as its part."""
+    for ending in (".mhd", ".nhdr", ".hdr"):
+        for header in sorted(path.parent.glob(f"*{ending}")):
+            with suppress(AcuityError, OSError):
+                if path.resolve() in [part.resolve() for part in named_parts(header)]:
+                    return header
+    return None

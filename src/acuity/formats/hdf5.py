@@ -1,6 +1,7 @@
 """HDF5: one three-dimensional dataset of a file."""
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,15 +17,20 @@ from acuity.formats.files import HDF5_SUFFIXES
 from acuity.formats.hdf5_links import Found, LinkedFile, VirtualParts
 from acuity.formats.hdf5_scan import detector_doubt, image_keys, is_angle, master_of, raw_mark
 from acuity.formats.reader import Reader
-from acuity.formats.source import Sizes, Source, close_with
-from acuity.units import check_spacing, known, parse_voxel_size
-from acuity.volume import error_reason
+from acuity.formats.source import Mapped, Sizes, Source, close_with
+from acuity.units import check_spacing, convert, known, parse_voxel_size
+from acuity.volume import LazyArray, error_reason
 
 SUFFIXES = HDF5_SUFFIXES
 # BigDataViewer: /t00000/s00/0/cells, the first level of resolution
 _BIG_DATA_VIEWER = re.compile(r"/t\d+/s(\d+)/(\d+)/cells")
 _COUNT_MOST = 6  # axes with those of length one
 _LETTERS = {"channel": "c", "channels": "c", "time": "t"}
+# names of axes that hold a letter, such as voxel_z (Savu), z_axis or "x [um]"
+_LETTERED = re.compile(
+    r"(?:(?:voxel|pixel|axis|dim|pos|position)[_ ]?)?([xyz])"
+    r"(?:[_ ]?(?:voxel|pixel|axis|dim|pos|position|index)s?)?(?: ?[\[(].*)?"
+)
 
 
 def read(path: Path, name: str | None) -> Source:
@@ -119,6 +125,7 @@ def _read(file: LinkedFile, path: Path, name: str | None) -> Source:
             "it first, as with TomoPy or at the beamline, and name the reconstruction."
         )
     axes, notes = spatial_axes(where, dataset.shape, _letters(labels))
+    notes |= missing_chunks(where, dataset)
     values = file.values(found)
     if isinstance(values, VirtualParts) and values.unfilled:
         notes["values_no_part_holds"] = f"{values.unfilled}, read as {dataset.fillvalue}"
@@ -128,10 +135,51 @@ def _read(file: LinkedFile, path: Path, name: str | None) -> Source:
         notes["values"] = f"{dataset.dtype.name} read as {dtype.name}, as BigDataViewer stores them"
     data = AxesArray(values, axes, dtype)
     close_with(data, file)
+    data = _scaled(where, dataset, data, notes)
     if axes[0] is None and spacing is not None:
         spacing = (spacing[-1], *spacing[-2:])
     doubt = detector_doubt(dataset.name) if labels is None and spacing is None else ""
     return Source(data, "HDF5", spacing, unit, hint=hint, notes=notes, doubt=doubt)
+
+
+def missing_chunks(where: str, dataset: h5py.Dataset) -> dict[str, str]:
+    """Count the chunks that were never written: to HDF5 they hold the fill value."""
+    if dataset.is_virtual or dataset.external or not dataset.size:
+        return {}
+    there, total = int(dataset.id.get_storage_size() > 0), 1
+    if dataset.chunks:
+        there = dataset.id.get_num_chunks()
+        total = math.prod(
+            -(-n // size) for n, size in zip(dataset.shape, dataset.chunks, strict=True)
+        )
+    if there >= total:
+        return {}
+    if not there:
+        raise AcuityError(
+            f"{where}: none of its voxels was ever written, only the text that describes them; write it "
+            "again, or copy it again from its source."
+        )
+    return {"missing_chunks": f"{total - there} of {total} chunks, read as {dataset.fillvalue}"}
+
+
+def _scaled(where: str, dataset: h5py.Dataset, data: AxesArray, notes: dict) -> LazyArray:
+    """Apply the scale of packed values that NetCDF and its users note beside a dataset."""
+    told = [
+        dataset.attrs.get(name, plain) for name, plain in (("scale_factor", 1), ("add_offset", 0))
+    ]
+    try:
+        scale, shift = (float(np.ravel(number)[0]) for number in told)
+        if not (math.isfinite(scale) and math.isfinite(shift) and scale):
+            raise ValueError
+    except (ValueError, TypeError, IndexError):
+        raise AcuityError(
+            f"{where}: its scale_factor and add_offset are {told[0]} and {told[1]}, allowed are "
+            "numbers; take them away where the stored values count."
+        ) from None
+    if (scale, shift) == (1, 0):
+        return data
+    notes["values"] = f"stored values x {scale:g} + {shift:g}, as scale_factor and add_offset say"
+    return Mapped(data, np.float32, lambda block: block.astype(np.float64) * scale + shift)
 
 
 # ------------------------------------------------------------------------------ which dataset
@@ -195,7 +243,7 @@ def _fitting(every: dict[str, Found | AcuityError]) -> dict[str, tuple[str, Foun
         if isinstance(found, Found) and found.dataset.dtype.kind in "biuf":
             several.setdefault((found.path, found.dataset.name), []).append(name)
     roots = [found.groups[0].file["/"] for found in every.values() if isinstance(found, Found)]
-    keys = image_keys(roots[0]) if roots else set()
+    keys = image_keys(roots[0]) if roots else {}
     fitting: dict[int, dict[str, tuple[str, Found]]] = {2: {}, 3: {}}
     for names in several.values():
         found = every[names[0]]
@@ -237,8 +285,10 @@ def _labels(where: str, found: Found) -> list[str] | None:
                 "write it again from ilastik, or take the attribute away."
             )
         return labels
+    beside = [dataset.parent.get(f"dim{n + 1}") for n in range(dataset.ndim)]  # EMD
     told = [
         [dimension.label for dimension in dataset.dims],
+        [_text(axis.attrs.get("name", "")) for axis in beside if isinstance(axis, h5py.Dataset)],
         *(_names(holder.attrs.get("axes")) for holder in (dataset, *found.groups[::-1])),
     ]
     for labels in told:
@@ -260,7 +310,11 @@ def _names(said: Any) -> list[str]:
 
 def _letters(labels: list[str] | None) -> list[str] | None:
     """Give axes as letters; None where they are named in another way, and the order counts."""
-    letters = [_LETTERS.get(label.lower(), label.lower()) for label in labels or ()]
+    letters = [label.lower().strip() for label in labels or ()]
+    letters = [
+        match[1] if (match := _LETTERED.fullmatch(letter)) else _LETTERS.get(letter, letter)
+        for letter in letters
+    ]
     named = {"x", "y"} <= set(letters) <= set("xyzct") and len(set(letters)) == len(letters)
     return letters if named else None
 
@@ -283,22 +337,32 @@ def _holders(found: Found) -> Iterator[h5py.HLObject]:
 
 def _size(found: Found) -> tuple[Sizes | None, str, str]:
     """Look for a voxel size in the attributes of a dataset and of the groups above it."""
+    hint = ""
     for holder in _holders(found):
         said = holder.attrs
         if "element_size_um" in said:
-            return _sizes("element_size_um", said["element_size_um"], "um", found.dataset)
-        if "voxel_size" in said:
-            value = said["voxel_size"]
-            if isinstance(value, (str, bytes)):
-                try:
-                    return *parse_voxel_size(_text(value), "attribute voxel_size"), ""
-                except AcuityError as error:
-                    return None, "", str(error).rstrip(".")
-            for key in ("voxel_size_unit", "unit", "units"):
-                if known(unit := _text(said.get(key))):
-                    return _sizes("voxel_size", value, unit, found.dataset)
-            return None, "", f"a voxel_size of {value} without a unit"
-    return None, "", ""
+            return _sizes("element_size_um", said["element_size_um"], ["um"], found.dataset)
+        if "voxel_size" in said and isinstance(said["voxel_size"], (str, bytes)):
+            try:
+                return *parse_voxel_size(_text(said["voxel_size"]), "attribute voxel_size"), ""
+            except AcuityError as error:
+                return None, "", str(error).rstrip(".")
+        for name in ("voxel_size", "resolution"):
+            if name not in said:
+                continue
+            value, units = said[name], _units(said, name)
+            if units and all(map(known, units)):
+                return _sizes(name, value, units, found.dataset)
+            where = f"in {' '.join(map(repr, units))}" if units else "without a unit"
+            hint = hint or f"a {name} of {value} {where}"
+    return None, "", hint
+
+
+def _units(said: h5py.AttributeManager, name: str) -> list[str]:
+    """Give the unit of sizes, or those of each axis; nothing where none is told."""
+    keys = [key for key in (f"{name}_unit", "unit", "units") if key in said]
+    told = [[_text(unit) for unit in np.ravel(said[key])] for key in keys]
+    return next((units for units in told if units and all(map(known, units))), (told or [[]])[0])
 
 
 def _viewer_text(path: Path) -> list[Path]:
@@ -314,16 +378,24 @@ def _viewer_size(path: Path, setup: int, found: Found) -> tuple[Sizes | None, st
             view = next(view for view in views if view.findtext("id", "").strip() == str(setup))
             unit = view.findtext("voxelSize/unit", "").strip()
             sizes = view.findtext("voxelSize/size", "").split()[::-1]
+            told = tuple(map(int, view.findtext("size", "").split()[::-1]))
         except (ElementTree.ParseError, StopIteration, OSError, ValueError):
             return None, "", f"nothing that can be read in {file.name}"
         if not known(unit):
             return None, "", f"sizes of {' x '.join(sizes)} in {unit!r} ({file.name})"
-        return _sizes(f"voxelSize of {file.name}", np.array(sizes), unit, found.dataset)
+        if told and told != found.dataset.shape:
+            there, here = (" x ".join(map(str, shape)) for shape in (told, found.dataset.shape))
+            return (
+                None,
+                "",
+                f"the sizes of a view of {there} in {file.name}, and this one is {here}",
+            )
+        return _sizes(f"voxelSize of {file.name}", np.array(sizes), [unit], found.dataset)
     return None, "", ""
 
 
 def _sizes(
-    name: str, value: Any, unit: str, dataset: h5py.Dataset
+    name: str, value: Any, units: list[str], dataset: h5py.Dataset
 ) -> tuple[Sizes | None, str, str]:
     """Read numbers along z, y, x; what is no voxel size becomes a hint."""
     try:
@@ -333,9 +405,11 @@ def _sizes(
         sizes = np.asarray(parts).ravel().astype(np.float64)
         if sizes.size == 2 and dataset.ndim == 2:  # y, x of an image
             sizes = sizes[[1, 0, 1]]
-        if sizes.size not in (1, 3):
+        if sizes.size not in (1, 3) or len(units) not in (1, sizes.size):
             raise ValueError
-        return check_spacing(np.broadcast_to(sizes, 3), name), unit, ""
+        spacing = check_spacing(np.broadcast_to(sizes, 3), name)
+        each = np.broadcast_to(units, 3)
+        return tuple(map(convert, spacing, each, [units[-1]] * 3)), units[-1], ""
     except (AcuityError, ValueError, TypeError):
         told = " ".join(_text(value).split())[:60]
         return None, "", f"{name} = {told}, which is no voxel size of three numbers (z, y, x)"

@@ -16,6 +16,7 @@ import numpy as np
 from acuity.errors import AcuityError
 from acuity.formats.hdf5_filters import unpacked
 from acuity.formats.parts import find_part
+from acuity.formats.refused import begins_as
 from acuity.hdf5 import open_hdf5
 from acuity.volume import error_reason
 
@@ -73,9 +74,9 @@ class LinkedFile:
             except MemoryError:
                 raise
             except Exception as error:
+                how = begins_as(path, "it may be cut short, copy it again from its source")
                 raise AcuityError(
-                    f"{path}: cannot be opened as HDF5 ({error_reason(error)}); it may be cut "
-                    "short, copy it again from its source."
+                    f"{path}: cannot be opened as HDF5 ({error_reason(error)}); {how}."
                 ) from error
         return self._files[path]
 

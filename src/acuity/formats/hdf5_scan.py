@@ -1,7 +1,7 @@
 """Raw projections of a scan in HDF5: recognised, so that they are not taken for a volume."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,12 +12,18 @@ from acuity.formats.files import HDF5_SUFFIXES
 from acuity.formats.hdf5_links import Found, LinkedFile, links
 
 # Data Exchange, NXtomo and what beamlines write like them
-_FIELDS = ("data_white", "data_dark", "image_key", "image_key_control")
-_ANGLES = ("theta", "rotation_angle", "rotation_angles", "angles")
+_FIELD = re.compile(
+    r"data_(white|dark|flat)|image_key(_control)?|flats|darks|flat_?fields?|(white|dark)_?fields",
+    re.I,
+)
+_ANGLE_NAMES = ("theta", "rotation_angle", "rotation_angles", "angles")
 _ANGLE = re.compile(r"theta|angle|rotation", re.I)
+# what was made of projections, which may lie beside them
+_MADE = re.compile(r"recon|tomogram|(^|/)rec(/|$)", re.I)
 # where programs of detectors put their images
 _DETECTOR = re.compile(
-    r"/entry[^/]*/(.*/)?(data/data|measurement/data)|(.*/)?[^/]*detector[^/]*/[^/]+"
+    r"/entry[^/]*/(.*/)?data/data(_\d+)?|(.*/)?(measurement|instrument)/.+"
+    r"|(.*/)?[^/]*detector[^/]*/[^/]+"
     r"|(.*/)?(proj(ection)?s?|sino(gram)?s?|radiographs?|flats?|darks?)(/data)?",
     re.I,
 )
@@ -28,52 +34,55 @@ def is_angle(label: str) -> bool:
     return bool(_ANGLE.search(label))
 
 
-def image_keys(root: h5py.Group) -> set[int]:
-    """Lengths of a file's image keys, which say of each image whether it is a projection."""
-    return {
-        item.size
-        for name, item in links(root)
-        if isinstance(item, h5py.Dataset)
-        and name.rpartition("/")[2] in ("image_key", "image_key_control")
-    }
+def image_keys(root: h5py.Group) -> dict[int, str]:
+    """List what a file tells of each image of a scan: image keys and angles by their lengths."""
+    keys = {}
+    for path, item in links(root):
+        name = path.rpartition("/")[2].lower()
+        if isinstance(item, h5py.Dataset) and name in ("image_key", "image_key_control"):
+            keys[item.size] = f"an {name}"
+        elif isinstance(item, h5py.Dataset) and name in _ANGLE_NAMES:
+            keys.setdefault(item.size, f"angles ({name})")
+    return keys
 
 
-def raw_mark(found: Found, keys: Iterable[int] = ()) -> str:
+def raw_mark(found: Found, keys: Mapping[int, str]) -> str:
     """Say by what a dataset is known for the projections of a scan; empty where it is not.
 
     Parameters
     ----------
     found : Found
         The dataset and the groups that it was reached through.
-    keys : iterable of int
-        Lengths of the image keys of the file.
+    keys : dict of int to str
+        What the file tells of each image of a scan, see `image_keys`.
     """
     dataset = found.dataset
-    if not dataset.ndim:
+    if not dataset.ndim or _MADE.search(dataset.name):
         return ""
     for group in (dataset.parent, *found.groups):
         mark = _beside(group, dataset)
         if mark:
             return mark
     if dataset.shape[0] > 1 and dataset.shape[0] in keys:
-        return f"an image_key for its {dataset.shape[0]} images in the same file"
+        return f"{keys[dataset.shape[0]]} for its {dataset.shape[0]} images in the same file"
     return ""
 
 
 def _beside(group: h5py.Group, dataset: h5py.Dataset) -> str:
-    held = {name.lower(): name for name in group}
-    for name in _FIELDS:
-        if name in held and dataset.name.rpartition("/")[2].lower() != name:
-            return f"{held[name]} beside them"
-    for name in _FIELDS[:2]:
-        if dataset.name.rpartition("/")[2].lower() == name:
-            return f"their name {name}"
-    for name in _ANGLES:
-        if name in held:
+    own = dataset.name.rpartition("/")[2]
+    if own.lower() in ("data_white", "data_dark", "data_flat"):
+        return f"their name {own}"
+    for name in group:
+        if name != own and _FIELD.fullmatch(name):
+            return f"{name} beside them"
+    if {"flat", "dark"} <= set(group) and own not in ("flat", "dark"):
+        return "flat and dark beside them"
+    for name in group:
+        if name.lower() in _ANGLE_NAMES:
             # a single angle, as that of a stage, is none of a scan
-            angles = group.get(held[name]) if _is_hard(group, held[name]) else None
+            angles = group.get(name) if _is_hard(group, name) else None
             if angles is None or (isinstance(angles, h5py.Dataset) and angles.size > 1):
-                return f"{held[name]} beside them"
+                return f"{name} beside them"
     return ""
 
 
@@ -123,7 +132,7 @@ def _neighbours(path: Path) -> Iterator[Path]:
 def _links_as_projections(
     master: LinkedFile, file_name: str, name: str, dataset: h5py.Dataset
 ) -> str:
-    keys: set[int] | None = None
+    keys: dict[int, str] | None = None
     for where, item in links(master.root):
         if isinstance(item, h5py.ExternalLink):
             named = [(item.filename, item.path)]
@@ -142,7 +151,7 @@ def _links_as_projections(
         keys = image_keys(master.root) if keys is None else keys
         count = item.shape[0] if isinstance(item, h5py.Dataset) else dataset.shape[0]
         if count in keys:
-            return "an image_key"
+            return keys[count]
     return ""
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from acuity.errors import AcuityError
 from acuity.formats.axes import AxesArray
 from acuity.formats.files import IMS_SUFFIX
+from acuity.formats.hdf5 import missing_chunks
 from acuity.formats.hdf5_links import LinkedFile
 from acuity.formats.reader import Reader
 from acuity.formats.source import Source, close_with
@@ -77,6 +78,7 @@ def _read(file: LinkedFile, path: Path, name: str | None) -> Source:
         raise AcuityError(
             f"{path}: has no image {name!r}, there are {', '.join(images[:6]) or 'none'}."
         )
+    missing = missing_chunks(f"{path}:{name}", found.dataset)
     values = file.values(found)
     about = dict(file.root["DataSetInfo/Image"].attrs) if "DataSetInfo/Image" in file.root else {}
     channel = dict(found.dataset.parent.attrs)
@@ -91,7 +93,7 @@ def _read(file: LinkedFile, path: Path, name: str | None) -> Source:
         shape.append(int(told))
     data = AxesArray(values, (0, 1, 2), shape=tuple(shape))
     close_with(data, file)
-    notes = {}
+    notes = missing
     if tuple(shape) != values.shape:
         notes["padding"] = f"{values.shape} in the file, without what pads it to whole chunks"
     spacing, unit, origin, hint = _extent(about, shape)

@@ -1,6 +1,8 @@
 """MRC, the format of electron tomography."""
 
 import math
+import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import numpy as np
 
 from acuity.errors import AcuityError
 from acuity.formats.reader import Reader
+from acuity.formats.refused import begins_as
 from acuity.formats.source import FlatArray, Mapped, Source
 from acuity.units import convert
 from acuity.volume import LazyArray
@@ -38,6 +41,7 @@ class _Header:
     origin: list[float]
     low: float
     high: float
+    sections: int
     space: int
     extended: int
     imod_flags: int | None
@@ -60,6 +64,7 @@ def _parse(head: bytes, endian: str) -> _Header:
         [float(value) for value in real[49:52]][::-1],
         float(real[19]),
         float(real[20]),
+        int(whole[9]),
         int(whole[22]),
         int(whole[23]),
         int(whole[39]) if int(whole[38]) == _IMOD_STAMP else None,
@@ -90,11 +95,11 @@ def _read_header(path: Path) -> tuple[_Header, str, dict[str, str]]:
         told = " ".join(f"{byte:02x}" for byte in stamp)
         fits = [endian for endian, header in either.items() if _plausible(header)]
         if len(fits) != 1:
+            own = "check that the file is MRC (IMOD: header FILE) and give it the ending of its own format"
             raise AcuityError(
                 f"{path}: found the machine stamp {told} and a header of "
                 f"{' x '.join(map(str, either['<'].shape))} voxels in mode {either['<'].mode}, which "
-                "is no MRC in either byte order; check that the file is MRC (IMOD: header FILE) and "
-                "give it the ending of its own format."
+                f"is no MRC in either byte order; {begins_as(path, own)}."
             )
         (endian,) = fits
         way = "little" if endian == "<" else "big"
@@ -187,7 +192,22 @@ def read(path: Path) -> Source:
         )
     spacing, hint = _size(header)
     origin = tuple(_nanometres(p) if math.isfinite(p) else 0.0 for p in header.origin)
-    return Source(data, "MRC", spacing, "nm", origin, hint=hint, notes=notes)
+    doubt = _stack_of_images(path, header)
+    return Source(data, "MRC", spacing, "nm", origin, hint=hint, notes=notes, doubt=doubt)
+
+
+def _stack_of_images(path: Path, header: _Header) -> str:
+    """Say by what a file is known for images of a tilt series, frames or particles."""
+    count = header.shape[0]
+    for name in (f"{path.stem}.rawtlt", f"{path.stem}.tlt", f"{path.name}.mdoc"):
+        with suppress(OSError):
+            text = path.with_name(name).read_text(encoding="utf-8", errors="replace")
+            angles = re.findall(r"(?m)^TiltAngle\b" if name.endswith("mdoc") else r"\S+", text)
+            if count > 1 and len(angles) == count:
+                return f"its {count} images are those of a tilt series, as {name} beside it tells"
+    if count > 1 and header.sections == 1 and header.space == 0:
+        return f"its header calls it {count} images and not a volume (space group 0, MZ 1)"
+    return ""
 
 
 def _size(header: _Header) -> tuple[tuple[float, float, float] | None, str]:

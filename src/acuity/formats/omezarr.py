@@ -44,9 +44,14 @@ def read(path: Path) -> Source:
     try:
         group = zarr.open(LocalStore(path, read_only=True), mode="r")
         if isinstance(group, zarr.Array):
+            holder = path.absolute().parent
             raise AcuityError(
-                f"{path}: is one array of a Zarr without the OME metadata of an image; name the folder "
-                f"that holds it, {path.absolute().parent.name}."
+                f"{path}: is one array of a Zarr without the OME metadata of an image; "
+                + (
+                    f"name the folder that holds it, {holder.name}."
+                    if is_zarr(holder)
+                    else "write it as OME-Zarr 0.4 or 0.5, as with ome-zarr-py."
+                )
             )
         attributes = dict(group.attrs)
     except (AcuityError, MemoryError):
@@ -131,6 +136,11 @@ def _image(
 ) -> Source:
     dataset = image["datasets"][0]
     array = group[dataset["path"]]
+    for other in image["datasets"][1:]:  # the finest comes first, but in some files
+        if other["path"] in group and math.prod(group[other["path"]].shape) > math.prod(
+            array.shape
+        ):
+            dataset, array = other, group[other["path"]]
     axes = [str(axis["name"]).lower() for axis in image["axes"]]
     letters = [
         {"channel": "c", "time": "t"}.get(axis.get("type"), letter)

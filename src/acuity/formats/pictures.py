@@ -11,6 +11,7 @@ from acuity.errors import AcuityError
 from acuity.formats import vendor
 from acuity.formats.files import SLICE_KINDS, notes_of
 from acuity.formats.reader import Reader
+from acuity.formats.refused import begins_as
 from acuity.formats.source import Source
 from acuity.formats.tiff import display
 from acuity.volume import Box, LazyArray, error_reason
@@ -84,10 +85,12 @@ def read(path: Path, notes: Sequence[Path] = (), alone: bool = False) -> Source:
     except MemoryError:
         raise
     except Exception as error:
+        how = (
+            "it is of another format, damaged or cut short: copy it again from its source, or open it in "
+            "Fiji and save it with File > Save As > Tiff"
+        )
         raise AcuityError(
-            f"{path}: cannot be read as PNG, JPEG or BMP ({_reason(error)}); it is of another format, "
-            "damaged or cut short: copy it again from its source, or open it in Fiji and save it with "
-            "File > Save As > Tiff."
+            f"{path}: cannot be read as PNG, JPEG or BMP ({_reason(error)}); {begins_as(path, how)}."
         ) from error
     if frames > 1 and kind == "PNG":
         raise AcuityError(

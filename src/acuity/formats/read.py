@@ -13,7 +13,7 @@ from acuity.errors import AcuityError
 from acuity.formats import hdf5, ims, itk, mrc, npy, omezarr, pictures, raw, tiff, tiff_folder
 from acuity.formats.files import check_kind, split_name, voxels_of
 from acuity.formats.reader import Reader
-from acuity.formats.refused import conversion
+from acuity.formats.refused import begins_as, conversion
 from acuity.formats.source import GuardedArray, Source
 from acuity.units import canonical, convert, known, parse_length, parse_sizes, parse_voxel_size
 from acuity.volume import Grid, Volume
@@ -226,6 +226,8 @@ def _open(file: Path, dataset: str | None) -> Source:
         return reader.read(file, dataset)
     if how := conversion(file):
         raise AcuityError(f"{file}: found {how}.")
+    if how := begins_as(file, ""):
+        raise AcuityError(f"{file}: its ending tells no format, and {how}.")
     raise AcuityError(
         f"{file}: found a file of the type {suffix or 'without ending'!r}, allowed are {formats()}."
     )

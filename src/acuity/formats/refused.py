@@ -16,6 +16,20 @@ _REFUSED = {
     (".lif", ".lof", ".xlef"): ("Leica LAS X", _FIJI + ", one series at a time"),
     (".czi", ".zvi"): ("Zeiss ZEN", "in ZEN with File > Export, or " + _FIJI),
     (".lsm",): ("Zeiss LSM", _FIJI_OPEN),
+    (".dv", ".r3d"): ("DeltaVision", _FIJI),
+    (".pic", ".ipw", ".klb", ".mnc"): ("another program's own", _FIJI),
+    (".btf", ".tf2", ".tf8"): (
+        "BigTIFF under an ending of its own",
+        "name it .tif, and it is read",
+    ),
+    (".eer",): ("a camera's frames (EER)", "in RELION with relion_convert_to_tiff"),
+    (".gipl",): ("GIPL", "in ITK-SNAP or 3D Slicer, saved as .nrrd"),
+    (".nc",): ("NetCDF", 'numpy.save("name.npy", netCDF4.Dataset("name.nc")["variable"][:])'),
+    (".pgm", ".ppm", ".pnm", ".tga"): ("a bitmap", _FIJI_OPEN),
+    (".bil", ".bip", ".bsq"): (
+        "ENVI",
+        "name it .raw, and write what it is into a sidecar beside it",
+    ),
     (".nd2",): ("Nikon NIS-Elements", "in NIS-Elements with File > Save As > TIFF, or " + _FIJI),
     (".txrm", ".txm", ".xrm"): (
         "Zeiss Xradia",
@@ -107,7 +121,10 @@ _REFUSED = {
         "packed",
         _UNPACK,
     ),
-    (".xml", ".xmp", ".mvgl", ".bdv", ".log"): (
+    (
+        *(".xml", ".xmp", ".mvgl", ".bdv", ".log", ".ome", ".info", ".xdmf", ".xmf", ".hdr"),
+        *(".mdoc", ".rawtlt", ".tlt", ".xtek2dct", ".xtekhelixct"),
+    ): (
         "what is said of images, and no image",
         "name the file of the images beside it (BigDataViewer: the .h5)",
     ),
@@ -151,3 +168,38 @@ def conversion(path: Path) -> str:
     name, how = said
     lead = "" if how.startswith(("name ", "unpack ", "bring ", "numpy.")) else "convert it "
     return f"a file of {name} ({path.suffix.lower() or 'without ending'}), which is not read; {lead}{how}"
+
+
+# How files begin that are read: name of the format, the endings under which it is read.
+_HDF5 = (".h5", ".hdf5", ".hdf", ".he5", ".nxs", ".ims")
+_READ = (
+    *((0, start, "TIFF", (".tif", ".tiff")) for start in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
+    (0, b"\x89HDF\r\n\x1a\n", "HDF5", _HDF5),
+    (0, b"\x93NUMPY", "NPY", (".npy",)),
+    (0, b"\x89PNG\r\n\x1a\n", "PNG", (".png",)),
+    (0, b"\xff\xd8\xff", "JPEG", (".jpg", ".jpeg")),
+    (0, b"NRRD000", "NRRD", (".nrrd", ".nhdr")),
+    (208, b"MAP ", "MRC", (".mrc", ".mrcs", ".rec", ".map", ".st", ".ali", ".ccp4")),
+    (344, b"n+1\0", "NIfTI", (".nii",)),
+)
+
+
+def begins_as(path: Path, other: str) -> str:
+    """Say which ending a file needs that begins as another format than its name tells.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    other : str
+        What is said where it begins as none, or as its name tells.
+    """
+    try:
+        with open(path, "rb") as file:
+            head = file.read(512)
+    except OSError:
+        return other
+    for at, start, name, endings in _READ:
+        if head[at:].startswith(start) and path.suffix.lower() not in endings:
+            return f"it begins as {name} does, give it the ending {endings[0]}"
+    return other

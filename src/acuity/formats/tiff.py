@@ -19,6 +19,7 @@ from acuity.errors import AcuityError
 from acuity.formats import vendor, xray
 from acuity.formats.files import SLICE_KINDS, notes_of
 from acuity.formats.reader import Reader
+from acuity.formats.refused import begins_as
 from acuity.formats.source import FlatArray, Mapped, Sizes, Source, close_with, describe, with_notes
 from acuity.units import canonical, convert, known
 from acuity.volume import Box, LazyArray, error_reason
@@ -144,7 +145,10 @@ def count_pages(path: Path) -> int:
         order = {b"II": "<", b"MM": ">"}.get(file.read(2))
         version = unpack(f"{order}H") if order else 0
         if version not in (42, 43):
-            raise AcuityError(f"{path}: is no TIFF file, whatever its name says.")
+            own = "give it the ending of its own format, or copy it again from its source"
+            raise AcuityError(
+                f"{path}: is no TIFF file, whatever its name says; {begins_as(path, own)}."
+            )
         entries, entry, pointer = ("H", 12, "I") if version == 42 else ("Q", 20, "Q")
         if version == 43:
             file.seek(8)
@@ -324,6 +328,8 @@ def _read(
             "compression, in Fiji with File > Save As > Tiff."
         ) from None
     ome = _ome(path, file)
+    if ome is not None:
+        _same_images(path, ome, pages[0])
     if ome is not None and (alone or not _planes(path, ome, pages)):
         stored = _stack(path, file, pages)
     elif ome is not None or any(getattr(file, f"is_{other}") for other in _OTHERS):
@@ -373,7 +379,7 @@ def _read(
     return with_notes(source, own), stored
 
 
-def with_scan(source: Source, note: Path, shape: tuple[int, int, int]) -> Source:
+def with_scan(source: Source, note: Path, shape: tuple[int, int, int], step: int = 1) -> Source:
     """Put what a tomograph says of a scan to what its images say of themselves.
 
     Parameters
@@ -384,8 +390,10 @@ def with_scan(source: Source, note: Path, shape: tuple[int, int, int]) -> Source
         What lies beside them, see :func:`acuity.formats.files.notes_of`.
     shape : tuple of int
         Number, rows and columns of the images.
+    step : int
+        In which the numbers of their names go on.
     """
-    scan = xray.read_scan(note, shape)
+    scan = xray.read_scan(note, shape, step)
     source = replace(source, instrument=source.instrument or scan.notes, doubt=scan.doubt)
     if scan.spacing is not None:
         return replace(source, spacing=scan.spacing, unit=scan.unit, hint="", pixel=None)
@@ -503,6 +511,12 @@ def _grey(page: tifffile.TiffPage) -> bool:
 
 def _colour(path: Path, page: tifffile.TiffPage) -> AcuityError:
     name = getattr(page.photometric, "name", str(page.photometric)).lower()
+    if page.photometric in (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.MINISWHITE):
+        return AcuityError(
+            f"{path}: found {page.samplesperpixel} values a pixel (channels, or slices that were written "
+            "as such), allowed is one grey value a pixel; open it in Fiji with File > Import > "
+            "Bio-Formats, and save the stack with File > Save As > Tiff."
+        )
     return AcuityError(
         f"{path}: found a colour image ({page.samplesperpixel} samples a pixel, {name}), allowed is one "
         "grey value a pixel; convert it, in Fiji with Image > Type > 8-bit."
@@ -936,6 +950,31 @@ def _planes(path: Path, ome: ElementTree.Element, pages: list[_Page]) -> bool:
     if told != math.prod((len(pages), *pages[0].shape[:-2])):
         raise _counts(path, told, f"holds {len(pages)}")
     return True
+
+
+# Types of OME by the kinds of TIFF that hold them.
+_OME_TYPES = {"bit": ("bool", "uint8"), "float": ("float32",), "double": ("float64",)}
+
+
+def _same_images(path: Path, ome: ElementTree.Element, page: _Page) -> None:
+    """Compare size and type of an image with those that the metadata tell of."""
+    size, kind = page.shape[-2:], page.dtype.name
+    said = [
+        (
+            *(pixels.get(f"Size{axis}", str(n)) for axis, n in zip("YX", size, strict=True)),
+            pixels.get("Type", kind),
+        )
+        for pixels in ome.iterfind(".//{*}Pixels")
+    ]
+    own = tuple(map(str, size))
+    if any(told[:2] == own and kind in _OME_TYPES.get(told[2], (told[2],)) for told in said):
+        return
+    rows, columns, other = said[0]
+    raise AcuityError(
+        f"{path}: its OME metadata tell of images of {rows} x {columns} of {other} and it holds "
+        f"{describe(size, page.dtype)}, so that values or sizes of pixels may mean something else; "
+        f"{_AGAIN}."
+    )
 
 
 def _ome_notes(ome: ElementTree.Element) -> str | None:

@@ -1,5 +1,6 @@
 """A folder or a list of images, TIFF, PNG, JPEG or BMP, one slice each."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from acuity.errors import AcuityError
 from acuity.formats import pictures, tiff
-from acuity.formats.files import SLICE_LIST, listed_files, notes_of, slices_of
+from acuity.formats.files import SLICE_LIST, listed_files, notes_of, number_step, slices_of
 from acuity.formats.reader import Reader
 from acuity.formats.source import Source, describe
 from acuity.formats.vendor import pixel_text
@@ -68,7 +69,7 @@ def _open_slice(file: Path, note: Path | None, first: Source | None = None) -> S
     if source.data.shape[0] != 1:
         raise AcuityError(
             f"{file}: holds {source.data.shape[0]} slices, allowed in a folder of slices is one "
-            "image a file."
+            "image a file; name a stack by its own path."
         )
     if first is not None:
         found = describe(source.data.shape[1:], source.data.dtype)
@@ -136,7 +137,10 @@ def read(source: Path | Sequence[Path]) -> Source:
     own = (
         {}
         if scan
-        else {note.parent / note.stem.lower().removesuffix("-tif"): note for note in notes}
+        else {
+            note.parent / re.sub(r"-(tif|png|bmp|jpg)$", "", note.stem.lower()): note
+            for note in notes
+        }
     )
     beside = [own.get(file.parent / file.stem.lower()) for file in files]
     first = _open_slice(files[0], beside[0])
@@ -156,7 +160,7 @@ def read(source: Path | Sequence[Path]) -> Source:
     spacing = first.spacing if len(files) == 1 else None
     opened = Source(data, name, spacing, first.unit, hint=hint, pixel=first.pixel)
     opened.instrument, opened.notes, opened.intensity = first.instrument, values, first.intensity
-    return opened if scan is None else tiff.with_scan(opened, scan, data.shape)
+    return opened if scan is None else tiff.with_scan(opened, scan, data.shape, number_step(files))
 
 
 READER = Reader(

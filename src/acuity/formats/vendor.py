@@ -438,7 +438,21 @@ def _fei(said: dict, shape: tuple[int, int]) -> Vendor:
         if _positive(bar) or (_positive(rows) and rows != shape[0]):
             notes["info_bar"] = "left in, if there is one: its height does not fit the image"
         rows = None
-    return Vendor(pixel, "m", rows, _told(notes, rows, shape))
+    pixel, hint = _of_this_image(pixel, "m", columns, shape)
+    return Vendor(pixel, "m", rows, _told(notes, rows, shape), hint)
+
+
+def _of_this_image(
+    pixel: tuple[float, float] | None, unit: str, columns: object, shape: tuple[int, int]
+) -> tuple[tuple[float, float] | None, str]:
+    """Leave out the size of a pixel of an image that was binned, enlarged or cut since, and say so."""
+    if pixel is None or not _positive(columns) or columns == shape[1]:
+        return pixel, ""
+    size = pixel_text(pixel, unit)
+    return (
+        None,
+        f"pixels of {size} for an image of {columns} columns, and this one has {shape[1]}",
+    )
 
 
 def _zeiss(said: dict, data: LazyArray | np.ndarray) -> Vendor:
@@ -451,6 +465,8 @@ def _zeiss(said: dict, data: LazyArray | np.ndarray) -> Vendor:
             size = float(f"{found[1] / pixels:.9g}")
             pixel, unit = (size, size), found[2]
             break
+    stored = re.match(r"\s*(\d+)\s*\*", str(_second(said, "dp_image_store") or ""))
+    pixel, hint = _of_this_image(pixel, unit, int(stored[1]) if stored else None, shape)
     tilt = _number(_second(said, "ap_stage_at_t"))
     notes = {
         "maker": "Zeiss",
@@ -473,7 +489,7 @@ def _zeiss(said: dict, data: LazyArray | np.ndarray) -> Vendor:
         ),
     }
     rows = _bar_start(data)
-    return Vendor(pixel, unit, rows, _told(notes, rows, shape))
+    return Vendor(pixel, unit, rows, _told(notes, rows, shape), hint)
 
 
 def _open_fibsem(page: tifffile.TiffPage) -> Vendor | None:

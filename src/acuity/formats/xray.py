@@ -47,7 +47,7 @@ def _ini(path: Path) -> dict[str, dict[str, str]]:
     return parse_ini(decode(read_bytes(path, what), path, what, windows=True))
 
 
-def read_scan(note: Path, shape: tuple[int, int, int]) -> Scan:
+def read_scan(note: Path, shape: tuple[int, int, int], step: int = 1) -> Scan:
     """Read what lies beside a folder of images: SkyScan's log, Nikon's ``.xtekct``, GE's ``.pca``.
 
     Parameters
@@ -56,6 +56,8 @@ def read_scan(note: Path, shape: tuple[int, int, int]) -> Scan:
         The file, see :func:`acuity.formats.files.notes_of`.
     shape : tuple of int
         Number, rows and columns of the images.
+    step : int
+        In which the numbers of their names go on.
 
     Returns
     -------
@@ -66,11 +68,15 @@ def read_scan(note: Path, shape: tuple[int, int, int]) -> Scan:
         said = _ini(note)
     except AcuityError as error:
         return Scan(hint=f"nothing that can be used, as {error}")
-    reader = {".log": _skyscan, ".xtekct": _nikon, ".pca": _ge}[note.suffix.lower()]
+    if note.suffix.lower() == ".log":
+        return _skyscan(said, note.name, shape, step)
+    reader = {".xtekct": _nikon, ".pca": _ge}[note.suffix.lower()]
     return reader(said, note.name, shape)
 
 
-def _skyscan(said: dict[str, dict[str, str]], name: str, shape: tuple[int, int, int]) -> Scan:
+def _skyscan(
+    said: dict[str, dict[str, str]], name: str, shape: tuple[int, int, int], numbered: int
+) -> Scan:
     taken, made = said.get("acquisition", {}), said.get("reconstruction")
     volts, current = (
         number_in(taken.get(f"source {key}")) for key in ("voltage (kv)", "current (ua)")
@@ -110,6 +116,12 @@ def _skyscan(said: dict[str, dict[str, str]], name: str, shape: tuple[int, int, 
             f"have {shape[1]} x {shape[2]}"
         )
         return Scan(hint=hint, notes=_told(notes))
+    if numbered not in (1, step):
+        hint = (
+            f"a step of {step:g} from section to section in {name}, and the numbers of the slices go on in "
+            f"steps of {numbered}"
+        )
+        return Scan(hint=hint, notes=_told(notes))
     return Scan((float(f"{size * step:.12g}"), size, size), unit, notes=_told(notes))
 
 
@@ -126,7 +138,7 @@ def _nikon(said: dict[str, dict[str, str]], name: str, shape: tuple[int, int, in
     if voxels == shape:
         sizes = tuple(number_in(scan.get(f"voxelsize{axis}")) for axis in "zyx")
         if all(size is not None and size > 0 for size in sizes):
-            return Scan(sizes, "mm", notes=_told(notes))
+            return Scan(sizes, scan.get("units", "mm"), notes=_told(notes))
         return Scan(hint=f"sizes of {sizes} in {name}", notes=_told(notes))
     if detector == shape[1:]:
         return Scan(doubt=f"its images are projections, of the size of the detector in {name}")
@@ -269,11 +281,14 @@ def _vgi(path: Path, said: dict[str, dict[str, str]]) -> _Header:
             "allowed are raw and integers of 8, 16 or 32 bits or float of 32 or 64."
         )
     skip = number_in(file.get("skipheader", "0"))
+    # 1 mm on every axis is what VGStudio writes where no size was entered
     scene = said.get("geometry", {})
     sizes, unit = _sizes(scene.get("resolution", "").split()), scene.get("unit", "")
     scale = _sizes(scene.get("scale", "1 1 1").split())
     if sizes is not None and scale is not None and scale != (1, 1, 1):
         sizes = tuple(float(f"{size * part:.12g}") for size, part in zip(sizes, scale, strict=True))
+    if sizes == (1, 1, 1) and unit == "mm":
+        sizes = None
     shape = _counts(path, file.get("size", "").split(), "Size")
     held = said.get("representation", {}).get("size")
     if held is not None and _counts(path, held.split(), "size") != shape:
