@@ -178,7 +178,7 @@ def parse_length(text: str, where: str) -> tuple[float, str]:
     try:
         sizes, unit = parse_sizes(text, where)
     except AcuityError:
-        if _COMMA.search(text):  # told in its own words
+        if len(text) > _LONGEST or _COMMA.search(text):  # told in its own words
             raise
     if len(sizes) != 1:
         raise AcuityError(
