@@ -65,7 +65,10 @@ def test_the_table_says_what_each_file_is(checked, texture):
     )
     assert (code, errors) == (0, [])
     assert [cells(line) for line in lines[:-1]] == [
-        ["sample", "file", "shape z y x", "voxel size", "from", "type", "region", "holds"],
+        [
+            *("sample", "file", "shape z y x", "voxel size", "size from", "type", "region"),
+            "smallest feature",
+        ],
         ["a", "own.tif", "6 20 30", "0.3 0.1 0.1 um", "file", "uint8", "whole", "0.6 um"],
         ["b", "plain.tif", "4 20 20", "8 nm", "study", "uint16", "1:5,0:20,10:30", "16 nm"],
         ["c", "own.tif", "6 20 30", "0.2 0.1 0.1 um", "file and pitch", "uint8", "whole", "0.4 um"],
@@ -159,8 +162,6 @@ def spoilt(texture, what):
     ("what", "said"),
     [
         ("nothing", []),
-        ("not finite", ["2 voxels are no finite numbers; the import refuses them"]),
-        ("constant", ["constant, every voxel has one value; the import refuses it"]),
         ("blank", ["slices of one value each: 2 (1, 4)"]),
         (
             "hot",
@@ -175,6 +176,26 @@ def test_deep_reads_all_voxels_once(checked, texture, what, said):
     assert (code, errors) == (0, [])
     assert lines[2:-1] == [f"a, own.npy: {finding}" for finding in said]
     assert checked(rows)[1][2:-1] == []  # not without it
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        (
+            "not finite",
+            "found 2 voxels that are no finite numbers, allowed are finite numbers only",
+        ),
+        ("constant", "is constant, every voxel is 7; allowed is a volume with contrast"),
+    ],
+)
+def test_what_the_import_refuses_is_not_sound(checked, texture, what, said):
+    np.save("own.npy", spoilt(texture, what))
+    rows = [("a", "test", "own.npy", "1 um")]
+    code, lines, [error] = checked(rows, "--deep")
+    assert code == 1
+    assert error.startswith(f"error: sample 'a': own.npy: {said}")
+    assert len(lines) == 1  # the heading alone, and no word of sound
+    assert checked(rows)[0] == 0  # headers tell nothing of it
 
 
 def test_what_lies_outside_the_region_is_not_read(checked, texture):

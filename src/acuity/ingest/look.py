@@ -15,7 +15,16 @@ from acuity.formats.read import parse_region, read_volume
 from acuity.units import parse_voxel_size
 from acuity.volume import Volume, slabs
 
-COLUMNS = ("sample", "file", "shape z y x", "voxel size", "from", "type", "region", "holds")
+COLUMNS = (
+    "sample",
+    "file",
+    "shape z y x",
+    "voxel size",
+    "size from",
+    "type",
+    "region",
+    "smallest feature",
+)
 NYQUIST = 2  # voxels a period: what is finer cannot be told from what is coarser
 _SLAB_VOXELS = 2**24
 _SHOWN = 5  # slices that a finding names
@@ -122,13 +131,13 @@ def _look(
         size, holds = _sizes(volume.grid.spacing, volume.grid.unit)
         shape = " ".join(map(str, volume.grid.shape))
         row = (sample, name, shape, size, entry["voxel_size_from"], volume.dtype.name, taken, holds)
-        return Input(row, tuple(_findings(volume)) if deep else ())
+        return Input(row, tuple(_findings(volume, path)) if deep else ())
     except AcuityError as error:
         return Input(blank, error=f"sample {sample!r}: {error}")
 
 
-def _findings(volume: Volume) -> Iterator[str]:
-    """Read a volume slab by slab, and tell what is wrong with its values."""
+def _findings(volume: Volume, path: str) -> Iterator[str]:
+    """Read a volume slab by slab, and tell what is odd about its values; refuse what the import does."""
     depth, *plane = volume.grid.shape
     wrong, hot, lowest, highest = 0, 0, np.inf, -np.inf
     blank: list[int] = []
@@ -146,10 +155,15 @@ def _findings(volume: Volume) -> Iterator[str]:
             elif not missing:
                 hot += count_hot(image)
     if wrong:
-        yield f"{wrong} voxels are no finite numbers; the import refuses them"
+        raise AcuityError(
+            f"{path}: found {wrong} voxels that are no finite numbers, allowed are finite numbers only; "
+            "put a value in their place, or leave them out with region."
+        )
     if lowest == highest:
-        yield "constant, every voxel has one value; the import refuses it"
-    elif blank:
+        raise AcuityError(
+            f"{path}: is constant, every voxel is {lowest:g}; allowed is a volume with contrast."
+        )
+    if blank:
         shown = ", ".join(map(str, blank[:_SHOWN])) + ", ..." * (len(blank) > _SHOWN)
         yield f"slices of one value each: {len(blank)} ({shown})"
     if hot:
