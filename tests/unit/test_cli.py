@@ -73,6 +73,7 @@ def test_a_full_disk_behind_the_output(figures):
 def test_ctrl_c(figures, capsys, monkeypatch):
     # shells have programs in the background ignore it
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
     def interrupt(*_, **__):
         signal.raise_signal(signal.SIGINT)
 
