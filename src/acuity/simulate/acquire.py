@@ -28,8 +28,8 @@ import pandas as pd
 from acuity.errors import AcuityError
 from acuity.filters import gaussian
 from acuity.hdf5 import open_hdf5
-from acuity.seals import again
 from acuity.reconstruct.geometry import ConeBeam, full_circle
+from acuity.seals import again
 from acuity.simulate.project import project
 from acuity.units import canonical
 from acuity.writing import replacing
