@@ -1,5 +1,6 @@
 """`acuity check`: what it says of a study's inputs, and what it refuses."""
 
+import re
 import time
 from pathlib import Path
 
@@ -101,7 +102,8 @@ def test_all_that_cannot_be_used_is_said_at_once(checked, texture):
 
 
 def test_both_images_of_a_pair_are_looked_at(checked, texture):
-    for name, image in (("high.tif", texture[0]), ("low.tif", texture[0, ::2, ::2])):
+    fine = np.tile(texture[0], (5, 4))
+    for name, image in (("high.tif", fine), ("low.tif", fine[::2, ::2])):
         tifffile.imwrite(name, image, photometric="minisblack")
     row = ("a", "train", "high.tif", "low.tif", "5 nm", "10 nm")
     rows = [row, ("b", "test", *row[2:])]
@@ -109,12 +111,34 @@ def test_both_images_of_a_pair_are_looked_at(checked, texture):
     code, lines, _ = checked(rows, study=PAIRS, columns=columns)
     assert code == 0
     assert [cells(line)[:4] for line in lines[1:3]] == [
-        ["a", "high.tif", "1 20 30", "5 nm"],
-        ["a", "low.tif", "1 10 15", "10 nm"],
+        ["a", "high.tif", "1 100 120", "5 nm"],
+        ["a", "low.tif", "1 50 60", "10 nm"],
     ]
     code, _, errors = checked([row[:5], ("b", "test", *row[2:])], study=PAIRS, columns=columns)
     assert code == 1
     assert errors[0].startswith("error: sample 'a': low.tif: ")
+
+
+@pytest.mark.parametrize(
+    ("first", "sizes", "said"),
+    [
+        ("high.tif", ("5 nm", "10 nm"), None),
+        ("low.tif", ("10 nm", "5 nm"), r"\(are the two swapped\?\)\."),
+        ("high.tif", ("5 nm", "6 nm"), "allowed is up to 1.5 times their ratio of 1.2"),
+        ("high.tif", ("9 nm", "14 nm"), "is larger than that of the low image"),
+        ("stack.tif", ("5 nm", "10 nm"), "has 6 slices, allowed is one"),
+    ],
+)
+def test_images_that_can_be_no_pair_are_not_sound(checked, texture, first, sizes, said):
+    fine = np.tile(texture[0], (5, 4))
+    for name, image in (("high.tif", fine), ("low.tif", fine[::2, ::2]), ("stack.tif", texture)):
+        tifffile.imwrite(name, image, photometric="minisblack")
+    second = "high.tif" if first == "low.tif" else "low.tif"
+    columns = "sample role path low_path voxel_size low_voxel_size"
+    code, _, errors = checked([("a", "test", first, second, *sizes)], study=PAIRS, columns=columns)
+    assert (code, len(errors)) == ((0, 0) if said is None else (1, 1))
+    if said:
+        assert re.match(f"error: sample 'a': the pair: .*{said}", errors[0])
 
 
 def test_simulated_samples_and_buckets_are_listed_and_not_opened(checked, texture):

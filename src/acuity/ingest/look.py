@@ -12,6 +12,7 @@ import numpy as np
 from acuity.errors import AcuityError
 from acuity.formats.files import is_remote, split_name
 from acuity.formats.read import parse_region, read_volume
+from acuity.pair.inputs import check_grids
 from acuity.units import parse_voxel_size
 from acuity.volume import Volume, slabs
 
@@ -73,6 +74,7 @@ def look(study: Any, samples: list[Any], deep: bool = False) -> Iterator[Input]:
         if sample.path is None:
             yield Input((sample.sample, *_simulated(study, sample)))
             continue
+        high = None  # the fine image of a pair, where all of it is taken
         for low in (False, True)[: 1 + (sample.low_path is not None)]:
             reading = sample.reading(low=low)
             path, region = reading["path"], reading.pop("region", None)
@@ -86,7 +88,21 @@ def look(study: Any, samples: list[Any], deep: bool = False) -> Iterator[Input]:
                     opened[key] = read_volume(**reading)
                 except AcuityError as error:
                     opened[key] = error
-            yield _look(sample.sample, name, path, opened[key], region, deep)
+            found = opened[key]
+            if isinstance(found, Volume) and low and high is not None:
+                found = _partner(sample, high, found)
+            elif isinstance(found, Volume) and region is None:
+                high = found
+            yield _look(sample.sample, name, path, found, region, deep)
+
+
+def _partner(sample: Any, high: Volume, low: Volume) -> Volume | AcuityError:
+    """Give the coarse image of a pair, or why the two can be none."""
+    try:
+        check_grids(high, low, sample.level, "the pair")
+    except AcuityError as error:
+        return error
+    return low
 
 
 def table(inputs: list[Input]) -> str:
