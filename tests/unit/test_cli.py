@@ -80,3 +80,8 @@ def test_ctrl_c(figures, capsys, monkeypatch):
     monkeypatch.setattr("acuity.measure.summary.summary", interrupt)
     assert main(["summary", "results/own"]) == 130
     assert capsys.readouterr().err == "error: interrupted\n"
+
+
+def test_standard_output_may_be_closed(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)  # as Python has it behind `>&-`
+    assert main(["schema"]) == 0
