@@ -102,6 +102,7 @@ CASES = [
     # paths
     sheet("a file that is not there", row("none.tif"), LINE_2 + r"sample 'own': none\.tif: no such file"),
     sheet("a remark behind a path", row("a.tif # good"), LINE_2 + ".*# is part of the name, a comment is a line of its own"),
+    sheet("a character in a path that cannot be seen", row("a\u200b.tif"), LINE_2 + r".*cannot be seen, it is 'a\\u200b\.tif'$"),
     sheet("a path of Windows", row(r"C:\data\a.tif"), LINE_2 + ".*folders are separated by /"),
     sheet("a path with a tilde", row("~/a.tif"), LINE_2 + ".*~ and variables of the shell"),
     sheet("a path in quotation marks", row("'a.tif'"), LINE_2 + ".*leave them out"),
