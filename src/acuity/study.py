@@ -1018,7 +1018,7 @@ def _local(path, folder):
 def _hint(name):
     """Why there may be no file of this name."""
     if not name.isprintable():
-        return f"; the name holds a character that cannot be seen, it is {ascii(name)}"
+        return f"; the name holds a character that cannot be seen, it is {name!a}"
     if "\\" in name:
         return "; folders are separated by /, and a drive of Windows has no letter here"
     if name.startswith("~") or "$" in name:
