@@ -59,6 +59,13 @@ def _load():
             "--configfile: one study at a time; found several files, put a target first: "
             "snakemake TARGET --configfile STUDY.yaml"
         )
+    for option, word in zip(sys.argv, sys.argv[1:]):
+        study = word.endswith((".yaml", ".yml")) and os.path.isfile(word)
+        if not files and study and not option.startswith("--"):
+            raise AcuityError(
+                f"{word}: found a file where targets stand; a study stands behind --configfile: "
+                f"snakemake --configfile {word}"
+            )
     # Relative paths: a study that moves with its folder needs nothing anew.
     path = Path(os.path.relpath(files[0] if files else ROOT / "config" / "config.yaml"))
     # Not as Snakemake reads it: its reader swallows a key that stands twice, and fills templates.

@@ -29,7 +29,7 @@ def main(arguments=None):
     try:
         options = _parser().parse_args(arguments)
         options.run(options)
-        sys.stdout.flush()
+        print(end="", flush=True)  # also where standard output is closed
     except AcuityError as error:
         return _failed(error)
     except KeyboardInterrupt:

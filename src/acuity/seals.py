@@ -221,8 +221,9 @@ def _sealed(study: Path | None) -> bool:
     """Whether there is any seal in a study's folder; volumes, of many files, hold none."""
     if study is None:
         return False
-    for _, folders, files in os.walk(study):
+    for folder, folders, files in os.walk(study):
         if any(name.endswith(".tsv" + SUFFIX) for name in files):
             return True
-        folders[:] = [name for name in folders if not name.endswith(".zarr")]
+        if Path(folder) != study / "measure":  # folders of samples, whose names may end so
+            folders[:] = [name for name in folders if not name.endswith(".zarr")]
     return False

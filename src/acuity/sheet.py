@@ -102,10 +102,17 @@ def read_sheet(path: str | os.PathLike) -> tuple[int, list[str], list[tuple[int,
                 )
             continue
         cells = _split(line, separator, where)
+        marks = _SEPARATORS.get(separator, repr(separator))
         if any(cells[len(columns) :]):
+            quoted = "; put a field that holds one in quotation marks" * (separator != "\t")
             raise AcuityError(
                 f"{where}: found more fields than the {len(columns)} columns of line {at}; allowed is "
-                f"one field a column, separated by {_SEPARATORS.get(separator, repr(separator))}"
+                f"one field a column, separated by {marks}{quoted}"
+            )
+        if separator not in line:  # the heading may have tabs, and this line blanks or commas
+            raise AcuityError(
+                f"{where}: found one field, {line.strip()[:80]!r}; allowed is one for each column of line "
+                f"{at}, separated by {marks} as there; a comment begins with #"
             )
         row = {key: cell for key, cell in zip(columns, cells, strict=False) if cell}
         if row:
@@ -128,6 +135,10 @@ def _split(line: str, separator: str, where: str) -> list[str]:
     try:
         [cells] = csv.reader([line], delimiter=separator, strict=True)
     except csv.Error:
+        if len(line) > csv.field_size_limit():
+            raise AcuityError(
+                f"{where}: found a line of {len(line)} letters; allowed are cells that a person can read"
+            ) from None
         raise AcuityError(
             f"{where}: found a cell that begins with a quotation mark and does not end with one in "
             "this line; allowed are cells without line breaks"

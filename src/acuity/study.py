@@ -5,6 +5,7 @@ keys are refused; a mistake is said in one sentence. Scripts never import this m
 just the keys that they use.
 """
 
+import datetime
 import difflib
 import json
 import math
@@ -835,8 +836,12 @@ def read_keys(path):
     # whatever Python does.
     except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError) as error:
         reason = " ".join(line.strip() for line in str(error).splitlines()[:3])
+        if mark := getattr(error, "problem_mark", None):  # the text around it is left out
+            told = [error.context, error.problem]
+            reason = f"{' '.join(filter(None, told))}, line {mark.line + 1}"
+        tab = "; indent with blanks, tabs are not allowed" * ("'\\t'" in reason)
         raise AcuityError(
-            f"{path}: not a YAML file ({reason[:200] or type(error).__name__})"
+            f"{path}: not a YAML file ({reason[:200] or type(error).__name__}){tab}"
         ) from None
 
 
@@ -860,6 +865,22 @@ class _Loader(yaml.SafeLoader):
                 )
             lines[key.value] = line
         return node
+
+
+# YAML 1.1 reads 1:30 as ninety and 010 as eight, which nobody means who writes it here.
+_NUMBERS = {
+    "tag:yaml.org,2002:int": re.compile(r"[-+]?(?:0b[01_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)$"),
+    "tag:yaml.org,2002:float": re.compile(
+        r"(?:[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+][0-9]+)?"
+        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+    ),
+}
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, _NUMBERS.get(tag, form)) for tag, form in resolvers]
+    for first, resolvers in _Loader.yaml_implicit_resolvers.items()
+}
 
 
 def _read_samples(study, path):
@@ -997,6 +1018,8 @@ def _local(path, folder):
 
 def _hint(name):
     """Why there may be no file of this name."""
+    if not name.isprintable():
+        return f"; the name holds a character that cannot be seen, it is {name!a}"
     if "\\" in name:
         return "; folders are separated by /, and a drive of Windows has no letter here"
     if name.startswith("~") or "$" in name:
@@ -1107,6 +1130,11 @@ def _sentence(error, model, prefix=""):
     if first["type"] == "value_error":
         known_place = not key or message.startswith(("methods.", "key "))
         return message if known_place else f"key {key!r}: {message}"
+    if first["type"] == "string_type" and location[-1:] == ["[key]"]:
+        place = ".".join(location[:-2] if len(location) > 2 else location[:-1])
+        return f"key {place!r}: found {shown} for the name of a key; allowed are words, in quotes where YAML reads something else"
+    if first["type"] == "string_type" and isinstance(found, (int, float, datetime.date)):
+        return f"key {key!r}: found {shown}; input should be a valid string, put it in quotes"
     if first["type"] == "string_pattern_mismatch":
         return f"key {key!r}: found {shown}; allowed are letters, digits, '.', '_' and '-', the first a letter or digit"
     return f"key {key!r}: found {shown}; {message[:1].lower()}{message[1:]}"
@@ -1126,6 +1154,8 @@ def _short(value):
         return json.dumps(value)
     if isinstance(value, float) and math.isnan(value):
         return "NaN"
+    if isinstance(value, datetime.date):
+        return str(value)
     shown = _REPR.repr(value)
     return shown if len(shown) < 80 else shown[:77] + "..."
 

@@ -52,7 +52,9 @@ def read_table(path, **kwargs):
     except FileNotFoundError:
         raise AcuityError(f"{path}: no such table") from None
     except OSError as error:
-        raise AcuityError(f"{path}: cannot be read as a table ({error.strerror})") from None
+        raise AcuityError(
+            f"{path}: cannot be read as a table ({error.strerror}); {again(path)}."
+        ) from None
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
         raise AcuityError(
             f"{path}: not a tab-separated table ({str(error).splitlines()[0]}); {again(path)}."

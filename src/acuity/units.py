@@ -14,7 +14,7 @@ _UNITS: dict[str, tuple[float, str, tuple[str, ...]]] = {
     "um": (
         1e-6,
         "micrometer",
-        ("µm", "μm", "micrometre", "micron", "microns", "micrometers", "�m", "ƒêm"),
+        ("µm", "μm", "micrometre", "micron", "microns", "micrometers", "�m"),
     ),
     "mm": (1e-3, "millimeter", ("millimetre", "millimeters", "millimetres")),
     "cm": (1e-2, "centimeter", ("centimetre", "centimeters", "centimetres")),
@@ -178,11 +178,11 @@ def parse_length(text: str, where: str) -> tuple[float, str]:
     try:
         sizes, unit = parse_sizes(text, where)
     except AcuityError:
-        if _COMMA.search(text) or len(text) > _LONGEST:  # told in its own words
+        if len(text) > _LONGEST or _COMMA.search(text):  # told in its own words
             raise
     if len(sizes) != 1:
         raise AcuityError(
-            f"{where}: found {text!r}, allowed is one number and a unit, above zero, such as "
+            f"{where}: found {text[:_LONGEST]!r}, allowed is one number and a unit, above zero, such as "
             '"20 nm".'
         )
     return sizes[0], unit

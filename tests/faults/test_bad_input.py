@@ -263,6 +263,15 @@ def test_a_target_behind_the_study(workflow, there):
     )
 
 
+def test_a_study_where_targets_stand(workflow):
+    path = workflow.write_study(TINY_FOAM)
+    done = workflow.run("-n", path, check=False)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stdout
+    [said] = sentences(done.stdout)
+    assert said.endswith(f"behind --configfile: snakemake --configfile {path}")
+
+
 def test_a_study_that_is_not_there(workflow):
     done = workflow.run("-n", "--configfile", "none.yaml", check=False)
     assert done.returncode != 0

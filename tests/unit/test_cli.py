@@ -73,9 +73,15 @@ def test_a_full_disk_behind_the_output(figures):
 def test_ctrl_c(figures, capsys, monkeypatch):
     # shells have programs in the background ignore it
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
     def interrupt(*_, **__):
         signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr("acuity.measure.summary.summary", interrupt)
     assert main(["summary", "results/own"]) == 130
     assert capsys.readouterr().err == "error: interrupted\n"
+
+
+def test_standard_output_may_be_closed(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)  # as Python has it behind `>&-`
+    assert main(["schema"]) == 0

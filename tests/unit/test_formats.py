@@ -462,6 +462,15 @@ def test_raw(tmp_path, name):
     assert (volume.dtype, volume.intensity) == (np.dtype("uint16"), "counts")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("name", ["a.raw.json", "a.raw.yaml"])
+def test_raw_with_a_sidecar_as_windows_writes_it(tmp_path, encoding, name):
+    path = raw(tmp_path, "", np.zeros(24, np.uint8), name)
+    text = '{"shape": [2, 3, 4], "dtype": "uint8", "voxel_size": "0.5 µm"}'
+    (tmp_path / name).write_bytes(text.encode(encoding))
+    assert read_volume(path).grid.spacing == (0.5, 0.5, 0.5)
+
+
 def test_raw_behind_a_header_with_numbers_and_unit(tmp_path):
     said = {"shape": [7, 20, 30], "dtype": "uint8", "offset": 5, "voxel_size": 3, "unit": "µm"}
     path = raw(tmp_path, said, np.frombuffer(b"12345" + values().tobytes(), np.uint8))

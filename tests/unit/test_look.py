@@ -1,5 +1,6 @@
 """`acuity check`: what it says of a study's inputs, and what it refuses."""
 
+import re
 import time
 from pathlib import Path
 
@@ -65,7 +66,10 @@ def test_the_table_says_what_each_file_is(checked, texture):
     )
     assert (code, errors) == (0, [])
     assert [cells(line) for line in lines[:-1]] == [
-        ["sample", "file", "shape z y x", "voxel size", "from", "type", "region", "holds"],
+        [
+            *("sample", "file", "shape z y x", "voxel size", "size from", "type", "region"),
+            "smallest feature",
+        ],
         ["a", "own.tif", "6 20 30", "0.3 0.1 0.1 um", "file", "uint8", "whole", "0.6 um"],
         ["b", "plain.tif", "4 20 20", "8 nm", "study", "uint16", "1:5,0:20,10:30", "16 nm"],
         ["c", "own.tif", "6 20 30", "0.2 0.1 0.1 um", "file and pitch", "uint8", "whole", "0.4 um"],
@@ -98,7 +102,8 @@ def test_all_that_cannot_be_used_is_said_at_once(checked, texture):
 
 
 def test_both_images_of_a_pair_are_looked_at(checked, texture):
-    for name, image in (("high.tif", texture[0]), ("low.tif", texture[0, ::2, ::2])):
+    fine = np.tile(texture[0], (5, 4))
+    for name, image in (("high.tif", fine), ("low.tif", fine[::2, ::2])):
         tifffile.imwrite(name, image, photometric="minisblack")
     row = ("a", "train", "high.tif", "low.tif", "5 nm", "10 nm")
     rows = [row, ("b", "test", *row[2:])]
@@ -106,12 +111,34 @@ def test_both_images_of_a_pair_are_looked_at(checked, texture):
     code, lines, _ = checked(rows, study=PAIRS, columns=columns)
     assert code == 0
     assert [cells(line)[:4] for line in lines[1:3]] == [
-        ["a", "high.tif", "1 20 30", "5 nm"],
-        ["a", "low.tif", "1 10 15", "10 nm"],
+        ["a", "high.tif", "1 100 120", "5 nm"],
+        ["a", "low.tif", "1 50 60", "10 nm"],
     ]
     code, _, errors = checked([row[:5], ("b", "test", *row[2:])], study=PAIRS, columns=columns)
     assert code == 1
     assert errors[0].startswith("error: sample 'a': low.tif: ")
+
+
+@pytest.mark.parametrize(
+    ("first", "sizes", "said"),
+    [
+        ("high.tif", ("5 nm", "10 nm"), None),
+        ("low.tif", ("10 nm", "5 nm"), r"\(are the two swapped\?\)\."),
+        ("high.tif", ("5 nm", "6 nm"), "allowed is up to 1.5 times their ratio of 1.2"),
+        ("high.tif", ("9 nm", "14 nm"), "is larger than that of the low image"),
+        ("stack.tif", ("5 nm", "10 nm"), "has 6 slices, allowed is one"),
+    ],
+)
+def test_images_that_can_be_no_pair_are_not_sound(checked, texture, first, sizes, said):
+    fine = np.tile(texture[0], (5, 4))
+    for name, image in (("high.tif", fine), ("low.tif", fine[::2, ::2]), ("stack.tif", texture)):
+        tifffile.imwrite(name, image, photometric="minisblack")
+    second = "high.tif" if first == "low.tif" else "low.tif"
+    columns = "sample role path low_path voxel_size low_voxel_size"
+    code, _, errors = checked([("a", "test", first, second, *sizes)], study=PAIRS, columns=columns)
+    assert (code, len(errors)) == ((0, 0) if said is None else (1, 1))
+    if said:
+        assert re.match(f"error: sample 'a': the pair: .*{said}", errors[0])
 
 
 def test_simulated_samples_and_buckets_are_listed_and_not_opened(checked, texture):
@@ -159,8 +186,6 @@ def spoilt(texture, what):
     ("what", "said"),
     [
         ("nothing", []),
-        ("not finite", ["2 voxels are no finite numbers; the import refuses them"]),
-        ("constant", ["constant, every voxel has one value; the import refuses it"]),
         ("blank", ["slices of one value each: 2 (1, 4)"]),
         (
             "hot",
@@ -175,6 +200,26 @@ def test_deep_reads_all_voxels_once(checked, texture, what, said):
     assert (code, errors) == (0, [])
     assert lines[2:-1] == [f"a, own.npy: {finding}" for finding in said]
     assert checked(rows)[1][2:-1] == []  # not without it
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        (
+            "not finite",
+            "found 2 voxels that are no finite numbers, allowed are finite numbers only",
+        ),
+        ("constant", "is constant, every voxel is 7; allowed is a volume with contrast"),
+    ],
+)
+def test_what_the_import_refuses_is_not_sound(checked, texture, what, said):
+    np.save("own.npy", spoilt(texture, what))
+    rows = [("a", "test", "own.npy", "1 um")]
+    code, lines, [error] = checked(rows, "--deep")
+    assert code == 1
+    assert error.startswith(f"error: sample 'a': own.npy: {said}")
+    assert len(lines) == 1  # the heading alone, and no word of sound
+    assert checked(rows)[0] == 0  # headers tell nothing of it
 
 
 def test_what_lies_outside_the_region_is_not_read(checked, texture):

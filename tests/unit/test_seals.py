@@ -97,6 +97,13 @@ def test_seals_inside_of_volumes_tell_nothing_of_a_studys_tables(tmp_path, notes
     assert len(read_table(study / "metrics.tsv")) == 2
 
 
+def test_a_sample_may_be_named_as_volumes_are(tmp_path):
+    study = unsealed_study(tmp_path)
+    write_table(TABLE, study / "measure" / "a.zarr" / "new.tsv")
+    with pytest.raises(AcuityError, match=r"metrics\.tsv: its seal metrics\.tsv\.seal is not"):
+        read_table(study / "metrics.tsv")
+
+
 def test_a_table_alone_without_its_seal_is_refused(tmp_path):
     (tmp_path / "metrics.tsv").write_text("name\tvalue\na\t0.1\n")
     with pytest.raises(AcuityError, match="copy the seal too"):

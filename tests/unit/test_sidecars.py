@@ -1,5 +1,7 @@
 """Sizes that microscopes and tomographs write beside images, into tags, and beside raw voxels."""
 
+import os
+
 import numpy as np
 import pytest
 import tifffile
@@ -92,6 +94,13 @@ def test_hitachi(tmp_path, encoding, size, nm):
         "info_bar_rows": 6,
     }
     assert [file.name for file in files_of(tmp_path / "a.tif")] == ["a.tif", "a.txt"]
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.hdr", "a.log"])
+def test_a_pipe_beside_an_image_is_not_waited_for(tmp_path, name):
+    tifffile.imwrite(tmp_path / "a.tif", IMAGE)
+    os.mkfifo(tmp_path / name)
+    assert files_of(tmp_path / "a.tif") == [tmp_path / "a.tif"]
 
 
 def test_a_bar_that_hitachi_may_have_drawn_is_named(tmp_path):

@@ -210,6 +210,14 @@ def test_a_merged_key_may_be_overridden(tmp_path):
     }
 
 
+def test_numbers_are_what_people_mean(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("[010, 10, 1:30, 1_000, 0x10, 1.5, 1.0e-3, -.inf]")
+    expected = ["010", 10, "1:30", 1000, 16, 1.5, 1e-3, float("-inf")]
+    assert read_keys(path) == expected
+    assert yaml.safe_load(path.read_text())[:3] == [8, 10, 90]  # as YAML 1.1 has it
+
+
 def test_not_yaml(tmp_path):
     path = tmp_path / "study.yaml"
     path.write_text("a: [1\n")

@@ -46,7 +46,9 @@ def test_failed_write_leaves_nothing(tmp_path):
 
 
 def test_what_is_no_table(tmp_path):
-    with pytest.raises(AcuityError, match=r": cannot be read as a table \(Is a directory\)"):
+    with pytest.raises(
+        AcuityError, match=r": cannot be read as a table \(Is a directory\); remove \S+ and run"
+    ):
         read_table(tmp_path)
     with pytest.raises(AcuityError, match=r"none\.tsv: no such table"):
         read_table(tmp_path / "none.tsv")

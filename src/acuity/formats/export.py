@@ -47,6 +47,8 @@ def export(
         If the output is there already, its ending is another one, the volume is damaged or the
         disk full; nothing is left then.
     """
+    if Path(volume_path).is_file() and Path(volume_path).name != "zarr.json":
+        raise AcuityError(f"{volume_path}: is a file, allowed is a volume's folder NAME.ome.zarr.")
     volume = open_volume(volume_path)
     output = Path(output)
     name = output.name.lower()

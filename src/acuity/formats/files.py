@@ -534,6 +534,8 @@ def _scan_note(image: Path, names: Iterable[str]) -> Path | None:
 
 def _begins(file: Path, marks: Iterable[bytes]) -> bool:
     """Tell whether one of some words stands in the first bytes of a file, in 8 or 16 bits a letter."""
+    if not file.is_file():  # to open a pipe is to wait for who writes into it
+        return False
     try:
         with open(file, "rb") as text:
             head = text.read(_HEAD).replace(b"\0", b"").lower()

@@ -14,6 +14,7 @@ from acuity.formats import xray
 from acuity.formats.files import RAW_SUFFIXES, SIDECARS, find_sidecars
 from acuity.formats.reader import Reader
 from acuity.formats.source import FlatArray, Source
+from acuity.text import decode, read_bytes
 from acuity.units import parse_voxel_size
 from acuity.volume import error_reason
 
@@ -92,7 +93,7 @@ def read(path: Path) -> Source:
 
 def _load(sidecar: Path) -> dict[str, Any]:
     try:
-        text = sidecar.read_text(encoding="utf-8")
+        text = decode(read_bytes(sidecar, "sidecar"), sidecar, "sidecar", windows=True)
         said = json.loads(text) if sidecar.suffix == ".json" else yaml.safe_load(text)
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise AcuityError(f"{sidecar}: cannot be read ({error_reason(error)}).") from error

@@ -12,10 +12,20 @@ import numpy as np
 from acuity.errors import AcuityError
 from acuity.formats.files import is_remote, split_name
 from acuity.formats.read import parse_region, read_volume
+from acuity.pair.inputs import check_grids
 from acuity.units import parse_voxel_size
 from acuity.volume import Volume, slabs
 
-COLUMNS = ("sample", "file", "shape z y x", "voxel size", "from", "type", "region", "holds")
+COLUMNS = (
+    "sample",
+    "file",
+    "shape z y x",
+    "voxel size",
+    "size from",
+    "type",
+    "region",
+    "smallest feature",
+)
 NYQUIST = 2  # voxels a period: what is finer cannot be told from what is coarser
 _SLAB_VOXELS = 2**24
 _SHOWN = 5  # slices that a finding names
@@ -64,6 +74,7 @@ def look(study: Any, samples: list[Any], deep: bool = False) -> Iterator[Input]:
         if sample.path is None:
             yield Input((sample.sample, *_simulated(study, sample)))
             continue
+        high = None  # the fine image of a pair, where all of it is taken
         for low in (False, True)[: 1 + (sample.low_path is not None)]:
             reading = sample.reading(low=low)
             path, region = reading["path"], reading.pop("region", None)
@@ -77,7 +88,21 @@ def look(study: Any, samples: list[Any], deep: bool = False) -> Iterator[Input]:
                     opened[key] = read_volume(**reading)
                 except AcuityError as error:
                     opened[key] = error
-            yield _look(sample.sample, name, path, opened[key], region, deep)
+            found = opened[key]
+            if isinstance(found, Volume) and low and high is not None:
+                found = _partner(sample, high, found)
+            elif isinstance(found, Volume) and region is None:
+                high = found
+            yield _look(sample.sample, name, path, found, region, deep)
+
+
+def _partner(sample: Any, high: Volume, low: Volume) -> Volume | AcuityError:
+    """Give the coarse image of a pair, or why the two can be none."""
+    try:
+        check_grids(high, low, sample.level, "the pair")
+    except AcuityError as error:
+        return error
+    return low
 
 
 def table(inputs: list[Input]) -> str:
@@ -122,13 +147,13 @@ def _look(
         size, holds = _sizes(volume.grid.spacing, volume.grid.unit)
         shape = " ".join(map(str, volume.grid.shape))
         row = (sample, name, shape, size, entry["voxel_size_from"], volume.dtype.name, taken, holds)
-        return Input(row, tuple(_findings(volume)) if deep else ())
+        return Input(row, tuple(_findings(volume, path)) if deep else ())
     except AcuityError as error:
         return Input(blank, error=f"sample {sample!r}: {error}")
 
 
-def _findings(volume: Volume) -> Iterator[str]:
-    """Read a volume slab by slab, and tell what is wrong with its values."""
+def _findings(volume: Volume, path: str) -> Iterator[str]:
+    """Read a volume slab by slab, and tell what is odd about its values; refuse what the import does."""
     depth, *plane = volume.grid.shape
     wrong, hot, lowest, highest = 0, 0, np.inf, -np.inf
     blank: list[int] = []
@@ -146,10 +171,15 @@ def _findings(volume: Volume) -> Iterator[str]:
             elif not missing:
                 hot += count_hot(image)
     if wrong:
-        yield f"{wrong} voxels are no finite numbers; the import refuses them"
+        raise AcuityError(
+            f"{path}: found {wrong} voxels that are no finite numbers, allowed are finite numbers only; "
+            "put a value in their place, or leave them out with region."
+        )
     if lowest == highest:
-        yield "constant, every voxel has one value; the import refuses it"
-    elif blank:
+        raise AcuityError(
+            f"{path}: is constant, every voxel is {lowest:g}; allowed is a volume with contrast."
+        )
+    if blank:
         shown = ", ".join(map(str, blank[:_SHOWN])) + ", ..." * (len(blank) > _SHOWN)
         yield f"slices of one value each: {len(blank)} ({shown})"
     if hot:

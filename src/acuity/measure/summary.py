@@ -8,6 +8,7 @@ import pandas as pd
 from acuity.errors import AcuityError
 from acuity.measure.collect import POOLED
 from acuity.measure.spectrum import ALIASED, BELOW
+from acuity.seals import seal_path
 from acuity.study import read_keys
 from acuity.tables import read_table
 
@@ -45,6 +46,7 @@ SHOWN = (
 )
 SUBSETS = ("all", BELOW, ALIASED)
 FIGURES = ("level", "value", "n", "low", "high")
+_LONGEST = 2**16  # bytes of a heading
 COLUMNS = ("sample", "method", "variant", "metric", "subset", *FIGURES)
 
 
@@ -71,19 +73,17 @@ def summary(path, *, sample=POOLED, by_size=None):
         If there is no such table yet, it is another one, or the sample or the metric is not in it.
     """
     path = find_metrics(path)
+    if not seal_path(
+        path
+    ).exists():  # maybe a file of the user's own: nothing is said of removing it
+        with open(path, "rb") as file:
+            head = file.readline(_LONGEST).decode(errors="replace").rstrip("\r\n").split("\t")
+        _check_columns(path, [name for name in COLUMNS if name not in head])
     metrics = read_table(path, dtype={"variant": str, "subset": str})
-    missing = [name for name in COLUMNS if name not in metrics]
-    wrong = [
-        name
-        for name in FIGURES
-        if name in metrics and not pd.api.types.is_numeric_dtype(metrics[name])
-    ]
-    if missing or wrong:
-        found = f"no column {missing[0]!r}" if missing else f"words in the column {wrong[0]!r}"
-        raise AcuityError(
-            f"{path}: is not the table of a study's figures, it has {found}; allowed are "
-            "results/STUDY/metrics.tsv, its folder and the study file"
-        )
+    _check_columns(path, [name for name in COLUMNS if name not in metrics])
+    words = [name for name in FIGURES if not pd.api.types.is_numeric_dtype(metrics[name])]
+    if words:
+        raise _another_table(path, f"words in the column {words[0]!r}")
     metrics = metrics[metrics["sample"].astype(str) == sample]
     # The truth has no level, and NaN is no key.
     metrics = metrics.assign(level=metrics["level"].fillna(0), method=_names(metrics))
@@ -122,6 +122,18 @@ def summary(path, *, sample=POOLED, by_size=None):
         named = f"{level:g}" if level else ""
         lines.append([named, method, *(cells.get((level, method, key), "") for key, _ in columns)])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _check_columns(path, missing):
+    if missing:
+        raise _another_table(path, f"no column {missing[0]!r}")
+
+
+def _another_table(path, found):
+    return AcuityError(
+        f"{path}: is not the table of a study's figures, it has {found}; allowed are "
+        "results/STUDY/metrics.tsv, its folder and the study file"
+    )
 
 
 def find_metrics(path):

@@ -29,6 +29,7 @@ from acuity.errors import AcuityError
 from acuity.filters import gaussian
 from acuity.hdf5 import open_hdf5
 from acuity.reconstruct.geometry import ConeBeam, full_circle
+from acuity.seals import again
 from acuity.simulate.project import project
 from acuity.units import canonical
 from acuity.writing import replacing
@@ -300,7 +301,9 @@ class Scan:
                 dark = exchange["data_dark"][:, part].mean(axis=0, dtype=np.float64)
                 single = data.dtype.kind in "iu"
         except (OSError, KeyError) as error:
-            raise AcuityError(f"{self.path}: the raw data cannot be read ({error})") from None
+            raise AcuityError(
+                f"{self.path}: the raw data cannot be read ({error}); {again(self.path)}."
+            ) from None
         beam = (white - dark).astype(np.float32)
         if not (np.isfinite(beam).all() and (beam > 0).all()):
             raise AcuityError(
@@ -355,7 +358,7 @@ def open_scan(path: str | os.PathLike) -> Scan:
             steps = file.get("process/simulation")
             provenance = {} if steps is None else {k: _plain(v) for k, v in steps.attrs.items()}
     except OSError as error:
-        raise AcuityError(f"{path}: not a readable HDF5 file ({error})") from None
+        raise AcuityError(f"{path}: not a readable HDF5 file ({error}); {again(path)}.") from None
     data, white, dark, theta = shapes
     if len(data) != 3 or len(white) != 3 or len(dark) != 3 or 0 in (*data, *white, *dark):
         raise AcuityError(
