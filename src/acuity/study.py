@@ -17,14 +17,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from acuity.errors import AcuityError
 from acuity.formats.files import check_remote, files_of, is_remote, split_name
 from acuity.methods.base import Section, Task, known, load, setting
 from acuity.sheet import read_sheet
-from acuity.text import decode, read_bytes
+from acuity.text import decode, parse_yaml, read_bytes
 from acuity.units import convert, parse_length, parse_sizes, parse_voxel_size
 
 _LONGEST_PATH = 1000
@@ -823,64 +822,7 @@ def read_keys(path):
         If the file is absent, is no YAML or holds a key twice.
     """
     text = decode(read_bytes(path, "study file"), path, "study file")
-    try:
-        return yaml.load(text, _Loader)
-    except _TwiceError as error:
-        raise AcuityError(f"{path}: {error}") from None
-    except RecursionError:
-        raise AcuityError(
-            f"{path}: not a study file, its values lie too deep in one another; a study has at most "
-            "five levels of keys"
-        ) from None
-    # Of values that say of themselves what they are (a date, a number) and are not, PyYAML raises
-    # whatever Python does.
-    except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError) as error:
-        reason = " ".join(line.strip() for line in str(error).splitlines()[:3])
-        if mark := getattr(error, "problem_mark", None):  # the text around it is left out
-            told = [error.context, error.problem]
-            reason = f"{' '.join(filter(None, told))}, line {mark.line + 1}"
-        tab = "; indent with blanks, tabs are not allowed" * ("'\\t'" in reason)
-        raise AcuityError(
-            f"{path}: not a YAML file ({reason[:200] or type(error).__name__}){tab}"
-        ) from None
-
-
-class _TwiceError(Exception):
-    pass
-
-
-class _Loader(yaml.SafeLoader):
-    """Safe YAML in which a key that stands twice is no longer swallowed."""
-
-    def compose_mapping_node(self, anchor):
-        node = super().compose_mapping_node(anchor)
-        lines = {}
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
-                continue
-            line = key.start_mark.line + 1
-            if key.value in lines:
-                raise _TwiceError(
-                    f"key {key.value!r} stands in line {lines[key.value]} and again in line {line}; allowed is once"
-                )
-            lines[key.value] = line
-        return node
-
-
-# YAML 1.1 reads 1:30 as ninety and 010 as eight, which nobody means who writes it here.
-_NUMBERS = {
-    "tag:yaml.org,2002:int": re.compile(r"[-+]?(?:0b[01_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)$"),
-    "tag:yaml.org,2002:float": re.compile(
-        r"(?:[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+][0-9]+)?"
-        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
-    ),
-}
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, _NUMBERS.get(tag, form)) for tag, form in resolvers]
-    for first, resolvers in _Loader.yaml_implicit_resolvers.items()
-}
+    return parse_yaml(text, path, "study file")
 
 
 def _read_samples(study, path):

@@ -1,10 +1,15 @@
-"""Text that people have written, in the encodings that their programs write."""
+"""Text that people have written, in the encodings that their programs write, and their YAML and JSON."""
 
 import codecs
+import json
 import os
 import re
 import stat
+from collections import Counter
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from acuity.errors import AcuityError
 
@@ -104,3 +109,103 @@ def decode(data: bytes, path: str | os.PathLike, what: str, *, windows: bool = F
             "text has; save it as text in the encoding UTF-8"
         )
     return text
+
+
+def parse_yaml(text: str, path: str | os.PathLike, what: str) -> Any:
+    """Read YAML, without what its keys mean.
+
+    Parameters
+    ----------
+    text : str
+        What the file holds.
+    path : path
+        The file, for the error.
+    what : str
+        What it should be, for the error, such as "study file".
+
+    Returns
+    -------
+    object
+        Its content, a dict where it has keys.
+
+    Raises
+    ------
+    AcuityError
+        If it is no YAML, lies too deep, or holds a key twice, naming the line.
+    """
+    try:
+        return yaml.load(text, _Loader)
+    except _TwiceError as error:
+        raise AcuityError(f"{path}: {error}") from None
+    except RecursionError:
+        raise AcuityError(
+            f"{path}: not a {what}, its values lie too deep in one another; five levels of keys are enough"
+        ) from None
+    # Of values that say of themselves what they are (a date, a number) and are not, PyYAML raises
+    # whatever Python does.
+    except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError) as error:
+        reason = " ".join(line.strip() for line in str(error).splitlines()[:3])
+        if mark := getattr(error, "problem_mark", None):  # the text around it is left out
+            told = [error.context, error.problem]
+            reason = f"{' '.join(filter(None, told))}, line {mark.line + 1}"
+        tab = "; indent with blanks, tabs are not allowed" * ("'\\t'" in reason)
+        raise AcuityError(
+            f"{path}: not a YAML file ({reason[:200] or type(error).__name__}){tab}"
+        ) from None
+
+
+def parse_json(text: str, path: str | os.PathLike, what: str) -> Any:
+    """Read JSON in which no key stands twice; see `parse_yaml`."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        for key, count in Counter(key for key, _ in pairs).items():
+            if count > 1:
+                raise _TwiceError(f"key {key!r} stands {count} times; allowed is once")
+        return dict(pairs)
+
+    try:
+        return json.loads(text, object_pairs_hook=once)
+    except _TwiceError as error:
+        raise AcuityError(f"{path}: {error}") from None
+    except RecursionError:
+        raise AcuityError(f"{path}: not a {what}, its values lie too deep in one another") from None
+    except ValueError as error:
+        raise AcuityError(f"{path}: not a JSON file ({error})") from None
+
+
+class _TwiceError(Exception):
+    pass
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML in which a key that stands twice is no longer swallowed."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        lines = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
+                continue
+            line = key.start_mark.line + 1
+            if key.value in lines:
+                raise _TwiceError(
+                    f"key {key.value!r} stands in line {lines[key.value]} and again in line {line}; allowed is once"
+                )
+            lines[key.value] = line
+        return node
+
+
+# YAML 1.1 reads 1:30 as ninety and 010 as eight, which nobody means who writes it here.
+_NUMBERS = {
+    "tag:yaml.org,2002:int": re.compile(r"[-+]?(?:0b[01_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)$"),
+    "tag:yaml.org,2002:float": re.compile(
+        r"(?:[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+][0-9]+)?"
+        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+    ),
+}
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, _NUMBERS.get(tag, form)) for tag, form in resolvers]
+    for first, resolvers in _Loader.yaml_implicit_resolvers.items()
+}

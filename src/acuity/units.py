@@ -14,7 +14,7 @@ _UNITS: dict[str, tuple[float, str, tuple[str, ...]]] = {
     "um": (
         1e-6,
         "micrometer",
-        ("µm", "μm", "micrometre", "micron", "microns", "micrometers", "�m"),
+        ("µm", "μm", "micrometre", "micron", "microns", "micrometers", "�m", "ƒêm"),
     ),
     "mm": (1e-3, "millimeter", ("millimetre", "millimeters", "millimetres")),
     "cm": (1e-2, "centimeter", ("centimetre", "centimeters", "centimetres")),

@@ -114,8 +114,8 @@ CASES += [
     Case(f"raw: {name}", make, said)
     for name, make, said in [
         ("no sidecar", raw(""), r"a\.raw: found 0 sidecar"),
-        ("a sidecar that is no YAML", raw("{"), r"a\.raw\.yaml: cannot be read"),
-        ("a sidecar 5,000 deep", raw("[" * 5000), r"a\.raw\.yaml: cannot be read"),
+        ("a sidecar that is no YAML", raw("{"), r"a\.raw\.yaml: not a YAML file"),
+        ("a sidecar 5,000 deep", raw("[" * 5000), r"a\.raw\.yaml: .*too deep"),
         ("a sidecar of a list", raw("[1]"), r"a\.raw\.yaml: holds no keys"),
         ("no shape", raw(shape=None), "the key 'shape' is missing"),
         ("a shape of two", raw(shape=[54, 11]), "shape is .*three counts"),

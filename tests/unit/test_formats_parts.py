@@ -480,10 +480,21 @@ def test_a_sidecar_that_says_nothing(tmp_path):
     (tmp_path / "a.json").write_text("[]")
     allowed = "shape, dtype, byte_order, voxel_size, unit, offset, intensity"
     refused(f"{tmp_path / 'a.json'}: holds no keys, allowed are {allowed}.", raw.read, path)
-    for name, text in (("a.json", "shape: [3, 4, 5]"), ("a.json", "\xff"), ("a.yaml", "{")):
+    twice = '{"shape": [3, 4, 5],\n\t"dtype": "uint8", "dtype": "uint16"}'
+    for name, text, said in (
+        ("a.json", "shape: [3, 4, 5]", r"not a JSON file \(.+\)"),
+        ("a.json", "\xff", r"not a JSON file \(.+\)"),
+        ("a.json", twice, "key 'dtype' stands 2 times; allowed is once"),
+        ("a.yaml", "{", r"not a YAML file \(.+\)"),
+        (
+            "a.yaml",
+            "shape: [3, 4, 5]\ndtype: uint8\ndtype: int8\n",
+            "key 'dtype' stands in line 2 and",
+        ),
+    ):
         (tmp_path / "a.json").unlink(missing_ok=True)
         (tmp_path / name).write_bytes(text.encode("latin1"))
-        with pytest.raises(AcuityError, match=rf"{name}: cannot be read \(.+\)\.$"):
+        with pytest.raises(AcuityError, match=rf"{name}: {said}"):
             raw.read(path)
 
 

@@ -109,6 +109,14 @@ def test_a_volume_beside_projections_is_named_and_read(tmp_path):
     assert np.array_equal(read_volume(f"{path}:/rec", NM).read(), values(seed=2))
 
 
+def test_flats_that_were_never_taken_make_no_scan(tmp_path):
+    held = {"data": values(), "flats": np.empty((0, 9, 11), "u2")}
+    assert np.array_equal(read_volume(write(tmp_path / "a.h5", held), NM).read(), values())
+    held["flats"] = values(seed=3)
+    with pytest.raises(AcuityError, match="known by flats beside them"):
+        read_volume(write(tmp_path / "b.h5", held), NM)
+
+
 def test_a_single_angle_is_the_tilt_of_a_stage(tmp_path):
     path = write(tmp_path / "a.h5", {"data": values(), "theta": 52.0})
     assert np.array_equal(read_volume(path, NM).read(), values())

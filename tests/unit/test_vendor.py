@@ -438,7 +438,7 @@ def test_a_list_gives_the_slices_and_their_order(tmp_path):
 def test_a_list_as_windows_writes_it(tmp_path, encoding):
     data = values()
     stack(tmp_path / "Prüfling", data)
-    text = "# Größe\r\nPrüfling/slice_001.tif\r\nPrüfling/slice_003.tif\r\n"
+    text = '# Größe\r\nPrüfling\\slice_001.tif\r\n"Prüfling/slice_003.tif"\r\n'
     (tmp_path / "stack.txt").write_bytes(text.encode(encoding))
     volume = read_volume(tmp_path / "stack.txt", pitch="20 nm")
     assert np.array_equal(volume.read(), data[[0, 2]])

@@ -169,7 +169,7 @@ def listed_files(path: Path) -> list[Path]:
     what = "list of slices"
     text = decode(read_bytes(path, what), path, what, windows=True)
     lines = [line.strip() for line in text.splitlines()]
-    files = [path.parent / line for line in lines if line and not line.startswith("#")]
+    files = [_slice_named(path, line) for line in lines if line and not line.startswith("#")]
     if not files:
         raise AcuityError(f"{path}: names no file, allowed is a list of slices, one file a line.")
     for file, count in Counter(files).items():
@@ -178,6 +178,13 @@ def listed_files(path: Path) -> list[Path]:
         if not file.is_file():
             raise AcuityError(f"{path}: names {file.name}, which is no file beside the list.")
     return files
+
+
+def _slice_named(path: Path, line: str) -> Path:
+    """The file of a line, as Windows' Explorer copies it too: in quotes, and with its own separator."""
+    forms = (line, line.strip('"'), line.strip('"').replace("\\", "/"))
+    files = [path.parent / form for form in forms]
+    return next((file for file in files if file.is_file()), files[0])
 
 
 def slices_of(folder: Path) -> list[Path]:

@@ -73,7 +73,7 @@ def _beside(group: h5py.Group, dataset: h5py.Dataset) -> str:
     if own.lower() in ("data_white", "data_dark", "data_flat"):
         return f"their name {own}"
     for name in group:
-        if name != own and _FIELD.fullmatch(name):
+        if name != own and _FIELD.fullmatch(name) and not _is_empty(group, name):
             return f"{name} beside them"
     if {"flat", "dark"} <= set(group) and own not in ("flat", "dark"):
         return "flat and dark beside them"
@@ -84,6 +84,12 @@ def _beside(group: h5py.Group, dataset: h5py.Dataset) -> str:
             if angles is None or (isinstance(angles, h5py.Dataset) and angles.size > 1):
                 return f"{name} beside them"
     return ""
+
+
+def _is_empty(group: h5py.Group, name: str) -> bool:
+    """Whether a dataset holds no value, as programs leave one where nothing was taken."""
+    found = group.get(name) if _is_hard(group, name) else None
+    return isinstance(found, h5py.Dataset) and found.size == 0
 
 
 def _is_hard(group: h5py.Group, name: str) -> bool:

@@ -1,22 +1,19 @@
 """Raw voxels with a sidecar file that says what they are."""
 
-import json
 import math
 import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from acuity.errors import AcuityError
 from acuity.formats import xray
 from acuity.formats.files import RAW_SUFFIXES, SIDECARS, find_sidecars
 from acuity.formats.reader import Reader
 from acuity.formats.source import FlatArray, Source
-from acuity.text import decode, read_bytes
+from acuity.text import decode, parse_json, parse_yaml, read_bytes
 from acuity.units import parse_voxel_size
-from acuity.volume import error_reason
 
 SUFFIXES = RAW_SUFFIXES
 _KEYS = ("shape", "dtype", "byte_order", "voxel_size", "unit", "offset", "intensity")
@@ -92,11 +89,9 @@ def read(path: Path) -> Source:
 
 
 def _load(sidecar: Path) -> dict[str, Any]:
-    try:
-        text = decode(read_bytes(sidecar, "sidecar"), sidecar, "sidecar", windows=True)
-        said = json.loads(text) if sidecar.suffix == ".json" else yaml.safe_load(text)
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise AcuityError(f"{sidecar}: cannot be read ({error_reason(error)}).") from error
+    text = decode(read_bytes(sidecar, "sidecar"), sidecar, "sidecar", windows=True)
+    parse = parse_json if sidecar.suffix == ".json" else parse_yaml
+    said = parse(text, sidecar, "sidecar")
     if not isinstance(said, dict):
         raise AcuityError(f"{sidecar}: holds no keys, allowed are {', '.join(_KEYS)}.")
     for key in said:
