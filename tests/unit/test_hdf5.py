@@ -111,10 +111,12 @@ def test_a_volume_beside_projections_is_named_and_read(tmp_path):
 
 def test_flats_that_were_never_taken_make_no_scan(tmp_path):
     held = {"data": values(), "flats": np.empty((0, 9, 11), "u2")}
-    assert np.array_equal(read_volume(write(tmp_path / "a.h5", held), NM).read(), values())
+    assert np.array_equal(
+        read_volume(f"{write(tmp_path / 'a.h5', held)}:/data", NM).read(), values()
+    )
     held["flats"] = values(seed=3)
     with pytest.raises(AcuityError, match="known by flats beside them"):
-        read_volume(write(tmp_path / "b.h5", held), NM)
+        read_volume(f"{write(tmp_path / 'b.h5', held)}:/data", NM)
 
 
 def test_a_single_angle_is_the_tilt_of_a_stage(tmp_path):
