@@ -546,6 +546,17 @@ def objects(path):
     return [f"s3://{found.bucket}/{key}" for key in keys] or [found.query]
 
 
+def brought(role):
+    """The samples of a role that were not simulated."""
+    return [s.sample for s in SAMPLES if s.role == role and s.path is not None]
+
+
+def unseen():
+    """The table of what was compared, where a model learns from files and others are judged."""
+    several = brought("train") and brought("test") and any(map(learned, METHODS))
+    return [results("unseen.tsv")] if several else []
+
+
 # align ---------------------------------------------------------------------------------------
 
 
@@ -858,6 +869,7 @@ def between():
             + [target(sample) for sample, _ in taught]
             + [file for key in page_images() for file in image_volumes(*key)]
             + CARDS
+            + unseen()
             + study_files("tables")
             + [file for sample in RESTORE for file in scattering_curves(sample)]
         )

@@ -22,6 +22,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from acuity.errors import AcuityError
 from acuity.formats.files import check_remote, files_of, is_remote, split_name
 from acuity.methods.base import Section, Task, known, load, setting
+from acuity.seen import check_sheet
 from acuity.sheet import read_sheet
 from acuity.text import decode, parse_yaml, read_bytes
 from acuity.units import convert, parse_length, parse_sizes, parse_voxel_size
@@ -895,6 +896,9 @@ def _read_samples(study, path):
             )
         if sample.role == "restore":
             own_factor(sample, study, where)
+    check_sheet(
+        study, samples, {s.sample: f"{sheet}: line {lines[s.sample.lower()][0]}" for s in samples}
+    )
     seeds = {}
     for sample in samples:
         other = seeds.setdefault(sample.seed, sample.sample)

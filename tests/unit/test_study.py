@@ -149,7 +149,7 @@ def test_import_study_needs_paths(write, tmp_path):
 
     text = sentence(write(imports))
     assert "path" in text
-    sheet = "sample\trole\tpath\na\ttrain\tx.tif\nb\ttest\tx.tif\n"
+    sheet = "sample\trole\tpath\tregion\na\ttrain\tx.tif\t:5\nb\ttest\tx.tif\t5:\n"
     assert "x.tif" in sentence(write(imports, sheet))
     (tmp_path / "x.tif").write_bytes(b"")
     _, samples = read_study(write(imports, sheet))

@@ -13,6 +13,7 @@ from acuity.errors import AcuityError
 from acuity.formats.files import is_remote, split_name
 from acuity.formats.read import parse_region, read_volume
 from acuity.pair.inputs import check_grids
+from acuity.seen import check_sheet
 from acuity.units import parse_voxel_size
 from acuity.volume import Volume, slabs
 
@@ -43,11 +44,14 @@ class Input:
         What its voxels say against it; empty where they were not read.
     error : str
         Why it cannot be used, in one sentence; empty where it can.
+    region : str, optional
+        What is taken of it, None where that is all.
     """
 
     row: tuple[str, ...]
     findings: tuple[str, ...] = ()
     error: str = ""
+    region: str | None = None
 
 
 def look(study: Any, samples: list[Any], deep: bool = False) -> Iterator[Input]:
@@ -70,6 +74,7 @@ def look(study: Any, samples: list[Any], deep: bool = False) -> Iterator[Input]:
         two samples take parts of is opened once.
     """
     opened: dict[tuple, Volume | AcuityError] = {}
+    taken = []  # samples whose regions are told from the beginning
     for sample in samples:
         if sample.path is None:
             yield Input((sample.sample, *_simulated(study, sample)))
@@ -88,12 +93,19 @@ def look(study: Any, samples: list[Any], deep: bool = False) -> Iterator[Input]:
                     opened[key] = read_volume(**reading)
                 except AcuityError as error:
                     opened[key] = error
-            found = opened[key]
-            if isinstance(found, Volume) and low and high is not None:
-                found = _partner(sample, high, found)
-            elif isinstance(found, Volume) and region is None:
-                high = found
-            yield _look(sample.sample, name, path, found, region, deep)
+            opens = opened[key]
+            if isinstance(opens, Volume) and low and high is not None:
+                opens = _partner(sample, high, opens)
+            elif isinstance(opens, Volume) and region is None:
+                high = opens
+            found = _look(sample.sample, name, path, opens, region, deep)
+            if not low and not found.error:
+                taken.append(sample.model_copy(update={"region": found.region}))
+            yield found
+    try:
+        check_sheet(study, taken, dict.fromkeys((sample.sample for sample in taken), study.samples))
+    except AcuityError as error:
+        yield Input(("", *["-"] * 7), error=str(error))
 
 
 def _partner(sample: Any, high: Volume, low: Volume) -> Volume | AcuityError:
@@ -147,7 +159,8 @@ def _look(
         size, holds = _sizes(volume.grid.spacing, volume.grid.unit)
         shape = " ".join(map(str, volume.grid.shape))
         row = (sample, name, shape, size, entry["voxel_size_from"], volume.dtype.name, taken, holds)
-        return Input(row, tuple(_findings(volume, path)) if deep else ())
+        findings = tuple(_findings(volume, path)) if deep else ()
+        return Input(row, findings, region=region and taken)
     except AcuityError as error:
         return Input(blank, error=f"sample {sample!r}: {error}")
 
