@@ -487,6 +487,7 @@ rule report:
             "stacks": STACKS,
             "axial": AXIAL,
             "flat": FLAT,
+            "restored_samples": list(RESTORE),
             "further": {
                 sample: [
                     [TITLES[kind], f"{kind}/{sample}.html"]

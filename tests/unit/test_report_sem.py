@@ -460,7 +460,7 @@ def test_the_pages_of_all_images_name_one_method():
     # The first page says of each what its own page says.
     said = judged(table, flat=True)
     for sample, chosen in (("gold1", ["gold1"]), (POOLED, None)):
-        assert said[sample] == ("none", sem.sem_sentence(table, samples=chosen))
+        assert said[sample] == [("Restoration", "none", sem.sem_sentence(table, samples=chosen))]
     # Control: alone, the image's own shares decide.
     assert sem.sem_sentence(own, samples=["gold1"]).startswith("SEM-GAN")
 
