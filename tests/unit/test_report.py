@@ -13,7 +13,8 @@ from PIL import Image
 from scipy import ndimage
 
 from acuity.errors import AcuityError
-from acuity.report import figures, images, pages, style, verdict
+from acuity.report import figures, images, pages, sources, style, verdict
+from acuity.seals import write_sealed
 from acuity.volume import Grid, Volume, write_volume
 
 METHODS = ("input", "richardson_lucy", "srcnn3d", "deepnet")
@@ -830,6 +831,48 @@ def test_percentages_stand_beside_numbers_of_objects():
     assert [cell.text for cell in cells if "%" in cell.text] == ["50.0 % of 12", "75.0 % of 8"]
 
 
+CARD = {
+    "method": "deepnet",
+    "level": 5.0,
+    "scores": {"psnr": 21.5, "psnr_input": 11.0},
+    "training": {"skipped_steps": 0, "rollbacks": 0, "patch": [5, 32, 32]},
+    "settings": {"train": {"patch": [5, 32, 32]}},
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({}, None),
+        ({"scores": {"psnr": None, "psnr_input": None}}, None),
+        ({"scores": {"psnr": 11.0, "psnr_input": 11.0}}, None),
+        (
+            {"scores": {"psnr": 10.99, "psnr_input": 11.0}},
+            r"further from the target \(10\.99 dB\) than",
+        ),
+        ({"training": {"skipped_steps": 3, "rollbacks": 0}}, r"3 steps .* not finite\."),
+        ({"training": {"skipped_steps": 9, "rollbacks": 1}}, "9 steps .* earlier weights once"),
+        (
+            {"training": {"patch": [5, 24, 24]}},
+            "patches of 5 x 24 x 24 where 5 x 32 x 32 were asked",
+        ),
+        ({"training": {"seconds": 3.0}, "settings": {}}, None),
+    ],
+)
+def test_warnings_of_trainings_reach_the_page(tmp_path, study, change, said):
+    write_sealed(tmp_path / "model.json", CARD | change)
+    found = sources.warnings([tmp_path / "model.json"])
+    assert len(found) == (said is not None)
+    output = tmp_path / "index.html"
+    pages.index_page(study["metrics"], output=output, study="s", warnings=found)
+    text = " ".join(read(output)[1].text.split())
+    assert ("Warnings" in text) == (said is not None)
+    if said is not None:
+        assert found[0].startswith("DeepNet, level 5: ")
+        assert re.search(said, found[0])
+        assert found[0] in text
+
+
 def classes(values, n=50):
     bounds = [(0, 10), (10, 15), (15, 20), (20, math.inf)]
     return pd.DataFrame(
@@ -1086,3 +1129,17 @@ def test_every_method_is_drawn_inside_its_axes(levels):
     axis.set(axes, set(levels))  # the control: the levels alone are too narrow where there is one
     assert (axes.get_xlim()[0] > drawn.min()) == (len(levels) == 1)
     plt.close(figure)
+
+
+def test_provenance_names_files_without_folders_and_versions():
+    sheet = [
+        {"sample": "a", "path": "../../scans/left.h5:/entry/data", "region": ":4"},
+        {"sample": "b", "path": "s3://bucket/right/", "low_path": "/data/low.tif"},
+    ]
+    said = sources.provenance({"study": "own"}, sheet, [])
+    assert said["Samples"] == [
+        {"sample": "a", "path": "left.h5:/entry/data", "region": ":4"},
+        {"sample": "b", "path": "right", "low_path": "low.tif"},
+    ]
+    assert set(said["Software"]) >= {"python", "acuity", "numpy", "snakemake"}
+    assert "/scans" not in str(said)

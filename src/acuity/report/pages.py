@@ -89,6 +89,7 @@ def index_page(
     pooled_table=None,
     training_samples=(),
     restored_samples=(),
+    warnings=(),
     provenance=None,
     command="",
     level_format="{:g}:1",
@@ -123,6 +124,8 @@ def index_page(
         Samples that models were trained on.
     restored_samples : iterable of str
         Samples without a truth, which are shown and not judged.
+    warnings : sequence of str
+        What jobs warned of, a sentence each.
     provenance : mapping, optional
         Headings to what stands under them: nested mappings, lists, texts and numbers.
     command : str
@@ -200,6 +203,7 @@ def index_page(
         "summary": " · ".join(part for part in about if part),
         "graded": bool((table["grade"] != "none").any()),
         "head": head,
+        "warnings": list(warnings),
         "head_note": (
             f"Judged on {_count(true, 'sample')} that no model has seen."
             if POOLED in judged and true
