@@ -78,6 +78,20 @@ REPORTED = {
 }
 
 
+def first_picture():
+    """What the first page shows, and its words: a sample that is judged, else one that is restored or aligned."""
+    if SHOWN:
+        sample = (TEST or SHOWN)[0]
+        return figure(f"{sample}/slices"), (
+            f"Sample {sample}: the same slice of every volume, a row a method and a column a level, in one "
+            "grey window."
+        )
+    sample = STACKS[0]
+    return figure(f"{sample}/stack_views"), (
+        f"Sample {sample}: sections XZ and YZ through the middle of the stack before and after alignment."
+    )
+
+
 STUDY_TABLES = {
     "metrics": results("metrics.tsv"),
     "pores": results("pores.tsv"),
@@ -465,6 +479,7 @@ rule report:
         pairs=[stack_files(sample)["pairs"] for sample in STACKS],
         cards=CARDS,
         pages=PAGES,
+        picture=[first_picture()[0]],
     output:
         report(
             results("report/index.html"),
@@ -488,6 +503,7 @@ rule report:
             "axial": AXIAL,
             "flat": FLAT,
             "restored_samples": list(RESTORE),
+            "shown": first_picture()[1],
             "further": {
                 sample: [
                     [TITLES[kind], f"{kind}/{sample}.html"]

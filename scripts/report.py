@@ -7,6 +7,7 @@ from acuity.report.study import study_page
 with job(snakemake):
     cfg, files = dict(snakemake.params.cfg), dict(snakemake.input.items())
     files.pop("pages")
+    cfg["picture"] = (files.pop("picture")[0], cfg.pop("shown"))
     cards = files.pop("cards")
     cfg["warnings"] = warnings(cards)
     origin = provenance(cfg.pop("settings"), cfg.pop("sheet"), cards)

@@ -47,7 +47,7 @@ READS = {
     "figures": {"metrics", "train"},
     "sample_figures": {"segment", "quality", "census", "reconstruct", "predict"},
     "report_sample": {"metrics", "segment", "quality", "census", "reconstruct", "predict"},
-    "report": {"metrics", "train", "report_sample"},
+    "report": {"metrics", "train", "report_sample", "sample_figures"},
 }
 RULES = {"spheres", *READS}
 

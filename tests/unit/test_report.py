@@ -1131,6 +1131,19 @@ def test_every_method_is_drawn_inside_its_axes(levels):
     plt.close(figure)
 
 
+def test_the_first_page_shows_a_picture(tmp_path, study):
+    Image.new("L", (40, 20), 77).save(tmp_path / "slices.png")
+    words = "Sample a: <the same> slice."
+    for name, picture in (("a.html", (tmp_path / "slices.png", words)), ("b.html", None)):
+        pages.index_page(study["metrics"], output=tmp_path / name, study="s", picture=picture)
+    shown, bare = ((tmp_path / name).read_text() for name in ("a.html", "b.html"))
+    [source] = re.findall(
+        r'<img src="data:image/png;base64,([^"]+)" alt="Sample a: &lt;the same', shown
+    )
+    assert base64.b64decode(source) == (tmp_path / "slices.png").read_bytes()
+    assert "data:image/png" not in bare
+
+
 def test_provenance_names_files_without_folders_and_versions():
     sheet = [
         {"sample": "a", "path": "../../scans/left.h5:/entry/data", "region": ":4"},

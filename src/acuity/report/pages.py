@@ -10,6 +10,7 @@ import importlib.metadata
 import math
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 from urllib.parse import quote
 
 import matplotlib
@@ -90,6 +91,7 @@ def index_page(
     training_samples=(),
     restored_samples=(),
     warnings=(),
+    picture=None,
     provenance=None,
     command="",
     level_format="{:g}:1",
@@ -126,6 +128,8 @@ def index_page(
         Samples without a truth, which are shown and not judged.
     warnings : sequence of str
         What jobs warned of, a sentence each.
+    picture : (path-like, str), optional
+        A PNG that is shown below the verdict, and what it shows.
     provenance : mapping, optional
         Headings to what stands under them: nested mappings, lists, texts and numbers.
     command : str
@@ -204,6 +208,7 @@ def index_page(
         "graded": bool((table["grade"] != "none").any()),
         "head": head,
         "warnings": list(warnings),
+        "picture": None if picture is None else (_embedded(picture[0]), picture[1]),
         "head_note": (
             f"Judged on {_count(true, 'sample')} that no model has seen."
             if POOLED in judged and true
@@ -369,6 +374,10 @@ def _headline(judged, listed, training):
         worst = next(grade for grade in ("poor", "care", "good", "none") if counts[grade])
         found.append(Line(label, worst, f"of {len(grades)} samples {', '.join(parts)}."))
     return found
+
+
+def _embedded(path):
+    return "data:image/png;base64," + base64.b64encode(Path(path).read_bytes()).decode()
 
 
 def _without_truth(number):
