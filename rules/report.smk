@@ -78,20 +78,6 @@ REPORTED = {
 }
 
 
-def first_picture():
-    """What the first page shows, and its words: a sample that is judged, else one that is restored or aligned."""
-    if SHOWN:
-        sample = (TEST or SHOWN)[0]
-        return figure(f"{sample}/slices"), (
-            f"Sample {sample}: the same slice of every volume, a row a method and a column a level, in one "
-            "grey window."
-        )
-    sample = STACKS[0]
-    return figure(f"{sample}/stack_views"), (
-        f"Sample {sample}: sections XZ and YZ through the middle of the stack before and after alignment."
-    )
-
-
 STUDY_TABLES = {
     "metrics": results("metrics.tsv"),
     "pores": results("pores.tsv"),
