@@ -6,20 +6,23 @@ look at the jobs plans another one a second later, so that with every job that e
 for ever: after a hundred jobs the main process kept half a core busy. Here at most one is planned.
 
 Snakemake loads its plugins before it reads the study file, and no code of a workflow runs before that:
-what a study file is refused for is said here too.
+what a study file is refused for is said here too. So is what is shown after Ctrl-C.
 """
 
+import logging
 import os
 import sys
 import threading
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 from snakemake.scheduling.greedy import Scheduler as Greedy
 from snakemake.scheduling.greedy import SchedulerSettings as GreedySettings
 from snakemake.scheduling.job_scheduler import JobScheduler
 from snakemake.settings import types
 
+_INTERRUPTED = "Terminating processes on user request"  # what Snakemake says of it
 _LOAD = "load_configfile"  # their names in Snakemake
 _PLAN = "_schedule_reevalutation"
 
@@ -32,6 +35,26 @@ class Scheduler(Greedy):
         super().__post_init__()
         if hasattr(JobScheduler, _PLAN):
             setattr(JobScheduler, _PLAN, plan_one_look)
+        calm = Calm()
+        for handler in logger.handlers:
+            if not isinstance(handler, logging.FileHandler):
+                handler.addFilter(calm)
+
+
+class Calm(logging.Filter):
+    """After Ctrl-C, leaves to the log file what Snakemake says of each job that it ended.
+
+    A job says itself that it was interrupted, and how to go on.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.interrupted = False
+
+    def filter(self, record):
+        """Tell whether a record is shown."""
+        self.interrupted |= record.getMessage().startswith(_INTERRUPTED)
+        return not (self.interrupted and record.levelno >= logging.ERROR)
 
 
 def say_why(load):
