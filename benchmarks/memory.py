@@ -216,6 +216,7 @@ def job(kind, low, out, part, limit):
 def measured(kind, low, out, part, limit=0):
     """Run `job` in a process of its own."""
     arguments = json.dumps([kind, str(low), str(out), part, limit])
+    root = Path(__file__).resolve().parents[1]
     done = subprocess.run(
         [sys.executable, __file__, "--job", arguments],
         capture_output=True,
@@ -224,7 +225,8 @@ def measured(kind, low, out, part, limit=0):
             **os.environ,
             "OMP_NUM_THREADS": "1",
             "NUMBA_NUM_THREADS": "1",
-            "PYTHONPATH": str(Path(__file__).parents[1]),
+            # this checkout's code, which an installed one of another would hide
+            "PYTHONPATH": os.pathsep.join(map(str, (root, root / "src"))),
         },
     )
     if done.returncode:

@@ -12,6 +12,7 @@ rule disturb:
     input:
         volume("ingest/{sample}"),
     output:
+        seals("disturb/{sample}/added", "disturb/{sample}/nothing"),
         disturbed=volume("disturb/{sample}/disturbed"),
         undisturbed=volume("disturb/{sample}/undisturbed"),
         added=results("disturb/{sample}/added.tsv"),
@@ -39,6 +40,11 @@ rule align:
     input:
         lambda w: stack_volume(w.sample, w.stack),
     output:
+        seals(
+            "align/{sample}/{stack}/slices",
+            "align/{sample}/{stack}/pairs",
+            "measure/{sample}/align/{stack}",
+        ),
         transforms=results("align/{sample}/{stack}/transforms.json"),
         slices=results("align/{sample}/{stack}/slices.tsv"),
         pairs=results("align/{sample}/{stack}/pairs.tsv"),
@@ -130,10 +136,16 @@ if SLABS > 1:
 rule check_alignment:
     """Compare the displacements that were found with those that were put in."""
     input:
+        seals(
+            "align/{sample}/disturbed/slices",
+            "align/{sample}/undisturbed/slices",
+            "disturb/{sample}/added",
+        ),
         found=results("align/{sample}/disturbed/slices.tsv"),
         reference=results("align/{sample}/undisturbed/slices.tsv"),
         added=results("disturb/{sample}/added.tsv"),
     output:
+        seals("measure/{sample}/align/check", "align/{sample}/errors"),
         table=results("measure/{sample}/align/check.tsv"),
         errors=results("align/{sample}/errors.tsv"),
     log:

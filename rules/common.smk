@@ -14,14 +14,16 @@ from pathlib import Path
 
 import yaml
 from snakemake.exceptions import WorkflowError
+from snakemake.io import contains_wildcard
 from snakemake.settings.types import DeploymentMethod
+from snakemake.utils import update_config
 
 from acuity.digest import digest
 from acuity.errors import AcuityError
 from acuity.failures import failures
-from acuity.formats.files import files_of, is_remote, split_name
+from acuity.formats.files import files_of, is_litter, is_remote, split_name
 from acuity.plan.planner import Planner
-from acuity.study import load_study, own_factor, read_keys, read_study
+from acuity.study import load_study, own_factor, read_keys
 from acuity.threads import keep_limit, wait_passively
 from acuity.units import parse_voxel_size
 
@@ -35,17 +37,42 @@ ROOT = Path(workflow.basedir)
 
 
 def _load():
+    if contains_wildcard(str(ROOT)):  # of the paths of environments and images
+        raise AcuityError(
+            f"{ROOT}: found braces in a folder's name, which Snakemake takes for a pattern; allowed "
+            "is a folder of Acuity without them"
+        )
+    # Where Snakemake keeps its records; it would not say so in a sentence.
+    own = Path(".snakemake")
+    if os.path.lexists(own) and not own.is_dir():
+        raise AcuityError(
+            f"{own}: is a file where Snakemake's folder is to be; move it"
+        )
+    if not os.access(own if own.is_dir() else ".", os.W_OK):
+        raise AcuityError(
+            f"{os.getcwd()}: cannot be written (rights, or a file system that is mounted read-only); "
+            f"run in a folder of your own: snakemake --snakefile {ROOT / 'Snakefile'} --directory FOLDER"
+        )
     files = workflow.configfiles
     if len(files) > 1:
-        raise AcuityError("--configfile: one study at a time; found several files")
+        raise AcuityError(
+            "--configfile: one study at a time; found several files, put a target first: "
+            "snakemake TARGET --configfile STUDY.yaml"
+        )
+    for option, word in zip(sys.argv, sys.argv[1:]):
+        study = word.endswith((".yaml", ".yml")) and os.path.isfile(word)
+        if not files and study and not option.startswith("--"):
+            raise AcuityError(
+                f"{word}: found a file where targets stand; a study stands behind --configfile: "
+                f"snakemake --configfile {word}"
+            )
     # Relative paths: a study that moves with its folder needs nothing anew.
-    if files:
-        path = Path(os.path.relpath(files[0]))
-        # Snakemake's own reader swallows a key that stands twice.
-        read_keys(path)
-        return (*load_study(config, path), path)
-    path = Path(os.path.relpath(ROOT / "config" / "config.yaml"))
-    return (*read_study(path), path)
+    path = Path(os.path.relpath(files[0] if files else ROOT / "config" / "config.yaml"))
+    # Not as Snakemake reads it: its reader swallows a key that stands twice, and fills templates.
+    keys = read_keys(path)
+    if isinstance(keys, dict):
+        update_config(keys, workflow.config_settings.config)
+    return (*load_study(keys, path), path)
 
 
 def _remote(samples):
@@ -162,6 +189,19 @@ def figure(name):
     return local(results(f"figures/{name}.png"))
 
 
+def seals(*names):
+    """The seals of tables, beside them (acuity.seals): made and read with them."""
+    return [results(f"{name}.tsv.seal") for name in names]
+
+
+def seals_of(files):
+    """The seals of those among files that are tables: a file, a list or a dict of lists."""
+    if isinstance(files, str):
+        return [f"{files}.seal"] if files.endswith(".tsv") else []
+    files = files.values() if isinstance(files, dict) else files
+    return [seal for file in files for seal in seals_of(file)]
+
+
 # Slabs: where the study asks for several, X_init makes a volume's store, the jobs of X_slab fill it,
 # and X joins them (acuity.slabs). Files and cfg of the three:
 
@@ -204,8 +244,12 @@ def check_writable():
     for folder in (Path(results("")), Path(f"logs/{STUDY.study}")):
         # of a folder that is there; beside one that is not may lie read-only data of the user
         stages = [path for path in folder.glob("*") if path.is_dir()]
-        while not folder.exists():
+        while not os.path.lexists(folder):
             folder = folder.parent
+        if not folder.is_dir():
+            raise WorkflowError(
+                f"{folder}: is a file where a folder is to be; move it, or run in another folder"
+            )
         for path in (folder, *stages):
             if not os.access(path, os.W_OK):
                 raise WorkflowError(
@@ -455,17 +499,8 @@ def truth_cfg(w):
 
 def scan_cfg(scan):
     """What to read: a sample's file, or the low-resolution one of its pair (low/SAMPLE)."""
-    sample = SAMPLE[scan.removeprefix("low/")]
-    if scan.startswith("low/"):
-        return {
-            "path": local_path(sample.low_path),
-            "voxel_size": sample.low_voxel_size,
-        }
-    keys = ("voxel_size", "region", "pitch")
-    return {
-        "path": local_path(sample.path),
-        **{key: getattr(sample, key) for key in keys},
-    }
+    reading = SAMPLE[scan.removeprefix("low/")].reading(low=scan.startswith("low/"))
+    return {**reading, "path": local_path(reading["path"])}
 
 
 def raw_files(scan):
@@ -474,7 +509,21 @@ def raw_files(scan):
     path = sample.low_path if scan.startswith("low/") else sample.path
     if path in REMOTE:
         return [storage.s3(address) for address in objects(path)]
-    return [local(str(file)) for file in files_of(path)]
+    return [
+        local(str(file)) for file in files_of(path) if not contains_wildcard(str(file))
+    ]
+
+
+def untracked(scan):
+    """Size and time of those of its files whose names Snakemake would take for patterns, {a}.tif."""
+    sample = SAMPLE[scan.removeprefix("low/")]
+    path = sample.low_path if scan.startswith("low/") else sample.path
+    if path in REMOTE:
+        return []
+    files = [file for file in files_of(path) if contains_wildcard(str(file))]
+    return [
+        [str(file), (said := file.stat()).st_size, said.st_mtime_ns] for file in files
+    ]
 
 
 def local_path(path):
@@ -493,7 +542,19 @@ def objects(path):
         keys = sorted(item.key for item in found.get_subkeys())
     except Exception:
         keys = []  # Snakemake says itself, in fewer words, what it cannot reach.
+    keys = [key for key in keys if not is_litter(Path(key))]
     return [f"s3://{found.bucket}/{key}" for key in keys] or [found.query]
+
+
+def brought(role):
+    """The samples of a role that were not simulated."""
+    return [s.sample for s in SAMPLES if s.role == role and s.path is not None]
+
+
+def unseen():
+    """The table of what was compared, where a model learns from files and others are judged."""
+    several = brought("train") and brought("test") and any(map(learned, METHODS))
+    return [results("unseen.tsv")] if several else []
 
 
 # align ---------------------------------------------------------------------------------------
@@ -808,6 +869,7 @@ def between():
             + [target(sample) for sample, _ in taught]
             + [file for key in page_images() for file in image_volumes(*key)]
             + CARDS
+            + unseen()
             + study_files("tables")
             + [file for sample in RESTORE for file in scattering_curves(sample)]
         )
@@ -866,3 +928,17 @@ def beginnings(sample):
         files += [results(f"align/{source}/{s}/transforms.json") for s in stacks]
         files += volumes(f"align/{sample}", "aligned", "valid")
     return files
+
+
+def first_picture():
+    """What the first page shows, and its words: a sample that is judged, else one that is restored or aligned."""
+    if SHOWN:
+        sample = (TEST or SHOWN)[0]
+        return figure(f"{sample}/slices"), (
+            f"Sample {sample}: the same slice of every volume, a row a method and a column a level, in one "
+            "grey window."
+        )
+    sample = STACKS[0]
+    return figure(f"{sample}/stack_views"), (
+        f"Sample {sample}: sections XZ and YZ through the middle of the stack before and after alignment."
+    )

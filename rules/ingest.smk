@@ -1,7 +1,8 @@
 """Import of a user's file.
 
 Needs  a row of the sample sheet: path, voxel size (where the file has none), region
-Makes  ingest/{sample}.ome.zarr; of pairs also ingest/low/{sample}.ome.zarr
+Makes  ingest/{sample}.ome.zarr; of pairs also ingest/low/{sample}.ome.zarr; unseen.tsv, the samples
+       that share no voxels
 """
 
 
@@ -21,8 +22,32 @@ rule ingest:
         **needs("ingest"),
     params:
         cfg=lambda w: scan_cfg(w.scan),
+        untracked=lambda w: untracked(w.scan),
         code=lambda w: code("ingest"),
     message:
         "{wildcards.scan}: import"
     script:
         "../scripts/ingest.py"
+
+
+rule unseen:
+    """Refuse to judge what models learn from, by what was imported."""
+    input:
+        train=[volume(f"ingest/{s}") for s in brought("train")],
+        test=[volume(f"ingest/{s}") for s in brought("test")],
+    output:
+        seals("unseen"),
+        table=results("unseen.tsv"),
+    log:
+        logs("unseen"),
+    conda:
+        ENVIRONMENT
+    resources:
+        **needs("unseen"),
+    params:
+        cfg={role: brought(role) for role in ("train", "test")},
+        code=lambda w: code("unseen"),
+    message:
+        "Compare the samples to learn from with those to be judged"
+    script:
+        "../scripts/unseen.py"

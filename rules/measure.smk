@@ -19,6 +19,7 @@ rule quality:
         truth=lambda w: truth(w.sample),
         slabs=slabs_of("measure/{sample}/{image}/ms_ssim"),
     output:
+        seals("measure/{sample}/{image}/quality"),
         table=results("measure/{sample}/{image}/quality.tsv"),
         map=volume("measure/{sample}/{image}/ms_ssim"),
     log:
@@ -83,6 +84,7 @@ rule resolution:
         image=lambda w: image_volume(w.sample, w.image),
         truth=lambda w: truth(w.sample),
     output:
+        seals("measure/{sample}/{image}/resolution", "measure/{sample}/{image}/curve"),
         table=results("measure/{sample}/{image}/resolution.tsv"),
         curve=results("measure/{sample}/{image}/curve.tsv"),
     log:
@@ -111,6 +113,7 @@ rule error:
         cubic=lambda w: low(w.sample, split_image(w.image)[0]),
     output:
         results("measure/{sample}/{image}/error.tsv"),
+        seals("measure/{sample}/{image}/error"),
     log:
         logs("measure/{sample}/{image}/error"),
     benchmark:
@@ -139,6 +142,10 @@ rule scattering:
         image=lambda w: image_volume(w.sample, w.image),
         truth=lambda w: [] if w.sample in RESTORE else truth(w.sample),
     output:
+        seals(
+            "measure/{sample}/{image}/scattering",
+            "measure/{sample}/{image}/scattering_curve",
+        ),
         table=results("measure/{sample}/{image}/scattering.tsv"),
         curve=results("measure/{sample}/{image}/scattering_curve.tsv"),
     log:
@@ -164,6 +171,7 @@ rule fsc:
         lambda w: image_volume(w.sample, w.image),
         lambda w: image_volume(SAMPLE[w.sample].repeat_of, w.image),
     output:
+        seals("measure/{sample}/{image}/fsc", "measure/{sample}/{image}/fsc_curve"),
         table=results("measure/{sample}/{image}/fsc.tsv"),
         curve=results("measure/{sample}/{image}/fsc_curve.tsv"),
     log:
@@ -189,6 +197,10 @@ rule spectrum:
         image=lambda w: image_volume(w.sample, w.image),
         truth=lambda w: truth(w.sample),
     output:
+        seals(
+            "measure/{sample}/{image}/spectrum",
+            "measure/{sample}/{image}/spectrum_curve",
+        ),
         table=results("measure/{sample}/{image}/spectrum.tsv"),
         curve=results("measure/{sample}/{image}/spectrum_curve.tsv"),
     log:
@@ -214,6 +226,7 @@ rule edges:
         unpack(lambda w: compared(w.sample, w.image)),
     output:
         results("measure/{sample}/{image}/edges.tsv"),
+        seals("measure/{sample}/{image}/edges"),
     log:
         logs("measure/{sample}/{image}/edges"),
     benchmark:
@@ -236,6 +249,7 @@ rule gaps:
     input:
         unpack(lambda w: compared(w.sample, w.image)),
     output:
+        seals("measure/{sample}/{image}/gaps", "measure/{sample}/{image}/gap_summary"),
         table=results("measure/{sample}/{image}/gaps.tsv"),
         summary=results("measure/{sample}/{image}/gap_summary.tsv"),
     log:
@@ -264,6 +278,11 @@ rule census:
         reference=volume("segment/{sample}/truth"),
         slabs=counts_of("measure/{sample}/{image}/census"),
     output:
+        seals(
+            "measure/{sample}/{image}/census",
+            "measure/{sample}/{image}/pores",
+            "measure/{sample}/{image}/status",
+        ),
         table=results("measure/{sample}/{image}/census.tsv"),
         pores=results("measure/{sample}/{image}/pores.tsv"),
         status=results("measure/{sample}/{image}/status.tsv"),
@@ -318,6 +337,10 @@ rule pore_space:
     input:
         volume("segment/{sample}/{image}"),
     output:
+        seals(
+            "measure/{sample}/{image}/pore_space",
+            "measure/{sample}/{image}/pore_space_curve",
+        ),
         table=results("measure/{sample}/{image}/pore_space.tsv"),
         curve=results("measure/{sample}/{image}/pore_space_curve.tsv"),
     log:
@@ -343,6 +366,10 @@ rule pore_space:
 rule metrics:
     """Gather all tables of the study, and pool them over the unseen samples."""
     input:
+        [
+            seals_of(study_files(name))
+            for name in ("tables", "pores", "status", "curves", "spaces", "gaps")
+        ],
         tables=study_files("tables"),
         pores=study_files("pores"),
         status=study_files("status"),
@@ -350,6 +377,7 @@ rule metrics:
         spaces=study_files("spaces"),
         gaps=study_files("gaps"),
     output:
+        seals("metrics", "pores", "curves", "pore_space", "gaps"),
         metrics=results("metrics.tsv"),
         pores=results("pores.tsv"),
         curves=results("curves.tsv"),

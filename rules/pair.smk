@@ -13,6 +13,7 @@ rule pair:
         high=lambda w: imported(w.sample),
         low=lambda w: imported_low(w.sample),
     output:
+        seals("pair/{sample}/patches", "measure/{sample}/pair"),
         low=volume("pair/{sample}/low"),
         high=volume("pair/{sample}/high"),
         valid=volume("pair/{sample}/valid"),

@@ -69,6 +69,7 @@ if SLABS > 1:
 rule reconstruct_truth:
     """Reconstruct the reference from many noiseless views, none of them stored."""
     input:
+        seals("simulate/{sample}/spheres"),
         spheres=results("simulate/{sample}/spheres.tsv"),
         slabs=slabs_of("reconstruct/{sample}/truth"),
     output:
@@ -95,6 +96,7 @@ if SLABS > 1:
 
     use rule reconstruct_truth as reconstruct_truth_init with:
         input:
+            seals("simulate/{sample}/spheres"),
             spheres=results("simulate/{sample}/spheres.tsv"),
         output:
             store_of("reconstruct/{sample}/truth"),
@@ -111,6 +113,7 @@ if SLABS > 1:
 
     use rule reconstruct_truth as reconstruct_truth_slab with:
         input:
+            seals("simulate/{sample}/spheres"),
             spheres=results("simulate/{sample}/spheres.tsv"),
             store=store_of("reconstruct/{sample}/truth"),
         output:

@@ -116,6 +116,7 @@ PAGES = [results(f"report/{sample}.html") for sample in SHOWN] + [
 rule figures:
     """Draw the study's figures."""
     input:
+        seals_of(STUDY_TABLES),
         **STUDY_TABLES,
     output:
         *(
@@ -151,6 +152,7 @@ rule figures:
 rule sample_figures:
     """Draw one sample's pictures."""
     input:
+        lambda w: seals_of(page_files(w.sample)),
         unpack(lambda w: page_files(w.sample)),
     output:
         *(
@@ -186,7 +188,10 @@ rule sample_figures:
 rule report_sample:
     """Write one sample's page."""
     input:
+        lambda w: seals_of(page_files(w.sample)),
         unpack(lambda w: page_files(w.sample)),
+        seals("metrics", "pores", "curves", "pore_space"),
+        lambda w: seals_of(stack_files(w.sample)) if ALIGNED else [],
         metrics=results("metrics.tsv"),
         pores=results("pores.tsv"),
         curves=results("curves.tsv"),
@@ -229,6 +234,7 @@ rule report_sample:
 rule stack_figures:
     """Draw what was done to a stack."""
     input:
+        lambda w: seals_of(stack_files(w.sample)),
         unpack(lambda w: stack_files(w.sample)),
     output:
         *(
@@ -259,6 +265,7 @@ rule stack_figures:
 rule report_stack:
     """Write the page of a stack."""
     input:
+        lambda w: seals_of(stack_files(w.sample)),
         unpack(lambda w: stack_files(w.sample)),
     output:
         report(
@@ -291,6 +298,8 @@ rule report_stack:
 rule axial_figures:
     """Draw what was restored along z."""
     input:
+        seals("metrics"),
+        lambda w: seals_of(scattering_curves(w.sample) + shell_curves(w.sample)),
         volumes=lambda w: page_files(w.sample)["volumes"],
         curves=lambda w: scattering_curves(w.sample),
         disagreements=lambda w: [disagreement(w.sample, i) for i in by_planes(w.sample)],
@@ -333,6 +342,8 @@ rule axial_figures:
 rule report_axial:
     """Write the page of what was restored along z."""
     input:
+        seals("metrics"),
+        lambda w: seals_of(scattering_curves(w.sample) + shell_curves(w.sample)),
         volumes=lambda w: page_files(w.sample)["volumes"],
         curves=lambda w: scattering_curves(w.sample),
         disagreements=lambda w: [disagreement(w.sample, i) for i in by_planes(w.sample)],
@@ -373,6 +384,8 @@ rule report_axial:
 rule sem_figures:
     """Draw what became of an image: its pair, gaps, spectra."""
     input:
+        seals("metrics"),
+        lambda w: seals_of(sem_files(w.sample)),
         unpack(lambda w: sem_files(w.sample)),
         metrics=results("metrics.tsv"),
     output:
@@ -409,6 +422,8 @@ rule sem_figures:
 rule report_sem:
     """Write the page of an image: its pair, gaps, spectra."""
     input:
+        seals("metrics"),
+        lambda w: seals_of(sem_files(w.sample)),
         unpack(lambda w: sem_files(w.sample)),
         metrics=results("metrics.tsv"),
     output:
@@ -443,11 +458,14 @@ rule report_sem:
 rule report:
     """Write the report's first page."""
     input:
+        seals_of(STUDY_TABLES),
+        [seals_of(stack_files(sample)) for sample in STACKS],
         **STUDY_TABLES,
         slices=[stack_files(sample)["slices"] for sample in STACKS],
         pairs=[stack_files(sample)["pairs"] for sample in STACKS],
         cards=CARDS,
         pages=PAGES,
+        picture=[first_picture()[0]],
     output:
         report(
             results("report/index.html"),
@@ -470,6 +488,8 @@ rule report:
             "stacks": STACKS,
             "axial": AXIAL,
             "flat": FLAT,
+            "restored_samples": list(RESTORE),
+            "shown": first_picture()[1],
             "further": {
                 sample: [
                     [TITLES[kind], f"{kind}/{sample}.html"]

@@ -14,6 +14,7 @@ rule smooth:
         image=lambda w: image_volume(w.sample, w.image),
         slabs=slabs_of("segment/{sample}/smoothed/{image}"),
     output:
+        seals("measure/{sample}/{image}/nlm"),
         smoothed=volume("segment/{sample}/smoothed/{image}"),
         table=results("measure/{sample}/{image}/nlm.tsv"),
     log:
@@ -40,6 +41,7 @@ rule segment:
         image=lambda w: image_to_segment(w.sample, w.image),
         slabs=slabs_of("segment/{sample}/numbers/{image}"),
     output:
+        seals("measure/{sample}/{image}/segment"),
         labels=volume("segment/{sample}/{image}"),
         table=results("measure/{sample}/{image}/segment.tsv"),
     log:

@@ -9,7 +9,7 @@ Makes  simulate/{sample}/spheres.tsv, exact.ome.zarr, exact_labels.ome.zarr, lev
 rule spheres:
     """Place the pores of a foam."""
     output:
-        results("simulate/{sample}/spheres.tsv"),
+        multiext(results("simulate/{sample}/spheres"), ".tsv", ".tsv.seal"),
     log:
         logs("simulate/{sample}/spheres"),
     cache: CACHED
@@ -38,6 +38,7 @@ rule spheres:
 rule exact_truth:
     """Voxelise a foam: exact solid fraction, and the label of each pore."""
     input:
+        seals("simulate/{sample}/spheres"),
         spheres=results("simulate/{sample}/spheres.tsv"),
     output:
         solid=volume("simulate/{sample}/exact"),
@@ -63,6 +64,7 @@ rule exact_truth:
 rule projections:
     """Scan a foam: analytic projections, blur, photon noise."""
     input:
+        seals("simulate/{sample}/spheres"),
         spheres=results("simulate/{sample}/spheres.tsv"),
     output:
         results("simulate/{sample}/level{level}.h5"),
@@ -95,6 +97,7 @@ rule projections:
 rule specimen:
     """Simulate a specimen and its two scans."""
     output:
+        seals("simulate/{sample}/particles", "simulate/{sample}/warp"),
         high=volume("simulate/{sample}/high"),
         low=volume("simulate/{sample}/low"),
         particles=results("simulate/{sample}/particles.tsv"),

@@ -11,7 +11,10 @@ rule train:
         low=lambda w: [learned_low(s, w.level) for s in learns_from(w.method, w.level)],
         target=lambda w: [target(s) for s in learns_from(w.method, w.level)],
         masks=lambda w: [valid(s) for s in learns_from(w.method, w.level) if PAIRED],
+        # first, but a further sample to be judged is no reason to train again
+        unseen=[ancient(file) for file in unseen()],
     output:
+        seals("train/{method}/level{level}/history"),
         model=results("train/{method}/level{level}/model.safetensors"),
         card=results("train/{method}/level{level}/model.json"),
         history=results("train/{method}/level{level}/history.tsv"),

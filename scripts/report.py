@@ -1,13 +1,16 @@
 """Write the report's first page: tables and model cards -> self-contained HTML."""
 
 from acuity.job import job
-from acuity.report.sources import provenance, stack_tables, study_tables
+from acuity.report.sources import provenance, stack_tables, study_tables, warnings
 from acuity.report.study import study_page
 
 with job(snakemake):
     cfg, files = dict(snakemake.params.cfg), dict(snakemake.input.items())
     files.pop("pages")
-    origin = provenance(cfg.pop("settings"), cfg.pop("sheet"), files.pop("cards"))
+    cfg["picture"] = (files.pop("picture")[0], cfg.pop("shown"))
+    cards = files.pop("cards")
+    cfg["warnings"] = warnings(cards)
+    origin = provenance(cfg.pop("settings"), cfg.pop("sheet"), cards)
     stacks = stack_tables(cfg.pop("stacks"), files.pop("slices"), files.pop("pairs"))
     tables = study_tables(**files, trained=cfg.pop("trained"))
     study_page(tables, stacks=stacks, provenance=origin, output=snakemake.output[0], **cfg)

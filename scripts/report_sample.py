@@ -2,7 +2,13 @@
 
 from acuity.job import job
 from acuity.report.pages import sample_page
-from acuity.report.sources import sample_sources, stack_tables, study_tables
+from acuity.report.sources import (
+    input_file,
+    sample_sources,
+    stack_tables,
+    study_tables,
+    without_folders,
+)
 from acuity.report.study import judged
 
 with job(snakemake):
@@ -14,6 +20,8 @@ with job(snakemake):
     kind = {key: cfg.pop(key) for key in ("axial", "flat")}
     said = judged(tables["metrics"], stacks=stacks, **kind)
     sources = sample_sources(cfg.pop("images"), **files)
+    row = without_folders(cfg["provenance"].pop("sample"))
+    cfg["provenance"] |= {"sample": row} | input_file(sources["volumes"])
     sample_page(
         **tables, **sources, said=said.get(cfg["sample"]), output=snakemake.output[0], **cfg
     )

@@ -24,6 +24,8 @@ ROOT = Path(__file__).parents[1]
 # numba's that spins while it waits takes a core.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.update(WAITING)
+# Without its filters, whether that extra is installed or not: once loaded they stay.
+sys.modules["hdf5plugin"] = None
 
 ZYGOTE = Zygote()
 KERNELS = FileLock(ROOT / ".pytest_cache" / "kernels.lock")

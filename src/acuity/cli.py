@@ -5,6 +5,7 @@ The pipeline itself is run by ``snakemake --configfile STUDY.yaml``.
 
 import argparse
 import json
+import os
 import re
 import sys
 
@@ -22,23 +23,51 @@ def main(arguments=None):
     Returns
     -------
     int
-        Exit code: 0, or 1 after a user's mistake, which is said in one sentence.
+        Exit code: 0, 1 after a user's mistake, which is said in one sentence, 130 after Ctrl-C,
+        141 where nobody reads the output any more.
     """
-    options = _parser().parse_args(arguments)
     try:
+        options = _parser().parse_args(arguments)
         options.run(options)
+        print(end="", flush=True)  # also where standard output is closed
     except AcuityError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        return _failed(error)
+    except KeyboardInterrupt:
+        return _failed("interrupted", 130)
+    except BrokenPipeError:  # who reads, as `head` does, has read enough
+        _silence()
+        return 141
+    except OSError as error:
+        if error.filename is None:  # standard output's, which cannot be written at the end either
+            _silence()
+        return _failed(f"{error.filename or 'standard output'}: {error.strerror or error}")
+    except MemoryError:
+        return _failed("out of memory; use a machine with more, or a smaller volume")
     return 0
+
+
+def _failed(sentence, code=1):
+    print(f"error: {sentence}", file=sys.stderr)
+    return code
+
+
+def _silence():
+    """Send what may still be written to standard output nowhere."""
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _parser():
     parser = argparse.ArgumentParser(prog="acuity", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    check = commands.add_parser("check", help="check a study file and its sample sheet")
+    check = commands.add_parser(
+        "check", help="check a study file, its sample sheet, and the headers of its inputs"
+    )
     check.add_argument("study", help="the study file")
+    check.add_argument(
+        "--deep", action="store_true", help="read all voxels once, and tell what is wrong with them"
+    )
     check.set_defaults(run=_check)
 
     plan = commands.add_parser(
@@ -55,7 +84,7 @@ def _parser():
     schema.set_defaults(run=_schema)
 
     summary = commands.add_parser("summary", help="print a study's figures as a table")
-    summary.add_argument("metrics", help="results/STUDY/metrics.tsv")
+    summary.add_argument("metrics", help="results/STUDY/metrics.tsv, its folder, or the study file")
     summary.add_argument("--sample", default="unseen", help="one sample; default: all unseen ones")
     summary.add_argument("--by-size", metavar="METRIC", help="one metric by size class")
     summary.set_defaults(run=_summary)
@@ -71,9 +100,20 @@ def _parser():
 
 
 def _check(options):
+    from acuity.ingest.look import look, table
     from acuity.study import read_study
 
     study, samples = read_study(options.study)
+    inputs = list(look(study, samples, options.deep))
+    print(table(inputs))
+    for found in inputs:
+        for finding in found.findings:
+            print(f"{found.row[0]}, {found.row[1]}: {finding}")
+    errors = [found.error for found in inputs if found.error]
+    for error in errors[:-1]:
+        _failed(error)
+    if errors:
+        raise AcuityError(errors[-1])
     print(
         f"{options.study}: study {study.study!r} is sound: {len(samples)} samples, "
         f"{len(study.levels)} levels, methods {', '.join(study.methods)}"
@@ -81,13 +121,13 @@ def _check(options):
 
 
 def _count(text):
-    if not text.isdigit():
+    if re.fullmatch(r"[0-9]{1,9}", text) is None:
         raise argparse.ArgumentTypeError(f"found {text!r}; allowed is a whole number")
     return int(text)
 
 
 def _size(text):
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kMGT]?)(?:i?B)?", text)
+    match = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]+)?)\s*([kMGT]?)(?:i?B)?", text)
     if match is None:
         raise argparse.ArgumentTypeError(f"found {text!r}; allowed is a size such as 500M, 64G, 2T")
     return float(match[1]) * 1024 ** " kMGT".index(match[2] or " ")

@@ -14,10 +14,12 @@ import contextlib
 import hashlib
 import importlib.metadata
 import json
-import os
 import sys
 from functools import cache
 from pathlib import Path
+
+from acuity.errors import AcuityError
+from acuity.writing import write_text
 
 PACKAGE = "acuity"
 ROOT = Path(__file__).parent
@@ -179,14 +181,8 @@ def _keep():
     kept, file = _kept(ROOT), _memory(ROOT)
     if not kept.pop("new", False) or sys.dont_write_bytecode:
         return
-    part = file.with_name(f".{file.name}.{os.getpid()}")
-    with contextlib.suppress(OSError):
-        file.parent.mkdir(exist_ok=True)
-        try:
-            part.write_text(json.dumps(kept))
-            os.replace(part, file)
-        finally:
-            part.unlink(missing_ok=True)
+    with contextlib.suppress(OSError, AcuityError):
+        write_text(file, json.dumps(kept))
 
 
 @cache

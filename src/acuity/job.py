@@ -26,7 +26,8 @@ def job(snakemake):
 
     The log goes to the rule's log file and to standard error, and ends with the memory and the
     time that were used; numba and torch use the rule's threads; a user's mistake ends in one sentence
-    and exit code 1, anything else in one sentence and a traceback in the log file.
+    and exit code 1, Ctrl-C in one and 130, anything else in one sentence and a traceback in the log
+    file.
 
     Parameters
     ----------
@@ -46,6 +47,8 @@ def job(snakemake):
         logger.info(USED, peak_memory(), time.process_time())
     except AcuityError as error:
         _fail(str(error))
+    except KeyboardInterrupt:
+        _fail(f"rule {snakemake.rule}: interrupted; run the same command again to go on", 130)
     except MemoryError:
         _fail(
             f"rule {snakemake.rule}: out of memory; give the job more memory or use a smaller volume"
@@ -85,24 +88,34 @@ def peak_memory():
 
 
 def _configure(path):
-    handlers = [logging.StreamHandler(sys.stderr)]
-    if path is not None:
+    logger.handlers = []
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    _log_to(logging.StreamHandler(sys.stderr))
+    if path is None:
+        return
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("", encoding="utf-8")
         # Appending, so that a traceback that is written beside it is not overwritten.
-        handlers.append(logging.FileHandler(path, mode="a", encoding="utf-8"))
-    for handler in handlers:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
-    logger.handlers = handlers
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
+        _log_to(logging.FileHandler(path, mode="a", encoding="utf-8"))
+    except OSError as error:
+        _fail(
+            f"{path}: the log cannot be written ({error.strerror}: {error.filename}); move what is "
+            "there, allow it, or free some space"
+        )
 
 
-def _fail(sentence):
+def _log_to(handler):
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+    logger.addHandler(handler)
+
+
+def _fail(sentence, code=1):
     logger.error("error: %s", sentence)
     logging.shutdown()
     sys.stdout.flush()
-    raise SystemExit(1)
+    raise SystemExit(code)
 
 
 def _unexpected(rule, error, path):

@@ -8,6 +8,7 @@ holds one chunk.
 """
 
 import itertools
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ import numpy as np
 from numcodecs import blosc
 
 from acuity.threads import cores
+from acuity.writing import part_of
 
 Index = tuple[int, int, int]
 Box = tuple[slice, slice, slice]
@@ -94,6 +96,18 @@ class Layout:
                 ),
             )
 
+    def box_of(self, index: Index) -> Box:
+        """Give the box of a shard, cut where the array ends."""
+        return tuple(
+            slice(i * length, min((i + 1) * length, count))
+            for i, length, count in zip(index, self.shard, self.shape, strict=True)
+        )
+
+    @property
+    def count(self) -> int:
+        """Number of shards."""
+        return math.prod(-(-n // length) for n, length in zip(self.shape, self.shard, strict=True))
+
     @property
     def chunks_per_shard(self) -> Index:
         """Chunks of a shard along z, y, x."""
@@ -166,21 +180,16 @@ def write_shard(array: Path, layout: Layout, index: Index, block: np.ndarray) ->
 
     file = shard_file(array, index)
     file.parent.mkdir(parents=True, exist_ok=True)
-    part_file = file.with_name(f".{file.name}.part")
     checksum = 0
-    try:
-        with open(part_file, "wb") as out:
-            for part, packed in zip(parts, each(pack, parts), strict=True):
-                place = tuple(p.start // c for p, c in zip(part, layout.chunk, strict=True))
-                table[place] = out.tell(), len(packed)
-                out.write(packed)
-                checksum = google_crc32c.extend(checksum, packed)
-            end = table.tobytes() + _checksum(table.tobytes())
-            out.write(end)
-            size = out.tell()
-        os.replace(part_file, file)
-    finally:
-        part_file.unlink(missing_ok=True)
+    with part_of(file) as part_file, open(part_file, "wb") as out:
+        for part, packed in zip(parts, each(pack, parts), strict=True):
+            place = tuple(p.start // c for p, c in zip(part, layout.chunk, strict=True))
+            table[place] = out.tell(), len(packed)
+            out.write(packed)
+            checksum = google_crc32c.extend(checksum, packed)
+        end = table.tobytes() + _checksum(table.tobytes())
+        out.write(end)
+        size = out.tell()
     return size, google_crc32c.extend(checksum, end)
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from acuity.errors import AcuityError
+from acuity.seals import write_sealed
 from acuity.shards import each, file_checksum, shard_file
 from acuity.volume import (
     MARKERS,
@@ -27,10 +28,10 @@ from acuity.volume import (
     VolumeWriter,
     choose_layout,
     finalise,
-    read_json,
+    read_sealed_json,
     store_path,
 )
-from acuity.writing import disk_errors, write_json
+from acuity.writing import disk_errors
 
 VERSION = 1
 
@@ -190,7 +191,7 @@ class StoreMaker(VolumeWriter):
     def _complete(self) -> None:
         with disk_errors(self.path):
             self.folder.mkdir(exist_ok=True)
-        write_json(self.folder / "store.json", {"plan": self._plan, "agreed": self._agreed})
+        write_sealed(self.folder / "store.json", {"plan": self._plan, "agreed": self._agreed})
 
 
 class SlabWriter(StoreMaker):
@@ -234,7 +235,7 @@ class SlabWriter(StoreMaker):
         missing = [index for index, _ in self.layout.boxes(rows) if index not in self._shards]
         if self.z0 < self.z1 and missing:
             raise RuntimeError(f"slab {self.part[0]} did not write shard {missing[0]}")
-        write_json(
+        write_sealed(
             self.folder / f"{self.part[0]}.json",
             {
                 "slab": self.part[0],
@@ -351,7 +352,8 @@ def read_marker(path: str | os.PathLike, number: int, seal: str | None = None) -
     path = store_path(path)
     file = path / MARKERS / f"{number}.json"
     seal = _read_store(path)[1] if seal is None else seal
-    found = read_json(file, f"slab {number} is not done", "remove it if it is there and run again")
+    remedy = "remove it if it is there and run again"
+    found = read_sealed_json(file, f"slab {number} is not done", remedy, must=True)
     if found.get("store") != seal or found.get("slab") != number:
         raise AcuityError(
             f"{file}: was left by another slab or with other settings than those of store.json "
@@ -365,7 +367,9 @@ def read_marker(path: str | os.PathLike, number: int, seal: str | None = None) -
 def _read_store(path: Path) -> tuple[dict, str]:
     """What all slabs agree upon, and its digest."""
     file = path / MARKERS / "store.json"
-    store = read_json(file, "the store was not made", f"remove {path} and run again")
+    store = read_sealed_json(
+        file, "the store was not made", f"remove {path} and run again", must=True
+    )
     if not {"plan", "agreed"} <= store.keys() or store["plan"].get("version") != VERSION:
         raise AcuityError(
             f"{file}: was written by another version of Acuity; remove {path} and run again."

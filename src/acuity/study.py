@@ -5,24 +5,35 @@ keys are refused; a mistake is said in one sentence. Scripts never import this m
 just the keys that they use.
 """
 
+import datetime
 import difflib
 import json
 import math
+import os
 import re
+import reprlib
+import unicodedata
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
-import pandas as pd
-import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from acuity.errors import AcuityError
-from acuity.formats.files import check_remote, files_of, is_remote
+from acuity.formats.files import check_remote, files_of, is_remote, split_name
 from acuity.methods.base import Section, Task, known, load, setting
-from acuity.units import convert, parse_voxel_size
+from acuity.seen import check_sheet
+from acuity.sheet import read_sheet
+from acuity.text import decode, parse_yaml, read_bytes
+from acuity.units import convert, parse_length, parse_sizes, parse_voxel_size
 
+_LONGEST_PATH = 1000
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = _REPR.maxlong = 80
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+RESERVED = {"index", "unseen"}
+LONGEST_NAME = 100  # letters; a file system takes 255 with all that is put around it
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 METHOD = r"^[a-z][a-z0-9_]*(@[a-z0-9_]+)?$"
 
 
@@ -76,7 +87,7 @@ class Foam(Section):
     @field_validator("voxel_size")
     @classmethod
     def _length(cls, value):
-        return check_length(value)
+        return check_length(value, parse_length)
 
     @model_validator(mode="after")
     def _diameters(self):
@@ -132,7 +143,7 @@ class Specimen(Section):
     @field_validator("pixel_size")
     @classmethod
     def _length(cls, value):
-        return value if value is None else check_length(value)
+        return value if value is None else check_length(value, parse_length)
 
     @field_validator("size")
     @classmethod
@@ -287,7 +298,7 @@ class Align(Section):
     def _region_belongs_to_mode(self):
         if (self.mode == "template_roi") != (self.roi is not None):
             raise ValueError(
-                f"mode {self.mode} with roi {self.roi!r}: template_roi needs a roi and no other mode has one"
+                f"mode {self.mode} with roi {_short(self.roi)}: template_roi needs a roi and no other mode has one"
             )
         if self.bridge < self.neighbours:
             raise ValueError(
@@ -384,11 +395,7 @@ class Segment(Section):
     @field_validator("largest_radius")
     @classmethod
     def _length(cls, value):
-        if value is None:
-            return value
-        if len(set(parse_voxel_size(check_length(value))[0])) > 1:
-            raise ValueError(f"{value!r}: one length with a unit is allowed, such as '20 um'")
-        return value
+        return value if value is None else check_length(value, parse_length)
 
 
 class Gaps(Section):
@@ -477,7 +484,9 @@ class Measure(Section):
 class Sample(Section):
     """One row of the sample sheet."""
 
-    sample: str = setting(..., "Name; also the name of files and pages", pattern=NAME)
+    sample: str = setting(
+        ..., "Name; also the name of files and pages", pattern=NAME, max_length=LONGEST_NAME
+    )
     role: Literal["train", "test", "restore"] = setting(
         ...,
         "Models learn from train samples and are judged on test samples; restore: a volume with "
@@ -521,12 +530,28 @@ class Sample(Section):
         None,
         "Imported volumes: part to use, as z0:z1,y0:y1,x0:x1 in voxels; open ends allowed",
         "voxel",
+        max_length=200,
+    )
+    volume: bool | None = setting(
+        None,
+        "Imported volumes: true where images of a detector, which say nothing of themselves, are a "
+        "volume",
     )
 
-    @field_validator("voxel_size", "low_voxel_size", "pitch")
+    @field_validator("role", mode="before")
+    @classmethod
+    def _role(cls, value):
+        return value.lower()
+
+    @field_validator("voxel_size", "low_voxel_size")
+    @classmethod
+    def _size(cls, value):
+        return value if value is None else check_length(value)
+
+    @field_validator("pitch")
     @classmethod
     def _length(cls, value):
-        return value if value is None else check_length(value)
+        return value if value is None else check_length(value, parse_length)
 
     @field_validator("region")
     @classmethod
@@ -534,14 +559,30 @@ class Sample(Section):
         if value is not None and not re.fullmatch(
             r"\s*-?\d*:-?\d*\s*(,\s*-?\d*:-?\d*\s*){0,2}", value
         ):
-            raise ValueError(f"{value!r} is not of the form z0:z1,y0:y1,x0:x1")
+            raise ValueError(f"{_short(value)} is not of the form z0:z1,y0:y1,x0:x1")
         return value
+
+    def reading(self, *, low=False):
+        """What to read of an imported sample: keywords of `acuity.formats.read.read_volume`.
+
+        Parameters
+        ----------
+        low : bool
+            The low-resolution image of a pair in place of the other.
+        """
+        if low:
+            keys = {"path": self.low_path, "voxel_size": self.low_voxel_size}
+        else:
+            keys = {key: getattr(self, key) for key in ("path", "voxel_size", "region", "pitch")}
+        return {**keys, "volume": bool(self.volume)}
 
 
 class Study(Section):
     """A study: where the data come from, levels, methods and measures."""
 
-    study: str = setting(..., "Name; results go to results/NAME", pattern=NAME)
+    study: str = setting(
+        ..., "Name; results go to results/NAME", pattern=NAME, max_length=LONGEST_NAME
+    )
     title: str = setting("", "Title of the report")
     seed: int = setting(1, "Seed of noise and of training", "1", ge=0)
     samples: str = setting(..., "Sample sheet (tab-separated), relative to the study file")
@@ -616,7 +657,7 @@ class Study(Section):
             except AcuityError as error:
                 raise ValueError(str(error)) from None
             try:
-                checked[key] = method.Settings(**settings).model_dump(mode="json")
+                checked[key] = method.Settings.model_validate(settings).model_dump(mode="json")
             except ValidationError as error:
                 raise ValueError(_sentence(error, method.Settings, f"methods.{key}")) from None
         return checked
@@ -698,13 +739,15 @@ class Study(Section):
         return (int(level), 1, 1) if self.axial else self.degrade.downsample
 
 
-def check_length(value):
+def check_length(value, parse=parse_sizes):
     """Check a voxel size such as ``"10 nm"`` or ``"20 10 10 nm"`` (z y x).
 
     Parameters
     ----------
     value : str
         The text.
+    parse : callable
+        `acuity.units.parse_sizes`, or `acuity.units.parse_length` where only one number is allowed.
 
     Returns
     -------
@@ -717,10 +760,10 @@ def check_length(value):
         If it is no positive length with a unit.
     """
     try:
-        parse_voxel_size(value)
+        parse(value, "length")
     except AcuityError as error:
         raise ValueError(
-            f"{value!r}: {str(error).removeprefix('voxel_size: ').rstrip('.')}"
+            f"{_short(value)}: {str(error).removeprefix('length: ').rstrip('.')}"
         ) from None
     return value
 
@@ -747,15 +790,12 @@ def load_study(config, path):
         One sentence that names file, key, what was found and what is allowed.
     """
     if not isinstance(config, dict):
-        raise AcuityError(
-            f"{path}: a study is a mapping of keys to values; found {type(config).__name__}"
-        )
+        found = {type(None): "nothing", list: "a list", str: "a text"}.get(type(config), "a value")
+        raise AcuityError(f"{path}: a study is a mapping of keys to values; found {found}")
     try:
-        study = Study(**config)
+        study = Study.model_validate(config)
     except ValidationError as error:
         raise AcuityError(f"{path}: {_sentence(error, Study)}") from None
-    except TypeError:
-        raise AcuityError(f"{path}: keys must be words") from None
     return study, _read_samples(study, Path(path))
 
 
@@ -782,68 +822,37 @@ def read_keys(path):
     AcuityError
         If the file is absent, is no YAML or holds a key twice.
     """
-    try:
-        return yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
-    except _TwiceError as error:
-        raise AcuityError(f"{path}: {error}") from None
-    except FileNotFoundError:
-        raise AcuityError(f"{path}: no such study file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        text = str(error).splitlines()
-        raise AcuityError(
-            f"{path}: not a YAML file ({' '.join(line.strip() for line in text[:3])})"
-        ) from None
-
-
-class _TwiceError(Exception):
-    pass
-
-
-class _Loader(yaml.SafeLoader):
-    """Safe YAML in which a key that stands twice is no longer swallowed."""
-
-    def compose_mapping_node(self, anchor):
-        node = super().compose_mapping_node(anchor)
-        lines = {}
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
-                continue
-            line = key.start_mark.line + 1
-            if key.value in lines:
-                raise _TwiceError(
-                    f"key {key.value!r} stands in line {lines[key.value]} and again in line {line}; allowed is once"
-                )
-            lines[key.value] = line
-        return node
+    text = decode(read_bytes(path, "study file"), path, "study file")
+    return parse_yaml(text, path, "study file")
 
 
 def _read_samples(study, path):
+    if "://" in study.samples:
+        raise AcuityError(
+            f"{path}: key 'samples': found the address {_short(study.samples)}; allowed is a file "
+            "beside the study, download the sample sheet first"
+        )
     sheet = path.parent / study.samples
-    try:
-        table = pd.read_csv(sheet, sep="\t", dtype=str, comment="#", keep_default_na=False)
-    except (FileNotFoundError, IsADirectoryError):
-        raise AcuityError(f"{path}: key 'samples': no sample sheet at {sheet}") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise AcuityError(
-            f"{sheet}: not a tab-separated sample sheet ({str(error).splitlines()[0]})"
-        ) from None
-    columns = list(table.columns)
-    if len(columns) == 1 and columns[0] != "sample":
-        raise AcuityError(
-            f"{sheet}: line 1: found one column, {columns[0]!r}; allowed are columns separated by tabs, the first of them 'sample'"
-        )
-    # pandas takes the first fields for an index where rows have more of them than the heading.
-    if not isinstance(table.index, pd.RangeIndex):
-        raise AcuityError(
-            f"{sheet}: line 2: found more fields than the {len(columns)} columns of line 1; allowed is one field a column, separated by tabs"
-        )
-    samples = []
-    for number, row in enumerate(table.to_dict("records"), start=2):
+    if not study.samples.strip() or not os.path.exists(sheet):
+        raise AcuityError(f"{path}: key 'samples': no sample sheet at {_place(sheet)}")
+    line, columns, rows = read_sheet(sheet)
+    for column in columns:
+        if column not in Sample.model_fields:
+            raise AcuityError(f"{sheet}: line {line}: {_unknown(column, column, Sample)}")
+    samples, lines = [], {}
+    for number, row in rows:
         where = f"{sheet}: line {number}"
         try:
-            sample = Sample(**{key: value.strip() for key, value in row.items() if value.strip()})
+            sample = Sample(**row)
         except ValidationError as error:
             raise AcuityError(f"{where}: {_sentence(error, Sample)}") from None
+        # On the file systems of Windows and macOS, a and A are one.
+        line, other = lines.setdefault(sample.sample.lower(), (number, sample.sample))
+        if line != number:
+            raise AcuityError(
+                f"{where}: sample {sample.sample!r} has the name of {other!r} in line {line}; names "
+                "must differ, and not in small and capital letters alone"
+            )
         if study.foam is not None or (study.specimen is not None and sample.seed is not None):
             if sample.seed is None or sample.path is not None or sample.low_path is not None:
                 raise AcuityError(
@@ -856,15 +865,14 @@ def _read_samples(study, path):
                 )
             sample = _with_files(sample, study, path.parent, where)
         samples.append(_with_level(sample, study, where))
+    if not samples:
+        raise AcuityError(f"{sheet}: has no sample; allowed is a line for each, below the heading")
     names = [sample.sample for sample in samples]
-    for name in names:
-        if names.count(name) > 1:
-            raise AcuityError(
-                f"{sheet}: sample {name!r} stands there {names.count(name)} times; names must differ"
-            )
-    reserved = {"index", "unseen"} & {name.lower() for name in names}
-    if reserved:
-        raise AcuityError(f"{sheet}: sample name {reserved.pop()!r} is reserved; choose another")
+    for name in RESERVED & lines.keys():
+        number, found = lines[name]
+        raise AcuityError(
+            f"{sheet}: line {number}: sample name {found!r} is reserved; choose another"
+        )
     roles = {sample.role for sample in samples}
     if not roles & {"test", "restore"}:
         raise AcuityError(f"{sheet}: no sample has the role test; nothing could be judged")
@@ -875,21 +883,30 @@ def _read_samples(study, path):
         if method.learned and not roles & enough:
             raise AcuityError(f"{sheet}: no sample has the role train, but {key} learns from data")
     for sample in samples:
+        where = f"{sheet}: line {lines[sample.sample.lower()][0]}"
         for key in ("transforms_of", "repeat_of"):
             other = getattr(sample, key)
             if other is not None and (other == sample.sample or other not in names):
                 raise AcuityError(
-                    f"{sheet}: {key} of sample {sample.sample!r} names {other!r}; allowed is another sample of the sheet"
+                    f"{where}: {key} of sample {sample.sample!r} names {other!r}; allowed is another sample of the sheet"
                 )
         if sample.transforms_of and study.align is None:
             raise AcuityError(
-                f"{sheet}: sample {sample.sample!r} takes the transforms of {sample.transforms_of!r}, but the study has no align section"
+                f"{where}: sample {sample.sample!r} takes the transforms of {sample.transforms_of!r}, but the study has no align section"
             )
         if sample.role == "restore":
-            own_factor(sample, study, str(sheet))
-    seeds = [sample.seed for sample in samples if sample.seed is not None]
-    if len(set(seeds)) < len(seeds):
-        raise AcuityError(f"{sheet}: two samples have the same seed and would be the same")
+            own_factor(sample, study, where)
+    check_sheet(
+        study, samples, {s.sample: f"{sheet}: line {lines[s.sample.lower()][0]}" for s in samples}
+    )
+    seeds = {}
+    for sample in samples:
+        other = seeds.setdefault(sample.seed, sample.sample)
+        if sample.seed is not None and other != sample.sample:
+            raise AcuityError(
+                f"{sheet}: samples {other!r} and {sample.sample!r} have the same seed, {sample.seed}, "
+                "and would be the same; allowed is one sample a seed"
+            )
     return samples
 
 
@@ -915,14 +932,49 @@ def _with_files(sample, study, folder, where):
         path = getattr(sample, key)
         if path is not None:
             try:
-                if is_remote(path):
-                    files[key] = check_remote(path)
-                else:
-                    files[key] = str(folder / path)
-                    files_of(files[key])
+                files[key] = check_remote(path) if is_remote(path) else _local(path, folder)
             except AcuityError as error:
                 raise AcuityError(f"{where}: sample {sample.sample!r}: {error}") from None
     return sample.model_copy(update=files)
+
+
+def _local(path, folder):
+    """Give where an input lies, seen from the working folder; it must be there."""
+    name, dataset = split_name(path)
+    if _ADDRESS.match(name):
+        raise AcuityError(
+            f"{name}: is an address; allowed are files and folders of this machine and "
+            "s3://BUCKET/KEY, download it first"
+        )
+    # The same letters in another form: accents of their own, as macOS writes them, or not.
+    forms = [unicodedata.normalize(form, name) for form in ("NFC", "NFD")]
+    name = next((form for form in (name, *forms) if os.path.lexists(folder / form)), name)
+    found = str(folder / name) + (f":{dataset}" if dataset else "")
+    try:
+        files_of(found)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise AcuityError(f"{_place(name)}: cannot be read ({reason})") from None
+    except AcuityError as error:
+        if os.path.lexists(folder / name):
+            raise
+        raise AcuityError(f"{error}{_hint(name)}") from None
+    return found
+
+
+def _hint(name):
+    """Why there may be no file of this name."""
+    if not name.isprintable():
+        return f"; the name holds a character that cannot be seen, it is {name!a}"
+    if "\\" in name:
+        return "; folders are separated by /, and a drive of Windows has no letter here"
+    if name.startswith("~") or "$" in name:
+        return "; ~ and variables of the shell stay as they are, state the whole path"
+    if " #" in name:
+        return "; # is part of the name, a comment is a line of its own that begins with #"
+    if name[:1] in "'\"" and name[:1] == name[-1:]:
+        return "; the quotation marks are part of the name, leave them out"
+    return ""
 
 
 def _with_level(sample, study, where):
@@ -1002,17 +1054,11 @@ def _sentence(error, model, prefix=""):
     ]
     key = ".".join([prefix, *location] if prefix else location)
     found = first.get("input")
+    if first["type"] == "invalid_key":
+        return f"key {'.'.join([prefix, *location] if prefix else location)}: found a key that is no word; allowed are words"
     if first["type"] == "extra_forbidden":
-        allowed = _fields_at(model, location[:-1])
-        close = difflib.get_close_matches(location[-1], allowed, n=1)
-        hint = f" (did you mean {close[0]!r}?)" if close else ""
-        return f"key {key!r} is not known{hint}; allowed here: {', '.join(allowed)}"
-    shown = repr(found)
-    if found is None or isinstance(found, bool):
-        shown = json.dumps(found)
-    elif isinstance(found, float) and math.isnan(found):
-        shown = "NaN"
-    shown = shown if len(shown) < 80 else shown[:77] + "..."
+        return _unknown(location[-1], key, model, location[:-1])
+    shown = _short(found)
     if first["type"] == "tuple_type":
         return f"key {key!r}: found {shown}; allowed is a list of values in square brackets"
     if first["type"] in ("dict_type", "model_type"):
@@ -1030,9 +1076,39 @@ def _sentence(error, model, prefix=""):
     if first["type"] == "value_error":
         known_place = not key or message.startswith(("methods.", "key "))
         return message if known_place else f"key {key!r}: {message}"
+    if first["type"] == "string_type" and location[-1:] == ["[key]"]:
+        place = ".".join(location[:-2] if len(location) > 2 else location[:-1])
+        return f"key {place!r}: found {shown} for the name of a key; allowed are words, in quotes where YAML reads something else"
+    if first["type"] == "string_type" and isinstance(found, (int, float, datetime.date)):
+        return f"key {key!r}: found {shown}; input should be a valid string, put it in quotes"
     if first["type"] == "string_pattern_mismatch":
-        return f"key {key!r}: found {found!r}; allowed are letters, digits, '.', '_' and '-', the first a letter or digit"
+        return f"key {key!r}: found {shown}; allowed are letters, digits, '.', '_' and '-', the first a letter or digit"
     return f"key {key!r}: found {shown}; {message[:1].lower()}{message[1:]}"
+
+
+def _unknown(name, key, model, location=()):
+    """Say that a key is not known, and which ones are."""
+    allowed = _fields_at(model, location)
+    close = difflib.get_close_matches(name, allowed, n=1)
+    hint = f" (did you mean {close[0]!r}?)" if close else ""
+    return f"key {_short(key)} is not known{hint}; allowed here: {', '.join(allowed)}"
+
+
+def _short(value):
+    """A value as an error shows it: in one line, however large it is."""
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    if isinstance(value, float) and math.isnan(value):
+        return "NaN"
+    if isinstance(value, datetime.date):
+        return str(value)
+    shown = _REPR.repr(value)
+    return shown if len(shown) < 80 else shown[:77] + "..."
+
+
+def _place(path):
+    """A path as an error shows it: whole, but for what no file system has."""
+    return repr(str(path)) if len(str(path)) <= _LONGEST_PATH else _short(str(path))
 
 
 def _fields_at(model, location):

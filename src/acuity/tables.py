@@ -1,27 +1,33 @@
-"""Tab-separated tables on disk: read whole, written whole or not at all."""
+"""Tab-separated tables on disk: read whole, written whole or not at all, and sealed."""
+
+import io
 
 import pandas as pd
 
 from acuity.errors import AcuityError
-from acuity.writing import replacing
+from acuity.seals import again, read_sealed, sealing
 
 
-def write_table(table, path):
-    """Write a table as tab-separated text, replacing the file in one step.
+def write_table(table, path, *, index=False):
+    """Write a table as tab-separated text with its seal beside it, replacing both in one step.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        Written without its index; missing values become empty fields.
+        Missing values become empty fields.
     path : path-like
         The file; its folder is made.
+    index : bool
+        Write the index too.
     """
-    with replacing(path) as part:
-        table.to_csv(part, sep="\t", index=False, lineterminator="\n")
+    with sealing(path) as part:
+        table.to_csv(part, sep="\t", index=index, lineterminator="\n")
 
 
 def read_table(path, **kwargs):
-    """Read a tab-separated table.
+    """Read a tab-separated table, after its seal was checked.
+
+    A sample named NA or 007 keeps its name: of fields, only an empty one is missing.
 
     Parameters
     ----------
@@ -37,17 +43,21 @@ def read_table(path, **kwargs):
     Raises
     ------
     AcuityError
-        If the file is absent or is no table.
+        If the file is absent, has no seal, is not what its seal says, or is no table.
     """
+    kwargs = {"keep_default_na": False, "na_values": [""], **kwargs}
+    kwargs["dtype"] = {"sample": str, "study": str, **kwargs.get("dtype", {})}
     try:
-        return pd.read_csv(path, sep="\t", **kwargs)
+        return pd.read_csv(io.BytesIO(read_sealed(path)), sep="\t", **kwargs)
     except FileNotFoundError:
         raise AcuityError(f"{path}: no such table") from None
     except OSError as error:
-        raise AcuityError(f"{path}: cannot be read as a table ({error.strerror})") from None
+        raise AcuityError(
+            f"{path}: cannot be read as a table ({error.strerror}); {again(path)}."
+        ) from None
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
         raise AcuityError(
-            f"{path}: not a tab-separated table ({str(error).splitlines()[0]})"
+            f"{path}: not a tab-separated table ({str(error).splitlines()[0]}); {again(path)}."
         ) from None
 
 

@@ -14,7 +14,7 @@ _UNITS: dict[str, tuple[float, str, tuple[str, ...]]] = {
     "um": (
         1e-6,
         "micrometer",
-        ("µm", "μm", "micrometre", "micron", "microns", "micrometers", "\\u00b5m", "�m"),
+        ("µm", "μm", "micrometre", "micron", "microns", "micrometers", "�m", "ƒêm"),
     ),
     "mm": (1e-3, "millimeter", ("millimetre", "millimeters", "millimetres")),
     "cm": (1e-2, "centimeter", ("centimetre", "centimeters", "centimetres")),
@@ -28,9 +28,12 @@ _SPELLINGS = {
 }
 UNITS = tuple(_UNITS)
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
-_VOXEL_SIZE = re.compile(
-    rf"\s*({_NUMBER})(?:[\s,x×]+({_NUMBER})[\s,x×]+({_NUMBER}))?\s*([^\s\d.,+-]\S*)\s*"
+_SIZES = re.compile(
+    rf"\s*({_NUMBER})(?:[\s,;x×]+({_NUMBER})[\s,;x×]+({_NUMBER}))?\s*([^\s\d.,;+-]\S*)\s*"
 )
+_LONGEST = 200  # letters of a size
+_COMMA = re.compile(r"(?<=\d),(?=\d)")
+_THOUSANDS = re.compile(r"(?<!\d)[1-9]\d{0,2},\d{3}(?!\d)")
 
 
 def canonical(unit: str, where: str = "unit") -> str:
@@ -53,7 +56,7 @@ def canonical(unit: str, where: str = "unit") -> str:
     AcuityError
         If the unit is none of length.
     """
-    name = _SPELLINGS.get(str(unit).strip().lower())
+    name = _SPELLINGS.get(_spelling(str(unit)))
     if name is None:
         raise AcuityError(
             f"{where}: found the unit {str(unit)!r}, allowed are {', '.join(UNITS)} "
@@ -64,7 +67,13 @@ def canonical(unit: str, where: str = "unit") -> str:
 
 def known(unit: object) -> bool:
     """Tell whether a text is a unit of length."""
-    return isinstance(unit, str) and unit.strip().lower() in _SPELLINGS
+    return isinstance(unit, str) and _spelling(unit) in _SPELLINGS
+
+
+def _spelling(unit: str) -> str:
+    r"""Undo what programs do to a letter that is not of ASCII, such as ``\u00B5m`` or ``Âµm``."""
+    text = re.sub(r"\\u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), unit)
+    return text.strip().replace("Â", "").lower()
 
 
 def long_name(unit: str) -> str:
@@ -82,6 +91,59 @@ def convert(value: float, unit: str, to: str) -> float:
     return float(f"{value * ratio:.12g}")
 
 
+def parse_sizes(text: str, where: str) -> tuple[list[float], str]:
+    """Read one length or three with their unit.
+
+    A comma may stand between three numbers (``"20,10,10 nm"``) or before a fraction (``"2,5 um"``),
+    where only one of the two can be meant.
+
+    Parameters
+    ----------
+    text : str
+        ``"10 nm"``, or ``"20 10 10 nm"`` with blanks, commas, semicolons or x between the numbers.
+    where : str
+        The file or key that it stands in, for the error.
+
+    Returns
+    -------
+    sizes : list of float
+        One positive number or three.
+    unit : str
+        Canonical unit.
+
+    Raises
+    ------
+    AcuityError
+        If there is no number, not one or three of them, no unit, a size that is not positive, or a
+        comma that may mean one thing or another.
+    """
+    text = str(text)
+    if len(text) > _LONGEST:
+        raise AcuityError(
+            f"{where}: found {text[:20]!r} and {len(text) - 20} letters more, a voxel size is one "
+            'number or three (z y x) and a unit, such as "10 nm" or "20 10 10 nm".'
+        )
+    match = _SIZES.fullmatch(text)
+    if _COMMA.search(text):
+        mixed = match is not None and len(re.findall(r"\d\s*[;x×\s]\s*[\d.]", text)) > 0
+        points = None if "." in text else _SIZES.fullmatch(_COMMA.sub(".", text))
+        if points is not None and _THOUSANDS.search(text):
+            raise AcuityError(
+                f"{where}: found {text!r}, whose comma may stand before a fraction or between "
+                "thousands, allowed is a point before a fraction and nothing between thousands."
+            )
+        match = points or (None if mixed else match)
+    if match is None:
+        raise AcuityError(
+            f"{where}: found {text!r}, a voxel size is one number or three (z y x) and a "
+            'unit, such as "10 nm" or "20 10 10 nm".'
+        )
+    *numbers, unit = match.groups()
+    sizes = [float(number) for number in numbers if number is not None]
+    check_spacing((sizes * 3)[:3], where)
+    return sizes, canonical(unit, where)
+
+
 def parse_voxel_size(
     text: str, where: str = "voxel_size"
 ) -> tuple[tuple[float, float, float], str]:
@@ -90,7 +152,7 @@ def parse_voxel_size(
     Parameters
     ----------
     text : str
-        ``"10 nm"`` for cubic voxels or ``"20 10 10 nm"`` in the order z, y, x.
+        ``"10 nm"`` for cubic voxels or ``"20 10 10 nm"`` in the order z, y, x; see `parse_sizes`.
     where : str
         The file or key that it stands in, for the error.
 
@@ -104,17 +166,26 @@ def parse_voxel_size(
     Raises
     ------
     AcuityError
-        If there is no number, not one or three of them, no unit, or a size that is not positive.
+        As `parse_sizes` does.
     """
-    match = _VOXEL_SIZE.fullmatch(str(text))
-    if match is None:
+    sizes, unit = parse_sizes(text, where)
+    return check_spacing((sizes * 3)[:3], where), unit
+
+
+def parse_length(text: str, where: str) -> tuple[float, str]:
+    """Read one length with its unit, such as a distance between slices; see `parse_sizes`."""
+    text, sizes = str(text), []
+    try:
+        sizes, unit = parse_sizes(text, where)
+    except AcuityError:
+        if len(text) > _LONGEST or _COMMA.search(text):  # told in its own words
+            raise
+    if len(sizes) != 1:
         raise AcuityError(
-            f"{where}: found {str(text)!r}, a voxel size is one number or three (z y x) and a "
-            'unit, such as "10 nm" or "20 10 10 nm".'
+            f"{where}: found {text[:_LONGEST]!r}, allowed is one number and a unit, above zero, such as "
+            '"20 nm".'
         )
-    first, *others, unit = match.groups()
-    values = [float(first)] + [float(number) for number in others if number is not None]
-    return check_spacing(values * 3 if len(values) == 1 else values, where), canonical(unit, where)
+    return sizes[0], unit
 
 
 def check_spacing(values: Sequence[float], where: str) -> tuple[float, float, float]:

@@ -3,8 +3,9 @@
 A store is a folder ``X.ome.zarr``. Its one array lies in ``0/`` (Zarr v3, sharded, compressed
 with blosc lz4 and a bit shuffle, a crc32c checksum on every chunk and on every shard's index).
 The root ``zarr.json`` is written last, in one step, with the OME metadata and under ``acuity``
-the content digest, the meaning of the intensities and the provenance: a volume is there entirely
-or not at all, and a store without that file is refused.
+the content digest, the meaning of the intensities, the provenance and a seal over all of the file: a
+volume is there entirely or not at all, and a store without that file is refused. Where a volume is
+read whole, its voxels are held against the content digest.
 
 Writing is three functions, so that several jobs can fill one store: :func:`create_store`,
 :func:`fill_shard`, :func:`finalise`. :class:`VolumeWriter` runs them in one process, and
@@ -25,11 +26,13 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from acuity.errors import AcuityError
+from acuity.seals import SEAL, add_seal, again, check_seal
 from acuity.shards import (
     Box,
     Index,
     Layout,
     ShardError,
+    each,
     read_box,
     shard_file,
     shift,
@@ -41,8 +44,8 @@ from acuity.writing import disk_errors, write_json
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32")
 CHUNK = (16, 128, 128)
 SHARD_BYTES = 16 * 2**20
-# Of what lies in a store and how; another number is refused.
-STORE_VERSION = 1
+# Of what lies in a store and how; another number is refused. Those of version 1 have no seal.
+STORE_VERSION = 2
 # A volume is written as a stream along z and a writer holds one row of shards: rows are 16 slices
 # deep, fewer where a slice is so large that a row would be more than this.
 ROW_DEPTH, ROW_BYTES = 16, 512 * 2**20
@@ -490,10 +493,18 @@ def create_store(path: str | os.PathLike, grid: Grid, dtype: Any) -> Layout:
     store = store_path(path)
     dtype = check_dtype(dtype, str(store))
     layout = choose_layout(grid.shape, dtype)
-    metadata = {
+    with disk_errors(store):
+        remove_store(store)
+        (store / "0").mkdir(parents=True)
+        write_json(store / "0" / "zarr.json", _array_metadata(layout, dtype))
+    return layout
+
+
+def _array_metadata(layout: Layout, dtype: np.dtype) -> dict[str, Any]:
+    return {
         "zarr_format": 3,
         "node_type": "array",
-        "shape": list(grid.shape),
+        "shape": list(layout.shape),
         "data_type": dtype.name,
         "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(layout.shard)}},
         "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
@@ -502,11 +513,6 @@ def create_store(path: str | os.PathLike, grid: Grid, dtype: Any) -> Layout:
         "dimension_names": ["z", "y", "x"],
         "attributes": {},
     }
-    with disk_errors(store):
-        remove_store(store)
-        (store / "0").mkdir(parents=True)
-        write_json(store / "0" / "zarr.json", metadata)
-    return layout
 
 
 class Shard(NamedTuple):
@@ -544,10 +550,23 @@ def fill_shard(path: str | os.PathLike, layout: Layout, index: Index, block: np.
     Shard
     """
     size, checksum = write_shard(store_path(path) / "0", layout, index, block)
+    return Shard(_values_digest(block), size, checksum)
+
+
+def _values_digest(block: np.ndarray) -> str:
+    """SHA-256 of the values of a shard."""
     values = hashlib.sha256()
     for image in block:  # a shard that has neighbours in its plane would be copied whole
         values.update(np.ascontiguousarray(image, block.dtype.newbyteorder("<")))
-    return Shard(values.hexdigest(), size, checksum)
+    return values.hexdigest()
+
+
+def _content_digest(dtype: np.dtype, layout: Layout, digests: Mapping[Index, str]) -> str:
+    """Digest of a volume from those of its shards."""
+    content = hashlib.sha256(f"{dtype.name} {layout.shape}".encode())
+    for index, _ in layout.boxes():
+        content.update(digests[index].encode())
+    return content.hexdigest()
 
 
 def multiscales(grid: Grid) -> dict[str, Any]:
@@ -591,16 +610,14 @@ def finalise(
     store = store_path(path)
     dtype = check_dtype(dtype, str(store))
     layout = choose_layout(grid.shape, dtype)
-    content = hashlib.sha256(f"{dtype.name} {grid.shape}".encode())
     for index, _ in layout.boxes():
         if index not in digests or not shard_file(store / "0", index).is_file():
             raise AcuityError(
                 f"{store}: shard {index} was not written, so the volume is incomplete; run the "
                 "step that makes it again."
             )
-        content.update(digests[index].encode())
-    digest = content.hexdigest()
-    root = {
+    digest = _content_digest(dtype, layout, digests)
+    root: dict[str, Any] = {
         "zarr_format": 3,
         "node_type": "group",
         "attributes": {
@@ -618,7 +635,7 @@ def finalise(
             },
         },
     }
-    write_json(store / "zarr.json", root)
+    write_json(store / "zarr.json", add_seal(root, root["attributes"]["acuity"]))
     return digest
 
 
@@ -764,10 +781,7 @@ class VolumeWriter:
         block : numpy.ndarray
             Its voxels.
         """
-        box = tuple(
-            slice(i * length, min((i + 1) * length, count))
-            for i, length, count in zip(index, self.layout.shard, self.grid.shape, strict=True)
-        )
+        box = self.layout.box_of(index)
         block = self._checked(block, box[0].start)
         if block.shape != tuple(part.stop - part.start for part in box):
             raise ValueError(f"found a block {block.shape} for the shard {index} of {box}")
@@ -887,10 +901,15 @@ class StoredArray(LazyArray):
     ----------
     store : path
         The store ``X.ome.zarr``.
+    digest : str
+        Content digest that its root file states.
     """
 
-    def __init__(self, store: Path) -> None:
+    def __init__(self, store: Path, digest: str) -> None:
         self.store = store
+        self.digest = digest
+        # Digests of the shards that were read whole; None once all were, and fit.
+        self._read: dict[Index, str] | None = {}
         file = store / "0" / "zarr.json"
         said = read_json(file, "the volume is incomplete", _again(store))
         try:
@@ -901,6 +920,10 @@ class StoredArray(LazyArray):
             chunk = said["codecs"][0]["configuration"]["chunk_shape"]
             self.layout = Layout(self.shape, tuple(chunk), tuple(shard))
             known = said["codecs"] == self.layout.codecs(self.dtype)
+            if min(chunk) < 1 or any(s % c for s, c in zip(shard, chunk, strict=True)):
+                raise ValueError("the shape of its chunks")
+            if known and said != _array_metadata(self.layout, self.dtype):
+                raise ValueError("an entry of it")
         except (LookupError, TypeError, ValueError) as error:
             raise AcuityError(
                 f"{file}: is damaged ({error_reason(error)!r} is missing or wrong); "
@@ -913,14 +936,43 @@ class StoredArray(LazyArray):
             )
 
     def read_box(self, box: Box) -> np.ndarray:
-        """Read the voxels of a box; a chunk that fails its checksum is named."""
+        """Read the voxels of a box; a chunk that fails its checksum is named.
+
+        Once all shards were read whole, in one piece or in several, they are held against the
+        content digest: a shard of another volume has chunks that fit their checksums.
+        """
         try:
-            return read_box(self.store / "0", self.layout, self.dtype, box)
+            block = read_box(self.store / "0", self.layout, self.dtype, box)
         except ShardError as error:
             raise AcuityError(
                 f"{self.store}: chunk {error.chunk} in {error.file.relative_to(self.store)} "
                 f"cannot be read ({error.reason}); {_again(self.store)}."
             ) from error
+        if (read := self._read) is not None:
+            self._compare(read, box, block)
+        return block
+
+    def _compare(self, read: dict[Index, str], box: Box, block: np.ndarray) -> None:
+        layout = self.layout
+        first = [part.start for part in box]
+        parts = [
+            (index, shift(part, first))
+            for index, part in layout.boxes(box)
+            if index not in read and part == layout.box_of(index)
+        ]
+        if parts:
+            found = each(lambda item: _values_digest(block[item[1]]), parts)
+            read.update(zip((index for index, _ in parts), found, strict=True))
+        if len(read) < layout.count:
+            return
+        content = _content_digest(self.dtype, layout, read)
+        if content != self.digest:
+            raise AcuityError(
+                f"{self.store}: its voxels have the content digest {content[:12]} and zarr.json says "
+                f"{self.digest[:12]}, so a shard is that of another volume or was damaged; "
+                f"{_again(self.store)}."
+            )
+        self._read = None
 
 
 def _again(store: Path) -> str:
@@ -931,6 +983,13 @@ def error_reason(error: Exception) -> str:
     """Give an error's message as one short line."""
     lines = str(error).strip().splitlines()
     return (lines[0] if lines else type(error).__name__)[:160].rstrip(". ")
+
+
+def read_sealed_json(path: Path, what: str, remedy: str, *, must: bool = False) -> dict:
+    """Read a JSON file and check the seal in it, see `read_json` and `acuity.seals.check_seal`."""
+    content = read_json(path, what, remedy)
+    check_seal(content, path, remedy, must=must)
+    return content
 
 
 def read_json(path: Path, what: str, remedy: str) -> dict:
@@ -946,11 +1005,13 @@ def read_json(path: Path, what: str, remedy: str) -> dict:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError) as error:
+        # there is nothing to remove
+        remedy = "run the step that makes it" if remedy == again(path) else remedy
         raise AcuityError(f"{path}: is not there, so {what}; {remedy}.") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise AcuityError(
             f"{path}: cannot be read ({error_reason(error)}), so {what}; {remedy}."
-        ) from (error)
+        ) from error
     if not isinstance(content, dict):
         raise AcuityError(f"{path}: holds no JSON object, so {what}; {remedy}.")
     return content
@@ -981,27 +1042,33 @@ def open_volume(path: str | os.PathLike, *, complete: bool = True) -> Volume:
     store = store_path(path)
     if not store.exists():
         raise AcuityError(f"{store}: no such volume; check the path or run the step that makes it.")
-    root = read_json(
-        store / "zarr.json", "the volume is incomplete", "run the step that makes it again"
-    )
+    file = store / "zarr.json"
+    remedy = _again(store) if os.path.lexists(file) else "run the step that makes it again"
+    root = read_json(file, "the volume is incomplete", remedy)
     try:
         own = root["attributes"]["acuity"]
         # Stores of before it was written down are of version 1.
-        if (found := own.get("version", 1)) != STORE_VERSION:
+        if (found := own.get("version", 1)) not in (1, STORE_VERSION):
             raise AcuityError(
-                f"{store / 'zarr.json'}: was written by another version of Acuity, as version "
-                f"{found} of its stores, and this one reads version {STORE_VERSION}; run it with "
-                "that version, or remove the results folder of the study and run again."
+                f"{file}: was written by another version of Acuity, as version {found} of its "
+                f"stores, and this one reads versions up to {STORE_VERSION}; run it with that "
+                "version, or remove the results folder of the study and run again."
             )
+        if found == STORE_VERSION or SEAL in own:
+            check_seal(root, file, remedy, holder=own, must=True)
         grid = Grid(own["shape"], own["spacing"], own["origin"], own["unit"])
-        intensity, provenance, digest = own["intensity"], tuple(own["provenance"]), own["digest"]
+        intensity, provenance, digest = (
+            own["intensity"],
+            tuple(own["provenance"]),
+            str(own["digest"]),
+        )
         dtype = np.dtype(own["dtype"])
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise AcuityError(
-            f"{store / 'zarr.json'}: not a volume written by Acuity ({error_reason(error)!r} is missing "
-            "or wrong); other OME-Zarr is read with ingest."
+            f"{file}: not a volume written by Acuity ({error_reason(error)!r} is missing or wrong); "
+            f"other OME-Zarr is read with ingest; for a damaged volume of Acuity, {remedy}."
         ) from error
-    data = StoredArray(store)
+    data = StoredArray(store, digest)
     if data.shape != grid.shape or data.dtype != dtype:
         raise AcuityError(
             f"{store}: found an array {data.shape} of {data.dtype} where zarr.json says "

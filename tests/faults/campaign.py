@@ -212,11 +212,13 @@ def contents(folder):
         name = str(path.relative_to(folder))
         if not path.is_file() or "/checkpoints/" in name or name.endswith(".snakemake_timestamp"):
             continue
+        if path.name == "history.tsv.seal":  # of the times too
+            continue
         data = path.read_bytes()
         if path.name == "model.json":
             card = json.loads(data)
             card["training"].pop("seconds", None)
-            card["execution"] = None
+            card["execution"] = card["seal"] = None
             data = json.dumps(card, sort_keys=True).encode()
         if path.name == "history.tsv":
             rows = [line.split("\t") for line in data.decode().splitlines()]

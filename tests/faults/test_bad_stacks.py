@@ -21,8 +21,8 @@ SHEET = "sample\trole\tpath\tvoxel_size\tpitch\nown\ttest\tslices\t5 nm\t10 nm\n
 ALIGNED = ["align_all"]
 
 
-def write(workflow, stack):
-    folder = workflow.folder / "slices"
+def write(workflow, stack, name="slices"):
+    folder = workflow.folder / name
     folder.mkdir()
     for z, image in enumerate(stack):
         tifffile.imwrite(folder / f"slice_{z:03}.tif", image, photometric="minisblack")
@@ -42,7 +42,7 @@ def test_control_a_good_stack_is_aligned(workflow, stack):
 def test_gap_in_the_numbering(workflow, stack):
     (write(workflow, stack) / "slice_007.tif").unlink()
     pattern = (
-        r"slices: number 7 is missing between slice_006\.tif and slice_008\.tif; copy the missing "
+        r"own\.tsv: line 2: sample 'own': slices: number 7 is missing between slice_006\.tif and slice_008\.tif; copy the missing "
         r"slices, or, where there are none, name the slices that you mean in a list \(\.txt, one "
         r"file a line\)\."
     )
@@ -136,6 +136,7 @@ def test_one_slice_of_one(workflow, stack):
 
 def test_a_volume_thinner_than_the_receptive_field(workflow, stack):
     write(workflow, stack)
+    write(workflow, stack[:, ::-1], "others")
     network = {
         "width": 4,
         "height": 2,
@@ -143,7 +144,7 @@ def test_a_volume_thinner_than_the_receptive_field(workflow, stack):
         "kernels": [3],
         "train": {**TINY_TRAINING, "patch": [4, 16, 16], "validation_fraction": 0, "keep": "last"},
     }
-    sheet = SHEET + "other\ttrain\tslices\t5 nm\t10 nm\n"
+    sheet = SHEET + "other\ttrain\tothers\t5 nm\t10 nm\n"
     study = AXIAL | {"methods": {"srunet3d": network}}
     pattern = (
         r"results/own/degrade/own/level4\.ome\.zarr\S*: found 5 slices, fewer than the receptive "

@@ -107,11 +107,12 @@ def test_entries_are_reused_and_never_mixed_up(tmp_path, monkeypatch):
         found = {str(f.relative_to(made)): f.read_bytes() for f in made.rglob("*") if f.is_file()}
         return found, set(ran)
 
-    spheres, scans = {"a/spheres.tsv", "b/spheres.tsv"}, {"a/level2.h5", "b/level2.h5"}
+    spheres = {f"{sample}/spheres.tsv{end}" for sample in "ab" for end in ("", ".seal")}
+    scans = {"a/level2.h5", "b/level2.h5"}
     first, ran = run("first")
     assert ran == spheres | scans
     # Two values of a wildcard have two entries.
-    assert len([entry for entry in cache.iterdir() if entry.is_file()]) == 4
+    assert len([entry for entry in cache.iterdir() if entry.is_file()]) == 6
     assert first["a/spheres.tsv"] != first["b/spheres.tsv"]
     assert first["a/level2.h5"] != first["b/level2.h5"]
 

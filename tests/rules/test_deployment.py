@@ -170,7 +170,7 @@ def test_a_training_longer_than_its_jobs_goes_on_by_retries(
     workflow, tmp_path_factory, monkeypatch
 ):
     """A stand-in for squeue gives each attempt seconds beside the half minute that is left."""
-    volume = np.random.default_rng(0).integers(0, 255, (12, 96, 96)).astype(np.uint8)
+    volume = np.random.default_rng(0).integers(0, 255, (24, 96, 96)).astype(np.uint8)
     tifffile.imwrite(workflow.folder / "own.tif", volume, photometric="minisblack")
     train = {
         "steps": 30,
@@ -186,8 +186,10 @@ def test_a_training_longer_than_its_jobs_goes_on_by_retries(
         "levels": [1],
         "methods": {"deepnet": {"features": 16, "train": train}},
     }
-    rows = ("own\ttrain", "judge\ttest")
-    sheet = "sample\trole\tpath\tvoxel_size\n" + "".join(f"{row}\town.tif\t2 um\n" for row in rows)
+    sheet = (
+        "sample\trole\tpath\tvoxel_size\tregion\n"
+        "own\ttrain\town.tif\t2 um\t:12\njudge\ttest\town.tif\t2 um\t12:\n"
+    )
     path = workflow.write_study(study, sheet, name="own")
     programs = tmp_path_factory.mktemp("bin")
     squeue = programs / "squeue"

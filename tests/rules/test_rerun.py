@@ -18,9 +18,16 @@ import pytest
 from tests.conftest import ROOT, Workflow
 
 # Modules that no rule runs: the command line with what it calls, and what Snakemake itself asks.
-UNUSED_BY_RULES = {"cli", "study", "digest", "failures", "formats.export", "measure.summary"} | {
-    f"plan.{name}" for name in ("constants", "jobs", "measured", "networks", "planner")
-}
+UNUSED_BY_RULES = {
+    "cli",
+    "study",
+    "sheet",
+    "digest",
+    "failures",
+    "formats.export",
+    "ingest.look",
+    "measure.summary",
+} | {f"plan.{name}" for name in ("constants", "jobs", "measured", "networks", "planner")}
 
 # Rule -> rules whose output it reads, for this study.
 READS = {
@@ -40,7 +47,7 @@ READS = {
     "figures": {"metrics", "train"},
     "sample_figures": {"segment", "quality", "census", "reconstruct", "predict"},
     "report_sample": {"metrics", "segment", "quality", "census", "reconstruct", "predict"},
-    "report": {"metrics", "train", "report_sample"},
+    "report": {"metrics", "train", "report_sample", "sample_figures"},
 }
 RULES = {"spheres", *READS}
 
@@ -360,6 +367,33 @@ def test_killed_run_goes_on_and_ends_with_the_same_bytes(finished, tmp_path):
     assert (restored / "zarr.json").exists()
     for path in tables:
         assert path.read_bytes() == (finished.folder / "results/tiny" / path.name).read_bytes()
+
+
+def test_damage_is_told_and_a_plain_rerun_mends_it(finished, tmp_path):
+    copy = Workflow.copy_of(finished.folder, tmp_path / "copy")
+    study = copy.folder / finished.study.name
+    image = "results/tiny/measure/b/level2/richardson_lucy"
+    census, root = f"{image}/census.tsv", f"{image}/ms_ssim.ome.zarr/zarr.json"
+    wanted = {path: (copy.folder / path).read_bytes() for path in (census, root)}
+    (copy.folder / census).write_bytes(b"")
+    (copy.folder / root).write_bytes(wanted[root][:300])
+    for path in (census, root):
+        said = copy.run("--keep-going", "--configfile", study, check=False).stdout
+        assert f"error: {path}: " in said
+        assert f"; remove {path} and run" in said
+        (copy.folder / path).unlink()
+        copy.run("--until", *(["census"] if path == census else ["quality"]), "--configfile", study)
+        assert (copy.folder / path).read_bytes() == wanted[path]
+    copy.run("--configfile", study)
+    for name in ("metrics.tsv", "metrics.tsv.seal", "pores.tsv"):
+        made, before = (f.folder / "results/tiny" / name for f in (copy, finished))
+        assert made.read_bytes() == before.read_bytes()
+    # A seal that is lost comes back with its table when the next job reads both.
+    (copy.folder / f"{census}.seal").unlink()
+    (copy.folder / "results/tiny/metrics.tsv").unlink()
+    jobs = copy.planned("--configfile", study)
+    assert jobs["census"] == jobs["metrics"] == 1
+    assert "segment" not in jobs
 
 
 def wait_for(condition, running, seconds=600):

@@ -113,6 +113,21 @@ def test_from_bucket_to_bucket_as_from_folder_to_folder(workflow, s3, tmp_path_f
         assert body == (other.folder / "results" / "own" / name).read_bytes()
 
 
+def test_what_lies_beside_slices_reruns_nothing(workflow):
+    (workflow.folder / "stack").mkdir()
+    for number, content in enumerate(slices()):
+        (workflow.folder / "stack" / f"slice_{number:02}.tif").write_bytes(content)
+    study = workflow.write_study(STUDY, HEAD + "a\ttest\tstack\t2 um\n", "own")
+    command = ("ingest_all", "--configfile", study)
+    workflow.run(*command)
+    for name in ("Thumbs.db", "desktop.ini", ".DS_Store", "notes.txt", "slice_03.xmp"):
+        (workflow.folder / "stack" / name).write_text("of no slice")
+    assert workflow.planned(*command) == {}
+    content = next(slices(seed=5))
+    (workflow.folder / "stack" / "slice_03.tif").write_bytes(content)
+    assert workflow.planned(*command) == {"ingest": 1, "ingest_all": 1}
+
+
 def test_a_changed_bucket_reruns_what_it_touches(workflow, s3):
     upload(s3, "left", seed=1)
     upload(s3, "right", seed=2)
@@ -120,6 +135,8 @@ def test_a_changed_bucket_reruns_what_it_touches(workflow, s3):
     path = workflow.write_study(STUDY, sheet, "own")
     command = ("ingest_all", "--configfile", path)
     workflow.run(*command)
+    # what systems leave is no part of the input
+    s3.put_object(Bucket="scans", Key="left/Thumbs.db", Body=b"a preview")
     assert workflow.planned(*command) == {}
     time.sleep(1)  # a bucket tells times in seconds
     s3.put_object(Bucket="scans", Key="left/slice_03.tif", Body=next(slices(seed=5)))

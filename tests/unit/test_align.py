@@ -20,6 +20,7 @@ from acuity.errors import AcuityError
 from acuity.register.transforms import read_transforms, to_type, write_transforms
 from acuity.report.stack import stack_residuals, stack_verdict
 from acuity.study import Align
+from acuity.tables import write_table
 from acuity.volume import Grid, LazyArray, Volume, open_volume
 from tests.conftest import shared
 
@@ -496,7 +497,8 @@ def test_a_disturbance_out_of_range_is_refused(disturbed, tmp_path, options, wor
 
 def test_check_in_closed_form(tmp_path):
     def write(name, **columns):
-        pd.DataFrame({"z": range(5)} | columns).to_csv(tmp_path / name, sep="\t", index=False)
+        count = len(columns["dy"])
+        write_table(pd.DataFrame({"z": range(count)} | columns), tmp_path / name)
         return tmp_path / name
 
     flags = ["", "", "blank", "", "noisy"]
@@ -515,8 +517,7 @@ def test_check_in_closed_form(tmp_path):
     assert table["step"].isna().tolist() == [True, False, True, False, False]
     with pytest.raises(AcuityError, match=r"f.tsv: lacks the column fault"):
         check(found, without, found)
-    short = write("s.tsv", dy=[0.0] * 5, dx=[0.0] * 5, fault=[""] * 5)
-    short.write_text("\n".join(short.read_text().splitlines()[:-1]) + "\n")
+    short = write("s.tsv", dy=[0.0] * 4, dx=[0.0] * 4, fault=[""] * 4)
     with pytest.raises(AcuityError, match="has 5 slices where"):
         check(found, without, short)
     spoilt = write("n.tsv", dy=[0.0] * 5, dx=[0.0] * 5, fault=["noisy"] * 4 + [""])

@@ -284,7 +284,11 @@ def test_training_and_prediction_agree_on_the_phase(tmp_path):
 
 def test_a_card_without_a_phase_is_of_the_middle(tmp_path):
     card = {"method": "srcnn3d", "settings": {}, "level": 1.0, "scale": [4, 1, 1]}
-    card |= {"normalisation": {}, "execution": {}, "weights": "0"}
+    card |= {
+        "normalisation": {},
+        "execution": {"halo": [0, 2, 2], "stride": [1, 1, 1]},
+        "weights": "0",
+    }
     (tmp_path / "model.json").write_text(json.dumps(card))
     write_volume(tmp_path / "low.ome.zarr", made(random((8, 8, 8))))
 

@@ -13,6 +13,7 @@ from acuity.errors import AcuityError
 from acuity.register import correlate
 from acuity.register.correlate import Correlator, Shift
 from acuity.register.transforms import apply_translation, read_transforms, write_transforms
+from acuity.seals import write_sealed
 
 SIDE = 192
 
@@ -383,6 +384,14 @@ def test_files_that_are_no_transforms(tmp_path):
         ({k: v for k, v in whole.items() if k != "slices"}, "no list of entries"),
         ({k: v for k, v in whole.items() if k != "unit"}, "lack unit"),
     ]:
+        # with the seal of another content, with its own, and with none
+        path.write_text(json.dumps(content))
+        with pytest.raises(AcuityError, match="damaged or edited after it was written"):
+            read_transforms(path)
+        write_sealed(path, content)
+        with pytest.raises(AcuityError, match=message):
+            read_transforms(path)
+        del content["seal"]
         path.write_text(json.dumps(content))
         with pytest.raises(AcuityError, match=message):
             read_transforms(path)

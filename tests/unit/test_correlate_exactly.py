@@ -16,6 +16,7 @@ from acuity.register.transforms import (
     to_type,
     write_transforms,
 )
+from acuity.seals import write_sealed
 
 # Sides, those of the transform, and settings.
 CASES = {
@@ -558,7 +559,8 @@ def test_the_text_of_transforms(tmp_path):
     assert path.read_text() == (
         '{\n "unit": "nm",\n "voxel_size": [\n  20.0,\n  8.0,\n  8.5\n ],\n "mode": "drift",\n'
         ' "source": "abc",\n "count": 2,\n "roi": "0:9",\n "slices": [\n'
-        '  {"z": 0, "dy": 0.0, "dx": 0.5},\n  {"z": 1, "dy": 0.25, "dx": -2.0}\n ]\n}\n'
+        '  {"z": 0, "dy": 0.0, "dx": 0.5},\n  {"z": 1, "dy": 0.25, "dx": -2.0}\n ],\n'
+        ' "seal": "sha256:1624136149917e39c5ee2b3884298c708418e4c591de541715a6d6eac54474a6"\n}\n'
     )
     back = read_transforms(path)
     assert back["dy"].dtype == back["dx"].dtype == np.float64
@@ -596,10 +598,10 @@ def test_what_is_said_of_transforms_that_are_refused(tmp_path):
 def test_what_is_said_of_files_that_are_no_transforms(tmp_path):
     path = tmp_path / "t.json"
 
-    def said():
+    def said(suppressed=True):
         with pytest.raises(AcuityError) as error:
             read_transforms(path)
-        assert error.value.__suppress_context__
+        assert error.value.__suppress_context__ == suppressed
         return str(error.value)
 
     missing = said()
@@ -607,6 +609,11 @@ def test_what_is_said_of_files_that_are_no_transforms(tmp_path):
     assert "run the step that makes it" in missing
     write_transforms(path, TRANSFORMS)
     whole = json.loads(path.read_text())
+    path.write_text(json.dumps(whole | {"mode": "other"}))
+    assert said(suppressed=False) == (
+        f"{path}: its content is not the one that its seal was made for, so it was damaged or edited "
+        f"after it was written; remove {path} and run the same command again, which makes it anew."
+    )
     entries = f"{path}: 'slices' is no list of entries with z, dy and dx, as Acuity writes it"
     for part in (
         {"z": 0, "dy": 1},
@@ -615,9 +622,9 @@ def test_what_is_said_of_files_that_are_no_transforms(tmp_path):
         {"z": 0, "dy": "a", "dx": 1},
         3,
     ):
-        path.write_text(json.dumps(whole | {"slices": [part]}))
+        write_sealed(path, whole | {"slices": [part]})
         assert said() == entries
-    path.write_text(json.dumps(whole | {"slices": 3}))
+    write_sealed(path, whole | {"slices": 3})
     assert said() == entries
     order = "allowed are all slices from z = 0 up, in order"
     for change, text in (
@@ -626,7 +633,7 @@ def test_what_is_said_of_files_that_are_no_transforms(tmp_path):
         ({"slices": [whole["slices"][0]] * 2}, "lists 2 slices where count says 2"),
         ({"slices": whole["slices"][1:], "count": 1}, "lists 1 slices where count says 1"),
     ):
-        path.write_text(json.dumps(whole | change))
+        write_sealed(path, whole | change)
         with pytest.raises(AcuityError) as error:
             read_transforms(path)
         assert str(error.value) == f"{path}: {text}; {order}"

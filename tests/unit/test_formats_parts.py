@@ -4,6 +4,7 @@ import gc
 import json
 import math
 import os
+import re
 import struct
 from dataclasses import replace
 from fractions import Fraction
@@ -29,7 +30,7 @@ from acuity.formats.files import (
     check_numbering,
     check_remote,
     files_of,
-    find_sidecar,
+    find_sidecars,
     is_remote,
     listed_files,
     split_name,
@@ -94,8 +95,8 @@ def test_addresses_in_a_bucket():
         )
     for path in ("s3://b/a.raw", "s3://b/a.IMG", "s3://b/list.txt", "s3://b/a.zarr/zarr.json"):
         refused(
-            f"{path}: needs other files beside it, allowed in a bucket are a folder of TIFF "
-            "slices, TIFF, HDF5 and MRC files and the folder of an OME-Zarr.",
+            f"{path}: needs other files beside it, allowed in a bucket are a folder of slices, "
+            "files that hold all of a volume, and the folder of an OME-Zarr.",
             check_remote,
             path,
         )
@@ -108,10 +109,11 @@ def test_the_files_of_an_input(tmp_path):
             (tmp_path / name).write_text("x")
         return [tmp_path / name for name in names]
 
-    slices = made("f/a.tif", "f/b.tif", "f/notes.md")
-    made("f/.hidden", "f/deeper/c.tif")
+    slices = made("f/a.tif", "f/b.tif")
+    made("f/.hidden", "f/deeper/c.tif", "f/notes.md", "f/Thumbs.db", "f/notes.txt")
     assert files_of(str(tmp_path / "f")) == slices
     store = made("v.zarr/.zattrs", "v.zarr/0/c/1", "v.zarr/zarr.json")
+    made("v.zarr/.DS_Store", "v.zarr/0/._1")
     assert files_of(str(tmp_path / "v.zarr")) == store
     assert files_of(str(tmp_path / "v.zarr" / "zarr.json")) == store
     (plain,) = made("a.h5")
@@ -137,7 +139,10 @@ def test_lists_of_slices(tmp_path):
         refused(f"{taken}: {said}", listed_files, taken)
     taken.write_bytes(b"\xff\xfe\xfa")
     refused(
-        f"{taken}: is no text, allowed is a list of slices, one file a line.", listed_files, taken
+        f"{taken}: byte 0xfa in line 1 is no UTF-16-LE; save the list of slices as text in the encoding "
+        "UTF-8",
+        listed_files,
+        taken,
     )
 
 
@@ -145,17 +150,17 @@ def test_a_sidecar_and_where_it_may_be(tmp_path):
     voxels = tmp_path / "a.raw"
     for name in ("a.raw.yaml", "a.raw.yml", "a.raw.json", "a.yaml", "a.yml", "a.json"):
         (tmp_path / name).write_text("")
-        assert find_sidecar(voxels) == tmp_path / name
+        assert find_sidecars(voxels) == [tmp_path / name]
         (tmp_path / name).unlink()
     said = (
         "sidecar files, allowed is one of a.raw.yaml and a.raw.json beside it, with shape, "
-        "dtype, byte_order and voxel_size."
-    )
+        "dtype, byte_order and voxel_size, or the header of the scanner (HEADERS)."
+    ).replace("HEADERS", ", ".join(f"a{end}" for end in files_module.RAW_HEADERS))
     (tmp_path / "a.yaml").mkdir()
-    refused(f"{voxels}: found 0 {said}", find_sidecar, voxels)
+    refused(f"{voxels}: found 0 {said}", find_sidecars, voxels)
     for name in ("a.raw.yml", "a.json"):
         (tmp_path / name).write_text("")
-    refused(f"{voxels}: found 2 {said}", find_sidecar, voxels)
+    refused(f"{voxels}: found 2 {said}", find_sidecars, voxels)
 
 
 def missing(names):
@@ -215,29 +220,50 @@ def test_several_series_of_one_numbering():
     assert missing(["a1", "a2", "b1", "b2"]) == said.format("a1", "b1")
     assert missing(["b2", "b1", "a1", "a2"]) == said.format("b2", "a1")
     assert missing(["a1_1", "a1_2", "a2_1", "a2_2"]) == said.format("a1_1", "a2_1")
-    assert missing(["a1", "a2", "b1", "b2", "b3"]) is None
-    assert missing(["a1", "b1"]) is None
+    said = "holds several series of slices (a1 and b1 begin two of them), allowed is one"
+    assert missing(["a1", "b1"]) == said
+    said = "found {}, which do{} not fit the series {}"
+    assert missing(["a1", "a2", "b1", "b2", "b3"]) == said.format("a1 and 1 more", "", "b1 to b3")
+    assert missing(["a1", "a2", "b3"]) == said.format("b3", "es", "a1 to a2")
     assert missing(["a", "b"]) is None
     assert missing(["a1", "a2", "b3", "b4"]) is None
 
 
 def test_series_and_gaps_of_names():
-    names = ["a1_7", "a2_7", "a4_7"]
-    assert list(files_module._series(names, names)) == [([[1, 2, 4]], names)]
-    names = ["a1_7", "a2_8", "b4_7"]
-    assert list(files_module._series(names, names)) == [
-        ([[1, 2], [7, 8]], ["a1_7", "a2_8"]),
-        ([], ["b4_7"]),
-    ]
-    names = ["x0.5", "x1.25"]  # of different length behind the point: two numbers each
-    assert list(files_module._series(names, names)) == [([[0, 1], [5, 25]], names)]
-    names = ["x0.5", "x1.2"]
-    assert list(files_module._series(names, names)) == [([[5, 12]], names)]
-    names = ["p1_1_9", "p1_2_9", "p2_1_9", "p2_2_9"]
-    assert list(files_module._series(names, names)) == [
-        ([[1, 2]], names[:2]),
-        ([[1, 2]], names[2:]),
-    ]
+    def series(*rows):
+        """Of numbers as they stand in the names, one row a name."""
+        return list(files_module._series([(row.split(), row) for row in rows]))
+
+    names = ["1 7", "2 7", "4 7"]
+    assert series(*names) == [([[1, 2, 4]], names)]
+    names = ["1 7", "2 8"]
+    assert series(*names) == [([[1, 2], [7, 8]], names)]
+    assert series("4 7") == [([], ["4 7"])]
+    names = ["0 5", "1 25"]
+    assert series(*names) == [([[0, 1], [5, 25]], names)]
+    names = ["0.5", "1.2"]
+    assert series(*names) == [([[5, 12]], names)]
+    names = ["0.5", "-1.25"]
+    assert series(*names) == [([[50, -125]], names)]
+    names = ["1 1 9", "1 2 9", "2 1 9", "2 2 9"]
+    assert series(*names) == [([[1, 2]], names[:2]), ([[1, 2]], names[2:])]
+
+    def numbers(*stems):
+        form = files_module._form(stems)
+        return [re.findall(form, stem) for stem in stems]
+
+    assert numbers("x0.5", "x1.2") == [["0.5"], ["1.2"]]
+    # of different length behind the point: two numbers each, unless a unit or a sign of equality
+    # says that it is a measure
+    assert numbers("x0.5", "x1.25") == [["0", "5"], ["1", "25"]]
+    assert numbers("z=0.5", "z=1.25") == [["0.5"], ["1.25"]]
+    assert numbers("x0.5um", "x1.25um") == [["0.5"], ["1.25"]]
+    assert numbers("x0.5", "x1") == [["0.5"], ["1"]]
+    assert numbers("x1.2.3", "x1.2.4") == [["1", "2", "3"], ["1", "2", "4"]]
+    # a minus is a sign behind what separates, and separates behind a letter or a digit
+    assert numbers("s_-1", "s-2", "-3", "2024-01") == [["-1"], ["2"], ["-3"], ["2024", "01"]]
+    assert numbers("s -1", "s 0") == [["-1"], ["0"]]
+    assert numbers("s -1", "s -2") == [["1"], ["2"]]
     assert files_module._gap([1, 2, 2, 3], list("abcd")) == ()
     assert files_module._gap([1], ["a"]) is None
     assert files_module._gap([3, 1], ["c", "a"]) == (2, 2, "a", "c")
@@ -403,15 +429,35 @@ def test_the_voxel_size_of_a_sidecar(tmp_path, said, found):
         ({"dtype": "uint16"}, "byte_order is None, allowed are little and big."),
         ({"sizes": 1}, "found the key 'sizes', allowed are shape, dtype, byte_order, voxel_size, "
          "unit, offset, intensity."),
-        ({"voxel_size": [1, "x", 2]}, "voxel_size is [1, 'x', 2], allowed is \"10 nm\" for example."),
-        ({"voxel_size": {"x": 1}}, "voxel_size is {'x': 1}, allowed is \"10 nm\" for example."),
-        ({"voxel_size": [1, 2], "unit": "nm"}, "voxel_size: found the voxel size 1, 2, allowed are "
-         "three positive numbers (z, y, x)."),
     ],
 )  # fmt: skip
 def test_sidecars_refused(tmp_path, change, said):
     path = sidecar(tmp_path, values(), **{"shape": [*SHAPE], "dtype": "uint8", **change})
     refused(f"{tmp_path / 'a.json'}: {said}", raw.read, path)
+
+
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        ({"voxel_size": [1, "x", 2]}, "a voxel_size of [1, 'x', 2] without a unit"),
+        ({"voxel_size": {"x": 1}}, "a voxel_size of {'x': 1} without a unit"),
+        ({"voxel_size": [1, 2], "unit": "nm"}, "a voxel_size of [1, 2]"),
+        ({"voxel_size": "1 2 nm"}, "a voxel_size of '1 2 nm'"),
+        ({"voxel_size": "0 nm"}, "a voxel_size of '0 nm'"),
+        ({"voxel_size": [1, "x", 2], "unit": "nm"}, "sizes of 1 x 'x' x 2 nm"),
+        ({"voxel_size": [1, 0, 2], "unit": "nm"}, "sizes of 1 x 0 x 2 nm"),
+        ({"voxel_size": 2, "unit": "furlong"}, "sizes of 2 x 2 x 2 in 'furlong'"),
+    ],
+)
+def test_a_sidecars_voxel_size_that_is_none(tmp_path, said, hint):
+    path = sidecar(tmp_path, values(), shape=[*SHAPE], dtype="uint8", **said)
+    refused(
+        f"{path}: the file carries no voxel size (it tells {hint}); state it as voxel_size, such "
+        'as "10 nm" or "20 10 10 nm" (z y x).',
+        read_volume,
+        path,
+    )
+    assert read_volume(path, NM).grid.spacing == (20, 10, 10)
 
 
 def test_a_raw_file_of_another_size(tmp_path):
@@ -434,10 +480,21 @@ def test_a_sidecar_that_says_nothing(tmp_path):
     (tmp_path / "a.json").write_text("[]")
     allowed = "shape, dtype, byte_order, voxel_size, unit, offset, intensity"
     refused(f"{tmp_path / 'a.json'}: holds no keys, allowed are {allowed}.", raw.read, path)
-    for name, text in (("a.json", "shape: [3, 4, 5]"), ("a.json", "\xff"), ("a.yaml", "{")):
+    twice = '{"shape": [3, 4, 5],\n\t"dtype": "uint8", "dtype": "uint16"}'
+    for name, text, said in (
+        ("a.json", "shape: [3, 4, 5]", r"not a JSON file \(.+\)"),
+        ("a.json", "\xff", r"not a JSON file \(.+\)"),
+        ("a.json", twice, "key 'dtype' stands 2 times; allowed is once"),
+        ("a.yaml", "{", r"not a YAML file \(.+\)"),
+        (
+            "a.yaml",
+            "shape: [3, 4, 5]\ndtype: uint8\ndtype: int8\n",
+            "key 'dtype' stands in line 2 and",
+        ),
+    ):
         (tmp_path / "a.json").unlink(missing_ok=True)
         (tmp_path / name).write_bytes(text.encode("latin1"))
-        with pytest.raises(AcuityError, match=rf"{name}: cannot be read \(.+\)\.$"):
+        with pytest.raises(AcuityError, match=rf"{name}: {said}"):
             raw.read(path)
 
 
@@ -472,23 +529,41 @@ def test_mrc_of_other_kinds(tmp_path):
     assert flat.data.shape == (1, 4, 5)
     assert np.array_equal(flat.data[0], values((4, 5)))
     assert flat.spacing == (0.12, 0.12, 0.12)  # stored as 1.2000000477
-    assert mrc.read(mrc_file(path, values(dtype="int16"), (2, 0, 1))).spacing is None
-    assert mrc.read(mrc_file(path, values(dtype="int16"), (2, 1, -1))).spacing is None
+    for size, told in (((2, 0, 1), "1 x 0 x 2"), ((2, 1, -1), "-1 x 1 x 2")):
+        unset = mrc.read(mrc_file(path, values(dtype="int16"), size))
+        assert (unset.spacing, unset.hint) == (None, f"sizes of {told} angstrom")
     odd = mrc.read(mrc_file(path, values(dtype="int16"), origin=(np.nan, 7, np.inf)))
     assert odd.origin == (0.0, 0.7, 0.0)
-    said = ", allowed is one volume of real numbers in the order x, y, z (1, 2, 3)."
     mrc_file(path, values(dtype="complex64"))
-    refused(f"{path}: found complex64 in axis order [1, 2, 3]{said}", mrc.read, path)
+    refused(
+        f"{path}: found mode 4, complex numbers, a Fourier transform, allowed is one volume of real "
+        "numbers (modes 0, 1, 2, 6 and 12); write its inverse with IMOD's fftrans.",
+        mrc.read,
+        path,
+    )
     for axes in ((2, 1, 3), (1, 3, 2), (3, 2, 1)):
         mrc_file(path, values(dtype="int16"), axes=axes)
-        refused(f"{path}: found int16 in axis order {list(axes)}{said}", mrc.read, path)
+        refused(
+            f"{path}: found the axes in the order {list(axes)}, allowed is x, y, z (1, 2, 3); turn "
+            "it with IMOD: clip rotx, or trimvol -yz.",
+            mrc.read,
+            path,
+        )
     mrc_file(path, values((2, 3, 4, 5), "int16"))
-    refused(f"{path}: found a stack of volumes{said}", mrc.read, path)
-    path.write_bytes(b"")
-    with pytest.raises(AcuityError) as error:
-        mrc.read(path)
-    assert str(error.value).startswith(f"{path}: cannot be read as MRC (")
-    assert str(error.value).endswith("); it may be cut short, copy it again from its source.")
+    refused(
+        f"{path}: found a stack of volumes (space group 401), allowed is one volume; write the one "
+        "that you mean with IMOD: newstack, or clip.",
+        mrc.read,
+        path,
+    )
+    for size in (0, 1023):
+        path.write_bytes(bytes(size))
+        refused(
+            f"{path}: has {size} bytes where the header of an MRC file has 1024; it is cut short, "
+            "copy it again from its source.",
+            mrc.read,
+            path,
+        )
 
 
 # ------------------------------------------------------------------------------------------ HDF5
@@ -515,7 +590,7 @@ def test_hdf5_datasets_of_two_and_three_axes(tmp_path):
     assert hdf5.read(hdf5_file(path, {"a": values((4, 5))}), None).data.shape == (1, 4, 5)
     assert hdf5.read(path, "a").format == "HDF5"
     held = hdf5.read(path, "a").data
-    file = held._dataset.file
+    file = held._values.file
     assert file
     del held
     gc.collect()
@@ -525,16 +600,19 @@ def test_hdf5_datasets_of_two_and_three_axes(tmp_path):
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (values((5,)), "found 1 axes of uint8"),
-        (values((2, 2, 2, 2)), "found 4 axes of uint8"),
-        (values(dtype="complex64"), "found 3 axes of complex64"),
+        (values((5,)), "found 1 axes of uint8, allowed are three axes (z, y, x) of numbers."),
+        (values((1,) * 7), "found 7 axes of uint8, allowed are three axes (z, y, x) of numbers."),
+        (values((2, 2, 2, 2)), "found 4 axes with the lengths (2, 2, 2, 2), allowed are three (z, y, "
+         "x) and further ones of length one; write the one channel or time point that you mean to a "
+         "file of its own."),
+        (values(dtype="complex64"), "found 3 axes of complex64, allowed are three axes (z, y, x) of "
+         "numbers."),
     ],
-)
+)  # fmt: skip
 def test_hdf5_datasets_refused(tmp_path, data, said):
     path = hdf5_file(tmp_path / "a.h5", {"x": data})
-    refused(
-        f"{path}:/x: {said}, allowed are three axes (z, y, x) of numbers.", hdf5.read, path, "x"
-    )
+    for name in ("x", "/x"):
+        refused(f"{path}:{name}: {said}", hdf5.read, path, name)
 
 
 def test_hdf5_datasets_to_choose_from(tmp_path):
@@ -564,7 +642,8 @@ def test_hdf5_datasets_to_choose_from(tmp_path):
     refused(f"{path}: has no dataset 'g', there are /g/a, /g/b.", hdf5.read, path, "g")
     hdf5_file(path, {"c": values((9,)), "d": "text"})
     refused(
-        f"{path}: found 0 datasets that could be meant; name one, as in a.h5:/path/to/data.",
+        f"{path}: found 0 datasets that could be meant, allowed is one with three axes (z, y, x) of "
+        "numbers.",
         hdf5.read,
         path,
         None,
@@ -615,12 +694,26 @@ def test_hdf5_voxel_sizes_of_one_slice_and_of_two_numbers(tmp_path):
     assert thick.spacing == (3, 2, 1)
     without = hdf5.read(hdf5_file(tmp_path / "c.h5", {"d": values((4, 5))}), None)
     assert without.spacing is None
-    path = hdf5_file(tmp_path / "d.h5", {"d": values()}, d={"element_size_um": [3.0, 2.0]})
-    said = f"{path}: found a voxel size of 2 numbers, allowed are three."
-    refused(said, hdf5.read, path, None)
-    path = hdf5_file(tmp_path / "e.h5", {"d": values()}, d={"voxel_size": "nm"})
-    with pytest.raises(AcuityError, match=r"e\.h5: attribute voxel_size: found 'nm'"):
-        hdf5.read(path, None)
+    pair = hdf5_file(tmp_path / "d.h5", {"d": values((4, 5))}, d={"element_size_um": [3.0, 2.0]})
+    assert hdf5.read(pair, None).spacing == (2, 3, 2)
+    for said, hint in (
+        ({"element_size_um": [3.0, 2.0]}, "element_size_um = [3. 2.], which is no voxel size of three "
+         "numbers (z, y, x)"),
+        ({"element_size_um": [0.0, 0.0, 0.0]}, "element_size_um = [0. 0. 0.], which is no voxel size "
+         "of three numbers (z, y, x)"),
+        ({"voxel_size": "nm"}, "attribute voxel_size: found 'nm', a voxel size is one number or three "
+         '(z y x) and a unit, such as "10 nm" or "20 10 10 nm"'),
+    ):  # fmt: skip
+        path = hdf5_file(tmp_path / "e.h5", {"d": values()}, d=said)
+        source = hdf5.read(path, None)
+        assert (source.spacing, source.hint) == (None, hint)
+        refused(
+            f"{path}: the file carries no voxel size (it tells {hint}); state it as voxel_size, "
+            'such as "10 nm" or "20 10 10 nm" (z y x).',
+            read_volume,
+            path,
+        )
+        assert read_volume(path, NM).grid.spacing == (20, 10, 10)
 
 
 # ------------------------------------------------------------------------------------------ Zarr
@@ -669,9 +762,9 @@ def told(path):
         ({"steps": [scale(4, 2, 1), shift(1, 2, 3)], "units": "um mm nm"},
          ((4000, 2e6, 1), "nm", (1000, 2e6, 3), "")),
         ({"steps": [scale(4, 2, 1)], "units": "um - nm"},
-         (None, "", (0, 0, 0), "sizes of 4 x 2 x 1 without a unit")),
-        ({"steps": [scale(4, 0, 1)]}, (None, "", (0, 0, 0), "sizes of [4.0, 0.0, 1.0]")),
-        ({"steps": [scale(4, -2, 1)]}, (None, "", (0, 0, 0), "sizes of [4.0, -2.0, 1.0]")),
+         (None, "", (0, 0, 0), "sizes of 4 x 2 x 1 without a unit along y")),
+        ({"steps": [scale(4, 0, 1)]}, (None, "", (0, 0, 0), "sizes of 4 x 0 x 1")),
+        ({"steps": [scale(4, -2, 1)]}, (None, "", (0, 0, 0), "sizes of 4 x -2 x 1")),
     ],
 )  # fmt: skip
 def test_transformations_of_ome_zarr(tmp_path, steps, found):
@@ -688,30 +781,46 @@ def test_axes_of_ome_zarr(tmp_path):
     flat = ome(path, values((4, 5)), "yx", [scale(2, 3), shift(7, 8)], "um nm")
     assert told(flat) == ((3, 2000, 3), "nm", (0, 7000, 8), "")
     assert np.array_equal(omezarr.read(flat).data[:, 1:3, :], values((4, 5))[None, 1:3])
+    turned = omezarr.read(ome(path, values(), "xyz", [scale(1, 2, 4), shift(3, 2, 1)], "um nm nm"))
+    assert (turned.spacing, turned.unit, turned.origin) == ((4000, 2, 1), "nm", (1000, 2, 3))
+    assert turned.data.shape == SHAPE[::-1]
+    assert np.array_equal(turned.data[1:4, 0:3, 1:3], values().transpose()[1:4, 0:3, 1:3])
+    assert turned.notes == {"axes": "x y z in the file, brought to z y x"}
 
 
 def test_ome_zarr_refused_in_full(tmp_path):
     path = tmp_path / "a.zarr"
     for axes, said in (
         ("yx", "found 3 axes in the array and ['y', 'x'] in its text."),
-        ("xyz", "found the axes ['x', 'y', 'z'], allowed is the order z, y, x."),
-        ("czx", "found the axes ['c', 'z', 'x'], allowed is the order z, y, x."),
-        ("cyx", "found 3 along the axis 'c', allowed is one."),
-    ):
+        ("czx", "found the axes c, z, x, allowed are z, y, x, and c (channels) and t (time points) of "
+         "length one."),
+        ("zyy", "found the axes z, y, y, allowed are z, y, x, and c (channels) and t (time points) of "
+         "length one."),
+        ("cyx", "found 3 channels (axis 'c'), allowed is one; write the one that you mean to a file of "
+         "its own."),
+        ("tyx", "found 3 time points (axis 't'), allowed is one; write the one that you mean to a file "
+         "of its own."),
+    ):  # fmt: skip
         refused(f"{path}: {said}", omezarr.read, ome(path, values(), axes))
     refused(
         f"{path}: found a transformation 'affine', allowed are scale and translation.",
         omezarr.read,
         ome(path, values(), steps=[{"type": "affine"}]),
     )
-    for count in (0, 2):
-        refused(
-            f"{path}: found {count} images in its OME metadata (multiscales), allowed is one.",
-            omezarr.read,
-            ome(path, values(), multiscales=[{"version": "0.4"}] * count),
-        )
     refused(
-        f"{path}: found OME-Zarr 0.3, allowed are 0.4 and 0.5.",
+        f"{path}: found 2 images in its OME metadata (multiscales), allowed is one.",
+        omezarr.read,
+        ome(path, values(), multiscales=[{"version": "0.4"}] * 2),
+    )
+    refused(
+        f"{path}: is a Zarr without OME metadata of an image (multiscales), so its axes and voxel size "
+        "are not known; write it as OME-Zarr 0.4 or 0.5, as with ome-zarr-py.",
+        omezarr.read,
+        ome(path, values(), multiscales=[]),
+    )
+    refused(
+        f"{path}: found OME-Zarr 0.3, allowed are 0.4 and 0.5; write it again with a newer version of "
+        "its program, or open it in napari or Fiji and save it as OME-TIFF.",
         omezarr.read,
         ome(path, values(), multiscales=[{"version": "0.3"}]),
     )
@@ -779,7 +888,12 @@ def test_what_is_no_tiff(tmp_path):
     path = tmp_path / "a.tif"
     for text in (b"", b"I", b"IIII", b"MM*\0....", b"II\x29\0....", b"II\x2c\0........"):
         path.write_bytes(text)
-        refused(f"{path}: is no TIFF file, whatever its name says.", tiff.count_pages, path)
+        refused(
+            f"{path}: is no TIFF file, whatever its name says; give it the ending of its own format, or "
+            "copy it again from its source.",
+            tiff.count_pages,
+            path,
+        )
 
 
 def tif(path, data=None, **options):
@@ -793,35 +907,71 @@ def sizes(path):
     return source.spacing, source.unit, source.hint, source.pixel
 
 
-PRINTERS = [1, 64, 72, 75, 90, 96, 100, 120, 144, 150, 180, 200, 240, 300, 350, 360, 400, 600]
-
-
 def tag_size(resolution, unit):
     """What `_tag_size` gives of a page whose pixels are squares of so many in a unit."""
     ratio = Fraction(resolution).limit_denominator(2**20)
-    tags = {"ResolutionUnit": unit} | dict.fromkeys(
-        ("XResolution", "YResolution"), (ratio.numerator, ratio.denominator)
+    tags = {"ResolutionUnit": SimpleNamespace(value=unit)} | dict.fromkeys(
+        ("XResolution", "YResolution"), SimpleNamespace(value=(ratio.numerator, ratio.denominator))
     )
-    return tiff._tag_size(
-        SimpleNamespace(tags={k: SimpleNamespace(value=v) for k, v in tags.items()})
-    )
+
+    class Tags(dict):
+        def valueof(self, key, default=None):
+            return self[key].value if key in self else default
+
+    return tiff._tag_size(SimpleNamespace(tags=Tags(tags)))
+
+
+# In inch and cm all up to 330 dots an inch, then whole multiples of what printers and screens have.
+PRINTERS = [1, 64, 72, 75, 90, 96, 100, 120, 144, 150, 180, 200, 240, 300, 329.9]
+PRINTERS += [350, 360, 384, 400, 600, 720, 1200, 1250, 1800, 2400, 3200, 4800, 9600]
+# The next ones that are none, on both sides.
+SAMPLES = [330.5, 349, 351, 361, 383, 401, 599, 601, 1249, 1251, 1300, 1440, 1799, 1801, 9599]
+SAMPLES += [9601, 9720, 10200, 12000, 25400, 254000]
 
 
 @pytest.mark.parametrize("dpi", PRINTERS)
 def test_resolutions_of_printers(dpi):
-    for unit, name, factor in ((2, "inch", 1), (3, "cm", 1 / 2.54)):
-        said = f"{dpi} dots an inch, which is meant for a printer"
-        for near in (dpi, dpi + 0.0095, dpi - 0.0095):
-            assert tag_size(near * factor, unit) == ((None, None, None), "", said)
-        for other in (dpi - 0.0105, dpi + 0.0105, dpi + 0.5):
-            sizes, found, hint = tag_size(other * factor, unit)
-            assert (sizes[0], found, hint) == (None, name, "")
-            assert sizes[1] == sizes[2] == pytest.approx(1 / (other * factor), rel=1e-6)
+    for unit, factor in ((2, 1), (3, 1 / 2.54)):
+        said = f"{dpi:.3g} dots an inch, which is meant for a printer or a screen"
+        for near in (dpi, dpi + 0.019, dpi - 0.019):
+            sizes, found, hint = tag_size(near * factor, unit)
+            assert (sizes, found) == ((None, None, None), "")
+            assert hint == said.replace(f"{dpi:.3g}", f"{near:.3g}")
         assert tag_size(dpi, 1) == ((None, None, None), "", "")
+    # of 330 and less none is a sample's; beyond, those beside a multiple are
+    for other in (dpi - 0.021, dpi + 0.021, dpi + 0.5):
+        sizes, found, hint = tag_size(other, 2)
+        if other <= 330:
+            assert hint.endswith(" dots an inch, which is meant for a printer or a screen")
+            assert (sizes, found) == ((None, None, None), "")
+        else:
+            assert (sizes[0], found, hint) == (None, "inch", "")
+            assert sizes[1] == sizes[2] == pytest.approx(1 / other, rel=1e-6)
 
 
-def test_the_printers_are_those():
-    assert set(PRINTERS) == tiff._PRINTER_DPI
+@pytest.mark.parametrize("dpi", SAMPLES)
+def test_resolutions_that_are_those_of_a_sample(dpi):
+    for unit, name, factor in ((2, "inch", 1), (3, "cm", 1 / 2.54)):
+        sizes, found, hint = tag_size(dpi * factor, unit)
+        assert (sizes[0], found, hint) == (None, name, "")
+        assert sizes[1] == sizes[2] == pytest.approx(1 / (dpi * factor), rel=1e-6)
+
+
+def test_resolutions_of_printers_as_they_are_rounded():
+    # 37.8, 28.3 and 118 pixels a cm are 96, 72 and 300 dots an inch; 236 a cm are 600
+    for written, dots in ((37.8, "96"), (28.3, "71.9"), (118, "300"), (236, "599"), (236.2, "600")):
+        said = f"{dots} dots an inch, which is meant for a printer or a screen"
+        assert tag_size(written, 3) == ((None, None, None), "", said)
+    assert tag_size(237, 3)[1] == "cm"
+    assert tag_size(236.4, 3)[1] == "cm"
+    # in mm and um only what is met exactly
+    for dpi, meant in (
+        *((72, True), (96, True), (144, True), (288, True), (300, True), (600, True)),
+        *((70, False), (73, False), (95.9, False), (299, False), (299.9, False), (648, False)),
+    ):
+        for unit, name, factor in ((4, "mm", 25.4), (5, "um", 25400)):
+            _, found, hint = tag_size(dpi / factor, unit)
+            assert (found, bool(hint)) == (("", True) if meant else (name, False))
 
 
 @pytest.mark.parametrize(
@@ -829,14 +979,21 @@ def test_the_printers_are_those():
     [
         ({}, (None, "", "", None)),
         ({"resolution": (5, 4), "resolutionunit": "NONE"}, (None, "", "", None)),
-        ({"resolution": (254, 127), "resolutionunit": "INCH"},
-         (None, "inch", "pixels of 0.00787402 x 0.00393701 inch and no distance between slices",
-          (0.00787401575, 0.00393700787))),
+        ({"resolution": (25400, 12700), "resolutionunit": "INCH"},
+         (None, "inch", "pixels of 7.87402e-05 x 3.93701e-05 inch and no distance between slices",
+          (7.87401575e-05, 3.93700787e-05))),
+        ({"resolution": (5000, 4000), "resolutionunit": "CENTIMETER"},
+         (None, "cm", "pixels of 0.00025 x 0.0002 cm and no distance between slices",
+          (0.00025, 0.0002))),
+        ({"resolution": (3000, 7000), "resolutionunit": "CENTIMETER"},
+         (None, "cm", "pixels of 0.000142857 x 0.000333333 cm and no distance between slices",
+          (0.000142857143, 0.000333333333))),
+        ({"resolution": (5, 4), "resolutionunit": "MILLIMETER"},
+         (None, "mm", "pixels of 0.25 x 0.2 mm and no distance between slices", (0.25, 0.2))),
         ({"resolution": (5, 4), "resolutionunit": "CENTIMETER"},
-         (None, "cm", "pixels of 0.25 x 0.2 cm and no distance between slices", (0.25, 0.2))),
-        ({"resolution": (3, 7), "resolutionunit": "CENTIMETER"},
-         (None, "cm", "pixels of 0.142857 x 0.333333 cm and no distance between slices",
-          (0.142857143, 0.333333333))),
+         (None, "", "12.7 dots an inch, which is meant for a printer or a screen", None)),
+        ({"resolution": (5, 0.25), "resolutionunit": "MICROMETER"},
+         (None, "um", "pixels of 4 x 0.2 um and no distance between slices", (4, 0.2))),
         ({"resolution": ((0, 1), (4, 1)), "resolutionunit": "CENTIMETER"}, (None, "", "", None)),
         ({"resolution": ((4, 1), (0, 1)), "resolutionunit": "CENTIMETER"}, (None, "", "", None)),
     ],
@@ -846,10 +1003,11 @@ def test_sizes_by_tags(tmp_path, options, found):
 
 
 def test_a_single_image_is_as_thick_as_its_pixel_is_wide(tmp_path):
-    options = {"resolution": (5, 4), "resolutionunit": "CENTIMETER"}
+    options = {"resolution": (5, 4), "resolutionunit": "MILLIMETER"}
     found = sizes(tif(tmp_path / "a.tif", values((4, 5)), **options))
-    assert found == ((0.2, 0.25, 0.2), "cm", "", (0.25, 0.2))
-    assert read_volume(tmp_path / "a.tif").grid.spacing == (2, 2.5, 2)
+    assert found == ((0.2, 0.25, 0.2), "mm", "", (0.25, 0.2))
+    grid = read_volume(tmp_path / "a.tif").grid
+    assert (grid.spacing, grid.unit) == ((0.2, 0.25, 0.2), "mm")
 
 
 def imagej(path, data=None, resolution=(5, 4), **said):
@@ -867,10 +1025,10 @@ def imagej(path, data=None, resolution=(5, 4), **said):
         ({"unit": None}, (None, "", "", None)),
         ({"spacing": 0}, (None, "um", "pixels of 0.25 x 0.2 um and no distance between slices",
                           (0.25, 0.2))),
-        ({"spacing": -3}, (None, "um", "pixels of 0.25 x 0.2 um and no distance between slices",
-                           (0.25, 0.2))),
-        ({"spacing": "far"}, (None, "um", "pixels of 0.25 x 0.2 um and no distance between slices",
-                              (0.25, 0.2))),
+        # as ImageJ takes it
+        ({"spacing": -3}, ((3.0, 0.25, 0.2), "um", "", (0.25, 0.2))),
+        ({"spacing": "far"}, (None, "um", "pixels of 0.25 x 0.2 um and no distance between slices, "
+                              "and a spacing of 'far'", (0.25, 0.2))),
         ({"spacing": 2}, ((2.0, 0.25, 0.2), "um", "", (0.25, 0.2))),
     ],
 )  # fmt: skip
@@ -917,24 +1075,36 @@ OME = (
         ('PhysicalSizeX="2" PhysicalSizeY="3" PhysicalSizeZ="4"', ((4, 3, 2), "um", "")),
         ('PhysicalSizeX="2" PhysicalSizeXUnit="nm" PhysicalSizeY="3" PhysicalSizeZ="4"',
          ((4000, 3000, 2), "nm", "")),
-        ('PhysicalSizeY="3" PhysicalSizeYUnit="mm" PhysicalSizeZ="4"', ((0.004, 3, None), "mm", "")),
+        ('PhysicalSizeY="3" PhysicalSizeYUnit="mm" PhysicalSizeZ="4"', ((None, None, None), "", "")),
+        ('PhysicalSizeX="2" PhysicalSizeY="3" PhysicalSizeYUnit="mm"', ((None, 3000, 2), "um", "")),
         ('PhysicalSizeX="2" PhysicalSizeXUnit="furlong"',
          ((None, None, None), "", "a size in 'furlong'")),
     ],
 )  # fmt: skip
 def test_sizes_by_ome(pixels, found):
-    assert tiff._ome_size(Path("a.tif"), OME.format(pixels)) == found
+    assert tiff._ome_size(ElementTree.fromstring(OME.format(pixels))) == found
 
 
 def test_ome_metadata_that_is_none():
-    assert tiff._ome_size(Path("a.tif"), "<OME/>") == ((None, None, None), "", "")
-    with pytest.raises(AcuityError, match=r"^a\.tif: its OME metadata cannot be read \(.+\)\.$"):
-        tiff._ome_size(Path("a.tif"), None)
-    assert tiff._ome_notes(None) is None
-    assert tiff._ome_notes("<OME/>") is None
-    note = '<OME xmlns="o"><CommentAnnotation Namespace="{}"><Value>v</Value></CommentAnnotation></OME>'
-    assert tiff._ome_notes(note.format("acuity")) == "v"
-    assert tiff._ome_notes(note.format("other")) is None
+    def ome(text, is_ome=True):
+        return tiff._ome(Path("a.tif"), SimpleNamespace(is_ome=is_ome, ome_metadata=text))
+
+    assert ome(OME.format("")).find(".//{*}Pixels") is not None
+    assert ome(OME.format(""), is_ome=False) is None
+    assert ome("<OME/>") is None
+    for text in (None, "", "<OME>"):
+        with pytest.raises(
+            AcuityError, match=r"^a\.tif: its OME metadata cannot be read \(.+\)\.$"
+        ):
+            ome(text)
+
+    def note(text):
+        return tiff._ome_notes(ElementTree.fromstring(text))
+
+    assert note("<OME/>") is None
+    annotation = '<OME xmlns="o"><CommentAnnotation Namespace="{}"><Value>v</Value></CommentAnnotation></OME>'
+    assert note(annotation.format("acuity")) == "v"
+    assert note(annotation.format("other")) is None
 
 
 def palette(red, green=None, blue=None):
@@ -947,32 +1117,24 @@ def palette(red, green=None, blue=None):
 
 def test_palettes_of_grey():
     ramp = np.linspace(0, 1, 256)
-    tiff._refuse_colour(Path("a.tif"), palette(ramp))
-    said = (
-        "a.tif: found a colour image (1 samples a pixel, palette), allowed is one grey value a "
-        "pixel; convert it, in Fiji with Image > Type > 8-bit."
-    )
+    assert tiff._grey(palette(ramp))
     for channel in (1, 2):
         # colours for annotations: less than 15 per cent
         for coloured, grey in ((38, True), (39, False)):
             colours = [ramp.copy(), ramp.copy(), ramp.copy()]
             colours[channel][:coloured] = 0.75
-            if grey:
-                tiff._refuse_colour(Path("a.tif"), palette(*colours))
-            else:
-                refused(said, tiff._refuse_colour, Path("a.tif"), palette(*colours))
+            assert tiff._grey(palette(*colours)) == grey
     for off, grey in ((0.0624, True), (0.0627, False)):
         for sign in (1, -1):
             odd = ramp.copy()
             odd[128] += sign * off
-            if grey:
-                tiff._refuse_colour(Path("a.tif"), palette(odd))
-            else:
-                refused(said, tiff._refuse_colour, Path("a.tif"), palette(odd))
+            assert tiff._grey(palette(odd)) == grey
     two = palette(ramp)
     two.samplesperpixel = 2
-    with pytest.raises(AcuityError, match=r"colour image \(2 samples a pixel, palette\)"):
-        tiff._refuse_colour(Path("a.tif"), two)
+    assert not tiff._grey(two)
+    without = palette(ramp)
+    without.colormap = None
+    assert not tiff._grey(without)
 
 
 @pytest.mark.parametrize(
@@ -981,13 +1143,31 @@ def test_palettes_of_grey():
 )
 def test_grey_and_colour(photometric, samples, grey):
     page = SimpleNamespace(samplesperpixel=samples, photometric=tifffile.PHOTOMETRIC[photometric])
-    if grey:
-        tiff._refuse_colour(Path("a.tif"), page)
-    else:
-        with pytest.raises(
-            AcuityError, match=rf"\({samples} samples a pixel, {photometric.lower()}"
-        ):
-            tiff._refuse_colour(Path("a.tif"), page)
+    assert tiff._grey(page) == grey
+
+
+def test_colours_are_refused_in_full(tmp_path):
+    ramp = np.arange(256, dtype=np.uint16) * 257
+    path = tmp_path / "a.tif"
+    said = (
+        f"{path}: found a colour image ({{}}), allowed is one grey value a pixel; convert it, in Fiji "
+        "with Image > Type > 8-bit."
+    )
+    tifffile.imwrite(path, values((4, 5)), photometric="palette", colormap=[ramp] * 3)
+    assert np.array_equal(tiff.read(path).data[0], values((4, 5)))
+    colours = [ramp, ramp, ramp[::-1]]
+    tifffile.imwrite(path, values((4, 5)), photometric="palette", colormap=colours)
+    refused(said.format("1 samples a pixel, palette"), tiff.read, path)
+    tifffile.imwrite(path, values((4, 5, 3)), photometric="rgb")
+    refused(said.format("3 samples a pixel, rgb"), tiff.read, path)
+    tifffile.imwrite(path, values((4, 5, 2)), photometric="minisblack", planarconfig="contig")
+    refused(
+        f"{path}: found 2 values a pixel (channels, or slices that were written as such), allowed is one "
+        "grey value a pixel; open it in Fiji with File > Import > Bio-Formats, and save the stack with "
+        "File > Save As > Tiff.",
+        tiff.read,
+        path,
+    )
 
 
 def test_stacks_of_pages_that_are_refused(tmp_path):
@@ -1013,7 +1193,7 @@ def test_stacks_of_pages_that_are_refused(tmp_path):
         ("TYX", SHAPE, "3 time points"),
         ("CYX", SHAPE, "3 channels"),
         ("TZYX", (2, 3, 4, 5), "2 time points"),
-        ("ZCYX", (3, 2, 4, 5), "3 along the axis Z"),
+        ("ZCYX", (3, 2, 4, 5), "2 channels"),
     ):
         refused(
             f"{path}: found {found}, {remedy}", tiff.read, imagej(path, values(shape), axes=axes)
@@ -1060,15 +1240,15 @@ def test_pages_one_by_one(tmp_path):
 
 
 def test_the_order_of_names():
-    assert tiff_folder.natural_key("S12b3") == [
+    assert files_module.natural_key("S12b3") == [
         (1, 0, "s"),
         (0, 12, ""),
         (1, 0, "b"),
         (0, 3, ""),
         (2, 0, "S12b3"),
     ]
-    names = ["1", "a1", "a2", "a10", "b"]
-    assert sorted(names[::-1], key=tiff_folder.natural_key) == names
+    names = ["-2", "1", "a1", "a2", "a10", "a_-10", "a_-9", "a_1", "b"]
+    assert sorted(names[::-1], key=files_module.natural_key) == names
 
 
 def test_folders_of_slices(tmp_path):
@@ -1087,7 +1267,7 @@ def test_folders_of_slices(tmp_path):
     assert np.array_equal(listed.data[:, :, :], data[[2, 1]])
 
 
-def sliced(path, size=0.2, shape=(4, 5), dtype="uint8", unit="CENTIMETER", wide=None):
+def sliced(path, size=0.0002, shape=(4, 5), dtype="uint8", unit="CENTIMETER", wide=None):
     options = {}
     if size:
         options = {"resolution": (1 / (wide or size), 1 / size), "resolutionunit": unit}
@@ -1101,16 +1281,16 @@ def sliced(path, size=0.2, shape=(4, 5), dtype="uint8", unit="CENTIMETER", wide=
          "all slices must be alike."),
         ({"dtype": "uint16"}, "this slice is 4 x 5 of uint16 where the first one is 4 x 5 of uint8; "
          "all slices must be alike."),
-        ({"shape": (2, 4, 5)}, "holds 2 slices, allowed in a folder of slices is one image a file."),
-        ({"size": 0.20099}, None),
-        ({"size": 0.19901}, None),
-        ({"size": 0.20101}, "this slice has pixels of 0.20101 cm where the first one has 0.2 cm; all "
+        ({"shape": (2, 4, 5)}, "holds 2 slices, allowed in a folder of slices is one image a file; name a stack by its own path."),
+        ({"size": 0.00020099}, None),
+        ({"size": 0.00019901}, None),
+        ({"size": 0.00020101}, "this slice has pixels of 0.00020101 cm where the first one has 0.0002 cm; all "
          "slices must be of one magnification."),
-        ({"size": 0.19899}, "this slice has pixels of 0.19899 cm where the first one has 0.2 cm; all "
+        ({"size": 0.00019899}, "this slice has pixels of 0.00019899 cm where the first one has 0.0002 cm; all "
          "slices must be of one magnification."),
-        ({"wide": 0.202}, "this slice has pixels of 0.2 x 0.202 cm where the first one has 0.2 cm; "
+        ({"wide": 0.000202}, "this slice has pixels of 0.0002 x 0.000202 cm where the first one has 0.0002 cm; "
          "all slices must be of one magnification."),
-        ({"size": 0.2 / 2.54, "unit": "INCH"}, None),
+        ({"size": 0.0002 / 2.54, "unit": "INCH"}, None),
         ({"size": None}, None),
     ],
 )  # fmt: skip
@@ -1118,9 +1298,9 @@ def test_slices_that_go_together(tmp_path, second, said):
     first, other = sliced(tmp_path / "a.tif"), sliced(tmp_path / "b.tif", **second)
     if said is None:
         found = tiff_folder.read([first, other])
-        assert found.pixel == (0.2, 0.2)
+        assert found.pixel == (0.0002, 0.0002)
         assert (found.spacing, found.unit) == (None, "cm")
-        assert found.hint == "pixels of 0.2 cm and no distance between slices"
+        assert found.hint == "pixels of 0.0002 cm and no distance between slices"
         tiff_folder.read([first, first, other])
     else:
         refused(f"{other}: {said}", tiff_folder.read, [first, other])
@@ -1134,20 +1314,22 @@ def test_slices_that_go_together(tmp_path, second, said):
 
 def test_one_slice_and_none(tmp_path):
     found = tiff_folder.read([sliced(tmp_path / "a.tif")])
-    assert (found.spacing, found.hint, found.instrument) == ((0.2, 0.2, 0.2), "", {})
+    assert (found.spacing, found.hint, found.instrument) == ((0.0002, 0.0002, 0.0002), "", {})
     plain = sliced(tmp_path / "b.tif", None)
     assert tiff_folder.read([plain, plain]).hint == ""
     refused("slices: the list names no file, allowed is at least one.", tiff_folder.read, [])
     (tmp_path / "x").mkdir()
     refused(
-        f"{tmp_path / 'x'}: found no TIFF files (.tif, .tiff) and no OME-Zarr in this folder.",
+        f"{tmp_path / 'x'}: found no images (.tif, .tiff, .png, .jpg, .jpeg, .bmp) and no "
+        "OME-Zarr in this folder.",
         tiff_folder.read,
         tmp_path / "x",
     )
-    for name in ("no.tif", "a.png"):
-        (tmp_path / "a.png").write_text("")
+    for name in ("no.tif", "a.gif"):
+        (tmp_path / "a.gif").write_text("")
         refused(
-            f"{tmp_path / name}: is no TIFF file (.tif, .tiff) that could be read.",
+            f"{tmp_path / name}: is no image (.tif, .tiff, .png, .jpg, .jpeg, .bmp) that could be "
+            "read.",
             tiff_folder.read,
             [plain, tmp_path / name],
         )
@@ -1258,7 +1440,8 @@ def test_pitches_refused_in_full(tmp_path):
     path = flat(tmp_path / "a.h5")
     for pitch in ("0 nm", "20", "20 furlong", "1e999 nm", "-2 nm", "nm"):
         refused(
-            f'pitch: found {pitch!r}, a pitch is one positive number and a unit, such as "20 nm".',
+            f"pitch: found {pitch!r}, allowed is one number and a unit, above zero, such as "
+            '"20 nm".',
             read_volume,
             path,
             pitch=pitch,
@@ -1305,15 +1488,22 @@ def test_volumes_without_a_voxel_size(tmp_path):
         read_volume,
         bare,
     )
-    pixels = tif(tmp_path / "a.tif", resolution=(5, 4), resolutionunit="CENTIMETER")
+    pixels = tif(tmp_path / "a.tif", resolution=(5, 4), resolutionunit="MILLIMETER")
     refused(
-        f"{pixels}: the file tells pixels of 0.25 x 0.2 cm and no distance between slices; state "
+        f"{pixels}: the file tells pixels of 0.25 x 0.2 mm and no distance between slices; state "
         'the distance as pitch, such as "20 nm", or the voxel size as voxel_size, such as '
         '"20 10 10 nm" (z y x).',
         read_volume,
         pixels,
     )
-    assert read_volume(pixels, pitch="1 mm").grid.spacing == (1, 2.5, 2)
+    assert read_volume(pixels, pitch="1 mm").grid.spacing == (1, 0.25, 0.2)
+    printed = tif(tmp_path / "b.tif", resolution=(5, 4), resolutionunit="CENTIMETER")
+    refused(
+        f"{printed}: the file carries no voxel size (it tells 12.7 dots an inch, which is meant for a "
+        'printer or a screen); state it as voxel_size, such as "10 nm" or "20 10 10 nm" (z y x).',
+        read_volume,
+        printed,
+    )
     empty = hdf5_file(tmp_path / "empty.h5", {"d": np.zeros((3, 0, 5))})
     refused(f"{empty}: is empty, its shape is (3, 0, 5).", read_volume, empty, NM)
 
@@ -1324,9 +1514,11 @@ def test_files_of_other_kinds(tmp_path):
     for name, kind in (("a.xyz", "'.xyz'"), ("b", "'without ending'")):
         (tmp_path / name).write_text("")
         refused(
-            f"{tmp_path / name}: found a file of the type {kind}, allowed are .tif, .tiff, .h5, "
-            ".hdf5, .hdf, .he5, .nxs, .mrc, .rec, .map, .st, .ali, .raw, .bin, .dat, .vol, .img, a "
-            "folder or a list (.txt) of TIFF files and OME-Zarr.",
+            f"{tmp_path / name}: found a file of the type {kind}, allowed are OME-Zarr, folder or "
+            "list of slices (.txt), HDF5 (.h5, .hdf5, .hdf, .he5, .nxs), TIFF (.tif, .tiff), MRC (.mrc, "
+            ".mrcs, .rec, .map, .st, .ali, .ccp4), Imaris (.ims), NRRD, NIfTI, MetaImage (.nrrd, .nhdr, "
+            ".nii, .mhd, .mha), PNG, JPEG, BMP (.png, .jpg, .jpeg, .bmp), NPY (.npy), raw (.raw, .bin, "
+            ".dat, .vol, .img).",
             read_volume,
             tmp_path / name,
         )
@@ -1514,8 +1706,13 @@ def test_exports_refused_and_replaced(tmp_path):
             output,
         )
         # what was left of an earlier try is no obstacle
-        (tmp_path / f".{name}.part").mkdir()
+        left = tmp_path / f".{name}.0123456789abcdef.part"
+        left.mkdir()
+        # of a name that no try gives: the user's own
+        own = tmp_path / f".{name}.part"
+        own.mkdir()
         export(source, output, overwrite=True)
         assert not output.is_symlink()
-        assert not (tmp_path / f".{name}.part").exists()
+        assert not left.exists()
+        assert own.is_dir()
     assert (kept / "x").read_text() == "x"

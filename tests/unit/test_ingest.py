@@ -43,7 +43,7 @@ def test_the_digest_of_the_source_follows_every_part_of_it(tmp_path):
     for number, image in enumerate(values((3, 5, 5))):
         tifffile.imwrite(tmp_path / f"{number}.tif", image)
     seen = {source_digest(tmp_path)}
-    (tmp_path / "2.tif").rename(tmp_path / "3.tif")
+    (tmp_path / "0.tif").rename(tmp_path / "3.tif")
     seen.add(source_digest(tmp_path))
     tifffile.imwrite(tmp_path / "3.tif", np.zeros((5, 5), np.uint8))
     seen.add(source_digest(tmp_path))

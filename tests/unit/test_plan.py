@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import SimpleITK as sitk
 import tifffile
 import yaml
 
@@ -232,6 +233,13 @@ def test_shapes_of_imported_volumes_come_from_their_headers(tmp_path):
     for n in range(3):
         tifffile.imwrite(tmp_path / f"slices/{n}.tif", stack[0], photometric="minisblack")
     assert own(tmp_path, tmp_path / "slices").source("s") == ((3, 40, 60), 2)
+    # What is read whole is held whole, however small the region, and twice while it is unpacked.
+    nifti = sitk.GetImageFromArray(np.zeros((64, 128, 256), np.uint16))
+    sitk.WriteImage(nifti, tmp_path / "s.nii.gz")
+    planned = [own(tmp_path, tmp_path / f"s.{kind}", "0:2") for kind in ("nii.gz", "tif")]
+    held = [plan.quantity("ingest", {"scan": "s"}).held for plan in planned]
+    assert held[0] - held[1] > 2 * 64 * 128 * 256 * 2 - 2**20
+    assert held[1] < 2**20
     # What cannot be read is planned for all the same; the import says what is wrong with it.
     (tmp_path / "bad.tif").write_bytes(b"no image")
     assert own(tmp_path, tmp_path / "bad.tif").cost("ingest", {"scan": "s"}).memory > 0

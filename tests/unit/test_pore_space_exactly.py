@@ -191,9 +191,11 @@ def assert_rows(rows, expected):
     assert all(isinstance(row["value"], float) for row in rows)
 
 
-@pytest.mark.parametrize("sigma", [0.3, 1.2])
-def test_all_figures(sigma):
-    binary = random((12, 13, 15), sigma)
+@pytest.mark.parametrize(
+    ("shape", "sigma"), [((12, 13, 15), 0.3), ((12, 13, 15), 1.2), ((24, 22, 25), 1.6)]
+)
+def test_all_figures(shape, sigma):
+    binary = random(shape, sigma)
     share = [("pore_share", "all", binary.mean(), "")]
     rows, curve = pore_space(binary * 7, spacing=(0.3, 0.3, 0.3), unit="um")
     expected, distance, value = figures(binary, 0.3, "um")

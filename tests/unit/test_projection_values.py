@@ -564,6 +564,11 @@ def test_incomplete_raw_files(tmp_path):
             f"{path}: exchange/data has shape {shapes[0]}, data_white {shapes[1]}, data_dark "
             f"{shapes[2]} and theta {shapes[3]}; they must agree"
         )
+    write(path)
+    path.write_bytes(path.read_bytes()[:-100])
+    said = refused(lambda: open_scan(path))
+    assert said.startswith(f"{path}: not a readable HDF5 file")
+    assert said.endswith(f"remove {path} and run the same command again, which makes it anew.")
     write(path, units={"offset_u": "um"})
     assert refused(lambda: open_scan(path)) == (
         f"{path}: the lengths of the geometry have different units ['mm', 'um']"

@@ -13,7 +13,8 @@ from PIL import Image
 from scipy import ndimage
 
 from acuity.errors import AcuityError
-from acuity.report import figures, images, pages, style, verdict
+from acuity.report import figures, images, pages, sources, style, verdict
+from acuity.seals import write_sealed
 from acuity.volume import Grid, Volume, write_volume
 
 METHODS = ("input", "richardson_lucy", "srcnn3d", "deepnet")
@@ -484,7 +485,10 @@ def test_pages_do_with_what_there_is(study, pictures, tmp_path):
 
 
 def test_a_sample_without_truth_says_what_the_first_page_says(study, pictures, tmp_path):
-    said = ("good", "Alignment: 60 slices whose pairs agree to 0.05 px RMS.")
+    said = [
+        verdict.Line("Alignment", "good", "60 slices whose pairs agree to 0.05 px RMS."),
+        verdict.Line("Restoration", "none", "SRGAN made the slices four times as many."),
+    ]
     empty, common = study["metrics"].iloc[:0], {"study": "stack", "samples": ["own"]}
     pages.index_page(empty, output=tmp_path / "index.html", said={"own": said}, **common)
     shown = {key: value for key, value in pictures["volumes"].items() if key[0] != "truth"}
@@ -492,8 +496,20 @@ def test_a_sample_without_truth_says_what_the_first_page_says(study, pictures, t
         "own", empty, output=tmp_path / "own.html", volumes=shown, said=said, **common
     )
     texts = [" ".join(read(tmp_path / name)[1].text.split()) for name in ("index.html", "own.html")]
-    assert all(said[1] in text for text in texts)
-    assert not any("Nothing was measured." in text or "Not judged" in text for text in texts)
+    pages.index_page(
+        study["metrics"],
+        output=tmp_path / "two.html",
+        study="pair",
+        samples=["foam2", "foam3", "new"],
+        training_samples=["foam1"],
+        restored_samples=["new"],
+    )
+    note = " ".join(read(tmp_path / "two.html")[1].text.split())
+    assert "2 samples that no model has seen. 1 sample has no truth: shown, and not judged." in note
+    # What was restored does not take the grade of what was aligned.
+    both = [f"✓ Good Alignment {said[0].sentence}", f"– Not judged Restoration {said[1].sentence}"]
+    assert all(" ".join(both) in text for text in texts)
+    assert not any("Nothing was measured." in text for text in texts)
     assert "taken from the first of them, since there is no truth" in texts[1]
     pages.sample_page("foam3", empty, output=tmp_path / "t.html", **pictures, study="demo")
     assert "taken from the truth" in " ".join(read(tmp_path / "t.html")[1].text.split())
@@ -759,8 +775,8 @@ def test_the_best_is_the_one_with_the_best_f1():
     table = verdict.verdicts(metrics).set_index("method")
     assert list(table.index[table["best"]]) == ["deepnet"]
     assert table.loc["deepnet", "f1"] == pytest.approx(0.9)
-    _grade, sentence = verdict.sentences(table.reset_index())["s"]
-    assert "the unrestored input does no worse, so nothing was gained" in sentence
+    [line] = verdict.lines(table.reset_index())["s"]
+    assert "the unrestored input does no worse, so nothing was gained" in line.sentence
 
 
 def test_sentence():
@@ -779,15 +795,82 @@ def test_sentence():
     )
     table = verdict.verdicts(metrics)
     table.loc[table["level"] == 9, "floor"] = 12
-    assert verdict.sentences(table)["s"] == (
-        "care",
-        "Good up to 7:1; at 9:1 DeepNet found 88 % of the pores, 4.0 % of the pores it shows are "
-        "not real, porosity is 2.0 % too low; pores below 12 µm are not to be trusted.",
+    judged = verdict.lines(table)["s"]
+    assert [(line.label, line.grade) for line in judged] == [
+        *((level, "good") for level in ("3:1", "5:1", "7:1")),
+        ("9:1", "care"),
+    ]
+    hardest = (
+        "DeepNet found 88 % of the pores, 4.0 % of the pores it shows are not real, porosity is 2.0 % "
+        "too low; pores below 12 µm are not to be trusted."
     )
-    nm = verdict.sentences(table, unit="nm", noun="grain", level_format="level {:g}")["s"][1]
-    assert "grains below 12 nm" in nm
-    assert "porosity is 2.0 % too low" in nm
-    assert "at level 9 DeepNet" in nm
+    assert judged[-1].sentence == hardest
+    assert judged[0].sentence.startswith("DeepNet found 100 % of the pores, ")
+    assert verdict.summary(judged) == f"Good up to 7:1; at 9:1 {hardest}"
+    assert verdict.summary(judged[:3]) == f"At 7:1 {judged[2].sentence}"
+    # what is good beyond a level that is not does not count
+    mixed = [judged[0], judged[-1]._replace(label="5:1"), judged[2]._replace(grade="care")]
+    assert verdict.summary(mixed).startswith("Good up to 3:1; at 7:1 ")
+    [*_, nm] = verdict.lines(table, unit="nm", noun="grain", level_format="level {:g}")["s"]
+    assert "grains below 12 nm" in nm.sentence
+    assert "porosity is 2.0 % too low" in nm.sentence
+    assert nm.label == "level 9"
+
+
+def test_percentages_stand_beside_numbers_of_objects():
+    of = {("deepnet", 3): {"pore_recall": 0.5, "pore_precision": 0.75}}
+    metrics = rows_of(of=of).assign(
+        n=lambda t: t["metric"].map({"pore_recall": 12, "pore_precision": 8})
+    )
+    table = verdict.verdicts(metrics)
+    [line] = verdict.lines(table)["s"]
+    assert line.sentence.startswith(
+        "DeepNet found 50 % of the 12 pores, 25 % of the 8 pores it shows are not real"
+    )
+    cells = pages._Table("{:g}:1", "um", "pore").rows(table)[0]["cells"]
+    assert [cell.text for cell in cells if "%" in cell.text] == ["50.0 % of 12", "75.0 % of 8"]
+
+
+CARD = {
+    "method": "deepnet",
+    "level": 5.0,
+    "scores": {"psnr": 21.5, "psnr_input": 11.0},
+    "training": {"skipped_steps": 0, "rollbacks": 0, "patch": [5, 32, 32]},
+    "settings": {"train": {"patch": [5, 32, 32]}},
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({}, None),
+        ({"scores": {"psnr": None, "psnr_input": None}}, None),
+        ({"scores": {"psnr": 11.0, "psnr_input": 11.0}}, None),
+        (
+            {"scores": {"psnr": 10.99, "psnr_input": 11.0}},
+            r"further from the target \(10\.99 dB\) than",
+        ),
+        ({"training": {"skipped_steps": 3, "rollbacks": 0}}, r"3 steps .* not finite\."),
+        ({"training": {"skipped_steps": 9, "rollbacks": 1}}, "9 steps .* earlier weights once"),
+        (
+            {"training": {"patch": [5, 24, 24]}},
+            "patches of 5 x 24 x 24 where 5 x 32 x 32 were asked",
+        ),
+        ({"training": {"seconds": 3.0}, "settings": {}}, None),
+    ],
+)
+def test_warnings_of_trainings_reach_the_page(tmp_path, study, change, said):
+    write_sealed(tmp_path / "model.json", CARD | change)
+    found = sources.warnings([tmp_path / "model.json"])
+    assert len(found) == (said is not None)
+    output = tmp_path / "index.html"
+    pages.index_page(study["metrics"], output=output, study="s", warnings=found)
+    text = " ".join(read(output)[1].text.split())
+    assert ("Warnings" in text) == (said is not None)
+    if said is not None:
+        assert found[0].startswith("DeepNet, level 5: ")
+        assert re.search(said, found[0])
+        assert found[0] in text
 
 
 def classes(values, n=50):
@@ -1046,3 +1129,30 @@ def test_every_method_is_drawn_inside_its_axes(levels):
     axis.set(axes, set(levels))  # the control: the levels alone are too narrow where there is one
     assert (axes.get_xlim()[0] > drawn.min()) == (len(levels) == 1)
     plt.close(figure)
+
+
+def test_the_first_page_shows_a_picture(tmp_path, study):
+    Image.new("L", (40, 20), 77).save(tmp_path / "slices.png")
+    words = "Sample a: <the same> slice."
+    for name, picture in (("a.html", (tmp_path / "slices.png", words)), ("b.html", None)):
+        pages.index_page(study["metrics"], output=tmp_path / name, study="s", picture=picture)
+    shown, bare = ((tmp_path / name).read_text() for name in ("a.html", "b.html"))
+    [source] = re.findall(
+        r'<img src="data:image/png;base64,([^"]+)" alt="Sample a: &lt;the same', shown
+    )
+    assert base64.b64decode(source) == (tmp_path / "slices.png").read_bytes()
+    assert "data:image/png" not in bare
+
+
+def test_provenance_names_files_without_folders_and_versions():
+    sheet = [
+        {"sample": "a", "path": "../../scans/left.h5:/entry/data", "region": ":4"},
+        {"sample": "b", "path": "s3://bucket/right/", "low_path": "/data/low.tif"},
+    ]
+    said = sources.provenance({"study": "own"}, sheet, [])
+    assert said["Samples"] == [
+        {"sample": "a", "path": "left.h5:/entry/data", "region": ":4"},
+        {"sample": "b", "path": "right", "low_path": "low.tif"},
+    ]
+    assert set(said["Software"]) >= {"python", "acuity", "numpy", "snakemake"}
+    assert "/scans" not in str(said)

@@ -16,6 +16,7 @@ from acuity.measure.spectrum import spectrum
 from acuity.report import sem
 from acuity.report.study import judged
 from acuity.report.verdict import POOLED
+from acuity.tables import write_table
 from acuity.volume import Grid, Volume, write_volume
 
 SIZE = 7.1
@@ -459,7 +460,7 @@ def test_the_pages_of_all_images_name_one_method():
     # The first page says of each what its own page says.
     said = judged(table, flat=True)
     for sample, chosen in (("gold1", ["gold1"]), (POOLED, None)):
-        assert said[sample] == ("none", sem.sem_sentence(table, samples=chosen))
+        assert said[sample] == [("Restoration", "none", sem.sem_sentence(table, samples=chosen))]
     # Control: alone, the image's own shares decide.
     assert sem.sem_sentence(own, samples=["gold1"]).startswith("SEM-GAN")
 
@@ -495,14 +496,14 @@ def test_the_page_from_files(made, tmp_path):
         write_volume(f"{stem}.ome.zarr", volumes[key])
         paths["volumes"].append(f"{stem}.ome.zarr")
         if method != "truth":
-            gap_tables()[key].to_csv(f"{stem}.gaps.tsv", sep="\t", index=False)
+            write_table(gap_tables()[key], f"{stem}.gaps.tsv")
             own = curves[curves["method"] == method].drop(columns=["method", "level"])
-            own.to_csv(f"{stem}.spectrum.tsv", sep="\t", index=False)
+            write_table(own, f"{stem}.spectrum.tsv")
             paths["spectra"].append(f"{stem}.spectrum.tsv")
             paths["gaps"].append(f"{stem}.gaps.tsv")
     write_volume(tmp_path / "low.ome.zarr", low)
     (tmp_path / "transform.json").write_text(json.dumps(transform()))
-    patches().to_csv(tmp_path / "patches.tsv", sep="\t", index=False)
+    write_table(patches(), tmp_path / "patches.tsv")
     paths |= {
         "low": tmp_path / "low.ome.zarr",
         "high": tmp_path / "truth.ome.zarr",

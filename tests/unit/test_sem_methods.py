@@ -22,6 +22,7 @@ from acuity.predict.execution import DEFAULT, Runner
 from acuity.predict.predict import predict, restore
 from acuity.predict.receptive import receptive_field
 from acuity.predict.source import Source
+from acuity.seals import sealing
 from acuity.train.checkpoint import Checkpoints
 from acuity.train.sampling import (
     TRAIN,
@@ -395,13 +396,15 @@ def test_a_calibration_gives_the_weights_of_the_shares(tmp_path):
     rows += ["1\ttrain\t9\t\t1\t0.1\t0.8\t0.1\t1\t1"]  # the first half does not count
     rows += ["2\ttrain\t1.0\t\t1\t0.5\t0.3\t0.2\t1.5\t1e-5"]
     rows += ["2\tvalidate\t3\t20\t1\t\t\t\t\t"]
-    (tmp_path / "history.tsv").write_text("\n".join(rows) + "\n")
+    with sealing(tmp_path / "history.tsv") as part:
+        part.write_text("\n".join(rows) + "\n")
     found = calibration(tmp_path / "history.tsv")
     assert found["shares"] == pytest.approx((0.5, 0.3, 0.2))
     # terms: adversarial 0.5, l1 0.2, tv 20,000
     assert found["alpha"] == pytest.approx(0.14 / 0.84 * 0.5 / 0.2)
     assert found["beta"] == pytest.approx(0.02 / 0.84 * 0.5 / 20_000)
-    (tmp_path / "none.tsv").write_text(rows[0] + "\n")
+    with sealing(tmp_path / "none.tsv") as part:
+        part.write_text(rows[0] + "\n")
     with pytest.raises(AcuityError, match="no step with an adversarial loss"):
         calibration(tmp_path / "none.tsv")
 

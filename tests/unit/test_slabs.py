@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from acuity.errors import AcuityError
+from acuity.seals import write_sealed
 from acuity.slabs import extent, join, open_writer, read_marker
 from acuity.volume import Grid, VolumeWriter, open_volume
 
@@ -161,13 +162,15 @@ def other_rows(path):
     file = path / ".slabs/2.json"
     content = json.loads(file.read_text())
     content["z"][1] -= 16
-    file.write_text(json.dumps(content))
+    write_sealed(file, content)
     return [path / ".slabs/3.json", "do not follow"]
 
 
 def other_version(path):
     file = path / ".slabs/store.json"
-    file.write_text(file.read_text().replace('"version": 1', '"version": 0'))
+    content = json.loads(file.read_text())
+    content["plan"]["version"] = 0
+    write_sealed(file, content)
     return [file, "another version"]
 
 

@@ -120,7 +120,7 @@ def test_mistakes_are_one_sentence(write, change, words):
     [
         ("sample\trole\tseed\n../x\ttrain\t1\nb\ttest\t2\n", ["line 2", "'../x'", "letters"]),
         ("sample\trole\tseed\n<script>\ttrain\t1\nb\ttest\t2\n", ["line 2", "<script>"]),
-        ("sample\trole\tseed\na\ttrain\t1\na\ttest\t2\n", ["'a'", "2 times"]),
+        ("sample\trole\tseed\na\ttrain\t1\na\ttest\t2\n", ["line 3", "'a'", "line 2"]),
         ("sample\trole\tseed\na\ttrain\t1\nb\ttest\t1\n", ["same seed"]),
         ("sample\trole\tseed\na\ttrain\t1\n", ["role test"]),
         ("sample\trole\tseed\nb\ttest\t2\n", ["role train"]),
@@ -129,9 +129,12 @@ def test_mistakes_are_one_sentence(write, change, words):
         ("sample\trole\na\ttrain\nb\ttest\n", ["line 2", "seed"]),
         ("sample\trole\tseed\tcolour\na\ttrain\t1\tred\nb\ttest\t2\t\n", ["'colour'", "not known"]),
         ("", ["sample sheet"]),
-        ("sample,role,seed\na,train,1\nb,test,2\n", ["line 1", "'sample,role,seed'", "by tabs"]),
+        ("sample role seed\na train 1\nb test 2\n", ["line 1", "'sample role seed'", "by tabs"]),
         ("sample\trole\na\ttrain\t1\nb\ttest\t2\n", ["line 2", "more fields than the 2 columns"]),
-        ("sample\trole\tseed\na\ttrain\t1\nb\ttest\t2\t3\n", ["line 3", "saw 4"]),
+        (
+            "sample\trole\tseed\na\ttrain\t1\nb\ttest\t2\t3\n",
+            ["line 3", "more fields than the 3 columns of line 1"],
+        ),
     ],
 )
 def test_sample_sheet_mistakes(write, sheet, words):
@@ -146,7 +149,7 @@ def test_import_study_needs_paths(write, tmp_path):
 
     text = sentence(write(imports))
     assert "path" in text
-    sheet = "sample\trole\tpath\na\ttrain\tx.tif\nb\ttest\tx.tif\n"
+    sheet = "sample\trole\tpath\tregion\na\ttrain\tx.tif\t:5\nb\ttest\tx.tif\t5:\n"
     assert "x.tif" in sentence(write(imports, sheet))
     (tmp_path / "x.tif").write_bytes(b"")
     _, samples = read_study(write(imports, sheet))
@@ -205,6 +208,14 @@ def test_a_merged_key_may_be_overridden(tmp_path):
         "b": {"x": 3, "y": 2},
         "c": {"d": {"x": 1, "y": 4}},
     }
+
+
+def test_numbers_are_what_people_mean(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("[010, 10, 1:30, 1_000, 0x10, 1.5, 1.0e-3, -.inf]")
+    expected = ["010", 10, "1:30", 1000, 16, 1.5, 1e-3, float("-inf")]
+    assert read_keys(path) == expected
+    assert yaml.safe_load(path.read_text())[:3] == [8, 10, 90]  # as YAML 1.1 has it
 
 
 def test_not_yaml(tmp_path):

@@ -8,7 +8,7 @@ from acuity.study import read_study
 
 HEAD = "sample\trole\tseed\tpath\tlow_path\tlow_voxel_size\tlevel\n"
 SIMULATED = HEAD + "a\ttrain\t1\t\t\t\t\nb\ttest\t2\t\t\t\t\n"
-FILES = HEAD + "a\ttrain\t\thigh.tif\tlow.tif\t14.2 nm\t\nb\ttest\t\thigh.tif\tlow.tif\t\t\n"
+FILES = HEAD + "a\ttrain\t\thigh.tif\tlow.tif\t14.2 nm\t\nb\ttest\t\tother.tif\tlow.tif\t\t\n"
 GOOD = {
     "study": "images",
     "samples": "images.tsv",
@@ -22,7 +22,7 @@ GOOD = {
 
 @pytest.fixture
 def read(tmp_path):
-    for name in ("high.tif", "low.tif"):
+    for name in ("high.tif", "other.tif", "low.tif"):
         (tmp_path / name).write_bytes(b"")
 
     def read(sheet, **changes):
@@ -55,7 +55,7 @@ def test_a_new_image_has_no_partner(read):
 
 
 def test_images_are_degraded_at_random(read):
-    sheet = "sample\trole\tpath\na\ttrain\thigh.tif\nb\ttest\thigh.tif\n"
+    sheet = "sample\trole\tpath\na\ttrain\thigh.tif\nb\ttest\tother.tif\n"
     degrade = {"mode": "random", "random": {"blur": [0.5, 1.0], "probability": {"blur": 1}}}
     study, samples = read(
         sheet, specimen=..., pair=..., degrade=degrade, methods={"semnet": {"blocks": 1}}

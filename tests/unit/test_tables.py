@@ -15,6 +15,7 @@ from acuity.errors import AcuityError
 from acuity.job import job, logger
 from acuity.measure.collect import COLUMNS, collect
 from acuity.measure.summary import summary
+from acuity.seals import sealing
 from acuity.simulate.foam import exact_labels, foam
 from acuity.simulate.voxelise import voxelise
 from acuity.tables import read_stack, read_table, tidy, write_rows, write_table
@@ -28,7 +29,7 @@ def test_round_trip(tmp_path):
     back = read_table(tmp_path / "deep" / "t.tsv")
     assert back["a"].tolist() == [1, 2]
     assert back["c"].isna().tolist() == [False, True]
-    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["t.tsv"]
+    assert {path.name for path in (tmp_path / "deep").iterdir()} == {"t.tsv", "t.tsv.seal"}
 
 
 def test_failed_write_leaves_nothing(tmp_path):
@@ -45,11 +46,14 @@ def test_failed_write_leaves_nothing(tmp_path):
 
 
 def test_what_is_no_table(tmp_path):
-    with pytest.raises(AcuityError, match=r": cannot be read as a table \(Is a directory\)"):
+    with pytest.raises(
+        AcuityError, match=r": cannot be read as a table \(Is a directory\); remove \S+ and run"
+    ):
         read_table(tmp_path)
     with pytest.raises(AcuityError, match=r"none\.tsv: no such table"):
         read_table(tmp_path / "none.tsv")
-    (tmp_path / "empty.tsv").write_text("")
+    with sealing(tmp_path / "empty.tsv") as part:
+        part.write_text("")
     with pytest.raises(AcuityError, match=r"empty\.tsv: not a tab-separated table"):
         read_table(tmp_path / "empty.tsv")
 
@@ -189,6 +193,27 @@ def test_errors_of_a_script(script, capsys, error, sentence, traceback):
         text = file.read()
     assert sentence in text
     assert ("Traceback" in text) == traceback
+
+
+def test_ctrl_c_in_a_script(script, capsys):
+    with pytest.raises(SystemExit) as caught, job(script):
+        raise KeyboardInterrupt
+    assert caught.value.code == 130
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    assert said.endswith(" error: rule quality: interrupted; run the same command again to go on\n")
+
+
+def test_a_file_where_the_folder_of_logs_is_to_be(script, capsys, tmp_path):
+    (tmp_path / "logs").write_text("mine")
+    with pytest.raises(SystemExit) as caught, job(script):
+        raise AssertionError("the body is not reached")
+    assert caught.value.code == 1
+    assert re.fullmatch(
+        r"[\d:]{8} error: \S+/logs/x\.log: the log cannot be written \(File exists: \S+/logs\); .*\n",
+        capsys.readouterr().err,
+    )
+    assert (tmp_path / "logs").read_text() == "mine"
 
 
 def test_a_script_that_ends_well_says_what_it_used(script, capsys):

@@ -1,6 +1,8 @@
 """Training on a cluster: a budget of time, exact resume, and several processes."""
 
+import itertools
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -58,6 +60,65 @@ def test_stopped_by_its_budget_and_run_again_equals_undisturbed(tmp_path, pair, 
     ]
     assert files["output"].read_bytes() == undisturbed["output"].read_bytes()
     assert table(files["history"]) == table(undisturbed["history"])
+
+
+def interrupting(monkeypatch, steps):
+    """Send SIGINT at the end of these steps, counted over all calls."""
+    count = itertools.count(1)
+    is_over = Budget.is_over
+
+    def look(budget):
+        if next(count) in steps:
+            signal.raise_signal(signal.SIGINT)
+        return is_over(budget)
+
+    monkeypatch.setattr(Budget, "is_over", look)
+
+
+def test_ctrl_c_saves_the_step_and_a_rerun_gives_what_an_undisturbed_run_gives(
+    tmp_path, pair, monkeypatch
+):
+    settings = tiny("deepnet", steps=20, validate_every=7, validation_patches=2)
+    undisturbed = arguments(tmp_path / "a")
+    train("deepnet", settings, [pair], threads=1, **undisturbed)
+    files = arguments(tmp_path / "b")
+    usual = signal.getsignal(signal.SIGINT)
+    interrupting(monkeypatch, {5, 11})
+    stops = []
+    for _ in range(3):
+        try:
+            train("deepnet", settings, [pair], threads=1, **files)
+        except TimeUp as error:
+            stops.append(str(error))
+            assert not files["card"].exists()
+        assert signal.getsignal(signal.SIGINT) is usual
+    assert stops == [
+        f"training of deepnet: interrupted at step {step} of 20 and saved there; run it again to go on"
+        for step in (5, 11)
+    ]
+    assert files["output"].read_bytes() == undisturbed["output"].read_bytes()
+    assert table(files["history"]) == table(undisturbed["history"])
+
+
+def test_ctrl_c_in_the_last_step_ends_the_training_well(tmp_path, pair, monkeypatch):
+    settings = tiny("deepnet", steps=4, validate_every=7, validation_patches=2)
+    files = arguments(tmp_path / "a")
+    interrupting(monkeypatch, {4})
+    train("deepnet", settings, [pair], threads=1, **files)
+    assert files["card"].exists()
+
+
+def test_a_second_ctrl_c_ends_at_once():
+    # shells have programs in the background ignore it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    budget = Budget()
+    with budget.until_interrupted():
+        signal.raise_signal(signal.SIGINT)
+        assert budget.interrupted
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
 
 
 def test_a_budget_leaves_time_for_one_more_step_and_the_checkpoint(monkeypatch):

@@ -115,14 +115,23 @@ def test_fei_pixels_pitch_tilt_and_bar(tmp_path, tag, dtype):
     [
         (fei(46), 46),  # no bar was saved
         (fei(40, bar=5), 46),  # sizes that do not add up
-        (fei(40, columns=100, bar=6), 46),  # saved at another size
         (fei(40), 40),  # a bar whose height is not told
     ],
-    ids=["none", "sum", "resized", "untold"],
+    ids=["none", "sum", "untold"],
 )
 def test_fei_only_a_bar_that_is_told_is_cut(tmp_path, note, rows):
     write(tmp_path / "a.tif", values((46, 50)), note)
     assert read_volume(tmp_path / "a.tif").grid.shape == (1, rows, 50)
+
+
+def test_fei_the_size_of_a_pixel_is_that_of_the_image_as_it_was_taken(tmp_path):
+    write(tmp_path / "a.tif", values((46, 50)), fei(40, columns=100, bar=6))
+    said = "pixels of 4 nm for an image of 100 columns, and this one has 50"
+    with pytest.raises(AcuityError, match=said):
+        read_volume(tmp_path / "a.tif")
+    volume = read_volume(tmp_path / "a.tif", "8 nm")
+    assert (volume.grid.shape, volume.grid.spacing) == ((1, 46, 50), (8, 8, 8))
+    assert "left in" in volume.provenance[0]["instrument"]["info_bar"]
 
 
 def test_fei_the_beams_own_scan_counts_where_there_is_no_other(tmp_path):
@@ -231,7 +240,7 @@ def test_pitch_beside_a_voxel_size(tmp_path):
 )
 def test_pitch_of_another_form(tmp_path, pitch):
     stack(tmp_path, values())
-    with pytest.raises(AcuityError, match=r"pitch: found .* one positive number and a unit"):
+    with pytest.raises(AcuityError, match=r"pitch: found .* one number and a unit"):
         read_volume(tmp_path, pitch=pitch)
 
 
@@ -425,13 +434,23 @@ def test_a_list_gives_the_slices_and_their_order(tmp_path):
     assert source_digest(taken) != before
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_a_list_as_windows_writes_it(tmp_path, encoding):
+    data = values()
+    stack(tmp_path / "Prüfling", data)
+    text = '# Größe\r\nPrüfling\\slice_001.tif\r\n"Prüfling/slice_003.tif"\r\n'
+    (tmp_path / "stack.txt").write_bytes(text.encode(encoding))
+    volume = read_volume(tmp_path / "stack.txt", pitch="20 nm")
+    assert np.array_equal(volume.read(), data[[0, 2]])
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("", "names no file"),
         ("raw/slice_001.tif\nraw/slice_009.tif", "names slice_009.tif, which is no file"),
         ("raw/slice_001.tif\nraw/slice_001.tif", "names slice_001.tif 2 times"),
-        ("raw/slice_001.tif\nstack.txt", "stack.txt: is no TIFF"),
+        ("raw/slice_001.tif\nstack.txt", "stack.txt: is no image"),
     ],
 )
 def test_lists_refused(tmp_path, text, said):

@@ -204,6 +204,15 @@ def zeiss(**changed):
     return vendor._zeiss(said, PLAIN)
 
 
+def test_the_pixels_of_zeiss_are_those_of_the_image_as_it_was_stored():
+    columns = PLAIN.shape[2]
+    assert zeiss(dp_image_store=("Store resolution", f"{columns} * 96")) == zeiss()
+    found = zeiss(dp_image_store=("Store resolution", f"{2 * columns} * 192"))
+    assert (found.pixel, found.notes) == (None, ZEISS_NOTES)
+    said = f"pixels of 5 nm for an image of {2 * columns} columns, and this one has {columns}"
+    assert found.hint == said
+
+
 def test_all_that_zeiss_tells():
     assert zeiss() == Vendor((5.0, 5.0), "nm", None, ZEISS_NOTES)
     assert vendor._zeiss({}, PLAIN) == Vendor(None, "", None, {"maker": "Zeiss"})

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from zarr.storage import LocalStore
 
 from acuity.errors import AcuityError
+from acuity.seals import add_seal
 from acuity.units import canonical, convert, parse_voxel_size
 from acuity.volume import (
     DTYPES,
@@ -433,7 +434,10 @@ def test_a_wrong_root_file_is_refused(tmp_path, text, word):
 def test_a_root_file_that_does_not_fit_its_array_is_refused(tmp_path):
     path, _ = store(tmp_path, (2, 3, 4))
     text = (path / "zarr.json").read_text()
-    (path / "zarr.json").write_text(text.replace('"float32"', '"uint8"'))
+    root = json.loads(text)
+    own = root["attributes"]["acuity"]
+    own["dtype"] = "uint8"
+    (path / "zarr.json").write_text(json.dumps(add_seal(root, own)))
     with pytest.raises(AcuityError, match=r"zarr\.json says"):
         open_volume(path)
     (path / "zarr.json").write_text(text)
@@ -452,12 +456,17 @@ def test_a_store_of_another_version_is_refused(tmp_path):
     grid = Grid((4, 8, 8), (1, 1, 1))
     write_volume(path, Volume(np.ones(grid.shape, np.uint8), grid))
     root = json.loads((path / "zarr.json").read_text())
-    # One of before versions were written down, and the control, is read.
-    assert root["attributes"]["acuity"].pop("version") == 1
+    own = root["attributes"]["acuity"]
+    # Stores of before seals, and of before versions were written down, are read.
+    del own["seal"]
+    own["version"] = 1
     (path / "zarr.json").write_text(json.dumps(root))
     assert open_volume(path).read().all()
-    root["attributes"]["acuity"]["version"] = 2
+    del own["version"]
     (path / "zarr.json").write_text(json.dumps(root))
-    wanted = "was written by another version of Acuity, as version 2 .* remove the results folder"
+    assert open_volume(path).read().all()
+    own["version"] = 3
+    (path / "zarr.json").write_text(json.dumps(root))
+    wanted = "was written by another version of Acuity, as version 3 .* remove the results folder"
     with pytest.raises(AcuityError, match=wanted):
         open_volume(path)

@@ -17,7 +17,7 @@ from zarr.storage import LocalStore
 from acuity.errors import AcuityError
 from acuity.shards import Layout, shift
 from acuity.volume import CHUNK, Volume, multiscales, open_volume, slabs
-from acuity.writing import disk_errors
+from acuity.writing import disk_errors, part_of
 
 _DEPTH = CHUNK[0]  # slices at a time, whole chunks
 _CLASSIC_BYTES = 2**32 - 2**25  # offsets of four bytes, with room for tags
@@ -47,6 +47,8 @@ def export(
         If the output is there already, its ending is another one, the volume is damaged or the
         disk full; nothing is left then.
     """
+    if Path(volume_path).is_file() and Path(volume_path).name != "zarr.json":
+        raise AcuityError(f"{volume_path}: is a file, allowed is a volume's folder NAME.ome.zarr.")
     volume = open_volume(volume_path)
     output = Path(output)
     name = output.name.lower()
@@ -64,23 +66,15 @@ def export(
         )
     if os.path.lexists(output) and not overwrite:
         raise AcuityError(f"{output}: is there already; name another output or remove it first.")
-    part = output.with_name(f".{output.name}.part")
     with disk_errors(output):
         output.parent.mkdir(parents=True, exist_ok=True)
-        _remove(part)
-        try:
+        with part_of(output, folder=write is _write_zarr) as part:
             write(volume, part)
-            _remove(output)
-            os.replace(part, output)
-        finally:
-            _remove(part)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+            # a folder takes the place of nothing else
+            if output.is_dir() and not output.is_symlink():
+                shutil.rmtree(output)
+            elif os.path.lexists(output) and part.is_dir():
+                output.unlink()
 
 
 def _blocks(volume: Volume) -> Iterator[tuple[int, np.ndarray]]:
@@ -170,6 +164,8 @@ def _write_zarr(volume: Volume, path: Path) -> None:
         fill_value=0,
         zarr_format=2,
         chunk_key_encoding={"name": "v2", "separator": "/"},
+        # one that is missing is a loss then, and no block of zeros
+        config={"write_empty_chunks": True},
     )
     for z0, block in _blocks(volume):
         box = tuple(slice(0, count) for count in block.shape)

@@ -1,41 +1,36 @@
 """HDF5: one three-dimensional dataset of a file."""
 
+import json
+import math
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import h5py
 import numpy as np
 
 from acuity.errors import AcuityError
+from acuity.formats.axes import AxesArray, spatial_axes
 from acuity.formats.files import HDF5_SUFFIXES
-from acuity.formats.source import Source, close_with
-from acuity.units import known, parse_voxel_size
-from acuity.volume import Box, LazyArray, error_reason
+from acuity.formats.hdf5_links import Found, LinkedFile, VirtualParts
+from acuity.formats.hdf5_scan import detector_doubt, image_keys, is_angle, master_of, raw_mark
+from acuity.formats.reader import Reader
+from acuity.formats.source import Mapped, Sizes, Source, close_with
+from acuity.units import check_spacing, convert, known, parse_voxel_size
+from acuity.volume import LazyArray, error_reason
 
 SUFFIXES = HDF5_SUFFIXES
-
-
-class DatasetArray(LazyArray):
-    """A dataset with three axes, or with two as one slice.
-
-    Parameters
-    ----------
-    file : h5py.File
-        Open; closed when this array goes.
-    dataset : h5py.Dataset
-        The dataset.
-    """
-
-    def __init__(self, file: h5py.File, dataset: h5py.Dataset) -> None:
-        self._dataset = dataset
-        self.shape = (1,) * (3 - dataset.ndim) + dataset.shape
-        self.dtype = dataset.dtype
-        close_with(self, file)
-
-    def read_box(self, box: Box) -> np.ndarray:
-        """Read the voxels of a box."""
-        block = self._dataset[box[3 - self._dataset.ndim :]]
-        return block.reshape([part.stop - part.start for part in box])
+# BigDataViewer: /t00000/s00/0/cells, the first level of resolution
+_BIG_DATA_VIEWER = re.compile(r"/t\d+/s(\d+)/(\d+)/cells")
+_COUNT_MOST = 6  # axes with those of length one
+_LETTERS = {"channel": "c", "channels": "c", "time": "t"}
+# names of axes that hold a letter, such as voxel_z (Savu), z_axis or "x [um]"
+_LETTERED = re.compile(
+    r"(?:(?:voxel|pixel|axis|dim|pos|position)[_ ]?)?([xyz])"
+    r"(?:[_ ]?(?:voxel|pixel|axis|dim|pos|position|index)s?)?(?: ?[\[(].*)?"
+)
 
 
 def read(path: Path, name: str | None) -> Source:
@@ -51,104 +46,373 @@ def read(path: Path, name: str | None) -> Source:
     Returns
     -------
     Source
-        Read part by part. The voxel size is taken from the attributes ``element_size_um`` (z, y,
-        x in micrometres) or ``voxel_size`` (a text such as "10 nm", or numbers in z, y, x with
-        their unit in ``voxel_size_unit``, ``unit`` or ``units``) of the dataset or of a group
-        that holds it.
+        Read part by part, also from parts of a virtual dataset and behind links to files in the
+        same folder. The voxel size is taken from the attributes ``element_size_um`` (z, y, x in
+        micrometres) or ``voxel_size`` (a text such as "10 nm", or numbers in z, y, x with their
+        unit in ``voxel_size_unit``, ``unit`` or ``units``) of the dataset or of a group that
+        holds it. Axes that are named (``axistags``, labels, ``axes``) are brought to z, y, x.
 
     Raises
     ------
     AcuityError
-        If the file is cut short, or the dataset is not there or not the only one.
+        If the file is cut short, the dataset is not there or not the only one, a part or a filter
+        is missing, or the images are the projections of a scan.
     """
+    file = LinkedFile(path)
     try:
-        # without a lock: a file that is only read may lie where locks do not work
-        file = h5py.File(path, "r", locking=False)
-    except OSError as error:
-        raise AcuityError(
-            f"{path}: cannot be opened as HDF5 ({error_reason(error)}); it may be cut short, copy "
-            "it again from its source."
-        ) from error
-    try:
-        dataset = file[_only(path, file) if name is None else _named(path, file, name)]
-        if dataset.ndim not in (2, 3) or dataset.dtype.kind not in "biuf":
-            raise AcuityError(
-                f"{path}:{dataset.name}: found {dataset.ndim} axes of {dataset.dtype}, allowed are "
-                "three axes (z, y, x) of numbers."
-            )
-        spacing, unit, hint = _size(path, dataset)
-        data = DatasetArray(file, dataset)
-    except BaseException:
+        return _read(file, path, name)
+    except (AcuityError, MemoryError):
         file.close()
         raise
-    if data.shape[0] == 1 and spacing is not None and dataset.ndim == 2:
+    except Exception as error:
+        file.close()
+        raise AcuityError(
+            f"{path}: cannot be read as HDF5 ({error_reason(error)}); it is damaged or cut short, "
+            "copy it again from its source."
+        ) from error
+
+
+def parts_of(path: Path, name: str | None) -> list[Path]:
+    """List the other files that a dataset is read from: behind links, parts of a virtual one.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The HDF5 file.
+    name : str, optional
+        The dataset; the one that is read by default.
+
+    Returns
+    -------
+    list of pathlib.Path
+        Nothing where the file cannot be read: its reader says why.
+    """
+    try:
+        file = LinkedFile(path)
+    except AcuityError:
+        return []
+    try:
+        found = _choose(file, path, name)
+        file.values(found)
+        viewer = _BIG_DATA_VIEWER.fullmatch(found.dataset.name)
+        return sorted([*file.parts, *(_viewer_text(path) if viewer else ())])
+    except Exception:
+        return []
+    finally:
+        file.close()
+
+
+def _read(file: LinkedFile, path: Path, name: str | None) -> Source:
+    found = _choose(file, path, name)
+    dataset, where = found.dataset, f"{path}:{name or found.dataset.name}"
+    if dataset.dtype.kind not in "biuf" or not 2 <= dataset.ndim <= _COUNT_MOST:
+        raise AcuityError(
+            f"{where}: found {dataset.ndim} axes of {dataset.dtype}, allowed are three axes (z, y, "
+            "x) of numbers."
+        )
+    labels = _labels(where, found)
+    mark = raw_mark(found, image_keys(file.root))
+    mark = mark or next((f"their axis {label}" for label in labels or () if is_angle(label)), "")
+    spacing, unit, hint = _size(found)
+    viewer = _BIG_DATA_VIEWER.fullmatch(dataset.name)
+    if viewer and int(viewer[2]) == 0 and spacing is None:
+        spacing, unit, hint = _viewer_size(path, int(viewer[1]), found)
+    if not mark and spacing is None:
+        mark = master_of(path, found)
+    if mark:
+        raise AcuityError(
+            f"{where}: holds the projections of a scan and no volume, known by {mark}; reconstruct "
+            "it first, as with TomoPy or at the beamline, and name the reconstruction."
+        )
+    axes, notes = spatial_axes(where, dataset.shape, _letters(labels))
+    notes |= missing_chunks(where, dataset)
+    values = file.values(found)
+    if isinstance(values, VirtualParts) and values.unfilled:
+        notes["values_no_part_holds"] = f"{values.unfilled}, read as {dataset.fillvalue}"
+    dtype = None
+    if viewer and dataset.dtype.kind == "i":
+        dtype = np.dtype(f"u{dataset.dtype.itemsize}")
+        notes["values"] = f"{dataset.dtype.name} read as {dtype.name}, as BigDataViewer stores them"
+    data = AxesArray(values, axes, dtype)
+    close_with(data, file)
+    data = _scaled(where, dataset, data, notes)
+    if axes[0] is None and spacing is not None:
         spacing = (spacing[-1], *spacing[-2:])
-    return Source(data, "HDF5", spacing, unit, hint=hint)
+    doubt = detector_doubt(dataset.name) if labels is None and spacing is None else ""
+    return Source(data, "HDF5", spacing, unit, hint=hint, notes=notes, doubt=doubt)
 
 
-def _datasets(file: h5py.File) -> dict[str, tuple[int, ...]]:
-    found = {}
+def missing_chunks(where: str, dataset: h5py.Dataset) -> dict[str, str]:
+    """Count the chunks that were never written: to HDF5 they hold the fill value."""
+    if dataset.is_virtual or dataset.external or not dataset.size:
+        return {}
+    there, total = int(dataset.id.get_storage_size() > 0), 1
+    if dataset.chunks:
+        there = dataset.id.get_num_chunks()
+        total = math.prod(
+            -(-n // size) for n, size in zip(dataset.shape, dataset.chunks, strict=True)
+        )
+    if there >= total:
+        return {}
+    if not there:
+        raise AcuityError(
+            f"{where}: none of its voxels was ever written, only the text that describes them; write it "
+            "again, or copy it again from its source."
+        )
+    return {"missing_chunks": f"{total - there} of {total} chunks, read as {dataset.fillvalue}"}
 
-    def note(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset) and item.dtype.kind in "biuf":
-            found[f"/{name}"] = item.shape
 
-    file.visititems(note)
-    return found
+def _scaled(where: str, dataset: h5py.Dataset, data: AxesArray, notes: dict) -> LazyArray:
+    """Apply the scale of packed values that NetCDF and its users note beside a dataset."""
+    told = [
+        dataset.attrs.get(name, plain) for name, plain in (("scale_factor", 1), ("add_offset", 0))
+    ]
+    try:
+        scale, shift = (float(np.ravel(number)[0]) for number in told)
+        if not (math.isfinite(scale) and math.isfinite(shift) and scale):
+            raise ValueError
+    except (ValueError, TypeError, IndexError):
+        raise AcuityError(
+            f"{where}: its scale_factor and add_offset are {told[0]} and {told[1]}, allowed are "
+            "numbers; take them away where the stored values count."
+        ) from None
+    if (scale, shift) == (1, 0):
+        return data
+    notes["values"] = f"stored values x {scale:g} + {shift:g}, as scale_factor and add_offset say"
+    return Mapped(data, np.float32, lambda block: block.astype(np.float64) * scale + shift)
 
 
-def _only(path: Path, file: h5py.File) -> str:
-    every = _datasets(file)
-    for axes in (3, 2):
-        fitting = [name for name, shape in every.items() if len(shape) == axes]
-        if len(fitting) == 1:
-            return fitting[0]
-        if fitting:
-            break
+# ------------------------------------------------------------------------------ which dataset
+
+
+def _choose(file: LinkedFile, path: Path, name: str | None) -> Found:
+    if name is not None:
+        found = file.find(name)
+        if found is None:
+            every = [
+                key
+                for key, found in file.datasets().items()
+                if isinstance(found, Found)
+                and found.dataset.dtype.kind in "biuf"
+                and 2 <= found.dataset.ndim <= _COUNT_MOST
+            ]
+            raise AcuityError(
+                f"{path}: has no dataset {name!r}, there are {_list(every) or 'none with three axes'}."
+            )
+        return found
+    every = file.datasets()
+    fitting = _fitting(every)
+    if not fitting:
+        for found in every.values():
+            if isinstance(found, AcuityError):
+                raise found
+        several = [key for key, found in every.items() if found.dataset.ndim > 3]
+        if len(several) == 1:  # its axes are named where they are looked at
+            return file.find(several[0])
+    levels = [match for key in fitting if (match := _BIG_DATA_VIEWER.fullmatch(key))]
+    if levels and len(levels) == len(fitting):
+        finest = [match[0] for match in levels if match[2] == "0"]
+        if len(finest) == 1:
+            return file.find(finest[0])
+    raw = {key: mark for key, (mark, _) in fitting.items() if mark}
+    others = [key for key in fitting if key not in raw]
+    if raw:
+        key = next(iter(raw))
+        rest = f"; name a volume in it, of {_list(others)}" if others else ""
+        raise AcuityError(
+            f"{path}: holds the projections of a scan ({key}) and no volume, known by {raw[key]}; "
+            f"reconstruct it first, as with TomoPy or at the beamline, and name the reconstruction"
+            f"{rest}."
+        )
+    if len(fitting) == 1:
+        return file.find(others[0])
     raise AcuityError(
         f"{path}: found {len(fitting)} datasets that could be meant"
-        f"{': ' if fitting else ''}{_list(fitting)}; name one, as in {path.name}:/path/to/data."
+        + (
+            f": {_list(others)}; name one, as in {path.name}:/path/to/data."
+            if fitting
+            else ", allowed is one with three axes (z, y, x) of numbers."
+        )
     )
 
 
-def _named(path: Path, file: h5py.File, name: str) -> str:
-    if not isinstance(file.get(name), h5py.Dataset):
-        every = [key for key, shape in _datasets(file).items() if len(shape) in (2, 3)]
-        raise AcuityError(
-            f"{path}: has no dataset {name!r}, there are {_list(every) or 'none with three axes'}."
-        )
-    return name
+def _fitting(every: dict[str, Found | AcuityError]) -> dict[str, tuple[str, Found]]:
+    """Choose the datasets that can be a volume, and with each what shows it to be raw."""
+    several: dict[tuple, list[str]] = {}
+    for name, found in every.items():
+        if isinstance(found, Found) and found.dataset.dtype.kind in "biuf":
+            several.setdefault((found.path, found.dataset.name), []).append(name)
+    roots = [found.groups[0].file["/"] for found in every.values() if isinstance(found, Found)]
+    keys = image_keys(roots[0]) if roots else {}
+    fitting: dict[int, dict[str, tuple[str, Found]]] = {2: {}, 3: {}}
+    for names in several.values():
+        found = every[names[0]]
+        dataset = found.dataset
+        axes = len(dataset.shape) if len(dataset.shape) < 3 else _long(dataset.shape)
+        if axes in (2, 3) and dataset.ndim <= _COUNT_MOST:
+            marks = [raw_mark(every[name], keys) for name in names]
+            fitting[axes][names[0]] = (next(filter(None, marks), ""), found)
+    return fitting[3] or fitting[2]
+
+
+def _long(shape: tuple[int, ...]) -> int:
+    """Axes of a dataset without those of length one that are too many."""
+    return max(3, sum(count != 1 for count in shape))
 
 
 def _list(names: list[str]) -> str:
     return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
 
 
-def _size(path: Path, dataset: h5py.Dataset) -> tuple[tuple[float, ...] | None, str, str]:
-    """Look for a voxel size in the attributes of a dataset and of the groups above it."""
-    holder = dataset
-    while True:
-        said = dict(holder.attrs)
-        if "element_size_um" in said:
-            return _three(path, said["element_size_um"]), "um", ""
-        if "voxel_size" in said:
-            value = said["voxel_size"]
-            value = value.decode() if isinstance(value, bytes) else value
-            if isinstance(value, str):
-                return *parse_voxel_size(value, f"{path}: attribute voxel_size"), ""
-            for key in ("voxel_size_unit", "unit", "units"):
-                unit = said.get(key)
-                unit = unit.decode() if isinstance(unit, bytes) else unit
-                if known(unit):
-                    return _three(path, value), unit, ""
-            return None, "", f"a voxel_size of {value} without a unit"
-        if holder.name == "/":
-            return None, "", ""
+# ---------------------------------------------------------------------------------------- axes
+
+
+def _labels(where: str, found: Found) -> list[str] | None:
+    """Read the names of the axes where the file tells them."""
+    dataset = found.dataset
+    if "axistags" in dataset.attrs:
+        try:
+            tags = json.loads(_text(dataset.attrs["axistags"]))["axes"]
+            labels = [str(tag["key"]) for tag in tags]
+        except (ValueError, KeyError, TypeError) as error:
+            raise AcuityError(
+                f"{where}: its axistags cannot be read ({error_reason(error)}), so the order of its "
+                "axes is not known; write it again from ilastik, or take the attribute away."
+            ) from error
+        if len(labels) != dataset.ndim:
+            raise AcuityError(
+                f"{where}: found {dataset.ndim} axes and axistags for {len(labels)} ({labels}); "
+                "write it again from ilastik, or take the attribute away."
+            )
+        return labels
+    beside = [dataset.parent.get(f"dim{n + 1}") for n in range(dataset.ndim)]  # EMD
+    told = [
+        [dimension.label for dimension in dataset.dims],
+        [_text(axis.attrs.get("name", "")) for axis in beside if isinstance(axis, h5py.Dataset)],
+        *(_names(holder.attrs.get("axes")) for holder in (dataset, *found.groups[::-1])),
+    ]
+    for labels in told:
+        if len(labels) == dataset.ndim and all(labels):
+            return labels
+    return None
+
+
+def _names(said: Any) -> list[str]:
+    if isinstance(said, (str, bytes)):
+        parts = re.findall(r"\w+", _text(said))
+        return (
+            list(parts[0]) if len(parts) == 1 and set(parts[0].lower()) <= set("xyzct") else parts
+        )
+    if isinstance(said, np.ndarray):
+        return [_text(part) for part in said.ravel()]
+    return []
+
+
+def _letters(labels: list[str] | None) -> list[str] | None:
+    """Give axes as letters; None where they are named in another way, and the order counts."""
+    letters = [label.lower().strip() for label in labels or ()]
+    letters = [
+        match[1] if (match := _LETTERED.fullmatch(letter)) else _LETTERS.get(letter, letter)
+        for letter in letters
+    ]
+    named = {"x", "y"} <= set(letters) <= set("xyzct") and len(set(letters)) == len(letters)
+    return letters if named else None
+
+
+# ---------------------------------------------------------------------------------- voxel size
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _holders(found: Found) -> Iterator[h5py.HLObject]:
+    holder = found.dataset
+    yield holder
+    while holder.name != "/":
         holder = holder.parent
+        yield holder
+    yield from found.groups[::-1]
 
 
-def _three(path: Path, value: Any) -> tuple[float, ...]:
-    sizes = np.asarray(value, np.float64).ravel()
-    if sizes.size not in (1, 3):
-        raise AcuityError(f"{path}: found a voxel size of {sizes.size} numbers, allowed are three.")
-    return tuple(float(size) for size in np.broadcast_to(sizes, 3))
+def _size(found: Found) -> tuple[Sizes | None, str, str]:
+    """Look for a voxel size in the attributes of a dataset and of the groups above it."""
+    hint = ""
+    for holder in _holders(found):
+        said = holder.attrs
+        if "element_size_um" in said:
+            return _sizes("element_size_um", said["element_size_um"], ["um"], found.dataset)
+        if "voxel_size" in said and isinstance(said["voxel_size"], (str, bytes)):
+            try:
+                return *parse_voxel_size(_text(said["voxel_size"]), "attribute voxel_size"), ""
+            except AcuityError as error:
+                return None, "", str(error).rstrip(".")
+        for name in ("voxel_size", "resolution"):
+            if name not in said:
+                continue
+            value, units = said[name], _units(said, name)
+            if units and all(map(known, units)):
+                return _sizes(name, value, units, found.dataset)
+            where = f"in {' '.join(map(repr, units))}" if units else "without a unit"
+            hint = hint or f"a {name} of {value} {where}"
+    return None, "", hint
+
+
+def _units(said: h5py.AttributeManager, name: str) -> list[str]:
+    """Give the unit of sizes, or those of each axis; nothing where none is told."""
+    keys = [key for key in (f"{name}_unit", "unit", "units") if key in said]
+    told = [[_text(unit) for unit in np.ravel(said[key])] for key in keys]
+    return next((units for units in told if units and all(map(known, units))), (told or [[]])[0])
+
+
+def _viewer_text(path: Path) -> list[Path]:
+    """Give the XML of BigDataViewer beside its HDF5, where it is there."""
+    return [file for file in (path.with_suffix(".xml"),) if file.is_file()]
+
+
+def _viewer_size(path: Path, setup: int, found: Found) -> tuple[Sizes | None, str, str]:
+    """Read the voxel size of a view from BigDataViewer's XML, which has it along x, y, z."""
+    for file in _viewer_text(path):
+        try:
+            views = ElementTree.parse(file).iter("ViewSetup")
+            view = next(view for view in views if view.findtext("id", "").strip() == str(setup))
+            unit = view.findtext("voxelSize/unit", "").strip()
+            sizes = view.findtext("voxelSize/size", "").split()[::-1]
+            told = tuple(map(int, view.findtext("size", "").split()[::-1]))
+        except (ElementTree.ParseError, StopIteration, OSError, ValueError):
+            return None, "", f"nothing that can be read in {file.name}"
+        if not known(unit):
+            return None, "", f"sizes of {' x '.join(sizes)} in {unit!r} ({file.name})"
+        if told and told != found.dataset.shape:
+            there, here = (" x ".join(map(str, shape)) for shape in (told, found.dataset.shape))
+            return (
+                None,
+                "",
+                f"the sizes of a view of {there} in {file.name}, and this one is {here}",
+            )
+        return _sizes(f"voxelSize of {file.name}", np.array(sizes), [unit], found.dataset)
+    return None, "", ""
+
+
+def _sizes(
+    name: str, value: Any, units: list[str], dataset: h5py.Dataset
+) -> tuple[Sizes | None, str, str]:
+    """Read numbers along z, y, x; what is no voxel size becomes a hint."""
+    try:
+        parts = value
+        if isinstance(value, (str, bytes)):
+            parts = re.split(r"[\s,;]+", _text(value).strip(" \0[]()"))
+        sizes = np.asarray(parts).ravel().astype(np.float64)
+        if sizes.size == 2 and dataset.ndim == 2:  # y, x of an image
+            sizes = sizes[[1, 0, 1]]
+        if sizes.size not in (1, 3) or len(units) not in (1, sizes.size):
+            raise ValueError
+        spacing = check_spacing(np.broadcast_to(sizes, 3), name)
+        each = np.broadcast_to(units, 3)
+        return tuple(map(convert, spacing, each, [units[-1]] * 3)), units[-1], ""
+    except (AcuityError, ValueError, TypeError):
+        told = " ".join(_text(value).split())[:60]
+        return None, "", f"{name} = {told}, which is no voxel size of three numbers (z, y, x)"
+
+
+READER = Reader("HDF5", SUFFIXES, read)

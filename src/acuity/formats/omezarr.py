@@ -2,48 +2,22 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import zarr
 from zarr.storage import LocalStore
 
 from acuity.errors import AcuityError
+from acuity.formats.axes import AxesArray, spatial_axes
+from acuity.formats.files import is_zarr
+from acuity.formats.reader import Reader
 from acuity.formats.source import Source, with_notes
+from acuity.seals import SEAL
 from acuity.units import convert, known
-from acuity.volume import Box, LazyArray, error_reason, open_volume, store_path
+from acuity.volume import error_reason, open_volume, store_path
 
 VERSIONS = ("0.4", "0.5")
-_MARKS = ("zarr.json", ".zgroup", ".zattrs", ".zarray")
-
-
-def is_zarr(folder: Path) -> bool:
-    """Tell whether a folder is a Zarr store."""
-    return any((folder / mark).exists() for mark in _MARKS)
-
-
-class SpatialArray(LazyArray):
-    """The z, y and x axes of an array whose other axes have a length of one.
-
-    Parameters
-    ----------
-    array : zarr.Array
-        The array.
-    axes : list of str
-        Names of its axes.
-    """
-
-    def __init__(self, array: zarr.Array, axes: list[str]) -> None:
-        self._array = array
-        self._axes = axes
-        sizes = dict(zip(axes, array.shape, strict=True))
-        self.shape = tuple(sizes.get(axis, 1) for axis in "zyx")
-        self.dtype = np.dtype(array.dtype)
-
-    def read_box(self, box: Box) -> np.ndarray:
-        """Read the voxels of a box."""
-        parts = dict(zip("zyx", box, strict=True))
-        block = self._array[tuple(parts.get(axis, slice(0, 1)) for axis in self._axes)]
-        return np.asarray(block).reshape([part.stop - part.start for part in box])
 
 
 def read(path: Path) -> Source:
@@ -64,18 +38,32 @@ def read(path: Path) -> Source:
     ------
     AcuityError
         If it has no OME metadata of the versions 0.4 or 0.5, several images, channels or time
-        points, or axes in another order.
+        points, or axes that are none of z, y, x, c and t.
     """
     path = store_path(path)
     try:
-        group = zarr.open_group(LocalStore(path, read_only=True), mode="r")
+        group = zarr.open(LocalStore(path, read_only=True), mode="r")
+        if isinstance(group, zarr.Array):
+            holder = path.absolute().parent
+            raise AcuityError(
+                f"{path}: is one array of a Zarr without the OME metadata of an image; "
+                + (
+                    f"name the folder that holds it, {holder.name}."
+                    if is_zarr(holder)
+                    else "write it as OME-Zarr 0.4 or 0.5, as with ome-zarr-py."
+                )
+            )
         attributes = dict(group.attrs)
+    except (AcuityError, MemoryError):
+        raise
     except Exception as error:
         raise AcuityError(
             f"{path}: cannot be opened as an OME-Zarr image ({error_reason(error)}); it may be "
             "incomplete."
         ) from error
-    if "acuity" in attributes and "ome" in attributes:
+    # under a name that was damaged, too: the seal tells
+    sealed = (isinstance(entry, dict) and SEAL in entry for entry in attributes.values())
+    if "ome" in attributes and ("acuity" in attributes or any(sealed)):
         volume = open_volume(path)
         return Source(
             volume.data,
@@ -87,69 +75,173 @@ def read(path: Path) -> Source:
             provenance=volume.provenance,
         )
     ome = attributes.get("ome", attributes)
-    images = ome.get("multiscales", [])
-    if len(images) != 1:
+    if not isinstance(ome, dict) or not ome.get("multiscales"):
+        raise AcuityError(f"{path}: {_what_else(path, group, attributes)}")
+    images = ome["multiscales"]
+    if not isinstance(images, list) or len(images) != 1 or not isinstance(images[0], dict):
         raise AcuityError(
             f"{path}: found {len(images)} images in its OME metadata (multiscales), allowed is one."
         )
-    version = str(ome.get("version", images[0].get("version")))
-    if version not in VERSIONS:
+    version, notes = ome.get("version", images[0].get("version")), {}
+    if version is None:
+        # it may be left out; the two differ in the version of Zarr
+        version = VERSIONS[group.metadata.zarr_format - 2]
+        notes["version"] = f"not told by the file, read as {version}"
+    if str(version) not in VERSIONS:
         raise AcuityError(
-            f"{path}: found OME-Zarr {version}, allowed are {' and '.join(VERSIONS)}."
+            f"{path}: found OME-Zarr {version}, allowed are {' and '.join(VERSIONS)}; write it again "
+            "with a newer version of its program, or open it in napari or Fiji and save it as OME-TIFF."
         )
+    own = attributes.get("acuity")
     try:
-        source = _image(path, group, images[0], version)
-    except AcuityError:
+        source = _image(path, group, images[0], str(version), notes, own)
+    except (AcuityError, MemoryError):
         raise
     except Exception as error:
         raise AcuityError(
             f"{path}: its OME metadata or array cannot be read ({error_reason(error)})."
         ) from error
-    return with_notes(source, attributes.get("acuity"))
+    return with_notes(source, own)
 
 
-def _image(path: Path, group: zarr.Group, image: dict, version: str) -> Source:
+def _what_else(path: Path, group: zarr.Group, attributes: dict) -> str:
+    """Say what a Zarr without an image is, and what to name in its place."""
+    ome = attributes.get("ome", attributes)
+    ome = ome if isinstance(ome, dict) else {}
+    inside = sorted(name for name, _ in group.groups())
+    name = path.name
+    if "bioformats2raw.layout" in {**attributes, **ome}:
+        inside = [part for part in inside if part != "OME"] or ["0"]
+        more = f" to {name}/{inside[-1]}" if len(inside) > 1 else ""
+        return (
+            f"is a collection of {len(inside)} images as bioformats2raw writes it; name one of them, "
+            f"{name}/{inside[0]}{more}."
+        )
+    for key, example in (("plate", "A/1/0"), ("well", "0")):
+        if key in ome:
+            return f"is a {key} of many images; name one of them, as in {name}/{example}."
+    if inside:
+        return (
+            f"is a Zarr without OME metadata of an image (multiscales), it holds {', '.join(inside[:6])}; "
+            f"name the OME-Zarr image in it, as in {name}/{inside[0]}."
+        )
+    return (
+        "is a Zarr without OME metadata of an image (multiscales), so its axes and voxel size are not "
+        "known; write it as OME-Zarr 0.4 or 0.5, as with ome-zarr-py."
+    )
+
+
+def _image(
+    path: Path, group: zarr.Group, image: dict, version: str, notes: dict, own: Any
+) -> Source:
     dataset = image["datasets"][0]
     array = group[dataset["path"]]
-    axes = [axis["name"] for axis in image["axes"]]
+    for other in image["datasets"][1:]:  # the finest comes first, but in some files
+        if other["path"] in group and math.prod(group[other["path"]].shape) > math.prod(
+            array.shape
+        ):
+            dataset, array = other, group[other["path"]]
+    axes = [str(axis["name"]).lower() for axis in image["axes"]]
+    letters = [
+        {"channel": "c", "time": "t"}.get(axis.get("type"), letter)
+        for axis, letter in zip(image["axes"], axes, strict=True)
+    ]
     if len(axes) != array.ndim:
         raise AcuityError(f"{path}: found {array.ndim} axes in the array and {axes} in its text.")
-    spatial = [axis for axis in axes if axis in "zyx"]
-    if spatial not in (["z", "y", "x"], ["y", "x"]):
-        raise AcuityError(f"{path}: found the axes {axes}, allowed is the order z, y, x.")
-    for axis, count in zip(axes, array.shape, strict=True):
-        if axis not in "zyx" and count != 1:
-            raise AcuityError(f"{path}: found {count} along the axis {axis!r}, allowed is one.")
-    scale, shift = np.ones(len(axes)), np.zeros(len(axes))
-    scaled = False
-    # those of the dataset first, then those of the whole image
-    for step in [
-        *dataset.get("coordinateTransformations", ()),
-        *image.get("coordinateTransformations", ()),
-    ]:
-        if step["type"] == "scale":
-            scale, shift = scale * step["scale"], shift * step["scale"]
-            scaled = True
-        elif step["type"] == "translation":
-            shift = shift + step["translation"]
-        elif step["type"] != "identity":
-            raise AcuityError(
-                f"{path}: found a transformation {step['type']!r}, allowed are scale and "
-                "translation."
-            )
-    units = {axis["name"]: axis.get("unit") for axis in image["axes"]}
-    name, data = f"OME-Zarr {version}", SpatialArray(array, axes)
-    if not scaled or not all(known(units[axis]) for axis in spatial):
-        sizes = " x ".join(f"{scale[axes.index(axis)]:g}" for axis in spatial)
-        return Source(data, name, hint=f"sizes of {sizes} without a unit" if scaled else "")
+    if not {"y", "x"} <= set(letters) <= set("zyxct") or len(set(letters)) < len(letters):
+        raise AcuityError(
+            f"{path}: found the axes {', '.join(axes)}, allowed are z, y, x, and c (channels) and t "
+            "(time points) of length one."
+        )
+    places, turned = spatial_axes(str(path), array.shape, letters)
+    data = AxesArray(array, places)
+    notes |= turned | _missing(path, array, own)
+    name = f"OME-Zarr {version}"
+    scale, shift, problem = _transformations(path, dataset, image, len(axes))
+    units = {letter: axis.get("unit") for letter, axis in zip(letters, image["axes"], strict=True)}
+    spatial = [letter for letter in "zyx" if letter in letters]
+    sizes = " x ".join(f"{scale[letters.index(letter)]:g}" for letter in spatial)
+    bare = [letter for letter in spatial if not known(units[letter])]
+    if not problem and bare:
+        where = "" if len(bare) == len(spatial) else f" along {', '.join(bare)}"
+        problem = f"sizes of {sizes} without a unit{where}"
+    if not problem and not all(
+        math.isfinite(size) and size > 0 for size in (scale[letters.index(s)] for s in spatial)
+    ):
+        problem = f"sizes of {sizes}"
+    if problem:
+        return Source(data, name, hint=problem.removeprefix("-"), notes=notes)
     unit = units["x"]
 
     def along(values: np.ndarray) -> list[float]:
-        return [convert(values[axes.index(axis)], units[axis], unit) for axis in spatial]
+        return [convert(values[letters.index(letter)], units[letter], unit) for letter in spatial]
 
-    spacing, origin = along(scale), along(shift)
+    spacing, origin = along(scale), along(np.where(np.isfinite(shift), shift, 0))
     if len(spacing) == 2:  # one image: as thick as a pixel is wide
         spacing, origin = [spacing[1], *spacing], [0.0, *origin]
-    if not all(math.isfinite(size) and size > 0 for size in spacing):
-        return Source(data, name, hint=f"sizes of {spacing}")
-    return Source(data, name, tuple(spacing), unit, tuple(origin))
+    return Source(data, name, tuple(spacing), unit, tuple(origin), notes=notes)
+
+
+def _transformations(
+    path: Path, dataset: dict, image: dict, count: int
+) -> tuple[np.ndarray, np.ndarray, str]:
+    """Give scale, shift and what is wrong with them; "-" where there is no scale."""
+    scale, shift = np.ones(count), np.zeros(count)
+    scaled = False
+    # those of the dataset first, then those of the whole image
+    for step in [
+        *(dataset.get("coordinateTransformations") or ()),
+        *(image.get("coordinateTransformations") or ()),
+    ]:
+        kind = step.get("type")
+        if kind not in ("scale", "translation", "identity"):
+            raise AcuityError(
+                f"{path}: found a transformation {kind!r}, allowed are scale and translation."
+            )
+        if kind == "identity":
+            continue
+        try:
+            values = np.array([float(value) for value in step[kind]])
+            if len(values) != count:
+                raise ValueError
+        except (KeyError, TypeError, ValueError):
+            return (
+                scale,
+                shift,
+                f"a {kind} of {str(step.get(kind))[:60]}, which is none for {count} axes",
+            )
+        if kind == "scale":
+            scale, shift = scale * values, shift * values
+            scaled = True
+        else:
+            shift = shift + values
+    return scale, shift, "" if scaled else "-"
+
+
+def _missing(path: Path, array: zarr.Array, own: Any) -> dict[str, str]:
+    """Count the chunks of an array that are not there: to Zarr they hold the fill value.
+
+    In a store that carries the digest of its contents, none may be missing.
+    """
+    unit = "shards" if array.shards else "chunks"
+    total = math.prod(
+        -(-length // size)
+        for length, size in zip(array.shape, array.shards or array.chunks, strict=True)
+    )
+    there = array._nshards_initialized if array.shards else array.nchunks_initialized
+    if there >= total:
+        return {}
+    if isinstance(own, dict) and own.get("digest"):
+        raise AcuityError(
+            f"{path}: {total - there} of its {total} {unit} are missing, though it carries the digest "
+            "of a whole volume; it is damaged, copy or export it again."
+        )
+    if not there:
+        raise AcuityError(
+            f"{path}: none of its {total} {unit} is there, only the text that describes them; copy it "
+            "again from its source, whole."
+        )
+    return {"missing_chunks": f"{total - there} of {total} {unit}, read as {array.fill_value}"}
+
+
+READER = Reader("OME-Zarr", (), lambda path, dataset: read(path), is_zarr)

@@ -1,19 +1,19 @@
 """Raw voxels with a sidecar file that says what they are."""
 
-import json
 import math
 import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from acuity.errors import AcuityError
-from acuity.formats.files import RAW_SUFFIXES, find_sidecar
+from acuity.formats import xray
+from acuity.formats.files import RAW_SUFFIXES, SIDECARS, find_sidecars
+from acuity.formats.reader import Reader
 from acuity.formats.source import FlatArray, Source
-from acuity.units import check_spacing, parse_voxel_size
-from acuity.volume import error_reason
+from acuity.text import decode, parse_json, parse_yaml, read_bytes
+from acuity.units import parse_voxel_size
 
 SUFFIXES = RAW_SUFFIXES
 _KEYS = ("shape", "dtype", "byte_order", "voxel_size", "unit", "offset", "intensity")
@@ -27,7 +27,8 @@ def read(path: Path) -> Source:
     The sidecar is ``scan.raw.yaml`` or ``scan.yaml`` beside ``scan.raw`` (or ``.yml``,
     ``.json``): `shape` (z, y, x), `dtype`, `byte_order` (little or big; for types of more than a
     byte), `voxel_size` ("10 nm", or numbers with `unit`), and if need be `offset` (bytes of a
-    header) and `intensity`.
+    header) and `intensity`. Without one, the headers of VGStudio, GE and Nikon beside the file count
+    (:func:`acuity.formats.xray.read_headers`).
 
     Parameters
     ----------
@@ -44,8 +45,10 @@ def read(path: Path) -> Source:
     AcuityError
         If the sidecar is missing or wrong, or the file has another size than it says.
     """
-    sidecar = find_sidecar(path)
-    said = _load(sidecar)
+    sidecars = find_sidecars(path)
+    sidecar = sidecars[0]
+    own = sidecar.suffix in SIDECARS
+    said = _load(sidecar) if own else xray.read_headers(path, sidecars)
     dtype = _dtype(sidecar, said)
     shape = said["shape"]
     if (
@@ -66,26 +69,29 @@ def read(path: Path) -> Source:
     spacing, unit, hint = None, "", ""
     size = said.get("voxel_size")
     if isinstance(size, str):
-        spacing, unit = parse_voxel_size(size, f"{sidecar}: voxel_size")
+        try:
+            spacing, unit = parse_voxel_size(size, "voxel_size")
+        except AcuityError:  # no reason to refuse the file where the study states one
+            hint = f"a voxel_size of {size!r}"
     elif size is not None:
         numbers = size if isinstance(size, list) else [size] * 3
-        if not all(isinstance(number, (int, float)) for number in numbers):
-            raise AcuityError(f'{sidecar}: voxel_size is {size!r}, allowed is "10 nm" for example.')
-        if "unit" in said:
-            spacing = check_spacing(numbers, f"{sidecar}: voxel_size")
-            unit = str(said["unit"])
+        if len(numbers) != 3:
+            hint = f"a voxel_size of {size}"
+        elif "unit" in said:
+            spacing, unit = tuple(numbers), str(said["unit"])
         else:
             hint = f"a voxel_size of {size} without a unit"
     data = FlatArray(path, dtype, offset, tuple(shape))
-    return Source(data, "raw", spacing, unit, hint=hint, intensity=str(said.get("intensity", "")))
+    opened = Source(data, "raw", spacing, unit, hint=hint, intensity=str(said.get("intensity", "")))
+    if not own:
+        opened.instrument = {"maker": said["maker"]}
+    return opened
 
 
 def _load(sidecar: Path) -> dict[str, Any]:
-    try:
-        text = sidecar.read_text(encoding="utf-8")
-        said = json.loads(text) if sidecar.suffix == ".json" else yaml.safe_load(text)
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise AcuityError(f"{sidecar}: cannot be read ({error_reason(error)}).") from error
+    text = decode(read_bytes(sidecar, "sidecar"), sidecar, "sidecar", windows=True)
+    parse = parse_json if sidecar.suffix == ".json" else parse_yaml
+    said = parse(text, sidecar, "sidecar")
     if not isinstance(said, dict):
         raise AcuityError(f"{sidecar}: holds no keys, allowed are {', '.join(_KEYS)}.")
     for key in said:
@@ -107,3 +113,6 @@ def _dtype(sidecar: Path, said: dict[str, Any]) -> np.dtype:
     if order not in ("little", "big"):
         raise AcuityError(f"{sidecar}: byte_order is {order!r}, allowed are little and big.")
     return dtype.newbyteorder("<" if order == "little" else ">")
+
+
+READER = Reader("raw", SUFFIXES, lambda path, dataset: read(path))

@@ -7,17 +7,24 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from acuity.errors import AcuityError
-from acuity.formats import hdf5, mrc, omezarr, raw, tiff, tiff_folder
-from acuity.formats.files import SLICE_LIST, split_name
+from acuity.formats import hdf5, ims, itk, mrc, npy, omezarr, pictures, raw, tiff, tiff_folder
+from acuity.formats.files import check_kind, split_name, voxels_of
+from acuity.formats.reader import Reader
+from acuity.formats.refused import begins_as, conversion
 from acuity.formats.source import GuardedArray, Source
-from acuity.units import canonical, convert, known, parse_voxel_size
+from acuity.units import canonical, convert, known, parse_length, parse_sizes, parse_voxel_size
 from acuity.volume import Grid, Volume
 
 _SPAN = re.compile(r"\s*(-?\d*)\s*:\s*(-?\d*)\s*")
+# In the order in which they are asked.
+READERS = tuple(
+    module.READER
+    for module in (omezarr, tiff_folder, hdf5, tiff, mrc, ims, itk, pictures, npy, raw)
+)
 _EVERYDAY = ("nm", "um", "mm")
-_PITCH = re.compile(r"\s*(\d*\.?\d+(?:[eE][+-]?\d+)?)\s*([^\s\d.,+-]\S*)\s*")
-_NUMBER = re.compile(r"\d*\.?\d+(?:[eE][+-]?\d+)?")
 
 
 def read_volume(
@@ -25,6 +32,7 @@ def read_volume(
     voxel_size: str | None = None,
     region: str | None = None,
     pitch: str | None = None,
+    volume: bool = False,
 ) -> Volume:
     """Open a file or folder as a volume; voxels are read when they are asked for.
 
@@ -33,8 +41,9 @@ def read_volume(
     path : path
         A TIFF (one image, many pages, BigTIFF, OME-TIFF, ImageJ), a folder of TIFF slices, a list
         of them (a ``.txt`` with a file a line, or a sequence of paths), an OME-Zarr 0.4 or 0.5, an
-        HDF5 file (``file.h5:/path/to/data`` where it has several datasets), an MRC file, raw
-        voxels with a sidecar, or a volume of Acuity.
+        HDF5 or Imaris file (``file.h5:/path/to/data`` where it has several datasets), MRC, NRRD,
+        NIfTI, MetaImage, NPY, PNG, JPEG or BMP (one or a folder of slices), raw voxels with a
+        sidecar, or a volume of Acuity.
     voxel_size : str, optional
         ``"10 nm"`` or ``"20 10 10 nm"`` (z y x). It goes before the file's own, which is
         then recorded in the provenance. Without it the file must carry one. Beside a pitch, one
@@ -45,6 +54,9 @@ def read_volume(
     pitch : str, optional
         Distance between slices, such as the milling pitch ``"20 nm"``; it goes before the file's
         own. The pixel size comes from `voxel_size` or from the file.
+    volume : bool
+        The study says that it is a volume: images of a detector that say nothing of themselves are
+        taken for one then, and refused otherwise.
 
     Returns
     -------
@@ -73,8 +85,15 @@ def read_volume(
     entry["format"] = source.format
     if 0 in source.data.shape:
         raise AcuityError(f"{path}: is empty, its shape is {tuple(source.data.shape)}.")
+    if source.doubt and not volume:
+        raise AcuityError(
+            f"{path}: {source.doubt}; where it is a volume all the same, write true in the sheet's "
+            "column volume, else reconstruct it first and name the reconstruction."
+        )
     if source.instrument:
         entry["instrument"] = source.instrument
+    entry |= source.notes
+    source = _sound(source)
     own = _everyday(source)
     if pitch is not None:
         used = _everyday(_with_pitch(source, path, pitch, voxel_size))
@@ -106,23 +125,43 @@ def read_volume(
         )
     data = GuardedArray(source.data, file)
     grid = Grid(data.shape, used.spacing, used.origin, used.unit)
-    volume = Volume(data, grid, source.intensity)
+    opened = Volume(data, grid, source.intensity)
     if region is not None:
         box = parse_region(region, data.shape, str(path))
         entry["region"] = ",".join(f"{part.start}:{part.stop}" for part in box)
-        volume = volume.crop(box)
-    return replace(volume, provenance=(*source.provenance, entry))
+        opened = opened.crop(box)
+    return replace(opened, provenance=(*source.provenance, entry))
+
+
+def _sound(source: Source) -> Source:
+    """Leave out sizes of the file that are none, and say what they are where it counts.
+
+    A study that states a size needs no other, so a wrong one is no reason to refuse the file.
+    """
+    sizes, unit = source.spacing, source.unit
+    if sizes is not None and not (known(unit) and all(map(_positive, sizes))):
+        told = " x ".join(f"{size:g}" if _number(size) else repr(size) for size in sizes)
+        hint = f"sizes of {told} {unit if known(unit) else f'in {unit!r}'}".rstrip()
+        pixel = tuple(sizes[1:]) if source.pixel is None else source.pixel
+        source = replace(source, spacing=None, pixel=pixel, hint=hint, origin=(0.0, 0.0, 0.0))
+    if source.pixel is not None and not (known(unit) and all(map(_positive, source.pixel))):
+        source = replace(source, pixel=None)
+    if not all(map(_number, source.origin)):
+        source = replace(source, origin=(0.0, 0.0, 0.0))
+    return source
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, (int, float, np.number)) and math.isfinite(value)
+
+
+def _positive(value: object) -> bool:
+    return _number(value) and value > 0
 
 
 def _with_pitch(source: Source, path: object, pitch: str, voxel_size: str | None) -> Source:
     """Put the distance between slices beside the size of a pixel."""
-    match = _PITCH.fullmatch(str(pitch))
-    size = float(match.group(1)) if match and known(match.group(2)) else 0.0
-    if not (math.isfinite(size) and size > 0):
-        raise AcuityError(
-            f"pitch: found {str(pitch)!r}, a pitch is one positive number and a unit, such as "
-            '"20 nm".'
-        )
+    size, own = parse_length(pitch, "pitch")
     count = source.data.shape[0]
     if count < 2:
         raise AcuityError(
@@ -130,14 +169,14 @@ def _with_pitch(source: Source, path: object, pitch: str, voxel_size: str | None
             "two slices."
         )
     if voxel_size is not None:
-        spacing, unit = parse_voxel_size(voxel_size)
-        depth = convert(size, match.group(2), unit)
-        if len(_NUMBER.findall(str(voxel_size))) > 1 and not math.isclose(depth, spacing[0]):
+        sizes, unit = parse_sizes(voxel_size, "voxel_size")
+        depth = convert(size, own, unit)
+        if len(sizes) > 1 and not math.isclose(depth, sizes[0]):
             raise AcuityError(
                 f"{path}: the voxel_size {voxel_size!r} and the pitch {pitch!r} state different "
                 "distances between slices; state one of them."
             )
-        pixel = spacing[1:]
+        pixel = (sizes * 3)[1:3]
     else:
         if source.spacing is not None:
             pixel, unit = source.spacing[1:], source.unit
@@ -149,7 +188,7 @@ def _with_pitch(source: Source, path: object, pitch: str, voxel_size: str | None
                 f"{path}: the file carries no pixel size{told}; state it as voxel_size beside the "
                 'pitch, such as "10 nm".'
             )
-        depth = convert(size, match.group(2), unit)
+        depth = convert(size, own, unit)
     return replace(source, spacing=(depth, *pixel), unit=unit, origin=(0.0, 0.0, 0.0))
 
 
@@ -178,20 +217,37 @@ def _everyday(source: Source) -> Source | None:
 def _open(file: Path, dataset: str | None) -> Source:
     if not file.exists():
         raise AcuityError(f"{file}: no such file or folder.")
+    check_kind(file)
+    file = voxels_of(file)
     suffix = file.suffix.lower()
-    if file.name == "zarr.json" or (file.is_dir() and omezarr.is_zarr(file)):
-        return omezarr.read(file)
-    if file.is_dir() or suffix == SLICE_LIST:
-        return tiff_folder.read(file)
-    if suffix in hdf5.SUFFIXES:
-        return hdf5.read(file, dataset)
-    for reader in (tiff, mrc, raw):
-        if suffix in reader.SUFFIXES:
-            return reader.read(file)
-    suffixes = (*tiff.SUFFIXES, *hdf5.SUFFIXES, *mrc.SUFFIXES, *raw.SUFFIXES)
+    if file.is_dir() and (how := conversion(file)):
+        raise AcuityError(f"{file}: found {how}.")
+    if reader := reader_of(file):
+        return reader.read(file, dataset)
+    if how := conversion(file):
+        raise AcuityError(f"{file}: found {how}.")
+    if how := begins_as(file, ""):
+        raise AcuityError(f"{file}: its ending tells no format, and {how}.")
     raise AcuityError(
-        f"{file}: found a file of the type {suffix or 'without ending'!r}, allowed are "
-        f"{', '.join(suffixes)}, a folder or a list ({SLICE_LIST}) of TIFF files and OME-Zarr."
+        f"{file}: found a file of the type {suffix or 'without ending'!r}, allowed are {formats()}."
+    )
+
+
+def reader_of(file: Path) -> Reader | None:
+    """Give the reader of a file or folder that is there, None where none can read it."""
+    suffix = file.suffix.lower()
+    for reader in READERS:
+        by_content = reader.looks_like is not None and reader.looks_like(file)
+        if by_content or (suffix in reader.suffixes and file.is_file()):
+            return reader
+    return None
+
+
+def formats() -> str:
+    """List what can be read, as the readers declare it."""
+    return ", ".join(
+        reader.name + (f" ({', '.join(reader.suffixes)})" if reader.suffixes else "")
+        for reader in READERS
     )
 
 

@@ -3,6 +3,7 @@
 import json
 import math
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,10 @@ class Source:
         distance between slices.
     instrument : dict
         What the microscope says of itself: maker, tilt, rows of the bar that were left out.
+    notes : dict
+        What was done to read the values as they are meant, for the provenance.
+    doubt : str
+        What speaks against its being a volume; the study must then say that it is one.
     """
 
     data: Any
@@ -55,6 +60,8 @@ class Source:
     provenance: tuple[dict, ...] = ()
     pixel: tuple[float, float] | None = None
     instrument: dict = field(default_factory=dict)
+    notes: dict = field(default_factory=dict)
+    doubt: str = ""
 
 
 class GuardedArray(LazyArray):
@@ -133,6 +140,30 @@ class FlatArray(LazyArray):
                     raise ValueError("the file ends too early")
                 image[...] = lines[:, x]
         return block
+
+
+class Mapped(LazyArray):
+    """Another array whose values mean something else than their numbers say.
+
+    Parameters
+    ----------
+    data : array
+        (z, y, x).
+    dtype : numpy.dtype
+        Type of the values that are meant.
+    function : callable
+        From a block as it is stored to one as it is meant.
+    """
+
+    def __init__(self, data: Any, dtype: Any, function: Callable[[np.ndarray], np.ndarray]) -> None:
+        self._data = data
+        self._function = function
+        self.shape = tuple(data.shape)
+        self.dtype = np.dtype(dtype)
+
+    def read_box(self, box: Box) -> np.ndarray:
+        """Read the voxels of a box."""
+        return self._function(np.asarray(self._data[box])).astype(self.dtype, copy=False)
 
 
 def close_with(owner: Any, resource: Any) -> None:

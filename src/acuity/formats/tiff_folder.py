@@ -1,4 +1,4 @@
-"""A folder or a list of TIFF images, one slice each."""
+"""A folder or a list of images, TIFF, PNG, JPEG or BMP, one slice each."""
 
 import re
 from collections.abc import Sequence
@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from acuity.errors import AcuityError
-from acuity.formats import tiff
-from acuity.formats.files import SLICE_LIST, check_numbering, listed_files
+from acuity.formats import pictures, tiff
+from acuity.formats.files import SLICE_LIST, listed_files, notes_of, number_step, slices_of
+from acuity.formats.reader import Reader
 from acuity.formats.source import Source, describe
 from acuity.formats.vendor import pixel_text
 from acuity.units import convert
@@ -16,24 +17,7 @@ from acuity.volume import Box, LazyArray, check_finite, error_reason
 
 # Pixel sizes of one stack differ by less than this: autofocus moves the last digits.
 _SAME_PIXEL = 0.005
-
-
-def natural_key(name: str) -> list:
-    """Give a key that sorts ``slice_2`` before ``slice_10``."""
-    return [
-        (0, int(part), "") if part.isdigit() else (1, 0, part.lower())
-        for part in re.findall(r"\d+|\D+", name)
-    ] + [(2, 0, name)]
-
-
-def slice_files(folder: Path) -> list[Path]:
-    """List the TIFF files of a folder in the natural order of their names."""
-    files = [
-        file
-        for file in folder.iterdir()
-        if file.suffix.lower() in tiff.SUFFIXES and not file.name.startswith(".")
-    ]
-    return sorted(files, key=lambda file: natural_key(file.name))
+_SCAN = (".log", ".xtekct", ".pca")  # one for all slices, where others are one for each
 
 
 class FilesArray(LazyArray):
@@ -45,11 +29,14 @@ class FilesArray(LazyArray):
         One file a slice.
     first : Source
         The first slice.
+    notes : list of pathlib.Path
+        What lies beside each slice, None where nothing does.
     """
 
-    def __init__(self, files: list[Path], first: Source) -> None:
+    def __init__(self, files: list[Path], first: Source, notes: list[Path | None]) -> None:
         self._files = files
         self._first = first
+        self._notes = notes
         self.shape = (len(files), *first.data.shape[1:])
         self.dtype = np.dtype(first.data.dtype).newbyteorder("=")
 
@@ -58,28 +45,31 @@ class FilesArray(LazyArray):
         z, y, x = box
         block = np.empty([part.stop - part.start for part in box], self.dtype)
         numbers = range(*z.indices(len(self._files)))
-        for image, number, file in zip(block, numbers, self._files[z], strict=True):
+        slices = zip(block, numbers, self._files[z], self._notes[z], strict=True)
+        for image, number, file, note in slices:
             # opened anew, and so checked anew: it may have changed since
-            source = _open_slice(file, self._first)
+            source = _open_slice(file, note, self._first)
             try:
                 image[...] = source.data[0, y, x]
+            except (AcuityError, MemoryError):
+                raise
             except Exception as error:
                 raise _unreadable(file, error) from error
             check_finite(image[None], number, str(file))
         return block
 
 
-def _open_slice(file: Path, first: Source | None = None) -> Source:
-    try:
-        source = tiff.read(file)
-    except (AcuityError, MemoryError):
-        raise
-    except Exception as error:
-        raise _unreadable(file, error) from error
+def _open_slice(file: Path, note: Path | None, first: Source | None = None) -> Source:
+    suffix = file.suffix.lower()
+    if suffix not in (*tiff.SUFFIXES, *pictures.SUFFIXES) or not file.is_file():
+        endings = ", ".join((*tiff.SUFFIXES, *pictures.SUFFIXES))
+        raise AcuityError(f"{file}: is no image ({endings}) that could be read.")
+    reader = tiff if suffix in tiff.SUFFIXES else pictures
+    source = reader.read(file, () if note is None else (note,), alone=True)
     if source.data.shape[0] != 1:
         raise AcuityError(
             f"{file}: holds {source.data.shape[0]} slices, allowed in a folder of slices is one "
-            "image a file."
+            "image a file; name a stack by its own path."
         )
     if first is not None:
         found = describe(source.data.shape[1:], source.data.dtype)
@@ -115,12 +105,12 @@ def _unreadable(file: Path, error: Exception) -> AcuityError:
 
 
 def read(source: Path | Sequence[Path]) -> Source:
-    """Open a folder of TIFF images in the natural order of their names, or a list of images.
+    """Open a folder of images in the natural order of their names, or a list of images.
 
     Parameters
     ----------
     source : pathlib.Path or sequence of pathlib.Path
-        The folder, whose hidden files and what is no TIFF are left aside; a list of slices
+        The folder (:func:`acuity.formats.files.slices_of`); a list of slices
         (``.txt``, see :func:`acuity.formats.files.listed_files`); or the files in order.
 
     Returns
@@ -131,34 +121,48 @@ def read(source: Path | Sequence[Path]) -> Source:
     Raises
     ------
     AcuityError
-        If there is no TIFF, a number is missing in the names of a folder, or a slice cannot be
-        read or differs in size, type or pixel size, naming it.
+        If there is no image, a number is missing in the names of a folder or one does not fit, or a
+        slice cannot be read or differs in size, type or pixel size, naming it.
     """
     if not isinstance(source, Path):
-        files, name = list(source), "TIFF list"
+        files, name = list(source), "list"
         if not files:
             raise AcuityError("slices: the list names no file, allowed is at least one.")
     elif source.suffix.lower() == SLICE_LIST:
-        files, name = listed_files(source), "TIFF list"
+        files, name = listed_files(source), "list"
     else:
-        files, name = slice_files(source), "TIFF folder"
-        if not files:
-            raise AcuityError(
-                f"{source}: found no TIFF files (.tif, .tiff) and no OME-Zarr in this folder."
-            )
-        check_numbering(files, source)
-    for file in files:
-        if file.suffix.lower() not in tiff.SUFFIXES or not file.is_file():
-            raise AcuityError(f"{file}: is no TIFF file (.tif, .tiff) that could be read.")
-    first = _open_slice(files[0])
-    data = FilesArray(files, first)
-    for file in files[1:]:
-        _open_slice(file, first)
+        files, name = slices_of(source), "folder"
+    notes = notes_of(files)
+    scan = next((note for note in notes if note.suffix.lower() in _SCAN), None)
+    own = (
+        {}
+        if scan
+        else {
+            note.parent / re.sub(r"-(tif|png|bmp|jpg)$", "", note.stem.lower()): note
+            for note in notes
+        }
+    )
+    beside = [own.get(file.parent / file.stem.lower()) for file in files]
+    first = _open_slice(files[0], beside[0])
+    kind = "TIFF" if files[0].suffix.lower() in tiff.SUFFIXES else first.format
+    name = f"{kind} {name}"
+    data = FilesArray(files, first, beside)
+    values = first.notes
+    alike = tiff.directory(files[0]) if beside[0] is None and kind == "TIFF" else None
+    for file, note in zip(files[1:], beside[1:], strict=True):
+        if alike is not None and note is None and tiff.directory(file) == alike:
+            continue
+        values = _open_slice(file, note, first).notes | values
     # a slice knows its pixels and not its distance to the next
     hint = first.hint
     if first.spacing is not None and len(files) > 1:
         hint = tiff.no_distance(first.spacing[1:], first.unit)
     spacing = first.spacing if len(files) == 1 else None
     opened = Source(data, name, spacing, first.unit, hint=hint, pixel=first.pixel)
-    opened.instrument = first.instrument
-    return opened
+    opened.instrument, opened.notes, opened.intensity = first.instrument, values, first.intensity
+    return opened if scan is None else tiff.with_scan(opened, scan, data.shape, number_step(files))
+
+
+READER = Reader(
+    "folder or list of slices", (SLICE_LIST,), lambda path, dataset: read(path), Path.is_dir
+)

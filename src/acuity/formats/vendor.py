@@ -1,12 +1,18 @@
-"""What electron microscopes write into a TIFF: pixel size, tilt, the bar of information."""
+"""What electron microscopes write into a TIFF or beside it: pixel size, tilt, bar of information."""
 
 import json
 import math
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import tifffile
 
+from acuity.errors import AcuityError
+from acuity.text import decode, read_bytes
 from acuity.units import convert, known
 from acuity.volume import Box, LazyArray
 
@@ -25,13 +31,17 @@ class Vendor:
     notes : dict
         Where they are told: maker, instrument, tilt of the stage in degrees and tilt correction;
         and how the image was taken: ``voltage_V``, ``current_A``, ``dwell_s``,
-        ``working_distance_m``, ``detector``, ``taken`` (date and time in the file's own words).
+        ``working_distance_m``, ``detector``, ``taken`` (date and time in the file's own words);
+        ``info_bar_rows``, or ``info_bar`` where a bar may be left in.
+    hint : str
+        What it says of the size of a pixel where that cannot be used.
     """
 
     pixel: tuple[float, float] | None
     unit: str = ""
     rows: int | None = None
     notes: dict = field(default_factory=dict)
+    hint: str = ""
 
 
 class UpperRows(LazyArray):
@@ -55,15 +65,27 @@ class UpperRows(LazyArray):
         return self._data[box]
 
 
-def read(file: tifffile.TiffFile, data: LazyArray | np.ndarray) -> Vendor | None:
-    """Read what the microscopes of Thermo Fisher (FEI) and Zeiss, and OpenFIBSEM, write.
+def read(
+    file: tifffile.TiffFile | None,
+    data: LazyArray | np.ndarray,
+    note: Path | None = None,
+    page: tifffile.TiffPage | None = None,
+) -> Vendor | None:
+    """Read what a microscope has written of an image.
+
+    Known are Thermo Fisher (FEI), Phenom, Zeiss, Fibics (Atlas), TESCAN and OpenFIBSEM in the tags of
+    a TIFF, TESCAN, Hitachi and JEOL in a text beside it.
 
     Parameters
     ----------
     file : tifffile.TiffFile
-        Open.
+        Open; None of an image of another format, of which only the text counts.
     data : array
         Its slices, (z, y, x); of Zeiss's files the lowest quarter of the first is read.
+    note : pathlib.Path, optional
+        The text beside the image, see :func:`acuity.formats.files.notes_of`.
+    page : tifffile.TiffPage, optional
+        The page of its first slice, where that is not the first page.
 
     Returns
     -------
@@ -71,11 +93,310 @@ def read(file: tifffile.TiffFile, data: LazyArray | np.ndarray) -> Vendor | None
         None where the file is of none of them.
     """
     shape = data.shape[1:]
+    if file is None:
+        return None if note is None else _beside(note, shape)
     if file.is_sem:
         return _zeiss(file.sem_metadata or {}, data)
     if file.is_fei:
         return _fei(file.fei_metadata or {}, shape)
-    return _open_fibsem(file.pages[0])
+    page = page or file.pages[0]
+    found = None
+    for tag, reader in _TAGS.items():
+        text = _tag_text(page, tag)
+        found = found or (reader(text, shape) if text else None)
+    return found or _open_fibsem(page) or (None if note is None else _beside(note, shape))
+
+
+def _tag_text(page: tifffile.TiffPage, tag: int) -> str:
+    """Give a tag that holds a text, whatever type it was written in."""
+    value = page.tags[tag].value if tag in page.tags else ""
+    if isinstance(value, tuple) and all(
+        isinstance(part, int) and 0 <= part < 256 for part in value
+    ):
+        value = bytes(value)
+    if isinstance(value, bytes):
+        try:
+            value = value.decode("utf-8")
+        except UnicodeDecodeError:
+            value = value.decode("latin-1")
+    return value if isinstance(value, str) else ""
+
+
+def parse_ini(text: str) -> dict[str, dict[str, str]]:
+    """Read ``[Section]`` and ``Key=value``; names in lower case, other lines are left aside.
+
+    Parameters
+    ----------
+    text : str
+        Where a key stands twice in a section, the first counts.
+
+    Returns
+    -------
+    dict of str to dict
+        Values as text, without blanks around them; keys before any section under ``""``.
+    """
+    sections: dict[str, dict[str, str]] = {"": {}}
+    section = sections[""]
+    for line in text.splitlines():
+        line = line.strip()
+        if match := re.fullmatch(r"[\[{](.+)[\]}]", line):
+            section = sections.setdefault(match[1].strip().lower(), {})
+        elif "=" in line:
+            key, _, value = line.partition("=")
+            section.setdefault(key.strip().lower(), value.strip())
+    return sections
+
+
+def number_in(text: str | None) -> float | None:
+    """Read a number that stands alone, with a point or a comma before its fraction."""
+    match = re.fullmatch(r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?", (text or "").strip())
+    if match is None or re.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}", match[0]):  # may be thousands
+        return None
+    return _number(float(match[0].replace(",", ".")))
+
+
+def _measured(text: str | None, unit: str) -> tuple[float | None, str]:
+    """Read a length such as ``9.92``, ``9.92 nm`` or ``10um``; without a unit it is in `unit`."""
+    match = re.fullmatch(r"\s*([\d.,eE+-]+?)\s*\(?([^\d\s.,()+-]*)\)?\s*", text or "")
+    if match is None:
+        return None, unit
+    return number_in(match[1]), match[2] or unit
+
+
+def _size(told: tuple[object, object], shape: tuple[int, int]) -> tuple[int | None, bool]:
+    """Compare the rows and columns that are told with the image's.
+
+    Returns
+    -------
+    rows : int or None
+        Rows above the bar, where rows more than are told lie under the image.
+    same : bool
+        Whether the image is the one that was taken: not binned, nor cut, nor enlarged.
+    """
+    rows, columns = (int(part) if _positive(part) else None for part in told)
+    if rows is None or columns is None:
+        return None, True
+    if columns != shape[1] or rows > shape[0]:
+        return None, False
+    return (rows if rows < shape[0] else None), True
+
+
+def _vendor(
+    notes: dict, pixel: list[float | None], unit: str, told: tuple, shape: tuple[int, int]
+) -> Vendor:
+    """Put together what a microscope says that tells the rows and columns of its image, if it does."""
+    rows, same = _size(told, shape)
+    usable = all(_positive(size) for size in pixel) and known(unit)
+    hint = ""
+    if any(size is not None for size in pixel) and not usable:
+        hint = f"a pixel size of {pixel[0]} x {pixel[1]} in {unit!r}"
+    if usable and not same:
+        size = pixel_text(tuple(pixel), unit)
+        taken = " x ".join(f"{part:g}" for part in told)
+        hint = f"pixels of {size} for an image of {taken}, and this one has {shape[0]} x {shape[1]}"
+        notes = {"info_bar": "left in, if there is one: the image was changed afterwards"} | notes
+    elif rows is not None:
+        notes = {key: value for key, value in notes.items() if key != "info_bar"}
+    sizes = tuple(float(f"{size:.9g}") for size in pixel) if usable and same else None
+    return Vendor(sizes, unit if sizes else "", rows, _told(notes, rows, shape), hint)
+
+
+def _xml(text: str) -> ElementTree.Element | None:
+    """Read an XML document, without what follows it; None where it is none."""
+    try:
+        return ElementTree.fromstring(text[text.find("<") :].rstrip("\0 \r\n\t"))
+    except ElementTree.ParseError:
+        return None
+
+
+def _fei_xml(text: str, shape: tuple[int, int]) -> Vendor | None:
+    """Read the XML of Phenom, and that of later microscopes of Thermo Fisher (tag 34683)."""
+    root = _xml(text)
+    if root is None:
+        return None
+
+    def find(path: str) -> str | None:
+        return root.findtext("/".join(f"{{*}}{name}" for name in path.split("/")))
+
+    if root.tag.endswith("FeiImage"):
+        units = [root.find(f"{{*}}pixel{side}") for side in ("Height", "Width")]
+        unit = next((part.get("unit", "m") for part in units if part is not None), "m")
+        pixel = [number_in(find(f"pixel{side}")) for side in ("Height", "Width")]
+        if pixel[0] is None:
+            pixel[0] = pixel[1]
+        bar = number_in(find("databarHeight"))
+        rows = shape[0] - int(bar) if _positive(bar) and bar < shape[0] else None
+        notes = {
+            "maker": "Thermo Fisher (Phenom)",
+            "instrument": find("instrument/edition") or find("instrument/type"),
+            "voltage_V": _volts(find("acquisition/scan/highVoltage")),
+            "detector": find("acquisition/scan/detector"),
+            "taken": find("time"),
+        }
+        return _vendor(notes, pixel, unit, (rows, shape[1] if rows else None), shape)
+    if root.find(".//{*}BinaryResult") is None:
+        return None
+    pixel, unit = [], "m"
+    for axis in "YX":
+        part = root.find(f".//{{*}}BinaryResult/{{*}}PixelSize/{{*}}{axis}")
+        size = None if part is None else number_in(part.text)
+        # its power is that of the unit, 1, and not one of ten; another is not understood
+        if part is not None and part.get("unitPrefixPower", "1") not in ("0", "1"):
+            size, unit = None, f"{part.get('unit')} to the {part.get('unitPrefixPower')}"
+        elif part is not None:
+            unit = part.get("unit", "m")
+        pixel.append(size)
+    told = [number_in(find(f"BinaryResult/ImageSize/{axis}")) for axis in "YX"]
+    tilt = number_in(root.findtext(".//{*}StagePosition/{*}Tilt/{*}Alpha"))
+    notes = {
+        "maker": "Thermo Fisher (FEI)",
+        "instrument": find("Instrument/InstrumentClass"),
+        "stage_tilt_degrees": None if tilt is None else round(math.degrees(tilt), 4),
+        "voltage_V": number_in(find("Optics/AccelerationVoltage")),
+        "current_A": number_in(find("Optics/BeamCurrent")),
+        "dwell_s": number_in(find("ScanSettings/DwellTime")),
+        "working_distance_m": number_in(find("Optics/WorkingDistance")),
+        "detector": root.findtext(".//{*}Detectors//{*}DetectorName"),
+        "taken": find("Acquisition/AcquisitionDatetime"),
+    }
+    return _vendor(notes, pixel, unit, tuple(told), shape)
+
+
+def _volts(text: str | None) -> float | None:
+    """Read a voltage, which some write in kV and some negative."""
+    value = number_in(text)
+    return None if value is None else abs(value) * (1000.0 if abs(value) < 100 else 1.0)
+
+
+def _fibics(text: str, shape: tuple[int, int]) -> Vendor | None:
+    """Read the XML of Fibics, which Zeiss's Atlas writes (tag 51023)."""
+    root = _xml(text)
+    if root is None or not root.tag.endswith("Fibics"):
+        return None
+    # steps of the scan along a row (U) and from row to row (V)
+    steps = [
+        [number_in(root.findtext(f"{{*}}Scan/{{*}}{name}{axis}")) for axis in "xy"] for name in "VU"
+    ]
+    told = tuple(
+        number_in(root.findtext(f"{{*}}Image/{{*}}{name}")) for name in ("Height", "Width")
+    )
+    pixel = [None if None in step else math.hypot(*step) for step in steps]
+    for n, axis in enumerate("YX"):
+        field_of_view = number_in(root.findtext(f"{{*}}Scan/{{*}}FOV_{axis}"))
+        if pixel[n] is None and _positive(field_of_view) and _positive(told[n]):
+            pixel[n] = field_of_view / told[n]
+    dwell = number_in(root.findtext("{*}Scan/{*}Dwell"))
+    notes = {
+        "maker": "Fibics",
+        "instrument": root.findtext("{*}Application/{*}Version"),
+        "dwell_s": None if dwell is None else dwell * 1e-9,
+        "detector": root.findtext(".//{*}Detector"),
+        "taken": root.findtext("{*}Application/{*}Date"),
+    }
+    return _vendor(notes, pixel, "um", told, shape)
+
+
+def _tescan(text: str, shape: tuple[int, int]) -> Vendor | None:
+    """Read TESCAN's header: a tag (50431) or a file beside the image; lengths in m."""
+    start = text.upper().find("[MAIN]")
+    said = parse_ini(text[start:]) if start >= 0 else {}
+    main, sem = said.get("main", {}), said.get("sem", {}) or said.get("fib", {})
+    if "pixelsizex" not in main and "tescan" not in str(main).lower():
+        return None
+    pixel = [number_in(main.get(f"pixelsize{axis}")) for axis in "yx"]
+    strip = number_in(main.get("imagestripsize"))
+    rows = shape[0] - int(strip) if _positive(strip) and strip < shape[0] else None
+    views = [number_in(main.get(f"viewfieldscount{axis}")) or 1 for axis in "yx"]
+    notes = {
+        "maker": "TESCAN",
+        "instrument": main.get("devicemodel") or main.get("device"),
+        "stage_tilt_degrees": number_in(sem.get("stagetilt")),
+        "tilt_correction": _yes(sem.get("tiltcorrection")),
+        "voltage_V": number_in(sem.get("hv") or sem.get("acceleratorvoltage")),
+        "current_A": number_in(sem.get("specimencurrent") or sem.get("predictedbeamcurrent")),
+        "dwell_s": number_in(sem.get("dwelltime")),
+        "working_distance_m": number_in(sem.get("wd")),
+        "detector": sem.get("detector") or sem.get("detector0"),
+        "taken": " ".join(main[key] for key in ("date", "time") if main.get(key)),
+    }
+    if max(views) > 1:
+        notes["views"] = f"{views[0]:g} x {views[1]:g} images of several detectors side by side"
+    return _vendor(notes, pixel, "m", (rows, shape[1] if rows else None), shape)
+
+
+def _hitachi(text: str, shape: tuple[int, int]) -> Vendor | None:
+    """Read Hitachi's text beside the image; a pixel in nm where no unit is told."""
+    said = parse_ini(text)
+    said = said.get("semimagefile") or said.get("temimagefile") or {}
+    if not said:
+        return None
+    size, unit = _measured(said.get("pixelsize"), "nm")
+    columns, _, rows = said.get("datasize", "").lower().partition("x")
+    volts, _ = _measured(said.get("acceleratingvoltage"), "V")
+    distance, length = _measured(said.get("workingdistance"), "um")
+    usable = distance is not None and known(length)
+    notes = {
+        "maker": "Hitachi",
+        "instrument": said.get("instructname"),
+        "voltage_V": volts,
+        "working_distance_m": convert(distance, length, "m") if usable else None,
+        "detector": said.get("signalname"),
+        "taken": " ".join(said[key] for key in ("date", "time") if said.get(key)),
+        # drawn over the image on demand, and the text does not tell
+        "info_bar": "may be drawn over the lowest rows; leave them out with region",
+    }
+    return _vendor(notes, [size, size], unit, (number_in(rows), number_in(columns)), shape)
+
+
+def _jeol(text: str, shape: tuple[int, int]) -> Vendor | None:
+    """Read JEOL's text beside the image; a pixel is the scale bar over its number of pixels."""
+    said: dict[str, str] = {}
+    for line in text.splitlines():
+        key, _, value = line.strip().partition(" ")
+        if key.startswith("$"):
+            said.setdefault(key.lstrip("$").upper(), value.strip())
+    if not any(key.startswith(("CM_", "SM_")) for key in said):
+        return None
+    count = number_in(said.get("SM_MICRON_BAR"))
+    length, unit = _measured(said.get("SM_MICRON_MARKER"), "")
+    size = length / count if length is not None and _positive(count) else None
+    full = [number_in(part) for part in re.split(r"[\sx,]+", said.get("CM_FULL_SIZE", ""))]
+    told = (full[1], full[0]) if len(full) == 2 else (None, None)
+    volts, distance = number_in(said.get("CM_ACCEL_VOLT")), number_in(said.get("SM_WD"))
+    notes = {
+        "maker": "JEOL",
+        "instrument": said.get("CM_INSTRUMENT"),
+        "voltage_V": None if volts is None else volts * 1000,
+        "working_distance_m": None if distance is None else float(f"{distance / 1000:.9g}"),
+        "detector": said.get("CM_SIGNAL"),
+        "taken": " ".join(said[key] for key in ("CM_DATE", "CM_TIME") if said.get(key)),
+    }
+    if size is not None:
+        notes["pixel_from"] = f"scale bar of {length:g} {unit} and {count:g} pixels"
+    if told[0] is None:
+        notes["info_bar"] = "not told; where there is one, leave it out with region"
+    return _vendor(notes, [size, size], unit, told, shape)
+
+
+_TAGS: dict[int, Callable[[str, tuple[int, int]], Vendor | None]] = {
+    34683: _fei_xml,
+    51023: _fibics,
+    50431: _tescan,
+}
+
+
+def _beside(note: Path, shape: tuple[int, int]) -> Vendor | None:
+    """Read the text that lies beside an image."""
+    try:
+        text = decode(
+            read_bytes(note, "text of a microscope"), note, "text of a microscope", windows=True
+        )
+    except AcuityError as error:
+        return Vendor(None, hint=f"nothing that can be used, as {error}")
+    found = _hitachi(text, shape) or _jeol(text, shape) or _tescan(text, shape)
+    if found is not None and found.hint:
+        return Vendor(None, "", found.rows, found.notes, f"{found.hint} ({note.name})")
+    return found
 
 
 def _fei(said: dict, shape: tuple[int, int]) -> Vendor:
@@ -114,8 +435,24 @@ def _fei(said: dict, shape: tuple[int, int]) -> Vendor:
     # and which rows are the specimen's is not known.
     fits = columns == shape[1] and isinstance(rows, int) and 0 < rows < shape[0]
     if not fits or (_positive(bar) and rows + bar != shape[0]):
+        if _positive(bar) or (_positive(rows) and rows != shape[0]):
+            notes["info_bar"] = "left in, if there is one: its height does not fit the image"
         rows = None
-    return Vendor(pixel, "m", rows, _told(notes, rows, shape))
+    pixel, hint = _of_this_image(pixel, "m", columns, shape)
+    return Vendor(pixel, "m", rows, _told(notes, rows, shape), hint)
+
+
+def _of_this_image(
+    pixel: tuple[float, float] | None, unit: str, columns: object, shape: tuple[int, int]
+) -> tuple[tuple[float, float] | None, str]:
+    """Leave out the size of a pixel of an image that was binned, enlarged or cut since, and say so."""
+    if pixel is None or not _positive(columns) or columns == shape[1]:
+        return pixel, ""
+    size = pixel_text(pixel, unit)
+    return (
+        None,
+        f"pixels of {size} for an image of {columns} columns, and this one has {shape[1]}",
+    )
 
 
 def _zeiss(said: dict, data: LazyArray | np.ndarray) -> Vendor:
@@ -128,6 +465,8 @@ def _zeiss(said: dict, data: LazyArray | np.ndarray) -> Vendor:
             size = float(f"{found[1] / pixels:.9g}")
             pixel, unit = (size, size), found[2]
             break
+    stored = re.match(r"\s*(\d+)\s*\*", str(_second(said, "dp_image_store") or ""))
+    pixel, hint = _of_this_image(pixel, unit, int(stored[1]) if stored else None, shape)
     tilt = _number(_second(said, "ap_stage_at_t"))
     notes = {
         "maker": "Zeiss",
@@ -150,7 +489,7 @@ def _zeiss(said: dict, data: LazyArray | np.ndarray) -> Vendor:
         ),
     }
     rows = _bar_start(data)
-    return Vendor(pixel, unit, rows, _told(notes, rows, shape))
+    return Vendor(pixel, unit, rows, _told(notes, rows, shape), hint)
 
 
 def _open_fibsem(page: tifffile.TiffPage) -> Vendor | None:

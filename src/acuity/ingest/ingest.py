@@ -19,6 +19,7 @@ def ingest(
     voxel_size: str | None = None,
     region: str | None = None,
     pitch: str | None = None,
+    volume: bool = False,
 ) -> None:
     """Read a file or folder and write it as a volume, slab by slab.
 
@@ -38,6 +39,8 @@ def ingest(
         Part to take, ``"z0:z1,y0:y1,x0:x1"``.
     pitch : str, optional
         Distance between slices, such as ``"20 nm"``; see `read_volume`.
+    volume : bool
+        Images of a detector are a volume; see `read_volume`.
 
     Raises
     ------
@@ -45,19 +48,19 @@ def ingest(
         If the source cannot be read, has no voxel size, holds NaN, is empty or constant; nothing
         is left at `output` then.
     """
-    volume = read_volume(path, voxel_size, region, pitch)
-    provenance = [*volume.provenance]
+    source = read_volume(path, voxel_size, region, pitch, volume)
+    provenance = [*source.provenance]
     provenance[-1] = {**provenance[-1], "sha256": source_digest(path)}
     low, high = np.inf, -np.inf
     with VolumeWriter(
         output,
-        volume.grid,
-        volume.dtype,
-        intensity=volume.intensity or "grey value of the source",
+        source.grid,
+        source.dtype,
+        intensity=source.intensity or "grey value of the source",
         provenance=provenance,
     ) as writer:
-        for z0, z1 in slabs(volume.grid.shape[0], writer.slab_depth):
-            block = volume.read(slice(z0, z1))
+        for z0, z1 in slabs(source.grid.shape[0], writer.slab_depth):
+            block = source.read(slice(z0, z1))
             check_finite(block, z0, os.fspath(path))  # in the words of the source
             low, high = min(low, block.min()), max(high, block.max())
             writer.write(z0, block)

@@ -1,8 +1,15 @@
 """The figures of a study in one Markdown table, for a terminal or a page."""
 
+import os
+from pathlib import Path
+
+import pandas as pd
+
 from acuity.errors import AcuityError
 from acuity.measure.collect import POOLED
 from acuity.measure.spectrum import ALIASED, BELOW
+from acuity.seals import seal_path
+from acuity.study import read_keys
 from acuity.tables import read_table
 
 OFF_WALL = "pore_f1_off_rim"
@@ -38,6 +45,9 @@ SHOWN = (
     ("scattering_log_rms", "scattering (decades)", 3, False),
 )
 SUBSETS = ("all", BELOW, ALIASED)
+FIGURES = ("level", "value", "n", "low", "high")
+_LONGEST = 2**16  # bytes of a heading
+COLUMNS = ("sample", "method", "variant", "metric", "subset", *FIGURES)
 
 
 def summary(path, *, sample=POOLED, by_size=None):
@@ -46,7 +56,7 @@ def summary(path, *, sample=POOLED, by_size=None):
     Parameters
     ----------
     path : path
-        ``metrics.tsv`` of a study.
+        ``metrics.tsv`` of a study, its folder, or the study file.
     sample : str
         Sample to show; by default the unseen ones, pooled.
     by_size : str, optional
@@ -60,16 +70,28 @@ def summary(path, *, sample=POOLED, by_size=None):
     Raises
     ------
     AcuityError
-        If the sample or the metric is not in the table.
+        If there is no such table yet, it is another one, or the sample or the metric is not in it.
     """
+    path = find_metrics(path)
+    if not seal_path(
+        path
+    ).exists():  # maybe a file of the user's own: nothing is said of removing it
+        with open(path, "rb") as file:
+            head = file.readline(_LONGEST).decode(errors="replace").rstrip("\r\n").split("\t")
+        _check_columns(path, [name for name in COLUMNS if name not in head])
     metrics = read_table(path, dtype={"variant": str, "subset": str})
+    _check_columns(path, [name for name in COLUMNS if name not in metrics])
+    words = [name for name in FIGURES if not pd.api.types.is_numeric_dtype(metrics[name])]
+    if words:
+        raise _another_table(path, f"words in the column {words[0]!r}")
     metrics = metrics[metrics["sample"].astype(str) == sample]
     # The truth has no level, and NaN is no key.
     metrics = metrics.assign(level=metrics["level"].fillna(0), method=_names(metrics))
     if metrics.empty:
         raise AcuityError(f"{path}: no figures of sample {sample!r}")
     if by_size is not None:
-        rows = metrics[(metrics["metric"] == by_size) & (metrics["subset"] != "all")]
+        sizes = metrics["subset"].str.match(r"\d", na=False)
+        rows = metrics[(metrics["metric"] == by_size) & sizes]
         if rows.empty:
             raise AcuityError(f"{path}: metric {by_size!r} is not given by size class")
         order = sorted(rows["subset"].unique(), key=lambda name: float(name.split("-")[0]))
@@ -100,6 +122,52 @@ def summary(path, *, sample=POOLED, by_size=None):
         named = f"{level:g}" if level else ""
         lines.append([named, method, *(cells.get((level, method, key), "") for key, _ in columns)])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _check_columns(path, missing):
+    if missing:
+        raise _another_table(path, f"no column {missing[0]!r}")
+
+
+def _another_table(path, found):
+    return AcuityError(
+        f"{path}: is not the table of a study's figures, it has {found}; allowed are "
+        "results/STUDY/metrics.tsv, its folder and the study file"
+    )
+
+
+def find_metrics(path):
+    """Find the table of a study's figures.
+
+    Parameters
+    ----------
+    path : path
+        The table, the folder that it lies in, or the study file.
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    AcuityError
+        If the study has none yet, in this folder.
+    """
+    path = Path(path)
+    if os.path.isdir(path):
+        table, how = path / "metrics.tsv", "name the folder results/STUDY"
+    elif path.suffix.lower() in (".yaml", ".yml"):
+        keys = read_keys(path)
+        name = keys.get("study") if isinstance(keys, dict) else None
+        if not isinstance(name, str) or "/" in name:
+            raise AcuityError(f"{path}: is no study file; it has no key 'study' with a name")
+        table = Path("results", name, "metrics.tsv")
+        how = f"run it first, in this folder: snakemake --configfile {path}"
+    else:
+        table, how = path, "name results/STUDY/metrics.tsv or the study file"
+    if not os.path.isfile(table):
+        raise AcuityError(f"{table}: no such table; {how}")
+    return table
 
 
 def _names(metrics):

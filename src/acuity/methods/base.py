@@ -44,7 +44,25 @@ def setting(default, description, unit="none", **limits):
 class Section(BaseModel):
     """Part of a method's settings; unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_switches(cls, values):
+        # pydantic would take true for the number 1.
+        for name, value in values.items() if isinstance(values, dict) else ():
+            field = cls.model_fields.get(name)
+            items = value if isinstance(value, list) else [value]
+            found = [item for item in items if isinstance(item, bool)]
+            switch = field is None or any(
+                word in repr(field.annotation) for word in ("bool", "False")
+            )
+            if found and not switch:
+                raise ValueError(
+                    f"{name}: found {str(found[0]).lower()}, as which YAML reads yes, no, on and off; "
+                    "allowed is a number or a text, a word in quotes"
+                )
+        return values
 
 
 class TrainSettings(Section):

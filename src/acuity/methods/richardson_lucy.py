@@ -15,7 +15,9 @@ class BlockSettings(Section):
         "Largest block, halo included; larger volumes are cut in z, very large planes too",
         "voxel",
     )
-    halo: float = setting(6.0, "Halo of a block, in standard deviations of the kernel", "1", ge=1)
+    halo: float = setting(
+        6.0, "Halo of a block, in standard deviations of the kernel", "1", ge=1, le=64
+    )
 
 
 class RichardsonLucySettings(Settings):
@@ -23,7 +25,7 @@ class RichardsonLucySettings(Settings):
 
     iterations: int = setting(30, "Iterations", "1", ge=1)
     sigma: float | None = setting(
-        None, "Standard deviation of the kernel; none: the level", "voxel", gt=0
+        None, "Standard deviation of the kernel; none: the level", "voxel", gt=0, le=64
     )
     nlm_before_threshold: bool = setting(
         True, "Non-local means filter before the restored volume is thresholded"

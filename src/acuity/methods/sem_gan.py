@@ -13,6 +13,7 @@ from acuity.methods.base import (
     masked_loss,
     setting,
 )
+from acuity.seals import read_sealed
 
 MEMORY = 0.99  # of the running means that the weights follow
 
@@ -243,8 +244,8 @@ def calibration(history, shares=(0.84, 0.14, 0.02), *, last=0.5):
     dict
         ``shares``: those of the mean terms in the mean loss; ``alpha`` and ``beta``.
     """
-    with open(history, encoding="utf-8") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
+    text = read_sealed(history).decode()
+    rows = list(csv.DictReader(text.splitlines(), delimiter="\t"))
     rows = [row for row in rows if row["split"] == "train" and row["adversarial"]]
     rows = rows[int(len(rows) * (1 - last)) :]
     names = ("adversarial", "l1", "tv")

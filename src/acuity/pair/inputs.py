@@ -55,6 +55,21 @@ def check_pair(high, low, factor, *, max_saturated, max_rotation, where):
         raise AcuityError(f"{where}: factor is {factor}, allowed are whole numbers from 1 up.")
     if not 0 <= max_rotation <= 45:
         raise AcuityError(f"{where}: max_rotation is {max_rotation}, allowed are 0 to 45 degrees.")
+    ratios = check_grids(high, low, factor, where)
+    names = {"high": _called(high, "high"), "low": _called(low, "low")}
+    return (
+        Images(
+            *(
+                _checked(volume, names[key], max_saturated, where)
+                for key, volume in (("high", high), ("low", low))
+            )
+        ),
+        ratios,
+    )
+
+
+def check_grids(high, low, factor, where):
+    """Refuse what cannot be a pair by its shape and pixel size, see `check_pair`; no pixel is read."""
     names = {"high": _called(high, "high"), "low": _called(low, "low")}
     pixels = {}
     for key, volume in (("high", high), ("low", low)):
@@ -68,15 +83,7 @@ def check_pair(high, low, factor, *, max_saturated, max_rotation, where):
     ratios = pixels["low"] / pixels["high"]
     _check_scale(ratios, pixels, factor, names, where)
     _check_sizes(high, low, ratios, pixels, names, where)
-    return (
-        Images(
-            *(
-                _checked(volume, names[key], max_saturated, where)
-                for key, volume in (("high", high), ("low", low))
-            )
-        ),
-        ratios,
-    )
+    return ratios
 
 
 def _called(volume, which):

@@ -12,9 +12,9 @@ from acuity.register.affine import apply_affine, refine_affine, take_apart
 from acuity.register.elastic import Field, refine_elastic
 from acuity.register.place import find_place
 from acuity.register.sampling import Sampler, rectangle
+from acuity.seals import write_sealed
 from acuity.tables import write_rows
 from acuity.volume import Grid, Volume, remove_store, write_volume
-from acuity.writing import write_json
 
 # Band pass in low pixels: coarse for the first blocks, whose place is right to a few pixels.
 _BANDS = ((2.0, 12.0), (1.5, 8.0), (1.0, 6.0))
@@ -200,7 +200,7 @@ def pair(
     try:
         write_rows(patch_rows(shifts, accepted), patches)
         write_rows(rows(metrics), table)
-        write_json(transform, content)
+        write_sealed(transform, content)
     except BaseException:
         for path in (low_output, high_output, valid_output):
             remove_store(path)

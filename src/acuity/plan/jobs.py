@@ -12,6 +12,7 @@ from pathlib import Path
 from acuity.errors import AcuityError
 from acuity.plan.constants import MIB
 from acuity.plan.planner import Planner, check_device
+from acuity.seals import SUFFIX
 from acuity.study import read_study
 from acuity.threads import cores
 
@@ -111,7 +112,7 @@ def jobs_of(study_file, study, *, all_jobs=False):
     for line in lines[heads[0] + 1 :]:
         path, _, rule, *_, todo = line.split("\t")
         if all_jobs or todo != "no update":
-            key = rule, tuple(sorted(wildcards_of(path, study.study).items()))
+            key = rule, tuple(sorted(wildcards_of(path.removesuffix(SUFFIX), study.study).items()))
             outputs[key].append(path)
     return [Job(*key, tuple(paths)) for key, paths in outputs.items()]
 

@@ -244,20 +244,38 @@ class Planner:
 
 def _header(path, region):
     """Shape and bytes a voxel of a file; of a folder of slices only the first one is opened."""
-    from acuity.formats.files import SLICE_LIST, files_of
+    from acuity.formats.files import SLICE_LIST, is_zarr, listed_files, slices_of
     from acuity.formats.read import parse_region, read_volume
-    from acuity.formats.tiff import SUFFIXES
 
     count = None
-    if Path(path).suffix == SLICE_LIST or (Path(path).is_dir() and ".zarr" not in Path(path).name):
-        slices = [file for file in files_of(path) if file.suffix.lower() in SUFFIXES]
-        count, path = len(slices), str(slices[0])
-    volume = read_volume(path, voxel_size="1 um")
+    listed = Path(path).suffix.lower() == SLICE_LIST
+    if listed or (Path(path).is_dir() and not is_zarr(Path(path))):
+        slices = (listed_files if listed else slices_of)(Path(path))
+        count, path = len(slices), slices[:1]
+    volume = read_volume(path, voxel_size="1 um", volume=True)
     shape = volume.grid.shape if count is None else (count, *volume.grid.shape[1:])
     if region:
         box = parse_region(region, shape)
         shape = tuple(part.stop - part.start for part in box)
     return shape, volume.dtype.itemsize
+
+
+def _held_whole(path):
+    """Bytes that a reader holds which reads files whole, however small the region; 0 of others.
+
+    Twice the volume: what is packed is there twice while it is unpacked.
+    """
+    from acuity.formats.files import split_name
+    from acuity.formats.read import reader_of
+
+    try:
+        reader = reader_of(Path(split_name(path)[0]))
+        if reader is None or not reader.whole:
+            return 0
+        shape, item = _header(path, None)
+    except Exception:  # as in `Planner.source`
+        return 0
+    return 2 * prod(shape) * item
 
 
 def row_bytes(shape, item=FLOAT):
@@ -312,8 +330,10 @@ def _specimen(plan, rule, w):
 def _ingest(plan, rule, w):
     scan = w["scan"]
     key = "low_path" if scan.startswith("low/") else "path"
-    shape, item = plan.source(scan.removeprefix("low/"), key)
-    return Quantity(rule, 2 * row_bytes(shape, item), prod(shape) * item, prod(shape) * item)
+    name = scan.removeprefix("low/")
+    shape, item = plan.source(name, key)
+    held = 2 * row_bytes(shape, item) + _held_whole(getattr(plan.samples[name], key))
+    return Quantity(rule, held, prod(shape) * item, prod(shape) * item)
 
 
 def _slices(copies, neighbours=0):

@@ -18,10 +18,11 @@ from acuity.errors import AcuityError
 from acuity.methods.base import Task, check_settings, load
 from acuity.predict.source import Source, factors_before, finer_grid, input_phase
 from acuity.predict.tiles import blended_tiles, core_length, exact_tiles
+from acuity.seals import again, check_seal
 from acuity.segment.mask import cylinder
 from acuity.slabs import open_writer, sees_all
 from acuity.threads import allowed
-from acuity.volume import choose_layout, open_volume
+from acuity.volume import choose_layout, error_reason, open_volume
 
 logger = logging.getLogger("acuity.predict")
 
@@ -575,6 +576,13 @@ def _planes(method):
     return getattr(method, "learns", None) == "planes"
 
 
+_EXECUTIONS = {
+    "device": ("cpu", "cuda", "mps"),
+    "precision": ("float32", "bfloat16"),
+    "layout": ("contiguous", "channels_last"),
+}
+
+
 def read_card(card):
     """Read a model's card.
 
@@ -587,13 +595,32 @@ def read_card(card):
         content = json.loads(Path(card).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise AcuityError(f"{card}: no such model card; train the model first") from None
-    except (OSError, ValueError) as error:
-        raise AcuityError(f"{card}: cannot be read as a model card ({error})") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise AcuityError(
+            f"{card}: cannot be read as a model card ({error_reason(error)}); {again(card)}."
+        ) from None
+    if isinstance(content, dict):
+        check_seal(content, card, again(card))
     wanted = {"method", "settings", "level", "scale", "normalisation", "execution", "weights"}
     if not isinstance(content, dict) or not wanted <= content.keys():
         raise AcuityError(
             f"{card}: is no model card, or one of another version of Acuity; it needs the keys "
             f"{sorted(wanted)}; remove it to train again"
+        )
+    execution = content["execution"] if isinstance(content["execution"], dict) else {}
+    wrong = [
+        (key, execution[key], ", ".join(values))
+        for key, values in _EXECUTIONS.items()
+        if execution.get(key, values[0]) not in values
+    ]
+    for key in ("halo", "stride"):
+        found = execution.get(key)
+        if not isinstance(found, list) or [type(count) for count in found] != [int] * 3:
+            wrong.append((key, found, "three whole numbers"))
+    for key, found, values in wrong:
+        raise AcuityError(
+            f"{card}: found the {key} {found!r}, allowed are {values}; the card was edited, or is of "
+            "another version of Acuity; remove it to train again"
         )
     return content
 
@@ -641,7 +668,9 @@ def _weights(model, card, content):
         raise AcuityError(f"{model}: no such model ({error.strerror}); train it first") from None
     digest = hashlib.sha256(data).hexdigest()
     if digest != content["weights"]:
-        raise AcuityError(f"{model}: its content is not the one that its card {card} describes")
+        raise AcuityError(
+            f"{model}: its content is not the one that its card {card} describes; {again(model)}."
+        )
     return data, digest
 
 

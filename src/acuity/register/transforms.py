@@ -8,7 +8,8 @@ import numpy as np
 import scipy.ndimage
 
 from acuity.errors import AcuityError
-from acuity.volume import read_json
+from acuity.seals import SEAL, add_seal, again
+from acuity.volume import read_sealed_json
 from acuity.writing import write_text
 
 _HEADER = ("unit", "voxel_size", "mode", "source")
@@ -45,12 +46,14 @@ def write_transforms(path, transforms):
         json.dumps({"z": z, "dy": float(a), "dx": float(b)})
         for z, (a, b) in enumerate(zip(dy, dx, strict=True))
     ]
+    slices = [json.loads(line) for line in lines]
+    seal = json.dumps(add_seal({**head, "slices": slices})[SEAL])
     text = json.dumps(head, indent=1, allow_nan=False)
     text = (
         text[: text.rindex("}")].rstrip()
         + ',\n "slices": [\n  '
         + ",\n  ".join(lines)
-        + "\n ]\n}\n"
+        + f'\n ],\n "{SEAL}": {seal}\n}}\n'
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, text)
@@ -70,7 +73,7 @@ def read_transforms(path):
         If the file is absent, is no such JSON, or lacks a slice.
     """
     path = Path(path)
-    content = read_json(path, "the stack cannot be aligned", "run the step that makes it")
+    content = read_sealed_json(path, "the stack cannot be aligned", again(path))
     slices = content.pop("slices", None)
     try:
         order = [int(part["z"]) for part in slices]

@@ -21,6 +21,7 @@ from acuity.report.images import grey_window, make_picture, stretch
 from acuity.report.pages import Cell, Column, marker, page_drawings, write_page
 from acuity.report.style import MUTED, look, ordered
 from acuity.report.verdict import POOLED, rows_of
+from acuity.tables import write_table
 from acuity.volume import open_volume
 
 DIFFERENCES = "PuOr_r"  # safe for any colour vision, white where alike
@@ -933,11 +934,11 @@ def axial_figures(
         laid = axial_table(
             metrics, table.value, table.decibels, samples=samples, digits=table.digits
         )
-        laid.to_csv(files[-1], sep="\t", lineterminator="\n")
+        write_table(laid, files[-1], index=True)
     files.append(folder / "axial_networks.tsv")
     networks = network_table(metrics, models or {}, samples=samples)
     networks.index = pd.Index([look(method).name for method in networks.index], name="Method")
-    networks.to_csv(files[-1], sep="\t", lineterminator="\n")
+    write_table(networks, files[-1], index=True)
     for graph in _graphs(metrics, curves, shells, samples):
         files += save(graph, folder)
     shown, cut = _pictures(metrics, volumes, disagreements, samples, options)

@@ -717,7 +717,7 @@ def _size_classes(metrics, metric, axis):
             "Which sizes are found",
             f"Share of the true {noun}s of each size that were found, rounded down, with their "
             f"number in brackets. Framed cells reach {percent(TRUSTED_RECALL)}; what lies below the lowest "
-            f"frame of a column is beyond recovery: there a missing {noun} proves nothing. Classes "
+            f"frame of a column is beyond this method: there a missing {noun} proves nothing. Classes "
             f"of fewer than {FEWEST} are not coloured.",
             panels,
             panel_size=size,

@@ -10,6 +10,7 @@ import importlib.metadata
 import math
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 from urllib.parse import quote
 
 import matplotlib
@@ -27,15 +28,18 @@ from acuity.report.verdict import (
     GRADES,
     POOLED,
     TRUSTED_RECALL,
+    Line,
     length_unit,
+    lines,
     percent,
-    sentences,
+    summary,
     tidy,
     unit_text,
     verdicts,
 )
 from acuity.writing import write_text
 
+_NOTHING = [Line("", "none", "Nothing was measured.")]
 _MANY = 12  # samples from which on their list scrolls and can be searched
 _ROWS = 150  # more rows than this, and the index keeps the best method of a level only
 
@@ -85,6 +89,9 @@ def index_page(
     said=None,
     pooled_table=None,
     training_samples=(),
+    restored_samples=(),
+    warnings=(),
+    picture=None,
     provenance=None,
     command="",
     level_format="{:g}:1",
@@ -110,13 +117,19 @@ def index_page(
         this one. By default all samples of `metrics`, without links.
     further : mapping of str to list of (str, str), optional
         Further pages of a sample: title and path from this page.
-    said : mapping of str to (str, str), optional
-        Grade and sentence of a sample, in the place of what its objects say; ``unseen`` for all
-        unseen samples together.
+    said : mapping of str to list of Line, optional
+        What is judged of a sample, in the place of what its objects say; ``unseen`` for all unseen
+        samples together.
     pooled_table : (list of Column, list of dict), optional
         Columns and rows that take the place of the table of all unseen samples together.
     training_samples : iterable of str
         Samples that models were trained on.
+    restored_samples : iterable of str
+        Samples without a truth, which are shown and not judged.
+    warnings : sequence of str
+        What jobs warned of, a sentence each.
+    picture : (path-like, str), optional
+        A PNG that is shown below the verdict, and what it shows.
     provenance : mapping, optional
         Headings to what stands under them: nested mappings, lists, texts and numbers.
     command : str
@@ -133,7 +146,8 @@ def index_page(
     metrics = tidy(metrics)
     unit = unit or length_unit(metrics)
     table = verdicts(metrics)
-    words = sentences(table, level_format=level_format, unit=unit, noun=noun) | dict(said or {})
+    said = dict(said or {})
+    judged = lines(table, level_format=level_format, unit=unit, noun=noun) | said
     linked, further = samples is not None, dict(further or {})
     with_page = list(samples or [])
     names = with_page if linked else sorted(set(metrics["sample"]) - {POOLED})
@@ -141,14 +155,15 @@ def index_page(
     training = set(training_samples)
     listed = []
     for name in names:
-        grade, sentence = words.get(name, ("none", "Nothing was measured."))
+        own = judged.get(name, _NOTHING)
         listed.append(
             {
                 "name": name,
                 "link": _link(name) if name in with_page else None,
                 "further": [(text, quote(path)) for text, path in further.get(name, [])],
-                "grade": grade,
-                "sentence": sentence,
+                "lines": own,
+                # of levels one sentence, of stages one each
+                "sentence": _told(own) if name in said else summary(own),
                 "training": name in training,
             }
         )
@@ -163,7 +178,7 @@ def index_page(
         writer.columns(pooled, sample=False),
         writer.rows(pooled, sample=False),
     )
-    head_grade, head_sentence = _headline(words, listed, training)
+    head = _headline(judged, listed, training)
     drawn = plots(
         metrics,
         pores,
@@ -177,9 +192,10 @@ def index_page(
         noun=noun,
     )
     unseen = [name for name in names if name not in training]
+    true = [name for name in unseen if name not in set(restored_samples)]
     levels = sorted(set(table["level"]))
     methods = [look(m).name for m in ordered(table["method"]) if m != "input"]
-    summary = [
+    about = [
         f"Study {study}",
         f"{len(names)} sample{'s' if len(names) != 1 else ''}",
         "levels " + ", ".join(level_format.format(v) for v in levels) if levels else "",
@@ -188,15 +204,17 @@ def index_page(
     context = {
         "page_title": f"{title or study} – Acuity report",
         "title": title or study,
-        "summary": " · ".join(part for part in summary if part),
+        "summary": " · ".join(part for part in about if part),
         "graded": bool((table["grade"] != "none").any()),
-        "head_grade": head_grade,
-        "head_sentence": head_sentence,
+        "head": head,
+        "warnings": list(warnings),
+        "picture": None if picture is None else (_embedded(picture[0]), picture[1]),
         "head_note": (
-            f"Judged on {_count(unseen, 'sample')} that no model has seen, at the hardest level."
-            if POOLED in words and unseen
+            f"Judged on {_count(true, 'sample')} that no model has seen."
+            if POOLED in judged and true
             else ""
-        ),
+        )
+        + (f" {_without_truth(len(unseen) - len(true))}" if len(true) < len(unseen) else ""),
         "many": len(names) > _MANY,
         "samples": listed,
         "best_only": best_only,
@@ -210,7 +228,7 @@ def index_page(
         "absent": "" if said else _absent(drawn),
         "figures_note": (
             "Pooled over the unseen samples."
-            if POOLED in words
+            if POOLED in judged
             else "Mean over the samples that no model was trained on."
             if len(unseen) > 1
             else ""
@@ -267,8 +285,8 @@ def sample_page(
         Name of the study, and its title if it has one.
     samples : sequence of str, optional
         All samples with a page, in order: for the links to the index and to the neighbours.
-    said : (str, str), optional
-        Grade and sentence, where other things than objects were judged, as on the first page.
+    said : list of Line, optional
+        Where other things than objects were judged, as on the first page.
     training_samples : iterable of str
         Samples that models were trained on.
     provenance : mapping, optional
@@ -288,8 +306,7 @@ def sample_page(
     unit = unit or length_unit(metrics)
     metrics = metrics[metrics["sample"] == sample]
     table = verdicts(metrics)
-    words = sentences(table, level_format=level_format, unit=unit, noun=noun)
-    grade, sentence = said or words.get(sample, ("none", "Nothing was measured."))
+    judged = lines(table, level_format=level_format, unit=unit, noun=noun)
     shown = gallery(volumes, maps, labels, statuses, position=position) if volumes else None
     drawn = plots(
         metrics,
@@ -315,9 +332,8 @@ def sample_page(
         "title": title or study,
         "sample": sample,
         "index": "index.html" if names else None,
-        "grade": grade,
+        "head": said or judged.get(sample, _NOTHING),
         "graded": bool((table["grade"] != "none").any()),
-        "sentence": sentence,
         "training": sample in set(training_samples),
         "columns": writer.columns(table, sample=False),
         "rows": writer.rows(table, sample=False),
@@ -341,19 +357,38 @@ def _link(sample):
     return f"./{quote(sample, safe='')}.html"
 
 
-def _headline(said, listed, training):
-    """Grade and sentence of the whole study."""
-    if POOLED in said:
-        return said[POOLED]
-    judged = [entry for entry in listed if entry["name"] not in training] or listed
-    if len(judged) == 1:
-        return judged[0]["grade"], judged[0]["sentence"]
-    if not judged:
-        return "none", "This study has no results yet."
-    counts = {grade: sum(e["grade"] == grade for e in judged) for grade in GRADES}
-    parts = [f"{n} {GRADES[grade].lower()}" for grade, n in counts.items() if n]
-    worst = next(grade for grade in ("poor", "care", "good", "none") if counts[grade])
-    return worst, f"Of {len(judged)} samples at their hardest level: {', '.join(parts)}."
+def _headline(judged, listed, training):
+    """Lines of the whole study."""
+    if POOLED in judged:
+        return judged[POOLED]
+    entries = [entry for entry in listed if entry["name"] not in training] or listed
+    if len(entries) == 1:
+        return entries[0]["lines"]
+    if not entries:
+        return [Line("", "none", "This study has no results yet.")]
+    found = []
+    for label in dict.fromkeys(line.label for entry in entries for line in entry["lines"]):
+        grades = [line.grade for entry in entries for line in entry["lines"] if line.label == label]
+        counts = {grade: grades.count(grade) for grade in GRADES}
+        parts = [f"{n} {GRADES[grade].lower()}" for grade, n in counts.items() if n]
+        worst = next(grade for grade in ("poor", "care", "good", "none") if counts[grade])
+        found.append(Line(label, worst, f"of {len(grades)} samples {', '.join(parts)}."))
+    return found
+
+
+def _embedded(path):
+    return "data:image/png;base64," + base64.b64encode(Path(path).read_bytes()).decode()
+
+
+def _without_truth(number):
+    more = "sample has" if number == 1 else "samples have"
+    return f"{number} {more} no truth: shown, and not judged."
+
+
+def _told(judged):
+    return " ".join(
+        f"{line.label}: {line.sentence}" if line.label else line.sentence for line in judged
+    )
 
 
 def _absent(drawn):
@@ -442,7 +477,7 @@ class _Table:
             return Cell(GRADES[value], str(rank), grade=value, text_column=True)
         if column.key == "level":
             return Cell(self.level_format.format(value), f"{value:g}")
-        sort = f"{value:.5g}" if not math.isnan(value) else "NaN"
+        sort = f"{value:.4g}" if not math.isnan(value) else "NaN"
         if column.key == "floor":
             if math.isnan(value):
                 return Cell("–", sort)
@@ -453,15 +488,21 @@ class _Table:
         if column.key.endswith("_error"):
             return Cell(f"{100 * value:+.1f} %".replace("-", "−"), f"{abs(value):.5g}")
         if column.key == "recall":
-            text = percent(value, 1)
+            text = percent(value, 1) + _of(record["true"])
             low, high = record["recall_low"], record["recall_high"]
             if not math.isnan(low) and not math.isnan(high):
                 text += f" ({100 * low:.0f}–{100 * high:.0f})"
             return Cell(text, sort)
-        if column.key.startswith("precision"):
+        if column.key == "precision":
+            return Cell(percent(value, 1) + _of(record["shown"]), sort)
+        if column.key == "precision_off_rim":
             return Cell(percent(value, 1), sort)
         digits = {"psnr": 1, "fwhm": 2}.get(column.key, 3)
         return Cell(f"{value:.{digits}f}", sort)
+
+
+def _of(number):
+    return "" if math.isnan(number) else f" of {number:.0f}"
 
 
 def marker(method):

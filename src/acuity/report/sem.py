@@ -25,9 +25,10 @@ from acuity.report.pages import Cell, Column, marker, page_drawings, write_page
 from acuity.report.sources import image_curves, image_files
 from acuity.report.style import INK, MUTED, SHADE, look, ordered
 from acuity.report.verdict import percent, rows_of, unit_text
-from acuity.tables import read_table
+from acuity.seals import again
+from acuity.tables import read_table, write_table
 from acuity.units import convert
-from acuity.volume import open_volume, read_json
+from acuity.volume import open_volume, read_sealed_json
 
 # Okabe and Ito's blue, vermillion and sky blue, as in acuity.report.style.
 _BLUE, _WRONG, _PALE = "#0072b2", "#d55e00", "#56b4e9"
@@ -144,7 +145,9 @@ def sem_sources(images, files, *, limits=None):
     pair = None
     if files.get("transform"):
         pair = Pair(
-            read_json(Path(files["transform"]), "the pair cannot be shown", "run pair again"),
+            read_sealed_json(
+                Path(files["transform"]), "the pair cannot be shown", again(files["transform"])
+            ),
             read_table(files["patches"]),
             open_volume(files["low"]),
             open_volume(files["high"]),
@@ -1203,7 +1206,7 @@ def sem_figures(
     folder.mkdir(parents=True, exist_ok=True)
     plots, shown, planes, grid = _drawn(metrics, volumes, pair, gaps, spectra, samples)
     files = [folder / f"{TABLE}.tsv"]
-    sem_table(metrics, samples=samples).to_csv(files[0], sep="\t", lineterminator="\n")
+    write_table(sem_table(metrics, samples=samples), files[0], index=True)
     for plot in plots.values():
         files += save(plot, folder)
     laid = pair_pictures(pair) if pair is not None else []

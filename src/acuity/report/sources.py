@@ -1,11 +1,18 @@
 """What the report's pages and figures are made from, gathered from the files of a study."""
 
+import importlib.metadata
 import math
+import os
+import platform
 from pathlib import Path
 
+from acuity.formats.files import split_name
+from acuity.report.style import look
+from acuity.seals import again
 from acuity.tables import read_stack, read_table
-from acuity.volume import read_json
+from acuity.volume import open_volume, read_sealed_json
 
+_PACKAGES = ("acuity", "numba", "numpy", "pandas", "scipy", "snakemake", "zarr")
 TEXT = {"sample": str, "variant": str, "subset": str, "unit": str, "size_class": str}
 
 
@@ -96,7 +103,76 @@ def model_cards(trained, files):
 
 
 def _read_card(path):
-    return read_json(Path(path), "nothing can be said of its model", "train it again")
+    return read_sealed_json(Path(path), "nothing can be said of its model", again(path))
+
+
+def warnings(cards):
+    """Say what the trainings of a study were warned of, from what their cards tell.
+
+    Parameters
+    ----------
+    cards : list of path
+        Cards of the models.
+
+    Returns
+    -------
+    list of str
+        A sentence each.
+    """
+    found = []
+    for path in cards:
+        card = _read_card(path)
+        scores, training = card.get("scores", {}), card["training"]
+        which = f"{look(card['method']).name}, level {card['level']:g}"
+        restored, given = scores.get("psnr"), scores.get("psnr_input")
+        if restored is not None and given is not None and not restored >= given:
+            found.append(
+                f"{which}: on what was held out of the training, what it restores is further from the "
+                f"target ({restored:.2f} dB) than its input is ({given:.2f} dB); it has diverged, or "
+                "learned too little."
+            )
+        if skipped := training.get("skipped_steps"):
+            back = training["rollbacks"]
+            found.append(
+                f"{which}: {skipped} steps of the training were skipped, since their loss was not finite"
+                + (f"; it went back to earlier weights {_times(back)}." if back else ".")
+            )
+        asked, taken = card["settings"].get("train", {}).get("patch"), training.get("patch")
+        if asked and taken and any(a < b for a, b in zip(taken, asked, strict=True)):
+            found.append(
+                f"{which}: it learned from patches of {_by(taken)} where {_by(asked)} were asked for, cut "
+                "to what fits the volumes."
+            )
+    return found
+
+
+def without_folders(row):
+    """Give a row of the sample sheet with the names of its files alone.
+
+    Parameters
+    ----------
+    row : dict
+
+    Returns
+    -------
+    dict
+    """
+    files = {key: _file_name(row[key]) for key in ("path", "low_path") if row.get(key)}
+    return row | files
+
+
+def _file_name(path):
+    """The name of a file, with the dataset in it."""
+    file, dataset = split_name(path)
+    return os.path.basename(os.path.normpath(file)) + (f":{dataset}" if dataset else "")
+
+
+def _times(number):
+    return "once" if number == 1 else f"{number} times"
+
+
+def _by(shape):
+    return " x ".join(map(str, shape))
 
 
 def image_curves(images, files):
@@ -147,6 +223,27 @@ def sample_sources(images, volumes, labels, maps, statuses):
     }
 
 
+def input_file(volumes):
+    """Say how the file of a sample was read: its voxel size and from where, and what was noted.
+
+    Parameters
+    ----------
+    volumes : dict
+        Volumes of the sample, the truth first.
+
+    Returns
+    -------
+    dict
+        The heading to what stands under it; empty for simulated samples.
+    """
+    for path in volumes.values():
+        steps = open_volume(path, complete=False).provenance
+        read = [step for step in steps if step.get("step") == "ingest"]
+        if read:
+            return {"input file": {key: said for key, said in read[-1].items() if key != "step"}}
+    return {}
+
+
 def provenance(settings, sheet, cards):
     """Say where the figures of a study come from.
 
@@ -155,7 +252,7 @@ def provenance(settings, sheet, cards):
     settings : dict
         The study file, defaults filled in.
     sheet : list of dict
-        The sample sheet.
+        The sample sheet; of its files the names are shown, and no folders.
     cards : list of path
         Cards of the models.
 
@@ -164,7 +261,10 @@ def provenance(settings, sheet, cards):
     dict
         Headings to what stands under them.
     """
-    models, versions = {}, {}
+    models = {}
+    versions = {"python": platform.python_version()} | {
+        name: importlib.metadata.version(name) for name in _PACKAGES
+    }
     for path in cards:
         card = _read_card(path)
         versions |= card["versions"]
@@ -179,5 +279,6 @@ def provenance(settings, sheet, cards):
             "data digests": card["data"],
             "weights": card["weights"],
         }
+    sheet = [without_folders(row) for row in sheet]
     shown = {"Samples": sheet, "Study": settings, "Models": models, "Software": versions}
     return {heading: content for heading, content in shown.items() if content}

@@ -6,7 +6,7 @@ from acuity.report.axial import axial_sentence
 from acuity.report.pages import index_page
 from acuity.report.sem import page_table, sem_sentence
 from acuity.report.stack import stack_verdict
-from acuity.report.verdict import POOLED, tidy
+from acuity.report.verdict import POOLED, Line, tidy
 
 
 def study_page(tables, *, axial=False, flat=False, stacks=None, **options):
@@ -42,8 +42,8 @@ def judged(metrics, *, axial=False, flat=False, stacks=None):
 
     Returns
     -------
-    dict of str to (str, str)
-        Sample to grade and sentence; none where only its objects are judged.
+    dict of str to list of Line
+        What is judged of a sample; none where that is its objects alone.
     """
     said = {}
     if axial or flat:
@@ -52,11 +52,14 @@ def judged(metrics, *, axial=False, flat=False, stacks=None):
         rows = dict(iter(tidy(metrics).groupby("sample")))
         pooled = rows.pop(POOLED, None)
         if pooled is not None:
-            said[POOLED] = ("none", say(pooled))
+            said[POOLED] = [_restored(say(pooled))]
         for sample, own in rows.items():
-            said[sample] = ("none", say(pd.concat([own, pooled]), samples=[sample]))
+            said[sample] = [_restored(say(pd.concat([own, pooled]), samples=[sample]))]
     for sample, found in (stacks or {}).items():
-        grade, sentence = stack_verdict(*found)
-        further = [said[sample][1]] if sample in said else []
-        said[sample] = (grade, " ".join([f"Alignment: {sentence}", *further]))
+        said[sample] = [Line("Alignment", *stack_verdict(*found)), *said.get(sample, [])]
     return said
+
+
+def _restored(sentence):
+    """What is restored along z, or of images, has figures and no grade."""
+    return Line("Restoration", "none", sentence)

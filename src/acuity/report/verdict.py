@@ -1,7 +1,9 @@
 """What the metrics say, in one row a sample, level and method, and in one plain sentence a sample."""
 
+import itertools
 import math
 import re
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -176,17 +178,17 @@ def verdicts(metrics):
     Returns
     -------
     pandas.DataFrame
-        Columns ``sample level method recall recall_low recall_high precision precision_off_rim f1
-        found_ratio porosity_error sphericity_error psnr psnr_gain ssim ms_ssim fwhm floor grade
-        best``. Errors
-        are relative to the truth and signed; ``psnr_gain`` is against the unrestored input;
+        Columns ``sample level method recall recall_low recall_high true precision shown
+        precision_off_rim f1 found_ratio porosity_error sphericity_error psnr psnr_gain ssim ms_ssim fwhm floor grade
+        best``. ``true`` and
+        ``shown`` are numbers of objects. Errors are relative to the truth and signed; ``psnr_gain`` is against the unrestored input;
         ``best`` marks the best restoration of a sample and level: the best grade, then the most
         limits met, and among equals the highest F1 (else SSIM, PSNR). NaN where not measured.
     """
     whole = metrics[metrics["subset"].isin(["all", ""]) & (metrics["method"] != "")]
     first = whole.drop_duplicates(["sample", "level", "method", "metric"])
     wide = first.set_index(["sample", "level", "method", "metric"])
-    value, low, high = (wide[c].unstack("metric") for c in ("value", "low", "high"))
+    value, low, high, number = (wide[c].unstack("metric") for c in ("value", "low", "high", "n"))
     truths = _truths(first)
     small = by_size(metrics, "pore_recall")
     small_real = by_size(metrics, "pore_precision")
@@ -195,7 +197,7 @@ def verdicts(metrics):
     rows = []
     columns = set(value.columns)
     records = value.to_dict("index")
-    lows, highs = low.to_dict("index"), high.to_dict("index")
+    lows, highs, numbers = (side.to_dict("index") for side in (low, high, number))
     for (sample, level, method), record in records.items():
         if method == "truth" or math.isnan(level):
             continue
@@ -217,7 +219,9 @@ def verdicts(metrics):
             "recall": get("pore_recall"),
             "recall_low": lows[key].get("pore_recall", math.nan),
             "recall_high": highs[key].get("pore_recall", math.nan),
+            "true": numbers[key].get("pore_recall", math.nan),
             "precision": get("pore_precision"),
+            "shown": numbers[key].get("pore_precision", math.nan),
             "precision_off_rim": get("pore_precision_off_rim"),
             "f1": get("pore_f1"),
             "found_ratio": get("pores_found_ratio"),
@@ -262,7 +266,9 @@ _COLUMNS = [
     "recall",
     "recall_low",
     "recall_high",
+    "true",
     "precision",
+    "shown",
     "precision_off_rim",
     "f1",
     "found_ratio",
@@ -379,8 +385,25 @@ def signed(error):
     return f"{abs(100 * error):.{1 if abs(error) < 0.1 else 0}f} % too {'low' if error < 0 else 'high'}"
 
 
-def sentences(table, *, level_format="{:g}:1", unit="um", noun="pore"):
-    """Say in one sentence a sample how far its results can be trusted.
+class Line(NamedTuple):
+    """One thing that is judged of a sample: a level, or a stage.
+
+    Attributes
+    ----------
+    label : str
+        What is judged, such as ``3:1`` or ``Alignment``.
+    grade : str
+        One of `GRADES`.
+    sentence : str
+    """
+
+    label: str
+    grade: str
+    sentence: str
+
+
+def lines(table, *, level_format="{:g}:1", unit="um", noun="pore"):
+    """Say of each level of a sample how far its results can be trusted.
 
     Parameters
     ----------
@@ -395,68 +418,86 @@ def sentences(table, *, level_format="{:g}:1", unit="um", noun="pore"):
 
     Returns
     -------
-    dict of str to (str, str)
-        Sample to its grade at the hardest level and its sentence.
+    dict of str to list of Line
+        Sample to a line a level, the easiest first, each of the best restoration there.
     """
     return {
-        sample: _sentence(group, level_format, unit, noun)
+        sample: [
+            Line(
+                level_format.format(best["level"]),
+                best["grade"],
+                _sentence(best, group, unit, noun),
+            )
+            for _, best in group[group["best"]].sort_values("level").iterrows()
+        ]
+        or [Line("", "none", _nothing(group))]
         for sample, group in table.groupby("sample", sort=False)
     }
 
 
-def _sentence(group, level_format, unit, noun):
-    best = group[group["best"]].sort_values("level")
-    if not len(best):
-        if len(group):
-            return "none", "No restoration was measured; only the unrestored input is shown."
-        return "none", "Nothing was measured."
-    hard = best.iloc[-1]
-    level = level_format.format(hard["level"])
-    name = look(hard["method"]).name
-    if math.isnan(hard["recall"]):
-        return hard["grade"], _image_sentence(hard, level, name, noun)
-    text = ""
-    if hard["grade"] != "good":
-        # Good up to a level means at every easier level too.
-        good = [
-            level_format.format(value)
-            for value in best.loc[best["grade"] == "good", "level"]
-            if (best.loc[best["level"] <= value, "grade"] == "good").all()
-        ]
-        if good:
-            text = f"Good up to {good[-1]}; at "
-    text += level if text else f"At {level}"
-    text += f" {name} found {percent(hard['recall'])} of the {noun}s"
-    low, high = hard["recall_low"], hard["recall_high"]
+def _nothing(group):
+    if len(group):
+        return "No restoration was measured; only the unrestored input is shown."
+    return "Nothing was measured."
+
+
+def summary(judged):
+    """Say in one sentence what the lines of a sample say of its levels.
+
+    Parameters
+    ----------
+    judged : list of Line
+        Of `lines`.
+
+    Returns
+    -------
+    str
+        The levels up to which all is good, and the line of the hardest.
+    """
+    last = judged[-1]
+    if not last.label:
+        return last.sentence
+    # Good up to a level means at every easier level too.
+    good = list(itertools.takewhile(lambda line: line.grade == "good", judged))
+    if good and last.grade != "good":
+        return f"Good up to {good[-1].label}; at {last.label} {last.sentence}"
+    return f"At {last.label} {last.sentence}"
+
+
+def _sentence(best, group, unit, noun):
+    name = look(best["method"]).name
+    if math.isnan(best["recall"]):
+        return _image_sentence(best, name, noun)
+    text = f"{name} found {percent(best['recall'])} of {_counted(best['true'], noun)}"
+    low, high = best["recall_low"], best["recall_high"]
     if not math.isnan(low) and not math.isnan(high):
         text += f" (95 % interval {100 * low:.0f} to {100 * high:.0f} %)"
-    wrong = 1 - hard["precision"]
+    wrong, shown = 1 - best["precision"], _counted(best["shown"], noun)
     if wrong >= 0.001:
-        text += (
-            f", {100 * wrong:.{1 if wrong < 0.1 else 0}f} % of the {noun}s it shows are not real"
-        )
+        text += f", {100 * wrong:.{1 if wrong < 0.1 else 0}f} % of {shown} it shows are not real"
     elif wrong >= 0:
-        text += (
-            f", nearly all {noun}s it shows are real"
-            if wrong
-            else f", all {noun}s it shows are real"
-        )
-    if not math.isnan(hard["porosity_error"]):
-        text += f", porosity is {signed(hard['porosity_error'])}"
-    floor = hard["floor"]
+        text += f", {'nearly all' if wrong else 'all'} of {shown} it shows are real"
+    if not math.isnan(best["porosity_error"]):
+        text += f", porosity is {signed(best['porosity_error'])}"
+    floor = best["floor"]
     if floor == 0:
         text += f"; {noun}s of all sizes present can be trusted"
     elif math.isinf(floor):
         text += f"; {noun}s of no size reach the limit for trust"
     elif not math.isnan(floor):
         text += f"; {noun}s below {floor:g} {unit_text(unit)} are not to be trusted"
-    unrestored = group[(group["level"] == hard["level"]) & (group["method"] == "input")]
-    if len(unrestored) and unrestored.iloc[0]["f1"] >= hard["f1"]:
+    unrestored = group[(group["level"] == best["level"]) & (group["method"] == "input")]
+    if len(unrestored) and unrestored.iloc[0]["f1"] >= best["f1"]:
         text += "; the unrestored input does no worse, so nothing was gained"
-    return hard["grade"], text + "."
+    return text + "."
 
 
-def _image_sentence(hard, level, name, noun):
+def _counted(number, noun):
+    """The objects with their number, where it is known."""
+    return f"the {noun}s" if math.isnan(number) else f"the {number:.0f} {noun}s"
+
+
+def _image_sentence(hard, name, noun):
     parts = []
     gain = hard["psnr_gain"]
     if not math.isnan(gain):
@@ -469,7 +510,7 @@ def _image_sentence(hard, level, name, noun):
     if not math.isnan(hard["ssim"]):
         parts.append(f"has a structural similarity of {hard['ssim']:.2f}")
     said = " and ".join(parts) or "was run but not measured"
-    return f"At {level} {name} {said}; no {noun}s were measured, so trust is not judged."
+    return f"{name} {said}; no {noun}s were measured, so trust is not judged."
 
 
 def length_unit(metrics):

@@ -27,7 +27,9 @@ import pandas as pd
 
 from acuity.errors import AcuityError
 from acuity.filters import gaussian
+from acuity.hdf5 import open_hdf5
 from acuity.reconstruct.geometry import ConeBeam, full_circle
+from acuity.seals import again
 from acuity.simulate.project import project
 from acuity.units import canonical
 from acuity.writing import replacing
@@ -150,7 +152,7 @@ def acquire(
     with replacing(output) as part:
         with (
             _Patient(part) as stored,
-            h5py.File(stored, "w") as file,
+            open_hdf5(stored, "w") as file,
             ThreadPoolExecutor(numba.get_num_threads()) as pool,
         ):
             shape = (angles.size, geometry.rows, geometry.columns)
@@ -280,7 +282,7 @@ class Scan:
         """
         part = slice(*(rows or (0, self.geometry.rows)))
         try:
-            with h5py.File(self.path, "r") as file:
+            with open_hdf5(self.path) as file:
                 exchange = file["exchange"]
                 data = exchange["data"]
                 if isinstance(views, slice):
@@ -299,7 +301,9 @@ class Scan:
                 dark = exchange["data_dark"][:, part].mean(axis=0, dtype=np.float64)
                 single = data.dtype.kind in "iu"
         except (OSError, KeyError) as error:
-            raise AcuityError(f"{self.path}: the raw data cannot be read ({error})") from None
+            raise AcuityError(
+                f"{self.path}: the raw data cannot be read ({error}); {again(self.path)}."
+            ) from None
         beam = (white - dark).astype(np.float32)
         if not (np.isfinite(beam).all() and (beam > 0).all()):
             raise AcuityError(
@@ -338,7 +342,7 @@ def open_scan(path: str | os.PathLike) -> Scan:
     if not path.is_file():
         raise AcuityError(f"{path}: no such file; a Data Exchange HDF5 file is needed")
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             names = ("exchange/data", "exchange/data_white", "exchange/data_dark", "exchange/theta")
             group = "measurement/instrument/geometry"
             for name in (*names, *(f"{group}/{length}" for length in _LENGTHS)):
@@ -354,7 +358,7 @@ def open_scan(path: str | os.PathLike) -> Scan:
             steps = file.get("process/simulation")
             provenance = {} if steps is None else {k: _plain(v) for k, v in steps.attrs.items()}
     except OSError as error:
-        raise AcuityError(f"{path}: not a readable HDF5 file ({error})") from None
+        raise AcuityError(f"{path}: not a readable HDF5 file ({error}); {again(path)}.") from None
     data, white, dark, theta = shapes
     if len(data) != 3 or len(white) != 3 or len(dark) != 3 or 0 in (*data, *white, *dark):
         raise AcuityError(

@@ -1,8 +1,11 @@
-"""The time that a training has: until shortly before its Slurm job ends."""
+"""The time that a training has: until shortly before its Slurm job ends, or until Ctrl-C."""
 
 import os
+import signal
 import subprocess
+import threading
 import time
+from contextlib import contextmanager
 from datetime import datetime
 
 from acuity.errors import AcuityError
@@ -11,7 +14,7 @@ SLACK = 30.0  # seconds that are left to Snakemake and Slurm
 
 
 class TimeUp(AcuityError):
-    """A training has stopped before its job's time ends, and goes on when it is run again."""
+    """A training has stopped, with a checkpoint, and goes on from there when it is run again."""
 
 
 def end_of_job(runtime=None):
@@ -58,11 +61,47 @@ class Budget:
 
     def __init__(self, until=None):
         self.until = until
+        self.interrupted = False
         self.longest = 0.0
         self.last = time.time()
 
     def is_over(self):
-        """Note that a step has ended; give whether there may be no time for another."""
+        """Note that a step has ended; give whether there may be no time, or no wish, for another."""
         now = time.time()
         self.longest, self.last = max(self.longest, now - self.last), now
-        return self.until is not None and now + 2 * self.longest >= self.until
+        return self.interrupted or (self.until is not None and now + 2 * self.longest >= self.until)
+
+    @contextmanager
+    def until_interrupted(self):
+        """Let Ctrl-C (SIGINT) end the training behind its step; a second one ends it at once."""
+        with on_interrupt(self._interrupt):
+            yield
+
+    def _interrupt(self):
+        self.interrupted = True
+
+
+@contextmanager
+def on_interrupt(note):
+    """Call a function at the first SIGINT, in place of what is done else.
+
+    Parameters
+    ----------
+    note : callable
+        Without arguments. A second SIGINT has its usual effect. Signals are those of the main thread:
+        elsewhere nothing is changed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def handle(number, frame):
+        signal.signal(signal.SIGINT, before)
+        note()
+
+    signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from acuity.writing import write_bytes
+from acuity.writing import remove_leftovers, write_bytes
 
 logger = logging.getLogger("acuity.train")
 
@@ -136,6 +136,7 @@ class Checkpoints:
         dict or None
             Its state; None where there is none.
         """
+        remove_leftovers(self.folder)  # a killed training left a step that need not come again
         for path in reversed(self._files()):
             try:
                 return load_checkpoint(path, networks, optimizers)

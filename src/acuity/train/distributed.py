@@ -21,7 +21,7 @@ from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 from torch.nn.parallel import DistributedDataParallel
 
 from acuity.errors import AcuityError
-from acuity.train.budget import TimeUp
+from acuity.train.budget import TimeUp, on_interrupt
 
 PATIENCE = timedelta(hours=2)  # that a rank waits for another, which may be judging the network
 
@@ -179,11 +179,14 @@ def launch(function, arguments, count, device):
     listener.start()
     # A process would run the main module once more, were it a script, as Snakemake's are.
     main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+    interrupts = []
     with tempfile.TemporaryDirectory() as folder:
         try:
-            multiprocessing.spawn(
-                _rank, (count, device, Path(folder), records, function, arguments), nprocs=count
-            )
+            # Ctrl-C reaches the ranks too: they save and say so, and are waited for.
+            with on_interrupt(lambda: interrupts.append(True)):
+                multiprocessing.spawn(
+                    _rank, (count, device, Path(folder), records, function, arguments), nprocs=count
+                )
         except (ProcessExitedException, ProcessRaisedException):
             said = Path(folder) / "error"
             if said.exists():
@@ -195,6 +198,8 @@ def launch(function, arguments, count, device):
             sys.modules["__main__"] = main
             listener.stop()
             records.close()
+    if interrupts:  # before there was anything to save; torch then says nothing
+        raise KeyboardInterrupt
 
 
 class _Handled(logging.Handler):

@@ -27,6 +27,7 @@ from acuity.methods.base import Task, check_settings, load
 from acuity.methods.shared.planes import degradation as axial_mode
 from acuity.predict.execution import choose_device, timed
 from acuity.predict.source import Source, factors_before, finer_grid, input_phase, statistics
+from acuity.seals import sealing, write_sealed
 from acuity.threads import allowed
 from acuity.train.budget import Budget, TimeUp
 from acuity.train.checkpoint import Checkpoints, load_checkpoint, save_checkpoint
@@ -42,7 +43,7 @@ from acuity.train.sampling import (
 )
 from acuity.train.tune import tune
 from acuity.volume import Volume, open_volume
-from acuity.writing import write_bytes, write_json, write_text
+from acuity.writing import write_bytes
 
 logger = logging.getLogger("acuity.train")
 
@@ -129,7 +130,7 @@ def train(
     Raises
     ------
     TimeUp
-        If it stopped because of `until`: it goes on when it is called again.
+        If it stopped because of `until`, or of Ctrl-C: it goes on when it is called again.
     AcuityError
         If the volumes or masks do not belong together, are constant or hold values that are not
         finite; if a patch does not fit; if a GPU is demanded that is not there; if the loss stays non-finite.
@@ -248,7 +249,7 @@ def train(
     }
     write_bytes(output, weights)
     trainer.write_history()
-    write_json(card, content)
+    write_sealed(card, content)
     trainer.checkpoints.remove()
     logger.info(
         "%s at level %g: %d steps in %.0f s; validation PSNR %s",
@@ -346,8 +347,9 @@ def _fit(method, data, volumes, seed, *, output, card, history, study, degradati
     }
     content["versions"]["scikit-learn"] = _version("scikit-learn")
     write_bytes(output, weights)
-    write_text(history, COLUMNS + "\n" + rows)
-    write_json(card, content)
+    with sealing(history) as part:
+        part.write_text(f"{COLUMNS}\n{rows}", encoding="utf-8")
+    write_sealed(card, content)
     logger.info("%s at level %g: learned in %.0f s", method.name(), method.task.level, seconds)
 
 
@@ -724,9 +726,13 @@ class Trainer:
         Raises
         ------
         TimeUp
-            If the budget is over before the last step.
+            If the budget is over before the last step, or at Ctrl-C: with a checkpoint.
         """
         budget = budget or Budget()
+        with budget.until_interrupted():
+            self._run(budget)
+
+    def _run(self, budget):
         found = self.checkpoints.resume(self.saved, self.optimizers)
         step = None if found is None else found["step"]
         # Nothing is written before all processes have read.
@@ -781,10 +787,12 @@ class Trainer:
         progress.close()
         if self.state["step"] < self.options.steps:
             self.ranks.shared(None)  # no process ends the others while the checkpoint is written
+            at = f"training of {self.method.name()}: %s at step {self.state['step']} of {self.options.steps}"
+            if budget.interrupted:
+                raise TimeUp(f"{at % 'interrupted'} and saved there; run it again to go on")
             raise TimeUp(
-                f"training of {self.method.name()}: stopped at step {self.state['step']} of "
-                f"{self.options.steps}, before the job's time ends, with a checkpoint; it goes on "
-                "from there when the job is run again"
+                f"{at % 'stopped'}, before the job's time ends, with a checkpoint; it goes on from "
+                "there when the job is run again"
             )
 
     def _save(self):
@@ -927,7 +935,8 @@ class Trainer:
             return
         rows = "".join(_row(row) for row in self.state["history"])
         columns = "\t".join([COLUMNS, *self.method.recorded])
-        write_text(self.history, columns + "\n" + rows)
+        with sealing(self.history) as part:
+            part.write_text(f"{columns}\n{rows}", encoding="utf-8")
 
 
 def _row(row):

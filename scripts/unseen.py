@@ -1,0 +1,11 @@
+"""Refuse to judge what models learn from: imported volumes -> table of what was compared."""
+
+from acuity.job import job
+from acuity.seen import check_volumes
+
+with job(snakemake):
+    files = {
+        role: dict(zip(snakemake.params.cfg[role], snakemake.input[role], strict=True))
+        for role in ("train", "test")
+    }
+    check_volumes(**files, output=snakemake.output.table)

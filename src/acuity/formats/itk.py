@@ -1,0 +1,555 @@
+"""NRRD, NIfTI and MetaImage, read with SimpleITK."""
+
+import math
+import re
+import struct
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from acuity.errors import AcuityError
+from acuity.formats.axes import AxesArray, spatial_axes
+from acuity.formats.parts import META_SUFFIXES, NRRD_SUFFIXES, named_parts, text_header
+from acuity.formats.reader import Reader
+from acuity.formats.source import FlatArray, Mapped, Sizes, Source
+from acuity.units import canonical, convert, known
+from acuity.volume import LazyArray, error_reason
+
+_NIFTI = (b"n+1\0", b"ni1\0", b"n+2\0", b"ni2\0")
+# Units of NIfTI by their numbers; ITK brings all of them to millimetres.
+_NIFTI_UNITS = {1: "m", 2: "mm", 3: "um"}
+
+# Types of voxels by their names in the headers, as NumPy names them.
+_NIFTI_TYPES = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4"}
+_META_TYPES = {
+    "MET_UCHAR": "u1",
+    "MET_CHAR": "i1",
+    "MET_USHORT": "u2",
+    "MET_SHORT": "i2",
+    "MET_UINT": "u4",
+    "MET_INT": "i4",
+    "MET_FLOAT": "f4",
+    "MET_DOUBLE": "f8",
+}
+_NRRD_TYPES = {
+    **dict.fromkeys(("uchar", "unsigned char", "uint8", "uint8_t"), "u1"),
+    **dict.fromkeys(("signed char", "int8", "int8_t"), "i1"),
+    **dict.fromkeys(("ushort", "unsigned short", "unsigned short int", "uint16", "uint16_t"), "u2"),
+    **dict.fromkeys(("short", "short int", "signed short", "int16", "int16_t"), "i2"),
+    **dict.fromkeys(("uint", "unsigned int", "uint32", "uint32_t"), "u4"),
+    **dict.fromkeys(("int", "signed int", "int32", "int32_t"), "i4"),
+    **{"float": "f4", "double": "f8"},
+}
+
+
+@dataclass
+class _Header:
+    """What the header itself says, where ITK keeps silent.
+
+    Parameters
+    ----------
+    name : str
+        Of the format.
+    files : list of pathlib.Path
+        Those that hold the voxels.
+    offset : int
+        Bytes before the voxels in each; -1 where they stand at the end.
+    packed : str
+        "" for plain bytes, "zlib", or "text" where the length tells nothing.
+    item : int
+        Bytes of a voxel; 0 for what ITK finds.
+    units : list of str
+        One an axis, x first, or none.
+    stated : bool
+        Whether there are sizes of voxels.
+    notes : dict
+        For the provenance.
+    sizes : list of float
+        Sizes of voxels as the header has them, x first; none where they are left to ITK.
+    counts : list of int
+        Number of voxels, x first.
+    kind : str
+        Type of a voxel with its byte order, as NumPy names it; "" where it is left to ITK.
+    scale : (float, float)
+        What a stored value is multiplied with and what is added then, where ITK does not do so.
+    plain : bool
+        Whether the voxels must be read without ITK, which would change or refuse them.
+    hint : str
+        What is told of the sizes of voxels where that is not enough.
+    """
+
+    name: str
+    files: list[Path]
+    offset: int
+    packed: str
+    item: int
+    units: list[str]
+    stated: bool
+    notes: dict
+    sizes: list[float] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)
+    kind: str = ""
+    scale: tuple[float, float] = (1.0, 0.0)
+    plain: bool = False
+    hint: str = ""
+
+    @property
+    def unusable(self) -> bool:
+        """Whether a size is none: zero, below zero or not a number, of which ITK makes 1 or an error."""
+        return not all(math.isfinite(size) and size > 0 for size in self.sizes)
+
+
+class _Whole:
+    """An image that ITK reads whole when its first voxel is asked for."""
+
+    def __init__(self, reader: Any, shape: tuple[int, ...], dtype: np.dtype) -> None:
+        self._reader = reader
+        self._image: Any = None  # of whose memory the values are a view
+        self._values: np.ndarray | None = None
+        self.shape, self.dtype = shape, np.dtype(dtype)
+
+    def __getitem__(self, key: tuple[slice, ...]) -> np.ndarray:
+        if self._values is None:
+            import SimpleITK
+
+            try:
+                self._image = self._reader.Execute()
+            except RuntimeError as error:
+                if "allocate" in str(error).lower():
+                    raise MemoryError(_reason(error)) from error
+                raise ValueError(_reason(error)) from error
+            self._values = SimpleITK.GetArrayViewFromImage(self._image)  # not copied
+            self._reader = None
+        return self._values[key]
+
+
+def read(path: Path) -> Source:
+    """Open an NRRD, NIfTI or MetaImage; it is read whole when its first voxel is asked for.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file, or the header of a pair; the voxels lie in the same folder or below it.
+
+    Returns
+    -------
+    Source
+        The axes in the order of the file; a direction other than that of the axes is noted and not
+        applied. A size without a unit is none; nor is 1 mm on every axis in NIfTI, which programs
+        write that know no size.
+
+    Raises
+    ------
+    AcuityError
+        If it is damaged, cut short, in colour, has several components or time points, or its voxels
+        lie elsewhere.
+    """
+    import SimpleITK
+
+    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
+    header = _header(path)
+    if header.plain or header.unusable:
+        return _read_plain(path, header)
+    reader = SimpleITK.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError as error:
+        raise AcuityError(
+            f"{path}: cannot be read as {header.name} ({_reason(error)}); it is damaged or of a kind "
+            "that ITK does not know, save it again as TIFF, in Fiji with File > Save As > Tiff."
+        ) from error
+    types = {
+        getattr(SimpleITK, f"sitk{name}"): np.dtype(name.lower())
+        for name in ("UInt8", "Int8", "UInt16", "Int16", "UInt32", "Int32", "UInt64", "Int64")
+        + ("Float32", "Float64")
+    }
+    dtype = types.get(reader.GetPixelID())
+    if reader.GetNumberOfComponents() != 1 or dtype is None:
+        kind = SimpleITK.GetPixelIDValueAsString(reader.GetPixelID())
+        raise AcuityError(
+            f"{path}: found {reader.GetNumberOfComponents()} values a voxel ({kind}), allowed is one "
+            "number; write one channel, or grey values, to a file of its own."
+        )
+    shape = tuple(reader.GetSize())[::-1]
+    _check_length(path, header, math.prod(shape) * (header.item or dtype.itemsize))
+    letters = ["t", "z", "y", "x"][-len(shape) :] if 2 <= len(shape) <= 4 else None
+    axes, notes = spatial_axes(str(path), shape, letters)
+    count = min(3, len(shape))
+    spacing, unit, hint = _size(header, [float(s) for s in reader.GetSpacing()][:count])
+    direction = np.array(reader.GetDirection()).reshape(len(shape), -1)
+    origin = (0.0, 0.0, 0.0)
+    if not np.allclose(direction, np.eye(len(shape)), atol=1e-6):
+        rows = "; ".join(" ".join(f"{v:.6g}" for v in row) for row in direction)
+        notes["direction"] = f"{rows} (x y z), not applied"
+    elif spacing is not None and count == 3:
+        origin = tuple(
+            convert(float(f"{p:.9g}"), _world(header), unit) for p in reader.GetOrigin()[2::-1]
+        )
+    data = _scaled(AxesArray(_Whole(reader, shape, dtype), axes), header)
+    notes = header.notes | notes
+    return Source(data, header.name, spacing, unit, origin, hint=hint, notes=notes)
+
+
+def _read_plain(path: Path, header: _Header) -> Source:
+    """Open plain or packed voxels without ITK, which makes 1 of a size that is none, or an error."""
+    dtype = np.dtype(header.kind) if header.kind else None
+    if dtype is None or header.packed == "text" or len(header.files) != 1 or len(header.counts) < 2:
+        raise AcuityError(
+            f"{path}: tells sizes of {_told(header.sizes)}, with which it cannot be read; write sizes above "
+            "zero into its header, or save it as TIFF, in Fiji with File > Save As > Tiff."
+        )
+    shape = tuple(header.counts[::-1])
+    letters = ["t", "z", "y", "x"][-len(shape) :] if len(shape) <= 4 else None
+    _, notes = spatial_axes(str(path), shape, letters)
+    needed, file = math.prod(shape) * dtype.itemsize, header.files[0]
+    _check_length(path, header, needed)
+    start = header.offset if header.offset >= 0 else file.stat().st_size - needed
+    plane = (math.prod(shape[:-2]), *shape[-2:])
+    if header.packed:
+        packed = file.read_bytes()
+        skip = 0 if _is_gzip(file) else start
+        content = _unpacked(packed[skip:])[start - skip :][:needed]
+        data: Any = np.frombuffer(content, dtype).reshape(plane)
+    else:
+        data = FlatArray(file, dtype, start, plane)
+    spacing, unit, hint = _size(header, header.sizes[:3])
+    data = _scaled(AxesArray(data, (0, 1, 2)), header)
+    notes = header.notes | notes
+    return Source(data, header.name, spacing, unit, hint=hint, notes=notes)
+
+
+def _unpacked(packed: bytes) -> bytes:
+    """Unpack the members of a stream of gzip or zlib, one after the other."""
+    parts = []
+    while packed.strip(b"\0"):
+        unpack = zlib.decompressobj(47)
+        parts.append(unpack.decompress(packed))
+        packed = unpack.unused_data
+    return b"".join(parts)
+
+
+def _scaled(data: AxesArray, header: _Header) -> LazyArray:
+    """Apply the scale that the header tells and ITK leaves aside."""
+    slope, shift = header.scale
+    if header.scale == (1, 0):
+        return data
+    header.notes["values"] = f"stored values x {slope:g} + {shift:g}, as the file says"
+    return Mapped(data, np.float32, lambda block: block.astype(np.float64) * slope + shift)
+
+
+def _told(sizes: list[float]) -> str:
+    return " x ".join(f"{size:g}" for size in sizes[::-1])
+
+
+def _world(header: _Header) -> str:
+    return "mm" if header.name == "NIfTI" else header.units[0]
+
+
+def _size(header: _Header, sizes: list[float]) -> tuple[Sizes | None, str, str]:
+    """Give the voxel size along z, y, x, its unit, or what is told of it."""
+    sizes = [float(f"{size:.7g}") for size in sizes]
+    told = _told(sizes)
+    if not header.stated or header.hint:
+        return None, "", header.hint
+    if not all(math.isfinite(size) and size > 0 for size in sizes):
+        return None, "", f"sizes of {told}"
+    if not header.units:
+        return None, "", f"sizes of {told} without a unit (programs of ITK mean mm)"
+    if header.name == "NIfTI" and all(size == 1 for size in sizes):
+        return None, "", "1 mm on every axis, which is what programs write that know no size"
+    units = [_world(header)] * len(sizes) if header.name == "NIfTI" else header.units
+    unit = canonical(header.units[0])
+    found = [convert(size, own, unit) for size, own in zip(sizes, units, strict=True)][::-1]
+    if len(found) == 2:  # one image: as thick as a pixel is wide
+        found = [found[1], *found]
+    return tuple(found), unit, ""
+
+
+# --------------------------------------------------------------------------------- headers
+
+
+def _header(path: Path) -> _Header:
+    if path.suffix.lower() in META_SUFFIXES:
+        return _meta(path)
+    return _nrrd(path) if path.suffix.lower() in NRRD_SUFFIXES else _nifti(path)
+
+
+def _parts(path: Path, names: list[str]) -> list[Path]:
+    """Find the files of voxels where ITK will look for them."""
+    parts = named_parts(path)
+    for name, part in zip(names, parts, strict=True):
+        if part.resolve() != (path.parent / name).resolve():
+            raise AcuityError(
+                f"{path}: names its voxels as {name}, and they lie at {part.name} beside it; write "
+                f"that name into the header."
+            )
+    return parts
+
+
+def _meta(path: Path) -> _Header:
+    fields, names, end = text_header(path)
+    packed = fields.get("compresseddata", "").lower() in ("true", "1")
+    sizes = fields.get("elementspacing", fields.get("elementsize"))
+    unit = fields.get("distanceunits", "")
+    counts = _integers(fields.get("dimsize", ""))
+    dims = len(fields.get("dimsize", "").split())
+    skip = fields.get("headersize", "0")
+    big = fields.get("binarydatabyteordermsb", fields.get("elementbyteordermsb", "")).lower()
+    order = ">" if big in ("true", "1") else "<"
+    kind = _META_TYPES.get(fields.get("elementtype", "").upper(), "")
+    if fields.get("elementnumberofchannels", "1") != "1":
+        kind = ""
+    return _Header(
+        "MetaImage",
+        _parts(path, names) or [path],
+        (int(skip) if re.fullmatch(r"-?\d+", skip) else 0) if names else end,
+        "zlib" if packed else "",
+        0,
+        [unit] * min(3, dims) if known(unit) else [],
+        sizes is not None,
+        {},
+        _floats(sizes, dims),
+        counts,
+        kind and order + kind,
+        tuple(
+            _floats(fields.get(f"elementtointensityfunction{name}", plain), 1)[0]
+            for name, plain in (("slope", "1"), ("offset", "0"))
+        ),
+    )
+
+
+def _nrrd(path: Path) -> _Header:
+    fields, names, end = text_header(path)
+    encoding = fields.get("encoding", "raw").lower()
+    packed = {"raw": "", "gzip": "zlib", "gz": "zlib"}
+    if encoding not in (*packed, "ascii", "txt", "text", "hex"):
+        raise AcuityError(
+            f"{path}: found the encoding {encoding}, allowed are raw, gzip, ascii and hex; write it "
+            "again with one of them."
+        )
+    skip = fields.get("byteskip", "0")
+    lines = fields.get("lineskip", "0").strip() not in ("", "0")
+    units = re.findall(r'"([^"]*)"', fields.get("spaceunits", "") or fields.get("units", ""))
+    dims = min(3, len(fields.get("sizes", "").split()))
+    units = [unit for unit in units if unit][:dims]
+    directions = re.findall(r"\(([^)]*)\)", fields.get("spacedirections", ""))
+    if "spaceunits" in fields and len(set(units)) > 1 and not _straight(directions):
+        units = []
+    counts = _integers(fields.get("sizes", ""))
+    sizes = _floats(fields.get("spacings"), len(counts))
+    stated = bool(directions) or not all(map(math.isnan, sizes))
+    if directions:
+        rows = [_floats(row.replace(",", " "), 0) for row in directions]
+        sizes = [math.hypot(*row) for row in rows]
+    kind = _NRRD_TYPES.get(fields.get("type", "").lower(), "")
+    order = ">" if fields.get("endian", "").lower() == "big" else "<"
+    return _Header(
+        "NRRD",
+        _parts(path, names) or [path],
+        (int(skip) if re.fullmatch(r"-?\d+", skip) else 0) + (0 if names else end),
+        "text" if lines else packed.get(encoding, "text"),
+        0,
+        units if len(units) == dims and all(map(known, units)) else [],
+        stated,
+        {},
+        sizes if stated else [],
+        counts,
+        kind and order + kind,
+    )
+
+
+def _integers(text: str) -> list[int]:
+    """Read counts; none where they are no counts."""
+    return [int(part) for part in text.split()] if re.fullmatch(r"[\d\s]*", text) else []
+
+
+def _floats(text: str | None, count: int) -> list[float]:
+    """Read so many numbers, 0 being one that is missing or none; none where there is no text."""
+    found = []
+    for part in (text or "").split():
+        try:
+            found.append(float(part))
+        except ValueError:
+            found.append(0.0)
+    return found if text is None else found + [0.0] * (count - len(found))
+
+
+def _straight(directions: list[str]) -> bool:
+    """Whether each axis runs along its own direction in space, so that its unit is known."""
+    try:
+        rows = np.array([[float(n) for n in row.split(",")] for row in directions])
+    except ValueError:
+        return False
+    return rows.shape == (3, 3) and not (rows - np.diag(np.diag(rows))).any()
+
+
+def _nifti(path: Path) -> _Header:
+    data = path
+    if path.suffix.lower() == ".hdr":
+        data = next(iter(named_parts(path)), None)
+        if data is None:
+            raise AcuityError(
+                f"{path}: is the header of a pair and the voxels ({path.stem}.img) are not beside it; "
+                "put both into one folder."
+            )
+    with open(path, "rb") as file:
+        head = file.read(2**16)
+    if head[:2] == b"\x1f\x8b":
+        try:
+            head = zlib.decompressobj(47).decompress(head, 1024)
+        except zlib.error as error:
+            raise AcuityError(
+                f"{path}: cannot be unpacked ({error}); it is damaged, copy it again from its source."
+            ) from error
+    for endian in "<>":
+        size = struct.unpack(f"{endian}i", head[:4])[0] if len(head) > 347 else 0
+        if size == 348 and head[344:348] in _NIFTI:
+            code, bits = struct.unpack_from(f"{endian}2h", head, 70)
+            counts = struct.unpack_from(f"{endian}8h", head, 40)
+            sizes = struct.unpack_from(f"{endian}8f", head, 76)
+            offset, slope, inter = struct.unpack_from(f"{endian}3f", head, 108)
+            units = head[123]
+            placed, rows = struct.unpack_from(f"{endian}h", head, 254)[0], (f"{endian}12f", 280)
+        elif size == 540 and head[4:8] in _NIFTI and len(head) > 539:
+            code, bits = struct.unpack_from(f"{endian}2h", head, 12)
+            counts = struct.unpack_from(f"{endian}8q", head, 16)
+            sizes = struct.unpack_from(f"{endian}8d", head, 104)
+            offset, slope, inter = struct.unpack_from(f"{endian}q2d", head, 168)
+            units = struct.unpack_from(f"{endian}i", head, 500)[0]
+            placed, rows = struct.unpack_from(f"{endian}i", head, 348)[0], (f"{endian}12d", 400)
+        else:
+            continue
+        break
+    else:
+        raise AcuityError(
+            f"{path}: does not begin as NIfTI does; it is of another format (Analyze, ENVI) or cut "
+            "short, save it as NIfTI (.nii) or TIFF, in Fiji with File > Save As > Tiff."
+        )
+    notes = {}
+    scaled = math.isfinite(slope) and math.isfinite(inter) and slope != 0
+    if scaled and (slope, inter) != (1, 0):
+        notes["values"] = f"stored values x {slope:g} + {inter:g}, as the file says"
+    dims = min(max(counts[0], 2), 7)
+    # axes of one voxel at the end have no size of their own
+    sizes = [float(f"{size:.7g}") for size in sizes[1 : min(dims, 3) + 1]]
+    counts = list(counts[1 : dims + 1])
+    while len(counts) > 3 and counts[-1] == 1:
+        counts.pop()
+    unit = _NIFTI_UNITS.get(units & 7, "")
+    placing = np.reshape(struct.unpack_from(rows[0], head, rows[1]), (3, 4))[:, : len(sizes)]
+    lengths = [float(f"{length:.7g}") for length in np.sqrt((placing**2).sum(axis=0))]
+    hint = ""
+    if placed > 0 and not np.allclose(lengths, np.abs(sizes), rtol=0.01, atol=0):
+        hint = f"sizes of {_told(sizes)} (pixdim) and of {_told(lengths)} (sform)"
+    zipped = _is_gzip(data)
+    return _Header(
+        "NIfTI",
+        [data],
+        int(offset) if data == path or offset > 0 else 0,
+        "zlib" if zipped else "",
+        bits // 8,
+        [unit] * 3 if unit else [],
+        True,
+        notes,
+        sizes,
+        counts,
+        _NIFTI_TYPES.get(code, "") and endian + _NIFTI_TYPES[code],
+        # A scale of 0 does not count by the format, and ITK adds the offset. It goes by the name of a file
+        # for whether it is packed, and refuses an sform of its own.
+        plain=(not scaled and inter != 0 and math.isfinite(inter))
+        or zipped != data.name.lower().endswith(".gz")
+        or bool(hint),
+        hint=hint,
+    )
+
+
+def _check_length(path: Path, header: _Header, needed: int) -> None:
+    """Compare the bytes of the voxels with what the header asks for: ITK fills what is missing."""
+    if header.packed == "text":
+        return
+    found, start = 0, max(0, header.offset)
+    for file in header.files:
+        found += _length(file, start, header.packed)
+    # voxels at the end may have anything before them
+    if found == needed or (header.offset < 0 and found >= needed):
+        return
+    left = found - needed
+    if 0 < left < 4096 and header.name == "NIfTI":  # some round the length up
+        header.notes["bytes_left_over"] = str(left)
+        return
+    where = "" if header.files == [path] else f" in {header.files[0].name}"
+    raise AcuityError(
+        f"{path}: has {found} bytes of voxels{where} where its header asks for {needed}; "
+        + (
+            "it is cut short, copy it again from its source."
+            if left < 0
+            else "the two must agree, save it again from its program."
+        )
+    )
+
+
+def _length(file: Path, start: int, packed: str) -> int:
+    if not packed:
+        return max(0, file.stat().st_size - start)
+    count = 0
+    unpack = zlib.decompressobj(47)
+    # NIfTI packs its header too
+    skip = start if _is_gzip(file) else 0
+    try:
+        with open(file, "rb") as stream:
+            stream.seek(0 if skip else start)
+            while block := stream.read(2**20):
+                while block:
+                    count += len(unpack.decompress(block))
+                    block = unpack.unused_data
+                    if unpack.eof and block.strip(b"\0"):
+                        unpack = zlib.decompressobj(47)
+                    elif unpack.eof:
+                        break
+    except (zlib.error, OSError, ValueError, EOFError) as error:
+        raise AcuityError(
+            f"{file}: cannot be unpacked ({error_reason(error)}); it is damaged, copy it again from "
+            "its source."
+        ) from error
+    if not unpack.eof:
+        raise AcuityError(
+            f"{file}: ends in the middle of what is packed; it is cut short, copy it again from its "
+            "source."
+        )
+    return count - skip
+
+
+def _is_gzip(file: Path) -> bool:
+    with open(file, "rb") as stream:
+        return stream.read(2) == b"\x1f\x8b"
+
+
+def _reason(error: Exception) -> str:
+    """Give what ITK says without the place in its source."""
+    text = re.sub(r"\s+", " ", str(error))
+    text = re.split(r"ITK ERROR: |sitk::ERROR: ", text)[-1]
+    return re.sub(r"^\w+\(0x[0-9a-f]+\): ", "", text)[:160].rstrip(". ")
+
+
+def _looks_like(path: Path) -> bool:
+    """Tell NIfTI, whose ending may be .gz or that of another format."""
+    name = path.name.lower()
+    if name.endswith(".nii.gz"):
+        return path.is_file()
+    if path.suffix.lower() != ".hdr" or not path.is_file():
+        return False
+    with open(path, "rb") as file:
+        return file.read(348)[344:348] in _NIFTI
+
+
+READER = Reader(
+    "NRRD, NIfTI, MetaImage",
+    (*NRRD_SUFFIXES, ".nii", *META_SUFFIXES),
+    lambda path, dataset: read(path),
+    _looks_like,
+    whole=True,
+)

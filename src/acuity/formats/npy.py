@@ -1,0 +1,95 @@
+"""NPY: one array of NumPy."""
+
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+
+from acuity.errors import AcuityError
+from acuity.formats.axes import AxesArray, spatial_axes
+from acuity.formats.reader import Reader
+from acuity.formats.source import FlatArray, Source
+from acuity.volume import LazyArray, error_reason
+
+_MAGIC = b"\x93NUMPY"
+
+
+def read(path: Path) -> Source:
+    """Open an array that NumPy has saved; voxels are read when they are asked for.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Returns
+    -------
+    Source
+        The axes z, y, x in the array's order; it tells no voxel size.
+
+    Raises
+    ------
+    AcuityError
+        If it is no NPY, holds objects or fields, has more axes than three, or another size than its
+        header says.
+    """
+    try:
+        with open(path, "rb") as file:
+            version = np.lib.format.read_magic(file)
+            shape, fortran, dtype = _header(file, version)
+            start = file.tell()
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise AcuityError(
+            f"{path}: cannot be read as NPY ({error_reason(error)}); it is damaged or of another "
+            "format, save it again with numpy.save."
+        ) from error
+    if dtype.hasobject or dtype.kind not in "biuf":
+        raise AcuityError(
+            f"{path}: holds {'objects of Python' if dtype.hasobject else dtype}, allowed is an array "
+            "of numbers; nothing is unpickled."
+        )
+    if len(shape) < 2:
+        raise AcuityError(
+            f"{path}: found an array of {len(shape)} axes, allowed are three (z, y, x)."
+        )
+    needed, size = start + math.prod(shape) * dtype.itemsize, os.path.getsize(path)
+    if needed != size:
+        raise AcuityError(
+            f"{path}: has {size} bytes where its header asks for {needed} "
+            f"({' x '.join(map(str, shape))} of {dtype.name}); "
+            + (
+                "it is cut short, copy it again from its source."
+                if size < needed
+                else "save one array alone with numpy.save."
+            )
+        )
+    axes, notes = spatial_axes(str(path), shape)
+    if fortran and shape:
+        notes["order"] = "stored with the first axis fastest"
+        values = np.memmap(path, dtype, "r", start, shape, "F") if needed > start else None
+        values = np.empty(shape, dtype) if values is None else values
+        return Source(AxesArray(values, axes), "NPY", notes=notes)
+    counts = tuple(1 if axis is None else shape[axis] for axis in axes)
+    data: LazyArray = FlatArray(path, dtype, start, counts)
+    return Source(data, "NPY", notes=notes)
+
+
+def _header(file, version: tuple[int, int]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    if version == (1, 0):
+        return np.lib.format.read_array_header_1_0(file)
+    if version == (2, 0):
+        return np.lib.format.read_array_header_2_0(file)
+    raise ValueError(f"version {version[0]}.{version[1]}, known are 1.0 and 2.0")
+
+
+def _looks_like(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with open(path, "rb") as file:
+        return file.read(len(_MAGIC)) == _MAGIC
+
+
+READER = Reader("NPY", (".npy",), lambda path, dataset: read(path), _looks_like)

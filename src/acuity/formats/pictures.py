@@ -1,0 +1,219 @@
+"""PNG, JPEG and BMP: single images, and slices of a folder (`acuity.formats.tiff_folder`)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+from PIL import Image
+
+from acuity.errors import AcuityError
+from acuity.formats import vendor
+from acuity.formats.files import SLICE_KINDS, notes_of
+from acuity.formats.reader import Reader
+from acuity.formats.refused import begins_as
+from acuity.formats.source import Source
+from acuity.formats.tiff import display
+from acuity.volume import Box, LazyArray, error_reason
+
+SUFFIXES = tuple(suffix for kind in SLICE_KINDS[1:] for suffix in kind)
+_KINDS = ("PNG", "JPEG", "BMP")
+_GREY = {"1": np.uint8, "L": np.uint8}
+_COLOUR = ("P", "PA", "RGB", "RGBA", "RGBX", "LA")
+_ORIENTATION = 0x0112  # in EXIF
+_SWAPPED = (5, 6, 7, 8)
+# Micrographs of a mosaic are larger than what Pillow takes for an attack.
+Image.MAX_IMAGE_PIXELS = None
+
+
+class PictureArray(LazyArray):
+    """An image that is decoded when it is read.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    shape : tuple of int
+        (1, y, x), as a viewer shows it.
+    dtype : numpy.dtype
+        Type of a pixel.
+    """
+
+    def __init__(self, path: Path, shape: tuple[int, int, int], dtype: np.dtype) -> None:
+        self._path = path
+        self.shape, self.dtype = shape, np.dtype(dtype)
+
+    def read_box(self, box: Box) -> np.ndarray:
+        """Read the pixels of a box."""
+        image = _decode(self._path)[0]
+        if image.shape != self.shape[1:] or image.dtype != self.dtype:
+            raise ValueError("it has changed since it was opened")
+        return image[None][box]
+
+
+def read(path: Path, notes: Sequence[Path] = (), alone: bool = False) -> Source:
+    """Open an image.
+
+    Grey values stored as colours that are all grey are read as grey values, and turned as a viewer
+    turns them. Resolutions that are meant for printers and screens are no sizes of pixels.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file, PNG, JPEG or BMP.
+    notes : sequence of pathlib.Path
+        What a microscope has written beside it.
+    alone : bool
+        As for TIFF; nothing here.
+
+    Returns
+    -------
+    Source
+        One slice, uint8 or uint16.
+
+    Raises
+    ------
+    AcuityError
+        If it is of another format, damaged, in colour, transparent or has several frames.
+    """
+    try:
+        with Image.open(path, formats=_KINDS) as image:
+            kind, mode, size = image.format, image.mode, image.size
+            frames = getattr(image, "n_frames", 1)
+            turned = _orientation(image)
+            dpi = image.info.get("dpi")
+    except MemoryError:
+        raise
+    except Exception as error:
+        how = (
+            "it is of another format, damaged or cut short: copy it again from its source, or open it in "
+            "Fiji and save it with File > Save As > Tiff"
+        )
+        raise AcuityError(
+            f"{path}: cannot be read as PNG, JPEG or BMP ({_reason(error)}); {begins_as(path, how)}."
+        ) from error
+    if frames > 1 and kind == "PNG":
+        raise AcuityError(
+            f"{path}: holds {frames} images one after the other, allowed is one; save them as a "
+            "folder of images, in Fiji with File > Save As > Image Sequence."
+        )
+    said: dict[str, str] = {}
+    if mode in _GREY:
+        shape, dtype = size[::-1], _GREY[mode]
+        if turned in _SWAPPED:
+            shape = shape[::-1]
+    else:
+        # what it is shows in its pixels alone
+        try:
+            image, what = _decode(path)
+        except (AcuityError, MemoryError):
+            raise
+        except Exception as error:
+            raise AcuityError(
+                f"{path}: cannot be decoded ({_reason(error)}); the file is damaged or cut short."
+            ) from error
+        shape, dtype = image.shape, image.dtype
+        if what:
+            said["values"] = what
+    if kind == "JPEG":
+        said["compression"] = "JPEG, which changes values"
+    if turned in range(2, 9):
+        said["orientation"] = f"turned as a viewer shows it (EXIF {turned})"
+    data: LazyArray = PictureArray(path, (1, *map(int, shape)), dtype)
+    text = next((note for note in notes if note.suffix.lower() in (".txt", ".hdr")), None)
+    maker = vendor.read(None, data, text)
+    pixel, unit, hint = _resolution(dpi, turned)
+    if maker is not None:
+        pixel, unit, hint = (
+            maker.pixel or pixel,
+            maker.unit if maker.pixel else unit,
+            maker.hint or hint,
+        )
+        if maker.rows is not None:
+            data = vendor.UpperRows(data, maker.rows)
+    spacing = None if pixel is None else (pixel[1], *pixel)
+    source = Source(data, kind, spacing, unit, hint=hint, pixel=pixel, notes=said)
+    source.instrument = {} if maker is None else maker.notes
+    return source
+
+
+def _orientation(image: Image.Image) -> int:
+    # Pillow decodes a PNG to look for what may follow the pixels; programs write it before them
+    if image.format == "PNG" and "exif" not in image.info:
+        return 1
+    return image.getexif().get(_ORIENTATION, 1)
+
+
+def _resolution(dpi: object, turned: int) -> tuple[tuple[float, float] | None, str, str]:
+    """Give height and width of a pixel from dots an inch, which mostly are those of a printer."""
+    try:
+        across, down = (float(number) for number in dpi)
+        pixel = (1 / down, 1 / across)
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None, "", ""
+    if not all(0 < size < 1 for size in pixel):
+        return None, "", ""
+    for size in pixel:
+        if hint := display(size, "inch"):
+            return None, "", hint
+    return pixel[::-1] if turned in _SWAPPED else pixel, "inch", ""
+
+
+def _decode(path: Path) -> tuple[np.ndarray, str]:
+    """Decode an image as a viewer shows it, and say how its values were stored where not as grey."""
+    with Image.open(path, formats=_KINDS) as image:
+        turned = _orientation(image)
+        mode = image.mode
+        head = path.read_bytes()[:26] if image.format == "PNG" else b""
+        if len(head) == 26 and head[24] == 16:
+            # Pillow keeps 8 of the 16 bits of colours
+            values = np.asarray(imagecodecs.png_decode(path.read_bytes()))
+            mode = {2: "LA", 3: "RGB", 4: "RGBA"}[values.shape[2]] if values.ndim == 3 else "L"
+        elif mode == "1":
+            values = np.asarray(image).astype(np.uint8) * 255
+        elif mode == "L":
+            values = np.asarray(image)
+        elif mode in _COLOUR:
+            mode = "RGBA" if mode in ("PA", "LA") or "transparency" in image.info else mode
+            mode = "RGB" if mode in ("P", "RGBX") else mode
+            values = np.asarray(image.convert(mode))
+        else:
+            raise AcuityError(
+                f"{path}: found an image in the colours {mode}, allowed are grey values; convert it "
+                "in Fiji with Image > Type > 8-bit."
+            )
+    what = ""
+    if values.ndim == 3:
+        if mode in ("RGBA", "LA"):
+            alpha = values[..., -1]
+            if alpha.min() != np.iinfo(values.dtype).max:
+                raise AcuityError(
+                    f"{path}: found transparent pixels, allowed are grey values; flatten the image, "
+                    "in Fiji with Image > Type > 8-bit."
+                )
+            values = values[..., :-1]
+        if (values != values[..., :1]).any():
+            raise AcuityError(
+                f"{path}: found an image in colour, allowed are grey values; convert it in Fiji with "
+                "Image > Type > 8-bit."
+            )
+        values, what = values[..., 0], "colours that are all grey, read as grey values"
+    return _turn(values, turned), what
+
+
+def _turn(values: np.ndarray, turned: int) -> np.ndarray:
+    if turned in _SWAPPED:
+        values = values.T
+    down = turned in (3, 4, 7, 8)
+    across = turned in (2, 3, 6, 7)
+    return values[:: -1 if down else 1, :: -1 if across else 1]
+
+
+def _reason(error: Exception) -> str:
+    reason = error_reason(error)
+    return "it is none of them" if reason.startswith("cannot identify") else reason
+
+
+READER = Reader(
+    "PNG, JPEG, BMP", SUFFIXES, lambda path, dataset: read(path, notes_of([path]), alone=True)
+)

@@ -1,0 +1,150 @@
+"""Whether the voxels that are judged were learned from: by the sheet, by shapes, and by contents."""
+
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
+from typing import Any
+
+import pandas as pd
+
+from acuity.errors import AcuityError
+from acuity.formats.files import is_remote, split_name
+from acuity.methods.base import load
+from acuity.tables import write_table
+from acuity.volume import Volume, open_volume
+
+COLUMNS = ("test", "train", "voxels")
+_REMEDY = "a figure of it would say nothing of new data; judge a region that lies apart"
+
+
+def check_sheet(study: Any, samples: Sequence[Any], where: Mapping[str, str]) -> None:
+    """Refuse test samples whose voxels are learned from, as far as the sheet alone tells.
+
+    A region counted from the beginning and one counted from the end are compared when the shape is
+    known, and files of other names that hold the same when they are imported: `check_volumes`.
+
+    Parameters
+    ----------
+    study : acuity.study.Study
+        A study without learned methods may judge what it likes.
+    samples : sequence of acuity.study.Sample
+        Its samples, with the places of their files.
+    where : mapping of str to str
+        Sheet and line of each sample, for the error.
+
+    Raises
+    ------
+    AcuityError
+        Naming both samples.
+    """
+    if not any(load(key.split("@")[0]).learned for key in study.methods):
+        return
+    for test, train in product(_of("test", samples), _of("train", samples)):
+        if _place(train.path) == _place(test.path) and overlap(train.region, test.region):
+            raise AcuityError(
+                f"{where[test.sample]}: test sample {test.sample!r} shares voxels of {test.path} with "
+                f"the train sample {train.sample!r}; {_REMEDY}"
+            )
+
+
+def _of(role: str, samples: Iterable[Any]) -> list[Any]:
+    return [sample for sample in samples if sample.role == role and sample.path is not None]
+
+
+def check_volumes(
+    train: Mapping[str, str | os.PathLike],
+    test: Mapping[str, str | os.PathLike],
+    output: str | os.PathLike,
+) -> None:
+    """Refuse test samples that were imported from the same voxels as one to learn from.
+
+    Parameters
+    ----------
+    train, test : mapping of str to path
+        Imported volumes by sample.
+    output : path
+        A table of the samples that were compared: `test`, `train`, `voxels` (``other``).
+
+    Raises
+    ------
+    AcuityError
+        If two have one content digest, or regions of one source that overlap.
+    """
+    opened = {
+        name: open_volume(path, complete=False) for name, path in (*train.items(), *test.items())
+    }
+    rows = []
+    for judged, learned in product(test, train):
+        if what := shared(opened[judged], opened[learned]):
+            raise AcuityError(
+                f"{opened[judged].source}: test sample {judged!r} holds {what} the train sample "
+                f"{learned!r} ({opened[learned].source}); {_REMEDY}"
+            )
+        rows.append((judged, learned, "other"))
+    write_table(pd.DataFrame(rows, columns=COLUMNS), output)
+
+
+def shared(one: Volume, other: Volume) -> str:
+    """Say what two imported volumes have in common; empty where that is nothing.
+
+    Parameters
+    ----------
+    one, other : Volume
+        Opened, with the provenance of their import.
+    """
+    if one.digest == other.digest:
+        return "the same voxels as"
+    (first, box), (second, beside) = _source(one), _source(other)
+    if first == second and overlap(box, beside):
+        return "voxels that are also in"
+    return ""
+
+
+def _source(volume: Volume) -> tuple[str, str | None]:
+    """Digest and dataset of what a volume was imported from, and the region of it."""
+    entry = next(step for step in reversed(volume.provenance) if step.get("step") == "ingest")
+    dataset = split_name(entry["source"])[1] or ""
+    return entry["sha256"] + dataset, entry.get("region")
+
+
+def _place(path: str) -> tuple[str, str | None]:
+    if is_remote(path):
+        return path, None
+    file, dataset = split_name(path)
+    return os.path.realpath(file), dataset if dataset is None else dataset.strip("/")
+
+
+def overlap(one: str | None, other: str | None) -> bool:
+    """Tell whether two regions share a voxel, whatever the shape.
+
+    Parameters
+    ----------
+    one, other : str, optional
+        Such as ``"0:60,:,10:"``; None is all of it.
+
+    Returns
+    -------
+    bool
+        False too where one is counted from the beginning and the other from the end.
+    """
+    return all(_meet(a, b) for a, b in zip(_spans(one), _spans(other), strict=True))
+
+
+def _spans(region: str | None) -> list[tuple[float, float]]:
+    """Both ends along z, y, x; those that are open are 0 and infinity."""
+    parts = ["" if region is None else part for part in (region or "").split(",")]
+    parts += [""] * (3 - len(parts))
+    ends = [(part or ":").strip().split(":") for part in parts]
+    return [(int(a) if a.strip() else 0, int(b) if b.strip() else math.inf) for a, b in ends]
+
+
+def _meet(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    return not (_before(one[1], other[0]) or _before(other[1], one[0]))
+
+
+def _before(stop: float, start: float) -> bool:
+    """Whether a span that ends at `stop` may lie before one that begins at `start`."""
+    if stop == math.inf or start == 0:
+        return False
+    return stop <= start if (stop < 0) == (start < 0) else True

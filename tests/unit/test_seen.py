@@ -1,0 +1,159 @@
+"""Whether what is judged was learned from: by the sheet, by shapes, by contents."""
+
+import shutil
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+
+from acuity.cli import main
+from acuity.errors import AcuityError
+from acuity.ingest.ingest import ingest
+from acuity.seen import check_sheet, check_volumes, overlap
+from acuity.study import Sample
+
+REGIONS = [
+    None,
+    ":",
+    "0:4",
+    "4:",
+    ":4,2:",
+    ":,3:6,:",
+    "2:5,:,7:",
+    "-3:",
+    ":-3",
+    "-5:-2",
+    "1:3,-2:,:4",
+]
+
+
+def voxels(region, shape=(9, 8, 11)):
+    """The voxels of a region, by numpy."""
+    taken = np.zeros(shape, bool)
+    spans = [part.split(":") for part in (region or ":").split(",")]
+    taken[tuple(slice(*(int(end) if end else None for end in span)) for span in spans)] = True
+    return taken
+
+
+def signs(region):
+    """Whether ends are counted from the beginning, from the end, along each axis."""
+    parts = [*(region or "").split(","), "", ""][:3]
+    return [{end.startswith("-") for end in part.split(":") if end} for part in parts]
+
+
+@pytest.mark.parametrize("one", REGIONS)
+@pytest.mark.parametrize("other", REGIONS)
+def test_regions_overlap_where_their_voxels_do(one, other):
+    both = [a | b for a, b in zip(signs(one), signs(other), strict=True)]
+    share = bool((voxels(one) & voxels(other)).any())
+    assert overlap(one, other) == overlap(other, one)
+    if all(len(kinds) < 2 for kinds in both):
+        assert overlap(one, other) == share
+    elif overlap(one, other):  # without the shape it is told of nothing that may lie apart
+        assert share
+
+
+@pytest.fixture
+def sheet(tmp_path, monkeypatch):
+    """Write a study of one file and its copy, and check it."""
+    monkeypatch.chdir(tmp_path)
+    data = np.random.default_rng(1).integers(20, 200, (9, 8, 11)).astype(np.uint8)
+    tifffile.imwrite("a.tif", data, photometric="minisblack")
+    shutil.copy("a.tif", "copy.tif")
+    (tmp_path / "link.tif").symlink_to("a.tif")
+
+    def check(*rows, method="srcnn3d"):
+        (tmp_path / "own.yaml").write_text(
+            f"study: own\nsamples: own.tsv\nlevels: [2]\nmethods: {{{method}: {{}}}}\n"
+        )
+        lines = ["sample\trole\tpath\tvoxel_size\tregion", *("\t".join(row) for row in rows)]
+        (tmp_path / "own.tsv").write_text("\n".join(lines) + "\n")
+        return main(["check", "own.yaml"])
+
+    return check
+
+
+def row(name, role, path="a.tif", region=""):
+    return name, role, path, "1 um", region
+
+
+def test_a_test_sample_of_voxels_that_are_learned_from_is_refused(sheet, capsys):
+    assert sheet(row("l", "train"), row("r", "test")) == 1
+    assert capsys.readouterr().err == (
+        "error: own.tsv: line 3: test sample 'r' shares voxels of a.tif with the train sample 'l'; a "
+        "figure of it would say nothing of new data; judge a region that lies apart\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        (row("l", "train", region=":,:,:7"), row("r", "test", region=":,:,6:")),
+        (row("l", "train", region="2:3"), row("r", "test", path="./a.tif")),
+        (row("l", "train"), row("r", "test", path="link.tif")),
+        (row("l", "train", region=":-2"), row("r", "test", region=":,:,-3:")),
+        # by the shape alone
+        (row("l", "train", region=":,:,:7"), row("r", "test", region=":,:,-5:")),
+    ],
+)
+def test_files_of_another_name_and_regions_are_compared(sheet, capsys, train, test):
+    assert sheet(train, test) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "test sample 'r' shares voxels of" in said
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "method"),
+    [
+        (row("l", "train", region=":,:,:7"), row("r", "test", region=":,:,7:"), "srcnn3d"),
+        (row("l", "train", region=":,:,:7"), row("r", "test", region=":,:,-4:"), "srcnn3d"),
+        (row("l", "train", region=":5,:,:7"), row("r", "test", region="5:"), "srcnn3d"),
+        # what learns nothing has seen nothing; two to be judged may be one
+        (row("l", "train"), row("r", "test"), "richardson_lucy"),
+        (row("l", "train", region=":5"), row("r", "test", region="5:"), "srcnn3d"),
+    ],
+)
+def test_regions_apart_are_judged(sheet, train, test, method):
+    assert sheet(train, test, row("q", "test", region="5:,:,7:"), method=method) == 0
+
+
+def test_what_was_imported_is_compared_by_its_content(sheet, tmp_path):
+    made = {}
+
+    def volume(name, path, region=None):
+        made[name] = tmp_path / f"{name}.ome.zarr"
+        ingest(path, made[name], voxel_size="1 um", region=region)
+        return {name: made[name]}
+
+    train = volume("l", "a.tif", ":,:,:6")
+    check_volumes(train, volume("r", "copy.tif", ":,:,6:"), tmp_path / "unseen.tsv")
+    table = pd.read_csv(tmp_path / "unseen.tsv", sep="\t")
+    assert table.to_dict("records") == [{"test": "r", "train": "l", "voxels": "other"}]
+    with pytest.raises(
+        AcuityError, match=r"^copy\.tif: test sample 'q' holds voxels that are also in"
+    ):
+        check_volumes(train, volume("q", "copy.tif", ":,:,5:"), tmp_path / "none.tsv")
+    # other bytes, the same voxels
+    tifffile.imwrite("b.tif", tifffile.imread("a.tif")[:, :, :6], compression="zlib")
+    with pytest.raises(
+        AcuityError,
+        match=r"^b\.tif: test sample 'p' holds the same voxels as the train sample 'l' \(a\.tif\); ",
+    ):
+        check_volumes(train, volume("p", "b.tif"), tmp_path / "none.tsv")
+    assert not (tmp_path / "none.tsv").exists()
+
+
+def test_a_bucket_is_compared_by_its_address():
+    study = SimpleNamespace(methods={"srcnn3d": {}})
+    samples = [
+        Sample(sample=name, role=role, path=path)
+        for name, role, path in (("l", "train", "s3://b/x.tif"), ("r", "test", "s3://b/y.tif"))
+    ]
+    where = {"l": "own.tsv: line 2", "r": "own.tsv: line 3"}
+    check_sheet(study, samples, where)
+    samples[1] = samples[1].model_copy(update={"path": samples[0].path})
+    with pytest.raises(AcuityError, match=r"^own\.tsv: line 3: .* shares voxels of s3://b/x\.tif"):
+        check_sheet(study, samples, where)
