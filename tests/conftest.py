@@ -96,6 +96,14 @@ MAY_SKIP = (
     "could not import 'itk'",  # ITK has no wheel for every machine
     "could not import 'pygments'",
 )
+# A full disk cannot be had otherwise without rights: Linux has /dev/full, macOS has not.
+needs_full_device = pytest.mark.skipif(
+    not os.path.exists("/dev/full"), reason="needs a device that is always full"
+)
+# What the tests compare are peaks as Linux tells them; getrusage counts in other units elsewhere.
+needs_peaks = pytest.mark.skipif(
+    sys.platform != "linux", reason="reads peaks of memory from /proc, which Linux has"
+)
 _running = None
 
 

@@ -1,6 +1,5 @@
 """The command line: what it prints, and how it ends."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import pytest
 
 from acuity.cli import main
 from acuity.tables import write_table
+from tests.conftest import needs_full_device
 from tests.faults.cases_command_lines import METRICS
 
 PRINT = [
@@ -62,7 +62,7 @@ def test_who_reads_may_stop_reading(figures):
     assert command.returncode == 141
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+@needs_full_device
 def test_a_full_disk_behind_the_output(figures):
     with open("/dev/full", "w") as full:
         done = subprocess.run(PRINT, stdout=full, stderr=subprocess.PIPE, check=False, text=True)

@@ -23,6 +23,7 @@ from acuity.predict.source import finer_grid
 from acuity.predict.tiles import blended_tiles, core_length, exact_tiles, triangle
 from acuity.segment.mask import cylinder
 from acuity.volume import Grid, Volume, choose_layout, open_volume, write_volume
+from tests.conftest import needs_peaks
 
 NORMALISATION = {"low": {"mean": 0.4, "std": 0.8}, "target": {"mean": 0.6, "std": 0.5}}
 SMALL = {"features": 8, "pools": 2, "convolutions": 1}
@@ -510,9 +511,7 @@ print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    sys.platform != "linux", reason="reads peaks of memory from /proc, which Linux has"
-)
+@needs_peaks
 def test_peak_memory_does_not_grow_with_the_volume(tmp_path, monkeypatch):
     """To eight times a volume of which one tile has a halo on all sides already."""
     shard = 2**20

@@ -1,7 +1,5 @@
 """Analytic projections against closed forms and RTK, and the simulated raw file."""
 
-from pathlib import Path
-
 import h5py
 import numba
 import numpy as np
@@ -15,6 +13,7 @@ from acuity.reconstruct.geometry import ConeBeam, full_circle
 from acuity.simulate.acquire import acquire, open_scan
 from acuity.simulate.foam import foam
 from acuity.simulate.project import project
+from tests.conftest import needs_full_device
 
 GEOMETRY = ConeBeam(200.0, 400.0, 2.0, 60, 48)
 NOTHING = pd.DataFrame({"z": [], "y": [], "x": [], "radius": []}, dtype=float)
@@ -271,8 +270,7 @@ def test_damaged_raw_files_are_refused(table, tmp_path):
         open_scan(path).read(slice(0, 1))
 
 
-# A full disk cannot be had otherwise without rights: Linux has /dev/full, macOS has not.
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@needs_full_device
 def test_disk_full_inside_of_hdf5_is_one_sentence_and_leaves_nothing(tmp_path, monkeypatch):
     pores = spheres((16, 16, 16, 4))
     acquire(pores, tmp_path / "whole.h5", size=32, level=1, seed=1, photons=500)

@@ -19,6 +19,7 @@ from acuity.simulate.acquire import acquire
 from acuity.slabs import join, read_marker
 from acuity.volume import Grid, Volume, open_volume, write_volume
 from benchmarks.memory import STAGES, measured, specks
+from tests.conftest import needs_peaks
 from tests.unit.test_hagita import ready as planes_ready
 from tests.unit.test_predict import model_files, noise, ready
 from tests.unit.test_slabs import shards
@@ -249,9 +250,7 @@ QUICK = sorted(set(STAGES) - {"predict_planes: srgan", "predict: richardson_lucy
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    sys.platform != "linux", reason="reads peaks of memory from /proc, which Linux has"
-)
+@needs_peaks
 @pytest.mark.parametrize("kind", QUICK)
 def test_memory_of_a_slab_does_not_grow_with_the_volume(tmp_path, kind):
     """The same number of slabs: each is eight times as thick."""
@@ -268,6 +267,7 @@ def test_memory_of_a_slab_does_not_grow_with_the_volume(tmp_path, kind):
 
 
 @pytest.mark.slow
+# Elsewhere the limit does not hold, and what holds a whole volume would pass.
 @pytest.mark.skipif(
     sys.platform != "linux",
     reason="limits memory by RLIMIT_DATA, which Linux alone applies to mmap",
