@@ -17,7 +17,7 @@ from acuity.formats.files import HDF5_SUFFIXES
 from acuity.formats.hdf5_links import Found, LinkedFile, VirtualParts
 from acuity.formats.hdf5_scan import detector_doubt, image_keys, is_angle, master_of, raw_mark
 from acuity.formats.reader import Reader
-from acuity.formats.source import Mapped, Sizes, Source, close_with
+from acuity.formats.source import Sizes, Source, close_with, scaled
 from acuity.units import check_spacing, convert, known, parse_voxel_size
 from acuity.volume import LazyArray, error_reason
 
@@ -176,10 +176,7 @@ def _scaled(where: str, dataset: h5py.Dataset, data: AxesArray, notes: dict) -> 
             f"{where}: its scale_factor and add_offset are {told[0]} and {told[1]}, allowed are "
             "numbers; take them away where the stored values count."
         ) from None
-    if (scale, shift) == (1, 0):
-        return data
-    notes["values"] = f"stored values x {scale:g} + {shift:g}, as scale_factor and add_offset say"
-    return Mapped(data, np.float32, lambda block: block.astype(np.float64) * scale + shift)
+    return scaled(data, scale, shift, notes, "scale_factor and add_offset say")
 
 
 # ------------------------------------------------------------------------------ which dataset

@@ -14,9 +14,9 @@ from acuity.errors import AcuityError
 from acuity.formats.axes import AxesArray, spatial_axes
 from acuity.formats.parts import META_SUFFIXES, NRRD_SUFFIXES, named_parts, text_header
 from acuity.formats.reader import Reader
-from acuity.formats.source import FlatArray, Mapped, Sizes, Source
+from acuity.formats.source import FlatArray, Sizes, Source, scaled
 from acuity.units import canonical, convert, known
-from acuity.volume import LazyArray, error_reason
+from acuity.volume import error_reason
 
 _NIFTI = (b"n+1\0", b"ni1\0", b"n+2\0", b"ni2\0")
 # Units of NIfTI by their numbers; ITK brings all of them to millimetres.
@@ -189,7 +189,9 @@ def read(path: Path) -> Source:
         origin = tuple(
             convert(float(f"{p:.9g}"), _world(header), unit) for p in reader.GetOrigin()[2::-1]
         )
-    data = _scaled(AxesArray(_Whole(reader, shape, dtype), axes), header)
+    data = scaled(
+        AxesArray(_Whole(reader, shape, dtype), axes), *header.scale, header.notes, "the file says"
+    )
     notes = header.notes | notes
     return Source(data, header.name, spacing, unit, origin, hint=hint, notes=notes)
 
@@ -217,7 +219,7 @@ def _read_plain(path: Path, header: _Header) -> Source:
     else:
         data = FlatArray(file, dtype, start, plane)
     spacing, unit, hint = _size(header, header.sizes[:3])
-    data = _scaled(AxesArray(data, (0, 1, 2)), header)
+    data = scaled(AxesArray(data, (0, 1, 2)), *header.scale, header.notes, "the file says")
     notes = header.notes | notes
     return Source(data, header.name, spacing, unit, hint=hint, notes=notes)
 
@@ -230,15 +232,6 @@ def _unpacked(packed: bytes) -> bytes:
         parts.append(unpack.decompress(packed))
         packed = unpack.unused_data
     return b"".join(parts)
-
-
-def _scaled(data: AxesArray, header: _Header) -> LazyArray:
-    """Apply the scale that the header tells and ITK leaves aside."""
-    slope, shift = header.scale
-    if header.scale == (1, 0):
-        return data
-    header.notes["values"] = f"stored values x {slope:g} + {shift:g}, as the file says"
-    return Mapped(data, np.float32, lambda block: block.astype(np.float64) * slope + shift)
 
 
 def _told(sizes: list[float]) -> str:

@@ -166,6 +166,26 @@ class Mapped(LazyArray):
         return self._function(np.asarray(self._data[box])).astype(self.dtype, copy=False)
 
 
+def scaled(data: Any, slope: float, shift: float, notes: dict, by: str) -> Any:
+    """Apply a scale that a file tells of its stored values, and note it.
+
+    Parameters
+    ----------
+    data : array
+        (z, y, x), as stored.
+    slope, shift : float
+        What a stored value is multiplied with, and what is added then.
+    notes : dict
+        Of the source; where there is a scale, `values` tells of it.
+    by : str
+        What tells of it, such as "the file says".
+    """
+    if (slope, shift) == (1, 0):
+        return data
+    notes["values"] = f"stored values x {slope:g} + {shift:g}, as {by}"
+    return Mapped(data, np.float32, lambda block: block.astype(np.float64) * slope + shift)
+
+
 def close_with(owner: Any, resource: Any) -> None:
     """Close an open file when the array that reads from it goes."""
     weakref.finalize(owner, resource.close)
