@@ -1,6 +1,5 @@
 """Methods that refine one axis: their tables by slice interval and sections along that axis."""
 
-import base64
 import io
 import math
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from PIL import Image
 
 from acuity.errors import AcuityError
 from acuity.report.figures import LevelAxis, Panel, Plot, method_lines, save, whole_rows
-from acuity.report.images import grey_window, make_picture, stretch
+from acuity.report.images import data_uri, grey_window, make_picture, stretch
 from acuity.report.pages import Cell, Column, marker, page_drawings, write_page
 from acuity.report.style import MUTED, look, ordered
 from acuity.report.verdict import POOLED, rows_of
@@ -1151,7 +1150,7 @@ def _image(picture, cut):
     }[picture.kind]
     where = "the middle of the volume" if picture.kind == "surface" else cut.where
     return {
-        "src": "data:image/png;base64," + base64.b64encode(picture.png).decode(),
+        "src": data_uri(picture.png),
         "width": picture.size[0],
         "height": picture.size[1],
         "alt": f"{what}: {look(picture.method).name}{level}, {where}",

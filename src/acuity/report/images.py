@@ -1,5 +1,6 @@
 """Pictures of a report: one slice of each volume, as small PNG files with a scale bar."""
 
+import base64
 import io
 import math
 from dataclasses import dataclass
@@ -409,6 +410,11 @@ def make_picture(kind, key, image, pixel, unit):
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True)
     return Picture(kind, key[0], key[1], buffer.getvalue(), image.size)
+
+
+def data_uri(png):
+    """Give the bytes of a PNG as an address that holds them, so that a page needs no other file."""
+    return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
 def bar_length(width, unit):

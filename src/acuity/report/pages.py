@@ -20,7 +20,7 @@ from markupsafe import Markup
 from matplotlib.markers import MarkerStyle
 
 from acuity.report.figures import check_tables, plots
-from acuity.report.images import MAP_COLOURS, TINTS, gallery
+from acuity.report.images import MAP_COLOURS, TINTS, data_uri, gallery
 from acuity.report.style import INK, MUTED, look, ordered
 from acuity.report.verdict import (
     CARE,
@@ -208,7 +208,9 @@ def index_page(
         "graded": bool((table["grade"] != "none").any()),
         "head": head,
         "warnings": list(warnings),
-        "picture": None if picture is None else (_embedded(picture[0]), picture[1]),
+        "picture": None
+        if picture is None
+        else (data_uri(Path(picture[0]).read_bytes()), picture[1]),
         "head_note": (
             f"Judged on {_count(true, 'sample')} that no model has seen."
             if POOLED in judged and true
@@ -374,10 +376,6 @@ def _headline(judged, listed, training):
         worst = next(grade for grade in ("poor", "care", "good", "none") if counts[grade])
         found.append(Line(label, worst, f"of {len(grades)} samples {', '.join(parts)}."))
     return found
-
-
-def _embedded(path):
-    return "data:image/png;base64," + base64.b64encode(Path(path).read_bytes()).decode()
 
 
 def _without_truth(number):
@@ -635,7 +633,7 @@ def _image(picture, where, level_format):
         label += f", {level_format.format(picture.level)}"
     return {
         "kind": picture.kind,
-        "src": "data:image/png;base64," + base64.b64encode(picture.png).decode(),
+        "src": data_uri(picture.png),
         "width": picture.size[0],
         "height": picture.size[1],
         "alt": f"{_ALT[picture.kind]}: {label}, {where}",

@@ -1,6 +1,5 @@
 """Pairs of SEM images: their registration, what became of the gaps between particles, spectra."""
 
-import base64
 import io
 import math
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from acuity.errors import AcuityError
 from acuity.measure.gaps import histogram
 from acuity.measure.spectrum import ALIASED, BELOW, TOP
 from acuity.report.figures import Panel, Plot, save
-from acuity.report.images import LARGEST, grey_window, make_picture, resize, stretch
+from acuity.report.images import LARGEST, data_uri, grey_window, make_picture, resize, stretch
 from acuity.report.pages import Cell, Column, marker, page_drawings, write_page
 from acuity.report.sources import image_curves, image_files
 from acuity.report.style import INK, MUTED, SHADE, look, ordered
@@ -1395,7 +1394,7 @@ def _page_crops(planes, shown, grid):
 
 def _image(picture, label, *, more="", alt=None):
     return {
-        "src": "data:image/png;base64," + base64.b64encode(picture.png).decode(),
+        "src": data_uri(picture.png),
         "width": picture.size[0],
         "height": picture.size[1],
         "alt": alt or label,

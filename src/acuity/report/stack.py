@@ -1,6 +1,5 @@
 """What was done to a stack of slices: path, quality of the matches, sections before and after."""
 
-import base64
 import io
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +12,15 @@ from PIL import Image
 
 from acuity.errors import AcuityError
 from acuity.report.figures import Panel, Plot, save
-from acuity.report.images import LARGEST, grey_window, make_picture, picture_size, resize, stretch
+from acuity.report.images import (
+    LARGEST,
+    data_uri,
+    grey_window,
+    make_picture,
+    picture_size,
+    resize,
+    stretch,
+)
 from acuity.report.pages import Cell, Column, page_drawings, write_page
 from acuity.report.style import INK
 from acuity.report.verdict import unit_text
@@ -596,7 +603,7 @@ def stack_page(
     for picture in pictures:
         rows.setdefault(picture.kind, []).append(
             {
-                "src": "data:image/png;base64," + base64.b64encode(picture.png).decode(),
+                "src": data_uri(picture.png),
                 "width": picture.size[0],
                 "height": picture.size[1],
                 "alt": f"Section {_title(picture.kind)}, {picture.method} alignment",
