@@ -65,9 +65,14 @@ def ingest(
             low, high = min(low, block.min()), max(high, block.max())
             writer.write(z0, block)
         if low == high:
-            raise AcuityError(
-                f"{path}: is constant, every voxel is {low:g}; allowed is a volume with contrast."
-            )
+            raise constant(path, low)
+
+
+def constant(path: str | os.PathLike, value: float) -> AcuityError:
+    """Say of a source that it has one value alone."""
+    return AcuityError(
+        f"{path}: is constant, every voxel is {value:g}; allowed is a volume with contrast."
+    )
 
 
 def source_digest(path: str | os.PathLike) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from acuity.errors import AcuityError
 from acuity.formats.files import is_remote, split_name
 from acuity.formats.read import parse_region, read_volume
+from acuity.ingest.ingest import constant
 from acuity.pair.inputs import check_grids
 from acuity.seen import check_sheet
 from acuity.units import parse_voxel_size
@@ -189,9 +190,7 @@ def _findings(volume: Volume, path: str) -> Iterator[str]:
             "put a value in their place, or leave them out with region."
         )
     if lowest == highest:
-        raise AcuityError(
-            f"{path}: is constant, every voxel is {lowest:g}; allowed is a volume with contrast."
-        )
+        raise constant(path, lowest)
     if blank:
         shown = ", ".join(map(str, blank[:_SHOWN])) + ", ..." * (len(blank) > _SHOWN)
         yield f"slices of one value each: {len(blank)} ({shown})"

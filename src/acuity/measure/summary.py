@@ -73,9 +73,8 @@ def summary(path, *, sample=POOLED, by_size=None):
         If there is no such table yet, it is another one, or the sample or the metric is not in it.
     """
     path = find_metrics(path)
-    if not seal_path(
-        path
-    ).exists():  # maybe a file of the user's own: nothing is said of removing it
+    # maybe a file of the user's own: nothing is said of removing it
+    if not seal_path(path).exists():
         with open(path, "rb") as file:
             head = file.readline(_LONGEST).decode(errors="replace").rstrip("\r\n").split("\t")
         _check_columns(path, [name for name in COLUMNS if name not in head])
