@@ -26,6 +26,7 @@ rule all:
         results("metrics.tsv"),
         results("pores.tsv"),
         results("report/index.html"),
+        [results("trainings.tsv")] if AGAIN else [],
         lambda w: PAGES,
         lambda w: FIGURES,
         lambda w: between(),

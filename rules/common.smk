@@ -22,6 +22,7 @@ from acuity.digest import digest
 from acuity.errors import AcuityError
 from acuity.failures import failures
 from acuity.formats.files import files_of, is_litter, is_remote, split_name
+from acuity.methods.base import load, module_name
 from acuity.plan.planner import Planner
 from acuity.study import load_study, own_factor, read_keys
 from acuity.threads import keep_limit, wait_passively
@@ -124,6 +125,7 @@ RESTORE = {
 }
 LEVELS = [f"{level:g}" for level in STUDY.levels]
 METHODS = list(STUDY.methods)
+AGAIN = STUDY.further_trainings
 SIMULATED = STUDY.foam is not None
 AXIAL = STUDY.axial
 PAIRED = STUDY.pair is not None
@@ -159,8 +161,8 @@ if (
 wildcard_constraints:
     sample="|".join(re.escape(name) for name in SAMPLE),
     level=r"[0-9]+(\.[0-9]+)?",
-    method=r"[a-z][a-z0-9_]*(@[a-z0-9_]+)?",
-    image=r"truth|level[0-9.]+/[a-z0-9_@]+",
+    method=r"[a-z][a-z0-9_]*(@[a-z0-9_]+)?([+][0-9]+)?",
+    image=r"truth|level[0-9.]+/[a-z0-9_@+]+",
     scan="(low/)?(" + "|".join(re.escape(name) for name in SAMPLE) + ")",
     stack="recorded|disturbed|undisturbed",
     slab="[0-9]+",
@@ -273,7 +275,7 @@ def slab_part(cfg):
 def code(script, method=None):
     """Digest of a script and of all of the package that it uses."""
     return digest(
-        ROOT / "scripts" / f"{script}.py", method=method and method.split("@")[0]
+        ROOT / "scripts" / f"{script}.py", method=method and module_name(method)
     )
 
 
@@ -298,14 +300,12 @@ def needs(rule):
 
 @cache
 def method_class(method):
-    from acuity.methods.base import load
-
-    return load(method.split("@")[0])
+    return load(method)
 
 
 @cache
 def settings(method):
-    return method_class(method).Settings(**STUDY.methods.get(method, {}))
+    return method_class(method).Settings(**STUDY.settings_of(method))
 
 
 def learned(method):
@@ -405,15 +405,14 @@ def image_volume(sample, image):
     return volume(f"predict/{sample}/level{level}/{method}")
 
 
-def images(sample):
-    """All images of a sample that are segmented and measured, the truth aside."""
+def images(sample, methods=None):
+    """All images of a sample that are segmented and measured, the truth aside; or those of methods."""
     role = SAMPLE[sample].role
     shown = list(STUDY.judge_training) if role == "train" else METHODS
+    shown = ["input", *shown] if methods is None else methods
     own = RESTORE.get(sample) or SAMPLE[sample].level
     levels = LEVELS if own is None else [f"{own}"]
-    return [
-        f"level{level}/{method}" for level in levels for method in ["input", *shown]
-    ]
+    return [f"level{level}/{method}" for level in levels for method in shown]
 
 
 def split_image(image):
@@ -444,9 +443,15 @@ def mask_radius(margin=0):
     return STUDY.foam.cylinder_radius * STUDY.foam.size - margin
 
 
-def seed_of(sample, *parts):
+def seed_of(sample, *parts, study_seed=STUDY.seed):
     """A seed that differs by sample and by what it is for, and by nothing else."""
-    return zlib.crc32("/".join([str(STUDY.seed), sample, *map(str, parts)]).encode())
+    return zlib.crc32("/".join([str(study_seed), sample, *map(str, parts)]).encode())
+
+
+def training_seed(method, level):
+    """The seed of a training: a further one's is what it would be in a study with that seed."""
+    name, _, seed = method.partition("+")
+    return seed_of("train", name, level, study_seed=seed or STUDY.seed)
 
 
 def print_logs_of_failed_jobs(log):
@@ -598,7 +603,7 @@ def predict_inputs(w):
 
 def predict_cfg(w):
     return {
-        "method_name": predict_method(w).split("@")[0],
+        "method_name": module_name(predict_method(w)),
         "settings": settings(predict_method(w)).for_prediction(),
         **task(w.level),
         **({"keep_type": True} if FLAT else {}),
@@ -627,7 +632,7 @@ def degradation():
     return {"degradation": STUDY.degrade.random.model_dump(mode="json")}
 
 
-PLANES = [m for m in METHODS if getattr(method_class(m), "learns", "") == "planes"]
+PLANES = [m for m in METHODS + AGAIN if getattr(method_class(m), "learns", "") == "planes"]
 
 
 def learns_from(method, level):
@@ -653,7 +658,7 @@ def pair_limits():
 def wants_nlm(image):
     """Whether the image's method asks for non-local means before the threshold."""
     method = split_image(image)[1]
-    return bool(STUDY.methods.get(method, {}).get("nlm_before_threshold", False))
+    return bool(STUDY.settings_of(method).get("nlm_before_threshold", False))
 
 
 def image_to_segment(sample, image):
@@ -747,9 +752,27 @@ def measured_flat(image, file, found):
     return found
 
 
-def study_files(name):
-    """The files of that name of all images."""
-    return [table for key in MEASURED for table in measured(*key).get(name, [])]
+def study_files(name, images=None):
+    """The files of that name of all measured images, or of these."""
+    images = MEASURED if images is None else images
+    return [table for key in images for table in measured(*key).get(name, [])]
+
+
+def study_images(images, names):
+    """What images are, and how many files of each of these names they have."""
+    return [
+        {
+            "sample": sample,
+            "level": split_image(image)[0],
+            "method": split_image(image)[1],
+            "counts": {
+                name: len(files)
+                for name, files in measured(sample, image).items()
+                if name in names
+            },
+        }
+        for sample, image in images
+    ]
 
 
 # report -------------------------------------------------------------------------------------

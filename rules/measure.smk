@@ -2,14 +2,23 @@
 
 Needs  restored volumes and their truth, label volumes and the true labels; tables of alignments
 Makes  measure/{sample}/{image}/*.tsv, ms_ssim.ome.zarr; in slabs census/{slab}.npz, what was
-       counted; metrics.tsv, pores.tsv, curves.tsv, pore_space.tsv
+       counted; metrics.tsv, pores.tsv, curves.tsv, pore_space.tsv; trainings.tsv
 """
 
+GATHERED = ("tables", "pores", "status", "curves", "spaces", "gaps")
+POOLED = ("tables", "status", "gaps")
 MEASURED = [key for key in page_images() if key[0] not in RESTORE]
 if PAIRED:
     MEASURED += [(sample, "pair") for sample in SAMPLE if sample not in RESTORE]
 if ALIGNED:
     MEASURED += [(s, "stack") for s in SAMPLE if not SAMPLE[s].transforms_of]
+# The input, each method that learns and its further trainings, as trainings.tsv compares them.
+LEARNED = [method for method in METHODS if learned(method)]
+COMPARED = [
+    (sample, image)
+    for sample in TEST
+    for image in images(sample, ["input", *LEARNED, *AGAIN] if AGAIN else [])
+]
 
 
 rule quality:
@@ -366,16 +375,8 @@ rule pore_space:
 rule metrics:
     """Gather all tables of the study, and pool them over the unseen samples."""
     input:
-        [
-            seals_of(study_files(name))
-            for name in ("tables", "pores", "status", "curves", "spaces", "gaps")
-        ],
-        tables=study_files("tables"),
-        pores=study_files("pores"),
-        status=study_files("status"),
-        curves=study_files("curves"),
-        spaces=study_files("spaces"),
-        gaps=study_files("gaps"),
+        [seals_of(study_files(name)) for name in GATHERED],
+        **{name: study_files(name) for name in GATHERED},
     output:
         seals("metrics", "pores", "curves", "pore_space", "gaps"),
         metrics=results("metrics.tsv"),
@@ -392,18 +393,7 @@ rule metrics:
     params:
         cfg={
             "study": STUDY.study,
-            "images": [
-                {
-                    "sample": sample,
-                    "level": split_image(image)[0],
-                    "method": split_image(image)[1],
-                    "counts": {
-                        name: len(files)
-                        for name, files in measured(sample, image).items()
-                    },
-                }
-                for sample, image in MEASURED
-            ],
+            "images": study_images(MEASURED, GATHERED),
             "unseen": TEST,
         },
         code=lambda w: code("metrics"),
@@ -411,3 +401,31 @@ rule metrics:
         "Gather the tables of the study"
     script:
         "../scripts/metrics.py"
+
+
+rule trainings:
+    """Pool the measures of each training, where methods are trained with several seeds."""
+    input:
+        [seals_of(study_files(name, COMPARED)) for name in POOLED],
+        **{name: study_files(name, COMPARED) for name in POOLED},
+    output:
+        seals("trainings"),
+        table=results("trainings.tsv"),
+    log:
+        logs("trainings"),
+    conda:
+        ENVIRONMENT
+    resources:
+        **needs("trainings"),
+    params:
+        cfg={
+            "images": study_images(COMPARED, POOLED),
+            "study": STUDY.study,
+            "unseen": TEST,
+            "seed": STUDY.seed,
+        },
+        code=lambda w: code("trainings"),
+    message:
+        "Gather the figures of all trainings"
+    script:
+        "../scripts/trainings.py"

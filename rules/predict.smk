@@ -92,7 +92,7 @@ rule predict_planes:
     benchmark:
         records("predict/{sample}/level{level}/{method}")
     wildcard_constraints:
-        method="|".join(PLANES) or "none",
+        method="|".join(map(re.escape, PLANES)) or "none",
     conda:
         ENVIRONMENT
     threads: 2

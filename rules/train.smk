@@ -31,11 +31,11 @@ rule train:
     params:
         cfg=lambda w: {
             "study": STUDY.study,
-            "method_name": w.method.split("@")[0],
+            "method_name": module_name(w.method),
             "settings": settings(w.method).for_training(),
             **task(w.level),
             **degradation(),
-            "seed": seed_of("train", w.method, w.level),
+            "seed": training_seed(w.method, w.level),
             "fov_radius": STUDY.foam.size / 2 if SIMULATED else None,
             "checkpoints": results(f"train/{w.method}/level{w.level}/checkpoints"),
         },

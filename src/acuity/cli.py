@@ -86,7 +86,13 @@ def _parser():
     summary = commands.add_parser("summary", help="print a study's figures as a table")
     summary.add_argument("metrics", help="results/STUDY/metrics.tsv, its folder, or the study file")
     summary.add_argument("--sample", default="unseen", help="one sample; default: all unseen ones")
-    summary.add_argument("--by-size", metavar="METRIC", help="one metric by size class")
+    part = summary.add_mutually_exclusive_group()
+    part.add_argument("--by-size", metavar="METRIC", help="one metric by size class")
+    part.add_argument(
+        "--trainings",
+        action="store_true",
+        help="mean and range over the trainings with other seeds (training_seeds), of trainings.tsv",
+    )
     summary.set_defaults(run=_summary)
 
     export = commands.add_parser("export", help="write a volume as TIFF, OME-TIFF or OME-Zarr 0.4")
@@ -154,8 +160,11 @@ def _schema(options):
 
 
 def _summary(options):
-    from acuity.measure.summary import summary
+    from acuity.measure.summary import summary, training_summary
 
+    if options.trainings:
+        print(training_summary(options.metrics))
+        return
     print(summary(options.metrics, sample=options.sample, by_size=options.by_size))
 
 

@@ -38,7 +38,7 @@ def check_sheet(study: Any, samples: Sequence[Any], where: Mapping[str, str]) ->
     AcuityError
         Naming both samples.
     """
-    if not any(load(key.split("@")[0]).learned for key in study.methods):
+    if not any(load(key).learned for key in study.methods):
         return
     for test, train in product(_of("test", samples), _of("train", samples)):
         if _place(train.path) == _place(test.path) and overlap(train.region, test.region):

@@ -605,6 +605,12 @@ class Study(Section):
     methods: dict[str, dict] = setting(
         {}, "Restoration methods with their settings; NAME or NAME@VARIANT"
     )
+    training_seeds: tuple[Annotated[int, Field(ge=0)], ...] = setting(
+        (),
+        "Further seeds that each method which learns is trained with, to tell how far its figures on "
+        "the test samples swing: trainings.tsv and the first page give mean and range over all",
+        "1",
+    )
     judge_training: tuple[str, ...] = setting(
         (), "Methods that are shown on the training samples too"
     )
@@ -653,7 +659,7 @@ class Study(Section):
                     f"{key!r} is no method name; allowed is NAME or NAME@VARIANT in lower case"
                 )
             try:
-                method = load(key.split("@")[0])
+                method = load(key)
             except AcuityError as error:
                 raise ValueError(str(error)) from None
             try:
@@ -670,6 +676,17 @@ class Study(Section):
                 raise ValueError(
                     f"key {key!r} is missing or empty: {type(self).model_fields[key].description}"
                 )
+        seeds = [self.seed, *self.training_seeds]
+        if len(set(seeds)) < len(seeds):
+            raise ValueError(
+                f"key 'training_seeds': found {list(self.training_seeds)} with seed {self.seed}; allowed "
+                "are seeds that differ from each other and from it"
+            )
+        if self.training_seeds and not self.further_trainings:
+            raise ValueError(
+                f"key 'training_seeds': found {list(self.training_seeds)}, but none of the methods learns "
+                "from data; leave it out"
+            )
         for name in self.judge_training:
             if name not in self.methods:
                 raise ValueError(
@@ -700,7 +717,7 @@ class Study(Section):
                     f"{', '.join(f'{level:g}' for level in self.levels)}"
                 )
         for key in self.methods:
-            method = load(key.split("@")[0])
+            method = load(key)
             if method.interpolates and not (self.axial or self.flat) and self.scale(1) == (1, 1, 1):
                 raise ValueError(
                     f"methods.{key} interpolates between grids, but low and high resolution share one grid here; it needs degrade.downsample above 1"
@@ -729,6 +746,16 @@ class Study(Section):
     def flat(self):
         """Whether images are restored, finer along y and x."""
         return self.pair is not None or self.degrade.mode == "random"
+
+    def settings_of(self, name):
+        """Settings of a method by its name, a further training's (NAME+SEED) among them."""
+        return self.methods.get(name.partition("+")[0], {})
+
+    @property
+    def further_trainings(self):
+        """Names of all further trainings: NAME+SEED of each method that learns."""
+        learned = [name for name in self.methods if load(name).learned]
+        return [f"{name}+{seed}" for seed in self.training_seeds for name in learned]
 
     def scale(self, level):
         """Whole factors (z, y, x) between the low-resolution and the target's grid at a level."""
@@ -876,8 +903,13 @@ def _read_samples(study, path):
     roles = {sample.role for sample in samples}
     if not roles & {"test", "restore"}:
         raise AcuityError(f"{sheet}: no sample has the role test; nothing could be judged")
+    if study.training_seeds and "test" not in roles:
+        raise AcuityError(
+            f"{path}: key 'training_seeds': trainings are compared on test samples, and {sheet} has "
+            "none; leave it out"
+        )
     for key in study.methods:
-        method = load(key.split("@")[0])
+        method = load(key)
         # What learns from XY planes can learn from the coarse volume itself.
         enough = {"train", "restore"} if getattr(method, "learns", "") == "planes" else {"train"}
         if method.learned and not roles & enough:

@@ -8,6 +8,8 @@ import pandas as pd
 from acuity.errors import AcuityError
 from acuity.measure.collect import POOLED
 from acuity.measure.spectrum import ALIASED, BELOW
+from acuity.measure.trainings import COLUMNS as TRAINING_COLUMNS
+from acuity.measure.trainings import spread
 from acuity.seals import seal_path
 from acuity.study import read_keys
 from acuity.tables import read_table
@@ -73,54 +75,141 @@ def summary(path, *, sample=POOLED, by_size=None):
         If there is no such table yet, it is another one, or the sample or the metric is not in it.
     """
     path = find_metrics(path)
+    metrics = _read(path, COLUMNS, FIGURES)
+    metrics = metrics[metrics["sample"].astype(str) == sample]
+    metrics = _named(metrics)
+    if metrics.empty:
+        raise AcuityError(f"{path}: no figures of sample {sample!r}")
+    if by_size is None:
+        return _markdown(shown_rows(metrics))
+    sizes = metrics["subset"].str.match(r"\d", na=False)
+    rows = metrics[(metrics["metric"] == by_size) & sizes]
+    if rows.empty:
+        raise AcuityError(f"{path}: metric {by_size!r} is not given by size class")
+    order = sorted(rows["subset"].unique(), key=lambda name: float(name.split("-")[0]))
+    cells = {
+        (row.level, row.method, row.subset): f"{row.value:.3f} ({row.n:.0f})"
+        for row in rows.itertuples()
+    }
+    return _markdown(_rows(rows, [(name, name) for name in order], cells))
+
+
+def training_summary(path):
+    """Summarise trainings.tsv: mean and range of each figure over the trainings of a method.
+
+    Parameters
+    ----------
+    path : path
+        ``trainings.tsv`` of a study, its folder, or the study file.
+
+    Returns
+    -------
+    str
+        A Markdown table, one row a level and method.
+
+    Raises
+    ------
+    AcuityError
+        If there is no such table, or it is another one.
+    """
+    path = find_metrics(path, "trainings.tsv")
+    return _markdown(training_rows(_read(path, TRAINING_COLUMNS, ("level", "value"))))
+
+
+def training_rows(table):
+    """Arrange mean and range over trainings as rows of text.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As `acuity.measure.trainings.trainings` gives it.
+
+    Returns
+    -------
+    list of list of str
+        A heading, and a row a level and method: mean and, in brackets, the smallest and the largest.
+    """
+    over = _named(spread(table))
+    rows = shown_rows(over, every_interval=True)
+    number = over.groupby(["level", "method"], sort=False)["n"].max()
+    images = _images(over)
+    rows[0][2:2] = ["trainings"]
+    for row, image in zip(rows[1:], images, strict=True):
+        row[2:2] = [f"{number[image]:.0f}"]
+    return rows
+
+
+def shown_rows(metrics, *, every_interval=False):
+    """Arrange the figures of `SHOWN` that were measured as rows of text.
+
+    Parameters
+    ----------
+    metrics : pandas.DataFrame
+        Rows of ``metrics.tsv`` with the method's whole name.
+    every_interval : bool
+        Show ``low`` and ``high`` of all figures, and not of those alone whose heading says 95 %.
+
+    Returns
+    -------
+    list of list of str
+        A heading, and a row a level and method.
+    """
+    rows = metrics[metrics["subset"].isin(SUBSETS)]
+    part = (", " + rows["subset"]).where(rows["subset"] != "all", "")
+    rows = rows.assign(metric=rows["metric"] + part)
+    there = set(rows["metric"])
+    columns = [(metric, heading) for metric, heading, _, _ in SHOWN if metric in there]
+    if every_interval:
+        columns = [(m, h.replace(" (95 %)", "").replace(", 95 %", "")) for m, h in columns]
+    style = {metric: (digits, interval) for metric, _, digits, interval in SHOWN}
+    cells = {}
+    for row in rows.itertuples():
+        if row.metric in style:
+            digits, interval = style[row.metric]
+            key = (row.level, row.method, row.metric)
+            cells[key] = _cell(row, digits, interval or every_interval)
+    # Where there is no wall, or nothing lies at it, its column would say the same again.
+    if all(cells.get((*i, "pore_f1")) == t for (*i, m), t in cells.items() if m == OFF_WALL):
+        columns = [column for column in columns if column[0] != OFF_WALL]
+    return _rows(rows, columns, cells)
+
+
+def _rows(rows, columns, cells):
+    found = [["level", "method", *(heading for _, heading in columns)]]
+    for level, method in _images(rows):
+        named = f"{level:g}" if level else ""
+        found.append([named, method, *(cells.get((level, method, key), "") for key, _ in columns)])
+    return found
+
+
+def _images(rows):
+    """Level and method of each image, by level."""
+    images = rows[["level", "method"]].drop_duplicates().sort_values("level", kind="stable")
+    return list(images.itertuples(index=False, name=None))
+
+
+def _markdown(rows):
+    lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _named(metrics):
+    """Rows with the method's whole name as its method; the truth has no level, and NaN is no key."""
+    return metrics.assign(level=metrics["level"].fillna(0), method=_names(metrics))
+
+
+def _read(path, columns, figures):
     # maybe a file of the user's own: nothing is said of removing it
     if not seal_path(path).exists():
         with open(path, "rb") as file:
             head = file.readline(_LONGEST).decode(errors="replace").rstrip("\r\n").split("\t")
-        _check_columns(path, [name for name in COLUMNS if name not in head])
+        _check_columns(path, [name for name in columns if name not in head])
     metrics = read_table(path, dtype={"variant": str, "subset": str})
-    _check_columns(path, [name for name in COLUMNS if name not in metrics])
-    words = [name for name in FIGURES if not pd.api.types.is_numeric_dtype(metrics[name])]
+    _check_columns(path, [name for name in columns if name not in metrics])
+    words = [name for name in figures if not pd.api.types.is_numeric_dtype(metrics[name])]
     if words:
         raise _another_table(path, f"words in the column {words[0]!r}")
-    metrics = metrics[metrics["sample"].astype(str) == sample]
-    # The truth has no level, and NaN is no key.
-    metrics = metrics.assign(level=metrics["level"].fillna(0), method=_names(metrics))
-    if metrics.empty:
-        raise AcuityError(f"{path}: no figures of sample {sample!r}")
-    if by_size is not None:
-        sizes = metrics["subset"].str.match(r"\d", na=False)
-        rows = metrics[(metrics["metric"] == by_size) & sizes]
-        if rows.empty:
-            raise AcuityError(f"{path}: metric {by_size!r} is not given by size class")
-        order = sorted(rows["subset"].unique(), key=lambda name: float(name.split("-")[0]))
-        columns = [(name, name) for name in order]
-        cells = {
-            (row.level, row.method, row.subset): f"{row.value:.3f} ({row.n:.0f})"
-            for row in rows.itertuples()
-        }
-    else:
-        rows = metrics[metrics["subset"].isin(SUBSETS)]
-        part = (", " + rows["subset"]).where(rows["subset"] != "all", "")
-        rows = rows.assign(metric=rows["metric"] + part)
-        there = set(rows["metric"])
-        columns = [(metric, heading) for metric, heading, _, _ in SHOWN if metric in there]
-        style = {metric: (digits, interval) for metric, _, digits, interval in SHOWN}
-        cells = {
-            (row.level, row.method, row.metric): _cell(row, *style[row.metric])
-            for row in rows.itertuples()
-            if row.metric in style
-        }
-        # Where there is no wall, or nothing lies at it, its column would say the same again.
-        if all(cells.get((*i, "pore_f1")) == t for (*i, m), t in cells.items() if m == OFF_WALL):
-            columns = [column for column in columns if column[0] != OFF_WALL]
-    lines = [["level", "method", *(heading for _, heading in columns)]]
-    lines.append(["---"] * len(lines[0]))
-    images = rows[["level", "method"]].drop_duplicates().sort_values("level", kind="stable")
-    for level, method in images.itertuples(index=False):
-        named = f"{level:g}" if level else ""
-        lines.append([named, method, *(cells.get((level, method, key), "") for key, _ in columns)])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return metrics
 
 
 def _check_columns(path, missing):
@@ -135,13 +224,15 @@ def _another_table(path, found):
     )
 
 
-def find_metrics(path):
+def find_metrics(path, table="metrics.tsv"):
     """Find the table of a study's figures.
 
     Parameters
     ----------
     path : path
         The table, the folder that it lies in, or the study file.
+    table : str
+        Which of the study's tables.
 
     Returns
     -------
@@ -154,19 +245,19 @@ def find_metrics(path):
     """
     path = Path(path)
     if os.path.isdir(path):
-        table, how = path / "metrics.tsv", "name the folder results/STUDY"
+        found, how = path / table, "name the folder results/STUDY"
     elif path.suffix.lower() in (".yaml", ".yml"):
         keys = read_keys(path)
         name = keys.get("study") if isinstance(keys, dict) else None
         if not isinstance(name, str) or "/" in name:
             raise AcuityError(f"{path}: is no study file; it has no key 'study' with a name")
-        table = Path("results", name, "metrics.tsv")
+        found = Path("results", name, table)
         how = f"run it first, in this folder: snakemake --configfile {path}"
     else:
-        table, how = path, "name results/STUDY/metrics.tsv or the study file"
-    if not os.path.isfile(table):
-        raise AcuityError(f"{table}: no such table; {how}")
-    return table
+        found, how = path, f"name results/STUDY/{table} or the study file"
+    if not os.path.isfile(found):
+        raise AcuityError(f"{found}: no such table; {how}")
+    return found
 
 
 def _names(metrics):

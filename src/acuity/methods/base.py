@@ -505,6 +505,21 @@ def known():
     )
 
 
+def module_name(name):
+    """Name the module of a method: ``deepnet`` of ``deepnet@wide`` and of ``deepnet@wide+2``.
+
+    Parameters
+    ----------
+    name : str
+        As a study has it, NAME or NAME@VARIANT, with +SEED behind where it is a further training.
+
+    Returns
+    -------
+    str
+    """
+    return name.partition("+")[0].partition("@")[0]
+
+
 def load(name):
     """Find a method by its name.
 
@@ -514,7 +529,7 @@ def load(name):
     Parameters
     ----------
     name : str
-        Name of a module of ``acuity.methods``.
+        As for `module_name`.
 
     Returns
     -------
@@ -526,7 +541,7 @@ def load(name):
     AcuityError
         If there is none of that name.
     """
-    names = known()
+    names, name = known(), module_name(name)
     if name not in names:
         raise AcuityError(f"unknown method {name!r}; known methods are {', '.join(names)}")
     return importlib.import_module(f"acuity.methods.{name}").METHOD

@@ -223,7 +223,7 @@ class Planner:
         if name == "input":
             name = "lanczos" if self.study.pair is not None else "nearest"
         task = Task(float(level), self.study.scale(float(level)))
-        return load(name.split("@")[0])(self.study.methods.get(name, {}), task)
+        return load(name)(self.study.settings_of(name), task)
 
     def learns_from(self, method, level):
         """Samples that a method learns from at a level, as the rules choose them."""
@@ -238,7 +238,8 @@ class Planner:
         """Number of measured images of the study: what the tables and figures grow with."""
         judged = len(self.study.judge_training) + 1
         roles = [row.role for row in self.samples.values()]
-        each = {"train": judged, "test": len(self.study.methods) + 2, "restore": 0}
+        restored = len(self.study.methods) + len(self.study.further_trainings)
+        each = {"train": judged, "test": restored + 2, "restore": 0}
         return sum(each[role] for role in roles) * max(1, len(self.study.levels))
 
 
@@ -558,6 +559,7 @@ _COUNTS = {
     "gaps": _whole(16),
     "error": _error,
     "metrics": _tables,
+    "trainings": _tables,
     "figures": _tables,
     "report": _tables,
     "sample_figures": _pictures,

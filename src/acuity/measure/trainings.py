@@ -1,0 +1,90 @@
+"""How far the figures of a method swing from one training to the next: other seeds, same data."""
+
+import pandas as pd
+
+from acuity.errors import AcuityError
+from acuity.measure.collect import POOLED, collect
+
+KEYS = ["study", "method", "variant", "level", "metric", "subset"]
+COLUMNS = [*KEYS, "seed", "value", "unit"]
+
+
+def split_training(name):
+    """Split the name of a training into its method and its seed.
+
+    Parameters
+    ----------
+    name : str
+        NAME or NAME@VARIANT, of a further training with +SEED behind.
+
+    Returns
+    -------
+    method : str
+    seed : int or None
+        None of the study's own training.
+    """
+    method, _, seed = name.partition("+")
+    return method, int(seed) if seed else None
+
+
+def trainings(images, *, study, unseen, seed):
+    """Pool the measures of each training over the unseen samples.
+
+    Parameters
+    ----------
+    images : list of dict
+        As `acuity.measure.collect.collect` takes them: those of the methods that learn, ``method`` with
+        +SEED behind for a further training, and those of the input, to which factors are relative.
+    study : str
+        Name of the study.
+    unseen : list of str
+        The samples that no model has learned from.
+    seed : int
+        Seed of the study, which its own training has.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `COLUMNS`: one row a training and pooled measure.
+
+    Raises
+    ------
+    AcuityError
+        If no training is among the images.
+    """
+    inputs = [image for image in images if image["method"] == "input"]
+    groups = {}
+    for image in images:
+        if image["method"] == "input":
+            continue
+        method, further = split_training(image["method"])
+        groups.setdefault(seed if further is None else further, []).append(
+            image | {"method": method}
+        )
+    if not groups:
+        raise AcuityError(f"study {study}: no training was measured")
+    tables = []
+    for own, group in groups.items():
+        table = collect([*inputs, *group], study=study, unseen=unseen)["metrics"]
+        table = table[(table["sample"] == POOLED) & (table["method"] != "input")]
+        tables.append(table.assign(seed=own))
+    return pd.concat(tables, ignore_index=True)[COLUMNS]
+
+
+def spread(table):
+    """Give mean and range of each measure over trainings.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As `trainings` gives it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``study method variant level metric subset unit``, ``value`` (the mean), ``low`` and ``high``
+        (the smallest and the largest), ``n`` (trainings).
+    """
+    groups = table.groupby([*KEYS, "unit"], dropna=False, sort=False)["value"]
+    found = groups.agg(value="mean", low="min", high="max", n="count")
+    return found.reset_index()
