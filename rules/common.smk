@@ -632,7 +632,9 @@ def degradation():
     return {"degradation": STUDY.degrade.random.model_dump(mode="json")}
 
 
-PLANES = [m for m in METHODS + AGAIN if getattr(method_class(m), "learns", "") == "planes"]
+PLANES = [
+    m for m in METHODS + AGAIN if getattr(method_class(m), "learns", "") == "planes"
+]
 
 
 def learns_from(method, level):
