@@ -75,6 +75,8 @@ REPORTED = {
     "title": STUDY.title,
     "samples": SHOWN,
     "training_samples": TRAIN,
+    "learned": [method for method in METHODS if learned(method)],
+    "trainings": 1 + len(STUDY.training_seeds),
 }
 
 
@@ -459,11 +461,13 @@ rule report:
     """Write the report's first page."""
     input:
         seals_of(STUDY_TABLES),
+        seals("trainings") if AGAIN else [],
         [seals_of(stack_files(sample)) for sample in STACKS],
         **STUDY_TABLES,
         slices=[stack_files(sample)["slices"] for sample in STACKS],
         pairs=[stack_files(sample)["pairs"] for sample in STACKS],
         cards=CARDS,
+        trainings=[results("trainings.tsv")] if AGAIN else [],
         pages=PAGES,
         picture=[first_picture()[0]],
     output:

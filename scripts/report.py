@@ -1,14 +1,17 @@
 """Write the report's first page: tables and model cards -> self-contained HTML."""
 
 from acuity.job import job
-from acuity.report.sources import provenance, stack_tables, study_tables, warnings
+from acuity.report.sources import TEXT, provenance, stack_tables, study_tables, warnings
 from acuity.report.study import study_page
+from acuity.tables import read_table
 
 with job(snakemake):
     cfg, files = dict(snakemake.params.cfg), dict(snakemake.input.items())
     files.pop("pages")
     cfg["picture"] = (files.pop("picture")[0], cfg.pop("shown"))
     cards = files.pop("cards")
+    for path in files.pop("trainings"):
+        cfg["training_table"] = read_table(path, dtype=TEXT)
     cfg["warnings"] = warnings(cards)
     origin = provenance(cfg.pop("settings"), cfg.pop("sheet"), cards)
     stacks = stack_tables(cfg.pop("stacks"), files.pop("slices"), files.pop("pairs"))

@@ -91,6 +91,7 @@ def test_images_degraded_at_random(workflow):
         "samples": "random.tsv",
         "degrade": {"mode": "random"},
         "levels": [2],
+        "training_seeds": [5],
         "methods": {
             "bicubic_gaussian": None,
             "semnet": {
@@ -117,7 +118,18 @@ def test_images_degraded_at_random(workflow):
     assert psnr["bicubic_gaussian"] > psnr["input"]
     for page in ("index", "three", "sem/three"):
         assert "<title>" in (folder / f"report/{page}.html").read_text()
+    # Two trainings of each method that learns: the first one's figures are the study's.
+    trainings = read_table(folder / "trainings.tsv")
+    trainings = trainings[trainings["metric"] == "psnr"]
+    values = trainings.groupby(["method", "seed"])["value"].sum().to_dict()
+    assert set(values) == {(m, s) for m in ("semnet", "bicubic_gaussian") for s in (1, 5)}
+    assert values["semnet", 1] == psnr["semnet"] != values["semnet", 5]
+    assert values["bicubic_gaussian", 1] == values["bicubic_gaussian", 5]  # it draws nothing
+    said = (folder / "report/index.html").read_text()
+    assert "are of the first of 2 trainings" in said
+    assert "From one training to the next" in said
+    assert "semnet+5" not in said
     assert workflow.planned("--configfile", path) == {}
     changed = after_edit(workflow, path, "degrade/images.py")
     assert changed["degrade_images"] == 1  # the networks learn from targets alone
-    assert changed["train"] == 2
+    assert changed["train"] == 4

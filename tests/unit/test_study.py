@@ -105,6 +105,13 @@ def test_good_study(write):
         (lambda c: c["foam"].update(voxel_size="0 um"), ["voxel_size", "'0 um'"]),
         (lambda c: c["foam"].update(diameter=[20, 6]), ["diameter"]),
         (lambda c: c.update(judge_training=["srcnn3d"]), ["judge_training", "srcnn3d"]),
+        (lambda c: c.update(training_seeds=[2, 2]), ["training_seeds", "[2, 2]", "differ"]),
+        (lambda c: c.update(training_seeds=[1]), ["training_seeds", "[1] with seed 1"]),
+        (lambda c: c.update(training_seeds=[-1]), ["training_seeds", "-1"]),
+        (
+            lambda c: c.update(training_seeds=[2], methods={"richardson_lucy": None}),
+            ["training_seeds", "none of the methods learns"],
+        ),
         (lambda c: c.update(samples="none.tsv"), ["samples", "none.tsv"]),
         (lambda c: c.update(segment={"objects": "grey"}), ["segment.objects", "'grey'", "'dark'"]),
     ],

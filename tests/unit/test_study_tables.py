@@ -11,7 +11,10 @@ from acuity.measure import collect as module
 from acuity.measure import slices
 from acuity.measure.collect import COLUMNS, KEYS, collect, read_images
 from acuity.measure.slices import slices_at_a_time
-from acuity.measure.summary import SHOWN, summary
+from acuity.measure.shown import SHOWN
+from acuity.measure.summary import summary, training_summary
+from acuity.measure.trainings import COLUMNS as TRAININGS
+from acuity.measure.trainings import spread, trainings
 from acuity.tables import write_table
 
 NAN = math.nan
@@ -286,6 +289,53 @@ def test_one_metric_by_size(tmp_path):
             AcuityError, match=rf"metrics\.tsv: metric '{metric}' is not given by size class$"
         ):
             summary(path, by_size=metric)
+
+
+# --- trainings
+
+
+def trained(method, sample="t", level="2", **values):
+    rows = [{"metric": k, "subset": "all", "value": v, "unit": "1"} for k, v in values.items()]
+    return {"sample": sample, "method": method, "level": level, "tables": [pd.DataFrame(rows)]}
+
+
+def test_each_training_is_pooled_by_itself():
+    images = [
+        trained("input", psnr=1.0),
+        *(trained(f"net@x{seed}", psnr=value) for seed, value in (("", 4.0), ("+2", 8.0), ("+3", 6.0))),
+        trained("net@x+3", sample="u", psnr=10.0),
+        trained("net@x+2", sample="seen", psnr=99.0),  # not pooled
+    ]
+    table = trainings(images, study="s", unseen=["t", "u"], seed=7)
+    assert list(table.columns) == TRAININGS
+    found = table[["method", "variant", "level", "metric", "seed", "value"]]
+    assert found.to_numpy().tolist() == [
+        ["net", "x", 2.0, "psnr", 7, 4.0],
+        ["net", "x", 2.0, "psnr", 2, 8.0],
+        ["net", "x", 2.0, "psnr", 3, 8.0],
+    ]
+    over = spread(table)
+    assert over[["value", "low", "high", "n"]].to_numpy().tolist() == [[20 / 3, 4.0, 8.0, 3]]
+    with pytest.raises(AcuityError, match="study s: no training was measured"):
+        trainings(images[:1], study="s", unseen=["t"], seed=7)
+
+
+def test_mean_and_range_over_trainings(tmp_path):
+    rows = [
+        ("s", "net", "x, 5 scales", 2, "ms_ssim_matlab", "all", seed, value, "1")
+        for seed, value in ((1, 0.5), (2, 0.25), (3, 0.75))
+    ] + [("s", "net", "x", 2, "gaps_unresolved_bootstrap", "all", 1, 0.1, "1")]
+    write_table(pd.DataFrame(rows, columns=TRAININGS), tmp_path / "trainings.tsv")
+    assert training_summary(tmp_path) == (
+        "| level | method | trainings | gaps unresolved | MS-SSIM |\n"
+        "| --- | --- | --- | --- | --- |\n"
+        "| 2 | net@x | 3 | 0.100 (0.100-0.100) | 0.500 (0.250-0.750) |"
+    )
+    metrics(tmp_path, ("unseen", "net", "", 2, "psnr", "all", 1.0, NAN, NAN, 1))
+    with pytest.raises(AcuityError, match="is not the table of a study's figures, it has no column"):
+        training_summary(tmp_path / "metrics.tsv")
+    with pytest.raises(AcuityError, match="no such table"):
+        training_summary(tmp_path / "absent")
 
 
 @pytest.mark.parametrize(("off", "shown"), [((0.5, 0.7), False), ((0.5, 0.71), True)])

@@ -22,6 +22,8 @@ from matplotlib.markers import MarkerStyle
 from acuity.report.figures import check_tables, plots
 from acuity.report.images import MAP_COLOURS, TINTS, data_uri, gallery
 from acuity.report.style import INK, MUTED, look, ordered
+from acuity.report.trainings import training_note
+from acuity.report.trainings import training_table as trainings_of
 from acuity.report.verdict import (
     CARE,
     GOOD,
@@ -89,6 +91,9 @@ def index_page(
     said=None,
     pooled_table=None,
     training_samples=(),
+    learned=(),
+    trainings=1,
+    training_table=None,
     restored_samples=(),
     warnings=(),
     picture=None,
@@ -124,6 +129,12 @@ def index_page(
         Columns and rows that take the place of the table of all unseen samples together.
     training_samples : iterable of str
         Samples that models were trained on.
+    learned : sequence of str
+        Methods that learn.
+    trainings : int
+        How often each of them was trained.
+    training_table : pandas.DataFrame, optional
+        Figures of all trainings, as `acuity.measure.trainings.trainings` gives them.
     restored_samples : iterable of str
         Samples without a truth, which are shown and not judged.
     warnings : sequence of str
@@ -207,6 +218,10 @@ def index_page(
         "summary": " · ".join(part for part in about if part),
         "graded": bool((table["grade"] != "none").any()),
         "head": head,
+        "training_note": training_note(learned, trainings, "below"),
+        "training_rows": []
+        if training_table is None
+        else trainings_of(training_table, level_format),
         "warnings": list(warnings),
         "picture": None
         if picture is None
@@ -261,6 +276,8 @@ def sample_page(
     samples=None,
     said=None,
     training_samples=(),
+    learned=(),
+    trainings=1,
     provenance=None,
     position=0.5,
     level_format="{:g}:1",
@@ -291,6 +308,8 @@ def sample_page(
         Where other things than objects were judged, as on the first page.
     training_samples : iterable of str
         Samples that models were trained on.
+    learned, trainings
+        As for `index_page`.
     provenance : mapping, optional
         As for `index_page`.
     position : float
@@ -337,6 +356,7 @@ def sample_page(
         "head": said or judged.get(sample, _NOTHING),
         "graded": bool((table["grade"] != "none").any()),
         "training": sample in set(training_samples),
+        "training_note": training_note(learned, trainings, "on the first page"),
         "columns": writer.columns(table, sample=False),
         "rows": writer.rows(table, sample=False),
         "drawings": page_drawings(drawn),

@@ -1,0 +1,61 @@
+"""What a report says of trainings: of how many its figures are, and how far those swing."""
+
+from acuity.measure.shown import training_rows
+from acuity.report.style import look
+
+
+def training_note(learned, number, where):
+    """Say of how many trainings the figures of learned methods are.
+
+    Parameters
+    ----------
+    learned : sequence of str
+        Methods that learn.
+    number : int
+        Trainings of each.
+    where : str
+        Where mean and range over several stand, as ``below``.
+
+    Returns
+    -------
+    str
+        Empty where nothing learns.
+    """
+    if not learned:
+        return ""
+    names = [look(method).name for method in learned]
+    several = len(names) > 1
+    named = f"{', '.join(names[:-1])} and {names[-1]}" if several else names[0]
+    if number > 1:
+        return (
+            f"Figures of {named} are of the first of {number} trainings; mean and range over all of them "
+            f"stand {where}."
+        )
+    return (
+        f"Figures of {named} are of one training{' each' if several else ''}: another seed, or another "
+        "processor, gives other ones. With training_seeds the study tells by how much."
+    )
+
+
+def training_table(table, level_format="{:g}"):
+    """Arrange mean and range over trainings for a page.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As `acuity.measure.trainings.trainings` gives it.
+    level_format : str
+        How levels are written.
+
+    Returns
+    -------
+    list of list of str
+        A heading and its rows; without the columns that are empty.
+    """
+    heading, *rows = training_rows(table)
+    rows = [
+        [level_format.format(float(level)) if level else "", look(method).name, *rest]
+        for level, method, *rest in rows
+    ]
+    heading = [word[:1].upper() + word[1:] for word in heading]
+    return [heading, *rows]
