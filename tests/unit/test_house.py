@@ -4,11 +4,14 @@ import re
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from acuity.sheet import read_sheet
+from acuity.study import read_keys
 from tests.conftest import ROOT
 
 
@@ -72,3 +75,29 @@ def test_a_start_of_snakemake_loads_nothing_that_computes():
     ]
     assert loaded(*imports, *plan) == []
     assert loaded("import acuity.reconstruct.reconstruct") == ["numba", "scipy"]
+
+
+def unlisted(text):
+    """Test samples of the studies that come with the project and are not in docs/seeds.md."""
+    rows = [[c.strip() for c in line.split("|")] for line in text.splitlines() if line[:2] == "| "]
+    missing = []
+    for file in [ROOT / "config/config.yaml", *(ROOT / "config/studies").glob("*.yaml")]:
+        _, _, samples = read_sheet(file.parent / read_keys(file)["samples"])
+        told = [row for row in rows if file.name in row[3]]
+        for sample in (sample for _, sample in samples if sample["role"] == "test"):
+            if sample.get("seed"):
+                found = any(sample["seed"] in row[2].split(", ") for row in told)
+            else:
+                kinds = [row[1].split(",")[0] for row in told]
+                parts = Path(sample["path"]).parts
+                found = any(part.startswith(kind) for part in parts for kind in kinds)
+            missing += [] if found else [(file.name, sample["sample"])]
+    return missing
+
+
+def test_every_sample_that_is_judged_is_listed():
+    text = (ROOT / "docs/seeds.md").read_text()
+    assert unlisted(text) == []
+    missing = unlisted(text.replace("| 11, 12, 13, 14 |", "| 11, 12, 13 |"))
+    assert sorted(missing) == [("semnet-small.yaml", "gold-14"), ("semnet.yaml", "gold-14")]
+    assert ("sand.yaml", "sand-test") in unlisted(text.replace("sand_100", "sand_1"))

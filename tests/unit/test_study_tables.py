@@ -10,8 +10,8 @@ from acuity.errors import AcuityError
 from acuity.measure import collect as module
 from acuity.measure import slices
 from acuity.measure.collect import COLUMNS, KEYS, collect, read_images
-from acuity.measure.slices import slices_at_a_time
 from acuity.measure.shown import SHOWN
+from acuity.measure.slices import slices_at_a_time
 from acuity.measure.summary import summary, training_summary
 from acuity.measure.trainings import COLUMNS as TRAININGS
 from acuity.measure.trainings import spread, trainings
@@ -302,7 +302,10 @@ def trained(method, sample="t", level="2", **values):
 def test_each_training_is_pooled_by_itself():
     images = [
         trained("input", psnr=1.0),
-        *(trained(f"net@x{seed}", psnr=value) for seed, value in (("", 4.0), ("+2", 8.0), ("+3", 6.0))),
+        *(
+            trained(f"net@x{seed}", psnr=value)
+            for seed, value in (("", 4.0), ("+2", 8.0), ("+3", 6.0))
+        ),
         trained("net@x+3", sample="u", psnr=10.0),
         trained("net@x+2", sample="seen", psnr=99.0),  # not pooled
     ]
@@ -332,7 +335,9 @@ def test_mean_and_range_over_trainings(tmp_path):
         "| 2 | net@x | 3 | 0.100 (0.100-0.100) | 0.500 (0.250-0.750) |"
     )
     metrics(tmp_path, ("unseen", "net", "", 2, "psnr", "all", 1.0, NAN, NAN, 1))
-    with pytest.raises(AcuityError, match="is not the table of a study's figures, it has no column"):
+    with pytest.raises(
+        AcuityError, match="is not the table of a study's figures, it has no column"
+    ):
         training_summary(tmp_path / "metrics.tsv")
     with pytest.raises(AcuityError, match="no such table"):
         training_summary(tmp_path / "absent")
