@@ -690,6 +690,12 @@ def true_labels(sample):
     )
 
 
+def classes_of():
+    """The volume whose voxels all size classes are multiples of; none where sizes are stated."""
+    stated = STUDY.measure.size_classes and STUDY.measure.size_bin
+    return [] if SIMULATED or stated or not SHOWN else [truth(SHOWN[0])]
+
+
 def repeated(image):
     """How often each pixel of an image stands there; an edge's spread is not that of its steps."""
     level, method = split_image(image)

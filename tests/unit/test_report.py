@@ -917,6 +917,11 @@ def test_floor_heeds_invented_pores_and_few_counts():
         ("10-15 um", (10, 15)),
         ("0-10", (0, 10)),
         ("50-1000 um", (50, math.inf)),
+        # wide enough for all that is larger, or one of many whose numbers are large
+        ("1000-1500 nm", (1000, 1500)),
+        ("700-1000 nm", (700, 1000)),
+        ("0-1000 nm", (0, 1000)),
+        ("0.00001-0.000015 mm", (0.00001, 0.000015)),
         ("<7.5 nm", (0, 7.5)),
         (">=50 um", (50, math.inf)),
         ("all", None),

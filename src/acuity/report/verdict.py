@@ -97,11 +97,13 @@ def size_class(subset):
     Returns
     -------
     tuple of float, or None
-        Lower and upper equivalent diameter; None where the subset is no size class.
+        Lower and upper equivalent diameter; infinite where a class is so wide that it stands for
+        all above. None where the subset is no size class.
     """
     numbers = [float(n) for n in re.findall(r"\d+(?:\.\d+)?", subset)]
     if len(numbers) == 2 and numbers[0] < numbers[1]:
-        return numbers[0], math.inf if numbers[1] >= 1000 else numbers[1]
+        wide = numbers[0] and numbers[1] >= max(1000, 10 * numbers[0])
+        return numbers[0], math.inf if wide else numbers[1]
     if len(numbers) == 1 and re.match(r"\s*(<|below|under)", subset):
         return 0.0, numbers[0]
     if len(numbers) == 1 and re.match(r"\s*(>|≥|above|over|from)|.*\+\s*$", subset):
