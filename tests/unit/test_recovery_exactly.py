@@ -345,7 +345,7 @@ def test_size_classes_are_multiples_of_the_voxel(spacing, unit, grid, expected):
         labels[3 : 3 + side, 3 : 3 + side, corner : corner + side] = label
         corner += side + 3
     volume = Volume(labels, Grid(labels.shape, spacing, unit=unit))
-    rows, pores, status = census([count(volume, volume, volume)], grid=grid)
+    rows, _, status = census([count(volume, volume, volume)], grid=grid)
     assert status["size_class"].tolist() == 2 * expected
     found = {row["subset"]: row["value"] for row in rows if row["metric"] == "pore_recall"}
     assert found == dict.fromkeys(["all", *expected], 1.0)
