@@ -562,6 +562,11 @@ def unseen():
     return [results("unseen.tsv")] if several else []
 
 
+def seen():
+    """That table where it may name samples that were seen in training: for pages and figures."""
+    return unseen() if STUDY.allow_seen else []
+
+
 # align ---------------------------------------------------------------------------------------
 
 

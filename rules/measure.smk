@@ -398,6 +398,8 @@ rule metrics:
             "study": STUDY.study,
             "images": study_images(MEASURED, GATHERED),
             "unseen": TEST,
+            # some of them may be seen
+            **({"pooled": "judged"} if STUDY.allow_seen else {}),
         },
         code=lambda w: code("metrics"),
     message:

@@ -5,6 +5,7 @@ from acuity.report.pages import sample_page
 from acuity.report.sources import (
     input_file,
     sample_sources,
+    seen_note,
     stack_tables,
     study_tables,
     without_folders,
@@ -19,6 +20,7 @@ with job(snakemake):
     stacks = stack_tables(cfg.pop("stacks"), files.pop("slices"), files.pop("pairs"))
     kind = {key: cfg.pop(key) for key in ("axial", "flat")}
     said = judged(tables["metrics"], stacks=stacks, **kind)
+    cfg["seen"] = seen_note(files.pop("seen"), cfg["sample"])
     sources = sample_sources(cfg.pop("images"), **files)
     row = without_folders(cfg["provenance"].pop("sample"))
     cfg["provenance"] |= {"sample": row} | input_file(sources["volumes"])

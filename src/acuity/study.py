@@ -31,7 +31,7 @@ _LONGEST_PATH = 1000
 _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = _REPR.maxlong = 80
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
-RESERVED = {"index", "unseen"}
+RESERVED = {"index", "unseen", "judged"}
 LONGEST_NAME = 100  # letters; a file system takes 255 with all that is put around it
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 METHOD = r"^[a-z][a-z0-9_]*(@[a-z0-9_]+)?$"
@@ -614,6 +614,11 @@ class Study(Section):
         "Further seeds that each method which learns is trained with, to tell how far its figures on "
         "the test samples swing: trainings.tsv and the first page give mean and range over all",
         "1",
+    )
+    allow_seen: bool = setting(
+        False,
+        "Judge test samples that hold voxels of train samples; every page and figure of them says "
+        "that they were seen in training",
     )
     judge_training: tuple[str, ...] = setting(
         (), "Methods that are shown on the training samples too"

@@ -11,6 +11,7 @@ import tifffile
 from acuity.cli import main
 from acuity.errors import AcuityError
 from acuity.ingest.ingest import ingest
+from acuity.report.sources import seen_note, seen_samples
 from acuity.seen import check_sheet, check_volumes, overlap
 from acuity.study import Sample
 
@@ -64,9 +65,9 @@ def sheet(tmp_path, monkeypatch):
     shutil.copy("a.tif", "copy.tif")
     (tmp_path / "link.tif").symlink_to("a.tif")
 
-    def check(*rows, method="srcnn3d"):
+    def check(*rows, method="srcnn3d", more=""):
         (tmp_path / "own.yaml").write_text(
-            f"study: own\nsamples: own.tsv\nlevels: [2]\nmethods: {{{method}: {{}}}}\n"
+            f"study: own\nsamples: own.tsv\nlevels: [2]\nmethods: {{{method}: {{}}}}\n{more}"
         )
         lines = ["sample\trole\tpath\tvoxel_size\tregion", *("\t".join(row) for row in rows)]
         (tmp_path / "own.tsv").write_text("\n".join(lines) + "\n")
@@ -83,8 +84,28 @@ def test_a_test_sample_of_voxels_that_are_learned_from_is_refused(sheet, capsys)
     assert sheet(row("l", "train"), row("r", "test")) == 1
     assert capsys.readouterr().err == (
         "error: own.tsv: line 3: test sample 'r' shares voxels of a.tif with the train sample 'l'; a "
-        "figure of it would say nothing of new data; judge a region that lies apart\n"
+        "figure of it would say nothing of new data; judge a region that lies apart, or state "
+        "allow_seen: true, and every page and figure says that it was seen in training\n"
     )
+
+
+def test_what_was_learned_from_is_judged_where_the_study_says_so(sheet, capsys):
+    rows = row("l", "train"), row("r", "test")
+    assert sheet(*rows, more="allow_seen: true\n") == 0
+    assert sheet(*rows, more="allow_seen: false\n") == 1
+    assert "allow_seen" in capsys.readouterr().err
+
+
+def test_simulated_samples_of_one_seed_are_refused_all_the_same(sheet, tmp_path, capsys):
+    for seeds, code in (((1, 1), 1), ((1, 2), 0)):
+        (tmp_path / "own.yaml").write_text(
+            "study: own\nsamples: own.tsv\nlevels: [2]\nmethods: {srcnn3d: {}}\n"
+            "foam: {size: 48, diameter: [6, 20]}\nallow_seen: true\n"
+        )
+        lines = ("sample\trole\tseed", f"l\ttrain\t{seeds[0]}", f"r\ttest\t{seeds[1]}")
+        (tmp_path / "own.tsv").write_text("\n".join(lines) + "\n")
+        assert main(["check", "own.yaml"]) == code
+    assert "have the same seed, 1, and would be the same" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -144,10 +165,22 @@ def test_what_was_imported_is_compared_by_its_content(sheet, tmp_path):
     ):
         check_volumes(train, volume("p", "b.tif"), tmp_path / "none.tsv")
     assert not (tmp_path / "none.tsv").exists()
+    # Where it is allowed, the table names them, and pages and figures read it.
+    test = {name: made[name] for name in "rqp"}
+    check_volumes(train, test, tmp_path / "seen.tsv", allow=True)
+    table = pd.read_csv(tmp_path / "seen.tsv", sep="\t")
+    assert table["voxels"].tolist() == ["other", "shared", "same"]
+    tables = [tmp_path / "seen.tsv"]
+    assert seen_samples(tables) == ["q", "p"]
+    assert (
+        seen_note(tables) == "Seen in training: q and p. Figures that hold such a sample flatter."
+    )
+    assert seen_note(tables, "p").startswith("Seen in training: models learned from voxels of this")
+    assert seen_note(tables, "r") == seen_note([tmp_path / "unseen.tsv"]) == seen_note([]) == ""
 
 
 def test_a_bucket_is_compared_by_its_address():
-    study = SimpleNamespace(methods={"srcnn3d": {}})
+    study = SimpleNamespace(methods={"srcnn3d": {}}, allow_seen=False)
     samples = [
         Sample(sample=name, role=role, path=path)
         for name, role, path in (("l", "train", "s3://b/x.tif"), ("r", "test", "s3://b/y.tif"))

@@ -1001,6 +1001,7 @@ def axial_page(
     study,
     title="",
     index=None,
+    seen="",
     samples=None,
     **options,
 ):
@@ -1024,6 +1025,8 @@ def axial_page(
         Name of the study, and its title if it has one.
     index : str, optional
         Link to the study's first page.
+    seen : str
+        As for `acuity.report.pages.sample_page`.
     **options
         As for `axial_pictures`.
 
@@ -1063,6 +1066,7 @@ def axial_page(
             "title": title or study,
             "sample": sample,
             "index": index,
+            "seen": seen,
             "linked": bool(index),
             "grade": "none",
             "sentence": axial_sentence(metrics, samples=samples),

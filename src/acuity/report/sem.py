@@ -1261,6 +1261,7 @@ def sem_page(
     study,
     title="",
     index=None,
+    seen="",
     samples=None,
     provenance=None,
 ):
@@ -1280,6 +1281,8 @@ def sem_page(
         Name of the study, and its title if it has one.
     index : str, optional
         Link to the study's first page.
+    seen : str
+        As for `acuity.report.pages.sample_page`.
     provenance : mapping, optional
         Headings to what stands under them.
 
@@ -1304,6 +1307,7 @@ def sem_page(
             "title": title or study,
             "sample": sample,
             "index": index,
+            "seen": seen,
             "linked": bool(index),
             "summary": summary,
             "sentence": sem_sentence(metrics, samples=samples),

@@ -146,6 +146,47 @@ def warnings(cards):
     return found
 
 
+def seen_samples(tables):
+    """Name the samples that are judged and were seen in training.
+
+    Parameters
+    ----------
+    tables : list of path
+        Of `acuity.seen.check_volumes`; none where nothing was compared.
+
+    Returns
+    -------
+    list of str
+    """
+    found = [read_table(path, dtype={"test": str}) for path in tables]
+    return [n for table in found for n in table.loc[table["voxels"] != "other", "test"].unique()]
+
+
+def seen_note(tables, sample=None):
+    """Say of a page, or of figures, that they show what models learned from.
+
+    Parameters
+    ----------
+    tables : list of path
+        As for `seen_samples`.
+    sample : str, optional
+        The one sample that is shown; by default all of a study.
+
+    Returns
+    -------
+    str
+        Empty where that is not so.
+    """
+    names = seen_samples(tables)
+    if sample is not None:
+        words = (
+            "Seen in training: models learned from voxels of this sample, so its figures flatter."
+        )
+        return words if sample in names else ""
+    which = " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
+    return f"Seen in training: {which}. Figures that hold such a sample flatter." if names else ""
+
+
 def without_folders(row):
     """Give a row of the sample sheet with the names of its files alone.
 

@@ -557,6 +557,7 @@ def stack_page(
     mode="",
     sentence=None,
     index=None,
+    seen="",
     provenance=None,
 ):
     """Write the page of a stack: one line of verdict, sections, path, faulty slices.
@@ -579,6 +580,8 @@ def stack_page(
         The verdict, where the alignment has said one itself.
     index : str, optional
         Link to the study's first page.
+    seen : str
+        As for `acuity.report.pages.sample_page`.
     provenance : mapping, optional
         Headings to what stands under them.
 
@@ -619,6 +622,7 @@ def stack_page(
             "title": title or study,
             "sample": sample,
             "index": index,
+            "seen": seen,
             "linked": bool(index),
             "summary": f"{shape} voxels (z, y, x) of {size} {unit_text(grid.unit)}",
             "grade": grade,

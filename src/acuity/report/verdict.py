@@ -12,6 +12,7 @@ from acuity.report.style import look, ordered
 
 # The sample name of rows pooled over the samples that no model has seen.
 POOLED = "unseen"
+_JUDGED = "judged"  # the same in the tables of studies that judge what models may have learned from
 
 # A size class, and a result, is judged by these limits; the report states them beside the verdict.
 TRUSTED_RECALL = 0.9
@@ -57,6 +58,8 @@ def tidy(table, *, text=_TEXT, numbers=_NUMBERS):
     for column in numbers:
         values = table[column] if column in table else pd.Series(np.nan, index=table.index)
         table[column] = pd.to_numeric(values, errors="coerce").astype(float)
+    if "sample" in text:
+        table["sample"] = table["sample"].replace({_JUDGED: POOLED})
     variant = table["variant"].str.replace(r"(?:, )?\d+ scales?$", "", regex=True)
     joins = (variant != "") & ~table["method"].str.contains("@", regex=False)
     table.loc[joins, "method"] += "@" + variant[joins]
