@@ -20,7 +20,7 @@ with job(snakemake):
     if part:
         write_counts(counts[0], output[0])
     else:
-        grid = open_volume(files.classes, complete=False).grid if files.get("classes") else None
+        grid = open_volume(files.classes[0], complete=False).grid if files.get("classes") else None
         rows, pores, status = census(counts, grid=grid, **cfg["census"])
         write_rows(rows, output.table)
         write_table(pores, output.pores)

@@ -4,6 +4,7 @@ import math
 import re
 import time
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -1161,3 +1162,71 @@ def test_provenance_names_files_without_folders_and_versions():
     ]
     assert set(said["Software"]) >= {"python", "acuity", "numpy", "snakemake"}
     assert "/scans" not in str(said)
+
+
+# Seen in training
+
+
+def test_a_study_that_judges_what_it_learned_from_says_so_everywhere(tiny, tmp_path):
+    note = "Seen in training: a. Figures that hold such a sample flatter."
+    names = sorted(set(tiny["metrics"]["sample"]) - {verdict.POOLED})
+    shown = {}
+    for name, told in {"plain": {}, "seen": {"seen": note, "seen_samples": names[:1]}}.items():
+        page = tmp_path / f"{name}.html"
+        tables = tiny
+        if told:  # as the tables of such a study name what is pooled
+            metrics = tiny["metrics"].replace({"sample": {verdict.POOLED: "judged"}})
+            assert verdict.POOLED not in set(metrics["sample"])
+            tables = tiny | {"metrics": metrics}
+        pages.index_page(**tables, **told, samples=names, output=page, study="demo")
+        text, reader = read(page)
+        assert_self_contained(text, reader)
+        shown[name] = text, reader
+    text, reader = shown["seen"]
+    assert text.count(note) == 1 + reader.tags.count("figure") > 3
+    assert f"Judged on {len(names)} sample" in reader.text
+    assert ", of which 1 was seen in training." in reader.text
+    assert "All judged samples together" in reader.text
+    assert "unseen" not in reader.text
+    text, reader = shown["plain"]  # the control
+    assert note not in text
+    assert "of which" not in reader.text
+    assert "All unseen samples together" in reader.text
+
+
+def test_a_sample_that_was_seen_says_so_below_every_figure(study, tmp_path):
+    page, note = tmp_path / "foam3.html", "Seen in training: <it> was."
+    for told in (note, ""):
+        pages.sample_page("foam3", **parts(study), output=page, study="demo", seen=told)
+        text, reader = read(page)
+        assert reader.text.count(note) == (1 + reader.tags.count("figure") if told else 0)
+        assert "<it>" not in text
+
+
+def test_figures_are_stamped_below_and_nothing_else_changes(tiny, tmp_path):
+    words = "Seen in training: a & b. " + "Figures that hold such a sample flatter. " * 3
+    made = {}
+    for told in (words, "", words):
+        files = figures.study_figures(**tiny, out_dir=tmp_path / "f", names=["quality"])
+        (tmp_path / "f" / "t.tsv").write_text("a\n")
+        images.stamp([*files, tmp_path / "f" / "t.tsv"], told)
+        found = {path.name: path.read_bytes() for path in (tmp_path / "f").iterdir()}
+        assert made.setdefault(told, found) == found  # the same every time
+    assert made[words]["t.tsv"] == made[""]["t.tsv"]
+    plain, told = (Image.open(io.BytesIO(made[key]["quality.png"])) for key in ("", words))
+    assert told.width == plain.width
+    assert told.height > plain.height
+    above = np.asarray(told.convert("RGB"))[: plain.height]
+    assert np.array_equal(above, np.asarray(plain.convert("RGB")))
+    below = np.asarray(told.convert("RGB"))[plain.height :].reshape(-1, 3)
+    assert (below == (163, 59, 0)).all(axis=1).any()
+    right = np.asarray(told.convert("RGB"))[plain.height :, -4:]
+    assert (right == 255).all()  # the words end before the edge
+    text = made[words]["quality.svg"].decode()
+    root = ElementTree.fromstring(text)
+    lines = [part.text for part in root if part.tag.endswith("}text")]
+    assert " ".join(lines) == words.strip()
+    heights = [float(r.attrib["height"].removesuffix("pt")) for r in
+               (root, ElementTree.fromstring(made[""]["quality.svg"].decode()))]  # fmt: skip
+    assert heights[0] > heights[1]
+    assert float(root.attrib["viewBox"].split()[3]) == pytest.approx(heights[0])
