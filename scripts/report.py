@@ -4,6 +4,7 @@ from acuity.job import job
 from acuity.report.sources import (
     TEXT,
     provenance,
+    run_date,
     seen_note,
     seen_samples,
     stack_tables,
@@ -19,6 +20,7 @@ with job(snakemake):
     cfg["picture"] = (files.pop("picture")[0], cfg.pop("shown"))
     seen = files.pop("seen")
     cfg |= {"seen": seen_note(seen), "seen_samples": seen_samples(seen)}
+    cfg["ran"] = run_date(files["metrics"])
     cards = files.pop("cards")
     for path in files.pop("trainings"):
         cfg["training_table"] = read_table(path, dtype=TEXT)

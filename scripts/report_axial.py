@@ -2,7 +2,7 @@
 
 from acuity.job import job
 from acuity.report.axial import axial_page
-from acuity.report.sources import TEXT, image_curves, image_files, model_cards, seen_note
+from acuity.report.sources import TEXT, image_curves, image_files, model_cards, run_date, seen_note
 from acuity.tables import read_table
 
 with job(snakemake):
@@ -20,6 +20,7 @@ with job(snakemake):
         model_cards(trained, files.models),
         output=snakemake.output[0],
         samples=[sample],
+        ran=run_date(files.metrics),
         seen=seen_note(files.seen, sample),
         **cfg,
     )

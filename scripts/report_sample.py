@@ -4,6 +4,7 @@ from acuity.job import job
 from acuity.report.pages import sample_page
 from acuity.report.sources import (
     input_file,
+    run_date,
     sample_sources,
     seen_note,
     stack_tables,
@@ -15,6 +16,7 @@ from acuity.report.study import judged
 with job(snakemake):
     cfg, files = dict(snakemake.params.cfg), dict(snakemake.input.items())
     tables = {name: files.pop(name) for name in ("metrics", "pores", "curves", "spaces")}
+    cfg["ran"] = run_date(tables["metrics"])
     tables = study_tables(**tables, histories=[], trained=[])
     del tables["histories"]
     stacks = stack_tables(cfg.pop("stacks"), files.pop("slices"), files.pop("pairs"))

@@ -2,7 +2,7 @@
 
 from acuity.job import job
 from acuity.report.sem import sem_page, sem_sources
-from acuity.report.sources import TEXT, seen_note
+from acuity.report.sources import TEXT, run_date, seen_note
 from acuity.tables import read_table
 
 with job(snakemake):
@@ -16,5 +16,6 @@ with job(snakemake):
         output=snakemake.output[0],
         samples=[sample],
         seen=seen,
+        ran=run_date(files["metrics"]),
         **cfg,
     )

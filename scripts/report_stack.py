@@ -1,7 +1,7 @@
 """Write the page of a stack: tables, volumes before and after -> self-contained HTML."""
 
 from acuity.job import job
-from acuity.report.sources import read_slices, seen_note
+from acuity.report.sources import read_slices, run_date, seen_note
 from acuity.report.stack import stack_page
 
 with job(snakemake):
@@ -14,6 +14,7 @@ with job(snakemake):
         files.before,
         files.after,
         output=snakemake.output[0],
+        ran=run_date(files.slices),
         seen=seen_note(files.seen, sample),
         **cfg,
     )

@@ -1,6 +1,7 @@
 import base64
 import io
 import math
+import os
 import re
 import time
 from html.parser import HTMLParser
@@ -1230,3 +1231,22 @@ def test_figures_are_stamped_below_and_nothing_else_changes(tiny, tmp_path):
                (root, ElementTree.fromstring(made[""]["quality.svg"].decode()))]  # fmt: skip
     assert heights[0] > heights[1]
     assert float(root.attrib["viewBox"].split()[3]) == pytest.approx(heights[0])
+
+
+def test_pages_say_on_which_day_the_study_was_run(tiny, tmp_path):
+    table = tmp_path / "metrics.tsv"
+    table.write_text("a\n")
+    said = {}
+    for seconds in (86_399, 86_400, 90_000):  # the last second of a day, and the next day
+        os.utime(table, (2e9, seconds))
+        ran = sources.run_date(table)
+        pages.index_page(**tiny, output=tmp_path / "i.html", study="demo", ran=ran)
+        pages.sample_page("foam2", tiny["metrics"], output=tmp_path / "s.html", study="d", ran=ran)
+        texts = [read(tmp_path / name)[1].text for name in ("i.html", "s.html")]
+        assert all(f"the study was run on {ran} (UTC)." in " ".join(t.split()) for t in texts)
+        said[seconds] = ran, (tmp_path / "i.html").read_bytes()
+    assert [ran for ran, _ in said.values()] == ["1970-01-01", "1970-01-02", "1970-01-02"]
+    assert said[86_400] == said[90_000] != said[86_399]
+    # The control: of no table, nothing is said.
+    pages.index_page(**tiny, output=tmp_path / "i.html", study="demo")
+    assert "was run on" not in read(tmp_path / "i.html")[1].text

@@ -97,6 +97,7 @@ def index_page(
     restored_samples=(),
     seen_samples=(),
     seen="",
+    ran="",
     warnings=(),
     picture=None,
     provenance=None,
@@ -143,6 +144,8 @@ def index_page(
         Samples that are judged although models learned from their voxels.
     seen : str
         What is said of them, on top and below each figure.
+    ran : str
+        The day on which the study was run.
     warnings : sequence of str
         What jobs warned of, a sentence each.
     picture : (path-like, str), optional
@@ -265,6 +268,7 @@ def index_page(
         "noun": noun,
         "linked": linked,
         "seen": seen,
+        "ran": ran,
     }
     write_page(output, "index.html", context)
 
@@ -289,6 +293,7 @@ def sample_page(
     learned=(),
     trainings=1,
     seen="",
+    ran="",
     provenance=None,
     position=0.5,
     level_format="{:g}:1",
@@ -323,6 +328,8 @@ def sample_page(
         As for `index_page`.
     seen : str
         What is said where the sample is judged although models learned from its voxels.
+    ran : str
+        The day on which the study was run.
     provenance : mapping, optional
         As for `index_page`.
     position : float
@@ -378,6 +385,7 @@ def sample_page(
         "noun": noun,
         "linked": bool(names),
         "seen": seen,
+        "ran": ran,
         **neighbours,
         **_viewer(shown, table, level_format, noun),
     }
@@ -750,5 +758,5 @@ def write_page(output, template, context):
     context : mapping
         What it shows; ``seen``, if there, stands on top and below each figure.
     """
-    text = _environment().get_template(template).render({"seen": "", **context})
+    text = _environment().get_template(template).render({"seen": "", "ran": "", **context})
     write_text(output, text)

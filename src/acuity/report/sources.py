@@ -1,5 +1,6 @@
 """What the report's pages and figures are made from, gathered from the files of a study."""
 
+import datetime
 import importlib.metadata
 import math
 import os
@@ -144,6 +145,24 @@ def warnings(cards):
                 "to what fits the volumes."
             )
     return found
+
+
+def run_date(table):
+    """Give the day on which a study was run: that on which its table was written.
+
+    Of a page that is written anew from the same table it is the same day.
+
+    Parameters
+    ----------
+    table : path
+
+    Returns
+    -------
+    str
+        Such as ``"2026-11-29"``, in UTC.
+    """
+    written = os.stat(table).st_mtime
+    return datetime.datetime.fromtimestamp(written, datetime.UTC).date().isoformat()
 
 
 def seen_samples(tables):
