@@ -567,6 +567,14 @@ def seen():
     return unseen() if STUDY.allow_seen else []
 
 
+def learned_from(sample):
+    """A sample without truth as it was imported, and behind it the samples that models learn from."""
+    by_planes = list(RESTORE) if PLANES and not TRAIN else []
+    taught = (brought("train") if any(map(learned, METHODS)) else []) + by_planes
+    several = sample in RESTORE and taught
+    return [volume(f"ingest/{s}") for s in [sample, *taught]] if several else []
+
+
 # align ---------------------------------------------------------------------------------------
 
 

@@ -160,6 +160,7 @@ rule sample_figures:
         lambda w: seals_of(page_files(w.sample)),
         unpack(lambda w: page_files(w.sample)),
         seen=seen(),
+        learned=lambda w: learned_from(w.sample),
     output:
         *(
             report(
@@ -207,6 +208,7 @@ rule report_sample:
         slices=lambda w: [stack_files(w.sample)["slices"]] if ALIGNED else [],
         pairs=lambda w: [stack_files(w.sample)["pairs"]] if ALIGNED else [],
         seen=seen(),
+        learned=lambda w: learned_from(w.sample),
     output:
         report(
             results("report/{sample}.html"),
@@ -324,6 +326,7 @@ rule axial_figures:
         models=CARDS,
         metrics=results("metrics.tsv"),
         seen=seen(),
+        learned=lambda w: learned_from(w.sample),
     output:
         *(
             report(
@@ -370,6 +373,7 @@ rule report_axial:
         models=CARDS,
         metrics=results("metrics.tsv"),
         seen=seen(),
+        learned=lambda w: learned_from(w.sample),
     output:
         report(
             results("report/axial/{sample}.html"),
@@ -410,6 +414,7 @@ rule sem_figures:
         unpack(lambda w: sem_files(w.sample)),
         metrics=results("metrics.tsv"),
         seen=seen(),
+        learned=lambda w: learned_from(w.sample),
     output:
         *(
             report(
@@ -450,6 +455,7 @@ rule report_sem:
         unpack(lambda w: sem_files(w.sample)),
         metrics=results("metrics.tsv"),
         seen=seen(),
+        learned=lambda w: learned_from(w.sample),
     output:
         report(
             results("report/sem/{sample}.html"),

@@ -3,7 +3,14 @@
 from acuity.job import job
 from acuity.report.axial import axial_figures
 from acuity.report.images import stamp
-from acuity.report.sources import TEXT, image_curves, image_files, model_cards, seen_note
+from acuity.report.sources import (
+    TEXT,
+    image_curves,
+    image_files,
+    learned_part,
+    model_cards,
+    seen_note,
+)
 from acuity.tables import read_table
 
 with job(snakemake):
@@ -19,4 +26,4 @@ with job(snakemake):
         samples=[cfg["sample"]],
         data_range=cfg["data_range"],
     )
-    stamp(drawn, seen_note(files.seen, cfg["sample"]))
+    stamp(drawn, learned_part(files.learned)[0] or seen_note(files.seen, cfg["sample"]))

@@ -4,6 +4,7 @@ from acuity.job import job
 from acuity.report.pages import sample_page
 from acuity.report.sources import (
     input_file,
+    learned_part,
     run_date,
     sample_sources,
     seen_note,
@@ -22,7 +23,8 @@ with job(snakemake):
     stacks = stack_tables(cfg.pop("stacks"), files.pop("slices"), files.pop("pairs"))
     kind = {key: cfg.pop(key) for key in ("axial", "flat")}
     said = judged(tables["metrics"], stacks=stacks, **kind)
-    cfg["seen"] = seen_note(files.pop("seen"), cfg["sample"])
+    note, cfg["learned"] = learned_part(files.pop("learned"))
+    cfg["seen"] = note or seen_note(files.pop("seen"), cfg["sample"])
     sources = sample_sources(cfg.pop("images"), **files)
     row = without_folders(cfg["provenance"].pop("sample"))
     cfg["provenance"] |= {"sample": row} | input_file(sources["volumes"])

@@ -2,10 +2,11 @@
 
 from acuity.job import job
 from acuity.report.images import sample_figures, stamp
-from acuity.report.sources import sample_sources, seen_note
+from acuity.report.sources import learned_part, sample_sources, seen_note
 
 with job(snakemake):
     cfg, files = dict(snakemake.params.cfg), dict(snakemake.input.items())
-    seen = seen_note(files.pop("seen"), cfg.pop("sample"))
+    note, cfg["learned"] = learned_part(files.pop("learned"))
+    seen = note or seen_note(files.pop("seen"), cfg.pop("sample"))
     sources = sample_sources(cfg.pop("images"), **files)
     stamp(sample_figures(**sources, out_dir=cfg.pop("folder"), **cfg), seen)

@@ -3,12 +3,13 @@
 from acuity.job import job
 from acuity.report.images import stamp
 from acuity.report.sem import sem_figures, sem_sources
-from acuity.report.sources import TEXT, seen_note
+from acuity.report.sources import TEXT, learned_part, seen_note
 from acuity.tables import read_table
 
 with job(snakemake):
     cfg, files = snakemake.params.cfg, dict(snakemake.input.items())
-    seen = seen_note(files.pop("seen"), cfg["sample"])
+    note = learned_part(files.pop("learned"))[0]
+    seen = note or seen_note(files.pop("seen"), cfg["sample"])
     drawn = sem_figures(
         read_table(files["metrics"], dtype=TEXT),
         **sem_sources(cfg["images"], files, limits=cfg.get("limits")),

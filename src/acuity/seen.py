@@ -12,7 +12,8 @@ from acuity.errors import AcuityError
 from acuity.formats.files import is_remote, split_name
 from acuity.methods.base import load
 from acuity.tables import write_table
-from acuity.volume import Volume, open_volume
+from acuity.units import convert
+from acuity.volume import Grid, Volume, open_volume
 
 COLUMNS = ("test", "train", "voxels")
 _HOLDS = {"same": "the same voxels as", "shared": "voxels that are also in"}
@@ -110,6 +111,42 @@ def shared(one: Volume, other: Volume) -> str:
     if first == second and overlap(box, beside):
         return "shared"
     return "other"
+
+
+def learned_boxes(
+    own: str | os.PathLike, trained: Iterable[str | os.PathLike]
+) -> list[tuple[tuple[float, float], ...]]:
+    """Find the parts of an imported volume that models learned from.
+
+    Parameters
+    ----------
+    own : path
+        The imported volume.
+    trained : iterable of path
+        The imported volumes that models learned from, itself among them or not.
+
+    Returns
+    -------
+    list
+        Of each part both ends along z, y, x, in the volume's unit, at the outer faces of voxels.
+    """
+    volume, found = open_volume(own, complete=False), []
+    whole = _faces(volume.grid, volume.grid.unit)
+    for path in trained:
+        other = open_volume(path, complete=False)
+        voxels = shared(volume, other)
+        if voxels == "same":
+            found.append(whole)
+        elif voxels == "shared":
+            ends = zip(whole, _faces(other.grid, volume.grid.unit), strict=True)
+            found.append(tuple((max(a[0], b[0]), min(a[1], b[1])) for a, b in ends))
+    return found
+
+
+def _faces(grid: Grid, unit: str) -> tuple[tuple[float, float], ...]:
+    places = zip(grid.origin, grid.spacing, grid.shape, strict=True)
+    ends = [(at - size / 2, at + (n - 0.5) * size) for at, size, n in places]
+    return tuple((convert(a, grid.unit, unit), convert(b, grid.unit, unit)) for a, b in ends)
 
 
 def _source(volume: Volume) -> tuple[str, str | None]:

@@ -1,5 +1,6 @@
 """Whether what is judged was learned from: by the sheet, by shapes, by contents."""
 
+import io
 import shutil
 from types import SimpleNamespace
 
@@ -7,11 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+from PIL import Image
 
 from acuity.cli import main
 from acuity.errors import AcuityError
 from acuity.ingest.ingest import ingest
-from acuity.report.sources import seen_note, seen_samples
+from acuity.report.images import gallery
+from acuity.report.sources import learned_part, seen_note, seen_samples
 from acuity.seen import check_sheet, check_volumes, overlap
 from acuity.study import Sample
 
@@ -190,3 +193,40 @@ def test_a_bucket_is_compared_by_its_address():
     samples[1] = samples[1].model_copy(update={"path": samples[0].path})
     with pytest.raises(AcuityError, match=r"^own\.tsv: line 3: .* shares voxels of s3://b/x\.tif"):
         check_sheet(study, samples, where)
+
+
+def test_the_part_of_a_restored_volume_that_was_learned_from_is_framed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data = np.random.default_rng(3).integers(90, 110, (9, 80, 110)).astype(np.uint8)
+    tifffile.imwrite("a.tif", data, photometric="minisblack")
+    tifffile.imwrite("other.tif", data[::-1], photometric="minisblack")
+
+    def made(name, path, region=None):
+        ingest(path, f"{name}.ome.zarr", voxel_size="4 2 2 nm", region=region)
+        return f"{name}.ome.zarr"
+
+    own = made("own", "a.tif", "1:9")
+    part = made("part", "a.tif", "0:6,20:60,:50")
+    apart, alike = made("apart", "a.tif", "0:1"), made("alike", "other.tif", "0:6")
+    note, boxes = learned_part([own, part, apart, alike])
+    assert note == (
+        "Models learned from a part of this volume: z 2 to 22, y 39 to 119, x -1 to 99 nm."
+    )
+    assert learned_part([own, part, own]) == ("Models learned from all of this volume.", [])
+    assert learned_part([own, apart, alike]) == learned_part([]) == ("", [])
+    # The slice at half the height, 20 nm, lies in it; that below the top does not.
+    for position, framed in ((0.5, True), (0.99, False)):
+        pictures = [
+            np.asarray(Image.open(io.BytesIO(shown.pictures[0].png))).astype(int)
+            for shown in (
+                gallery({("input", 2.0): own}, position=position, learned=told)
+                for told in (boxes, [])
+            )
+        ]
+        changed = np.argwhere(pictures[0] != pictures[1])
+        assert bool(len(changed)) == framed
+        if framed:
+            times = pictures[0].shape[1] / 110
+            assert changed.min(axis=0) / times == pytest.approx((20, 0), abs=0.5)
+            assert (changed.max(axis=0) + 1) / times == pytest.approx((60, 50), abs=0.5)
+            assert pictures[0][round(40 * times), round(50 * times) - 3] == 255

@@ -84,7 +84,16 @@ class Gallery:
     whole_objects: bool = False
 
 
-def gallery(volumes, maps=None, labels=None, statuses=None, *, position=0.5, largest=LARGEST):
+def gallery(
+    volumes,
+    maps=None,
+    labels=None,
+    statuses=None,
+    *,
+    position=0.5,
+    largest=LARGEST,
+    learned=(),
+):
     """Make the pictures of one sample: the same slice of every volume.
 
     Parameters
@@ -101,6 +110,9 @@ def gallery(volumes, maps=None, labels=None, statuses=None, *, position=0.5, lar
         Height of the slice as a fraction of the truth's (or else the first volume's) extent in z.
     largest : int
         Longest side of a picture in pixels.
+    learned : sequence of ((float, float), (float, float), (float, float))
+        Parts that models learned from, ends along z, y, x in the volumes' unit; those that lie in
+        the slice are framed.
 
     Returns
     -------
@@ -132,6 +144,18 @@ def gallery(volumes, maps=None, labels=None, statuses=None, *, position=0.5, lar
         eight = stretch(grey, window)
         image = Image.fromarray(eight)
         pixel = spacing[1] * values.shape[1] / size[0]
+        for (z0, z1), *sides in learned:
+            if z0 <= height <= z1:
+                faces = [
+                    at - gap / 2 for at, gap in zip(grid.origin[1:], grid.spacing[1:], strict=True)
+                ]
+                _frame(
+                    image,
+                    [
+                        [(end - at) / pixel for end in ends]
+                        for ends, at in zip(sides, faces, strict=True)
+                    ],
+                )
         pictures.append(make_picture("slice", key, image, pixel, grid.unit))
     map_range = None
     if maps:
@@ -414,6 +438,15 @@ def make_picture(kind, key, image, pixel, unit):
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True)
     return Picture(kind, key[0], key[1], buffer.getvalue(), image.size)
+
+
+def _frame(image, sides):
+    """Draw a white frame, edged in black, with both ends along y and x in pixels."""
+    (top, bottom), (left, right) = sides
+    box = [round(left), round(top), round(right) - 1, round(bottom) - 1]
+    draw = ImageDraw.Draw(image)
+    draw.rectangle(box, outline=0, width=4)
+    draw.rectangle([box[0] + 1, box[1] + 1, box[2] - 1, box[3] - 1], outline=255, width=2)
 
 
 def data_uri(png):

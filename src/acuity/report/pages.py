@@ -294,6 +294,7 @@ def sample_page(
     trainings=1,
     seen="",
     ran="",
+    learned=(),
     provenance=None,
     position=0.5,
     level_format="{:g}:1",
@@ -330,6 +331,8 @@ def sample_page(
         What is said where the sample is judged although models learned from its voxels.
     ran : str
         The day on which the study was run.
+    learned : sequence
+        Parts that models learned from, as for `acuity.report.images.gallery`.
     provenance : mapping, optional
         As for `index_page`.
     position : float
@@ -348,7 +351,11 @@ def sample_page(
     metrics = metrics[metrics["sample"] == sample]
     table = verdicts(metrics)
     judged = lines(table, level_format=level_format, unit=unit, noun=noun)
-    shown = gallery(volumes, maps, labels, statuses, position=position) if volumes else None
+    shown = (
+        gallery(volumes, maps, labels, statuses, position=position, learned=learned)
+        if volumes
+        else None
+    )
     drawn = plots(
         metrics,
         pores,

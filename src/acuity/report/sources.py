@@ -9,7 +9,9 @@ from pathlib import Path
 
 from acuity.formats.files import split_name
 from acuity.report.style import look
+from acuity.report.verdict import unit_text
 from acuity.seals import again
+from acuity.seen import learned_boxes
 from acuity.tables import read_stack, read_table
 from acuity.volume import open_volume, read_sealed_json
 
@@ -204,6 +206,36 @@ def seen_note(tables, sample=None):
         return words if sample in names else ""
     which = " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
     return f"Seen in training: {which}. Figures that hold such a sample flatter." if names else ""
+
+
+def learned_part(files):
+    """Say of a volume without truth which part of it models learned from.
+
+    Parameters
+    ----------
+    files : list of path
+        The imported volume, and behind it those that models learned from; none for other samples.
+
+    Returns
+    -------
+    note : str
+        Empty where they learned from none of it.
+    boxes : list
+        Of `acuity.seen.learned_boxes`.
+    """
+    if not files:
+        return "", []
+    boxes = learned_boxes(files[0], files[1:])
+    unit = unit_text(open_volume(files[0], complete=False).grid.unit)
+    if not boxes:
+        return "", []
+    if learned_boxes(files[0], files[:1])[0] in boxes:
+        return "Models learned from all of this volume.", []
+    parts = [
+        ", ".join(f"{axis} {a:.6g} to {b:.6g}" for axis, (a, b) in zip("zyx", box, strict=True))
+        for box in dict.fromkeys(boxes)
+    ]
+    return f"Models learned from a part of this volume: {'; '.join(parts)} {unit}.", boxes
 
 
 def without_folders(row):
