@@ -23,7 +23,7 @@ with job(snakemake):
     stacks = stack_tables(cfg.pop("stacks"), files.pop("slices"), files.pop("pairs"))
     kind = {key: cfg.pop(key) for key in ("axial", "flat")}
     said = judged(tables["metrics"], stacks=stacks, **kind)
-    note, cfg["learned"] = learned_part(files.pop("learned"))
+    note, cfg["framed"] = learned_part(files.pop("learned"))
     cfg["seen"] = note or seen_note(files.pop("seen"), cfg["sample"])
     sources = sample_sources(cfg.pop("images"), **files)
     row = without_folders(cfg["provenance"].pop("sample"))

@@ -219,7 +219,7 @@ def test_the_part_of_a_restored_volume_that_was_learned_from_is_framed(tmp_path,
         pictures = [
             np.asarray(Image.open(io.BytesIO(shown.pictures[0].png))).astype(int)
             for shown in (
-                gallery({("input", 2.0): own}, position=position, learned=told)
+                gallery({("input", 2.0): own}, position=position, framed=told)
                 for told in (boxes, [])
             )
         ]

@@ -43,7 +43,7 @@ def summary(path, *, sample=POOLED, by_size=None):
     path = find_metrics(path)
     metrics = _read(path, COLUMNS, FIGURES)
     names = metrics["sample"].astype(str)
-    if sample == POOLED and POOLED not in set(names):
+    if sample == POOLED and not set(names) & {POOLED} and "judged" in set(names):
         sample = "judged"
     metrics = metrics[names == sample]
     metrics = named(metrics)

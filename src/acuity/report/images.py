@@ -92,7 +92,7 @@ def gallery(
     *,
     position=0.5,
     largest=LARGEST,
-    learned=(),
+    framed=(),
 ):
     """Make the pictures of one sample: the same slice of every volume.
 
@@ -110,7 +110,7 @@ def gallery(
         Height of the slice as a fraction of the truth's (or else the first volume's) extent in z.
     largest : int
         Longest side of a picture in pixels.
-    learned : sequence of ((float, float), (float, float), (float, float))
+    framed : sequence of ((float, float), (float, float), (float, float))
         Parts that models learned from, ends along z, y, x in the volumes' unit; those that lie in
         the slice are framed.
 
@@ -144,7 +144,7 @@ def gallery(
         eight = stretch(grey, window)
         image = Image.fromarray(eight)
         pixel = spacing[1] * values.shape[1] / size[0]
-        for (z0, z1), *sides in learned:
+        for (z0, z1), *sides in framed:
             if z0 <= height <= z1:
                 faces = [
                     at - gap / 2 for at, gap in zip(grid.origin[1:], grid.spacing[1:], strict=True)

@@ -294,7 +294,7 @@ def sample_page(
     trainings=1,
     seen="",
     ran="",
-    learned=(),
+    framed=(),
     provenance=None,
     position=0.5,
     level_format="{:g}:1",
@@ -331,7 +331,7 @@ def sample_page(
         What is said where the sample is judged although models learned from its voxels.
     ran : str
         The day on which the study was run.
-    learned : sequence
+    framed : sequence
         Parts that models learned from, as for `acuity.report.images.gallery`.
     provenance : mapping, optional
         As for `index_page`.
@@ -352,7 +352,7 @@ def sample_page(
     table = verdicts(metrics)
     judged = lines(table, level_format=level_format, unit=unit, noun=noun)
     shown = (
-        gallery(volumes, maps, labels, statuses, position=position, learned=learned)
+        gallery(volumes, maps, labels, statuses, position=position, framed=framed)
         if volumes
         else None
     )
