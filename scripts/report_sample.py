@@ -23,8 +23,9 @@ with job(snakemake):
     stacks = stack_tables(cfg.pop("stacks"), files.pop("slices"), files.pop("pairs"))
     kind = {key: cfg.pop(key) for key in ("axial", "flat")}
     said = judged(tables["metrics"], stacks=stacks, **kind)
-    note, cfg["framed"] = learned_part(files.pop("learned"))
-    cfg["seen"] = note or seen_note(files.pop("seen"), cfg["sample"])
+    seen = seen_note(files.pop("seen"), cfg["sample"])
+    learned, cfg["framed"] = learned_part(files.pop("learned"))
+    cfg["seen"] = learned or seen
     sources = sample_sources(cfg.pop("images"), **files)
     row = without_folders(cfg["provenance"].pop("sample"))
     cfg["provenance"] |= {"sample": row} | input_file(sources["volumes"])

@@ -8,8 +8,9 @@ from acuity.tables import read_table
 with job(snakemake):
     cfg, files = dict(snakemake.params.cfg), dict(snakemake.input.items())
     sample, images, limits = cfg.pop("sample"), cfg.pop("images"), cfg.pop("limits", None)
-    note = learned_part(files.pop("learned"))[0]
-    seen = note or seen_note(files.pop("seen"), sample)
+    seen = seen_note(files.pop("seen"), sample)
+    learned = learned_part(files.pop("learned"))[0]
+    seen = learned or seen
     sem_page(
         sample,
         read_table(files["metrics"], dtype=TEXT),

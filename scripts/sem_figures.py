@@ -8,8 +8,9 @@ from acuity.tables import read_table
 
 with job(snakemake):
     cfg, files = snakemake.params.cfg, dict(snakemake.input.items())
-    note = learned_part(files.pop("learned"))[0]
-    seen = note or seen_note(files.pop("seen"), cfg["sample"])
+    seen = seen_note(files.pop("seen"), cfg["sample"])
+    learned = learned_part(files.pop("learned"))[0]
+    seen = learned or seen
     drawn = sem_figures(
         read_table(files["metrics"], dtype=TEXT),
         **sem_sources(cfg["images"], files, limits=cfg.get("limits")),
