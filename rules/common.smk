@@ -562,6 +562,19 @@ def unseen():
     return [results("unseen.tsv")] if several else []
 
 
+def seen():
+    """That table where it may name samples that were seen in training: for pages and figures."""
+    return unseen() if STUDY.allow_seen else []
+
+
+def learned_from(sample):
+    """A sample without truth as it was imported, and behind it the samples that models learn from."""
+    by_planes = list(RESTORE) if PLANES and not TRAIN else []
+    taught = (brought("train") if any(map(learned, METHODS)) else []) + by_planes
+    several = sample in RESTORE and taught
+    return [volume(f"ingest/{s}") for s in [sample, *taught]] if several else []
+
+
 # align ---------------------------------------------------------------------------------------
 
 
@@ -688,6 +701,12 @@ def true_labels(sample):
     return volume(
         f"simulate/{sample}/exact_labels" if SIMULATED else f"segment/{sample}/truth"
     )
+
+
+def classes_of():
+    """The volume whose voxels all size classes are multiples of; none where sizes are stated."""
+    stated = STUDY.measure.size_classes and STUDY.measure.size_bin
+    return [] if SIMULATED or stated or not SHOWN else [truth(SHOWN[0])]
 
 
 def repeated(image):

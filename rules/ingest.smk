@@ -31,7 +31,7 @@ rule ingest:
 
 
 rule unseen:
-    """Refuse to judge what models learn from, by what was imported."""
+    """Refuse to judge what models learn from, by what was imported; or name it, where that is allowed."""
     input:
         train=[volume(f"ingest/{s}") for s in brought("train")],
         test=[volume(f"ingest/{s}") for s in brought("test")],
@@ -45,7 +45,10 @@ rule unseen:
     resources:
         **needs("unseen"),
     params:
-        cfg={role: brought(role) for role in ("train", "test")},
+        cfg={
+            **{role: brought(role) for role in ("train", "test")},
+            **({"allow": True} if STUDY.allow_seen else {}),
+        },
         code=lambda w: code("unseen"),
     message:
         "Compare the samples to learn from with those to be judged"

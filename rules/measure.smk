@@ -286,6 +286,8 @@ rule census:
         truth=lambda w: true_labels(w.sample),
         reference=volume("segment/{sample}/truth"),
         slabs=counts_of("measure/{sample}/{image}/census"),
+        # for its voxels alone
+        classes=[ancient(file) for file in classes_of()],
     output:
         seals(
             "measure/{sample}/{image}/census",
@@ -310,7 +312,8 @@ rule census:
             "census": {
                 "objects": "dark" if DARK else "bright",
                 "size_bin": STUDY.measure.size_bin,
-                "size_classes": list(STUDY.measure.size_classes),
+                "size_classes": STUDY.measure.size_classes
+                and list(STUDY.measure.size_classes),
             },
         },
         code=lambda w: code("census"),
@@ -395,6 +398,8 @@ rule metrics:
             "study": STUDY.study,
             "images": study_images(MEASURED, GATHERED),
             "unseen": TEST,
+            # some of them may be seen
+            **({"pooled": "judged"} if STUDY.allow_seen else {}),
         },
         code=lambda w: code("metrics"),
     message:

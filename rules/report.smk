@@ -118,8 +118,10 @@ PAGES = [results(f"report/{sample}.html") for sample in SHOWN] + [
 rule figures:
     """Draw the study's figures."""
     input:
+        seals_of(seen()),
         seals_of(STUDY_TABLES),
         **STUDY_TABLES,
+        seen=seen(),
     output:
         *(
             report(
@@ -154,8 +156,11 @@ rule figures:
 rule sample_figures:
     """Draw one sample's pictures."""
     input:
+        seals_of(seen()),
         lambda w: seals_of(page_files(w.sample)),
         unpack(lambda w: page_files(w.sample)),
+        seen=seen(),
+        learned=lambda w: learned_from(w.sample),
     output:
         *(
             report(
@@ -175,6 +180,7 @@ rule sample_figures:
         **needs("sample_figures"),
     params:
         cfg=lambda w: {
+            "sample": w.sample,
             "images": page_keys(w.sample),
             "folder": results(f"figures/{w.sample}"),
             "names": list(PICTURED),
@@ -190,6 +196,7 @@ rule sample_figures:
 rule report_sample:
     """Write one sample's page."""
     input:
+        seals_of(seen()),
         lambda w: seals_of(page_files(w.sample)),
         unpack(lambda w: page_files(w.sample)),
         seals("metrics", "pores", "curves", "pore_space"),
@@ -200,6 +207,8 @@ rule report_sample:
         spaces=results("pore_space.tsv"),
         slices=lambda w: [stack_files(w.sample)["slices"]] if ALIGNED else [],
         pairs=lambda w: [stack_files(w.sample)["pairs"]] if ALIGNED else [],
+        seen=seen(),
+        learned=lambda w: learned_from(w.sample),
     output:
         report(
             results("report/{sample}.html"),
@@ -236,8 +245,10 @@ rule report_sample:
 rule stack_figures:
     """Draw what was done to a stack."""
     input:
+        seals_of(seen()),
         lambda w: seals_of(stack_files(w.sample)),
         unpack(lambda w: stack_files(w.sample)),
+        seen=seen(),
     output:
         *(
             report(
@@ -256,7 +267,10 @@ rule stack_figures:
     resources:
         **needs("stack_figures"),
     params:
-        cfg=lambda w: {"folder": results(f"figures/{w.sample}")},
+        cfg=lambda w: {
+            "sample": w.sample,
+            "folder": results(f"figures/{w.sample}"),
+        },
         code=lambda w: code("stack_figures"),
     message:
         "{wildcards.sample}: draw its alignment"
@@ -267,8 +281,10 @@ rule stack_figures:
 rule report_stack:
     """Write the page of a stack."""
     input:
+        seals_of(seen()),
         lambda w: seals_of(stack_files(w.sample)),
         unpack(lambda w: stack_files(w.sample)),
+        seen=seen(),
     output:
         report(
             results("report/stack/{sample}.html"),
@@ -300,6 +316,7 @@ rule report_stack:
 rule axial_figures:
     """Draw what was restored along z."""
     input:
+        seals_of(seen()),
         seals("metrics"),
         lambda w: seals_of(scattering_curves(w.sample) + shell_curves(w.sample)),
         volumes=lambda w: page_files(w.sample)["volumes"],
@@ -308,6 +325,8 @@ rule axial_figures:
         shells=lambda w: shell_curves(w.sample),
         models=CARDS,
         metrics=results("metrics.tsv"),
+        seen=seen(),
+        learned=lambda w: learned_from(w.sample),
     output:
         *(
             report(
@@ -344,6 +363,7 @@ rule axial_figures:
 rule report_axial:
     """Write the page of what was restored along z."""
     input:
+        seals_of(seen()),
         seals("metrics"),
         lambda w: seals_of(scattering_curves(w.sample) + shell_curves(w.sample)),
         volumes=lambda w: page_files(w.sample)["volumes"],
@@ -352,6 +372,8 @@ rule report_axial:
         shells=lambda w: shell_curves(w.sample),
         models=CARDS,
         metrics=results("metrics.tsv"),
+        seen=seen(),
+        learned=lambda w: learned_from(w.sample),
     output:
         report(
             results("report/axial/{sample}.html"),
@@ -386,10 +408,13 @@ rule report_axial:
 rule sem_figures:
     """Draw what became of an image: its pair, gaps, spectra."""
     input:
+        seals_of(seen()),
         seals("metrics"),
         lambda w: seals_of(sem_files(w.sample)),
         unpack(lambda w: sem_files(w.sample)),
         metrics=results("metrics.tsv"),
+        seen=seen(),
+        learned=lambda w: learned_from(w.sample),
     output:
         *(
             report(
@@ -424,10 +449,13 @@ rule sem_figures:
 rule report_sem:
     """Write the page of an image: its pair, gaps, spectra."""
     input:
+        seals_of(seen()),
         seals("metrics"),
         lambda w: seals_of(sem_files(w.sample)),
         unpack(lambda w: sem_files(w.sample)),
         metrics=results("metrics.tsv"),
+        seen=seen(),
+        learned=lambda w: learned_from(w.sample),
     output:
         report(
             results("report/sem/{sample}.html"),
@@ -460,6 +488,7 @@ rule report_sem:
 rule report:
     """Write the report's first page."""
     input:
+        seals_of(seen()),
         seals_of(STUDY_TABLES),
         seals("trainings") if AGAIN else [],
         [seals_of(stack_files(sample)) for sample in STACKS],
@@ -470,6 +499,7 @@ rule report:
         trainings=[results("trainings.tsv")] if AGAIN else [],
         pages=PAGES,
         picture=[first_picture()[0]],
+        seen=seen(),
     output:
         report(
             results("report/index.html"),

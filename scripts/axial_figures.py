@@ -2,12 +2,20 @@
 
 from acuity.job import job
 from acuity.report.axial import axial_figures
-from acuity.report.sources import TEXT, image_curves, image_files, model_cards
+from acuity.report.images import stamp
+from acuity.report.sources import (
+    TEXT,
+    image_curves,
+    image_files,
+    learned_part,
+    model_cards,
+    seen_note,
+)
 from acuity.tables import read_table
 
 with job(snakemake):
     cfg, files = snakemake.params.cfg, snakemake.input
-    axial_figures(
+    drawn = axial_figures(
         read_table(files.metrics, dtype=TEXT),
         image_files(cfg["images"], files.volumes),
         image_curves(cfg["images"], files.curves),
@@ -18,3 +26,4 @@ with job(snakemake):
         samples=[cfg["sample"]],
         data_range=cfg["data_range"],
     )
+    stamp(drawn, learned_part(files.learned)[0] or seen_note(files.seen, cfg["sample"]))

@@ -20,7 +20,8 @@ with job(snakemake):
     if part:
         write_counts(counts[0], output[0])
     else:
-        rows, pores, status = census(counts, **cfg["census"])
+        grid = open_volume(files.classes[0], complete=False).grid if files.get("classes") else None
+        rows, pores, status = census(counts, grid=grid, **cfg["census"])
         write_rows(rows, output.table)
         write_table(pores, output.pores)
         write_table(status, output.status)

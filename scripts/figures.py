@@ -2,9 +2,11 @@
 
 from acuity.job import job
 from acuity.report.figures import study_figures
-from acuity.report.sources import study_tables
+from acuity.report.images import stamp
+from acuity.report.sources import seen_note, study_tables
 
 with job(snakemake):
-    cfg = dict(snakemake.params.cfg)
-    tables = study_tables(**dict(snakemake.input.items()), trained=cfg.pop("trained"))
-    study_figures(**tables, out_dir=cfg.pop("folder"), **cfg)
+    cfg, files = dict(snakemake.params.cfg), dict(snakemake.input.items())
+    seen = seen_note(files.pop("seen"))
+    tables = study_tables(**files, trained=cfg.pop("trained"))
+    stamp(study_figures(**tables, out_dir=cfg.pop("folder"), **cfg), seen)

@@ -7,6 +7,6 @@ from acuity.tables import write_table
 with job(snakemake):
     cfg = snakemake.params.cfg
     images = read_images(cfg["images"], dict(snakemake.input.items()))
-    gathered = collect(images, study=cfg["study"], unseen=cfg["unseen"])
+    gathered = collect(images, **{key: cfg[key] for key in cfg if key != "images"})
     for name, table in gathered.items():
         write_table(table, snakemake.output[name])

@@ -1,7 +1,16 @@
 """Write the report's first page: tables and model cards -> self-contained HTML."""
 
 from acuity.job import job
-from acuity.report.sources import TEXT, provenance, stack_tables, study_tables, warnings
+from acuity.report.sources import (
+    TEXT,
+    provenance,
+    run_date,
+    seen_note,
+    seen_samples,
+    stack_tables,
+    study_tables,
+    warnings,
+)
 from acuity.report.study import study_page
 from acuity.tables import read_table
 
@@ -9,6 +18,9 @@ with job(snakemake):
     cfg, files = dict(snakemake.params.cfg), dict(snakemake.input.items())
     files.pop("pages")
     cfg["picture"] = (files.pop("picture")[0], cfg.pop("shown"))
+    seen = files.pop("seen")
+    cfg |= {"seen": seen_note(seen), "seen_samples": seen_samples(seen)}
+    cfg["ran"] = run_date(files["metrics"])
     cards = files.pop("cards")
     for path in files.pop("trainings"):
         cfg["training_table"] = read_table(path, dtype=TEXT)

@@ -2,7 +2,15 @@
 
 from acuity.job import job
 from acuity.report.axial import axial_page
-from acuity.report.sources import TEXT, image_curves, image_files, model_cards
+from acuity.report.sources import (
+    TEXT,
+    image_curves,
+    image_files,
+    learned_part,
+    model_cards,
+    run_date,
+    seen_note,
+)
 from acuity.tables import read_table
 
 with job(snakemake):
@@ -20,5 +28,7 @@ with job(snakemake):
         model_cards(trained, files.models),
         output=snakemake.output[0],
         samples=[sample],
+        ran=run_date(files.metrics),
+        seen=learned_part(files.learned)[0] or seen_note(files.seen, sample),
         **cfg,
     )

@@ -1,10 +1,12 @@
 """Draw what was done to a stack: tables, volumes before and after -> PNG and SVG."""
 
 from acuity.job import job
-from acuity.report.sources import read_slices
+from acuity.report.images import stamp
+from acuity.report.sources import read_slices, seen_note
 from acuity.report.stack import stack_figures
 
 with job(snakemake):
-    files = snakemake.input
+    cfg, files = snakemake.params.cfg, snakemake.input
     tables = read_slices(files.slices), read_slices(files.pairs)
-    stack_figures(*tables, files.before, files.after, out_dir=snakemake.params.cfg["folder"])
+    drawn = stack_figures(*tables, files.before, files.after, out_dir=cfg["folder"])
+    stamp(drawn, seen_note(files.seen, cfg["sample"]))

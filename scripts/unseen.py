@@ -1,4 +1,4 @@
-"""Refuse to judge what models learn from: imported volumes -> table of what was compared."""
+"""Refuse, or name, what is judged and models learn from: imported volumes -> table of what was compared."""
 
 from acuity.job import job
 from acuity.seen import check_volumes
@@ -8,4 +8,5 @@ with job(snakemake):
         role: dict(zip(snakemake.params.cfg[role], snakemake.input[role], strict=True))
         for role in ("train", "test")
     }
-    check_volumes(**files, output=snakemake.output.table)
+    allow = snakemake.params.cfg.get("allow", False)
+    check_volumes(**files, output=snakemake.output.table, allow=allow)

@@ -12,10 +12,15 @@ from acuity.errors import AcuityError
 from acuity.formats.files import is_remote, split_name
 from acuity.methods.base import load
 from acuity.tables import write_table
-from acuity.volume import Volume, open_volume
+from acuity.units import convert
+from acuity.volume import Grid, Volume, open_volume
 
 COLUMNS = ("test", "train", "voxels")
-_REMEDY = "a figure of it would say nothing of new data; judge a region that lies apart"
+_HOLDS = {"same": "the same voxels as", "shared": "voxels that are also in"}
+_REMEDY = (
+    "a figure of it would say nothing of new data; judge a region that lies apart, or state "
+    "allow_seen: true, and every page and figure says that it was seen in training"
+)
 
 
 def check_sheet(study: Any, samples: Sequence[Any], where: Mapping[str, str]) -> None:
@@ -27,7 +32,7 @@ def check_sheet(study: Any, samples: Sequence[Any], where: Mapping[str, str]) ->
     Parameters
     ----------
     study : acuity.study.Study
-        A study without learned methods may judge what it likes.
+        A study without learned methods, or that says `allow_seen`, may judge what it likes.
     samples : sequence of acuity.study.Sample
         Its samples, with the places of their files.
     where : mapping of str to str
@@ -38,7 +43,7 @@ def check_sheet(study: Any, samples: Sequence[Any], where: Mapping[str, str]) ->
     AcuityError
         Naming both samples.
     """
-    if not any(load(key).learned for key in study.methods):
+    if study.allow_seen or not any(load(key).learned for key in study.methods):
         return
     for test, train in product(_of("test", samples), _of("train", samples)):
         if _place(train.path) == _place(test.path) and overlap(train.region, test.region):
@@ -56,6 +61,8 @@ def check_volumes(
     train: Mapping[str, str | os.PathLike],
     test: Mapping[str, str | os.PathLike],
     output: str | os.PathLike,
+    *,
+    allow: bool = False,
 ) -> None:
     """Refuse test samples that were imported from the same voxels as one to learn from.
 
@@ -64,29 +71,34 @@ def check_volumes(
     train, test : mapping of str to path
         Imported volumes by sample.
     output : path
-        A table of the samples that were compared: `test`, `train`, `voxels` (``other``).
+        A table of the samples that were compared: `test`, `train`, `voxels` (``other``; where
+        that is allowed also ``same`` and, of a region, ``shared``).
+    allow : bool
+        Refuse nothing; the table tells which samples were seen in training.
 
     Raises
     ------
     AcuityError
-        If two have one content digest, or regions of one source that overlap.
+        If two have one content digest, or regions of one source that overlap, and neither is
+        allowed.
     """
     opened = {
         name: open_volume(path, complete=False) for name, path in (*train.items(), *test.items())
     }
     rows = []
     for judged, learned in product(test, train):
-        if what := shared(opened[judged], opened[learned]):
+        voxels = shared(opened[judged], opened[learned])
+        if voxels in _HOLDS and not allow:
             raise AcuityError(
-                f"{opened[judged].source}: test sample {judged!r} holds {what} the train sample "
-                f"{learned!r} ({opened[learned].source}); {_REMEDY}"
+                f"{opened[judged].source}: test sample {judged!r} holds {_HOLDS[voxels]} the train "
+                f"sample {learned!r} ({opened[learned].source}); {_REMEDY}"
             )
-        rows.append((judged, learned, "other"))
+        rows.append((judged, learned, voxels))
     write_table(pd.DataFrame(rows, columns=COLUMNS), output)
 
 
 def shared(one: Volume, other: Volume) -> str:
-    """Say what two imported volumes have in common; empty where that is nothing.
+    """Say what voxels two imported volumes have: ``same``, ``shared`` (some of them) or ``other``.
 
     Parameters
     ----------
@@ -94,11 +106,47 @@ def shared(one: Volume, other: Volume) -> str:
         Opened, with the provenance of their import.
     """
     if one.digest == other.digest:
-        return "the same voxels as"
+        return "same"
     (first, box), (second, beside) = _source(one), _source(other)
     if first == second and overlap(box, beside):
-        return "voxels that are also in"
-    return ""
+        return "shared"
+    return "other"
+
+
+def learned_boxes(
+    own: str | os.PathLike, trained: Iterable[str | os.PathLike]
+) -> list[tuple[tuple[float, float], ...]]:
+    """Find the parts of an imported volume that models learned from.
+
+    Parameters
+    ----------
+    own : path
+        The imported volume.
+    trained : iterable of path
+        The imported volumes that models learned from, itself among them or not.
+
+    Returns
+    -------
+    list
+        Of each part both ends along z, y, x, in the volume's unit, at the outer faces of voxels.
+    """
+    volume, found = open_volume(own, complete=False), []
+    whole = _faces(volume.grid, volume.grid.unit)
+    for path in trained:
+        other = open_volume(path, complete=False)
+        voxels = shared(volume, other)
+        if voxels == "same":
+            found.append(whole)
+        elif voxels == "shared":
+            ends = zip(whole, _faces(other.grid, volume.grid.unit), strict=True)
+            found.append(tuple((max(a[0], b[0]), min(a[1], b[1])) for a, b in ends))
+    return found
+
+
+def _faces(grid: Grid, unit: str) -> tuple[tuple[float, float], ...]:
+    places = zip(grid.origin, grid.spacing, grid.shape, strict=True)
+    ends = [(at - size / 2, at + (n - 0.5) * size) for at, size, n in places]
+    return tuple((convert(a, grid.unit, unit), convert(b, grid.unit, unit)) for a, b in ends)
 
 
 def _source(volume: Volume) -> tuple[str, str | None]:

@@ -31,7 +31,7 @@ _LONGEST_PATH = 1000
 _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = _REPR.maxlong = 80
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
-RESERVED = {"index", "unseen"}
+RESERVED = {"index", "unseen", "judged"}
 LONGEST_NAME = 100  # letters; a file system takes 255 with all that is put around it
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 METHOD = r"^[a-z][a-z0-9_]*(@[a-z0-9_]+)?$"
@@ -429,12 +429,16 @@ class Gaps(Section):
 class Measure(Section):
     """What is measured, and over which classes."""
 
-    size_bin: float = setting(
-        5.0, "Bin width of the size histogram (equivalent diameter)", "of voxel_size", gt=0
+    size_bin: float | None = setting(
+        None,
+        "Bin width of the size histogram (equivalent diameter); none: five voxels of the target",
+        "of voxel_size",
+        gt=0,
     )
-    size_classes: tuple[float, ...] = setting(
-        (0.0, 10.0, 15.0, 20.0, 30.0, 50.0, 1000.0),
-        "Edges of the size classes of found and missed pores (equivalent diameter of the truth)",
+    size_classes: tuple[float, ...] | None = setting(
+        None,
+        "Edges of the size classes of found and missed pores (equivalent diameter of the truth); "
+        "none: 0, 5, 7, 10, 15, 20, 30, 50, 70, 100 and so on up to 10,000 voxels of the target",
         "of voxel_size",
     )
     data_range: float | None = setting(
@@ -476,7 +480,7 @@ class Measure(Section):
     @field_validator("size_classes")
     @classmethod
     def _rising(cls, value):
-        if len(value) < 2 or any(a >= b for a, b in pairwise(value)):
+        if value is not None and (len(value) < 2 or any(a >= b for a, b in pairwise(value))):
             raise ValueError("edges must rise and be at least two")
         return value
 
@@ -610,6 +614,11 @@ class Study(Section):
         "Further seeds that each method which learns is trained with, to tell how far its figures on "
         "the test samples swing: trainings.tsv and the first page give mean and range over all",
         "1",
+    )
+    allow_seen: bool = setting(
+        False,
+        "Judge test samples that hold voxels of train samples; every page and figure of them says "
+        "that they were seen in training",
     )
     judge_training: tuple[str, ...] = setting(
         (), "Methods that are shown on the training samples too"

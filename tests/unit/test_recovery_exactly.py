@@ -4,6 +4,7 @@ import io
 import json
 import math
 import zipfile
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import pytest
 
 from acuity.errors import AcuityError
 from acuity.measure import recovery, slices
+from acuity.measure.census import CLASSES as UNSTATED
 from acuity.measure.census import census, count, read_counts, write_counts
 from acuity.measure.pool import counts_of, recovery_rows, size_classes
 from acuity.measure.pores import pore_rows, pore_sums, pore_table, solid_voxels
@@ -321,6 +323,44 @@ def test_a_census_counts_slab_by_slab(monkeypatch, several):
     bright = census(counts, objects="bright", size_bin=3.0, size_classes=(2, 6, 9))[0]
     assert bright[0]["value"] == pytest.approx(1 - share)
     assert bright[1]["value"] == pytest.approx((1 - share) / (1 - true) - 1)
+
+
+@pytest.mark.parametrize(
+    ("spacing", "unit", "grid", "expected"),
+    [
+        ((5, 5, 5), "um", None, ["35-50 um", "75-100 um", "150-250 um"]),
+        # a voxel of 8 um^3 is as large as a cube of 2 um
+        ((1, 2, 4), "um", None, ["14-20 um", "30-40 um", "60-100 um"]),
+        # a study has one set: that of the voxels named, in the unit of the volume itself
+        ((5, 5, 5), "um", Grid((1, 1, 1), (2000, 2000, 2000), unit="nm"), ["40-60 um", "60-100 um", "140-200 um"]),
+        # far more than a thousand, and far less than one: no exponents
+        ((3e5, 3e5, 3e5), "nm", None, ["2100000-3000000 nm", "4500000-6000000 nm", "9000000-15000000 nm"]),
+        ((1e-6, 1e-6, 1e-6), "mm", None, ["0.000007-0.00001 mm", "0.000015-0.00002 mm", "0.00003-0.00005 mm"]),
+    ],
+)  # fmt: skip
+def test_size_classes_are_multiples_of_the_voxel(spacing, unit, grid, expected):
+    labels = np.zeros((40, 64, 120), np.uint32)
+    corner = 2
+    for label, side in enumerate((7, 15, 30), 1):  # equivalent diameters of 8.7, 18.6, 37.2 voxels
+        labels[3 : 3 + side, 3 : 3 + side, corner : corner + side] = label
+        corner += side + 3
+    volume = Volume(labels, Grid(labels.shape, spacing, unit=unit))
+    rows, _, status = census([count(volume, volume, volume)], grid=grid)
+    assert status["size_class"].tolist() == 2 * expected
+    found = {row["subset"]: row["value"] for row in rows if row["metric"] == "pore_recall"}
+    assert found == dict.fromkeys(["all", *expected], 1.0)
+    assert size_classes(status) == expected
+    bins = [row["value"] for row in rows if row["metric"] == "pores_histogram"]
+    assert sum(bins) == 3
+    # The control: sizes that are stated stay, whatever the voxel.
+    rows = census([count(volume, volume, volume)], grid=grid, size_classes=(0, 1e9))[0]
+    found = [row["subset"] for row in rows if row["metric"] == "pore_recall"]
+    assert found == ["all", f"0-1000000000 {unit}"]
+
+
+def test_unstated_size_classes_reach_further_than_any_object():
+    assert all(3 * a < 3 * b <= 5 * a for a, b in pairwise(UNSTATED[3:]))
+    assert UNSTATED[-1] >= 2048 * (6 / np.pi) ** (1 / 3)  # a volume that is one object
 
 
 def test_what_is_counted(monkeypatch):

@@ -1,9 +1,11 @@
 import base64
 import io
 import math
+import os
 import re
 import time
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -917,6 +919,11 @@ def test_floor_heeds_invented_pores_and_few_counts():
         ("10-15 um", (10, 15)),
         ("0-10", (0, 10)),
         ("50-1000 um", (50, math.inf)),
+        # wide enough for all that is larger, or one of many whose numbers are large
+        ("1000-1500 nm", (1000, 1500)),
+        ("700-1000 nm", (700, 1000)),
+        ("0-1000 nm", (0, 1000)),
+        ("0.00001-0.000015 mm", (0.00001, 0.000015)),
         ("<7.5 nm", (0, 7.5)),
         (">=50 um", (50, math.inf)),
         ("all", None),
@@ -1156,3 +1163,90 @@ def test_provenance_names_files_without_folders_and_versions():
     ]
     assert set(said["Software"]) >= {"python", "acuity", "numpy", "snakemake"}
     assert "/scans" not in str(said)
+
+
+# Seen in training
+
+
+def test_a_study_that_judges_what_it_learned_from_says_so_everywhere(tiny, tmp_path):
+    note = "Seen in training: a. Figures that hold such a sample flatter."
+    names = sorted(set(tiny["metrics"]["sample"]) - {verdict.POOLED})
+    shown = {}
+    for name, told in {"plain": {}, "seen": {"seen": note, "seen_samples": names[:1]}}.items():
+        page = tmp_path / f"{name}.html"
+        tables = tiny
+        if told:  # as the tables of such a study name what is pooled
+            metrics = tiny["metrics"].replace({"sample": {verdict.POOLED: "judged"}})
+            assert verdict.POOLED not in set(metrics["sample"])
+            tables = tiny | {"metrics": metrics}
+        pages.index_page(**tables, **told, samples=names, output=page, study="demo")
+        text, reader = read(page)
+        assert_self_contained(text, reader)
+        shown[name] = text, reader
+    text, reader = shown["seen"]
+    assert text.count(note) == 1 + reader.tags.count("figure") > 3
+    assert f"Judged on {len(names)} sample" in reader.text
+    assert ", of which 1 was seen in training." in reader.text
+    assert "All judged samples together" in reader.text
+    assert "unseen" not in reader.text
+    text, reader = shown["plain"]  # the control
+    assert note not in text
+    assert "of which" not in reader.text
+    assert "All unseen samples together" in reader.text
+
+
+def test_a_sample_that_was_seen_says_so_below_every_figure(study, tmp_path):
+    page, note = tmp_path / "foam3.html", "Seen in training: <it> was."
+    for told in (note, ""):
+        pages.sample_page("foam3", **parts(study), output=page, study="demo", seen=told)
+        text, reader = read(page)
+        assert reader.text.count(note) == (1 + reader.tags.count("figure") if told else 0)
+        assert "<it>" not in text
+
+
+def test_figures_are_stamped_below_and_nothing_else_changes(tiny, tmp_path):
+    words = "Seen in training: a & b. " + "Figures that hold such a sample flatter. " * 3
+    made = {}
+    for told in (words, "", words):
+        files = figures.study_figures(**tiny, out_dir=tmp_path / "f", names=["quality"])
+        (tmp_path / "f" / "t.tsv").write_text("a\n")
+        images.stamp([*files, tmp_path / "f" / "t.tsv"], told)
+        found = {path.name: path.read_bytes() for path in (tmp_path / "f").iterdir()}
+        assert made.setdefault(told, found) == found  # the same every time
+    assert made[words]["t.tsv"] == made[""]["t.tsv"]
+    plain, told = (Image.open(io.BytesIO(made[key]["quality.png"])) for key in ("", words))
+    assert told.width == plain.width
+    assert told.height > plain.height
+    above = np.asarray(told.convert("RGB"))[: plain.height]
+    assert np.array_equal(above, np.asarray(plain.convert("RGB")))
+    below = np.asarray(told.convert("RGB"))[plain.height :].reshape(-1, 3)
+    assert (below == (163, 59, 0)).all(axis=1).any()
+    right = np.asarray(told.convert("RGB"))[plain.height :, -4:]
+    assert (right == 255).all()  # the words end before the edge
+    text = made[words]["quality.svg"].decode()
+    root = ElementTree.fromstring(text)
+    lines = [part.text for part in root if part.tag.endswith("}text")]
+    assert " ".join(lines) == words.strip()
+    heights = [float(r.attrib["height"].removesuffix("pt")) for r in
+               (root, ElementTree.fromstring(made[""]["quality.svg"].decode()))]  # fmt: skip
+    assert heights[0] > heights[1]
+    assert float(root.attrib["viewBox"].split()[3]) == pytest.approx(heights[0])
+
+
+def test_pages_say_on_which_day_the_study_was_run(tiny, tmp_path):
+    table = tmp_path / "metrics.tsv"
+    table.write_text("a\n")
+    said = {}
+    for seconds in (86_399, 86_400, 90_000):  # the last second of a day, and the next day
+        os.utime(table, (2e9, seconds))
+        ran = sources.run_date(table)
+        pages.index_page(**tiny, output=tmp_path / "i.html", study="demo", ran=ran)
+        pages.sample_page("foam2", tiny["metrics"], output=tmp_path / "s.html", study="d", ran=ran)
+        texts = [read(tmp_path / name)[1].text for name in ("i.html", "s.html")]
+        assert all(f"the study was run on {ran} (UTC)." in " ".join(t.split()) for t in texts)
+        said[seconds] = ran, (tmp_path / "i.html").read_bytes()
+    assert [ran for ran, _ in said.values()] == ["1970-01-01", "1970-01-02", "1970-01-02"]
+    assert said[86_400] == said[90_000] != said[86_399]
+    # The control: of no table, nothing is said.
+    pages.index_page(**tiny, output=tmp_path / "i.html", study="demo")
+    assert "was run on" not in read(tmp_path / "i.html")[1].text

@@ -447,6 +447,40 @@ def test_the_sentence_says_what_was_gained_and_what_invented():
     assert sem.sem_sentence(metrics().iloc[:0]) == "Nothing was measured against a truth."
 
 
+@pytest.mark.parametrize(
+    ("worse", "said"),
+    [
+        ({}, ""),
+        (
+            {"spectrum_ratio_error": 0.45},
+            "; but its spectrum below the low Nyquist frequency is further off than the input's (45 % "
+            "against 31 %)",
+        ),
+        (
+            {"edge_spread": 30.0},
+            "; but its edges are wider than the input's (30.0 against 21.3 nm)",
+        ),
+        (
+            {"spectrum_ratio_error": 0.45, "edge_spread": 30.0},
+            "; but its spectrum below the low Nyquist frequency is further off than the input's (45 % "
+            "against 31 %) and its edges are wider than the input's (30.0 against 21.3 nm)",
+        ),
+    ],
+)
+def test_the_sentence_says_what_the_best_by_psnr_is_worse_in(worse, said):
+    rows = metrics(gaps=False)
+    for metric, value in worse.items():
+        own = (rows["method"] == "sem_gan") & (rows["metric"] == metric)
+        rows.loc[own & (rows["subset"] != "aliased"), "value"] = value
+        # what lies above the low Nyquist frequency, and other methods, are no matter
+        rows.loc[own & (rows["subset"] == "aliased"), "value"] = 9.0
+        rows.loc[(rows["method"] == "lanczos") & (rows["metric"] == metric), "value"] = 99.0
+    sentence = sem.sem_sentence(rows)
+    assert (
+        sentence == f"Nearest to the truth by PSNR: SEM-GAN (27.90 dB; the input 22.10 dB){said}."
+    )
+
+
 def test_the_pages_of_all_images_name_one_method():
     """Only over all images is it known what would be unresolved at the input's inventions."""
     own = metrics()

@@ -284,6 +284,16 @@ def test_axial_sentence_and_graph():
     sentence = axial.axial_sentence(metrics())
     assert sentence.startswith("Nearest to the truth by PSNR: SRGAN at n = 2 (41.6 dB), n = 4")
     assert axial.axial_sentence(metrics().iloc[:0]) == "Nothing was measured against a truth."
+    # Its spectrum may be worse than the input's: at one interval of them, and then it is said.
+    rows = metrics()
+    one = rows[(rows["metric"] == "rms") & (rows["subset"] == "all")]
+    one = one.assign(metric="scattering_log_rms", value=0.1)
+    for value, said in ((0.2, True), (0.1, False)):
+        own = one.copy()
+        own.loc[(own["method"] == "srgan") & (own["level"] == 4), "value"] = value
+        told = axial.axial_sentence(pd.concat([rows, own]))
+        end = "; but its scattering function is further off than the input's at n = 4 (0.200 against 0.100 decades)."
+        assert told == (sentence.removesuffix(".") + end if said else sentence)
     plot = axial.axial_error(metrics(spread="sd"))
     assert [panel.title for panel in plot.panels] == ["RMS difference, 8 bits", "PSNR, 8 bits"]
     figure = plot.figure()

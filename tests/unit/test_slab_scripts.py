@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numba
 import numpy as np
+import pandas as pd
 import pytest
 
 from acuity.errors import AcuityError
@@ -76,6 +77,15 @@ def test_slabs_of_a_census_leave_the_tables_of_one_job(tmp_path):
         ):
             assert Path(one).read_bytes() == Path(other).read_bytes()
             assert len(Path(one).read_text().splitlines()) > 3
+    # Classes that are not stated: multiples of the voxels of another volume.
+    other = {"classes": [str(tmp_path / "classes.ome.zarr" / "zarr.json")]}
+    write_volume(
+        other["classes"][0], Volume(labels[:2], Grid((2, *shape[1:]), (3, 3, 3), unit="um"))
+    )
+    unstated = {"size_bin": None, "size_classes": None, "objects": "dark"}
+    run("census", files | other, census_files(tmp_path, 0), {"count": sums, "census": unstated})
+    named = set(pd.read_csv(tmp_path / "status0.tsv", sep="\t")["size_class"])
+    assert named == {"0-15 um", "90-150 um"}
     # The control: what the second slab has of surfaces is missed.
     digests = {key: open_volume(file).digest for key, file in files.items()}
     parts = read_counts(made[3], digests)

@@ -265,6 +265,15 @@ def test_every_field_has_description_and_unit(model):
         assert (field.json_schema_extra or {}).get("unit"), name
 
 
+def test_studies_of_foams_state_the_classes_that_their_figures_are_given_by():
+    for name in ("config.yaml", "studies/deepnet.yaml", "studies/deepnet-256.yaml"):
+        measure = read_study(ROOT / "config" / name)[0].measure
+        assert measure.size_classes == (0, 10, 15, 20, 30, 50, 1000), name
+        assert measure.size_bin == 5, name
+    # The control: others leave it to the voxel.
+    assert read_study(ROOT / "config" / "studies" / "shale.yaml")[0].measure.size_classes is None
+
+
 def test_schema_is_current():
     stored = json.loads((ROOT / "config" / "study.schema.json").read_text())
     assert stored == json.loads(json.dumps(schema())), (

@@ -5,6 +5,7 @@ sums.
 """
 
 import json
+import math
 import zipfile
 import zlib
 
@@ -21,10 +22,15 @@ from acuity.measure.pores import (
 from acuity.measure.recovery import add_overlaps, found_ratio, overlaps, recover
 from acuity.measure.slices import slices_at_a_time
 from acuity.slabs import extent
+from acuity.units import convert
 from acuity.volume import slabs
 from acuity.writing import replacing
 
 VERSION = 1
+# Unless stated: edges of the size classes, and bins, in voxels of the target; no volume has a side
+# of more voxels than the last edge. Classes without objects have no rows.
+CLASSES = (0, 5, 7, *(10**k * m for k in (1, 2, 3) for m in (1, 1.5, 2, 3, 5, 7)), 10_000)
+BIN = 5
 _SUMS = ("label", "whole", "box", "mesh")
 
 
@@ -106,7 +112,7 @@ def count(labels, truth, reference, *, part=(1, 1), mask_radius=None):
     }
 
 
-def census(counts, *, objects="dark", size_bin, size_classes):
+def census(counts, *, objects="dark", size_bin=None, size_classes=None, grid=None):
     """Tabulate the objects of an image and match them with the true ones.
 
     Parameters
@@ -116,10 +122,13 @@ def census(counts, *, objects="dark", size_bin, size_classes):
     objects : {"dark", "bright"}
         Whether the objects are the pores or, bright, what stands between them; porosity is the
         share of the pores.
-    size_bin : float
-        Bin width of the size histogram, in the volumes' unit.
-    size_classes : sequence of float
-        Edges of the size classes, in the volumes' unit.
+    size_bin : float, optional
+        Bin width of the size histogram, in the volumes' unit; by default `BIN` voxels.
+    size_classes : sequence of float, optional
+        Edges of the size classes, in the volumes' unit; by default `CLASSES`, in voxels.
+    grid : acuity.volume.Grid, optional
+        Whose voxels, for a study has one set of classes; by default the volumes' own. The side
+        is that of the cube of a voxel's volume.
 
     Returns
     -------
@@ -133,6 +142,10 @@ def census(counts, *, objects="dark", size_bin, size_classes):
     """
     about = json.loads(str(counts[0]["about"]))
     spacing, unit = about["spacing"], about["unit"]
+    sizes, given = (spacing, unit) if grid is None else (grid.spacing, grid.unit)
+    voxel = convert(math.prod(sizes) ** (1 / 3), given, unit)
+    size_bin = size_bin or BIN * voxel
+    size_classes = size_classes or [edge * voxel for edge in CLASSES]
 
     def table(name, shape):
         parts = [{key: part[f"{name}.{key}"] for key in _SUMS} for part in counts]

@@ -41,7 +41,7 @@ def read_images(images, files):
     return found
 
 
-def collect(images, *, study, unseen):
+def collect(images, *, study, unseen, pooled=POOLED):
     """Gather the tables of all images of a study.
 
     Parameters
@@ -59,6 +59,8 @@ def collect(images, *, study, unseen):
         recall, precision and F1 from the sums of the counts, gaps from all of them together (and
         how many times fewer are unresolved than in the input), the other measures as means, all
         with 95 % intervals.
+    pooled : str
+        Another name for them together, where some of them may have been learned from.
 
     Returns
     -------
@@ -87,8 +89,8 @@ def collect(images, *, study, unseen):
     # An alignment and a registration are a sample's own; nothing is pooled of them.
     images = metrics["sample"].isin(unseen) & ~metrics["method"].isin(["align", "pair"])
     counted = [table[table["sample"].isin(unseen)] for table in (status, gathered["gaps"])]
-    pooled = _pool(metrics[images], *counted)
-    metrics = pd.concat([metrics, pooled], ignore_index=True)
+    together = _pool(metrics[images], *counted).assign(sample=pooled)
+    metrics = pd.concat([metrics, together], ignore_index=True)
     own = metrics.pop("row_variant").fillna("").astype(str)
     both = zip(metrics["variant"], own, strict=True)
     metrics["variant"] = [", ".join(part for part in pair if part) for pair in both]
@@ -127,7 +129,7 @@ def _pool(metrics, status, gaps):
     keys = ["study", "method", "variant", "level"]
     rows = []
     for key, group in metrics.groupby(keys, dropna=False, sort=False):
-        here = dict(zip(keys, key, strict=True)) | {"sample": POOLED}
+        here = dict(zip(keys, key, strict=True))
         table = status[_alike(status, here)]
         recovered = pool_recovery([table]) if len(table) else []
         seen = gaps[_alike(gaps, here)]

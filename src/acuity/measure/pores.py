@@ -654,7 +654,8 @@ def classes_of(diameters, edges, unit):
     edges = np.asarray(edges, float)
     if edges.ndim != 1 or len(edges) < 2 or np.any(np.diff(edges) <= 0):
         raise AcuityError(f"size classes are {list(edges)}; two or more rising numbers are needed")
-    names = [f"{a:g}-{b:g} {unit}".strip() for a, b in pairwise(edges)]
+    words = [np.format_float_positional(float(f"{edge:g}"), trim="-") for edge in edges]
+    names = [f"{a}-{b} {unit}".strip() for a, b in pairwise(words)]
     index = np.searchsorted(edges, np.asarray(diameters, float), side="right") - 1
     index[(index < 0) | (index >= len(names))] = -1
     return names, index

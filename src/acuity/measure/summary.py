@@ -26,7 +26,7 @@ def summary(path, *, sample=POOLED, by_size=None):
     path : path
         ``metrics.tsv`` of a study, its folder, or the study file.
     sample : str
-        Sample to show; by default the unseen ones, pooled.
+        Sample to show; by default the unseen ones, pooled, or else all that are judged.
     by_size : str, optional
         Show this one metric by size class instead.
 
@@ -42,7 +42,10 @@ def summary(path, *, sample=POOLED, by_size=None):
     """
     path = find_metrics(path)
     metrics = _read(path, COLUMNS, FIGURES)
-    metrics = metrics[metrics["sample"].astype(str) == sample]
+    names = metrics["sample"].astype(str)
+    if sample == POOLED and not set(names) & {POOLED} and "judged" in set(names):
+        sample = "judged"
+    metrics = metrics[names == sample]
     metrics = named(metrics)
     if metrics.empty:
         raise AcuityError(f"{path}: no figures of sample {sample!r}")

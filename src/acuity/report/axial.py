@@ -964,6 +964,8 @@ def _graphs(metrics, curves, shells, samples):
 def axial_sentence(metrics, *, samples=None):
     """Say in one sentence which method was the nearest to the truth at each interval.
 
+    Where its scattering function is further off than the input's, it is said with the figures.
+
     Parameters
     ----------
     metrics, samples
@@ -984,8 +986,23 @@ def axial_sentence(metrics, *, samples=None):
             for level, (value, method) in sorted(best.items()):
                 named.setdefault(method, []).append(f"n = {level:g} ({value:.1f} dB)")
             parts = [f"{look(method).name} at {', '.join(at)}" for method, at in named.items()]
-            return f"Nearest to the truth by PSNR: {'; '.join(parts)}."
+            best = {level: method for level, (_, method) in best.items()}
+            return (
+                f"Nearest to the truth by PSNR: {'; '.join(parts)}{_worse(metrics, samples, best)}."
+            )
     return "Nothing was measured against a truth."
+
+
+def _worse(metrics, samples, best):
+    """At which intervals the spectrum of the best by PSNR is worse than the input's, in words."""
+    cells = _cells(metrics, "scattering_log_rms", "", samples)
+    found = []
+    for level, method in sorted(best.items()):
+        own, before = (cells.get((name, level), {}).get("value") for name in (method, "input"))
+        if own is not None and before is not None and own > before:
+            found.append(f"n = {level:g} ({own:.3f} against {before:.3f} decades)")
+    what = "but its scattering function is further off than the input's at"
+    return f"; {what} {', '.join(found)}" if found else ""
 
 
 def axial_page(
@@ -1001,6 +1018,8 @@ def axial_page(
     study,
     title="",
     index=None,
+    seen="",
+    ran="",
     samples=None,
     **options,
 ):
@@ -1024,6 +1043,8 @@ def axial_page(
         Name of the study, and its title if it has one.
     index : str, optional
         Link to the study's first page.
+    seen, ran : str
+        As for `acuity.report.pages.sample_page`.
     **options
         As for `axial_pictures`.
 
@@ -1063,6 +1084,8 @@ def axial_page(
             "title": title or study,
             "sample": sample,
             "index": index,
+            "seen": seen,
+            "ran": ran,
             "linked": bool(index),
             "grade": "none",
             "sentence": axial_sentence(metrics, samples=samples),

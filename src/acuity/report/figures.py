@@ -74,7 +74,7 @@ _STYLE = {
 }
 _POINTS = 80  # drawn over a box at most
 _BIN = 5.0
-_LABELS = 12  # size classes or bins at most in one panel
+_LABELS = 24  # size classes or bins at most in one panel
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,11 @@
 """Pictures of a report: one slice of each volume, as small PNG files with a scale bar."""
 
 import base64
+import html
 import io
 import math
+import re
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from acuity.errors import AcuityError
 from acuity.report.style import look, ordered
 from acuity.report.verdict import unit_text
 from acuity.volume import open_volume
+from acuity.writing import write_bytes, write_text
 
 LARGEST = 512  # pixels along a picture's longer side
 MAP_COLOURS = "cividis_r"  # dark where alike, bright where not; safe for any colour vision
@@ -80,7 +84,16 @@ class Gallery:
     whole_objects: bool = False
 
 
-def gallery(volumes, maps=None, labels=None, statuses=None, *, position=0.5, largest=LARGEST):
+def gallery(
+    volumes,
+    maps=None,
+    labels=None,
+    statuses=None,
+    *,
+    position=0.5,
+    largest=LARGEST,
+    framed=(),
+):
     """Make the pictures of one sample: the same slice of every volume.
 
     Parameters
@@ -97,6 +110,9 @@ def gallery(volumes, maps=None, labels=None, statuses=None, *, position=0.5, lar
         Height of the slice as a fraction of the truth's (or else the first volume's) extent in z.
     largest : int
         Longest side of a picture in pixels.
+    framed : sequence of ((float, float), (float, float), (float, float))
+        Parts that models learned from, ends along z, y, x in the volumes' unit; those that lie in
+        the slice are framed.
 
     Returns
     -------
@@ -128,6 +144,18 @@ def gallery(volumes, maps=None, labels=None, statuses=None, *, position=0.5, lar
         eight = stretch(grey, window)
         image = Image.fromarray(eight)
         pixel = spacing[1] * values.shape[1] / size[0]
+        for (z0, z1), *sides in framed:
+            if z0 <= height <= z1:
+                faces = [
+                    at - gap / 2 for at, gap in zip(grid.origin[1:], grid.spacing[1:], strict=True)
+                ]
+                _frame(
+                    image,
+                    [
+                        [(end - at) / pixel for end in ends]
+                        for ends, at in zip(sides, faces, strict=True)
+                    ],
+                )
         pictures.append(make_picture("slice", key, image, pixel, grid.unit))
     map_range = None
     if maps:
@@ -412,6 +440,15 @@ def make_picture(kind, key, image, pixel, unit):
     return Picture(kind, key[0], key[1], buffer.getvalue(), image.size)
 
 
+def _frame(image, sides):
+    """Draw a white frame, edged in black, with both ends along y and x in pixels."""
+    (top, bottom), (left, right) = sides
+    box = [round(left), round(top), round(right) - 1, round(bottom) - 1]
+    draw = ImageDraw.Draw(image)
+    draw.rectangle(box, outline=0, width=4)
+    draw.rectangle([box[0] + 1, box[1] + 1, box[2] - 1, box[3] - 1], outline=255, width=2)
+
+
 def data_uri(png):
     """Give the bytes of a PNG as an address that holds them, so that a page needs no other file."""
     return "data:image/png;base64," + base64.b64encode(png).decode()
@@ -438,6 +475,63 @@ def bar_length(width, unit):
     if unit in ("um", "µm") and length < 1:
         return length, f"{1000 * length:.3g} nm"
     return length, f"{length:.6g} {unit_text(unit)}"
+
+
+def stamp(files, words):
+    """Write words below figures that are there, PNG and SVG; other files stay as they are.
+
+    Parameters
+    ----------
+    files : iterable of path-like
+    words : str
+        None are no change.
+    """
+    for path in map(Path, files if words else ()):
+        if path.suffix == ".png":
+            write_bytes(path, _stamped(Image.open(path), words))
+        elif path.suffix == ".svg":
+            write_text(path, _stamped_svg(path.read_text(encoding="utf-8"), words))
+
+
+def _folded(words, width, size):
+    """The lines into which words fold, and the height of all, for letters of a size."""
+    lines = textwrap.wrap(words, max(12, int(width / (0.6 * size))))
+    return lines, round(1.4 * size * len(lines) + 0.6 * size)
+
+
+def _stamped(image, words):
+    size = max(12, image.width // 60)
+    lines, height = _folded(words, image.width, size)
+    whole = Image.new("RGB", (image.width, image.height + height), (255, 255, 255))
+    whole.paste(image.convert("RGB"), (0, 0))
+    font = ImageFont.truetype(
+        str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), size
+    )
+    place = (size // 2, image.height + size // 4)
+    ImageDraw.Draw(whole).multiline_text(place, "\n".join(lines), (163, 59, 0), font)
+    buffer = io.BytesIO()
+    whole.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def _stamped_svg(text, words, size=8):
+    head = re.search(
+        r'<svg [^>]*?height="([\d.]+)pt"[^>]*?viewBox="0 0 ([\d.]+) ([\d.]+)"[^>]*>', text
+    )
+    width, tall = float(head[2]), float(head[3])
+    lines, height = _folded(words, width, size)
+    longer = f"{tall + height:g}"
+    grown = head[0].replace(f'height="{head[1]}pt"', f'height="{longer}pt"')
+    grown = grown.replace(f'viewBox="0 0 {head[2]} {head[3]}"', f'viewBox="0 0 {head[2]} {longer}"')
+    said = "".join(
+        f'<text x="4" y="{tall + 1.4 * size * (n + 1):g}" font-family="sans-serif" font-size="{size}" '
+        f'fill="#a33b00">{html.escape(line)}</text>'
+        for n, line in enumerate(lines)
+    )
+    white = f'<rect y="{tall:g}" width="{head[2]}" height="{height}" fill="#ffffff"/>'
+    text = text.replace(head[0], grown, 1)
+    end = text.rindex("</svg>")
+    return text[:end] + white + said + text[end:]
 
 
 def _scale_bar(image, pixel, unit, black, white):

@@ -95,6 +95,9 @@ def index_page(
     trainings=1,
     training_table=None,
     restored_samples=(),
+    seen_samples=(),
+    seen="",
+    ran="",
     warnings=(),
     picture=None,
     provenance=None,
@@ -137,6 +140,12 @@ def index_page(
         Figures of all trainings, as `acuity.measure.trainings.trainings` gives them.
     restored_samples : iterable of str
         Samples without a truth, which are shown and not judged.
+    seen_samples : iterable of str
+        Samples that are judged although models learned from their voxels.
+    seen : str
+        What is said of them, on top and below each figure.
+    ran : str
+        The day on which the study was run.
     warnings : sequence of str
         What jobs warned of, a sentence each.
     picture : (path-like, str), optional
@@ -163,7 +172,7 @@ def index_page(
     with_page = list(samples or [])
     names = with_page if linked else sorted(set(metrics["sample"]) - {POOLED})
     names = list(dict.fromkeys([*names, *further]))
-    training = set(training_samples)
+    training, known = set(training_samples), set(seen_samples)
     listed = []
     for name in names:
         own = judged.get(name, _NOTHING)
@@ -176,6 +185,7 @@ def index_page(
                 # of levels one sentence, of stages one each
                 "sentence": _told(own) if name in said else summary(own),
                 "training": name in training,
+                "seen": name in known,
             }
         )
     single = table[table["sample"] != POOLED]
@@ -227,7 +237,7 @@ def index_page(
         if picture is None
         else (data_uri(Path(picture[0]).read_bytes()), picture[1]),
         "head_note": (
-            f"Judged on {_count(true, 'sample')} that no model has seen."
+            f"Judged on {_count(true, 'sample')}{_of_which(true, known)}."
             if POOLED in judged and true
             else ""
         )
@@ -244,7 +254,9 @@ def index_page(
         "drawings": page_drawings(drawn),
         "absent": "" if said else _absent(drawn),
         "figures_note": (
-            "Pooled over the unseen samples."
+            f"Pooled over the {_count(true, 'sample')}{_of_which(true, known)}."
+            if POOLED in judged and known
+            else "Pooled over the unseen samples."
             if POOLED in judged
             else "Mean over the samples that no model was trained on."
             if len(unseen) > 1
@@ -255,6 +267,8 @@ def index_page(
         "level_title": level_title,
         "noun": noun,
         "linked": linked,
+        "seen": seen,
+        "ran": ran,
     }
     write_page(output, "index.html", context)
 
@@ -278,6 +292,9 @@ def sample_page(
     training_samples=(),
     learned=(),
     trainings=1,
+    seen="",
+    ran="",
+    framed=(),
     provenance=None,
     position=0.5,
     level_format="{:g}:1",
@@ -310,6 +327,12 @@ def sample_page(
         Samples that models were trained on.
     learned, trainings
         As for `index_page`.
+    seen : str
+        What is said where the sample is judged although models learned from its voxels.
+    ran : str
+        The day on which the study was run.
+    framed : sequence
+        Parts that models learned from, as for `acuity.report.images.gallery`.
     provenance : mapping, optional
         As for `index_page`.
     position : float
@@ -328,7 +351,11 @@ def sample_page(
     metrics = metrics[metrics["sample"] == sample]
     table = verdicts(metrics)
     judged = lines(table, level_format=level_format, unit=unit, noun=noun)
-    shown = gallery(volumes, maps, labels, statuses, position=position) if volumes else None
+    shown = (
+        gallery(volumes, maps, labels, statuses, position=position, framed=framed)
+        if volumes
+        else None
+    )
     drawn = plots(
         metrics,
         pores,
@@ -364,6 +391,8 @@ def sample_page(
         "level_title": level_title,
         "noun": noun,
         "linked": bool(names),
+        "seen": seen,
+        "ran": ran,
         **neighbours,
         **_viewer(shown, table, level_format, noun),
     }
@@ -372,6 +401,14 @@ def sample_page(
 
 def _count(things, word):
     return f"{len(things)} {word}{'s' if len(things) != 1 else ''}"
+
+
+def _of_which(judged, seen):
+    """How many of the judged samples were seen in training."""
+    if not seen:
+        return " that no model has seen"
+    number = sum(name in seen for name in judged)
+    return f", of which {number} {'was' if number == 1 else 'were'} seen in training"
 
 
 def _link(sample):
@@ -726,7 +763,7 @@ def write_page(output, template, context):
     template : str
         File name of the template.
     context : mapping
-        What it shows.
+        What it shows; ``seen``, if there, stands on top and below each figure.
     """
-    text = _environment().get_template(template).render(context)
+    text = _environment().get_template(template).render({"seen": "", "ran": "", **context})
     write_text(output, text)

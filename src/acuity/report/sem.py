@@ -1062,7 +1062,8 @@ def sem_sentence(metrics, *, samples=None):
 
     It is of the method that leaves the fewest gaps unresolved at the input's share of invented ones,
     which no contrast moves (else the fewest unresolved, else the highest PSNR). That share is taken
-    over all images, where it is known, so that one method stands on all pages.
+    over all images, where it is known, so that one method stands on all pages. Where the highest
+    PSNR goes with a spectrum further off than the input's, or with wider edges, it is said.
 
     Parameters
     ----------
@@ -1093,9 +1094,8 @@ def sem_sentence(metrics, *, samples=None):
         if metric == "psnr":
             text = f"Nearest to the truth by PSNR: {name} ({_text(metric, own[metric, 'all'])} dB"
             known = before.get((metric, "all"))
-            return text + (
-                f"; the input {_text(metric, known)} dB)." if known is not None else ")."
-            )
+            text += f"; the input {_text(metric, known)} dB)" if known is not None else ")"
+            return text + _worse(own, before) + "."
         parts = [f"{name} leaves {percent(own[metric, 'all']['value'], 1)} of the gaps unresolved"]
         if (metric, "all") in before:
             parts[0] += f", the input {percent(before[metric, 'all']['value'], 1)}"
@@ -1117,6 +1117,23 @@ def sem_sentence(metrics, *, samples=None):
             )
         return "; ".join(parts) + "."
     return "Nothing was measured against a truth."
+
+
+def _worse(own, before):
+    """What of an image's spectrum and edges is worse than the input's; empty where nothing is."""
+    found = []
+    for key, words, unit in (
+        (
+            (_RATIO, BELOW),
+            "its spectrum below the low Nyquist frequency is further off than the",
+            "",
+        ),
+        (("edge_spread", "all"), "its edges are wider than the", " nm"),
+    ):
+        if key in own and key in before and own[key]["value"] > before[key]["value"]:
+            texts = [_text(key[0], values) for values in (own[key], before[key])]
+            found.append(f"{words} input's ({texts[0]} against {texts[1]}{unit})")
+    return f"; but {' and '.join(found)}" if found else ""
 
 
 # Files and pages
@@ -1261,6 +1278,8 @@ def sem_page(
     study,
     title="",
     index=None,
+    seen="",
+    ran="",
     samples=None,
     provenance=None,
 ):
@@ -1280,6 +1299,8 @@ def sem_page(
         Name of the study, and its title if it has one.
     index : str, optional
         Link to the study's first page.
+    seen, ran : str
+        As for `acuity.report.pages.sample_page`.
     provenance : mapping, optional
         Headings to what stands under them.
 
@@ -1304,6 +1325,8 @@ def sem_page(
             "title": title or study,
             "sample": sample,
             "index": index,
+            "seen": seen,
+            "ran": ran,
             "linked": bool(index),
             "summary": summary,
             "sentence": sem_sentence(metrics, samples=samples),

@@ -1,5 +1,6 @@
 """What the report's pages and figures are made from, gathered from the files of a study."""
 
+import datetime
 import importlib.metadata
 import math
 import os
@@ -8,7 +9,9 @@ from pathlib import Path
 
 from acuity.formats.files import split_name
 from acuity.report.style import look
+from acuity.report.verdict import unit_text
 from acuity.seals import again
+from acuity.seen import learned_boxes
 from acuity.tables import read_stack, read_table
 from acuity.volume import open_volume, read_sealed_json
 
@@ -144,6 +147,95 @@ def warnings(cards):
                 "to what fits the volumes."
             )
     return found
+
+
+def run_date(table):
+    """Give the day on which a study was run: that on which its table was written.
+
+    Of a page that is written anew from the same table it is the same day.
+
+    Parameters
+    ----------
+    table : path
+
+    Returns
+    -------
+    str
+        Such as ``"2026-11-29"``, in UTC.
+    """
+    written = os.stat(table).st_mtime
+    return datetime.datetime.fromtimestamp(written, datetime.UTC).date().isoformat()
+
+
+def seen_samples(tables):
+    """Name the samples that are judged and were seen in training.
+
+    Parameters
+    ----------
+    tables : list of path
+        Of `acuity.seen.check_volumes`; none where nothing was compared.
+
+    Returns
+    -------
+    list of str
+    """
+    found = [read_table(path, dtype={"test": str}) for path in tables]
+    return [n for table in found for n in table.loc[table["voxels"] != "other", "test"].unique()]
+
+
+def seen_note(tables, sample=None):
+    """Say of a page, or of figures, that they show what models learned from.
+
+    Parameters
+    ----------
+    tables : list of path
+        As for `seen_samples`.
+    sample : str, optional
+        The one sample that is shown; by default all of a study.
+
+    Returns
+    -------
+    str
+        Empty where that is not so.
+    """
+    names = seen_samples(tables)
+    if sample is not None:
+        words = (
+            "Seen in training: models learned from voxels of this sample, so its figures flatter."
+        )
+        return words if sample in names else ""
+    which = " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
+    return f"Seen in training: {which}. Figures that hold such a sample flatter." if names else ""
+
+
+def learned_part(files):
+    """Say of a volume without truth which part of it models learned from.
+
+    Parameters
+    ----------
+    files : list of path
+        The imported volume, and behind it those that models learned from; none for other samples.
+
+    Returns
+    -------
+    note : str
+        Empty where they learned from none of it.
+    boxes : list
+        Of `acuity.seen.learned_boxes`.
+    """
+    if not files:
+        return "", []
+    boxes = learned_boxes(files[0], files[1:])
+    unit = unit_text(open_volume(files[0], complete=False).grid.unit)
+    if not boxes:
+        return "", []
+    if learned_boxes(files[0], files[:1])[0] in boxes:
+        return "Models learned from all of this volume.", []
+    parts = [
+        ", ".join(f"{axis} {a:.6g} to {b:.6g}" for axis, (a, b) in zip("zyx", box, strict=True))
+        for box in dict.fromkeys(boxes)
+    ]
+    return f"Models learned from a part of this volume: {'; '.join(parts)} {unit}.", boxes
 
 
 def without_folders(row):

@@ -557,6 +557,8 @@ def stack_page(
     mode="",
     sentence=None,
     index=None,
+    seen="",
+    ran="",
     provenance=None,
 ):
     """Write the page of a stack: one line of verdict, sections, path, faulty slices.
@@ -579,6 +581,8 @@ def stack_page(
         The verdict, where the alignment has said one itself.
     index : str, optional
         Link to the study's first page.
+    seen, ran : str
+        As for `acuity.report.pages.sample_page`.
     provenance : mapping, optional
         Headings to what stands under them.
 
@@ -619,6 +623,8 @@ def stack_page(
             "title": title or study,
             "sample": sample,
             "index": index,
+            "seen": seen,
+            "ran": ran,
             "linked": bool(index),
             "summary": f"{shape} voxels (z, y, x) of {size} {unit_text(grid.unit)}",
             "grade": grade,

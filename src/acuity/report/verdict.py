@@ -12,6 +12,7 @@ from acuity.report.style import look, ordered
 
 # The sample name of rows pooled over the samples that no model has seen.
 POOLED = "unseen"
+_JUDGED = "judged"  # the same in the tables of studies that judge what models may have learned from
 
 # A size class, and a result, is judged by these limits; the report states them beside the verdict.
 TRUSTED_RECALL = 0.9
@@ -57,6 +58,8 @@ def tidy(table, *, text=_TEXT, numbers=_NUMBERS):
     for column in numbers:
         values = table[column] if column in table else pd.Series(np.nan, index=table.index)
         table[column] = pd.to_numeric(values, errors="coerce").astype(float)
+    if "sample" in text:
+        table["sample"] = table["sample"].replace({_JUDGED: POOLED})
     variant = table["variant"].str.replace(r"(?:, )?\d+ scales?$", "", regex=True)
     joins = (variant != "") & ~table["method"].str.contains("@", regex=False)
     table.loc[joins, "method"] += "@" + variant[joins]
@@ -97,11 +100,13 @@ def size_class(subset):
     Returns
     -------
     tuple of float, or None
-        Lower and upper equivalent diameter; None where the subset is no size class.
+        Lower and upper equivalent diameter; infinite where a class is so wide that it stands for
+        all above. None where the subset is no size class.
     """
     numbers = [float(n) for n in re.findall(r"\d+(?:\.\d+)?", subset)]
     if len(numbers) == 2 and numbers[0] < numbers[1]:
-        return numbers[0], math.inf if numbers[1] >= 1000 else numbers[1]
+        wide = numbers[0] and numbers[1] >= max(1000, 10 * numbers[0])
+        return numbers[0], math.inf if wide else numbers[1]
     if len(numbers) == 1 and re.match(r"\s*(<|below|under)", subset):
         return 0.0, numbers[0]
     if len(numbers) == 1 and re.match(r"\s*(>|≥|above|over|from)|.*\+\s*$", subset):
