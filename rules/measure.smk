@@ -315,6 +315,8 @@ rule census:
                 "size_classes": STUDY.measure.size_classes
                 and list(STUDY.measure.size_classes),
             },
+            # what the sheet says of those voxels
+            "classes": [SAMPLE[s].voxel_size for s in SHOWN[:1] if classes_of()],
         },
         code=lambda w: code("census"),
     message:

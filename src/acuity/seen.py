@@ -10,7 +10,6 @@ import pandas as pd
 
 from acuity.errors import AcuityError
 from acuity.formats.files import is_remote, split_name
-from acuity.methods.base import load
 from acuity.tables import write_table
 from acuity.units import convert
 from acuity.volume import Grid, Volume, open_volume
@@ -32,7 +31,7 @@ def check_sheet(study: Any, samples: Sequence[Any], where: Mapping[str, str]) ->
     Parameters
     ----------
     study : acuity.study.Study
-        A study without learned methods, or that says `allow_seen`, may judge what it likes.
+        Refused is what a study that `keeps_apart` judges.
     samples : sequence of acuity.study.Sample
         Its samples, with the places of their files.
     where : mapping of str to str
@@ -43,7 +42,7 @@ def check_sheet(study: Any, samples: Sequence[Any], where: Mapping[str, str]) ->
     AcuityError
         Naming both samples.
     """
-    if study.allow_seen or not any(load(key).learned for key in study.methods):
+    if not study.keeps_apart:
         return
     for test, train in product(_of("test", samples), _of("train", samples)):
         if _place(train.path) == _place(test.path) and overlap(train.region, test.region):

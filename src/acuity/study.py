@@ -761,6 +761,11 @@ class Study(Section):
         return self.methods.get(name.partition("+")[0], {})
 
     @property
+    def keeps_apart(self):
+        """Whether test samples may hold no voxels of train samples."""
+        return not self.allow_seen and any(load(name).learned for name in self.methods)
+
+    @property
     def further_trainings(self):
         """Names of all further trainings: NAME+SEED of each method that learns."""
         learned = [name for name in self.methods if load(name).learned]

@@ -183,7 +183,7 @@ def test_what_was_imported_is_compared_by_its_content(sheet, tmp_path):
 
 
 def test_a_bucket_is_compared_by_its_address():
-    study = SimpleNamespace(methods={"srcnn3d": {}}, allow_seen=False)
+    study = SimpleNamespace(keeps_apart=True)
     samples = [
         Sample(sample=name, role=role, path=path)
         for name, role, path in (("l", "train", "s3://b/x.tif"), ("r", "test", "s3://b/y.tif"))
