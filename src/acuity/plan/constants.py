@@ -34,6 +34,8 @@ class Quantity:
     ----------
     kind : str
         Row of the table of constants.
+    like : str
+        Row that stands in where no job of the kind was measured.
     held : float
         Bytes that the code holds at its peak besides the interpreter and its libraries.
     work : float
@@ -49,6 +51,7 @@ class Quantity:
     work: float = 0.0
     written: float = 0.0
     gpu: bool = False
+    like: str = UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,8 @@ class Cost:
         Core seconds before the work begins (imports).
     written : float
         Bytes on disk.
+    guessed : str
+        The kind and the row that stands in for it, where none of its jobs was measured.
     """
 
     memory: float
@@ -74,6 +79,7 @@ class Cost:
     gpu: float
     start: float
     written: float
+    guessed: str = ""
 
 
 @cache
@@ -104,7 +110,8 @@ def cost(quantity, rows=None):
     Cost
     """
     rows = constants() if rows is None else rows
-    row = rows.get(quantity.kind, rows[UNKNOWN])
+    kind = next(k for k in (quantity.kind, quantity.like, UNKNOWN) if k in rows)
+    row = rows[kind]
     start = float(row["start_s"])
     graphics = rows["gpu"]["ns_per_work"] * quantity.work * 1e-9 if quantity.gpu else 0.0
     return Cost(
@@ -113,7 +120,15 @@ def cost(quantity, rows=None):
         gpu=graphics,
         start=start,
         written=row["stored_share"] * quantity.written,
+        guessed=_guess(quantity, kind, row),
     )
+
+
+def _guess(quantity, kind, row):
+    """What stands in for the constants of a job's kind, where it has none that were measured."""
+    if kind != quantity.kind:
+        return f"{quantity.kind}: no job of it was measured; planned as {kind}"
+    return "" if row["jobs"] else f"{kind}: its constants are assumed"
 
 
 def fit(measured, known=None):
@@ -128,7 +143,7 @@ def fit(measured, known=None):
     Parameters
     ----------
     measured : pandas.DataFrame
-        Columns ``kind held work written`` (expected) and ``memory cpu stored`` (measured: MiB,
+        Columns ``kind like held work written`` (expected) and ``memory cpu stored`` (measured: MiB,
         core seconds, bytes), one row a job.
     known : dict of str to dict, optional
         Constants so far; those of `constants` by default.
@@ -146,9 +161,11 @@ def fit(measured, known=None):
     if measured.empty:
         raise AcuityError("found no measured job; run a study first, its logs tell what jobs used")
     known = constants() if known is None else known
+    # A row of its own for each kind, and one for those of its like that were never measured.
+    several = measured[measured["like"] != UNKNOWN].assign(kind=lambda jobs: jobs["like"])
     rows = []
-    for kind, jobs in measured.groupby("kind"):
-        before = known.get(kind, known[UNKNOWN])
+    for kind, jobs in pd.concat([measured, several]).groupby("kind"):
+        before = known.get(kind) or known.get(jobs["like"].iloc[0], known[UNKNOWN])
         held, work = jobs["held"] / MIB, jobs["work"] * 1e-9
         base, factor = _line(held, jobs["memory"])
         if factor == 0:
