@@ -8,7 +8,8 @@
 
 The studies must have been run, in the working folder or in the FOLDER of the same place in the
 list. --keep writes their jobs to benchmarks/plan/jobs.tsv, in place of those that it has of the same
-studies (--second: of a second size, at which kinds of few jobs are judged); --recount needs no logs, and
+studies (--second: of a second size, at which kinds of few jobs are judged), but for the first of a kind
+where they compiled its code; --recount needs no logs, and
 counts anew what the jobs of the table do, after a change of planner.py. --halves fits constants to one
 half of the table and judges them by the other: exit code 1, and names, where the time of a kind of job is off
 by more than a factor of 2. --fit writes those constants to src/acuity/plan/constants.tsv: kinds that the
@@ -24,7 +25,15 @@ from pathlib import Path
 import pandas as pd
 
 from acuity.plan.constants import COLUMNS, constants, fit, write_table
-from acuity.plan.measured import compare, halves, judged_by_kind, measured, planned, recounted
+from acuity.plan.measured import (
+    compare,
+    compiled,
+    halves,
+    judged_by_kind,
+    measured,
+    planned,
+    recounted,
+)
 from acuity.study import read_study
 
 NOTE = """\
@@ -79,7 +88,9 @@ def main():
             write_jobs(pd.concat([jobs[~own], recounted(jobs[own], study, samples)]))
             continue
         found = measured(study, samples, folder or ".")
-        print(f"\n{path}")
+        first = compiled(found)
+        print(f"\n{path}; left out, since they compiled: {', '.join(found.loc[first, 'job']) or '-'}")
+        found = found[~first]
         print(compare(planned(found)).to_string(index=False, float_format=lambda x: f"{x:.1f}"))
         if options.keep:
             about = {"second": options.second, "commit": options.commit, "machine": options.machine}

@@ -47,6 +47,7 @@ _LOGS = [
 # Columns of `measured`, and of benchmarks/plan/jobs.tsv behind the study and its second size.
 COLUMNS = ("job", "rule", "kind", "like", "held", "work", "written", "memory", "cpu", "stored")
 LONG = 5.0  # core seconds from which a job's time is judged
+COMPILED = 3.0
 FEW = 4  # jobs below which a kind is judged at a second size
 _USED = re.compile(r"used ([0-9.]+) MiB of memory, ([0-9.]+) core seconds")
 
@@ -92,6 +93,24 @@ def measured(study, samples, folder="."):
         counted = (quantity.kind, quantity.like, quantity.held, quantity.work, written)
         jobs.append((stem, rule, *counted, *used, stored))
     return pd.DataFrame(jobs, columns=list(COLUMNS))
+
+
+def compiled(jobs):
+    """Tell which jobs of a study were the first of their code on a machine, and compiled it.
+
+    Parameters
+    ----------
+    jobs : pandas.DataFrame
+        As `measured` gives them.
+
+    Returns
+    -------
+    pandas.Series of bool
+        True where a job took more than `COMPILED` times the median of at least three of its kind and
+        size.
+    """
+    alike = jobs.groupby(["kind", "work"])["cpu"]
+    return (alike.transform("size") >= 3) & (jobs["cpu"] > COMPILED * alike.transform("median"))
 
 
 def recounted(jobs, study, samples):
