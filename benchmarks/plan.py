@@ -56,9 +56,26 @@ def write_jobs(jobs):
 
 
 def off(table):
-    """The kinds of job whose time is off, in all or for a single job."""
+    """The kinds of job whose time, that of all their long jobs, is off."""
     ratios = table["cpu_planned"] / table["cpu"]
     return table[(ratios > WITHIN) | (ratios < 1 / WITHIN)]
+
+
+def markdown(table):
+    """Write the comparison as docs/scale.md has it."""
+    text = [
+        "| kind of job | judged by | jobs | measured, core s | planned | ratio | median | furthest | memory |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in table.itertuples():
+        size = "a second size" if row.second else "the other half"
+        ratios = row.cpu_planned / row.cpu, row.median, row.worst, row.memory
+        text.append(
+            f"| {row.kind} | {size} | {row.jobs} | {row.cpu:,.0f} | {row.cpu_planned:,.0f} | "
+            + " | ".join(f"{ratio:.2f}" for ratio in ratios)
+            + " |"
+        )
+    return "\n".join(text)
 
 
 def constants_of(jobs):
@@ -106,7 +123,7 @@ def main():
         table = pd.DataFrame([about | row for row in rows.values()])
         write_table(table[list(COLUMNS)], note=NOTE)
     table = judged_by_kind(planned(judged, rows))
-    print(table.to_string(index=False, float_format=lambda x: f"{x:.2f}"))
+    print(markdown(table))
     wrong = off(table)
     if len(wrong):
         sys.exit(f"off by more than a factor of {WITHIN:g}: {', '.join(wrong['kind'])}")

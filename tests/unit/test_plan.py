@@ -195,6 +195,7 @@ def test_jobs_are_judged_by_what_was_not_fitted():
     assert set(halves(made, seed=2)[0].index) != set(fitted.index)
     rows = constants() | {row["kind"]: row for row in fit(fitted).to_dict("records")}
     table = judged_by_kind(planned(judged, rows)).set_index("kind")
+    assert table["second"].to_dict() == {"few": True, "train:a": False}
     assert table.loc["train:a", "worst"] == pytest.approx(1, rel=1e-3)
     assert table.loc["train:a", "jobs"] == 4
     # The control: constants three times too high are seen.
@@ -275,6 +276,13 @@ def test_training_is_three_passes_over_its_patches():
     assert found.work == once * (3 * batch * steps + judged + tried)
     assert found.gpu
     assert not foam().quantity("segment", {"sample": "b", "image": "truth"}).gpu
+
+
+def test_planes_pass_the_network_as_the_plan_says():
+    from acuity.plan.planner import PASSED
+    from acuity.predict.planes import PIXELS
+
+    assert PASSED == PIXELS["cpu"]
 
 
 def test_a_segmentation_holds_a_block_with_all_that_it_sees():

@@ -200,22 +200,23 @@ def judged_by_kind(jobs):
     Parameters
     ----------
     jobs : pandas.DataFrame
-        As `planned` gives them.
+        As `planned` gives them, with ``second`` as for `halves`.
 
     Returns
     -------
     pandas.DataFrame
-        A row a kind, of its jobs of `LONG` core seconds and more: ``kind jobs``, ``cpu`` and
+        A row a kind and size, of its jobs of `LONG` core seconds and more: ``kind second jobs``, ``cpu`` and
         ``cpu_planned`` (core seconds of all), ``median`` and ``worst`` (planned over measured; the
         worst is that furthest from 1) and ``memory`` (the least of planned over measured).
     """
     rows = []
-    for kind, some in jobs[jobs["cpu"] >= LONG].groupby("kind"):
+    for (kind, second), some in jobs[jobs["cpu"] >= LONG].groupby(["kind", "second"]):
         ratios = some["cpu_planned"] / some["cpu"]
         furthest = np.abs(np.log(ratios)).idxmax()
         rows.append(
             {
                 "kind": kind,
+                "second": second,
                 "jobs": len(some),
                 "cpu": some["cpu"].sum(),
                 "cpu_planned": some["cpu_planned"].sum(),

@@ -25,6 +25,7 @@ from acuity.volume import Grid, choose_layout
 UNREADABLE = ((512, 1024, 1024), 1)
 SPECIMENS = {"gold": (780, 924), "hydrogel": (418, 492)}
 FLOAT = 4
+PASSED = 2**17  # pixels of planes that pass a network together: acuity.predict.planes.PIXELS
 TRIALS = 16  # forward passes of a tile by which the execution of a trained network is chosen
 BLOCK = 32  # slices of a method's input that are restored together, about
 # Stages that the study key `slabs` divides: X_init makes a store (census has none), X_slab fills it,
@@ -414,9 +415,13 @@ def _predict(plan, rule, w):
     tile = [min(t, n) for t, n in zip(settings.tile, own, strict=True)]
     axes = (1, 2) if method.stack else (0, 1, 2)
     again = math.prod(_repeated(found, tile, own, shape, method.scale, axis) for axis in axes)
-    ways = 2 if method.learns == "planes" else 1
-    held = FLOAT * found.widest * prod(tile[axis] for axis in axes)
-    held += 3 * FLOAT * 16 * (_column(shape) if ways == 1 else shape[1] * shape[2])
+    ways, passed = 1, prod(tile[axis] for axis in axes)
+    if method.learns == "planes":  # some planes at a time, in both directions
+        ways, block = 2, prod(tile)
+        passed = min(block, max(PASSED, tile[0] * max(tile[1:])))
+        held = FLOAT * (found.widest * passed + 6 * max(method.scale) * block)
+    else:
+        held = FLOAT * (found.widest * passed + 3 * 16 * _column(shape))
     work = ways * again * prod(own) * found.multiply_adds
     kind, like = f"{rule}:{name}", "predict:network"
     return Quantity(kind, held, work, ways * written, settings.device != "cpu", like)
