@@ -106,7 +106,9 @@ def main():
             continue
         found = measured(study, samples, folder or ".")
         first = compiled(found)
-        print(f"\n{path}; left out, since they compiled: {', '.join(found.loc[first, 'job']) or '-'}")
+        print(
+            f"\n{path}; left out, since they compiled: {', '.join(found.loc[first, 'job']) or '-'}"
+        )
         found = found[~first]
         print(compare(planned(found)).to_string(index=False, float_format=lambda x: f"{x:.1f}"))
         if options.keep:

@@ -282,7 +282,7 @@ def test_planes_pass_the_network_as_the_plan_says():
     from acuity.plan.planner import PASSED
     from acuity.predict.planes import PIXELS
 
-    assert PASSED == PIXELS["cpu"]
+    assert PIXELS["cpu"] == PASSED
 
 
 def test_a_segmentation_holds_a_block_with_all_that_it_sees():
@@ -531,6 +531,10 @@ def test_plan_from_the_command_line(monkeypatch, workflow, capsys):
     assert "total" in told.out
     assert told.err.startswith(f"error: {path}: its results need about ")
     assert told.err.count("\n") == 1
+    # All of it was measured; the rate of a GPU is one guess.
+    assert "guessed" not in told.out
+    assert main(["plan", str(path), "--gpus", "1"]) == 0
+    assert capsys.readouterr().out.count("guessed: GPU hours: ") == 1
     assert not (workflow.folder / "results").exists()
     study = yaml.safe_load(path.read_text())
     study["methods"]["deepnet"]["train"]["device"] = "cuda"
