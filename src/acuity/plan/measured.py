@@ -36,7 +36,7 @@ _LOGS = [
     (r"measure/(?P<sample>[^/]+)/align/check", [], "check_alignment"),
     (r"measure/(?P<sample>[^/]+)/(?P<image>.+)/(?P<rule>quality)", ["measure/{sample}/{image}/ms_ssim.ome.zarr"]),
     (r"measure/(?P<sample>[^/]+)/(?P<image>.+)/(?P<rule>[a-z_]+)", []),
-    (r"(?P<rule>metrics|figures|report|unseen)", []),
+    (r"(?P<rule>metrics|trainings|figures|report|unseen)", []),
     (r"figures/(?P<sample>[^/]+)-stack", [], "stack_figures"),
     (r"figures/(?P<sample>[^/]+)-axial", [], "axial_figures"),
     (r"figures/(?P<sample>[^/]+)-sem", [], "sem_figures"),
@@ -225,7 +225,8 @@ def judged_by_kind(jobs):
                 "memory": (some["memory_planned"] / some["memory"]).min(),
             }
         )
-    return pd.DataFrame(rows)
+    columns = ["kind", "second", "jobs", "cpu", "cpu_planned", "median", "worst", "memory"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _job(stem, study, planner):
