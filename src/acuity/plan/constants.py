@@ -135,7 +135,7 @@ def fit(measured, known=None):
     """Fit constants to measured jobs.
 
     Memory is base + factor x held and time start + rate x work, both with the least squares of
-    relative errors and no negative constant. Where the jobs of a kind are all of one size, or so
+    relative errors and no negative constant; then the base of memory is raised until no job held more. Where the jobs of a kind are all of one size, or so
     small that nothing grows with it, what is held counts once, as it stands; the start is that of
     `known`, as far as it lies below what was measured, and the rest of the time counts as work: a
     larger job must not come out as free.
@@ -177,10 +177,12 @@ def fit(measured, known=None):
                 if base == least
                 else 1.0
             )
+        # Never less than any of the jobs held: one that is killed costs more than one that waits.
+        base += max(0.0, float((jobs["memory"] - base - factor * held).max()))
         start, rate = _line(work, jobs["cpu"])
         if rate == 0 and work.max() > 0:
             start = min(before["start_s"], 0.9 * float(jobs["cpu"].min()))
-            rate = float(((jobs["cpu"] - start).max()) / work.max())
+            rate = float((jobs["cpu"] - start).median() / work.max())
         written = jobs["written"].sum()
         rows.append(
             {
