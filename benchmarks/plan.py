@@ -26,6 +26,7 @@ import pandas as pd
 
 from acuity.plan.constants import COLUMNS, constants, fit, write_table
 from acuity.plan.measured import (
+    LONG,
     compare,
     compiled,
     halves,
@@ -59,6 +60,11 @@ def off(table):
     """The kinds of job whose time, that of all their long jobs, is off."""
     ratios = table["cpu_planned"] / table["cpu"]
     return table[(ratios > WITHIN) | (ratios < 1 / WITHIN)]
+
+
+def unjudged(fitted, table):
+    """The kinds that have long jobs, and none but those that were fitted to."""
+    return sorted(set(fitted.loc[fitted["cpu"] >= LONG, "kind"]) - set(table["kind"]))
 
 
 def markdown(table):
@@ -126,6 +132,8 @@ def main():
         write_table(table[list(COLUMNS)], note=NOTE)
     table = judged_by_kind(planned(judged, rows))
     print(markdown(table))
+    missing = unjudged(fitted, table)
+    print(f"\nmeasured at one size alone, and not judged: {', '.join(missing) or '-'}")
     wrong = off(table)
     if len(wrong):
         sys.exit(f"off by more than a factor of {WITHIN:g}: {', '.join(wrong['kind'])}")

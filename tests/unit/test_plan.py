@@ -184,11 +184,16 @@ def long_jobs(count=8, *, kind="train:a", study="x", second=False):
 
 def test_jobs_are_judged_by_what_was_not_fitted():
     made = pd.concat(
-        [long_jobs(), long_jobs(2, kind="few"), long_jobs(1, kind="few", study="y", second=True)],
+        [
+            long_jobs(),
+            long_jobs(2, kind="few"),
+            long_jobs(1, kind="few", study="y", second=True),
+            long_jobs(1, kind="second alone", study="y", second=True),
+        ],
         ignore_index=True,
     )
     fitted, judged = halves(made)
-    assert Counter(fitted["kind"]) == {"train:a": 4, "few": 2}
+    assert Counter(fitted["kind"]) == {"train:a": 4, "few": 2, "second alone": 1}
     assert list(judged[judged["kind"] == "few"]["study"]) == ["y"]
     assert not set(fitted.index) & set(judged.index)
     assert set(fitted.index) | set(judged.index) == set(made.index)

@@ -168,7 +168,8 @@ def halves(jobs, seed=1):
     """Divide jobs into those that constants are fitted to and those that judge them.
 
     Of a kind with four jobs and more, of whatever samples, levels and studies, half is drawn. The
-    few jobs of another are all fitted to; those that were run at a second size are never.
+    few jobs of another are all fitted to; those that were run at a second size are not, unless there
+    are no others.
 
     Parameters
     ----------
@@ -187,7 +188,8 @@ def halves(jobs, seed=1):
         for row in jobs.itertuples()
     ]
     drawn = jobs.assign(digest=digests)
-    first = drawn[~drawn["second"]].sort_values("digest")
+    alone = drawn.groupby("kind")["second"].transform("all")
+    first = drawn[~drawn["second"] | alone].sort_values("digest")
     place, count = first.groupby("kind").cumcount(), first.groupby("kind")["job"].transform("size")
     fitted = (count < FEW) | (2 * place < count)
     chosen = jobs.index.isin(first.index[fitted])
