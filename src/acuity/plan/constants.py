@@ -13,6 +13,8 @@ TABLE = Path(__file__).with_name("constants.tsv")
 MIB = 2**20
 # A kind of job that was never measured; wide rather than tight.
 UNKNOWN = "other"
+# Share of what the code holds below which jobs that hold little tell nothing of large ones.
+TOLD = 0.25
 COLUMNS = (
     "kind",
     "base_mib",
@@ -168,9 +170,11 @@ def fit(measured, known=None):
         before = known.get(kind) or known.get(jobs["like"].iloc[0], known[UNKNOWN])
         held, work = jobs["held"] / MIB, jobs["work"] * 1e-9
         base, factor = _line(held, jobs["memory"])
-        if factor == 0:
-            # Never below what an interpreter holds by itself, where size has not told.
-            least = min(before["base_mib"], 0.9 * float(jobs["memory"].min()))
+        # Never below what an interpreter holds by itself, where size has not told.
+        least = min(before["base_mib"], 0.9 * float(jobs["memory"].min()))
+        if 0 < factor < TOLD and held.max() < jobs["memory"].max():
+            factor, base = 1.0, max(least, float((jobs["memory"] - held).min()))
+        elif factor == 0:
             base = max(least, float((jobs["memory"] - held).max()))
             factor = (
                 min(1.0, float((jobs["memory"] - base).max() / held.max()))

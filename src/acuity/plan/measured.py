@@ -167,7 +167,8 @@ def planned(jobs, rows=None):
 def halves(jobs, seed=1):
     """Divide jobs into those that constants are fitted to and those that judge them.
 
-    Of a kind with four jobs and more, of whatever samples, levels and studies, half is drawn. The
+    Of a kind with four jobs and more, of whatever samples, levels and studies, half is drawn, of long and
+    of short ones apart. The
     few jobs of another are all fitted to; those that were run at a second size are not, unless there
     are no others.
 
@@ -190,8 +191,13 @@ def halves(jobs, seed=1):
     drawn = jobs.assign(digest=digests)
     alone = drawn.groupby("kind")["second"].transform("all")
     first = drawn[~drawn["second"] | alone].sort_values("digest")
-    place, count = first.groupby("kind").cumcount(), first.groupby("kind")["job"].transform("size")
-    fitted = (count < FEW) | (2 * place < count)
+    kinds, alike = first.groupby("kind"), first.groupby(["kind", first["cpu"] >= LONG])
+    few, place, count = (
+        kinds["job"].transform("size") < FEW,
+        alike.cumcount(),
+        alike["job"].transform("size"),
+    )
+    fitted = few | (2 * place < count)
     chosen = jobs.index.isin(first.index[fitted])
     return jobs[chosen], jobs[~chosen]
 
