@@ -138,8 +138,8 @@ def fit(measured, known=None):
 
     Memory is base + factor x held and time start + rate x work, both with the least squares of
     relative errors and no negative constant; then the base of memory is raised until no job held more. Where the jobs of a kind are all of one size, or so
-    small that nothing grows with it, what is held counts once, as it stands; the start is that of
-    `known`, as far as it lies below what was measured, and the rest of the time counts as work: a
+    small that nothing grows with it, the growth is that of `known`; of a kind that it lacks, what is held
+    counts once, as it stands; the start is that of `known`, as far as it lies below what was measured, and the rest of the time counts as work: a
     larger job must not come out as free.
 
     Parameters
@@ -167,13 +167,17 @@ def fit(measured, known=None):
     several = measured[measured["like"] != UNKNOWN].assign(kind=lambda jobs: jobs["like"])
     rows = []
     for kind, jobs in pd.concat([measured, several]).groupby("kind"):
-        before = known.get(kind) or known.get(jobs["like"].iloc[0], known[UNKNOWN])
+        like = jobs["like"].iloc[0]
+        told = known.get(kind) or (known.get(like, {}) if like != UNKNOWN else {})
+        before = told or known[UNKNOWN]
         held, work = jobs["held"] / MIB, jobs["work"] * 1e-9
         base, factor = _line(held, jobs["memory"])
         # Never below what an interpreter holds by itself, where size has not told.
         least = min(before["base_mib"], 0.9 * float(jobs["memory"].min()))
         if 0 < factor < TOLD and held.max() < jobs["memory"].max():
             factor, base = 1.0, max(least, float((jobs["memory"] - held).min()))
+        elif factor == 0 and told.get("memory_factor"):
+            factor, base = before["memory_factor"], least
         elif factor == 0:
             base = max(least, float((jobs["memory"] - held).max()))
             factor = (
@@ -184,7 +188,12 @@ def fit(measured, known=None):
         # Never less than any of the jobs held: one that is killed costs more than one that waits.
         base += max(0.0, float((jobs["memory"] - base - factor * held).max()))
         start, rate = _line(work, jobs["cpu"])
-        if rate == 0 and work.max() > 0:
+        if rate == 0 and told.get("ns_per_work"):
+            # Jobs of one size tell how fast the machine is, and not how time grows.
+            start, rate = before["start_s"], before["ns_per_work"]
+            faster = float((jobs["cpu"] / (start + rate * work)).median())
+            start, rate = start * faster, rate * faster
+        elif rate == 0 and work.max() > 0:
             start = min(before["start_s"], 0.9 * float(jobs["cpu"].min()))
             rate = float((jobs["cpu"] - start).median() / work.max())
         written = jobs["written"].sum()
