@@ -15,10 +15,19 @@ import yaml
 
 from acuity.errors import AcuityError
 from acuity.methods.base import Task, load
-from acuity.plan.constants import COLUMNS, MIB, Cost, constants, fit, write_table
+from acuity.plan.constants import (
+    COLUMNS,
+    MIB,
+    Cost,
+    Quantity,
+    constants,
+    cost,
+    fit,
+    write_table,
+)
 from acuity.plan.jobs import Line, Machine, check, jobs_of, table, total, wildcards_of
-from acuity.plan.measured import measured
-from acuity.plan.networks import network
+from acuity.plan.measured import FEW, compiled, halves, judged_by_kind, measured, planned, recounted
+from acuity.plan.networks import judge, network
 from acuity.plan.planner import Planner, check_device
 from acuity.segment.objects import Objects
 from acuity.study import Sample, Study, read_study
@@ -77,11 +86,34 @@ def test_every_network_is_known():
     assert network("nearest", None) is None
 
 
+@pytest.mark.parametrize("name", ["srgan", "sem_gan"])
+def test_multiply_adds_of_a_discriminator_are_those_that_torch_counts(name):
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    more = {"discriminator": 8, "dense": 64, "train": {"patch": [1, 32, 32]}}
+    more |= {"discriminator_blocks": 3} if name == "sem_gan" else {}
+    method = load(name)({**NETWORKS[name][0], **more}, NETWORKS[name][1])
+    with torch.device("meta"):
+        built = method.build()["discriminator"].eval()
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            built(torch.zeros(1, 1, 32, 32))
+    counted = counter.get_total_flops() / 2 / 32**2
+    assert judge(name, method.settings, 32).multiply_adds == pytest.approx(counted, rel=1e-3)
+    # The control: one of twice the channels costs more; without adversarial loss there is none.
+    wide = load(name)({**NETWORKS[name][0], **more, "discriminator": 16}, NETWORKS[name][1])
+    assert judge(name, wide.settings, 32).multiply_adds > 1.2 * counted
+    off = 0 if name == "srgan" else False
+    alone = load(name)({**NETWORKS[name][0], **more, "adversarial": off}, NETWORKS[name][1])
+    assert judge(name, alone.settings, 32) is None
+
+
 def jobs(kind="segment", held=(100, 200, 800), base=300.0, factor=1.5, start=2.0, rate=50.0):
     held = np.array(held, float)
     return pd.DataFrame(
         {
             "kind": kind,
+            "like": "other",
             "held": held * MIB,
             "work": held * 1e7,
             "written": held * MIB,
@@ -105,7 +137,7 @@ def test_fit_never_makes_a_larger_job_free():
     # All of one time and memory, as if size did not matter.
     known = constants() | {"segment": {"base_mib": 200.0, "start_s": 1.5}}
     row = fit(jobs(factor=0.0, rate=0.0), known).iloc[0]
-    assert row["base_mib"] == 200
+    assert row["base_mib"] == 287.5  # so that the smallest job did not hold more
     assert row["memory_factor"] * 800 == pytest.approx(100)
     assert row["start_s"] == 1.5
     assert row["ns_per_work"] * 8 == pytest.approx(0.5)
@@ -113,6 +145,10 @@ def test_fit_never_makes_a_larger_job_free():
     row = fit(jobs(held=(100, 100)), known).iloc[0]
     assert (row["memory_factor"], row["base_mib"]) == (1, 350)
     assert row["start_s"] + row["ns_per_work"] * 1 == pytest.approx(2 + 50)
+    # A kind whose growth is known keeps it, on a machine that is twice as slow.
+    grown = {"base_mib": 300.0, "memory_factor": 1.5, "start_s": 2.0, "ns_per_work": 50.0}
+    row = fit(jobs(held=(100, 100), start=4.0, rate=100.0), known | {"segment": grown}).iloc[0]
+    assert (row["memory_factor"], row["start_s"], row["ns_per_work"]) == (1.5, 4, 100)
     with pytest.raises(AcuityError, match="found no measured job"):
         fit(jobs().iloc[:0])
 
@@ -124,7 +160,108 @@ def test_table_of_constants(tmp_path):
     read = pd.read_csv(tmp_path / "constants.tsv", sep="\t", comment="#")
     assert tuple(read.columns) == COLUMNS
     assert read["base_mib"].item() == 300
-    assert {"other", "gpu", "join"} <= constants().keys()
+    assert {"other", "gpu", "join", "snakemake"} <= constants().keys()
+
+
+def test_what_was_never_measured_is_planned_as_its_like():
+    made = pd.concat([jobs("train:a").assign(like="train:network"), jobs("segment")])
+    rows = constants() | {row["kind"]: row for row in fit(made).to_dict("records")}
+    told = [
+        cost(Quantity(kind, work=1e10, like="train:network"), rows)
+        for kind in ("train:a", "train:new")
+    ]
+    assert [found.cpu for found in told] == [pytest.approx(2 + 500)] * 2
+    assert [found.guessed for found in told] == [
+        "",
+        "train:new: no job of it was measured; planned as train:network",
+    ]
+    assert cost(Quantity("never"), rows).guessed.endswith("planned as other")
+    assert cost(Quantity("join"), rows).guessed == "join: its constants are assumed"
+
+
+def long_jobs(count=8, *, kind="train:a", study="x", second=False):
+    """Jobs of 2 s and 50 s for each unit of work."""
+    made = jobs(kind, held=np.arange(1, count + 1))
+    named = {"job": [f"train/{n}" for n in range(count)], "study": study, "second": second}
+    return made.assign(rule="train", cpu=2 + 50 * made["work"] / 1e7, **named)
+
+
+def test_jobs_are_judged_by_what_was_not_fitted():
+    made = pd.concat(
+        [
+            long_jobs(),
+            long_jobs(2, kind="few"),
+            long_jobs(1, kind="few", study="y", second=True),
+            long_jobs(1, kind="second alone", study="y", second=True),
+        ],
+        ignore_index=True,
+    )
+    fitted, judged = halves(made)
+    assert Counter(fitted["kind"]) == {"train:a": 4, "few": 2, "second alone": 1}
+    assert list(judged[judged["kind"] == "few"]["study"]) == ["y"]
+    assert not set(fitted.index) & set(judged.index)
+    assert set(fitted.index) | set(judged.index) == set(made.index)
+    assert set(halves(made, seed=2)[0].index) != set(fitted.index)
+    rows = constants() | {row["kind"]: row for row in fit(fitted).to_dict("records")}
+    table = judged_by_kind(planned(judged, rows)).set_index("kind")
+    assert table["second"].to_dict() == {"few": True, "train:a": False}
+    assert table.loc["train:a", "worst"] == pytest.approx(1, rel=1e-3)
+    assert table.loc["train:a", "jobs"] == 4
+    # The control: constants three times too high are seen.
+    rows["train:a"] = rows["train:a"] | {"ns_per_work": 3 * rows["train:a"]["ns_per_work"]}
+    assert judged_by_kind(planned(judged, rows)).set_index("kind").loc["train:a", "worst"] > 2.5
+
+
+def test_the_first_job_of_a_kind_that_compiled_is_found():
+    made = jobs("specimen", held=(100, 100, 100, 200)).assign(cpu=[2.0, 18.0, 2.1, 18.0])
+    # One of another size may take longer, and so may one of few.
+    assert compiled(made).tolist() == [False, True, False, False]
+    assert not compiled(made.iloc[:2]).any()
+    assert not compiled(made.assign(cpu=[2.0, 5.0, 2.1, 18.0])).any()
+
+
+# Kinds with long jobs that were measured at one size so far.
+ONE_SIZE = [
+    "align",
+    "predict:fsrcnn3d",
+    "segment:nlm",
+    "train:deepnet",
+    "train:fsrcnn3d",
+    "train:sparse_coding",
+    "train:srcnn3d",
+    "train:srunet3d",
+]
+
+
+def test_the_constants_hold_for_jobs_that_they_were_not_fitted_to():
+    from benchmarks.plan import off, read_jobs, unjudged
+
+    fitted, judged = halves(read_jobs())
+    table = judged_by_kind(planned(judged))
+    assert off(table)["kind"].tolist() == []
+    assert table["memory"].min() > 0.8  # rules ask for a quarter more
+    assert unjudged(fitted, table) == ONE_SIZE
+    # The control: the time of every kind taken four times.
+    wrong = {
+        k: row | {n: 4 * row[n] for n in ("start_s", "ns_per_work")}
+        for k, row in constants().items()
+    }
+    table = judged_by_kind(planned(judged, wrong))
+    assert len(off(table)) == len(table) > 0
+
+
+def test_the_table_of_jobs_is_counted_as_the_planner_counts():
+    from benchmarks.plan import read_jobs
+
+    made = read_jobs()
+    study, samples = read_study(ROOT / "config/config.yaml")  # foams alone: no file is read
+    own = made[made["study"] == study.study]
+    again = recounted(own, study, samples)
+    assert len(again) == len(own) > 4 * FEW
+    for name in ("rule", "kind", "like"):
+        assert list(again[name]) == list(own[name])
+    for name in ("held", "work", "written"):
+        np.testing.assert_allclose(again[name], own[name], rtol=1e-3)
 
 
 def foam(size=64, **more):
@@ -153,9 +290,21 @@ def test_training_is_three_passes_over_its_patches():
     found = foam().quantity("train", {"method": "deepnet", "level": "2"})
     method = load("deepnet")(TINY_FOAM["methods"]["deepnet"])
     once = network("deepnet", method.settings).multiply_adds
-    assert found.work == 3 * once * 2 * 32 * 32 * 6
+    settings = method.settings.train
+    steps, batch = settings.steps, settings.batch * 32 * 32
+    validations = 2 * (steps // settings.validate_every + 1)
+    judged = validations * settings.validation_patches * 32 * 32
+    tried = 16 * 64 * 64
+    assert found.work == once * (3 * batch * steps + judged + tried)
     assert found.gpu
     assert not foam().quantity("segment", {"sample": "b", "image": "truth"}).gpu
+
+
+def test_planes_pass_the_network_as_the_plan_says():
+    from acuity.plan.planner import PASSED
+    from acuity.predict.planes import PIXELS
+
+    assert PIXELS["cpu"] == PASSED
 
 
 def test_a_segmentation_holds_a_block_with_all_that_it_sees():
@@ -240,9 +389,17 @@ def test_shapes_of_imported_volumes_come_from_their_headers(tmp_path):
     held = [plan.quantity("ingest", {"scan": "s"}).held for plan in planned]
     assert held[0] - held[1] > 2 * 64 * 128 * 256 * 2 - 2**20
     assert held[1] < 2**20
-    # What cannot be read is planned for all the same; the import says what is wrong with it.
+    # What cannot be read is planned for all the same, and told; the import says what is wrong with it.
     (tmp_path / "bad.tif").write_bytes(b"no image")
-    assert own(tmp_path, tmp_path / "bad.tif").cost("ingest", {"scan": "s"}).memory > 0
+    plan = own(tmp_path, tmp_path / "bad.tif")
+    assert plan.cost("ingest", {"scan": "s"}).memory > 0
+    assert plan.cost("ingest", {"scan": "s"}).cpu > 0
+    (told,) = plan.unread
+    assert told.startswith("sample s, path: the header could not be read; planned as 512 x 1024 x")
+    # The control: of what can be read nothing is told.
+    plan = own(tmp_path, tmp_path / "s.tif")
+    assert plan.cost("ingest", {"scan": "s"}).memory > 0
+    assert plan.unread == []
 
 
 @pytest.mark.parametrize(
@@ -302,6 +459,9 @@ def test_sums():
     assert (whole.jobs, whole.memory, whole.cpu) == (4, 1000.0, 7260.0)
     text = table(lines(), Machine(2, 8 * 2**30, 10e9, 0))
     assert "at least 1.01 h on 2 cores" in text
+    assert "guessed" not in text
+    text = table(lines(), Machine(2, 8 * 2**30, 10e9, 0), ["one thing", "another"])
+    assert text.splitlines()[-2:] == ["guessed: one thing", "guessed: another"]
     graphics = Line()
     graphics.add(Cost(1000.0, cpu=7200.0, gpu=3600.0, start=10.0, written=0.0), gpus=1)
     assert (graphics.cpu, graphics.gpu) == (3610.0, 3600.0)
@@ -317,18 +477,20 @@ def test_a_jobs_log_goes_before_its_benchmark_record(tmp_path):
     ):
         (logs / f"{name}.log").write_text(said)
         (logs / f"{name}.benchmark.tsv").write_text(record)
-    page = tmp_path / "logs/tiny/figures/b-sem.log"  # no sample's
-    page.parent.mkdir()
-    page.write_text("10:00:00 used 90.0 MiB of memory, 1.00 core seconds\n")
+    pages = tmp_path / "logs/tiny/figures"
+    pages.mkdir()
+    for name in ("b-sem", "c"):  # the page of a sample, and that of one that is no more
+        said = "10:00:00 used 90.0 MiB of memory, 1.00 core seconds\n"
+        (pages / f"{name}.log").write_text(said)
     study, samples = foam().study, list(foam().samples.values())
     found = measured(study, samples, tmp_path).set_index("memory")
-    assert set(found.index) == {612.5, 500.0}
+    assert set(found.index) == {612.5, 500.0, 90.0}
     assert found.loc[612.5, "cpu"] == 8.25
-    assert set(found["rule"]) == {"segment"}
+    assert list(found.loc[[612.5, 500.0, 90.0], "rule"]) == ["segment", "segment", "sem_figures"]
     assert found.loc[500.0, "work"] == 64**3
 
 
-def planned(monkeypatch, workflow, path):
+def dry_run(monkeypatch, workflow, path):
     """The plan's jobs, Snakemake's by rule, and the files that its target itself asks for."""
     monkeypatch.chdir(workflow.folder)
     jobs = jobs_of(path, read_study(path)[0])
@@ -353,7 +515,7 @@ def missed(jobs, asked):
 @pytest.mark.parametrize("slabs", [1, 3])
 def test_jobs_are_those_of_a_dry_run(monkeypatch, workflow, slabs):
     path = workflow.write_study(TINY_FOAM | {"slabs": slabs}, TINY_SHEET)
-    jobs, listed, asked = planned(monkeypatch, workflow, path)
+    jobs, listed, asked = dry_run(monkeypatch, workflow, path)
     assert Counter(job.rule for job in jobs) == listed
     assert listed.total() > 60
     rules, volumes = missed(jobs, asked)
@@ -375,7 +537,7 @@ def test_jobs_of_the_studies_that_come_with_it(monkeypatch, workflow, path):
     beside = workflow.folder.parent / "shared"
     if needs_real(ROOT / path) and not beside.exists():
         beside.symlink_to(REAL.parent)
-    jobs, listed, asked = planned(monkeypatch, workflow, path)
+    jobs, listed, asked = dry_run(monkeypatch, workflow, path)
     assert Counter(job.rule for job in jobs) == listed
     assert not any(missed(jobs, asked))
 
@@ -391,6 +553,10 @@ def test_plan_from_the_command_line(monkeypatch, workflow, capsys):
     assert "total" in told.out
     assert told.err.startswith(f"error: {path}: its results need about ")
     assert told.err.count("\n") == 1
+    # All of it was measured; the rate of a GPU is one guess.
+    assert "guessed" not in told.out
+    assert main(["plan", str(path), "--gpus", "1"]) == 0
+    assert capsys.readouterr().out.count("guessed: GPU hours: ") == 1
     assert not (workflow.folder / "results").exists()
     study = yaml.safe_load(path.read_text())
     study["methods"]["deepnet"]["train"]["device"] = "cuda"

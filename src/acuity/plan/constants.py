@@ -13,6 +13,8 @@ TABLE = Path(__file__).with_name("constants.tsv")
 MIB = 2**20
 # A kind of job that was never measured; wide rather than tight.
 UNKNOWN = "other"
+# Share of what the code holds below which jobs that hold little tell nothing of large ones.
+TOLD = 0.25
 COLUMNS = (
     "kind",
     "base_mib",
@@ -34,6 +36,8 @@ class Quantity:
     ----------
     kind : str
         Row of the table of constants.
+    like : str
+        Row that stands in where no job of the kind was measured.
     held : float
         Bytes that the code holds at its peak besides the interpreter and its libraries.
     work : float
@@ -49,6 +53,7 @@ class Quantity:
     work: float = 0.0
     written: float = 0.0
     gpu: bool = False
+    like: str = UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,8 @@ class Cost:
         Core seconds before the work begins (imports).
     written : float
         Bytes on disk.
+    guessed : str
+        The kind and the row that stands in for it, where none of its jobs was measured.
     """
 
     memory: float
@@ -74,6 +81,7 @@ class Cost:
     gpu: float
     start: float
     written: float
+    guessed: str = ""
 
 
 @cache
@@ -104,7 +112,8 @@ def cost(quantity, rows=None):
     Cost
     """
     rows = constants() if rows is None else rows
-    row = rows.get(quantity.kind, rows[UNKNOWN])
+    kind = next(k for k in (quantity.kind, quantity.like, UNKNOWN) if k in rows)
+    row = rows[kind]
     start = float(row["start_s"])
     graphics = rows["gpu"]["ns_per_work"] * quantity.work * 1e-9 if quantity.gpu else 0.0
     return Cost(
@@ -113,22 +122,30 @@ def cost(quantity, rows=None):
         gpu=graphics,
         start=start,
         written=row["stored_share"] * quantity.written,
+        guessed=_guess(quantity, kind, row),
     )
+
+
+def _guess(quantity, kind, row):
+    """What stands in for the constants of a job's kind, where it has none that were measured."""
+    if kind != quantity.kind:
+        return f"{quantity.kind}: no job of it was measured; planned as {kind}"
+    return "" if row["jobs"] else f"{kind}: its constants are assumed"
 
 
 def fit(measured, known=None):
     """Fit constants to measured jobs.
 
     Memory is base + factor x held and time start + rate x work, both with the least squares of
-    relative errors and no negative constant. Where the jobs of a kind are all of one size, or so
-    small that nothing grows with it, what is held counts once, as it stands; the start is that of
-    `known`, as far as it lies below what was measured, and the rest of the time counts as work: a
+    relative errors and no negative constant; then the base of memory is raised until no job held more. Where the jobs of a kind are all of one size, or so
+    small that nothing grows with it, the growth is that of `known`; of a kind that it lacks, what is held
+    counts once, as it stands; the start is that of `known`, as far as it lies below what was measured, and the rest of the time counts as work: a
     larger job must not come out as free.
 
     Parameters
     ----------
     measured : pandas.DataFrame
-        Columns ``kind held work written`` (expected) and ``memory cpu stored`` (measured: MiB,
+        Columns ``kind like held work written`` (expected) and ``memory cpu stored`` (measured: MiB,
         core seconds, bytes), one row a job.
     known : dict of str to dict, optional
         Constants so far; those of `constants` by default.
@@ -146,24 +163,39 @@ def fit(measured, known=None):
     if measured.empty:
         raise AcuityError("found no measured job; run a study first, its logs tell what jobs used")
     known = constants() if known is None else known
+    # A row of its own for each kind, and one for those of its like that were never measured.
+    several = measured[measured["like"] != UNKNOWN].assign(kind=lambda jobs: jobs["like"])
     rows = []
-    for kind, jobs in measured.groupby("kind"):
-        before = known.get(kind, known[UNKNOWN])
+    for kind, jobs in pd.concat([measured, several]).groupby("kind"):
+        like = jobs["like"].iloc[0]
+        told = known.get(kind) or (known.get(like, {}) if like != UNKNOWN else {})
+        before = told or known[UNKNOWN]
         held, work = jobs["held"] / MIB, jobs["work"] * 1e-9
         base, factor = _line(held, jobs["memory"])
-        if factor == 0:
-            # Never below what an interpreter holds by itself, where size has not told.
-            least = min(before["base_mib"], 0.9 * float(jobs["memory"].min()))
+        # Never below what an interpreter holds by itself, where size has not told.
+        least = min(before["base_mib"], 0.9 * float(jobs["memory"].min()))
+        if 0 < factor < TOLD and held.max() < jobs["memory"].max():
+            factor, base = 1.0, max(least, float((jobs["memory"] - held).min()))
+        elif factor == 0 and told.get("memory_factor"):
+            factor, base = before["memory_factor"], least
+        elif factor == 0:
             base = max(least, float((jobs["memory"] - held).max()))
             factor = (
                 min(1.0, float((jobs["memory"] - base).max() / held.max()))
                 if base == least
                 else 1.0
             )
+        # Never less than any of the jobs held: one that is killed costs more than one that waits.
+        base += max(0.0, float((jobs["memory"] - base - factor * held).max()))
         start, rate = _line(work, jobs["cpu"])
-        if rate == 0 and work.max() > 0:
+        if rate == 0 and told.get("ns_per_work"):
+            # Jobs of one size tell how fast the machine is, and not how time grows.
+            start, rate = before["start_s"], before["ns_per_work"]
+            faster = float((jobs["cpu"] / (start + rate * work)).median())
+            start, rate = start * faster, rate * faster
+        elif rate == 0 and work.max() > 0:
             start = min(before["start_s"], 0.9 * float(jobs["cpu"].min()))
-            rate = float(((jobs["cpu"] - start).max()) / work.max())
+            rate = float((jobs["cpu"] - start).median() / work.max())
         written = jobs["written"].sum()
         rows.append(
             {

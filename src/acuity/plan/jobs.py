@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from acuity.errors import AcuityError
-from acuity.plan.constants import MIB
+from acuity.plan.constants import MIB, constants
 from acuity.plan.planner import Planner, check_device
 from acuity.seals import SUFFIX
 from acuity.study import read_study
 from acuity.threads import cores
 
 GIB = 2**30
+GPU_HOURS = (
+    "GPU hours: by one rate for all networks, that of the slowest of 27 trainings on an NVIDIA H200"
+)
 # Wildcards of a job, from the path of any of its outputs below results/STUDY.
 _STORE = re.compile(r"\.ome\.zarr/(?:zarr\.json|\.slabs/(?:store|(?P<slab>[0-9]+))\.json)$")
 _LEVEL = r"level(?P<level>[0-9.]+)"
@@ -185,8 +188,10 @@ def plan(study_file, machine):
 
     Returns
     -------
-    dict of str to Line
+    lines : dict of str to Line
         By rule, in the order of the jobs.
+    guessed : list of str
+        What the plan could not read and was never measured, a sentence each.
 
     Raises
     ------
@@ -198,11 +203,15 @@ def plan(study_file, machine):
         check_device(study, machine.gpus)
     except AcuityError as error:
         raise AcuityError(f"{study_file}: {error}") from None
-    planner, lines = Planner(study, samples), {}
+    planner, lines, guessed = Planner(study, samples), {}, {}
     for job in jobs_of(study_file, study):
         cost = planner.cost(job.rule, dict(job.wildcards))
         lines.setdefault(job.rule, Line()).add(cost, machine.gpus)
-    return lines
+        if cost.guessed:
+            guessed[cost.guessed] = None
+    if machine.gpus and any(line.gpu for line in lines.values()):
+        guessed[GPU_HOURS] = None
+    return lines, [*planner.unread, *guessed]
 
 
 def total(lines):
@@ -249,7 +258,7 @@ def check(lines, machine, study_file):
         )
 
 
-def table(lines, machine):
+def table(lines, machine, guessed=()):
     """Write a plan as text.
 
     Parameters
@@ -258,6 +267,8 @@ def table(lines, machine):
         As `plan` gives it.
     machine : Machine
         Where it is to run.
+    guessed : sequence of str
+        What the plan guessed, a line each.
 
     Returns
     -------
@@ -288,12 +299,15 @@ def table(lines, machine):
         for row in rows
     ]
     whole = total(lines)
-    wall = max(whole.cpu / machine.cores, whole.gpu / max(1, machine.gpus)) / 3600
+    # Each job starts Snakemake anew.
+    cpu = whole.cpu + whole.jobs * constants()["snakemake"]["start_s"]
+    wall = max(cpu / machine.cores, whole.gpu / max(1, machine.gpus)) / 3600
     text += [
         "",
         f"at least {wall:.2f} h on {machine.cores} cores"
         + (f" and {machine.gpus} GPUs" if machine.gpus else "")
         + f"; {_bytes(machine.memory)} of memory, {_bytes(machine.disk)} of disk are there",
+        *(f"guessed: {sentence}" for sentence in guessed),
     ]
     return "\n".join(text)
 

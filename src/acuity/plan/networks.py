@@ -88,6 +88,29 @@ def network(name, settings, factor=1):
     return None if layers is None else Network.of(layers(settings, factor))
 
 
+def judge(name, settings, side):
+    """Give the cost of a method's discriminator.
+
+    Parameters
+    ----------
+    name : str
+        A method.
+    settings : acuity.methods.base.Settings
+        Its settings.
+    side : int
+        Side of the images that are judged, in voxels of the target's grid.
+
+    Returns
+    -------
+    Network or None
+        For a voxel of the target's grid; None where the method learns without one.
+    """
+    layers = _JUDGES.get(name)
+    if layers is None or not settings.adversarial:
+        return None
+    return Network.of(layers(settings, side))
+
+
 def _square(side):
     return (1, side, side)
 
@@ -198,6 +221,35 @@ def _semnet(s, factor):
     ]
 
 
+def _srgan_judge(s, side):
+    layers, before, pitch = [], 1, 1
+    for n in range(8):
+        pitch *= 1 + n % 2
+        after = s.discriminator * 2 ** (n // 2)
+        layers.append(Layer(before, after, _square(3), _square(pitch)))
+        before = after
+    last = -(-side // pitch)  # a dense layer sees all of its input at once
+    whole = (1, side, side)
+    return [
+        *layers,
+        Layer(before * last**2, s.dense, FULL, whole),
+        Layer(s.dense, 1, FULL, whole),
+    ]
+
+
+def _sem_gan_judge(s, side):
+    layers = [Layer(1, s.discriminator, _square(3))]
+    for n in range(s.discriminator_blocks):
+        width, pitch = s.discriminator * 2**n, _square(2**n)
+        layers += [
+            Layer(width, width, _square(3), pitch),
+            Layer(width, 2 * width, _square(3), pitch),
+        ]
+    width, whole = s.discriminator * 2**s.discriminator_blocks, (1, side, side)
+    return [*layers, Layer(width, s.dense, FULL, whole), Layer(s.dense, 1, FULL, whole)]
+
+
+_JUDGES = {"sem_gan": _sem_gan_judge, "srgan": _srgan_judge}
 _LAYERS = {
     "deepnet": _deepnet,
     "fsrcnn3d": _fsrcnn3d,

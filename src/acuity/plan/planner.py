@@ -15,7 +15,7 @@ from acuity.errors import AcuityError
 from acuity.measure.slices import slices_at_a_time
 from acuity.methods.base import Task, load
 from acuity.plan.constants import MIB, Quantity, cost
-from acuity.plan.networks import network
+from acuity.plan.networks import judge, network
 from acuity.reconstruct.budget import SUMS, VIEWS
 from acuity.segment.blocks import Blocks
 from acuity.units import parse_voxel_size
@@ -25,6 +25,8 @@ from acuity.volume import Grid, choose_layout
 UNREADABLE = ((512, 1024, 1024), 1)
 SPECIMENS = {"gold": (780, 924), "hydrogel": (418, 492)}
 FLOAT = 4
+PASSED = 2**17  # pixels of planes that pass a network together: acuity.predict.planes.PIXELS
+TRIALS = 16  # forward passes of a tile by which the execution of a trained network is chosen
 BLOCK = 32  # slices of a method's input that are restored together, about
 # Stages that the study key `slabs` divides: X_init makes a store (census has none), X_slab fills it,
 # X joins.
@@ -59,6 +61,8 @@ class Planner:
         self.study = study
         self.samples = {sample.sample: sample for sample in samples}
         self._sources, self._costs = {}, {}
+        # What could not be read, and what was taken for it: sentences.
+        self.unread = []
 
     def cost(self, rule, wildcards=None):
         """Give the cost of a job.
@@ -145,8 +149,14 @@ class Planner:
         if (path, region) not in self._sources:
             try:
                 self._sources[path, region] = _header(path, region)
-            except Exception:
+            except Exception as error:
                 self._sources[path, region] = UNREADABLE
+                shape, item = UNREADABLE
+                why = str(error).splitlines()[0] if str(error) else type(error).__name__
+                self.unread.append(
+                    f"sample {sample.sample}, {key}: the header could not be read; planned as "
+                    f"{' x '.join(map(str, shape))} voxels of {item} byte ({why})"
+                )
         return self._sources[path, region]
 
     def high(self, sample, level=None):
@@ -400,15 +410,21 @@ def _predict(plan, rule, w):
     own = tuple(n // f for n, f in zip(shape, method.scale, strict=True))
     found = _network(method)
     if found is None:
-        return Quantity(f"{rule}:interpolation", 4 * FLOAT * 32 * _column(shape), voxels, written)
+        held = 4 * FLOAT * 32 * _column(shape)
+        return Quantity(f"{rule}:{name}", held, voxels, written, like=f"{rule}:interpolation")
     tile = [min(t, n) for t, n in zip(settings.tile, own, strict=True)]
     axes = (1, 2) if method.stack else (0, 1, 2)
     again = math.prod(_repeated(found, tile, own, shape, method.scale, axis) for axis in axes)
-    ways = 2 if method.learns == "planes" else 1
-    held = FLOAT * found.widest * prod(tile[axis] for axis in axes)
-    held += 3 * FLOAT * 16 * (_column(shape) if ways == 1 else shape[1] * shape[2])
+    ways, passed = 1, prod(tile[axis] for axis in axes)
+    if method.learns == "planes":  # some planes at a time, in both directions
+        ways, block = 2, prod(tile)
+        passed = min(block, max(PASSED, tile[0] * max(tile[1:])))
+        held = FLOAT * (found.widest * passed + 6 * max(method.scale) * block)
+    else:
+        held = FLOAT * (found.widest * passed + 3 * 16 * _column(shape))
     work = ways * again * prod(own) * found.multiply_adds
-    return Quantity(f"{rule}:network", held, work, ways * written, gpu=settings.device != "cpu")
+    kind, like = f"{rule}:{name}", "predict:network"
+    return Quantity(kind, held, work, ways * written, settings.device != "cpu", like)
 
 
 def _repeated(network, tile, own, shape, scale, axis):
@@ -433,22 +449,66 @@ def _network(method):
 
 def _train(plan, rule, w):
     method = plan.method(w["method"], w["level"])
+    name, kind = method.name(), f"{rule}:{method.name()}"
     volumes = 0
     for sample in plan.learns_from(method, w["level"]):
         volumes += prod(plan.high(sample, w["level"])[0]) + prod(plan.low(sample, w["level"])[0])
     found = _network(method)
     if found is None:
-        return Quantity(f"{rule}:fit", 2 * FLOAT * volumes, volumes)
+        return Quantity(kind, 2 * FLOAT * volumes, _fit_work(method, volumes), 1e6)
     settings = method.settings.train
     patch = settings.patch[1:] if method.stack else settings.patch
     voxels = settings.batch * prod(patch)
     if method.learns == "planes":
         voxels /= max(method.scale)
-    # A GAN's other network costs about as much again.
-    parts = 2 if getattr(method.settings, "adversarial", False) else 1
-    held = FLOAT * (volumes + parts * voxels * found.activations)
-    work = 3 * parts * found.multiply_adds * voxels * settings.steps
-    return Quantity(f"{rule}:network", held, work, 1e6, gpu=settings.device != "cpu")
+    once = voxels * found.multiply_adds
+    held, work = voxels * found.activations, 3 * settings.steps * once
+    judging = judge(name, method.settings, patch[-1] * method.scale[-1])
+    if judging:
+        fine = settings.batch * prod(patch)
+        held += fine * judging.activations
+        work += _adversarial(method.settings, once, fine * judging.multiply_adds)
+    # A validation runs the network for its errors and again for its loss; one more judges the end.
+    validations = settings.steps // settings.validate_every + 1
+    if settings.validation_fraction:
+        work += 2 * validations * settings.validation_patches / settings.batch * once
+    work += _tried(plan, method, w) * found.multiply_adds
+    held = FLOAT * (volumes + held)
+    return Quantity(kind, held, work, 1e6, settings.device != "cpu", like=f"{rule}:network")
+
+
+def _adversarial(settings, once, judged):
+    """Multiply-adds of a discriminator: its own updates, and those of the generator that ask it.
+
+    `once` and `judged` are those of a batch that passes the generator and the discriminator.
+    """
+    steps = max(0, settings.train.steps - settings.pretrain)
+    updates = math.ceil(steps / settings.every) + getattr(settings, "prepare", 0)
+    # An update passes a restored batch, made for it, and a true one.
+    return updates * (once + 6 * judged) + 3 * steps * judged
+
+
+def _tried(plan, method, w):
+    """Voxels of its input that a trained network restores while its execution is chosen."""
+    sample = plan.learns_from(method, w["level"])[:1]
+    if not sample:
+        return 0
+    if method.learns == "planes":
+        return TRIALS * 4 * 256**2 / max(method.scale)
+    shape = plan.high(sample[0], w["level"])[0]
+    own = (n // f for n, f in zip(shape, method.scale, strict=True))
+    most = (min(n, 256 // max(method.scale)) for n in method.settings.predict.tile)
+    tile = [min(pair) for pair in zip(own, most, strict=True)]
+    return TRIALS * prod(tile[1:] if method.stack else tile)
+
+
+def _fit_work(method, volumes):
+    """Steps of a method that is fitted at once."""
+    s = method.settings
+    if method.name() == "sparse_coding":
+        side = s.patch**3 if s.skip == "none" else s.patch**3 / max(method.scale)
+        return s.train.patches * s.train.passes * s.atoms * side
+    return volumes
 
 
 def _whole(bytes_a_voxel, *, written=0):
