@@ -183,7 +183,17 @@ def offset(assumes, found):
     return found.used[0]
 
 
-def check(assumes, volume, *, grid=None, found=None, mask_radius=None, data_range=None, training=None):
+def check(
+    assumes,
+    volume,
+    *,
+    grid=None,
+    found=None,
+    mask_radius=None,
+    data_range=None,
+    whole=None,
+    training=None,
+):
     """Hold a volume against what is assumed of it.
 
     Parameters
@@ -199,6 +209,8 @@ def check(assumes, volume, *, grid=None, found=None, mask_radius=None, data_rang
         As for `survey`.
     data_range : float, optional
         The data range by which figures are judged, where there is one.
+    whole : float, optional
+        The same, where nobody has stated it and the volume is to use all of it.
     training : dict, optional
         ``mean`` and ``std`` by which a network normalises its input.
 
@@ -220,8 +232,10 @@ def check(assumes, volume, *, grid=None, found=None, mask_radius=None, data_rang
             )
         if assumes.single and found.singles:
             said.append((_out(found), _single_effect(assumes.single, found, data_range)))
-        if data_range and assumes.values in ("the type's range", "0 to the range"):
-            said += _of_range(found, data_range, cut=assumes.values == "0 to the range")
+        if data_range and assumes.values == "0 to the range":
+            said += _cut_off(found, data_range)
+        if whole and assumes.values in ("the type's range", "0 to the range"):
+            said += _barely_used(found, whole)
         if training and assumes.values == "the training's":
             said += _of_training(found, training)
     grid = grid or volume.grid
@@ -247,31 +261,34 @@ def _single_effect(effect, found, data_range):
     if not data_range:
         return effect
     cap = 10 * math.log10(data_range**2 * found.count / found.singles["squares"])
-    return f"{effect}: an image that does not show such voxels has a PSNR of {cap:.1f} dB at most"
+    return f"{effect}: where an image or its truth lacks them, PSNR is {cap:.1f} dB at most"
 
 
-def _of_range(found, data_range, *, cut):
+def _cut_off(found, data_range):
     low, high = found.used
-    top = 2 ** math.ceil(math.log2(high - low + 1)) - 1 if high > low else 0
-    whole = data_range == int(data_range)
-    if cut and (low < -_CUT * data_range or high > (1 + _CUT) * data_range):
-        return [
-            (
-                f"its values go from {low:,.6g} to {high:,.6g}, beyond 0 to {data_range:,.6g}",
-                "what lies beyond was cut before the errors were taken",
-            )
-        ]
-    if whole and top and _BARELY * top <= data_range + 1:
-        flatters = 20 * math.log10(data_range / top)
-        return [
-            (
-                f"it uses {low:,.6g} to {high:,.6g} of a range of {data_range:,.0f}, which "
-                f"{int(top).bit_length()} bits would hold",
-                f"PSNR by {data_range:,.0f} stands {flatters:.0f} dB above that by {top:,.0f}, and "
-                "SSIM above its own; measure.data_range states another range",
-            )
-        ]
-    return []
+    if -_CUT * data_range <= low and high <= (1 + _CUT) * data_range:
+        return []
+    return [
+        (
+            f"its values go from {low:,.6g} to {high:,.6g}, beyond 0 to {data_range:,.6g}",
+            "they were cut to that before errors in grey values were taken",
+        )
+    ]
+
+
+def _barely_used(found, whole):
+    low, high = found.used
+    top = 2 ** math.ceil(math.log2(high - low + 1)) - 1
+    if not top or _BARELY * top > whole + 1:
+        return []
+    return [
+        (
+            f"it uses {low:,.6g} to {high:,.6g} of a range of {whole:,.0f}, which {top.bit_length()} "
+            "bits would hold",
+            f"PSNR by {whole:,.0f} stands {20 * math.log10(whole / top):.0f} dB above that by "
+            f"{top:,.0f}, and SSIM is too high as well; measure.data_range states another range",
+        )
+    ]
 
 
 def _of_training(found, training):
@@ -289,14 +306,17 @@ def _of_training(found, training):
     ]
 
 
-def warning_rows(assumes, *, mask_radius=None, data_range=None, **volumes):
+def warning_rows(assumes, *, mask_radius=None, data_range=None, stated=True, **volumes):
     """Findings of the volumes of a measure as rows of its table.
 
     Parameters
     ----------
     assumes : Assumes
     mask_radius, data_range
-        As for `check`; the range is held against the volume ``truth`` alone.
+        As for `check`.
+    stated : bool
+        Whether the study states the data range; else it comes from the volume ``truth``, which is
+        to use it.
     **volumes
         Volumes by what they are (``image``, ``truth``, ``labels``).
 
@@ -307,17 +327,11 @@ def warning_rows(assumes, *, mask_radius=None, data_range=None, **volumes):
         them out of the figures. None where everything is as it is assumed, so that tables do not
         change.
     """
+    row = {"metric": WARNING, "subset": "all", "value": float("nan"), "unit": ""}
     rows = []
     for name, volume in volumes.items():
-        said = check(
-            assumes,
-            volume,
-            mask_radius=mask_radius,
-            data_range=data_range if name == "truth" else None,
-        )
-        rows += [
-            {"metric": WARNING, "subset": "all", "value": float("nan"), "unit": ""}
-            | dict(zip(TOLD, (name, *told), strict=True))
-            for told in said
-        ]
+        whole = data_range if name == "truth" and not stated else None
+        how = {"mask_radius": mask_radius, "data_range": data_range, "whole": whole}
+        said = check(assumes, volume, **how)
+        rows += [row | dict(zip(TOLD, (name, *told), strict=True)) for told in said]
     return rows

@@ -374,7 +374,9 @@ class LearnedMethod(Method):
     """
 
     Settings: ClassVar[type[Settings]] = LearnedSettings
-    assumes: ClassVar[Assumes] = Assumes(values="the training's")
+    assumes: ClassVar[Assumes] = Assumes(
+        values="the training's", size="the network's raster and stack"
+    )
     learned: ClassVar[bool] = True
     symmetries: ClassVar[Literal["none", "upright", "in_plane", "volume"]] = "in_plane"
     normalisation: ClassVar[Literal["each", "shared", "range", "own"]] = "each"

@@ -258,7 +258,7 @@ def restore(
 def _told(method, run, volume, grid, name):
     """What the provenance tells of an input that is not as the method assumes: nothing if it is."""
     found = survey(volume.data, name=name) if method.assumes.of_values else None
-    training = None if getattr(run, "own", True) else run.low
+    training = None if getattr(run, "own", False) else getattr(run, "low", None)
     said = check(method.assumes, volume, grid=grid, found=found, training=training)
     told = {"warnings": [dict(zip(TOLD, ("input", *words), strict=True)) for words in said]}
     moved = offset(method.assumes, found) if found else 0.0
@@ -712,7 +712,10 @@ class Fitted:
     def __init__(self, method, data, digest):
         from safetensors.numpy import load as load_arrays
 
-        method.use(load_arrays(data))
+        arrays = load_arrays(data)
+        method.use(arrays)
+        if {"mean", "std"} <= arrays.keys():
+            self.low = {key: float(arrays[key][0]) for key in ("mean", "std")}
         self.method, self.digest = method, digest
 
     def __call__(self, tile):
