@@ -1,7 +1,8 @@
 """Tabulate an image's pores and match them with the true ones: labels -> tables; a slab, or all."""
 
+from acuity.assumptions import warning_rows
 from acuity.job import job
-from acuity.measure.census import census, count, read_counts, write_counts
+from acuity.measure.census import ASSUMES, census, count, read_counts, write_counts
 from acuity.slabs import sees_all
 from acuity.tables import write_rows, write_table
 from acuity.volume import open_volume
@@ -21,6 +22,7 @@ with job(snakemake):
         write_counts(counts[0], output[0])
     else:
         rows, pores, status = census(counts, **cfg["census"])
+        rows += warning_rows(ASSUMES, labels=volumes["labels"])
         write_rows(rows, output.table)
         write_table(pores, output.pores)
         write_table(status, output.status)

@@ -1,7 +1,14 @@
 """Write the report's first page: tables and model cards -> self-contained HTML."""
 
 from acuity.job import job
-from acuity.report.sources import TEXT, provenance, stack_tables, study_tables, warnings
+from acuity.report.sources import (
+    TEXT,
+    image_warnings,
+    provenance,
+    stack_tables,
+    study_tables,
+    warnings,
+)
 from acuity.report.study import study_page
 from acuity.tables import read_table
 
@@ -12,7 +19,8 @@ with job(snakemake):
     cards = files.pop("cards")
     for path in files.pop("trainings"):
         cfg["training_table"] = read_table(path, dtype=TEXT)
-    cfg["warnings"] = warnings(cards)
+    told = image_warnings(files.pop("warnings"), cfg.pop("images"), files.pop("volumes"))
+    cfg["warnings"] = warnings(cards) + told
     origin = provenance(cfg.pop("settings"), cfg.pop("sheet"), cards)
     stacks = stack_tables(cfg.pop("stacks"), files.pop("slices"), files.pop("pairs"))
     tables = study_tables(**files, trained=cfg.pop("trained"))

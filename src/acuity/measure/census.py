@@ -10,6 +10,7 @@ import zlib
 
 import numpy as np
 
+from acuity.assumptions import Assumes
 from acuity.errors import AcuityError
 from acuity.measure.pores import (
     pore_rows,
@@ -23,6 +24,8 @@ from acuity.measure.slices import slices_at_a_time
 from acuity.slabs import extent
 from acuity.volume import slabs
 from acuity.writing import replacing
+
+ASSUMES = Assumes(cubes="sphericity_lindblad is left out", units="the volume's")
 
 VERSION = 1
 _SUMS = ("label", "whole", "box", "mesh")
