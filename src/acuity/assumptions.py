@@ -1,7 +1,7 @@
 """What methods and measures take for granted of their volumes, and the one place that checks it.
 
-A method's class and a measure's module declare an `Assumes`. `survey` reads a volume once, a few
-slices at a time; `check` holds it against the declaration. What cannot be done is refused by the
+A method's class and a measure's module declare an `Assumes`. `survey` reads a volume once,
+shard by shard; `check` holds it against the declaration. What cannot be done is refused by the
 code that cannot do it. What can be done, and would mislead, becomes a finding: it travels in the
 last step of a volume's provenance or in the rows of a table, to the report's first page.
 """
@@ -13,9 +13,9 @@ from typing import Literal
 import numpy as np
 
 from acuity.errors import AcuityError
-from acuity.segment.mask import values_inside
+from acuity.segment.mask import cylinder
 from acuity.segment.threshold import FAR, otsu
-from acuity.volume import check_finite, slabs
+from acuity.volume import check_finite, choose_layout, slabs
 
 WARNING = "warning"  # the metric of a row that is a finding and no figure
 TOLD = ("volume", "finding", "effect")
@@ -99,7 +99,7 @@ class Survey:
 
 
 def survey(data, mask_radius=None, *, name="the volume"):
-    """Read a volume once, a few slices at a time; twice where single voxels lie far out.
+    """Read a volume once, shard by shard; twice where single voxels lie far out.
 
     Percentiles and medians are of every k-th voxel, a million or two of them.
 
@@ -123,7 +123,7 @@ def survey(data, mask_radius=None, *, name="the volume"):
     """
     step = max(1, math.prod(data.shape) // _SAMPLE)
     sample, least, most, seen = [], np.inf, -np.inf, 0
-    for values in values_inside(data, mask_radius):
+    for values in _parts(data, mask_radius):
         if values.size:
             sample.append(values[-seen % step :: step].copy())
             # NaN, where there is one, stays
@@ -143,10 +143,18 @@ def survey(data, mask_radius=None, *, name="the volume"):
     ends = low - FAR * span, high + FAR * span
     singles = None
     if least < ends[0] or most > ends[1]:
-        singles = _singles(values_inside(data, mask_radius), low, high, ends)
+        singles = _singles(_parts(data, mask_radius), low, high, ends)
         if not 0 < singles["count"] <= max(1, _FEW * seen):
             singles = None
     return Survey(float(least), float(most), low, high, dark, bright, seen, singles)
+
+
+def _parts(data, mask_radius):
+    """Values of each shard inside the mask: planes may be large."""
+    for _, box in choose_layout(data.shape, np.float32).boxes():
+        block = np.asarray(data[box], np.float32)
+        mask = cylinder(data.shape, mask_radius, box[1:])
+        yield block.ravel() if mask.all() else block[:, mask].ravel()
 
 
 def _singles(parts, low, high, ends):
