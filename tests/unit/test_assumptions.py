@@ -248,7 +248,7 @@ def ranged(sample, data_range, psnr):
 
 
 @pytest.mark.parametrize(("other", "pooled"), [(65535.0, False), (255.0, True), (260.0, True)])
-def test_psnr_is_pooled_over_one_data_range_alone(other, pooled):
+def test_psnr_is_pooled_over_one_data_range_alone(tmp_path, other, pooled):
     images = [ranged("b", 255.0, 20.0), ranged("c", other, 40.0)]
     found = collect(images, study="s", unseen=["b", "c"])
     metrics = found["metrics"]
@@ -263,6 +263,12 @@ def test_psnr_is_pooled_over_one_data_range_alone(other, pooled):
     if not pooled:
         [row] = found["warnings"].to_dict("records")
         assert row["finding"] == "the data ranges of its samples are 255 (b) and 65,535 (c)"
+    write_table(found["warnings"], tmp_path / "warnings.tsv")
+    said = sources.image_warnings(tmp_path / "warnings.tsv", [], [])
+    pages.index_page(metrics, output=tmp_path / "index.html", study="s", warnings=said)
+    text = (tmp_path / "index.html").read_text()
+    assert ("Unseen samples, pooled: the data ranges" in text) == (not pooled)
+    assert "40.00" in text or "40.0" in text
 
 
 # ---------------------------------------------------------------------------------- onto the page
