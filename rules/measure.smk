@@ -2,7 +2,8 @@
 
 Needs  restored volumes and their truth, label volumes and the true labels; tables of alignments
 Makes  measure/{sample}/{image}/*.tsv, ms_ssim.ome.zarr; in slabs census/{slab}.npz, what was
-       counted; metrics.tsv, pores.tsv, curves.tsv, pore_space.tsv; trainings.tsv
+       counted; metrics.tsv, pores.tsv, curves.tsv, pore_space.tsv; trainings.tsv;
+       warnings.tsv, what is not as a measure assumes it
 """
 
 GATHERED = ("tables", "pores", "status", "curves", "spaces", "gaps")
@@ -383,12 +384,13 @@ rule metrics:
         [seals_of(study_files(name)) for name in GATHERED],
         **{name: study_files(name) for name in GATHERED},
     output:
-        seals("metrics", "pores", "curves", "pore_space", "gaps"),
+        seals("metrics", "pores", "curves", "pore_space", "gaps", "warnings"),
         metrics=results("metrics.tsv"),
         pores=results("pores.tsv"),
         curves=results("curves.tsv"),
         spaces=results("pore_space.tsv"),
         gaps=results("gaps.tsv"),
+        warnings=results("warnings.tsv"),
     log:
         logs("metrics"),
     conda:

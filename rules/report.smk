@@ -491,12 +491,20 @@ rule report:
         seals_of(seen()),
         seals_of(STUDY_TABLES),
         seals("trainings") if AGAIN else [],
+        seals("warnings"),
         [seals_of(stack_files(sample)) for sample in STACKS],
         **STUDY_TABLES,
         slices=[stack_files(sample)["slices"] for sample in STACKS],
         pairs=[stack_files(sample)["pairs"] for sample in STACKS],
         cards=CARDS,
         trainings=[results("trainings.tsv")] if AGAIN else [],
+        further_cards=[
+            results(f"train/{method}/level{level}/model.json")
+            for method in AGAIN
+            for level in LEVELS
+        ],
+        warnings=results("warnings.tsv"),
+        volumes=[image_volume(*key) for key in page_images()],
         pages=PAGES,
         picture=[first_picture()[0]],
         seen=seen(),
@@ -519,6 +527,9 @@ rule report:
             "settings": STUDY.model_dump(mode="json", exclude_none=True),
             "sheet": [s.model_dump(mode="json", exclude_none=True) for s in SAMPLES],
             "command": f"snakemake --configfile {STUDY_FILE}",
+            "images": [
+                [sample, *split_image(image)] for sample, image in page_images()
+            ],
             "stacks": STACKS,
             "axial": AXIAL,
             "flat": FLAT,

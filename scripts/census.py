@@ -1,7 +1,8 @@
 """Tabulate an image's pores and match them with the true ones: labels -> tables; a slab, or all."""
 
+from acuity.assumptions import warning_rows
 from acuity.job import job
-from acuity.measure.census import census, count, read_counts, write_counts
+from acuity.measure.census import ASSUMES, census, count, read_counts, write_counts
 from acuity.slabs import sees_all
 from acuity.tables import write_rows, write_table
 from acuity.volume import open_volume
@@ -22,6 +23,7 @@ with job(snakemake):
     else:
         grid = open_volume(files.classes[0], complete=False).grid if files.get("classes") else None
         rows, pores, status = census(counts, grid=grid, **cfg["census"])
+        rows += warning_rows(ASSUMES, labels=volumes["labels"])
         write_rows(rows, output.table)
         write_table(pores, output.pores)
         write_table(status, output.status)

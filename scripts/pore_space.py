@@ -1,7 +1,8 @@
 """Describe the space of the pores: labels -> table, curves."""
 
+from acuity.assumptions import warning_rows
 from acuity.job import job
-from acuity.measure.pore_space import pore_space
+from acuity.measure.pore_space import ASSUMES, pore_space
 from acuity.tables import write_rows, write_table
 from acuity.volume import open_volume
 
@@ -13,5 +14,5 @@ with job(snakemake):
         unit=labels.grid.unit,
         **snakemake.params.cfg,
     )
-    write_rows(rows, snakemake.output.table)
+    write_rows(rows + warning_rows(ASSUMES, labels=labels), snakemake.output.table)
     write_table(curve, snakemake.output.curve)

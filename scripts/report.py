@@ -3,6 +3,7 @@
 from acuity.job import job
 from acuity.report.sources import (
     TEXT,
+    image_warnings,
     provenance,
     run_date,
     seen_note,
@@ -24,7 +25,9 @@ with job(snakemake):
     cards = files.pop("cards")
     for path in files.pop("trainings"):
         cfg["training_table"] = read_table(path, dtype=TEXT)
-    cfg["warnings"] = warnings(cards)
+    told = image_warnings(files.pop("warnings"), cfg.pop("images"), files.pop("volumes"))
+    further = warnings(files.pop("further_cards"), "a further training of ")
+    cfg["warnings"] = warnings(cards) + further + told
     origin = provenance(cfg.pop("settings"), cfg.pop("sheet"), cards)
     stacks = stack_tables(cfg.pop("stacks"), files.pop("slices"), files.pop("pairs"))
     tables = study_tables(**files, trained=cfg.pop("trained"))

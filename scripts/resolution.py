@@ -1,7 +1,8 @@
 """Fit an image by the blurred truth: two volumes -> table, curve."""
 
+from acuity.assumptions import warning_rows
 from acuity.job import job
-from acuity.measure.resolution import resolution_rows
+from acuity.measure.resolution import ASSUMES, resolution_rows
 from acuity.tables import write_rows, write_table
 from acuity.volume import open_volume
 
@@ -15,5 +16,6 @@ with job(snakemake):
         unit=truth.grid.unit,
         **snakemake.params.cfg,
     )
+    rows += warning_rows(ASSUMES, image=image, truth=truth, **snakemake.params.cfg)
     write_rows(rows, snakemake.output.table)
     write_table(curve, snakemake.output.curve)

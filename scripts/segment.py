@@ -1,7 +1,8 @@
 """Label the objects of one image: volume -> labels, what was done; a slab, or all joined."""
 
+from acuity.assumptions import warning_rows
 from acuity.job import job
-from acuity.segment.segment import find_objects, number_objects, segment
+from acuity.segment.segment import ASSUMES, find_objects, number_objects, segment
 from acuity.slabs import join, sees_all
 from acuity.tables import tidy, write_rows
 from acuity.volume import open_volume
@@ -12,10 +13,13 @@ with job(snakemake):
         image = open_volume(snakemake.input.image, complete=sees_all(cfg["part"]))
         find_objects(image, output[0], **cfg)
     else:
-        slabs = snakemake.input.get("slabs")
+        image, slabs = open_volume(snakemake.input.image), snakemake.input.get("slabs")
         if slabs:
             found = join(slabs[0])
             summary = number_objects(open_volume(slabs[0]), found, output.labels, **cfg)
         else:
-            summary = segment(open_volume(snakemake.input.image), output.labels, **cfg)
-        write_rows(tidy(summary, "segment_"), output.table)
+            summary = segment(image, output.labels, **cfg)
+        rows = tidy(summary, "segment_")
+        if cfg["threshold"] == "otsu":
+            rows += warning_rows(ASSUMES, image=image, mask_radius=cfg["mask_radius"])
+        write_rows(rows, output.table)

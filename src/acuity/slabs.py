@@ -30,6 +30,7 @@ from acuity.volume import (
     finalise,
     read_sealed_json,
     store_path,
+    with_told,
 )
 from acuity.writing import disk_errors
 
@@ -321,7 +322,7 @@ def join(path: str | os.PathLike) -> list[dict]:
         plan["dtype"],
         {index: shard[0] for index, (shard, _) in shards.items()},
         intensity=plan["intensity"],
-        provenance=plan["provenance"],
+        provenance=with_told(plan["provenance"], store["agreed"].get("told", {})),
     )
     return notes
 

@@ -639,6 +639,13 @@ def finalise(
     return digest
 
 
+def with_told(provenance: Sequence[dict], found: Mapping[str, Any]) -> tuple[dict, ...]:
+    """Add figures to the last step of a provenance."""
+    if not (provenance and found):
+        return tuple(provenance)
+    return (*provenance[:-1], {**provenance[-1], **found})
+
+
 class VolumeWriter:
     """Write a volume as a stream of slabs along z, or shard by shard.
 
@@ -729,6 +736,18 @@ class VolumeWriter:
             Finds it; called here, and where several jobs fill a volume in the first one alone.
         """
         return compute()
+
+    def tell(self, compute: Callable[[], dict]) -> dict:
+        """Add what is found of the whole input to the last step of the provenance.
+
+        Parameters
+        ----------
+        compute : callable
+            Finds it, as for `agree`: JSON values by name; where there are none, nothing is added.
+        """
+        found = self.agree("told", compute)
+        self.provenance = with_told(self.provenance, found)
+        return found
 
     def note(self, **values: Any) -> None:
         """Keep figures of the slices that this writer fills, for the job that joins slabs."""

@@ -859,6 +859,11 @@ CARD = {
             "patches of 5 x 24 x 24 where 5 x 32 x 32 were asked",
         ),
         ({"training": {"seconds": 3.0}, "settings": {}}, None),
+        ({"normalisation": {"target": {"std": 0.03}}, "data_range": 0.02}, None),
+        (
+            {"normalisation": {"target": {"std": 50.0}}, "data_range": 0.02},
+            r"far out; it was normalised by 50, and 99\.8 % .* within 0\.02\.",
+        ),
     ],
 )
 def test_warnings_of_trainings_reach_the_page(tmp_path, study, change, said):

@@ -97,7 +97,7 @@ def test_metrics_row_by_row():
         image("b", "net", 4, psnr(40.0), scales.head(1)),
     ]
     gathered = collect(images, study="s", unseen=["b", "c"])
-    assert list(gathered) == ["metrics", "pores", "curves", "spaces", "gaps"]
+    assert list(gathered) == ["metrics", "pores", "curves", "spaces", "gaps", "warnings"]
     half = 12.706204736432095 * np.sqrt(8 / 2)
     rows = [
         ("s", "a", "net", "wide@2", 3.0, "psnr", "all", 90.0, "dB", NAN, NAN, NAN),

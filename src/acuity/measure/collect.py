@@ -2,12 +2,14 @@
 
 import pandas as pd
 
+from acuity.assumptions import TOLD, WARNING
 from acuity.errors import AcuityError
 from acuity.measure.gaps import gain_rows, pool_gaps
-from acuity.measure.pool import pool_means, pool_recovery
+from acuity.measure.pool import pool_means, pool_recovery, poolable
 from acuity.tables import read_table
 
 KEYS = ["study", "sample", "method", "variant", "level"]
+WARNED = [*KEYS, *TOLD]
 COLUMNS = [*KEYS, "metric", "subset", "value", "unit", "low", "high", "n"]
 POOLED = "unseen"
 SINGLE = ("pores", "status", "curves", "spaces", "gaps")
@@ -66,7 +68,9 @@ def collect(images, *, study, unseen, pooled=POOLED):
     -------
     dict of str to pandas.DataFrame
         ``metrics``: columns `COLUMNS`, one row a figure; ``pores``, ``curves``, ``spaces``,
-        ``gaps``: those of all images, under each other.
+        ``gaps``: those of all images, under each other; ``warnings``: columns `WARNED`, one row for
+        each thing that is not as a measure assumes it (`acuity.assumptions`). Figures that follow
+        the data range are pooled over one range alone (`poolable`).
 
     Raises
     ------
@@ -83,18 +87,31 @@ def collect(images, *, study, unseen, pooled=POOLED):
             if image.get(name) is not None:
                 found[name].append(_keyed(image[name], keys))
     gathered = {name: _concat(tables) for name, tables in found.items()}
-    metrics, status = gathered.pop("tables"), gathered.pop("status")
+    metrics, warnings = _without_warnings(gathered.pop("tables"))
+    status = gathered.pop("status")
     if "row_variant" not in metrics:
         metrics["row_variant"] = ""
     # An alignment and a registration are a sample's own; nothing is pooled of them.
     images = metrics["sample"].isin(unseen) & ~metrics["method"].isin(["align", "pair"])
     counted = [table[table["sample"].isin(unseen)] for table in (status, gathered["gaps"])]
-    together = _pool(metrics[images], *counted).assign(sample=pooled)
+    figures, split = poolable(metrics[images])
+    together = _pool(figures, *counted).assign(sample=pooled)
+    warnings += [{"study": study, "sample": pooled, **row} for row in split]
     metrics = pd.concat([metrics, together], ignore_index=True)
     own = metrics.pop("row_variant").fillna("").astype(str)
     both = zip(metrics["variant"], own, strict=True)
     metrics["variant"] = [", ".join(part for part in pair if part) for pair in both]
-    return {"metrics": metrics.reindex(columns=COLUMNS), **gathered}
+    said = pd.DataFrame(warnings, columns=WARNED)
+    return {"metrics": metrics.reindex(columns=COLUMNS), **gathered, "warnings": said}
+
+
+def _without_warnings(metrics):
+    """The rows that are figures, and those that are findings."""
+    if TOLD[0] not in metrics:
+        return metrics, []
+    found = metrics["metric"] == WARNING
+    figures = metrics[~found].drop(columns=list(TOLD)).reset_index(drop=True)
+    return figures, metrics[found].reindex(columns=WARNED).to_dict("records")
 
 
 def _keys(study, image):

@@ -10,9 +10,15 @@ from itertools import product
 
 import numpy as np
 
+from acuity.assumptions import Assumes
 from acuity.errors import AcuityError
 from acuity.methods.base import Task
 from acuity.predict.source import Source
+
+ASSUMES = Assumes(
+    values="0 to the range",
+    single="the weighted PSNR follows them",
+)
 
 DEPTH = 16  # slices that are in memory at a time
 
@@ -132,9 +138,14 @@ def volume_errors(image, truth, low, *, task, data_range=None, **settings):
         image.data,
         truth.within(image.grid, "truth").data,
         _Interpolated(source),
-        data_range=data_range or truth.grey_range or 255.0,
+        data_range=data_range or default_range(truth),
         **settings,
     )
+
+
+def default_range(truth):
+    """Data range of `volume_errors` where the study states none: the type's, else 255."""
+    return truth.grey_range or 255.0
 
 
 class _Interpolated:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
+from acuity.assumptions import Assumes, warning_rows
 from acuity.errors import AcuityError
 from acuity.filters import gaussian
 from acuity.measure.intervals import wilson
@@ -18,6 +19,12 @@ from acuity.segment.separate import components, drop_small, separate
 from acuity.segment.threshold import otsu
 from acuity.tables import write_rows, write_table
 from acuity.units import convert
+
+ASSUMES = Assumes(
+    single="they are the peak of the particle that they lie in",
+    units="nm",
+    size="1 slice; square pixels",
+)
 
 COLUMNS = [
     "gap", "kind", "y1", "x1", "y2", "x2", "width_truth", "width", "resolved", "touching",
@@ -779,4 +786,5 @@ def gap_files(image, truth, gaps_output, summary, *, valid=None, **settings):
         **settings,
     )
     write_table(table, gaps_output)
-    write_rows(gap_rows(table, seed=settings.get("seed", 0)), summary)
+    rows = gap_rows(table, seed=settings.get("seed", 0))
+    write_rows(rows + warning_rows(ASSUMES, image=image, truth=truth), summary)

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from acuity.assumptions import TOLD
 from acuity.measure.intervals import f1_interval, mean_interval, wilson
 
 # Each proportion, with the sums of counts that it is the quotient of.
@@ -12,6 +13,28 @@ PROPORTIONS = {
     "pore_recall_iou10": ("found_iou10", "truth"),
     "pore_precision_iou10": ("found_iou10", "detected"),
 }
+# Figures in grey values, or judged by a data range.
+RANGED = (
+    *(
+        "data_range",
+        "mse",
+        "psnr",
+        "ssim",
+        "ms_ssim_matlab",
+        "ms_ssim_wang",
+        "ms_ssim_matlab_local",
+    ),
+    *("rms", "rms_relative", "rms_sd", "rms_relative_sd", "psnr_8bit", "psnr_8bit_sd"),
+    *(
+        "wpsnr",
+        "wpsnr_code",
+        "resolution_offset",
+        "resolution_mse",
+        "segment_threshold",
+        "nlm_sigma",
+    ),
+)
+_SAME = 1.25  # ranges that are measured of like samples differ by less: 2 dB
 COUNTS = ("missed", "false", "split", "merged")
 
 
@@ -150,3 +173,30 @@ def pool_means(values):
     for key, group in values.groupby(keys, sort=False):
         rows.append(dict(zip(keys, key, strict=True)) | mean_interval(group["value"]))
     return rows
+
+
+def poolable(values):
+    """Leave out figures that follow the data range where samples have different ones.
+
+    Parameters
+    ----------
+    values : pandas.DataFrame
+        Tidy rows of several samples, with the column sample; ranges are the metric ``data_range``.
+
+    Returns
+    -------
+    (pandas.DataFrame, list of dict)
+        The rows without those of `RANGED`, and a finding (volume, finding, effect) that says so; or
+        all rows and no finding, where the greatest range is at most 1.25 times the least.
+    """
+    ranges = values[values["metric"] == "data_range"].drop_duplicates("sample")
+    if ranges.empty or ranges["value"].max() <= _SAME * ranges["value"].min():
+        return values, []
+    each = [
+        f"{value:,.6g} ({', '.join(map(str, rows['sample']))})"
+        for value, rows in ranges.groupby("value", sort=True)
+    ]
+    found = f"the data ranges of its samples are {' and '.join(each)}"
+    effect = "PSNR, SSIM and what else follows them is given of each sample and not pooled"
+    row = dict(zip(TOLD, ("samples", found, effect), strict=True))
+    return values[~values["metric"].isin(RANGED)], [row]

@@ -17,6 +17,7 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from acuity.assumptions import Assumes
 from acuity.errors import AcuityError
 
 
@@ -265,6 +266,8 @@ class Method:
     ----------
     Settings : type
         The settings it understands.
+    assumes : acuity.assumptions.Assumes
+        What it takes for granted of the volume that it restores.
     learned : bool
         Whether it is trained.
     interpolates : bool
@@ -294,6 +297,7 @@ class Method:
     """
 
     Settings: ClassVar[type[Settings]] = Settings
+    assumes: ClassVar[Assumes] = Assumes()
     learned: ClassVar[bool] = False
     interpolates: ClassVar[bool] = False
     centred: ClassVar[bool] = False
@@ -370,6 +374,9 @@ class LearnedMethod(Method):
     """
 
     Settings: ClassVar[type[Settings]] = LearnedSettings
+    assumes: ClassVar[Assumes] = Assumes(
+        values="the training's", size="the network's raster and stack"
+    )
     learned: ClassVar[bool] = True
     symmetries: ClassVar[Literal["none", "upright", "in_plane", "volume"]] = "in_plane"
     normalisation: ClassVar[Literal["each", "shared", "range", "own"]] = "each"

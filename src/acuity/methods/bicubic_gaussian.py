@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from acuity.assumptions import Assumes
 from acuity.methods.base import LearnedMethod, LearnedSettings, PredictSettings, Section, setting
 
 TRUNCATE = 4.0
@@ -37,6 +38,7 @@ class BicubicGaussian(LearnedMethod):
     """
 
     Settings = BicubicGaussianSettings
+    assumes = Assumes()
     learns = "fit"
     interpolation = "cubic"
 

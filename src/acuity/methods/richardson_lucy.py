@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from acuity.assumptions import Assumes
 from acuity.methods.base import Method, Section, Settings, setting
 
 
@@ -48,6 +49,11 @@ class RichardsonLucy(Method):
     """
 
     Settings = RichardsonLucySettings
+    assumes = Assumes(
+        sign="non-negative",
+        single="they spread over the kernel's width",
+        cubes="the kernel is as many voxels wide along every axis, and not as long",
+    )
     local = False
 
     def __init__(self, settings=None, task=None):
@@ -56,7 +62,10 @@ class RichardsonLucy(Method):
         self.halo = (math.ceil(self.settings.predict.halo * self.sigma),) * 3
 
     def restore(self, tile):
-        """Deconvolve a block; negative input, which noise leaves in pores, counts as zero."""
+        """Deconvolve a block; negative input, which noise leaves in pores, counts as zero.
+
+        Where zero lies elsewhere, `acuity.predict.predict.restore` shifts the block before and after.
+        """
         from acuity.filters import gaussian
 
         observed = np.maximum(tile, np.float32(0))

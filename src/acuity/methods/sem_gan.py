@@ -4,6 +4,7 @@ import csv
 
 from pydantic import model_validator
 
+from acuity.assumptions import Assumes
 from acuity.errors import AcuityError
 from acuity.methods.base import (
     ImageTrainSettings,
@@ -135,6 +136,10 @@ class SemGan(LearnedMethod):
     Settings = SemGanSettings
     symmetries = "upright"
     normalisation = "own"
+    assumes = Assumes(
+        single="the mean and the deviation by which the volume is normalised follow them",
+        size="the network's raster",
+    )
     interpolation = "lanczos"
     stack = 1
     recorded = ("adversarial", "l1", "tv", "alpha", "beta", "discriminator", "real", "fake")

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
+from acuity.assumptions import Assumes
 from acuity.errors import AcuityError
 from acuity.methods.base import (
     ImageTrainSettings,
@@ -71,6 +72,10 @@ class SemNet(LearnedMethod):
     Settings = SemNetSettings
     symmetries = "upright"
     normalisation = "own"
+    assumes = Assumes(
+        single="the mean and the deviation by which the volume is normalised follow them",
+        size="the network's raster",
+    )
     stack = 1
     recorded = ("l1", "histogram", "tv")
 

@@ -5,6 +5,7 @@ from typing import Literal
 
 import numpy as np
 
+from acuity.assumptions import Assumes
 from acuity.errors import AcuityError
 from acuity.methods.base import LearnedMethod, LearnedSettings, PredictSettings, Section, setting
 from acuity.methods.shared.interpolate import interpolate
@@ -80,6 +81,7 @@ class SparseCoding(LearnedMethod):
 
     Settings = SparseCodingSettings
     axial = True
+    assumes = Assumes(values="the training's")
     learns = "fit"
 
     def __init__(self, settings=None, task=None):

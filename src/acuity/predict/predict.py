@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from acuity.assumptions import TOLD, Assumes, check, offset, survey
 from acuity.errors import AcuityError
 from acuity.methods.base import Task, check_settings, load
 from acuity.predict.source import Source, factors_before, finer_grid, input_phase
@@ -220,6 +221,9 @@ def restore(
     ):
         if getattr(run, "own", False):
             run.normalise(writer.agree("normalisation", source.own_statistics))
+        if method.assumes != Assumes():
+            told = writer.tell(lambda: _told(method, run, volume, grid, name))
+            run = _shifted(run, told.get("shifted", 0.0))
         if method.learned:
             _use_threads(writer.agree("threads", lambda: threads and allowed(threads)))
         factor = method.scale[0]
@@ -249,6 +253,24 @@ def restore(
                 del block, parts  # the writer alone holds them, and lets them go
         while pending:
             pending.popleft().result()
+
+
+def _told(method, run, volume, grid, name):
+    """What the provenance tells of an input that is not as the method assumes: nothing if it is."""
+    found = survey(volume.data, name=name) if method.assumes.of_values else None
+    training = None if getattr(run, "own", False) else getattr(run, "low", None)
+    said = check(method.assumes, volume, grid=grid, found=found, training=training)
+    told = {"warnings": [dict(zip(TOLD, ("input", *words), strict=True)) for words in said]}
+    moved = offset(method.assumes, found) if found else 0.0
+    return {key: value for key, value in {**told, "shifted": moved}.items() if value}
+
+
+def _shifted(run, moved):
+    """A method that sees a value as 0."""
+    if not moved:
+        return run
+    moved = np.float32(moved)
+    return lambda tile: run(tile - moved) + moved
 
 
 def _seen(shape, radius, region, scale):
@@ -690,7 +712,10 @@ class Fitted:
     def __init__(self, method, data, digest):
         from safetensors.numpy import load as load_arrays
 
-        method.use(load_arrays(data))
+        arrays = load_arrays(data)
+        method.use(arrays)
+        if {"mean", "std"} <= arrays.keys():
+            self.low = {key: float(arrays[key][0]) for key in ("mean", "std")}
         self.method, self.digest = method, digest
 
     def __call__(self, tile):

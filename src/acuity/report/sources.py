@@ -16,6 +16,7 @@ from acuity.tables import read_stack, read_table
 from acuity.volume import open_volume, read_sealed_json
 
 _PACKAGES = ("acuity", "numba", "numpy", "pandas", "scipy", "snakemake", "zarr")
+_FAR_OUT = 4  # widths of the central 99.8 % of the values; a range is one or two, a deviation less
 TEXT = {"sample": str, "variant": str, "subset": str, "unit": str, "size_class": str}
 
 
@@ -109,13 +110,15 @@ def _read_card(path):
     return read_sealed_json(Path(path), "nothing can be said of its model", again(path))
 
 
-def warnings(cards):
+def warnings(cards, training=""):
     """Say what the trainings of a study were warned of, from what their cards tell.
 
     Parameters
     ----------
     cards : list of path
         Cards of the models.
+    training : str
+        What stands before the names of their methods.
 
     Returns
     -------
@@ -126,7 +129,7 @@ def warnings(cards):
     for path in cards:
         card = _read_card(path)
         scores, training = card.get("scores", {}), card["training"]
-        which = f"{look(card['method']).name}, level {card['level']:g}"
+        which = f"{training}{look(card['method']).name}, level {card['level']:g}"
         restored, given = scores.get("psnr"), scores.get("psnr_input")
         if restored is not None and given is not None and not restored >= given:
             found.append(
@@ -140,6 +143,15 @@ def warnings(cards):
                 f"{which}: {skipped} steps of the training were skipped, since their loss was not finite"
                 + (f"; it went back to earlier weights {_times(back)}." if back else ".")
             )
+        own, width = (
+            card.get("normalisation", {}).get("target", {}).get("std"),
+            card.get("data_range"),
+        )
+        if own and width and own > _FAR_OUT * width:
+            found.append(
+                f"{which}: a few voxels of its training lie far out; it was normalised by {own:,.4g}, and "
+                f"99.8 % of the target's values lie within {width:,.4g}."
+            )
         asked, taken = card["settings"].get("train", {}).get("patch"), training.get("patch")
         if asked and taken and any(a < b for a, b in zip(taken, asked, strict=True)):
             found.append(
@@ -147,6 +159,51 @@ def warnings(cards):
                 "to what fits the volumes."
             )
     return found
+
+
+def image_warnings(table, images, volumes):
+    """Say what is not as methods and measures assume it, a sentence for each finding.
+
+    Parameters
+    ----------
+    table : path
+        ``warnings.tsv``, of the measures.
+    images : list of (str, str or None, str)
+        Sample, level and method of each image; the truth has no level.
+    volumes : list of path
+        Their volumes, in that order: a restoration tells in its provenance what it has found.
+
+    Returns
+    -------
+    list of str
+        The same finding of several measures is said once, with what it does to each.
+    """
+    rows = read_table(table, dtype=TEXT).to_dict("records")
+    for (sample, level, method), path in zip(images, volumes, strict=True):
+        for step in open_volume(path, complete=False).provenance[-1:]:
+            of = {"sample": sample, "level": level or math.nan, "method": method, "variant": ""}
+            rows += [of | said for said in step.get("warnings", [])]
+    effects = {}
+    for row in rows:
+        said = effects.setdefault((_whose(row), row["finding"]), {})
+        said[row["effect"]] = None
+    return [f"{who}: {found}; {'; '.join(said)}." for (who, found), said in effects.items()]
+
+
+def _whose(row):
+    """The image, or its truth or input, that a finding is about."""
+    of, method, level = row["volume"], row["method"], float(row["level"])
+    if of == "samples":
+        return "Unseen samples, pooled"
+    if of == "truth" or method == "truth":
+        return f"{row['sample']}, the truth"
+    method, _, variant = method.partition("@")
+    name = look(method).name + (f" ({said})" if (said := _text(row["variant"]) or variant) else "")
+    return f"{row['sample']}, {name}, level {level:g}" + (", its input" if of == "input" else "")
+
+
+def _text(value):
+    return value if isinstance(value, str) else ""
 
 
 def run_date(table):

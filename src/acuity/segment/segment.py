@@ -13,6 +13,7 @@ import math
 
 import numpy as np
 
+from acuity.assumptions import Assumes
 from acuity.errors import AcuityError
 from acuity.segment.mask import cylinder, values_inside
 from acuity.segment.objects import Objects
@@ -21,6 +22,12 @@ from acuity.slabs import open_writer
 from acuity.volume import VolumeWriter, open_volume, remove_store, store_path
 
 logger = logging.getLogger("acuity.segment")
+
+ASSUMES = Assumes(
+    single="Otsu's threshold follows them, unless the others have two clear phases; "
+    "segment.threshold states one",
+    cubes="the ball of the closing is as many voxels wide along every axis",
+)
 
 
 def choose_threshold(data, threshold="otsu", mask_radius=None):

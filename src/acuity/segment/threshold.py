@@ -6,6 +6,9 @@ from acuity.errors import AcuityError
 from acuity.segment.mask import cylinder, values_inside
 
 _SAMPLE = 1_000_000
+# How many times as far as the bulk of the values is wide a value lies beyond it that is none of it.
+FAR = 10.0
+_CLEAR = 0.75  # share of the variance that is between two phases; of noise alone it is 2 / pi
 
 
 def otsu(values, bins=1024):
@@ -49,12 +52,14 @@ def otsu_of_parts(parts, count, bins=1024):
 
     The histogram spans the 0.01st to the 99.99th percentile (of every k-th value, a million or two
     of them), so that single outliers do not coarsen it. Its counts add up over the parts: how the
-    values are cut does not change the threshold by a bit.
+    values are cut does not change the threshold by a bit. Where values lie far out (a hot voxel
+    that a filter has spread: more than `FAR` times as far beyond the 1st or 99th percentile as
+    these are apart) and the others have two clear phases of their own, the threshold is theirs.
 
     Parameters
     ----------
     parts : callable
-        Called twice; gives an iterable of flat arrays, in the same order, of finite values.
+        Called two or three times; gives an iterable of flat arrays, in the same order, of finite values.
     count : int
         Number of values in all of them.
     bins : int
@@ -81,7 +86,7 @@ def otsu_of_parts(parts, count, bins=1024):
             least = np.minimum(least, values.min())
             most = np.maximum(most, values.max())
             seen += values.size
-    low, high = np.percentile(np.concatenate(sample), [0.01, 99.99])
+    low, first, last, high = np.percentile(np.concatenate(sample), [0.01, 1, 99, 99.99])
     if not high > low:
         low, high = float(least), float(most)
     if not (np.isfinite(low) and np.isfinite(high)):
@@ -90,6 +95,17 @@ def otsu_of_parts(parts, count, bins=1024):
         raise AcuityError(
             f"Otsu's threshold: every voxel in the mask is {low:g}; two classes are needed"
         )
+    span = last - first
+    if 0 < FAR * span < max(most - last, first - least):
+        bulk = first - 0.5 * span, last + 0.5 * span
+        cut, share = _cut(parts, bins, *bulk)
+        if share > _CLEAR:
+            return cut
+    return _cut(parts, bins, low, high)[0]
+
+
+def _cut(parts, bins, low, high):
+    """Otsu's threshold of the values in a range, and the share of their variance that it explains."""
     counts = np.zeros(bins, np.int64)
     for values in parts():
         part, edges = np.histogram(values, bins, range=(low, high))
@@ -103,4 +119,7 @@ def otsu_of_parts(parts, count, bins=1024):
     between[~np.isfinite(between)] = -1.0
     best = np.flatnonzero(between == between.max())
     # A gap between the classes is a plateau: its middle is the fairest cut.
-    return float(0.5 * (edges[best[0] + 1] + edges[best[-1] + 1]))
+    cut = float(0.5 * (edges[best[0] + 1] + edges[best[-1] + 1]))
+    mean = mass[-1] / below[-1]
+    spread = (counts * (centre - mean) ** 2).sum() * below[-1]
+    return cut, float(between.max() / spread) if spread > 0 else 0.0
