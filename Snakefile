@@ -29,7 +29,7 @@ rule all:
         [results("trainings.tsv")] if AGAIN else [],
         lambda w: PAGES,
         lambda w: FIGURES,
-        lambda w: between(),
+        lambda w: files(PROJECT.intermediate_files()),
 
 
 include: "rules/simulate.smk"
@@ -48,25 +48,32 @@ include: "rules/report.smk"
 rule ingest_all:
     """All imported volumes."""
     input:
-        [target(sample) for sample in SAMPLE],
+        files([PROJECT.target(sample) for sample in SAMPLE]),
 
 
 rule align_all:
     """All aligned volumes."""
     input:
-        [volume(f"align/{sample}/aligned") for sample in SAMPLE if ALIGNED],
+        [volume(f"align/{sample}/aligned") for sample in ALIGNMENT.stacks],
 
 
 rule pair_all:
     """All registered pairs."""
     input:
-        [truth(sample) for sample in SAMPLE if PAIRED and sample not in RESTORE],
+        files([PROJECT.truth(sample) for sample, _ in KIND.registered()]),
 
 
 rule degrade_all:
     """All low-resolution volumes."""
     input:
-        [low(s, level) for s in SAMPLE if s not in RESTORE for level in LEVELS],
+        files(
+            [
+                PROJECT.low(s, level)
+                for s in SAMPLE
+                if s not in RESTORE
+                for level in LEVELS
+            ]
+        ),
 
 
 rule train_all:
@@ -74,9 +81,7 @@ rule train_all:
     input:
         [
             results(f"train/{method}/level{level}/model.json")
-            for method in METHODS
-            if learned(method)
-            for level in LEVELS
+            for method, level in PROJECT.trained
         ],
 
 

@@ -27,7 +27,7 @@ rule disturb:
         **needs("disturb"),
     params:
         cfg=lambda w: STUDY.align.disturb.model_dump(mode="json")
-        | {"seed": seed_of(SAMPLE[w.sample].transforms_of or w.sample, "disturb")},
+        | {"seed": seed_of(ALIGNMENT.source(w.sample), "disturb")},
         code=lambda w: code("disturb"),
     message:
         "{wildcards.sample}: put shifts and faults in"
@@ -38,7 +38,7 @@ rule disturb:
 rule align:
     """Find the displacement of every slice."""
     input:
-        lambda w: stack_volume(w.sample, w.stack),
+        lambda w: files(ALIGNMENT.stack(w.sample, w.stack)),
     output:
         seals(
             "align/{sample}/{stack}/slices",
@@ -71,7 +71,7 @@ rule align:
 rule transform:
     """Move every slice once, by the displacement that was found, or join the slabs."""
     input:
-        unpack(transform_inputs),
+        unpack(lambda w: files(ALIGNMENT.transform_inputs(w.sample))),
         slabs=slabs_of("align/{sample}/aligned", "align/{sample}/valid"),
     output:
         aligned=volume("align/{sample}/aligned"),
@@ -86,7 +86,7 @@ rule transform:
     resources:
         **needs("transform"),
     params:
-        cfg={"crop": STUDY.align.crop} if ALIGNED else {},
+        cfg=ALIGNMENT.cfg,
         code=lambda w: code("transform"),
     message:
         "{wildcards.sample}: move the slices"
@@ -98,7 +98,7 @@ if SLABS > 1:
 
     use rule transform as transform_init with:
         input:
-            unpack(transform_inputs),
+            unpack(lambda w: files(ALIGNMENT.transform_inputs(w.sample))),
         output:
             aligned=store_of("align/{sample}/aligned"),
             valid=store_of("align/{sample}/valid"),
@@ -109,13 +109,13 @@ if SLABS > 1:
         resources:
             **needs("transform_init"),
         params:
-            cfg=init_part({"crop": STUDY.align.crop} if ALIGNED else {}),
+            cfg=init_part(ALIGNMENT.cfg),
         message:
             "{wildcards.sample}: move the slices, empty store"
 
     use rule transform as transform_slab with:
         input:
-            unpack(transform_inputs),
+            unpack(lambda w: files(ALIGNMENT.transform_inputs(w.sample))),
             aligned_store=store_of("align/{sample}/aligned"),
             valid_store=store_of("align/{sample}/valid"),
         output:
@@ -128,7 +128,7 @@ if SLABS > 1:
         resources:
             **needs("transform_slab"),
         params:
-            cfg=slab_part({"crop": STUDY.align.crop} if ALIGNED else {}),
+            cfg=slab_part(ALIGNMENT.cfg),
         message:
             "{wildcards.sample}: move the slices, slab {wildcards.slab}"
 

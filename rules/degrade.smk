@@ -11,7 +11,7 @@ ruleorder: axial > degrade_images > degrade
 rule axial:
     """Make a volume coarser along z alone, or join its slabs."""
     input:
-        volume=lambda w: imported(w.sample),
+        volume=lambda w: files(PROJECT.imported(w.sample)),
         slabs=slabs_of("degrade/{sample}/level{level}"),
     output:
         volume("degrade/{sample}/level{level}"),
@@ -20,7 +20,7 @@ rule axial:
     benchmark:
         records("degrade/{sample}/level{level}")
     wildcard_constraints:
-        level=r"[0-9]+" if AXIAL else "none",
+        level=r"[0-9]+" if KIND.degraded_by == "axial" else "none",
     conda:
         ENVIRONMENT
     resources:
@@ -41,7 +41,7 @@ if SLABS > 1:
 
     use rule axial as axial_init with:
         input:
-            volume=lambda w: imported(w.sample),
+            volume=lambda w: files(PROJECT.imported(w.sample)),
         output:
             store_of("degrade/{sample}/level{level}"),
         log:
@@ -57,7 +57,7 @@ if SLABS > 1:
 
     use rule axial as axial_slab with:
         input:
-            volume=lambda w: imported(w.sample),
+            volume=lambda w: files(PROJECT.imported(w.sample)),
             store=store_of("degrade/{sample}/level{level}"),
         output:
             slab_of("degrade/{sample}/level{level}"),
@@ -76,7 +76,7 @@ if SLABS > 1:
 rule degrade_images:
     """Make images worse at random."""
     input:
-        lambda w: imported(w.sample),
+        lambda w: files(PROJECT.imported(w.sample)),
     output:
         volume("degrade/{sample}/level{level}"),
     log:
@@ -84,7 +84,7 @@ rule degrade_images:
     benchmark:
         records("degrade/{sample}/level{level}")
     wildcard_constraints:
-        level=r"[0-9]+" if FLAT else "none",
+        level=r"[0-9]+" if KIND.degraded_by == "degrade_images" else "none",
     conda:
         ENVIRONMENT
     resources:
@@ -105,7 +105,7 @@ rule degrade_images:
 rule degrade:
     """Blur, down-sample and add noise, or join the slabs."""
     input:
-        volume=lambda w: imported(w.sample),
+        volume=lambda w: files(PROJECT.imported(w.sample)),
         slabs=slabs_of("degrade/{sample}/level{level}"),
     output:
         volume("degrade/{sample}/level{level}"),
@@ -131,7 +131,7 @@ if SLABS > 1:
 
     use rule degrade as degrade_init with:
         input:
-            volume=lambda w: imported(w.sample),
+            volume=lambda w: files(PROJECT.imported(w.sample)),
         output:
             store_of("degrade/{sample}/level{level}"),
         log:
@@ -147,7 +147,7 @@ if SLABS > 1:
 
     use rule degrade as degrade_slab with:
         input:
-            volume=lambda w: imported(w.sample),
+            volume=lambda w: files(PROJECT.imported(w.sample)),
             store=store_of("degrade/{sample}/level{level}"),
         output:
             slab_of("degrade/{sample}/level{level}"),

@@ -33,8 +33,8 @@ rule ingest:
 rule unseen:
     """Refuse to judge what models learn from, by what was imported; or name it, where that is allowed."""
     input:
-        train=[volume(f"ingest/{s}") for s in brought("train")],
-        test=[volume(f"ingest/{s}") for s in brought("test")],
+        train=[volume(f"ingest/{s}") for s in PROJECT.brought("train")],
+        test=[volume(f"ingest/{s}") for s in PROJECT.brought("test")],
     output:
         seals("unseen"),
         table=results("unseen.tsv"),
@@ -46,7 +46,7 @@ rule unseen:
         **needs("unseen"),
     params:
         cfg={
-            **{role: brought(role) for role in ("train", "test")},
+            **{role: PROJECT.brought(role) for role in ("train", "test")},
             **({"allow": True} if STUDY.allow_seen else {}),
         },
         code=lambda w: code("unseen"),

@@ -8,25 +8,13 @@ Makes  measure/{sample}/{image}/*.tsv, ms_ssim.ome.zarr; in slabs census/{slab}.
 
 GATHERED = ("tables", "pores", "status", "curves", "spaces", "gaps")
 POOLED = ("tables", "status", "gaps")
-MEASURED = [key for key in page_images() if key[0] not in RESTORE]
-if PAIRED:
-    MEASURED += [(sample, "pair") for sample in SAMPLE if sample not in RESTORE]
-if ALIGNED:
-    MEASURED += [(s, "stack") for s in SAMPLE if not SAMPLE[s].transforms_of]
-# The input, each method that learns and its further trainings, as trainings.tsv compares them.
-LEARNED = [method for method in METHODS if learned(method)]
-COMPARED = [
-    (sample, image)
-    for sample in TEST
-    for image in images(sample, ["input", *LEARNED, *AGAIN] if AGAIN else [])
-]
 
 
 rule quality:
     """Compare an image with the truth, voxel by voxel and by structure, or join the slabs."""
     input:
-        image=lambda w: image_volume(w.sample, w.image),
-        truth=lambda w: truth(w.sample),
+        image=lambda w: files(PROJECT.image(w.sample, w.image)),
+        truth=lambda w: files(PROJECT.truth(w.sample)),
         slabs=slabs_of("measure/{sample}/{image}/ms_ssim"),
     output:
         seals("measure/{sample}/{image}/quality"),
@@ -54,8 +42,8 @@ if SLABS > 1:
 
     use rule quality as quality_init with:
         input:
-            image=lambda w: image_volume(w.sample, w.image),
-            truth=lambda w: truth(w.sample),
+            image=lambda w: files(PROJECT.image(w.sample, w.image)),
+            truth=lambda w: files(PROJECT.truth(w.sample)),
         output:
             store_of("measure/{sample}/{image}/ms_ssim"),
         log:
@@ -71,8 +59,8 @@ if SLABS > 1:
 
     use rule quality as quality_slab with:
         input:
-            image=lambda w: image_volume(w.sample, w.image),
-            truth=lambda w: truth(w.sample),
+            image=lambda w: files(PROJECT.image(w.sample, w.image)),
+            truth=lambda w: files(PROJECT.truth(w.sample)),
             store=store_of("measure/{sample}/{image}/ms_ssim"),
         output:
             slab_of("measure/{sample}/{image}/ms_ssim"),
@@ -91,8 +79,8 @@ if SLABS > 1:
 rule resolution:
     """Fit an image by the blurred truth: effective resolution, gain, offset."""
     input:
-        image=lambda w: image_volume(w.sample, w.image),
-        truth=lambda w: truth(w.sample),
+        image=lambda w: files(PROJECT.image(w.sample, w.image)),
+        truth=lambda w: files(PROJECT.truth(w.sample)),
     output:
         seals("measure/{sample}/{image}/resolution", "measure/{sample}/{image}/curve"),
         table=results("measure/{sample}/{image}/resolution.tsv"),
@@ -107,7 +95,7 @@ rule resolution:
     resources:
         **needs("resolution"),
     params:
-        cfg={"mask_radius": mask_radius()},
+        cfg={"mask_radius": KIND.mask_radius()},
         code=lambda w: code("resolution"),
     message:
         "{wildcards.sample}: resolution of {wildcards.image}"
@@ -118,9 +106,9 @@ rule resolution:
 rule error:
     """State the errors of a volume that is finer along z, as the FIB-SEM papers do."""
     input:
-        image=lambda w: image_volume(w.sample, w.image),
-        truth=lambda w: truth(w.sample),
-        cubic=lambda w: low(w.sample, split_image(w.image)[0]),
+        image=lambda w: files(PROJECT.image(w.sample, w.image)),
+        truth=lambda w: files(PROJECT.truth(w.sample)),
+        cubic=lambda w: files(PROJECT.low(w.sample, split_image(w.image)[0])),
     output:
         results("measure/{sample}/{image}/error.tsv"),
         seals("measure/{sample}/{image}/error"),
@@ -134,7 +122,7 @@ rule error:
         **needs("error"),
     params:
         cfg=lambda w: {
-            "task": task(split_image(w.image)[0]),
+            "task": KIND.task(split_image(w.image)[0]),
             "data_range": STUDY.measure.data_range,
             "threshold": STUDY.measure.binary_threshold,
             "volume_fraction": STUDY.measure.volume_fraction,
@@ -149,8 +137,8 @@ rule error:
 rule scattering:
     """Average the power of a volume over shells of the scattering vector."""
     input:
-        image=lambda w: image_volume(w.sample, w.image),
-        truth=lambda w: [] if w.sample in RESTORE else truth(w.sample),
+        image=lambda w: files(PROJECT.image(w.sample, w.image)),
+        truth=lambda w: files([] if w.sample in RESTORE else PROJECT.truth(w.sample)),
     output:
         seals(
             "measure/{sample}/{image}/scattering",
@@ -178,8 +166,8 @@ rule scattering:
 rule fsc:
     """Correlate two independent acquisitions, shell by shell."""
     input:
-        lambda w: image_volume(w.sample, w.image),
-        lambda w: image_volume(SAMPLE[w.sample].repeat_of, w.image),
+        lambda w: files(PROJECT.image(w.sample, w.image)),
+        lambda w: files(PROJECT.image(SAMPLE[w.sample].repeat_of, w.image)),
     output:
         seals("measure/{sample}/{image}/fsc", "measure/{sample}/{image}/fsc_curve"),
         table=results("measure/{sample}/{image}/fsc.tsv"),
@@ -204,8 +192,8 @@ rule fsc:
 rule spectrum:
     """Compare the spatial frequencies of an image with the truth's."""
     input:
-        image=lambda w: image_volume(w.sample, w.image),
-        truth=lambda w: truth(w.sample),
+        image=lambda w: files(PROJECT.image(w.sample, w.image)),
+        truth=lambda w: files(PROJECT.truth(w.sample)),
     output:
         seals(
             "measure/{sample}/{image}/spectrum",
@@ -246,7 +234,7 @@ rule edges:
     resources:
         **needs("edges"),
     params:
-        cfg=lambda w: {"repeated": repeated(w.image)},
+        cfg=lambda w: {"repeated": KIND.repeated(*split_image(w.image))},
         code=lambda w: code("edges"),
     message:
         "{wildcards.sample}: edges of {wildcards.image}"
@@ -284,11 +272,11 @@ rule census:
     """Tabulate the pores of an image and match them with the true ones, or join the slabs."""
     input:
         labels=volume("segment/{sample}/{image}"),
-        truth=lambda w: true_labels(w.sample),
+        truth=lambda w: files(PROJECT.true_labels(w.sample)),
         reference=volume("segment/{sample}/truth"),
         slabs=counts_of("measure/{sample}/{image}/census"),
         # for its voxels alone
-        classes=[ancient(file) for file in classes_of()],
+        classes=[ancient(file) for file in files(PROJECT.size_reference())],
     output:
         seals(
             "measure/{sample}/{image}/census",
@@ -309,15 +297,17 @@ rule census:
         **needs("census"),
     params:
         cfg={
-            "count": {"mask_radius": mask_radius(1)},
+            "count": {"mask_radius": KIND.mask_radius(1)},
             "census": {
-                "objects": "dark" if DARK else "bright",
+                "objects": PROJECT.objects,
                 "size_bin": STUDY.measure.size_bin,
                 "size_classes": STUDY.measure.size_classes
                 and list(STUDY.measure.size_classes),
             },
             # what the sheet says of those voxels
-            "classes": [SAMPLE[s].voxel_size for s in SHOWN[:1] if classes_of()],
+            "classes": [
+                SAMPLE[s].voxel_size for s in SHOWN[:1] if PROJECT.size_reference()
+            ],
         },
         code=lambda w: code("census"),
     message:
@@ -331,7 +321,7 @@ if SLABS > 1:
     use rule census as census_slab with:
         input:
             labels=volume("segment/{sample}/{image}"),
-            truth=lambda w: true_labels(w.sample),
+            truth=lambda w: files(PROJECT.true_labels(w.sample)),
             reference=volume("segment/{sample}/truth"),
         output:
             results("measure/{sample}/{image}/census/{slab}.npz"),
@@ -342,7 +332,7 @@ if SLABS > 1:
         resources:
             **needs("census_slab"),
         params:
-            cfg=lambda w: {"count": slab_part({"mask_radius": mask_radius(1)})(w)},
+            cfg=lambda w: {"count": slab_part({"mask_radius": KIND.mask_radius(1)})(w)},
         message:
             "{wildcards.sample}: pores of {wildcards.image}, slab {wildcards.slab}"
 
@@ -368,8 +358,8 @@ rule pore_space:
         **needs("pore_space"),
     params:
         cfg={
-            "pores": "labels" if DARK else "background",
-            "mask_radius": mask_radius(1),
+            "pores": "labels" if PROJECT.objects == "dark" else "background",
+            "mask_radius": KIND.mask_radius(1),
         },
         code=lambda w: code("pore_space"),
     message:
@@ -381,8 +371,8 @@ rule pore_space:
 rule metrics:
     """Gather all tables of the study, and pool them over the unseen samples."""
     input:
-        [seals_of(study_files(name)) for name in GATHERED],
-        **{name: study_files(name) for name in GATHERED},
+        [seals_of(files(PROJECT.gathered(name))) for name in GATHERED],
+        **{name: files(PROJECT.gathered(name)) for name in GATHERED},
     output:
         seals("metrics", "pores", "curves", "pore_space", "gaps", "warnings"),
         metrics=results("metrics.tsv"),
@@ -400,7 +390,7 @@ rule metrics:
     params:
         cfg={
             "study": STUDY.study,
-            "images": study_images(MEASURED, GATHERED),
+            "images": PROJECT.table_counts(MEASURED, GATHERED),
             "unseen": TEST,
             # some of them may be seen
             **({"pooled": "judged"} if STUDY.allow_seen else {}),
@@ -415,8 +405,8 @@ rule metrics:
 rule trainings:
     """Pool the measures of each training, where methods are trained with several seeds."""
     input:
-        [seals_of(study_files(name, COMPARED)) for name in POOLED],
-        **{name: study_files(name, COMPARED) for name in POOLED},
+        [seals_of(files(PROJECT.gathered(name, PROJECT.compared))) for name in POOLED],
+        **{name: files(PROJECT.gathered(name, PROJECT.compared)) for name in POOLED},
     output:
         seals("trainings"),
         table=results("trainings.tsv"),
@@ -428,7 +418,7 @@ rule trainings:
         **needs("trainings"),
     params:
         cfg={
-            "images": study_images(COMPARED, POOLED),
+            "images": PROJECT.table_counts(PROJECT.compared, POOLED),
             "study": STUDY.study,
             "unseen": TEST,
             "seed": STUDY.seed,

@@ -10,8 +10,8 @@ Makes  pair/{sample}/low.ome.zarr, high.ome.zarr, valid.ome.zarr, transform.json
 rule pair:
     """Register the high image with the low one, on a grid that divides its pixels."""
     input:
-        high=lambda w: imported(w.sample),
-        low=lambda w: imported_low(w.sample),
+        high=lambda w: files(PROJECT.imported(w.sample)),
+        low=lambda w: files(KIND.imported_low(w.sample)),
     output:
         seals("pair/{sample}/patches", "measure/{sample}/pair"),
         low=volume("pair/{sample}/low"),

@@ -12,7 +12,7 @@ ruleorder: predict_planes > predict
 rule predict:
     """Restore one volume, or join its slabs."""
     input:
-        unpack(predict_inputs),
+        unpack(lambda w: files(PROJECT.prediction_inputs(w.method, w.sample, w.level))),
         slabs=slabs_of("predict/{sample}/level{level}/{method}"),
     output:
         volume("predict/{sample}/level{level}/{method}"),
@@ -25,10 +25,10 @@ rule predict:
     threads: 2
     resources:
         **needs("predict"),
-        gpu=lambda w: gpus(w.method, "predict") if SLABS == 1 else 0,
+        gpu=lambda w: PROJECT.gpus(w.method, "predict") if SLABS == 1 else 0,
     params:
-        cfg=predict_cfg,
-        code=lambda w: code("predict", predict_method(w)),
+        cfg=lambda w: PROJECT.prediction_cfg(w.method, w.level),
+        code=lambda w: code("predict", PROJECT.shown_by(w.method)),
     message:
         "{wildcards.sample}: {wildcards.method} at level {wildcards.level}"
     script:
@@ -42,7 +42,9 @@ if SLABS > 1:
 
     use rule predict as predict_init with:
         input:
-            unpack(predict_inputs),
+            unpack(
+                lambda w: files(PROJECT.prediction_inputs(w.method, w.sample, w.level))
+            ),
         output:
             store_of("predict/{sample}/level{level}/{method}"),
         log:
@@ -51,15 +53,17 @@ if SLABS > 1:
             records("predict/{sample}/level{level}/{method}/init")
         resources:
             **needs("predict_init"),
-            gpu=lambda w: gpus(w.method, "predict"),
+            gpu=lambda w: PROJECT.gpus(w.method, "predict"),
         params:
-            cfg=init_part(predict_cfg),
+            cfg=init_part(lambda w: PROJECT.prediction_cfg(w.method, w.level)),
         message:
             "{wildcards.sample}: {wildcards.method} at level {wildcards.level}, empty store"
 
     use rule predict as predict_slab with:
         input:
-            unpack(predict_inputs),
+            unpack(
+                lambda w: files(PROJECT.prediction_inputs(w.method, w.sample, w.level))
+            ),
             store=store_of("predict/{sample}/level{level}/{method}"),
         output:
             slab_of("predict/{sample}/level{level}/{method}"),
@@ -69,9 +73,9 @@ if SLABS > 1:
             records("predict/{sample}/level{level}/{method}/slab{slab}")
         resources:
             **needs("predict_slab"),
-            gpu=lambda w: gpus(w.method, "predict"),
+            gpu=lambda w: PROJECT.gpus(w.method, "predict"),
         params:
-            cfg=slab_part(predict_cfg),
+            cfg=slab_part(lambda w: PROJECT.prediction_cfg(w.method, w.level)),
         message:
             "{wildcards.sample}: {wildcards.method} at level {wildcards.level}, slab {wildcards.slab}"
 
@@ -79,7 +83,7 @@ if SLABS > 1:
 rule predict_planes:
     """Restore one volume from its XZ and its YZ planes, and keep how far the two differ."""
     input:
-        unpack(predict_inputs),
+        unpack(lambda w: files(PROJECT.prediction_inputs(w.method, w.sample, w.level))),
         slabs=slabs_of(
             "predict/{sample}/level{level}/{method}",
             "predict/{sample}/level{level}/disagreement/{method}",
@@ -92,15 +96,15 @@ rule predict_planes:
     benchmark:
         records("predict/{sample}/level{level}/{method}")
     wildcard_constraints:
-        method="|".join(map(re.escape, PLANES)) or "none",
+        method="|".join(map(re.escape, PROJECT.by_planes)) or "none",
     conda:
         ENVIRONMENT
     threads: 2
     resources:
         **needs("predict_planes"),
-        gpu=lambda w: gpus(w.method, "predict") if SLABS == 1 else 0,
+        gpu=lambda w: PROJECT.gpus(w.method, "predict") if SLABS == 1 else 0,
     params:
-        cfg=predict_cfg,
+        cfg=lambda w: PROJECT.prediction_cfg(w.method, w.level),
         code=lambda w: code("predict_planes", w.method),
     message:
         "{wildcards.sample}: {wildcards.method} at level {wildcards.level}"
@@ -112,7 +116,9 @@ if SLABS > 1:
 
     use rule predict_planes as predict_planes_init with:
         input:
-            unpack(predict_inputs),
+            unpack(
+                lambda w: files(PROJECT.prediction_inputs(w.method, w.sample, w.level))
+            ),
         output:
             restored=store_of("predict/{sample}/level{level}/{method}"),
             disagreement=store_of("predict/{sample}/level{level}/disagreement/{method}"),
@@ -122,15 +128,17 @@ if SLABS > 1:
             records("predict/{sample}/level{level}/{method}/init")
         resources:
             **needs("predict_planes_init"),
-            gpu=lambda w: gpus(w.method, "predict"),
+            gpu=lambda w: PROJECT.gpus(w.method, "predict"),
         params:
-            cfg=init_part(predict_cfg),
+            cfg=init_part(lambda w: PROJECT.prediction_cfg(w.method, w.level)),
         message:
             "{wildcards.sample}: {wildcards.method} at level {wildcards.level}, empty store"
 
     use rule predict_planes as predict_planes_slab with:
         input:
-            unpack(predict_inputs),
+            unpack(
+                lambda w: files(PROJECT.prediction_inputs(w.method, w.sample, w.level))
+            ),
             restored_store=store_of("predict/{sample}/level{level}/{method}"),
             disagreement_store=store_of(
                 "predict/{sample}/level{level}/disagreement/{method}"
@@ -144,8 +152,8 @@ if SLABS > 1:
             records("predict/{sample}/level{level}/{method}/slab{slab}")
         resources:
             **needs("predict_planes_slab"),
-            gpu=lambda w: gpus(w.method, "predict"),
+            gpu=lambda w: PROJECT.gpus(w.method, "predict"),
         params:
-            cfg=slab_part(predict_cfg),
+            cfg=slab_part(lambda w: PROJECT.prediction_cfg(w.method, w.level)),
         message:
             "{wildcards.sample}: {wildcards.method} at level {wildcards.level}, slab {wildcards.slab}"

@@ -47,35 +47,28 @@ DRAWN = {
     for name, category in STUDY_FIGURES.items()
     if METHODS
     and (STUDY.segment or category != "Pores")
-    and not ((AXIAL or FLAT) and name == "resolution")
-    and (PIXELWISE or category != "Image quality")
-    and (name != "training_adversaries" or any(map(adversarial, METHODS)))
+    and name not in KIND.figures_left_out
+    and (KIND.pixelwise or category != "Image quality")
+    and (name != "training_adversaries" or any(map(PROJECT.adversarial, METHODS)))
 }
-PICTURED = tuple(SAMPLE_FIGURES[: 3 if STUDY.segment else 1 + PIXELWISE])
-STACKS = [sample for sample in SAMPLE if ALIGNED]
-AXIALS = [sample for sample in SHOWN if AXIAL]
-SEMS = [sample for sample in SHOWN if FLAT]
-TRAINED = [(method, level) for method in METHODS if learned(method) for level in LEVELS]
+PICTURED = tuple(SAMPLE_FIGURES[: 3 if STUDY.segment else 1 + KIND.pixelwise])
+FURTHER = PROJECT.further_pages()
+STACKS = ALIGNMENT.stacks
+TRAINED = PROJECT.trained
 CARDS = [
     results(f"train/{method}/level{level}/model.json") for method, level in TRAINED
 ]
-LEVEL_WORDS = {
-    "axial": ("n = {:g}", "Slice interval n (input : target)"),
-    "flat": ("{:g}:1", "Pixel size (input : target)"),
-    "simulated": ("{:g}:1", "Resolution ratio (blur of input : target)"),
-    "blurred": ("blur {:g}", "Blur of the input (standard deviation, voxels)"),
-}[("axial" if AXIAL else "flat" if FLAT else "simulated" if SIMULATED else "blurred")]
 WORDS = {
-    "level_format": LEVEL_WORDS[0],
-    "level_title": LEVEL_WORDS[1],
-    "noun": "pore" if DARK else "grain",
+    "level_format": KIND.level_format,
+    "level_title": KIND.level_title,
+    "noun": "pore" if PROJECT.objects == "dark" else "grain",
 }
 REPORTED = {
     "study": STUDY.study,
     "title": STUDY.title,
     "samples": SHOWN,
     "training_samples": TRAIN,
-    "learned": [method for method in METHODS if learned(method)],
+    "learned": PROJECT.learners,
     "trainings": 1 + len(STUDY.training_seeds),
 }
 
@@ -92,9 +85,9 @@ STUDY_TABLES = {
 
 SAMPLES_OF = {
     PICTURED: SHOWN,
-    STACK_FIGURES: STACKS,
-    AXIAL_FIGURES: AXIALS,
-    SEM_FIGURES: SEMS,
+    STACK_FIGURES: FURTHER["stack"],
+    AXIAL_FIGURES: FURTHER["axial"],
+    SEM_FIGURES: FURTHER["sem"],
 }
 FIGURES = [figure(name) for name in DRAWN] + [
     figure(f"{sample}/{name}")
@@ -102,7 +95,6 @@ FIGURES = [figure(name) for name in DRAWN] + [
     for sample in samples
     for name in names
 ]
-FURTHER = {"stack": STACKS, "axial": AXIALS, "sem": SEMS}
 TITLES = {
     "stack": "Alignment",
     "axial": "Along the milling direction",
@@ -157,10 +149,10 @@ rule sample_figures:
     """Draw one sample's pictures."""
     input:
         seals_of(seen()),
-        lambda w: seals_of(page_files(w.sample)),
-        unpack(lambda w: page_files(w.sample)),
+        lambda w: seals_of(files(PROJECT.page_files(w.sample))),
+        unpack(lambda w: files(PROJECT.page_files(w.sample))),
         seen=seen(),
-        learned=lambda w: learned_from(w.sample),
+        learned=lambda w: files(PROJECT.learned_from(w.sample)),
     output:
         *(
             report(
@@ -181,7 +173,7 @@ rule sample_figures:
     params:
         cfg=lambda w: {
             "sample": w.sample,
-            "images": page_keys(w.sample),
+            "images": PROJECT.page_keys(w.sample),
             "folder": results(f"figures/{w.sample}"),
             "names": list(PICTURED),
             "level_format": WORDS["level_format"],
@@ -197,18 +189,22 @@ rule report_sample:
     """Write one sample's page."""
     input:
         seals_of(seen()),
-        lambda w: seals_of(page_files(w.sample)),
-        unpack(lambda w: page_files(w.sample)),
+        lambda w: seals_of(files(PROJECT.page_files(w.sample))),
+        unpack(lambda w: files(PROJECT.page_files(w.sample))),
         seals("metrics", "pores", "curves", "pore_space"),
-        lambda w: seals_of(stack_files(w.sample)) if ALIGNED else [],
+        lambda w: seals_of(files(ALIGNMENT.page_files(w.sample))) if STACKS else [],
         metrics=results("metrics.tsv"),
         pores=results("pores.tsv"),
         curves=results("curves.tsv"),
         spaces=results("pore_space.tsv"),
-        slices=lambda w: [stack_files(w.sample)["slices"]] if ALIGNED else [],
-        pairs=lambda w: [stack_files(w.sample)["pairs"]] if ALIGNED else [],
+        slices=lambda w: (
+            [files(ALIGNMENT.page_files(w.sample))["slices"]] if STACKS else []
+        ),
+        pairs=lambda w: (
+            [files(ALIGNMENT.page_files(w.sample))["pairs"]] if STACKS else []
+        ),
         seen=seen(),
-        learned=lambda w: learned_from(w.sample),
+        learned=lambda w: files(PROJECT.learned_from(w.sample)),
     output:
         report(
             results("report/{sample}.html"),
@@ -225,10 +221,10 @@ rule report_sample:
     params:
         cfg=lambda w: {
             "sample": w.sample,
-            "images": page_keys(w.sample),
-            "stacks": [w.sample] if ALIGNED else [],
-            "axial": AXIAL,
-            "flat": FLAT,
+            "images": PROJECT.page_keys(w.sample),
+            "stacks": [w.sample] if STACKS else [],
+            "axial": KIND.page == "axial",
+            "flat": KIND.page == "sem",
             "provenance": {
                 "sample": SAMPLE[w.sample].model_dump(mode="json", exclude_none=True)
             },
@@ -246,8 +242,8 @@ rule stack_figures:
     """Draw what was done to a stack."""
     input:
         seals_of(seen()),
-        lambda w: seals_of(stack_files(w.sample)),
-        unpack(lambda w: stack_files(w.sample)),
+        lambda w: seals_of(files(ALIGNMENT.page_files(w.sample))),
+        unpack(lambda w: files(ALIGNMENT.page_files(w.sample))),
         seen=seen(),
     output:
         *(
@@ -282,8 +278,8 @@ rule report_stack:
     """Write the page of a stack."""
     input:
         seals_of(seen()),
-        lambda w: seals_of(stack_files(w.sample)),
-        unpack(lambda w: stack_files(w.sample)),
+        lambda w: seals_of(files(ALIGNMENT.page_files(w.sample))),
+        unpack(lambda w: files(ALIGNMENT.page_files(w.sample))),
         seen=seen(),
     output:
         report(
@@ -318,15 +314,20 @@ rule axial_figures:
     input:
         seals_of(seen()),
         seals("metrics"),
-        lambda w: seals_of(scattering_curves(w.sample) + shell_curves(w.sample)),
-        volumes=lambda w: page_files(w.sample)["volumes"],
-        curves=lambda w: scattering_curves(w.sample),
-        disagreements=lambda w: [disagreement(w.sample, i) for i in by_planes(w.sample)],
-        shells=lambda w: shell_curves(w.sample),
+        lambda w: seals_of(
+            files(PROJECT.curves(w.sample, "scattering_curve"))
+            + files(PROJECT.curves(w.sample, "fsc_curve"))
+        ),
+        volumes=lambda w: files(PROJECT.page_files(w.sample))["volumes"],
+        curves=lambda w: files(PROJECT.curves(w.sample, "scattering_curve")),
+        disagreements=lambda w: files(
+            [PROJECT.disagreement(w.sample, i) for i in PROJECT.planes_of(w.sample)]
+        ),
+        shells=lambda w: files(PROJECT.curves(w.sample, "fsc_curve")),
         models=CARDS,
         metrics=results("metrics.tsv"),
         seen=seen(),
-        learned=lambda w: learned_from(w.sample),
+        learned=lambda w: files(PROJECT.learned_from(w.sample)),
     output:
         *(
             report(
@@ -347,8 +348,8 @@ rule axial_figures:
     params:
         cfg=lambda w: {
             "sample": w.sample,
-            "images": page_keys(w.sample),
-            "planes": [list(split_image(image)) for image in by_planes(w.sample)],
+            "images": PROJECT.page_keys(w.sample),
+            "planes": [list(split_image(i)) for i in PROJECT.planes_of(w.sample)],
             "trained": TRAINED,
             "data_range": STUDY.measure.data_range,
             "folder": results(f"figures/{w.sample}"),
@@ -365,15 +366,20 @@ rule report_axial:
     input:
         seals_of(seen()),
         seals("metrics"),
-        lambda w: seals_of(scattering_curves(w.sample) + shell_curves(w.sample)),
-        volumes=lambda w: page_files(w.sample)["volumes"],
-        curves=lambda w: scattering_curves(w.sample),
-        disagreements=lambda w: [disagreement(w.sample, i) for i in by_planes(w.sample)],
-        shells=lambda w: shell_curves(w.sample),
+        lambda w: seals_of(
+            files(PROJECT.curves(w.sample, "scattering_curve"))
+            + files(PROJECT.curves(w.sample, "fsc_curve"))
+        ),
+        volumes=lambda w: files(PROJECT.page_files(w.sample))["volumes"],
+        curves=lambda w: files(PROJECT.curves(w.sample, "scattering_curve")),
+        disagreements=lambda w: files(
+            [PROJECT.disagreement(w.sample, i) for i in PROJECT.planes_of(w.sample)]
+        ),
+        shells=lambda w: files(PROJECT.curves(w.sample, "fsc_curve")),
         models=CARDS,
         metrics=results("metrics.tsv"),
         seen=seen(),
-        learned=lambda w: learned_from(w.sample),
+        learned=lambda w: files(PROJECT.learned_from(w.sample)),
     output:
         report(
             results("report/axial/{sample}.html"),
@@ -390,8 +396,8 @@ rule report_axial:
     params:
         cfg=lambda w: {
             "sample": w.sample,
-            "images": page_keys(w.sample),
-            "planes": [list(split_image(image)) for image in by_planes(w.sample)],
+            "images": PROJECT.page_keys(w.sample),
+            "planes": [list(split_image(i)) for i in PROJECT.planes_of(w.sample)],
             "trained": TRAINED,
             "data_range": STUDY.measure.data_range,
             "study": STUDY.study,
@@ -410,11 +416,11 @@ rule sem_figures:
     input:
         seals_of(seen()),
         seals("metrics"),
-        lambda w: seals_of(sem_files(w.sample)),
-        unpack(lambda w: sem_files(w.sample)),
+        lambda w: seals_of(files(KIND.page_files(w.sample))),
+        unpack(lambda w: files(KIND.page_files(w.sample))),
         metrics=results("metrics.tsv"),
         seen=seen(),
-        learned=lambda w: learned_from(w.sample),
+        learned=lambda w: files(PROJECT.learned_from(w.sample)),
     output:
         *(
             report(
@@ -435,7 +441,7 @@ rule sem_figures:
     params:
         cfg=lambda w: {
             "sample": w.sample,
-            "images": page_keys(w.sample),
+            "images": PROJECT.page_keys(w.sample),
             "limits": pair_limits(),
             "folder": results(f"figures/{w.sample}"),
         },
@@ -451,11 +457,11 @@ rule report_sem:
     input:
         seals_of(seen()),
         seals("metrics"),
-        lambda w: seals_of(sem_files(w.sample)),
-        unpack(lambda w: sem_files(w.sample)),
+        lambda w: seals_of(files(KIND.page_files(w.sample))),
+        unpack(lambda w: files(KIND.page_files(w.sample))),
         metrics=results("metrics.tsv"),
         seen=seen(),
-        learned=lambda w: learned_from(w.sample),
+        learned=lambda w: files(PROJECT.learned_from(w.sample)),
     output:
         report(
             results("report/sem/{sample}.html"),
@@ -472,7 +478,7 @@ rule report_sem:
     params:
         cfg=lambda w: {
             "sample": w.sample,
-            "images": page_keys(w.sample),
+            "images": PROJECT.page_keys(w.sample),
             "limits": pair_limits(),
             "study": STUDY.study,
             "title": STUDY.title,
@@ -492,10 +498,10 @@ rule report:
         seals_of(STUDY_TABLES),
         seals("trainings") if AGAIN else [],
         seals("warnings"),
-        [seals_of(stack_files(sample)) for sample in STACKS],
+        [seals_of(files(ALIGNMENT.page_files(sample))) for sample in STACKS],
         **STUDY_TABLES,
-        slices=[stack_files(sample)["slices"] for sample in STACKS],
-        pairs=[stack_files(sample)["pairs"] for sample in STACKS],
+        slices=[files(ALIGNMENT.page_files(sample))["slices"] for sample in STACKS],
+        pairs=[files(ALIGNMENT.page_files(sample))["pairs"] for sample in STACKS],
         cards=CARDS,
         trainings=[results("trainings.tsv")] if AGAIN else [],
         further_cards=[
@@ -504,7 +510,7 @@ rule report:
             for level in LEVELS
         ],
         warnings=results("warnings.tsv"),
-        volumes=[image_volume(*key) for key in page_images()],
+        volumes=files([PROJECT.image(*key) for key in PROJECT.page_images]),
         pages=PAGES,
         picture=[first_picture()[0]],
         seen=seen(),
@@ -528,11 +534,11 @@ rule report:
             "sheet": [s.model_dump(mode="json", exclude_none=True) for s in SAMPLES],
             "command": f"snakemake --configfile {STUDY_FILE}",
             "images": [
-                [sample, *split_image(image)] for sample, image in page_images()
+                [sample, *split_image(image)] for sample, image in PROJECT.page_images
             ],
             "stacks": STACKS,
-            "axial": AXIAL,
-            "flat": FLAT,
+            "axial": KIND.page == "axial",
+            "flat": KIND.page == "sem",
             "restored_samples": list(RESTORE),
             "shown": first_picture()[1],
             "further": {

@@ -11,7 +11,7 @@ Makes  segment/{sample}/{image}.ome.zarr, measure/{sample}/{image}/segment.tsv; 
 rule smooth:
     """Smooth one image by non-local means, or join its slabs."""
     input:
-        image=lambda w: image_volume(w.sample, w.image),
+        image=lambda w: files(PROJECT.image(w.sample, w.image)),
         slabs=slabs_of("segment/{sample}/smoothed/{image}"),
     output:
         seals("measure/{sample}/{image}/nlm"),
@@ -38,7 +38,7 @@ rule smooth:
 rule segment:
     """Label the objects of one image, or join what its slabs have found."""
     input:
-        image=lambda w: image_to_segment(w.sample, w.image),
+        image=lambda w: files(PROJECT.image_to_segment(w.sample, w.image)),
         slabs=slabs_of("segment/{sample}/numbers/{image}"),
     output:
         seals("measure/{sample}/{image}/segment"),
@@ -66,7 +66,7 @@ if SLABS > 1:
 
     use rule smooth as smooth_init with:
         input:
-            image=lambda w: image_volume(w.sample, w.image),
+            image=lambda w: files(PROJECT.image(w.sample, w.image)),
         output:
             store_of("segment/{sample}/smoothed/{image}"),
         log:
@@ -82,7 +82,7 @@ if SLABS > 1:
 
     use rule smooth as smooth_slab with:
         input:
-            image=lambda w: image_volume(w.sample, w.image),
+            image=lambda w: files(PROJECT.image(w.sample, w.image)),
             store=store_of("segment/{sample}/smoothed/{image}"),
         output:
             slab_of("segment/{sample}/smoothed/{image}"),
@@ -99,7 +99,7 @@ if SLABS > 1:
 
     use rule segment as segment_init with:
         input:
-            image=lambda w: image_to_segment(w.sample, w.image),
+            image=lambda w: files(PROJECT.image_to_segment(w.sample, w.image)),
         output:
             store_of("segment/{sample}/numbers/{image}"),
         log:
@@ -115,7 +115,7 @@ if SLABS > 1:
 
     use rule segment as segment_slab with:
         input:
-            image=lambda w: image_to_segment(w.sample, w.image),
+            image=lambda w: files(PROJECT.image_to_segment(w.sample, w.image)),
             store=store_of("segment/{sample}/numbers/{image}"),
         output:
             slab_of("segment/{sample}/numbers/{image}"),

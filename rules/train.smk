@@ -8,9 +8,18 @@ Makes  train/{method}/level{level}/model.safetensors, model.json, history.tsv
 rule train:
     """Train one method at one level on all train samples."""
     input:
-        low=lambda w: [learned_low(s, w.level) for s in learns_from(w.method, w.level)],
-        target=lambda w: [target(s) for s in learns_from(w.method, w.level)],
-        masks=lambda w: [valid(s) for s in learns_from(w.method, w.level) if PAIRED],
+        low=lambda w: files(
+            [
+                PROJECT.learned_low(s, w.level)
+                for s in PROJECT.learns_from(w.method, w.level)
+            ]
+        ),
+        target=lambda w: files(
+            [PROJECT.target(s) for s in PROJECT.learns_from(w.method, w.level)]
+        ),
+        masks=lambda w: files(
+            [m for s in PROJECT.learns_from(w.method, w.level) for m in KIND.masks(s)]
+        ),
         # first, but a further sample to be judged is no reason to train again
         unseen=[ancient(file) for file in unseen()],
     output:
@@ -24,19 +33,16 @@ rule train:
         records("train/{method}/level{level}")
     conda:
         ENVIRONMENT
-    threads: lambda w: 2 * processes(w.method)
+    threads: lambda w: 2 * PROJECT.processes(w.method)
     resources:
         **needs("train"),
-        gpu=lambda w: gpus(w.method, "train"),
+        gpu=lambda w: PROJECT.gpus(w.method, "train"),
     params:
         cfg=lambda w: {
             "study": STUDY.study,
-            "method_name": module_name(w.method),
-            "settings": settings(w.method).for_training(),
-            **task(w.level),
-            **degradation(),
+            **PROJECT.training_cfg(w.method),
+            **KIND.task(w.level),
             "seed": training_seed(w.method, w.level),
-            "fov_radius": STUDY.foam.size / 2 if SIMULATED else None,
             "checkpoints": results(f"train/{w.method}/level{w.level}/checkpoints"),
         },
         code=lambda w: code("train", w.method),

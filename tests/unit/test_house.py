@@ -69,7 +69,8 @@ def test_a_start_of_snakemake_loads_nothing_that_computes():
     ]
     plan = [
         "from acuity.study import read_study",
-        "plan = Planner(*read_study('config/config.yaml'))",
+        "from acuity.study.project import Project",
+        "plan = Planner(Project(*read_study('config/config.yaml')))",
         "image = {'sample': 'foam-2', 'image': 'level3/deepnet', 'level': '3', 'method': 'deepnet'}",
         "[plan.request(rule, image) for rule in ('reconstruct', 'train', 'predict', 'segment')]",
     ]

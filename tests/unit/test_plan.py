@@ -31,6 +31,7 @@ from acuity.plan.networks import judge, network
 from acuity.plan.planner import Planner, check_device
 from acuity.segment.objects import Objects
 from acuity.study import Sample, Study, read_study
+from acuity.study.project import Project
 from acuity.volume import Grid
 from tests.conftest import REAL, ROOT, TINY_FOAM, TINY_SHEET, needs_real, with_marks
 
@@ -267,7 +268,7 @@ def test_the_table_of_jobs_is_counted_as_the_planner_counts():
 def foam(size=64, **more):
     study = Study(**(TINY_FOAM | {"foam": TINY_FOAM["foam"] | {"size": size}} | more))
     samples = [Sample(sample="a", role="train", seed=1), Sample(sample="b", role="test", seed=2)]
-    return Planner(study, samples)
+    return Planner(Project(study, samples))
 
 
 def test_whole_volume_stages_grow_with_the_volume():
@@ -316,7 +317,7 @@ def test_a_segmentation_holds_a_block_with_all_that_it_sees():
         segment={"largest_radius": "20 um", "block": 128},
     )
     sample = Sample(sample="b", role="test", path="none.tif", voxel_size="2 1 1 um")
-    planner = Planner(study, [sample])
+    planner = Planner(Project(study, [sample]))
     planner._sources["none.tif", None] = (900, 1100, 1500), 1
     grid = Grid((900, 1100, 1500), (2.0, 1.0, 1.0))
     blocks = Objects(grid, closing=1, separation=0.75, largest_radius="20 um", block=128)
@@ -370,7 +371,7 @@ def test_requests_exceed_the_estimate():
 def own(tmp_path, path, region=None):
     study = Study(study="own", samples="x", levels=[1], methods={"richardson_lucy": {}})
     sample = Sample(sample="s", role="test", path=str(path), voxel_size="1 um", region=region)
-    return Planner(study, [sample])
+    return Planner(Project(study, [sample]))
 
 
 def test_shapes_of_imported_volumes_come_from_their_headers(tmp_path):

@@ -14,6 +14,7 @@ from acuity.plan.constants import MIB, constants
 from acuity.plan.planner import Planner, check_device
 from acuity.seals import SUFFIX
 from acuity.study import read_study
+from acuity.study.project import Project
 from acuity.threads import cores
 
 GIB = 2**30
@@ -203,7 +204,7 @@ def plan(study_file, machine):
         check_device(study, machine.gpus)
     except AcuityError as error:
         raise AcuityError(f"{study_file}: {error}") from None
-    planner, lines, guessed = Planner(study, samples), {}, {}
+    planner, lines, guessed = Planner(Project(study, samples)), {}, {}
     for job in jobs_of(study_file, study):
         cost = planner.cost(job.rule, dict(job.wildcards))
         lines.setdefault(job.rule, Line()).add(cost, machine.gpus)

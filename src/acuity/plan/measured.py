@@ -9,6 +9,7 @@ import pandas as pd
 
 from acuity.plan.constants import MIB, Quantity, cost
 from acuity.plan.planner import SLABBED, Planner
+from acuity.study.project import Project
 
 _LEVEL = r"level(?P<level>[0-9.]+)"
 # Path of a job's log, below logs/STUDY and without its ending; its rule; its outputs.
@@ -77,7 +78,7 @@ def measured(study, samples, folder="."):
     half second and later every 30 s, may miss a short peak; they are taken where a log does not
     tell.
     """
-    planner, jobs = Planner(study, samples), []
+    planner, jobs = Planner(Project(study, samples)), []
     folder = Path(folder)
     logs, results = folder / "logs" / study.study, folder / "results" / study.study
     for log in sorted(logs.rglob("*.log")):
@@ -128,7 +129,7 @@ def recounted(jobs, study, samples):
     pandas.DataFrame
         The same jobs; one that the study does not have is left out.
     """
-    planner, rows = Planner(study, samples), []
+    planner, rows = Planner(Project(study, samples)), []
     for row in jobs.to_dict("records"):
         found = _job(row["job"], study, planner)
         if found is None:

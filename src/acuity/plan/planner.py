@@ -51,15 +51,12 @@ class Planner:
 
     Parameters
     ----------
-    study : acuity.study.Study
-        The study.
-    samples : list of acuity.study.Sample
-        Its samples.
+    project : acuity.study.project.Project
+        The study with its samples.
     """
 
-    def __init__(self, study, samples):
-        self.study = study
-        self.samples = {sample.sample: sample for sample in samples}
+    def __init__(self, project):
+        self.project, self.study, self.samples = project, project.study, project.samples
         self._sources, self._costs = {}, {}
         # What could not be read, and what was taken for it: sentences.
         self.unread = []
@@ -198,10 +195,8 @@ class Planner:
         row = self.samples[sample]
         if row.level is not None:
             return row.level
-        if row.role == "restore":
-            from acuity.study import own_factor
-
-            return own_factor(row, self.study, self.study.samples)
+        if sample in self.project.restore:
+            return float(self.project.restore[sample])
         return self.study.levels[0] if self.study.levels else None
 
     def _image(self, wildcards):
@@ -230,18 +225,9 @@ class Planner:
 
     def method(self, name, level):
         """Build a method for a level; the unrestored input is shown by an interpolation."""
-        if name == "input":
-            name = "lanczos" if self.study.pair is not None else "nearest"
+        name = self.project.shown_by(name)
         task = Task(float(level), self.study.scale(float(level)))
         return load(name)(self.study.settings_of(name), task)
-
-    def learns_from(self, method, level):
-        """Samples that a method learns from at a level, as the rules choose them."""
-        train = [name for name, row in self.samples.items() if row.role == "train"]
-        if self.study.pair is not None:
-            return [name for name in train if f"{self._level(name):g}" == f"{float(level):g}"]
-        own = [name for name, row in self.samples.items() if row.role == "restore"]
-        return train or (own if method.learns == "planes" else [])
 
     @cached_property
     def images(self):
@@ -451,7 +437,7 @@ def _train(plan, rule, w):
     method = plan.method(w["method"], w["level"])
     name, kind = method.name(), f"{rule}:{method.name()}"
     volumes = 0
-    for sample in plan.learns_from(method, w["level"]):
+    for sample in plan.project.learns_from(w["method"], f"{float(w['level']):g}"):
         volumes += prod(plan.high(sample, w["level"])[0]) + prod(plan.low(sample, w["level"])[0])
     found = _network(method)
     if found is None:
@@ -490,7 +476,7 @@ def _adversarial(settings, once, judged):
 
 def _tried(plan, method, w):
     """Voxels of its input that a trained network restores while its execution is chosen."""
-    sample = plan.learns_from(method, w["level"])[:1]
+    sample = plan.project.learns_from(w["method"], f"{float(w['level']):g}")[:1]
     if not sample:
         return 0
     if method.learns == "planes":

@@ -1,0 +1,33 @@
+"""Volumes that get coarser, and are made finer, along z alone (Hagita et al. 2018; Heinrich et al. 2017)."""
+
+from acuity.study.kinds.base import Kind
+
+
+class AxialStudy(Kind):
+    """One slice of every n is kept, or n are averaged; the truth is the imported volume."""
+
+    level_format, level_title = "n = {:g}", "Slice interval n (input : target)"
+    page = "axial"
+    degraded_by = "axial"
+    figures_left_out = ("resolution",)
+
+    @staticmethod
+    def applies(study):
+        return study.axial
+
+    def phase(self, level):
+        # Here and not above: it loads numba, which every job of every study would wait for.
+        from acuity.degrade.axial import axial_phase
+
+        return list(axial_phase(self.study.scale(float(level))[0], self.study.degrade.mode))
+
+    def add_resolution(self, names):
+        names["tables"] += ["error"]
+
+    def has_curve(self, name, sample):
+        if name == "scattering_curve":
+            return self.study.measure.scattering
+        return super().has_curve(name, sample)
+
+
+KIND = AxialStudy

@@ -1,0 +1,159 @@
+"""What the kinds of study share: the volumes and measures of an imported volume, and what may differ."""
+
+from acuity.study.paths import volume
+
+
+class Kind:
+    """What a study is about: how low and high resolution come about, and what is measured.
+
+    A kind is one module of this package that ends in ``KIND = ItsClass``. What it leaves as it is here
+    holds for it too.
+
+    Parameters
+    ----------
+    project : acuity.study.project.Project
+        The study that it is the kind of.
+
+    Attributes
+    ----------
+    level_format, level_title : str
+        How levels are written and what they are, on pages and figures.
+    unrestored : str
+        The method by which the unrestored input is shown on the target's grid.
+    page : str or None
+        The further page of each sample that is shown.
+    fov_radius : float or None
+        Radius in voxels of the field that scans reach.
+    states_sizes : bool
+        Whether the study states what a voxel is, so that no volume need be read for it.
+    degraded_by : str or None
+        The rule that makes volumes worse.
+    """
+
+    level_format, level_title = "{:g}:1", ""
+    unrestored = "nearest"
+    page = None
+    fov_radius = None
+    states_sizes = False
+    degraded_by = None
+    figures_left_out = ()
+
+    def __init__(self, project):
+        self.project, self.study = project, project.study
+
+    @staticmethod
+    def applies(study):
+        """Return whether a study is of this kind."""
+        raise NotImplementedError
+
+    # volumes
+
+    @property
+    def one_grid(self):
+        """Whether low and high resolution have the same voxels."""
+        return False
+
+    def truth(self, sample):
+        """Return the volume that a sample is judged by."""
+        return self.project.imported(sample)
+
+    def target(self, sample):
+        """Return the volume that is learned as high resolution."""
+        return self.truth(sample)
+
+    def low(self, sample, level):
+        """Return the volume of low resolution, of a sample that has a truth."""
+        return volume(f"degrade/{sample}/level{level}")
+
+    def acquired_files(self, sample):
+        """Return what is there of a sample before anything is degraded, or aligned."""
+        if self.project.samples[sample].seed is not None:
+            return [volume(f"simulate/{sample}/{name}") for name in ("high", "low")]
+        return [volume(f"ingest/{sample}")]
+
+    def scans(self, sample, level):
+        """Return the projections that a sample is reconstructed from at a level."""
+        return []
+
+    # learning and restoring
+
+    def task(self, level):
+        """Return what a method is asked for at a level: scale and phase between the grids."""
+        return {
+            "level": float(level),
+            "scale": list(self.study.scale(float(level))),
+            "phase": self.phase(level),
+        }
+
+    def phase(self, level):
+        """Return where the low grid lies in the fine one, where that is not the middle of its blocks."""
+        return None
+
+    def teaching(self, level):
+        """Return the samples that are learned from at a level."""
+        return self.project.train
+
+    def degradation_while_learning(self):
+        """Return what makes images worse while a network learns; nothing where low and high are given."""
+        return {}
+
+    def masks(self, sample):
+        """Return the volumes that say where low and high resolution agree."""
+        return []
+
+    def prediction_cfg(self):
+        """Return what a job that restores is told beside method and task."""
+        return {}
+
+    # measures
+
+    @property
+    def pixelwise(self):
+        """Whether grey values are compared pixel by pixel."""
+        return True
+
+    def mask_radius(self, margin=0):
+        """Return the radius of the cylinder that is measured, in voxels; None: all of the volume."""
+        return None
+
+    def true_labels(self, sample):
+        """Return the objects that are there: by default the truth's own segmentation."""
+        return volume(f"segment/{sample}/truth")
+
+    def registered(self):
+        """Return the samples whose registration is measured, each with the image ``pair``."""
+        return []
+
+    def repeated(self, level, method):
+        """Return how often each pixel of an image stands there; an edge's spread is not that of its steps."""
+        return int(level) if method in ("input", "nearest") else 1
+
+    def add_tables(self, names, sample, image):
+        """Add the names of the tables that are measured of an image of a volume.
+
+        Parameters
+        ----------
+        names : dict of str to list of str
+            ``tables``, ``curves``, ``spaces`` and ``gaps`` are added to.
+        sample, image : str
+        """
+        if image != "truth":
+            names["tables"] += ["quality"]
+            self.add_resolution(names)
+        if self.has_curve("scattering_curve", sample):
+            names["tables"] += ["scattering"]
+        if self.project.samples[sample].repeat_of:
+            names["tables"] += ["fsc"]
+        if self.study.segment and self.study.measure.pore_space:
+            names["tables"] += ["pore_space"]
+            names["spaces"] += ["pore_space_curve"]
+
+    def add_resolution(self, names):
+        """Add the tables that tell how fine a restored volume is."""
+        names["tables"] += ["resolution"]
+        names["curves"] += ["curve"]
+
+    def has_curve(self, name, sample):
+        """Return whether curves of this name are measured of a sample's images."""
+        row = self.project.samples[sample]
+        return bool(name == "fsc_curve" and row.repeat_of and sample not in self.project.restore)

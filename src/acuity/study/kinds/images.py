@@ -1,0 +1,55 @@
+"""Images that are made finer along y and x; here those that get worse at random (SEMNet)."""
+
+from acuity.study.kinds.base import Kind
+
+
+class ImageStudy(Kind):
+    """What studies of images share: frequencies, edges and gaps in the place of pore space."""
+
+    level_title = "Pixel size (input : target)"
+    page = "sem"
+    figures_left_out = ("resolution",)
+
+    @staticmethod
+    def applies(study):
+        return study.pair is None and study.degrade.mode == "random"
+
+    @property
+    def pixelwise(self):
+        return self.study.measure.pixelwise
+
+    def prediction_cfg(self):
+        return {"keep_type": True}
+
+    def add_tables(self, names, sample, image):
+        settings = self.study.measure
+        if image != "truth":
+            names["tables"] += ["quality"] * self.pixelwise + ["spectrum"] * settings.spectrum
+        names["tables"] += ["edges"] * settings.edges
+        if settings.gaps is not None:
+            names["tables"] += ["gap_summary"]
+            names["gaps"] += ["gaps"]
+
+    def page_files(self, sample):
+        """Return images of a sample, their tables in the order of `page_keys`, and those of its pair."""
+        project, measure = self.project, self.study.measure
+        shown = project.images(sample) if sample not in project.restore else []
+        table = lambda image, name: f"measure/{sample}/{image}/{name}.tsv"
+        files = {"volumes": project.page_files(sample)["volumes"]}
+        if shown and measure.gaps is not None:
+            files["gaps"] = [table(image, "gaps") for image in ["truth", *shown]]
+        if shown and measure.spectrum:
+            files["spectra"] = [table(image, "spectrum_curve") for image in shown]
+        return files
+
+
+class RandomStudy(ImageStudy):
+    """Low resolution is made anew, at random strengths, each time that an image is learned from."""
+
+    degraded_by = "degrade_images"
+
+    def degradation_while_learning(self):
+        return {"degradation": self.study.degrade.random.model_dump(mode="json")}
+
+
+KIND = RandomStudy

@@ -1,0 +1,64 @@
+"""Pairs of images of one field at two magnifications, registered (de Haan et al. 2019)."""
+
+from acuity.study.kinds.images import ImageStudy
+from acuity.study.paths import volume
+
+
+class PairStudy(ImageStudy):
+    """Low resolution is a recording of its own; the truth is the high one, on a grid that divides its pixels."""
+
+    unrestored = "lanczos"
+
+    @staticmethod
+    def applies(study):
+        return study.pair is not None
+
+    @property
+    def _pairs(self):
+        return [sample for sample in self.project.samples if sample not in self.project.restore]
+
+    def truth(self, sample):
+        return volume(f"pair/{sample}/high")
+
+    def low(self, sample, level):
+        return volume(f"pair/{sample}/low")
+
+    def imported_low(self, sample):
+        """Return the low-resolution image, as recorded."""
+        simulated = self.project.samples[sample].seed is not None
+        return volume(f"simulate/{sample}/low" if simulated else f"ingest/low/{sample}")
+
+    def acquired_files(self, sample):
+        files = super().acquired_files(sample)
+        if sample not in self._pairs:
+            return files
+        low = [self.imported_low(sample)]
+        made = [volume(f"pair/{sample}/{name}") for name in ("low", "high", "valid")]
+        return list(dict.fromkeys(files + low + made))
+
+    def teaching(self, level):
+        samples = self.project.samples
+        return [sample for sample in self.project.train if f"{samples[sample].level}" == level]
+
+    def masks(self, sample):
+        return [volume(f"pair/{sample}/valid")]
+
+    def registered(self):
+        return [(sample, "pair") for sample in self._pairs]
+
+    def repeated(self, level, method):
+        return int(level) if method == "nearest" else 1
+
+    def page_files(self, sample):
+        files = super().page_files(sample)
+        if sample in self._pairs:
+            files |= {
+                "transform": f"pair/{sample}/transform.json",
+                "patches": f"pair/{sample}/patches.tsv",
+                "low": volume(f"pair/{sample}/low"),
+                "high": volume(f"pair/{sample}/high"),
+            }
+        return files
+
+
+KIND = PairStudy
