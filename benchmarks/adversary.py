@@ -26,7 +26,7 @@ from acuity.methods.base import Task, load
 from acuity.pair.pair import pair
 from acuity.predict.predict import predict
 from acuity.simulate.specimen import specimen
-from acuity.study import read_study
+from acuity.study.reading import read_study
 from acuity.train.sampling import TRAIN, Sampler
 from acuity.train.train import move_average, read_pairs
 from acuity.volume import open_volume

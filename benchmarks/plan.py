@@ -35,7 +35,7 @@ from acuity.plan.measured import (
     planned,
     recounted,
 )
-from acuity.study import read_study
+from acuity.study.reading import read_study
 
 NOTE = """\
 Cost of a job: memory = base_mib + memory_factor x what its code holds (MiB); core seconds =

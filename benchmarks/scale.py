@@ -13,7 +13,8 @@ from acuity.plan.constants import MIB
 from acuity.plan.networks import network
 from acuity.plan.planner import Planner
 from acuity.predict.predict import Plan
-from acuity.study import Sample, Study
+from acuity.study.sample import Sample
+from acuity.study.study import Study
 from acuity.volume import choose_layout
 
 

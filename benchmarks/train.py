@@ -22,7 +22,7 @@ import torch
 
 from acuity.job import peak_memory
 from acuity.methods.base import Task, load
-from acuity.study import read_study
+from acuity.study.reading import read_study
 from acuity.tables import read_table
 from acuity.train.train import train
 from acuity.volume import Grid, Volume, write_volume

@@ -24,7 +24,7 @@ from acuity.failures import failures
 from acuity.formats.files import files_of, is_litter, is_remote, split_name
 from acuity.methods.base import module_name
 from acuity.plan.planner import Planner
-from acuity.study import load_study, read_keys
+from acuity.study.reading import load_study, read_keys
 from acuity.study.paths import split_image
 from acuity.study.project import Project
 from acuity.threads import keep_limit, wait_passively

@@ -107,7 +107,7 @@ def _parser():
 
 def _check(options):
     from acuity.ingest.look import look, table
-    from acuity.study import read_study
+    from acuity.study.reading import read_study
 
     study, samples = read_study(options.study)
     inputs = list(look(study, samples, options.deep))
@@ -154,7 +154,7 @@ def _plan(options):
 
 
 def _schema(options):
-    from acuity.study import schema
+    from acuity.study.study import schema
 
     print(json.dumps(schema(), indent=2))
 

@@ -30,9 +30,9 @@ def check_sheet(study: Any, samples: Sequence[Any], where: Mapping[str, str]) ->
 
     Parameters
     ----------
-    study : acuity.study.Study
+    study : acuity.study.study.Study
         Refused is what a study that `keeps_apart` judges.
-    samples : sequence of acuity.study.Sample
+    samples : sequence of acuity.study.sample.Sample
         Its samples, with the places of their files.
     where : mapping of str to str
         Sheet and line of each sample, for the error.

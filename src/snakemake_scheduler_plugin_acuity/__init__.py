@@ -77,7 +77,7 @@ def say_why(load):
             return load(path)
         except Exception:
             from acuity.errors import AcuityError
-            from acuity.study import read_keys
+            from acuity.study.reading import read_keys
 
             try:
                 content, why = read_keys(os.path.relpath(path)), ""

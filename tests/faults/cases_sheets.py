@@ -5,7 +5,7 @@ from functools import partial
 
 import yaml
 
-from acuity.study import read_study
+from acuity.study.reading import read_study
 from tests.faults.case import Case
 
 STUDY = {"study": "own", "samples": "own.tsv", "levels": [3], "methods": {"richardson_lucy": None}}

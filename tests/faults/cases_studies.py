@@ -7,7 +7,7 @@ import yaml
 
 from acuity.predict.predict import read_card
 from acuity.seals import write_sealed
-from acuity.study import read_study
+from acuity.study.reading import read_study
 from tests.faults.case import Case
 
 SHEET = "sample\trole\tseed\na\ttrain\t1\nb\ttest\t2\n"

@@ -19,7 +19,7 @@ from acuity.align.transform import transform
 from acuity.errors import AcuityError
 from acuity.register.transforms import read_transforms, to_type, write_transforms
 from acuity.report.stack import stack_residuals, stack_verdict
-from acuity.study import Align
+from acuity.study.align import Align
 from acuity.tables import write_table
 from acuity.volume import Grid, LazyArray, Volume, open_volume
 from tests.conftest import shared

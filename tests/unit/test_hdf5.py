@@ -15,7 +15,7 @@ from acuity.formats.files import files_of
 from acuity.formats.read import read_volume
 from acuity.hdf5 import open_hdf5
 from acuity.ingest.ingest import ingest, source_digest
-from acuity.study import Sample
+from acuity.study.sample import Sample
 from acuity.volume import open_volume
 from tests.conftest import ROOT, shared
 

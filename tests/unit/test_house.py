@@ -10,8 +10,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from acuity.sheet import read_sheet
-from acuity.study import read_keys
+from acuity.study.reading import read_keys
+from acuity.study.sheet import read_sheet
 from tests.conftest import ROOT
 
 
@@ -68,7 +68,7 @@ def test_a_start_of_snakemake_loads_nothing_that_computes():
         if line.startswith("from acuity")
     ]
     plan = [
-        "from acuity.study import read_study",
+        "from acuity.study.reading import read_study",
         "from acuity.study.project import Project",
         "plan = Planner(Project(*read_study('config/config.yaml')))",
         "image = {'sample': 'foam-2', 'image': 'level3/deepnet', 'level': '3', 'method': 'deepnet'}",

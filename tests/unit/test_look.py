@@ -11,7 +11,7 @@ import tifffile
 
 from acuity.cli import main
 from acuity.ingest.look import count_hot
-from acuity.study import read_study
+from acuity.study.reading import read_study
 from tests.unit.test_plan import work
 
 STUDY = "study: own\nsamples: own.tsv\nlevels: [2]\nmethods: {richardson_lucy: {}}\n"

@@ -30,8 +30,10 @@ from acuity.plan.measured import FEW, compiled, halves, judged_by_kind, measured
 from acuity.plan.networks import judge, network
 from acuity.plan.planner import Planner, check_device
 from acuity.segment.objects import Objects
-from acuity.study import Sample, Study, read_study
 from acuity.study.project import Project
+from acuity.study.reading import read_study
+from acuity.study.sample import Sample
+from acuity.study.study import Study
 from acuity.volume import Grid
 from tests.conftest import REAL, ROOT, TINY_FOAM, TINY_SHEET, needs_real, with_marks
 

@@ -16,7 +16,7 @@ from acuity.ingest.ingest import ingest
 from acuity.report.images import gallery
 from acuity.report.sources import learned_part, seen_note, seen_samples
 from acuity.seen import check_sheet, check_volumes, overlap
-from acuity.study import Sample
+from acuity.study.sample import Sample
 
 REGIONS = [
     None,

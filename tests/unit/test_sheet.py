@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from acuity.errors import AcuityError
-from acuity.sheet import read_sheet
-from acuity.study import read_study
+from acuity.study.reading import read_study
+from acuity.study.sheet import read_sheet
 from acuity.text import decode, read_bytes
 from acuity.units import parse_length, parse_sizes, parse_voxel_size
 

@@ -10,10 +10,11 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from acuity import study as study_module
 from acuity.errors import AcuityError
-from acuity.methods.base import known, load
-from acuity.study import check_length, read_keys, read_study, schema
+from acuity.methods.base import Section, known, load
+from acuity.study.lengths import check_length
+from acuity.study.reading import read_keys, read_study
+from acuity.study.study import schema
 from tests.conftest import needs_real, with_marks
 
 ROOT = Path(__file__).parents[2]
@@ -248,8 +249,7 @@ def test_lengths():
 
 
 def models():
-    for name in ("Study", "Foam", "Degrade", "Segment", "Measure", "Sample"):
-        yield getattr(study_module, name)
+    yield from sorted(Section.__subclasses__(), key=lambda model: model.__name__)
     for name in known():
         yield load(name).Settings
 

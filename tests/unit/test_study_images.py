@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from acuity.errors import AcuityError
-from acuity.study import read_study
+from acuity.study.reading import read_study
 
 HEAD = "sample\trole\tseed\tpath\tlow_path\tlow_voxel_size\tlevel\n"
 SIMULATED = HEAD + "a\ttrain\t1\t\t\t\t\nb\ttest\t2\t\t\t\t\n"

@@ -60,9 +60,9 @@ def look(study: Any, samples: list[Any], deep: bool = False) -> Iterator[Input]:
 
     Parameters
     ----------
-    study : acuity.study.Study
+    study : acuity.study.study.Study
         The study.
-    samples : list of acuity.study.Sample
+    samples : list of acuity.study.sample.Sample
         Its samples.
     deep : bool
         Read all voxels once, and look for values that are no numbers, constant volumes and slices,

@@ -10,7 +10,7 @@ from acuity.measure.collect import POOLED
 from acuity.measure.shown import image_rows, named, shown_rows, training_rows
 from acuity.measure.trainings import COLUMNS as TRAINING_COLUMNS
 from acuity.seals import seal_path
-from acuity.study import read_keys
+from acuity.study.reading import read_keys
 from acuity.tables import read_table
 
 FIGURES = ("level", "value", "n", "low", "high")

@@ -13,8 +13,8 @@ from acuity.errors import AcuityError
 from acuity.plan.constants import MIB, constants
 from acuity.plan.planner import Planner, check_device
 from acuity.seals import SUFFIX
-from acuity.study import read_study
 from acuity.study.project import Project
+from acuity.study.reading import read_study
 from acuity.threads import cores
 
 GIB = 2**30
@@ -82,7 +82,7 @@ def jobs_of(study_file, study, *, all_jobs=False):
     ----------
     study_file : path
         The study file.
-    study : acuity.study.Study
+    study : acuity.study.study.Study
         The same study, read.
     all_jobs : bool
         Whether jobs that are done count too.

@@ -58,9 +58,9 @@ def measured(study, samples, folder="."):
 
     Parameters
     ----------
-    study : acuity.study.Study
+    study : acuity.study.study.Study
         The study.
-    samples : list of acuity.study.Sample
+    samples : list of acuity.study.sample.Sample
         Its samples.
     folder : path
         Folder in which ``logs`` and ``results`` lie.

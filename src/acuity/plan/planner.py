@@ -625,7 +625,7 @@ def check_device(study, gpus):
 
     Parameters
     ----------
-    study : acuity.study.Study
+    study : acuity.study.study.Study
         The study.
     gpus : int
         GPUs of the machine.

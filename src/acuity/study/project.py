@@ -10,8 +10,8 @@ from functools import cached_property
 from acuity.methods.base import load, module_name
 from acuity.study import paths
 from acuity.study.alignment import Alignment
-from acuity.study.kinds import kind_of
-from acuity.study.study import own_factor
+from acuity.study.kinds.base import kind_of
+from acuity.study.reading import own_factor
 
 
 class Project:
@@ -20,7 +20,7 @@ class Project:
     Parameters
     ----------
     study : acuity.study.study.Study
-    samples : sequence of acuity.study.study.Sample
+    samples : sequence of acuity.study.sample.Sample
     where : str
         The study file, for errors.
 
@@ -40,10 +40,12 @@ class Project:
     def __init__(self, study, samples, where="the sample sheet"):
         self.study = study
         self.samples = {row.sample: row for row in samples}
-        role = lambda name: [row.sample for row in samples if row.role == name]
-        self.train, self.test = role("train"), role("test")
+        roles = {"train": [], "test": [], "restore": []}
+        for row in samples:
+            roles[row.role].append(row.sample)
+        self.train, self.test = roles["train"], roles["test"]
         self.restore = {
-            name: f"{own_factor(self.samples[name], study, where)}" for name in role("restore")
+            name: f"{own_factor(self.samples[name], study, where)}" for name in roles["restore"]
         }
         self.levels = [f"{level:g}" for level in study.levels]
         self.methods, self.further = list(study.methods), study.further_trainings

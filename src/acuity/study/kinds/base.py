@@ -1,5 +1,9 @@
 """What the kinds of study share: the volumes and measures of an imported volume, and what may differ."""
 
+import importlib
+import pkgutil
+from pathlib import Path
+
 from acuity.study.paths import volume
 
 
@@ -157,3 +161,21 @@ class Kind:
         """Return whether curves of this name are measured of a sample's images."""
         row = self.project.samples[sample]
         return bool(name == "fsc_curve" and row.repeat_of and sample not in self.project.restore)
+
+
+def kind_of(project):
+    """Find the kind that a study is of.
+
+    Parameters
+    ----------
+    project : acuity.study.project.Project
+
+    Returns
+    -------
+    acuity.study.kinds.base.Kind
+    """
+    modules = pkgutil.iter_modules([str(Path(__file__).parent)])
+    names = sorted(module.name for module in modules if module.name != "base")
+    kinds = [importlib.import_module(f"{__package__}.{name}").KIND for name in names]
+    (found,) = [kind for kind in kinds if kind.applies(project.study)]
+    return found(project)

@@ -1,6 +1,7 @@
 """Images that are made finer along y and x; here those that get worse at random (SEMNet)."""
 
 from acuity.study.kinds.base import Kind
+from acuity.study.paths import table
 
 
 class ImageStudy(Kind):
@@ -34,12 +35,11 @@ class ImageStudy(Kind):
         """Return images of a sample, their tables in the order of `page_keys`, and those of its pair."""
         project, measure = self.project, self.study.measure
         shown = project.images(sample) if sample not in project.restore else []
-        table = lambda image, name: f"measure/{sample}/{image}/{name}.tsv"
         files = {"volumes": project.page_files(sample)["volumes"]}
         if shown and measure.gaps is not None:
-            files["gaps"] = [table(image, "gaps") for image in ["truth", *shown]]
+            files["gaps"] = [table(sample, image, "gaps") for image in ["truth", *shown]]
         if shown and measure.spectrum:
-            files["spectra"] = [table(image, "spectrum_curve") for image in shown]
+            files["spectra"] = [table(sample, image, "spectrum_curve") for image in shown]
         return files
 
 

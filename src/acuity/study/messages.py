@@ -1,0 +1,111 @@
+"""Mistakes of a study, each in one sentence that says what was found and what is allowed."""
+
+import datetime
+import difflib
+import json
+import math
+import reprlib
+
+from pydantic import BaseModel
+
+_LONGEST_PATH = 1000
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = _REPR.maxlong = 80
+
+
+def sentence(error, model, prefix=""):
+    """Say the first of pydantic's errors in one sentence."""
+    first = error.errors()[0]
+    # Keys are in lower case; what begins with a capital is the class that pydantic tried.
+    location = [
+        str(part)
+        for part in first["loc"]
+        if not str(part).startswith(("function-", "constrained-", "literal"))
+        and not str(part)[:1].isupper()
+    ]
+    key = ".".join([prefix, *location] if prefix else location)
+    found = first.get("input")
+    if first["type"] == "invalid_key":
+        return f"key {'.'.join([prefix, *location] if prefix else location)}: found a key that is no word; allowed are words"
+    if first["type"] == "extra_forbidden":
+        return unknown(location[-1], key, model, location[:-1])
+    shown = short(found)
+    if first["type"] == "tuple_type":
+        return f"key {key!r}: found {shown}; allowed is a list of values in square brackets"
+    if first["type"] in ("dict_type", "model_type"):
+        fields = _fields_at(model, location)
+        or_else = "".join(
+            f"{other['ctx']['expected'].lower()} or "
+            for other in error.errors()
+            if other["type"] == "literal_error" and other["loc"][:1] == first["loc"][:1]
+        )
+        keys = f" of the keys {', '.join(fields)}" if fields else ""
+        return f"key {key!r}: found {shown}; allowed is {or_else}a mapping{keys or ' of keys to values'}"
+    if first["type"] == "missing":
+        return f"key {key!r} is missing: {_description_at(model, location)}"
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "value_error":
+        known_place = not key or message.startswith(("methods.", "key "))
+        return message if known_place else f"key {key!r}: {message}"
+    if first["type"] == "string_type" and location[-1:] == ["[key]"]:
+        place = ".".join(location[:-2] if len(location) > 2 else location[:-1])
+        return f"key {place!r}: found {shown} for the name of a key; allowed are words, in quotes where YAML reads something else"
+    if first["type"] == "string_type" and isinstance(found, (int, float, datetime.date)):
+        return f"key {key!r}: found {shown}; input should be a valid string, put it in quotes"
+    if first["type"] == "string_pattern_mismatch":
+        return f"key {key!r}: found {shown}; allowed are letters, digits, '.', '_' and '-', the first a letter or digit"
+    return f"key {key!r}: found {shown}; {message[:1].lower()}{message[1:]}"
+
+
+def unknown(name, key, model, location=()):
+    """Say that a key is not known, and which ones are."""
+    allowed = _fields_at(model, location)
+    close = difflib.get_close_matches(name, allowed, n=1)
+    hint = f" (did you mean {close[0]!r}?)" if close else ""
+    return f"key {short(key)} is not known{hint}; allowed here: {', '.join(allowed)}"
+
+
+def short(value):
+    """A value as an error shows it: in one line, however large it is."""
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    if isinstance(value, float) and math.isnan(value):
+        return "NaN"
+    if isinstance(value, datetime.date):
+        return str(value)
+    shown = _REPR.repr(value)
+    return shown if len(shown) < 80 else shown[:77] + "..."
+
+
+def place(path):
+    """A path as an error shows it: whole, but for what no file system has."""
+    return repr(str(path)) if len(str(path)) <= _LONGEST_PATH else short(str(path))
+
+
+def _fields_at(model, location):
+    for part in location:
+        field = model.model_fields.get(part)
+        annotation = None if field is None else field.annotation
+        options = [annotation, *getattr(annotation, "__args__", ())]
+        model = next(
+            (
+                option
+                for option in options
+                if isinstance(option, type) and issubclass(option, BaseModel)
+            ),
+            None,
+        )
+        if model is None:
+            return []
+    return list(model.model_fields)
+
+
+def _description_at(model, location):
+    fields = _fields_at(model, location[:-1])
+    if location and location[-1] in fields:
+        for part in location[:-1]:
+            model = model.model_fields[part].annotation
+        description = getattr(model, "model_fields", {}).get(location[-1])
+        if description is not None and description.description:
+            return description.description[:1].lower() + description.description[1:]
+    return "it must be given"

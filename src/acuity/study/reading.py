@@ -1,0 +1,303 @@
+"""Read a study file and its sample sheet, and check them against each other and the files that they name."""
+
+import math
+import os
+import re
+import unicodedata
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from acuity.errors import AcuityError
+from acuity.formats.files import check_remote, files_of, is_remote, split_name
+from acuity.methods.base import load
+from acuity.seen import check_sheet
+from acuity.study.messages import place, sentence, short, unknown
+from acuity.study.sample import Sample
+from acuity.study.sheet import read_sheet
+from acuity.study.study import Study
+from acuity.text import decode, parse_yaml, read_bytes
+from acuity.units import convert, parse_voxel_size
+
+RESERVED = {"index", "unseen", "judged"}
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+METHOD = r"^[a-z][a-z0-9_]*(@[a-z0-9_]+)?$"
+
+
+def load_study(config, path):
+    """Check a study and read its sample sheet.
+
+    Parameters
+    ----------
+    config : dict
+        The study file's content.
+    path : path-like
+        The study file: named in errors; relative paths start at its folder.
+
+    Returns
+    -------
+    study : Study
+    samples : list of Sample
+        Paths in them are made relative to the working folder or absolute.
+
+    Raises
+    ------
+    AcuityError
+        One sentence that names file, key, what was found and what is allowed.
+    """
+    if not isinstance(config, dict):
+        found = {type(None): "nothing", list: "a list", str: "a text"}.get(type(config), "a value")
+        raise AcuityError(f"{path}: a study is a mapping of keys to values; found {found}")
+    try:
+        study = Study.model_validate(config)
+    except ValidationError as error:
+        raise AcuityError(f"{path}: {sentence(error, Study)}") from None
+    return study, _read_samples(study, Path(path))
+
+
+def read_study(path):
+    """Read and check a study file with its sample sheet; see `load_study`."""
+    return load_study(read_keys(path), path)
+
+
+def read_keys(path):
+    """Read a study file without checking its keys.
+
+    Parameters
+    ----------
+    path : path-like
+        The study file.
+
+    Returns
+    -------
+    object
+        Its content, a dict where it is a study.
+
+    Raises
+    ------
+    AcuityError
+        If the file is absent, is no YAML or holds a key twice.
+    """
+    text = decode(read_bytes(path, "study file"), path, "study file")
+    return parse_yaml(text, path, "study file")
+
+
+def _read_samples(study, path):
+    if "://" in study.samples:
+        raise AcuityError(
+            f"{path}: key 'samples': found the address {short(study.samples)}; allowed is a file "
+            "beside the study, download the sample sheet first"
+        )
+    sheet = path.parent / study.samples
+    if not study.samples.strip() or not os.path.exists(sheet):
+        raise AcuityError(f"{path}: key 'samples': no sample sheet at {place(sheet)}")
+    line, columns, rows = read_sheet(sheet)
+    for column in columns:
+        if column not in Sample.model_fields:
+            raise AcuityError(f"{sheet}: line {line}: {unknown(column, column, Sample)}")
+    samples, lines = [], {}
+    for number, row in rows:
+        where = f"{sheet}: line {number}"
+        try:
+            sample = Sample(**row)
+        except ValidationError as error:
+            raise AcuityError(f"{where}: {sentence(error, Sample)}") from None
+        # On the file systems of Windows and macOS, a and A are one.
+        line, other = lines.setdefault(sample.sample.lower(), (number, sample.sample))
+        if line != number:
+            raise AcuityError(
+                f"{where}: sample {sample.sample!r} has the name of {other!r} in line {line}; names "
+                "must differ, and not in small and capital letters alone"
+            )
+        if study.foam is not None or (study.specimen is not None and sample.seed is not None):
+            if sample.seed is None or sample.path is not None or sample.low_path is not None:
+                raise AcuityError(
+                    f"{where}: a simulated sample such as {sample.sample!r} needs a seed and no path"
+                )
+        else:
+            if sample.path is None or sample.seed is not None:
+                raise AcuityError(
+                    f"{where}: sample {sample.sample!r} needs a path and no seed, since the study imports volumes"
+                )
+            sample = _with_files(sample, study, path.parent, where)
+        samples.append(_with_level(sample, study, where))
+    if not samples:
+        raise AcuityError(f"{sheet}: has no sample; allowed is a line for each, below the heading")
+    names = [sample.sample for sample in samples]
+    for name in RESERVED & lines.keys():
+        number, found = lines[name]
+        raise AcuityError(
+            f"{sheet}: line {number}: sample name {found!r} is reserved; choose another"
+        )
+    roles = {sample.role for sample in samples}
+    if not roles & {"test", "restore"}:
+        raise AcuityError(f"{sheet}: no sample has the role test; nothing could be judged")
+    if study.training_seeds and "test" not in roles:
+        raise AcuityError(
+            f"{path}: key 'training_seeds': trainings are compared on test samples, and {sheet} has "
+            "none; leave it out"
+        )
+    for key in study.methods:
+        method = load(key)
+        # What learns from XY planes can learn from the coarse volume itself.
+        enough = {"train", "restore"} if getattr(method, "learns", "") == "planes" else {"train"}
+        if method.learned and not roles & enough:
+            raise AcuityError(f"{sheet}: no sample has the role train, but {key} learns from data")
+    for sample in samples:
+        where = f"{sheet}: line {lines[sample.sample.lower()][0]}"
+        for key in ("transforms_of", "repeat_of"):
+            other = getattr(sample, key)
+            if other is not None and (other == sample.sample or other not in names):
+                raise AcuityError(
+                    f"{where}: {key} of sample {sample.sample!r} names {other!r}; allowed is another sample of the sheet"
+                )
+        if sample.transforms_of and study.align is None:
+            raise AcuityError(
+                f"{where}: sample {sample.sample!r} takes the transforms of {sample.transforms_of!r}, but the study has no align section"
+            )
+        if sample.role == "restore":
+            own_factor(sample, study, where)
+    check_sheet(
+        study, samples, {s.sample: f"{sheet}: line {lines[s.sample.lower()][0]}" for s in samples}
+    )
+    seeds = {}
+    for sample in samples:
+        other = seeds.setdefault(sample.seed, sample.sample)
+        if sample.seed is not None and other != sample.sample:
+            raise AcuityError(
+                f"{sheet}: samples {other!r} and {sample.sample!r} have the same seed, {sample.seed}, "
+                "and would be the same; allowed is one sample a seed"
+            )
+    return samples
+
+
+def _with_files(sample, study, folder, where):
+    """Make the paths of a sample relative to the working folder; the files must be there.
+
+    Addresses in a bucket stay as they are.
+    """
+    paired = study.pair is not None and sample.role != "restore"
+    if paired != (sample.low_path is not None):
+        raise AcuityError(
+            f"{where}: sample {sample.sample!r} "
+            + (
+                "has no low_path, the image of low resolution; a study with a pair section needs "
+                "both, but for the role restore"
+                if paired
+                else "has a low_path, which only samples of a study with a pair section have, and "
+                "none of the role restore, whose path is its one image"
+            )
+        )
+    files = {}
+    for key in ("path", "low_path"):
+        path = getattr(sample, key)
+        if path is not None:
+            try:
+                files[key] = check_remote(path) if is_remote(path) else _local(path, folder)
+            except AcuityError as error:
+                raise AcuityError(f"{where}: sample {sample.sample!r}: {error}") from None
+    return sample.model_copy(update=files)
+
+
+def _local(path, folder):
+    """Give where an input lies, seen from the working folder; it must be there."""
+    name, dataset = split_name(path)
+    if _ADDRESS.match(name):
+        raise AcuityError(
+            f"{name}: is an address; allowed are files and folders of this machine and "
+            "s3://BUCKET/KEY, download it first"
+        )
+    # The same letters in another form: accents of their own, as macOS writes them, or not.
+    forms = [unicodedata.normalize(form, name) for form in ("NFC", "NFD")]
+    name = next((form for form in (name, *forms) if os.path.lexists(folder / form)), name)
+    found = str(folder / name) + (f":{dataset}" if dataset else "")
+    try:
+        files_of(found)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise AcuityError(f"{place(name)}: cannot be read ({reason})") from None
+    except AcuityError as error:
+        if os.path.lexists(folder / name):
+            raise
+        raise AcuityError(f"{error}{_hint(name)}") from None
+    return found
+
+
+def _hint(name):
+    """Why there may be no file of this name."""
+    if not name.isprintable():
+        return f"; the name holds a character that cannot be seen, it is {name!a}"
+    if "\\" in name:
+        return "; folders are separated by /, and a drive of Windows has no letter here"
+    if name.startswith("~") or "$" in name:
+        return "; ~ and variables of the shell stay as they are, state the whole path"
+    if " #" in name:
+        return "; # is part of the name, a comment is a line of its own that begins with #"
+    if name[:1] in "'\"" and name[:1] == name[-1:]:
+        return "; the quotation marks are part of the name, leave them out"
+    return ""
+
+
+def _with_level(sample, study, where):
+    """Say of which level a sample of a study of pairs is; other samples are made at all levels."""
+    if study.pair is None:
+        if sample.level is not None:
+            raise AcuityError(
+                f"{where}: sample {sample.sample!r} has a level, which only studies with a pair section use"
+            )
+        return sample
+    levels = [int(level) for level in study.levels]
+    level = sample.level or (levels[0] if len(levels) == 1 else None)
+    if level not in levels:
+        raise AcuityError(
+            f"{where}: sample {sample.sample!r} has the level {level}; allowed are the study's, "
+            f"{', '.join(map(str, levels))}"
+        )
+    return sample.model_copy(update={"level": level})
+
+
+def own_factor(sample, study, where):
+    """Give how much coarser the slices of a volume without truth are than its planes.
+
+    Parameters
+    ----------
+    sample : Sample
+        With the role restore.
+    study : Study
+        Its levels must hold the factor; where it registers pairs, the sheet says which it is.
+    where : str
+        The sample sheet, for the error.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    AcuityError
+        If the sheet does not say the voxel size, the factor is no whole number, or no level.
+    """
+    if study.pair is not None:
+        return sample.level
+    if not study.axial:
+        raise AcuityError(
+            f"{where}: sample {sample.sample!r} has the role restore, which needs degrade.mode decimate or average, or a pair section"
+        )
+    if sample.voxel_size is None:
+        raise AcuityError(
+            f"{where}: sample {sample.sample!r} has the role restore and no voxel_size; state it, such as '40 10 10 nm' (z y x)"
+        )
+    (z, y, x), unit = parse_voxel_size(sample.voxel_size)
+    if sample.pitch is not None:
+        (z, *_), own = parse_voxel_size(sample.pitch)
+        z = convert(z, own, unit)
+    factor = z / y
+    if not math.isclose(x, y, rel_tol=1e-3) or abs(factor - round(factor)) > 0.01 * factor:
+        raise AcuityError(
+            f"{where}: sample {sample.sample!r} has voxels of {z:g} x {y:g} x {x:g} {unit} (z y x); the distance between slices must be a whole multiple of the pixel"
+        )
+    if round(factor) not in study.levels:
+        raise AcuityError(
+            f"{where}: sample {sample.sample!r} has slices {round(factor)} times as coarse as its planes, which is none of the study's levels ({', '.join(f'{level:g}' for level in study.levels)})"
+        )
+    return round(factor)

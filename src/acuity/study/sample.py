@@ -1,0 +1,110 @@
+"""A row of the sample sheet."""
+
+import re
+from typing import Literal
+
+from pydantic import field_validator
+
+from acuity.methods.base import Section, setting
+from acuity.study.lengths import check_length
+from acuity.study.messages import short
+from acuity.units import parse_length
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+LONGEST_NAME = 100  # letters; a file system takes 255 with all that is put around it
+
+
+class Sample(Section):
+    """One row of the sample sheet."""
+
+    sample: str = setting(
+        ..., "Name; also the name of files and pages", pattern=NAME, max_length=LONGEST_NAME
+    )
+    role: Literal["train", "test", "restore"] = setting(
+        ...,
+        "Models learn from train samples and are judged on test samples; restore: a volume with "
+        "coarse slices of its own and no truth",
+    )
+    seed: int | None = setting(None, "Simulated samples: seed of this realisation", "1", ge=0)
+    path: str | None = setting(
+        None,
+        "Imported volumes: file or folder, relative to the study file, or s3://BUCKET/KEY; of a pair "
+        "the image of high resolution",
+    )
+    low_path: str | None = setting(None, "Pairs: the image of low resolution of the same field")
+    low_voxel_size: str | None = setting(
+        None,
+        "Pairs: pixel of the low-resolution image, where its file does not say",
+        "in the value",
+    )
+    level: int | None = setting(
+        None,
+        "Pairs: which of the study's levels this pair is of; may be left out where there is one",
+        "1",
+        ge=2,
+    )
+    voxel_size: str | None = setting(
+        None,
+        "Imported volumes: edge of a voxel as '10 nm' or '20 10 10 nm' (z y x); may be left out where the file carries it",
+        "in the value",
+    )
+    pitch: str | None = setting(
+        None, "Imported stacks: distance between slices (milling pitch), as '20 nm'", "in the value"
+    )
+    transforms_of: str | None = setting(
+        None, "Aligned stacks: take the transforms of this sample (a second detector's stack)"
+    )
+    repeat_of: str | None = setting(
+        None,
+        "A second, independent acquisition of this sample: their Fourier shell correlation is "
+        "measured",
+    )
+    region: str | None = setting(
+        None,
+        "Imported volumes: part to use, as z0:z1,y0:y1,x0:x1 in voxels; open ends allowed",
+        "voxel",
+        max_length=200,
+    )
+    volume: bool | None = setting(
+        None,
+        "Imported volumes: true where images of a detector, which say nothing of themselves, are a "
+        "volume",
+    )
+
+    @field_validator("role", mode="before")
+    @classmethod
+    def _role(cls, value):
+        return value.lower()
+
+    @field_validator("voxel_size", "low_voxel_size")
+    @classmethod
+    def _size(cls, value):
+        return value if value is None else check_length(value)
+
+    @field_validator("pitch")
+    @classmethod
+    def _length(cls, value):
+        return value if value is None else check_length(value, parse_length)
+
+    @field_validator("region")
+    @classmethod
+    def _region(cls, value):
+        if value is not None and not re.fullmatch(
+            r"\s*-?\d*:-?\d*\s*(,\s*-?\d*:-?\d*\s*){0,2}", value
+        ):
+            raise ValueError(f"{short(value)} is not of the form z0:z1,y0:y1,x0:x1")
+        return value
+
+    def reading(self, *, low=False):
+        """What to read of an imported sample: keywords of `acuity.formats.read.read_volume`.
+
+        Parameters
+        ----------
+        low : bool
+            The low-resolution image of a pair in place of the other.
+        """
+        if low:
+            keys = {"path": self.low_path, "voxel_size": self.low_voxel_size}
+        else:
+            keys = {key: getattr(self, key) for key in ("path", "voxel_size", "region", "pitch")}
+        return {**keys, "volume": bool(self.volume)}

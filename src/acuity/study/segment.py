@@ -1,0 +1,55 @@
+"""The segment section: how objects are found."""
+
+from typing import Literal
+
+from pydantic import field_validator
+
+from acuity.methods.base import Section, setting
+from acuity.study.lengths import check_length
+from acuity.units import parse_length
+
+
+class Segment(Section):
+    """The automatic route of segmentation: threshold, closing, separation, labels."""
+
+    objects: Literal["dark", "bright"] = setting(
+        "dark", "Whether the objects (pores, grains) are darker or brighter than the rest"
+    )
+    threshold: Literal["otsu"] | float = setting(
+        "otsu", "Otsu's threshold of each image, or one value for all", "intensity"
+    )
+    closing: int = setting(
+        1,
+        "Radius of the closing that fills small holes in the objects; 0: none",
+        "voxel",
+        ge=0,
+        le=10,
+    )
+    separation: float = setting(
+        0.75,
+        "Depth of a neck, in the distance map, that separates two objects; 0: no separation",
+        "voxel",
+        ge=0,
+        le=20,
+    )
+    smallest: int = setting(27, "Objects of fewer voxels are dropped", "voxel", ge=1)
+    largest_radius: str | None = setting(
+        None,
+        "Half the length of the longest object, as '20 um': blocks overlap by four times as much, "
+        "so that up to it their separation is that of the whole volume; longer ones are counted "
+        "and named. By default 24 voxels",
+        "in the value",
+    )
+    block: int = setting(
+        256,
+        "Side of the blocks in which objects are sought, without their overlap; a volume that is "
+        "hardly longer is one block",
+        "voxel",
+        ge=16,
+        le=4096,
+    )
+
+    @field_validator("largest_radius")
+    @classmethod
+    def _length(cls, value):
+        return value if value is None else check_length(value, parse_length)
