@@ -430,7 +430,9 @@ def _headline(judged, listed, training):
         grades = [line.grade for entry in entries for line in entry["lines"] if line.label == label]
         counts = {grade: grades.count(grade) for grade in GRADES}
         parts = [f"{n} {GRADES[grade].lower()}" for grade, n in counts.items() if n]
-        worst = next(grade for grade in ("poor", "care", "good", "none") if counts[grade])
+        worst = next(
+            grade for grade in ("poor", "care", "good", "measured", "none") if counts[grade]
+        )
         found.append(Line(label, worst, f"of {len(grades)} samples {', '.join(parts)}."))
     return found
 
