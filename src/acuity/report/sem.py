@@ -23,7 +23,7 @@ from acuity.report.images import LARGEST, data_uri, grey_window, make_picture, r
 from acuity.report.pages import Cell, Column, marker, page_drawings, write_page
 from acuity.report.sources import image_curves, image_files
 from acuity.report.style import INK, MUTED, SHADE, look, ordered
-from acuity.report.verdict import percent, rows_of, unit_text
+from acuity.report.verdict import UNMEASURED, percent, rows_of, unit_text
 from acuity.seals import again
 from acuity.tables import read_table, write_table
 from acuity.units import convert
@@ -1116,7 +1116,7 @@ def sem_sentence(metrics, *, samples=None):
                 f"{percent(fair['value'], 1)} would be unresolved"
             )
         return "; ".join(parts) + "."
-    return "Nothing was measured against a truth."
+    return UNMEASURED
 
 
 def _worse(own, before):
