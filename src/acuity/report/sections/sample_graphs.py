@@ -1,0 +1,32 @@
+"""Graphs of one sample; its page alone has them, and draws them."""
+
+from acuity.report.drawing import drawing_of
+from acuity.report.figures import plots
+from acuity.report.page import Section
+
+
+def _build(page):
+    drawn = plots(
+        page.figures_of,
+        **page.tables,
+        samples=page.sample,
+        level_format=page.level_format,
+        level_title=page.level_title,
+        unit=page.length_unit,
+        noun=page.noun,
+    )
+    return {"drawings": [drawing_of(plot) for plot in drawn if plot.panels]}
+
+
+SAMPLE_GRAPHS = Section(
+    "graphs",
+    """
+{% if drawings %}
+<section aria-label="Graphs">
+<h2>Graphs</h2>
+{{ parts.figures(drawings) }}
+</section>
+{% endif %}
+""",
+    _build,
+)
