@@ -176,7 +176,7 @@ def link(sample: str) -> str:
 
 @cache
 def _environment() -> Environment:
-    folder = files("acuity.report") / "templates"
+    folder = files("acuity.report.sections") / "templates"
     sources = {
         file.name: file.read_text(encoding="utf-8")
         for file in folder.iterdir()
