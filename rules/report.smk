@@ -139,7 +139,7 @@ rule figures:
             "training_samples": TRAIN,
             "folder": results("figures"),
             "names": list(DRAWN),
-            **WORDS,
+            "words": WORDS,
         },
         code=lambda w: code("figures"),
     message:
@@ -179,8 +179,7 @@ rule sample_figures:
             "sample": w.sample,
             "folder": results(f"figures/{w.sample}"),
             "names": list(PICTURED),
-            "level_format": WORDS["level_format"],
-            "noun": WORDS["noun"],
+            "words": {key: WORDS[key] for key in ("level_format", "noun")},
         },
         code=lambda w: code("sample_figures"),
     message:
@@ -214,7 +213,7 @@ rule report_sample:
             "sample": w.sample,
             "row": SAMPLE[w.sample].model_dump(mode="json", exclude_none=True),
             **REPORTED,
-            **WORDS,
+            "words": WORDS,
         },
         code=lambda w: code("report_sample"),
     message:
@@ -520,7 +519,7 @@ rule report:
                 for sample in dict.fromkeys(sum(FURTHER.values(), []))
             },
             **REPORTED,
-            **WORDS,
+            "words": WORDS,
         },
         code=lambda w: code("report"),
     message:

@@ -5,8 +5,10 @@ from acuity.keys import by_kind
 from acuity.report.figures import study_figures
 from acuity.report.images import stamp
 from acuity.report.sources import seen_note, study_tables
+from acuity.report.style import Words
 
 with job(snakemake):
     cfg, files = dict(snakemake.params.cfg), dict(snakemake.input.items())
     tables = study_tables(files, by_kind(files.items()).get("histories"))
-    stamp(study_figures(**tables, out_dir=cfg.pop("folder"), **cfg), seen_note(files["seen"]))
+    cfg |= {"words": Words(**cfg["words"]), "out_dir": cfg.pop("folder")}
+    stamp(study_figures(**tables, **cfg), seen_note(files["seen"]))

@@ -4,10 +4,12 @@ from acuity.job import job
 from acuity.keys import by_kind
 from acuity.report.images import sample_figures, stamp
 from acuity.report.sources import input_file, sample_sources, told_of
+from acuity.report.style import Words
 
 with job(snakemake):
     cfg, files = dict(snakemake.params.cfg), dict(snakemake.input.items())
     seen, cfg["framed"] = told_of(files, cfg.pop("sample"))
     sources = sample_sources(by_kind(files.items()))
+    cfg["words"] = Words(**cfg["words"])
     cfg |= {"about": input_file(sources["volumes"]), "out_dir": cfg.pop("folder")}
     stamp(sample_figures(**sources, **cfg), seen)

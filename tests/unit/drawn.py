@@ -15,8 +15,14 @@ from acuity.report.sem_page import SemPage
 from acuity.report.sem_page import sem_page as write_sem
 from acuity.report.stack_page import StackPage
 from acuity.report.stack_page import stack_page as write_stack
+from acuity.report.style import Words
 
-WORDS = ("level_format", "level_title", "unit", "noun", "training_samples")
+WORDS = ("level_format", "level_title", "unit", "noun")
+
+
+def words_of(told):
+    """Take how things are written out of what a page is told."""
+    return Words(**{key: told.pop(key) for key in WORDS if key in told})
 
 
 def beside(output):
@@ -40,10 +46,11 @@ def index_page(
     pooled_table=None,
     **told,
 ):
-    words = {key: told[key] for key in WORDS if key in told}
-    drawn = figures.plots(metrics, pores, curves, histories, spaces, **words)
+    words, training = words_of(told), told.get("training_samples", ())
+    tables = metrics, pores, curves, histories, spaces
+    drawn = figures.plots(*tables, training_samples=training, words=words)
     drawings = read([drawing_of(plot).write(beside(output)) for plot in drawn])
-    page = IndexPage(metrics=metrics, drawings=drawings, pooled=pooled_table, **told)
+    page = IndexPage(metrics=metrics, drawings=drawings, pooled=pooled_table, words=words, **told)
     write_index(page, output)
 
 
@@ -51,13 +58,14 @@ def sample_page(
     sample, metrics, pores=None, curves=None, spaces=None, *, output, volumes=None, maps=None,
     labels=None, statuses=None, **told,
 ):  # fmt: skip
-    pictures = {}
+    words, pictures = words_of(told), {}
     if volumes:
-        words = {key: told[key] for key in ("level_format", "noun") if key in told}
         sources = volumes, maps, labels, statuses
-        pictures = read(images.sample_figures(*sources, out_dir=beside(output), **words))
+        pictures = read(images.sample_figures(*sources, out_dir=beside(output), words=words))
     tables = {"pores": pores, "curves": curves, "spaces": spaces}
-    page = SamplePage(sample=sample, metrics=metrics, tables=tables, pictures=pictures, **told)
+    page = SamplePage(
+        sample=sample, metrics=metrics, tables=tables, pictures=pictures, words=words, **told
+    )
     write_sample(page, output)
 
 

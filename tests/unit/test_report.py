@@ -580,7 +580,7 @@ def test_panels_title_axes_with_units(study):
 
 
 def test_caption_names_other_objects(tiny):
-    for plot in figures.plots(**tiny, noun="grain"):
+    for plot in figures.plots(**tiny, words=style.Words(noun="grain")):
         words = f"{plot.title} {plot.caption} {[panel.title for panel in plot.panels]}".lower()
         if plot.name != "pore_space":
             assert not re.search(r"\bpores?\b", words.replace("pore space", "")), plot.name

@@ -35,6 +35,7 @@ from acuity.report.style import (
     GRID,
     INK,
     MUTED,
+    PLAIN,
     PURPLE,
     SHADE,
     SKY,
@@ -281,10 +282,7 @@ def plots(
     *,
     samples=None,
     training_samples=(),
-    level_format="{:g}:1",
-    level_title="Resolution ratio (input : target)",
-    unit=None,
-    noun="pore",
+    words=PLAIN,
 ):
     """Make the figures of a study, or of some samples.
 
@@ -306,12 +304,8 @@ def plots(
     training_samples : iterable of str
         Samples that models were trained on; in a study's figures they are drawn hollow and dashed
         beside the unseen ones.
-    level_format, level_title : str
-        How a level is written (`str.format`), and the title of its axis.
-    unit : str, optional
-        Unit of length of sizes and blur; by default that of the metrics.
-    noun : str
-        What the objects are called, in the singular.
+    words : acuity.report.style.Words
+        How levels, lengths and objects are written.
 
     Returns
     -------
@@ -335,7 +329,8 @@ def plots(
     pores = pores[pores["sample"].isin(names)] if len(pores) else pores
     curves = curves[curves["sample"].isin(names)] if len(curves) else curves
     spaces = spaces[spaces["sample"].isin(names)] if len(spaces) else spaces
-    axis = LevelAxis(level_format, level_title, unit_text(unit or length_unit(metrics)), noun)
+    unit = unit_text(words.unit or length_unit(metrics))
+    axis = LevelAxis(words.level_format, words.level_title, unit, words.noun)
     return [
         _quality(shown, beside, axis),
         _found(shown, beside, axis),

@@ -22,6 +22,7 @@ from acuity.report.drawing import Drawing, ramp, read_drawing, swatch
 from acuity.report.style import (
     MUTED,
     PAPER,
+    PLAIN,
     PURPLE,
     SKY,
     VERMILLION,
@@ -324,8 +325,7 @@ def sample_figures(
     *,
     out_dir,
     names=("slices", "maps", "pores"),
-    level_format="{:g}:1",
-    noun="pore",
+    words=PLAIN,
     about=None,
     **options,
 ):
@@ -339,10 +339,8 @@ def sample_figures(
         Folder.
     names : sequence of str
         Those to draw of ``slices``, ``maps`` and ``pores``.
-    level_format : str
-        How a level is written.
-    noun : str
-        What the objects are called, in the singular.
+    words : acuity.report.style.Words
+        How levels and objects are written.
     about : mapping, optional
         How the sample's file was read; its page says it.
     **options
@@ -361,15 +359,15 @@ def sample_figures(
         if name not in names:
             continue
         files.append(folder / f"{name}.png")
-        figure = mosaic(shown, kind, level_format=level_format)
+        figure = mosaic(shown, kind, level_format=words.level_format)
         figure.savefig(files[-1], dpi=130, facecolor="white", metadata={"Software": None})
-        beside = gallery_drawing(shown, kind, level_format, noun)
+        beside = gallery_drawing(shown, kind, words)
         beside.more["about"] = dict(about or {})
         files.append(beside.write(folder))
     return files
 
 
-def gallery_drawing(shown, kind, level_format="{:g}:1", noun="pore"):
+def gallery_drawing(shown, kind, words=PLAIN):
     """Say what a page shows of one kind of a sample's pictures.
 
     Parameters
@@ -377,7 +375,7 @@ def gallery_drawing(shown, kind, level_format="{:g}:1", noun="pore"):
     shown : Gallery
     kind : str
         ``slice``, ``map`` or ``pores``.
-    level_format, noun : str
+    words : acuity.report.style.Words
         As for `sample_figures`.
 
     Returns
@@ -388,16 +386,16 @@ def gallery_drawing(shown, kind, level_format="{:g}:1", noun="pore"):
     """
     truth = any(p.method == "truth" for p in shown.pictures)
     window = "the truth" if truth else "the first of them, since there is no truth"
-    how = (_WHOLE if shown.whole_objects else _VOXELS).format(noun=noun)
-    words = {"noun": noun, "Noun": noun.title(), "how": how, "window": window}
-    title, heading, caption = (text.format(**words) for text in _KINDS[kind])
+    how = (_WHOLE if shown.whole_objects else _VOXELS).format(noun=words.noun)
+    told = {"noun": words.noun, "Noun": words.noun.title(), "how": how, "window": window}
+    title, heading, caption = (text.format(**told) for text in _KINDS[kind])
     pictures = []
     for picture in shown.pictures:
         if picture.kind != kind:
             continue
         label = look(picture.method).name
         if picture.level is not None:
-            label += f", {level_format.format(picture.level)}"
+            label += f", {words.level_format.format(picture.level)}"
         more = {"kind": kind, "method": picture.method, "level": picture.level, "label": label}
         alt = f"{_ALT[kind]}: {label}, {shown.where}"
         pictures.append(drawing.image(picture, alt, **more))

@@ -35,7 +35,7 @@ from acuity.report.sources import (
     seen_samples,
     warnings,
 )
-from acuity.report.style import look, ordered
+from acuity.report.style import Words, look, ordered
 from acuity.report.verdict import POOLED, Line, length_unit, lines, summary, tidy, verdicts
 from acuity.tables import read_table
 
@@ -130,7 +130,7 @@ class IndexPage(Page):
     @cached_property
     def length_unit(self):
         """Unit of sizes."""
-        return self.unit or length_unit(self.figures_of)
+        return self.words.unit or length_unit(self.figures_of)
 
     @cached_property
     def verdicts(self):
@@ -140,7 +140,11 @@ class IndexPage(Page):
     @cached_property
     def judged(self):
         """What is judged of each sample: lines."""
-        words = {"level_format": self.level_format, "unit": self.length_unit, "noun": self.noun}
+        words = {
+            "level_format": self.words.level_format,
+            "unit": self.length_unit,
+            "noun": self.words.noun,
+        }
         return lines(self.verdicts, **words) | dict(self.said)
 
     @cached_property
@@ -211,7 +215,7 @@ def _about(page):
     about = [
         f"Study {page.study}",
         count(page.names, "sample"),
-        "levels " + ", ".join(map(page.level_format.format, levels)) if levels else "",
+        "levels " + ", ".join(map(page.words.level_format.format, levels)) if levels else "",
         ", ".join(methods),
     ]
     return {"summary": " · ".join(part for part in about if part)}
@@ -268,6 +272,7 @@ def read_index(files, cfg):
         seen=seen_note(files["seen"]),
         seen_samples=seen_samples(files["seen"]),
         ran=run_date(files["metrics"]),
+        words=Words(**told.pop("words")),
         **told,
     )
 

@@ -19,6 +19,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from acuity.report.drawing import Drawing
+from acuity.report.style import PLAIN, Words
 from acuity.report.verdict import CARE, GOOD, GRADES, TRUSTED_RECALL, Line, percent
 from acuity.writing import write_text
 
@@ -39,14 +40,8 @@ class Page:
         The day on which the study was run.
     provenance : mapping
         Headings to what stands under them: nested mappings, lists, texts and numbers.
-    level_format : str
-        How a level is written (`str.format`).
-    level_title : str
-        What levels are.
-    unit : str, optional
-        Unit of length; by default that of the metrics.
-    noun : str
-        What the objects are called, in the singular.
+    words : acuity.report.style.Words
+        How levels, lengths and objects are written.
     """
 
     study: str
@@ -54,10 +49,7 @@ class Page:
     seen: str = ""
     ran: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict)
-    level_format: str = "{:g}:1"
-    level_title: str = "Resolution ratio (input : target)"
-    unit: str | None = None
-    noun: str = "pore"
+    words: Words = PLAIN
 
     @property
     def name(self) -> str:
@@ -143,8 +135,8 @@ class Section:
         if not self.when(page):
             return Markup("")
         head = '{% import "parts.html" as parts with context %}\n'
-        shown = {"page": page, "seen": page.seen, "noun": page.noun}
-        shown |= {"level_title": page.level_title, **self.build(page)}
+        shown = {"page": page, "seen": page.seen, "noun": page.words.noun}
+        shown |= {"level_title": page.words.level_title, **self.build(page)}
         return Markup(_environment().from_string(head + self.html).render(shown))
 
 

@@ -16,6 +16,7 @@ from acuity.report.sections.sample_graphs import SAMPLE_GRAPHS
 from acuity.report.sections.sample_table import SAMPLE_TABLE
 from acuity.report.sections.sample_verdict import SAMPLE_VERDICT
 from acuity.report.sources import run_date, study_tables, without_folders
+from acuity.report.style import Words
 from acuity.report.verdict import Line, length_unit, tidy, verdicts
 
 SECTIONS = (SAMPLE_VERDICT, COMPARE, SAMPLE_TABLE, SAMPLE_GRAPHS, PROVENANCE)
@@ -66,7 +67,7 @@ class SamplePage(Page):
     @cached_property
     def length_unit(self):
         """Unit of sizes: that of the whole study."""
-        return self.unit or length_unit(tidy(self.metrics))
+        return self.words.unit or length_unit(tidy(self.metrics))
 
     @cached_property
     def figures_of(self):
@@ -133,6 +134,7 @@ def read_sample(files, cfg):
         seen=seen_of(pictures),
         ran=run_date(files["metrics"]),
         provenance={"sample": row, **pictures["slices"].more["about"]},
+        words=Words(**told.pop("words")),
         **told,
     )
 

@@ -67,6 +67,31 @@ class Look:
     variant: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """How levels, lengths and objects are written.
+
+    Parameters
+    ----------
+    level_format : str
+        How a level is written (`str.format`).
+    level_title : str
+        What levels are: title of their axis.
+    unit : str, optional
+        Unit of length of sizes and blur; by default that of the metrics.
+    noun : str
+        What the objects are called, in the singular.
+    """
+
+    level_format: str = "{:g}:1"
+    level_title: str = "Resolution ratio (input : target)"
+    unit: str | None = None
+    noun: str = "pore"
+
+
+PLAIN = Words()
+
+
 def rgb(colour):
     """Return red, green and blue of ``#rrggbb``, 0 to 255."""
     return tuple(int(colour[at : at + 2], 16) for at in (1, 3, 5))

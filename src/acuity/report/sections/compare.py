@@ -32,7 +32,7 @@ def _build(page):
                     "key": Markup(drawing.more["key"]),
                     "title": drawing.more["heading"],
                     "caption": drawing.caption,
-                    "columns": [page.level_format.format(level) for level in levels],
+                    "columns": [page.words.level_format.format(level) for level in levels],
                     "rows": rows,
                 }
             )
@@ -43,7 +43,7 @@ def _build(page):
         "where": shown[0].more["where"],
         "reference": reference,
         "kinds": [(d.more["kind"], d.title, Markup(d.more["key"])) for d in shown],
-        "levels": [(f"{v:g}", page.level_format.format(v)) for v in levels] or [("", "–")],
+        "levels": [(f"{v:g}", page.words.level_format.format(v)) for v in levels] or [("", "–")],
         "level_choice": f"{levels[-1]:g}" if levels else "",
         "methods": [(method, look(method).name) for method in methods],
         "before_choice": "input" if "input" in methods else methods[0],

@@ -13,7 +13,7 @@ def _build(page):
     best_only = len(table) > _ROWS
     if best_only:
         table = table[table["best"]]
-    writer = VerdictTable(page.level_format, page.length_unit, page.noun)
+    writer = VerdictTable(page.words.level_format, page.length_unit, page.words.noun)
     links = {name: link(name) for name in page.samples or ()}
     return {
         "best_only": best_only,

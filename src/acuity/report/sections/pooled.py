@@ -9,7 +9,7 @@ def pooled_rows(page):
     """Return columns and rows of all unseen samples together."""
     if page.pooled is not None:
         return page.pooled
-    writer = VerdictTable(page.level_format, page.length_unit, page.noun)
+    writer = VerdictTable(page.words.level_format, page.length_unit, page.words.noun)
     table = page.verdicts[page.verdicts["sample"] == POOLED]
     return writer.columns(table, sample=False), writer.rows(table, sample=False)
 

@@ -1,5 +1,7 @@
 """Graphs of one sample; its page alone has them, and draws them."""
 
+from dataclasses import replace
+
 from acuity.report.drawing import drawing_of
 from acuity.report.figures import plots
 from acuity.report.page import Section
@@ -10,10 +12,7 @@ def _build(page):
         page.figures_of,
         **page.tables,
         samples=page.sample,
-        level_format=page.level_format,
-        level_title=page.level_title,
-        unit=page.length_unit,
-        noun=page.noun,
+        words=replace(page.words, unit=page.length_unit),
     )
     return {"drawings": [drawing_of(plot) for plot in drawn if plot.panels]}
 

@@ -5,7 +5,7 @@ from acuity.report.pages import VerdictTable
 
 
 def _build(page):
-    writer = VerdictTable(page.level_format, page.length_unit, page.noun)
+    writer = VerdictTable(page.words.level_format, page.length_unit, page.words.noun)
     return {
         "columns": writer.columns(page.verdicts, sample=False),
         "rows": writer.rows(page.verdicts, sample=False),

@@ -6,7 +6,11 @@ from acuity.report.verdict import lines
 
 
 def _build(page):
-    words = {"level_format": page.level_format, "unit": page.length_unit, "noun": page.noun}
+    words = {
+        "level_format": page.words.level_format,
+        "unit": page.length_unit,
+        "noun": page.words.noun,
+    }
     judged = lines(page.verdicts, **words)
     return {
         "lines": page.said or judged.get(page.sample, NOTHING),

@@ -12,6 +12,6 @@ TRAININGS = Section(
 {{ parts.plain_table(rows, "Mean and range over trainings") }}
 </section>
 """,
-    lambda page: {"rows": training_table(page.training_table, page.level_format)},
+    lambda page: {"rows": training_table(page.training_table, page.words.level_format)},
     when=lambda page: page.training_table is not None,
 )
