@@ -21,11 +21,11 @@ from snakemake.utils import update_config
 from acuity.digest import digest
 from acuity.errors import AcuityError
 from acuity.failures import failures
+from acuity.keys import name_of, split_image
 from acuity.formats.files import files_of, is_litter, is_remote, split_name
 from acuity.methods.base import module_name
 from acuity.plan.planner import Planner
 from acuity.study.reading import load_study, read_keys
-from acuity.study.paths import split_image
 from acuity.study.project import Project
 from acuity.threads import keep_limit, wait_passively
 from acuity.units import parse_voxel_size
@@ -190,6 +190,11 @@ def files(paths):
 def figure(name):
     """The file of a figure, and beside it its SVG."""
     return local(results(f"figures/{name}.png"))
+
+
+def beside(name):
+    """What lies beside a figure, for pages: title, caption, legend and what they show of it."""
+    return local(results(f"figures/{name}.json"))
 
 
 def seals(*names):

@@ -33,8 +33,11 @@ rule ingest:
 rule unseen:
     """Refuse to judge what models learn from, by what was imported; or name it, where that is allowed."""
     input:
-        train=[volume(f"ingest/{s}") for s in PROJECT.brought("train")],
-        test=[volume(f"ingest/{s}") for s in PROJECT.brought("test")],
+        **{
+            name_of(role, s, "imported"): volume(f"ingest/{s}")
+            for role in ("train", "test")
+            for s in PROJECT.brought(role)
+        },
     output:
         seals("unseen"),
         table=results("unseen.tsv"),
@@ -45,10 +48,7 @@ rule unseen:
     resources:
         **needs("unseen"),
     params:
-        cfg={
-            **{role: PROJECT.brought(role) for role in ("train", "test")},
-            **({"allow": True} if STUDY.allow_seen else {}),
-        },
+        cfg={"allow": True} if STUDY.allow_seen else {},
         code=lambda w: code("unseen"),
     message:
         "Compare the samples to learn from with those to be judged"

@@ -372,7 +372,7 @@ rule metrics:
     """Gather all tables of the study, and pool them over the unseen samples."""
     input:
         [seals_of(files(PROJECT.gathered(name))) for name in GATHERED],
-        **{name: files(PROJECT.gathered(name)) for name in GATHERED},
+        **files(PROJECT.named_tables(MEASURED, GATHERED)),
     output:
         seals("metrics", "pores", "curves", "pore_space", "gaps", "warnings"),
         metrics=results("metrics.tsv"),
@@ -390,7 +390,6 @@ rule metrics:
     params:
         cfg={
             "study": STUDY.study,
-            "images": PROJECT.table_counts(MEASURED, GATHERED),
             "unseen": TEST,
             # some of them may be seen
             **({"pooled": "judged"} if STUDY.allow_seen else {}),
@@ -406,7 +405,7 @@ rule trainings:
     """Pool the measures of each training, where methods are trained with several seeds."""
     input:
         [seals_of(files(PROJECT.gathered(name, PROJECT.compared))) for name in POOLED],
-        **{name: files(PROJECT.gathered(name, PROJECT.compared)) for name in POOLED},
+        **files(PROJECT.named_tables(PROJECT.compared, POOLED)),
     output:
         seals("trainings"),
         table=results("trainings.tsv"),
@@ -418,7 +417,6 @@ rule trainings:
         **needs("trainings"),
     params:
         cfg={
-            "images": PROJECT.table_counts(PROJECT.compared, POOLED),
             "study": STUDY.study,
             "unseen": TEST,
             "seed": STUDY.seed,

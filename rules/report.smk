@@ -1,9 +1,11 @@
 """Report: pages for people who never open a terminal, and the same figures for Snakemake's own.
 
-Needs  the tables of the study; for a sample's page its volumes, labels and maps; for a stack's the
-       tables of its alignment; for that of an image its pair and tables of gaps and spectra
-Makes  figures/*.png, figures/{sample}/*.png, report/index.html, report/{sample}.html,
-       report/stack/{sample}.html, report/axial/{sample}.html, report/sem/{sample}.html
+Needs  the tables of the study; for a sample's figures its volumes, labels and maps; for a stack's the
+       tables of its alignment; for those of an image its pair and tables of gaps and spectra
+Makes  figures/*.png, figures/{sample}/*.png, and beside each figure X.json, which pages show;
+       judged.json, figures/{sample}/stack.json, what is judged beside objects; report/index.html,
+       report/{sample}.html, report/stack/{sample}.html, report/axial/{sample}.html,
+       report/sem/{sample}.html
 """
 
 STUDY_FIGURES = {
@@ -54,10 +56,6 @@ DRAWN = {
 PICTURED = tuple(SAMPLE_FIGURES[: 3 if STUDY.segment else 1 + KIND.pixelwise])
 FURTHER = PROJECT.further_pages()
 STACKS = ALIGNMENT.stacks
-TRAINED = PROJECT.trained
-CARDS = [
-    results(f"train/{method}/level{level}/model.json") for method, level in TRAINED
-]
 WORDS = {
     "level_format": KIND.level_format,
     "level_title": KIND.level_title,
@@ -78,10 +76,13 @@ STUDY_TABLES = {
     "pores": results("pores.tsv"),
     "curves": results("curves.tsv"),
     "spaces": results("pore_space.tsv"),
-    "histories": [
-        results(f"train/{m}/level{level}/history.tsv") for m, level in TRAINED
-    ],
 }
+HISTORIES = files(PROJECT.trained_files("history.tsv"))
+CARDS = files(PROJECT.trained_files("model.json"))
+FURTHER_CARDS = files(
+    PROJECT.trained_files("model.json", [(m, level) for m in AGAIN for level in LEVELS])
+)
+JUDGED = [results("judged.json")] if KIND.page else []
 
 SAMPLES_OF = {
     PICTURED: SHOWN,
@@ -112,7 +113,9 @@ rule figures:
     input:
         seals_of(seen()),
         seals_of(STUDY_TABLES),
+        seals_of(HISTORIES),
         **STUDY_TABLES,
+        **HISTORIES,
         seen=seen(),
     output:
         *(
@@ -124,6 +127,7 @@ rule figures:
             )
             for name, category in DRAWN.items()
         ),
+        beside=[beside(name) for name in STUDY_FIGURES],
     log:
         logs("figures"),
     conda:
@@ -132,11 +136,10 @@ rule figures:
         **needs("figures"),
     params:
         cfg={
-            "trained": TRAINED,
             "training_samples": TRAIN,
             "folder": results("figures"),
             "names": list(DRAWN),
-            **WORDS,
+            "words": WORDS,
         },
         code=lambda w: code("figures"),
     message:
@@ -149,10 +152,10 @@ rule sample_figures:
     """Draw one sample's pictures."""
     input:
         seals_of(seen()),
-        lambda w: seals_of(files(PROJECT.page_files(w.sample))),
-        unpack(lambda w: files(PROJECT.page_files(w.sample))),
+        lambda w: seals_of(files(PROJECT.shown_files(w.sample))),
+        unpack(lambda w: files(PROJECT.shown_files(w.sample))),
+        unpack(lambda w: files(PROJECT.learned_from(w.sample))),
         seen=seen(),
-        learned=lambda w: files(PROJECT.learned_from(w.sample)),
     output:
         *(
             report(
@@ -164,6 +167,7 @@ rule sample_figures:
             )
             for name in PICTURED
         ),
+        beside=[beside(f"{{sample}}/{name}") for name in PICTURED],
     log:
         logs("figures/{sample}"),
     conda:
@@ -173,10 +177,9 @@ rule sample_figures:
     params:
         cfg=lambda w: {
             "sample": w.sample,
-            "images": PROJECT.page_keys(w.sample),
             "folder": results(f"figures/{w.sample}"),
             "names": list(PICTURED),
-            "level_format": WORDS["level_format"],
+            "words": {key: WORDS[key] for key in ("level_format", "noun")},
         },
         code=lambda w: code("sample_figures"),
     message:
@@ -188,23 +191,10 @@ rule sample_figures:
 rule report_sample:
     """Write one sample's page."""
     input:
-        seals_of(seen()),
-        lambda w: seals_of(files(PROJECT.page_files(w.sample))),
-        unpack(lambda w: files(PROJECT.page_files(w.sample))),
         seals("metrics", "pores", "curves", "pore_space"),
-        lambda w: seals_of(files(ALIGNMENT.page_files(w.sample))) if STACKS else [],
-        metrics=results("metrics.tsv"),
-        pores=results("pores.tsv"),
-        curves=results("curves.tsv"),
-        spaces=results("pore_space.tsv"),
-        slices=lambda w: (
-            [files(ALIGNMENT.page_files(w.sample))["slices"]] if STACKS else []
-        ),
-        pairs=lambda w: (
-            [files(ALIGNMENT.page_files(w.sample))["pairs"]] if STACKS else []
-        ),
-        seen=seen(),
-        learned=lambda w: files(PROJECT.learned_from(w.sample)),
+        **STUDY_TABLES,
+        drawings=[beside(f"{{sample}}/{name}") for name in PICTURED],
+        judged=[beside("{sample}/stack")] * bool(STACKS) + JUDGED,
     output:
         report(
             results("report/{sample}.html"),
@@ -221,15 +211,9 @@ rule report_sample:
     params:
         cfg=lambda w: {
             "sample": w.sample,
-            "images": PROJECT.page_keys(w.sample),
-            "stacks": [w.sample] if STACKS else [],
-            "axial": KIND.page == "axial",
-            "flat": KIND.page == "sem",
-            "provenance": {
-                "sample": SAMPLE[w.sample].model_dump(mode="json", exclude_none=True)
-            },
+            "row": SAMPLE[w.sample].model_dump(mode="json", exclude_none=True),
             **REPORTED,
-            **WORDS,
+            "words": WORDS,
         },
         code=lambda w: code("report_sample"),
     message:
@@ -256,6 +240,8 @@ rule stack_figures:
             )
             for name in STACK_FIGURES
         ),
+        beside=[beside(f"{{sample}}/{name}") for name in STACK_FIGURES],
+        judged=beside("{sample}/stack"),
     log:
         logs("figures/{sample}-stack"),
     conda:
@@ -277,10 +263,10 @@ rule stack_figures:
 rule report_stack:
     """Write the page of a stack."""
     input:
-        seals_of(seen()),
-        lambda w: seals_of(files(ALIGNMENT.page_files(w.sample))),
-        unpack(lambda w: files(ALIGNMENT.page_files(w.sample))),
-        seen=seen(),
+        lambda w: seals_of(files(ALIGNMENT.page_files(w.sample)["slices"])),
+        slices=lambda w: files(ALIGNMENT.page_files(w.sample)["slices"]),
+        drawings=[beside(f"{{sample}}/{name}") for name in STACK_FIGURES],
+        judged=beside("{sample}/stack"),
     output:
         report(
             results("report/stack/{sample}.html"),
@@ -314,20 +300,16 @@ rule axial_figures:
     input:
         seals_of(seen()),
         seals("metrics"),
-        lambda w: seals_of(
-            files(PROJECT.curves(w.sample, "scattering_curve"))
-            + files(PROJECT.curves(w.sample, "fsc_curve"))
-        ),
-        volumes=lambda w: files(PROJECT.page_files(w.sample))["volumes"],
-        curves=lambda w: files(PROJECT.curves(w.sample, "scattering_curve")),
-        disagreements=lambda w: files(
-            [PROJECT.disagreement(w.sample, i) for i in PROJECT.planes_of(w.sample)]
-        ),
-        shells=lambda w: files(PROJECT.curves(w.sample, "fsc_curve")),
-        models=CARDS,
+        lambda w: seals_of(files(PROJECT.curves(w.sample, "scattering_curve"))),
+        lambda w: seals_of(files(PROJECT.curves(w.sample, "fsc_curve"))),
+        unpack(lambda w: files(PROJECT.shown_volumes(w.sample))),
+        unpack(lambda w: files(PROJECT.curves(w.sample, "scattering_curve"))),
+        unpack(lambda w: files(PROJECT.curves(w.sample, "fsc_curve"))),
+        unpack(lambda w: files(PROJECT.disagreements(w.sample))),
+        unpack(lambda w: files(PROJECT.learned_from(w.sample))),
+        **CARDS,
         metrics=results("metrics.tsv"),
         seen=seen(),
-        learned=lambda w: files(PROJECT.learned_from(w.sample)),
     output:
         *(
             report(
@@ -339,6 +321,7 @@ rule axial_figures:
             )
             for name in AXIAL_FIGURES
         ),
+        beside=[beside(f"{{sample}}/{name}") for name in AXIAL_FIGURES],
     log:
         logs("figures/{sample}-axial"),
     conda:
@@ -348,9 +331,6 @@ rule axial_figures:
     params:
         cfg=lambda w: {
             "sample": w.sample,
-            "images": PROJECT.page_keys(w.sample),
-            "planes": [list(split_image(i)) for i in PROJECT.planes_of(w.sample)],
-            "trained": TRAINED,
             "data_range": STUDY.measure.data_range,
             "folder": results(f"figures/{w.sample}"),
         },
@@ -364,22 +344,10 @@ rule axial_figures:
 rule report_axial:
     """Write the page of what was restored along z."""
     input:
-        seals_of(seen()),
         seals("metrics"),
-        lambda w: seals_of(
-            files(PROJECT.curves(w.sample, "scattering_curve"))
-            + files(PROJECT.curves(w.sample, "fsc_curve"))
-        ),
-        volumes=lambda w: files(PROJECT.page_files(w.sample))["volumes"],
-        curves=lambda w: files(PROJECT.curves(w.sample, "scattering_curve")),
-        disagreements=lambda w: files(
-            [PROJECT.disagreement(w.sample, i) for i in PROJECT.planes_of(w.sample)]
-        ),
-        shells=lambda w: files(PROJECT.curves(w.sample, "fsc_curve")),
-        models=CARDS,
+        **CARDS,
         metrics=results("metrics.tsv"),
-        seen=seen(),
-        learned=lambda w: files(PROJECT.learned_from(w.sample)),
+        drawings=[beside(f"{{sample}}/{name}") for name in AXIAL_FIGURES],
     output:
         report(
             results("report/axial/{sample}.html"),
@@ -396,10 +364,6 @@ rule report_axial:
     params:
         cfg=lambda w: {
             "sample": w.sample,
-            "images": PROJECT.page_keys(w.sample),
-            "planes": [list(split_image(i)) for i in PROJECT.planes_of(w.sample)],
-            "trained": TRAINED,
-            "data_range": STUDY.measure.data_range,
             "study": STUDY.study,
             "title": STUDY.title,
             "index": "../index.html",
@@ -418,9 +382,9 @@ rule sem_figures:
         seals("metrics"),
         lambda w: seals_of(files(KIND.page_files(w.sample))),
         unpack(lambda w: files(KIND.page_files(w.sample))),
+        unpack(lambda w: files(PROJECT.learned_from(w.sample))),
         metrics=results("metrics.tsv"),
         seen=seen(),
-        learned=lambda w: files(PROJECT.learned_from(w.sample)),
     output:
         *(
             report(
@@ -432,6 +396,7 @@ rule sem_figures:
             )
             for name in SEM_FIGURES
         ),
+        beside=[beside(f"{{sample}}/{name}") for name in SEM_FIGURES],
     log:
         logs("figures/{sample}-sem"),
     conda:
@@ -441,7 +406,6 @@ rule sem_figures:
     params:
         cfg=lambda w: {
             "sample": w.sample,
-            "images": PROJECT.page_keys(w.sample),
             "limits": pair_limits(),
             "folder": results(f"figures/{w.sample}"),
         },
@@ -455,13 +419,9 @@ rule sem_figures:
 rule report_sem:
     """Write the page of an image: its pair, gaps, spectra."""
     input:
-        seals_of(seen()),
         seals("metrics"),
-        lambda w: seals_of(files(KIND.page_files(w.sample))),
-        unpack(lambda w: files(KIND.page_files(w.sample))),
         metrics=results("metrics.tsv"),
-        seen=seen(),
-        learned=lambda w: files(PROJECT.learned_from(w.sample)),
+        drawings=[beside(f"{{sample}}/{name}") for name in SEM_FIGURES],
     output:
         report(
             results("report/sem/{sample}.html"),
@@ -478,8 +438,6 @@ rule report_sem:
     params:
         cfg=lambda w: {
             "sample": w.sample,
-            "images": PROJECT.page_keys(w.sample),
-            "limits": pair_limits(),
             "study": STUDY.study,
             "title": STUDY.title,
             "index": "../index.html",
@@ -491,28 +449,46 @@ rule report_sem:
         "../scripts/report_sem.py"
 
 
+if KIND.page:
+
+    rule judge:
+        """Say of each sample what its further page judges."""
+        input:
+            seals("metrics"),
+            metrics=results("metrics.tsv"),
+        output:
+            results("judged.json"),
+        log:
+            logs("judge"),
+        conda:
+            ENVIRONMENT
+        resources:
+            **needs("judge"),
+        params:
+            cfg={},
+            code=lambda w: code(f"judge_{KIND.page}"),
+        message:
+            "Say what is judged beside objects"
+        script:
+            f"../scripts/judge_{KIND.page}.py"
+
+
 rule report:
     """Write the report's first page."""
     input:
         seals_of(seen()),
-        seals_of(STUDY_TABLES),
+        seals("metrics", "warnings"),
         seals("trainings") if AGAIN else [],
-        seals("warnings"),
-        [seals_of(files(ALIGNMENT.page_files(sample))) for sample in STACKS],
-        **STUDY_TABLES,
-        slices=[files(ALIGNMENT.page_files(sample))["slices"] for sample in STACKS],
-        pairs=[files(ALIGNMENT.page_files(sample))["pairs"] for sample in STACKS],
-        cards=CARDS,
+        **CARDS,
+        **FURTHER_CARDS,
+        **files(PROJECT.shown_volumes(*SHOWN)),
+        metrics=results("metrics.tsv"),
+        drawings=[beside(name) for name in STUDY_FIGURES if METHODS],
+        judged=[beside(f"{sample}/stack") for sample in STACKS] + JUDGED,
         trainings=[results("trainings.tsv")] if AGAIN else [],
-        further_cards=[
-            results(f"train/{method}/level{level}/model.json")
-            for method in AGAIN
-            for level in LEVELS
-        ],
         warnings=results("warnings.tsv"),
-        volumes=files([PROJECT.image(*key) for key in PROJECT.page_images]),
         pages=PAGES,
-        picture=[first_picture()[0]],
+        picture=first_picture()[0],
         seen=seen(),
     output:
         report(
@@ -529,16 +505,9 @@ rule report:
         **needs("report"),
     params:
         cfg={
-            "trained": TRAINED,
             "settings": STUDY.model_dump(mode="json", exclude_none=True),
             "sheet": [s.model_dump(mode="json", exclude_none=True) for s in SAMPLES],
             "command": f"snakemake --configfile {STUDY_FILE}",
-            "images": [
-                [sample, *split_image(image)] for sample, image in PROJECT.page_images
-            ],
-            "stacks": STACKS,
-            "axial": KIND.page == "axial",
-            "flat": KIND.page == "sem",
             "restored_samples": list(RESTORE),
             "shown": first_picture()[1],
             "further": {
@@ -550,7 +519,7 @@ rule report:
                 for sample in dict.fromkeys(sum(FURTHER.values(), []))
             },
             **REPORTED,
-            **WORDS,
+            "words": WORDS,
         },
         code=lambda w: code("report"),
     message:

@@ -1,12 +1,14 @@
-"""Draw the study's figures: tables -> PNG and SVG."""
+"""Draw the study's figures: tables -> PNG, SVG and what pages show of them."""
 
 from acuity.job import job
+from acuity.keys import by_kind
 from acuity.report.figures import study_figures
 from acuity.report.images import stamp
 from acuity.report.sources import seen_note, study_tables
+from acuity.report.style import Words
 
 with job(snakemake):
     cfg, files = dict(snakemake.params.cfg), dict(snakemake.input.items())
-    seen = seen_note(files.pop("seen"))
-    tables = study_tables(**files, trained=cfg.pop("trained"))
-    stamp(study_figures(**tables, out_dir=cfg.pop("folder"), **cfg), seen)
+    tables = study_tables(files, by_kind(files.items()).get("histories"))
+    cfg |= {"words": Words(**cfg["words"]), "out_dir": cfg.pop("folder")}
+    stamp(study_figures(**tables, **cfg), seen_note(files["seen"]))

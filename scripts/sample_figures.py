@@ -1,13 +1,15 @@
-"""Draw one sample's pictures: volumes, labels, maps -> PNG."""
+"""Draw one sample's pictures: volumes, labels, maps -> PNG and what its page shows of them."""
 
 from acuity.job import job
+from acuity.keys import by_kind
 from acuity.report.images import sample_figures, stamp
-from acuity.report.sources import learned_part, sample_sources, seen_note
+from acuity.report.sources import input_file, sample_sources, told_of
+from acuity.report.style import Words
 
 with job(snakemake):
     cfg, files = dict(snakemake.params.cfg), dict(snakemake.input.items())
-    seen = seen_note(files.pop("seen"), cfg.pop("sample"))
-    learned, cfg["framed"] = learned_part(files.pop("learned"))
-    seen = learned or seen
-    sources = sample_sources(cfg.pop("images"), **files)
-    stamp(sample_figures(**sources, out_dir=cfg.pop("folder"), **cfg), seen)
+    seen, cfg["framed"] = told_of(files, cfg.pop("sample"))
+    sources = sample_sources(by_kind(files.items()))
+    cfg["words"] = Words(**cfg["words"])
+    cfg |= {"about": input_file(sources["volumes"]), "out_dir": cfg.pop("folder")}
+    stamp(sample_figures(**sources, **cfg), seen)

@@ -1,4 +1,4 @@
-"""Draw what was done to a stack: tables, volumes before and after -> PNG and SVG."""
+"""Draw what was done to a stack: tables, volumes before and after -> PNG, SVG, verdict."""
 
 from acuity.job import job
 from acuity.report.images import stamp
@@ -8,5 +8,5 @@ from acuity.report.stack import stack_figures
 with job(snakemake):
     cfg, files = snakemake.params.cfg, snakemake.input
     tables = read_slices(files.slices), read_slices(files.pairs)
-    drawn = stack_figures(*tables, files.before, files.after, out_dir=cfg["folder"])
+    drawn = stack_figures(cfg["sample"], *tables, files.before, files.after, out_dir=cfg["folder"])
     stamp(drawn, seen_note(files.seen, cfg["sample"]))

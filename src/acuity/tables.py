@@ -1,6 +1,7 @@
 """Tab-separated tables on disk: read whole, written whole or not at all, and sealed."""
 
 import io
+import math
 
 import pandas as pd
 
@@ -91,23 +92,27 @@ def tidy(values, prefix=""):
     ]
 
 
-def read_stack(paths, keys, **kwargs):
-    """Read several tables and put them under each other, each with its keys in front.
+def read_keyed(files, **kwargs):
+    """Read tables of images and put them under each other, with method and level in their rows.
 
     Parameters
     ----------
-    paths : list of path-like
+    files : dict of acuity.keys.Key to path-like
         Tables with the same columns.
-    keys : list of dict
-        Columns to add to each.
     **kwargs
         Passed to `pandas.read_csv`.
 
     Returns
     -------
-    pandas.DataFrame
+    pandas.DataFrame or None
+        None where there are no tables. The level of a truth is NaN.
     """
     tables = [
-        read_table(path, **kwargs).assign(**key) for path, key in zip(paths, keys, strict=True)
+        read_table(path, **kwargs).assign(
+            method=key.method, level=math.nan if key.level is None else key.level
+        )
+        for key, path in files.items()
     ]
+    if not tables:
+        return None
     return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)

@@ -10,12 +10,14 @@ import numpy as np
 import pandas as pd
 
 from acuity.formats.read import read_volume
+from acuity.keys import Key
 from acuity.measure.census import read_counts, write_counts
 from acuity.measure.collect import read_images
 from acuity.measure.summary import summary
+from acuity.model_card import read_model_card
 from acuity.predict.predict import read_card
 from acuity.register.transforms import read_transforms, write_transforms
-from acuity.report.sources import model_cards, study_tables
+from acuity.report.sources import study_tables
 from acuity.seals import sealing, write_sealed
 from acuity.slabs import join, open_writer
 from acuity.tables import read_table, write_table
@@ -154,8 +156,8 @@ def cut(path):
 
 
 def gathered(path):
-    image = {"sample": "a", "method": "srcnn3d", "level": "2", "counts": {"tables": 0, "status": 1}}
-    return read_images([image], {"tables": [], "status": [path]})
+    key = Key("a", "srcnn3d", 2.0)
+    return read_images({"tables": {key: []}, "status": {key: path}})
 
 
 def course(folder):
@@ -165,7 +167,7 @@ def course(folder):
         part.write_text("step\tsplit\tloss\n1\ttrain\t0.5\n2\ttrain\t0.25\n")
     bytes_of(lambda data: data[:-2])(history)
     files = dict.fromkeys(("metrics", "pores", "curves", "spaces"), folder / "metrics.tsv")
-    return lambda: study_tables(**files, histories=[history], trained=[("srcnn3d", "2")])
+    return lambda: study_tables(files, {Key("", "srcnn3d", 2.0): history})
 
 
 def published(folder):
@@ -442,7 +444,7 @@ CASES = [
     Case("card: its seal emptied", edited('"sha256:', '"', read_card), CARD),
     Case(
         "card: edited, read for a page",
-        edited('"mean": 0.5', '"mean": 0.7', lambda path: model_cards([("srcnn3d", "2")], [path])),
+        edited('"mean": 0.5', '"mean": 0.7', read_model_card),
         CARD,
     ),
     Case(

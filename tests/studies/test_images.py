@@ -69,7 +69,7 @@ def test_pairs_of_specimens_and_of_files(workflow):
     for page in ("index", "b", "new", "sem/b", "sem/new"):
         assert "<title>" in (folder / f"report/{page}.html").read_text()
     assert workflow.planned("--configfile", path) == {}
-    pages = {"figures", "sem_figures", "report_sample", "report_sem", "report"}
+    pages = {"figures", "sem_figures", "judge", "report_sample", "report_sem", "report"}
     measured = after_edit(workflow, path, "measure/spectrum.py")
     assert {"spectrum", "metrics"} <= set(measured) <= {"spectrum", "metrics", *pages}
     assert measured["spectrum"] == 3

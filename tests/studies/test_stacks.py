@@ -263,7 +263,7 @@ def test_slices_restored_along_z(workflow):
     assert set(curve["subset"]) == {"all", "z", "xy"}
     assert not len(read_table(folder / "measure/coarse/level2/cubic/scattering.tsv"))
     assert workflow.planned("--configfile", path) == {}
-    pages = {"figures", "axial_figures", "report_sample", "report_axial", "report"}
+    pages = {"figures", "axial_figures", "judge", "report_sample", "report_axial", "report"}
     measured = after_edit(workflow, path, "measure/error.py")
     assert set(measured) == {"error", "metrics", *pages}
     learned = after_edit(workflow, path, "methods/srgan.py")
@@ -306,7 +306,7 @@ def test_a_changed_slice_reruns_its_sample_alone(workflow):
     chain = {"ingest": 1, "axial": 1, "predict": 2, "quality": 2, "error": 2}
     pictures = {"sample_figures": 1, "axial_figures": 2}
     pages = {"metrics": 1, "figures": 1, "report_sample": 2, "report_axial": 2, "report": 1}
-    assert jobs == chain | pictures | pages
+    assert jobs == chain | pictures | pages | {"judge": 1}
     # The old content with a new time, as a touch leaves it; but a file above the limit is not read.
     changed.write_bytes(content)
     assert workflow.planned("--configfile", path) == {}

@@ -11,17 +11,19 @@ import pytest
 from acuity.assumptions import Assumes, check, offset, survey, warning_rows
 from acuity.errors import AcuityError
 from acuity.filters import gaussian
+from acuity.keys import Key
 from acuity.measure import quality, resolution
 from acuity.measure.collect import WARNED, collect
 from acuity.methods.base import known, load
 from acuity.predict.predict import predict, restore
-from acuity.report import pages, sources
+from acuity.report import sources
 from acuity.segment import threshold
 from acuity.segment.threshold import otsu
 from acuity.slabs import join
 from acuity.tables import write_table
 from acuity.volume import Grid, Volume, open_volume, write_volume
 from tests.conftest import ROOT
+from tests.unit.drawn import index_page
 from tests.unit.test_predict import ready
 from tests.unit.test_slab_scripts import Files, run
 from tests.unit.test_study_tables import image, table
@@ -264,8 +266,8 @@ def test_psnr_is_pooled_over_one_data_range_alone(tmp_path, other, pooled):
         [row] = found["warnings"].to_dict("records")
         assert row["finding"] == "the data ranges of its samples are 255 (b) and 65,535 (c)"
     write_table(found["warnings"], tmp_path / "warnings.tsv")
-    said = sources.image_warnings(tmp_path / "warnings.tsv", [], [])
-    pages.index_page(metrics, output=tmp_path / "index.html", study="s", warnings=said)
+    said = sources.image_warnings(tmp_path / "warnings.tsv", {})
+    index_page(metrics, output=tmp_path / "index.html", study="s", warnings=said)
     text = (tmp_path / "index.html").read_text()
     assert ("Unseen samples, pooled: the data ranges" in text) == (not pooled)
     assert "40.00" in text or "40.0" in text
@@ -293,15 +295,15 @@ def test_findings_travel_from_the_jobs_to_the_first_page(tmp_path):
     assert list(found["warnings"].columns) == WARNED
     write_table(found["warnings"], tmp_path / "warnings.tsv")
     shifted = restored(tmp_path, "numbers", plain * 50_000 - 1000)
-    keys, volumes = [["b", "3", "richardson_lucy"]], [tmp_path / "numbers_out.ome.zarr"]
-    said = sources.image_warnings(tmp_path / "warnings.tsv", keys, volumes)
+    volumes = {Key("b", "richardson_lucy", 3.0): tmp_path / "numbers_out.ome.zarr"}
+    said = sources.image_warnings(tmp_path / "warnings.tsv", volumes)
     assert len(said) == 2  # one voxel, found by two measures, is said once
     assert re.match(r"b, the truth: 1 voxel lies far out.*dB at most; the fit of least", said[0])
     assert re.match(r"b, Richardson-Lucy, level 3, its input: .*VALUES SHIFTED: -1,", said[1])
     assert shifted.provenance[-1]["shifted"] < -1000
     page = tmp_path / "index.html"
     metrics = found["metrics"]
-    pages.index_page(metrics, output=page, study="s", warnings=said)
+    index_page(metrics, output=page, study="s", warnings=said)
     assert "VALUES SHIFTED" in page.read_text()
     # The control: without the voxel the tables are those of the measures alone.
     files["truth"] = files["image"]
@@ -315,9 +317,9 @@ def test_findings_travel_from_the_jobs_to_the_first_page(tmp_path):
 def test_no_finding_no_sentence(tmp_path):
     write_table(pd.DataFrame([], columns=WARNED), tmp_path / "warnings.tsv")
     out = restored(tmp_path, "noisy", blocks())
-    keys, volumes = [["b", "3", "richardson_lucy"]], [tmp_path / "noisy_out.ome.zarr"]
+    volumes = {Key("b", "richardson_lucy", 3.0): tmp_path / "noisy_out.ome.zarr"}
     assert "warnings" not in out.provenance[-1]
-    assert sources.image_warnings(tmp_path / "warnings.tsv", keys, volumes) == []
+    assert sources.image_warnings(tmp_path / "warnings.tsv", volumes) == []
 
 
 # -------------------------------------------------------------------------------------------- docs

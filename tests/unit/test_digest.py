@@ -154,3 +154,15 @@ def test_the_only_dynamic_import_is_the_loader_of_methods():
                 found.append(path.relative_to(PACKAGE).as_posix())
     # the second is never run by a job
     assert sorted(found) == ["methods/base.py", "study/kinds/base.py"]
+
+
+def test_pages_of_foams_count_nothing_that_only_other_pages_show():
+    others = {"acuity.report.sem", "acuity.report.axial", "acuity.report.stack"}
+    for name in ("report", "report_sample", "figures", "sample_figures"):
+        assert not others & set(closure(ROOT / "scripts" / f"{name}.py")), name
+    for name in ("sem", "axial", "stack"):
+        found = set(closure(ROOT / "scripts" / f"report_{name}.py"))
+        assert found & others == {f"acuity.report.{name}"}
+    # Figures do not count what lays them out.
+    pages = {name for name in closure(ROOT / "scripts" / "sem_figures.py") if "sections" in name}
+    assert not pages

@@ -12,12 +12,14 @@ from PIL import Image
 from scipy import ndimage
 
 from acuity.errors import AcuityError
+from acuity.keys import Key
 from acuity.measure.spectrum import spectrum
 from acuity.report import sem
-from acuity.report.study import judged
+from acuity.report.judged import judged
 from acuity.report.verdict import POOLED
 from acuity.tables import write_table
 from acuity.volume import Grid, Volume, write_volume
+from tests.unit.drawn import sem_page
 
 SIZE = 7.1
 SHAPE = (192, 256)
@@ -492,7 +494,7 @@ def test_the_pages_of_all_images_name_one_method():
     assert sem.sem_sentence(table).startswith("Lanczos")
     assert sem.sem_sentence(table, samples=["gold1"]).startswith("Lanczos")
     # The first page says of each what its own page says.
-    said = judged(table, flat=True)
+    said = judged(table, sem.sem_sentence)
     for sample, chosen in (("gold1", ["gold1"]), (POOLED, None)):
         sentence = sem.sem_sentence(table, samples=chosen)
         assert said[sample] == [("Restoration", "measured", sentence)]
@@ -526,31 +528,31 @@ def test_images_of_other_shapes_are_refused(made, tmp_path):
 
 def test_the_page_from_files(made, tmp_path):
     volumes, low = made
-    paths = {"volumes": [], "gaps": [], "spectra": []}
+    kinds = {"volumes": {}, "gaps": {}, "spectra": {}}
     curves = spectra(volumes)
     for level, method in IMAGES:
         key = method, level and float(level)
         stem = tmp_path / method
         write_volume(f"{stem}.ome.zarr", volumes[key])
-        paths["volumes"].append(f"{stem}.ome.zarr")
+        kinds["volumes"][Key("gold1", *key)] = f"{stem}.ome.zarr"
         if method != "truth":
             write_table(gap_tables()[key], f"{stem}.gaps.tsv")
             own = curves[curves["method"] == method].drop(columns=["method", "level"])
             write_table(own, f"{stem}.spectrum.tsv")
-            paths["spectra"].append(f"{stem}.spectrum.tsv")
-            paths["gaps"].append(f"{stem}.gaps.tsv")
+            kinds["spectra"][Key("gold1", *key)] = f"{stem}.spectrum.tsv"
+            kinds["gaps"][Key("gold1", *key)] = f"{stem}.gaps.tsv"
     write_volume(tmp_path / "low.ome.zarr", low)
     (tmp_path / "transform.json").write_text(json.dumps(transform()))
     write_table(patches(), tmp_path / "patches.tsv")
-    paths |= {
+    paths = {
         "low": tmp_path / "low.ome.zarr",
         "high": tmp_path / "truth.ome.zarr",
         "transform": tmp_path / "transform.json",
         "patches": tmp_path / "patches.tsv",
     }
-    found = sem.sem_sources(IMAGES, paths, limits={"residual": 0.5})
+    found = sem.sem_sources(paths, kinds, limits={"residual": 0.5})
     page = tmp_path / "gold1.html"
-    sem.sem_page(
+    sem_page(
         "gold<1>",
         metrics(),
         **found,
@@ -558,7 +560,6 @@ def test_the_page_from_files(made, tmp_path):
         study="dehaan",
         index="../index.html",
         samples=["gold1"],
-        provenance={"Pair": {"factor": 2}},
     )
     text = page.read_text()
     assert "gold&lt;1&gt;" in text
@@ -586,7 +587,7 @@ def test_every_part_is_optional(made, tmp_path, without):
     else:
         how.pop(without)
     page = tmp_path / "page.html"
-    sem.sem_page("gold1", rows, volumes, **how, output=page, study="dehaan")
+    sem_page("gold1", rows, volumes, **how, output=page, study="dehaan")
     text = page.read_text()
     assert ("Registration of the pair" in text) == (without not in ("pair", "all"))
     assert ("Gaps between particles" in text) == (without not in ("gaps", "all"))

@@ -12,9 +12,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from acuity.errors import AcuityError
+from acuity.model_card import ModelCard, read_model_card
 from acuity.report import axial, stack
-from acuity.report.sources import model_cards
 from acuity.volume import Grid, Volume, write_volume
+from tests.unit.drawn import axial_page, stack_page
 
 GRID = Grid((60, 40, 50), (20, 10, 10), (0, 0, 0), "nm")
 
@@ -182,13 +183,13 @@ def test_stack_figures_and_page(tmp_path):
         made = volume(seed)
         paths[name] = tmp_path / f"{name}.ome.zarr"
         write_volume(paths[name], made)
-    files = stack.stack_figures(table, measured, **paths, out_dir=tmp_path / "figures")
+    files = stack.stack_figures("a", table, measured, **paths, out_dir=tmp_path / "figures")
     assert {file.stem for file in files} == set(stack.FIGURES)
     assert all(file.stat().st_size > 2000 for file in files)
-    again = stack.stack_figures(table, measured, **paths, out_dir=tmp_path / "again")
+    again = stack.stack_figures("a", table, measured, **paths, out_dir=tmp_path / "again")
     assert [a.read_bytes() for a in files] == [b.read_bytes() for b in again]
     page = tmp_path / "a-stack.html"
-    stack.stack_page(
+    stack_page(
         "<b>a&b",
         table,
         measured,
@@ -197,7 +198,6 @@ def test_stack_figures_and_page(tmp_path):
         study="shale",
         mode="jitter",
         index="index.html",
-        provenance={"Alignment": {"mode": "jitter"}},
     )
     text = page.read_text()
     assert "<b>a&b" not in text
@@ -216,10 +216,10 @@ def test_a_cropped_stack_is_shown_where_it_is_left(tmp_path):
     shown = {(p.kind, p.method): p.png for p in pictures}
     assert all(shown[kind, "before"] == shown[kind, "after"] for kind in ("xz", "yz"))
     page = tmp_path / "page.html"
-    stack.stack_page("a", slices(), pairs(), before, after, output=page, study="s")
+    stack_page("a", slices(), pairs(), before, after, output=page, study="s")
     text = page.read_text()
     assert "rims that not every slice reaches were cut off, 60 x 32 x 44 voxels are left" in text
-    stack.stack_page("a", slices(), pairs(), before, before, output=page, study="s")
+    stack_page("a", slices(), pairs(), before, before, output=page, study="s")
     assert "black at the rims" in page.read_text()
 
 
@@ -397,22 +397,27 @@ def test_axial_figures_and_page(tmp_path):
     text = (tmp_path / "one" / "axial_rms.tsv").read_text()
     assert text.splitlines()[0] == "Method\tn = 2\tn = 4\tn = 8"
     page = tmp_path / "page.html"
-    axial.axial_page("ts<2>", metrics(), volumes, output=page, study="h", side=48, patch=24)
+    axial_page("ts<2>", metrics(), volumes, output=page, study="h", side=48, patch=24)
     text = page.read_text()
     assert "ts&lt;2&gt;" in text
     assert "ts<2>" not in text
     assert "17.3 (23.4 dB)" in text
     assert "Difference from the truth: Cubic interpolation, n = 4, row 5 of 8" in text
-    axial.axial_page("ts2", metrics(), output=page, study="h")
+    axial_page("ts2", metrics(), output=page, study="h")
     assert "data:image/png" not in page.read_text()
 
 
 CARDS = {
-    ("fsrcnn3d@d240s48m2", 4.0): {
-        "parameters": 1_870_000,
-        "settings": {"filters": 240, "kernels": [3], "predict": None, "train": {"steps": 9}},
-    },
-    ("sparse_coding", 4.0): {"parameters": 131_072, "settings": {"patch": 8, "atoms": 256}},
+    card.image: card
+    for card in (
+        ModelCard(
+            "fsrcnn3d@d240s48m2",
+            4.0,
+            {"filters": 240, "kernels": [3], "predict": None, "train": {"steps": 9}},
+            1_870_000,
+        ),
+        ModelCard("sparse_coding", 4.0, {"patch": 8, "atoms": 256}, 131_072),
+    )
 }
 
 
@@ -432,23 +437,23 @@ def test_networks_are_told_with_what_they_learned_and_reach(tmp_path):
     assert second["parameters"] == 0.131072
     assert math.isnan(second["psnr"])
     page = tmp_path / "page.html"
-    axial.axial_page("ts2", reached(), models=CARDS, output=page, study="h")
+    axial_page("ts2", reached(), models=CARDS, output=page, study="h")
     text = page.read_text()
     assert "Networks and dictionaries" in text
     assert all(
         f">{cell}<" in text
         for cell in ("1.870", "34.52", "37.28", "filters 240, kernels [3], steps 9")
     )
-    axial.axial_page("ts2", reached(), output=page, study="h")
+    axial_page("ts2", reached(), output=page, study="h")
     assert "Networks and dictionaries" not in page.read_text()
 
 
 def test_cards_are_read_by_method_and_level(tmp_path):
     files = [tmp_path / f"{level}.json" for level in (2, 4)]
     for level, file in zip((2, 4), files, strict=True):
-        card = {"parameters": level * 1_000_000, "settings": {"features": 32}}
-        file.write_text(json.dumps(card))
-    models = model_cards([("srgan", "4"), ("srgan", "2")], files[::-1])
+        card = {"parameters": level * 1_000_000, "settings": {"features": 32}, "more": 1}
+        file.write_text(json.dumps(card | {"method": "srgan", "level": level}))
+    models = {card.image: card for card in map(read_model_card, files[::-1])}
     table = axial.network_table(metrics(), models)
     assert list(table["n"]) == list(table["parameters"]) == [2, 4]
     assert table["psnr"].isna().all()  # on 8 bits alone
@@ -472,7 +477,7 @@ def test_isosurfaces_lie_at_the_threshold_of_the_binary_errors(tmp_path):
     shown = known.iloc[:1].assign(metric="threshold", value=90.0)
     page = tmp_path / "page.html"
     for table, there in ((pd.concat([known, shown]), True), (known, False)):
-        axial.axial_page("ts2", table, volumes, output=page, study="h", samples="ts2")
+        axial_page("ts2", table, volumes, output=page, study="h", samples="ts2")
         text = re.sub(r"\s+", " ", page.read_text())
         assert ("What is brighter than 90 of 255" in text) == there
         assert ("Isosurface: Input, n = 4, the middle of the volume" in text) == there
@@ -499,7 +504,7 @@ def test_where_planes_disagree_and_what_the_error_is_there(tmp_path):
     assert colour(amount, 10, 128) != colour(error, 10, 128) == colour(error, 30, 128)
     assert colour(amount, 30, 128) == colour(error, 200, 128) != colour(error, 10, 128)
     page = tmp_path / "page.html"
-    axial.axial_page("s", metrics(), volumes, None, spreads, output=page, study="h", side=64)
+    axial_page("s", metrics(), volumes, None, spreads, output=page, study="h", side=64)
     text = page.read_text()
     rest = math.sqrt((2 * 144 + 9 * 8 / 64 * 8) / 58)  # rows 6 and 7, and a corner, of the other 58
     assert f"SRGAN, n = 4, 12 against {rest:.3g}." in re.sub(r"\s+", " ", text)
@@ -509,7 +514,7 @@ def test_where_planes_disagree_and_what_the_error_is_there(tmp_path):
     del volumes["truth", None]
     shown, _ = axial.axial_pictures(volumes, spreads)
     assert [picture.kind for picture in shown["disagreement"]] == ["disagreement"]
-    axial.axial_page("s", metrics(), volumes, output=page, study="h")
+    axial_page("s", metrics(), volumes, output=page, study="h")
     assert "disagree" not in page.read_text()
 
 

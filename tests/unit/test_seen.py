@@ -208,12 +208,12 @@ def test_the_part_of_a_restored_volume_that_was_learned_from_is_framed(tmp_path,
     own = made("own", "a.tif", "1:9")
     part = made("part", "a.tif", "0:6,20:60,:50")
     apart, alike = made("apart", "a.tif", "0:1"), made("alike", "other.tif", "0:6")
-    note, boxes = learned_part([own, part, apart, alike])
+    note, boxes = learned_part(own, [part, apart, alike])
     assert note == (
         "Models learned from a part of this volume: z 2 to 22, y 39 to 119, x -1 to 99 nm."
     )
-    assert learned_part([own, part, own]) == ("Models learned from all of this volume.", [])
-    assert learned_part([own, apart, alike]) == learned_part([]) == ("", [])
+    assert learned_part(own, [part, own]) == ("Models learned from all of this volume.", [])
+    assert learned_part(own, [apart, alike]) == learned_part() == ("", [])
     # The slice at half the height, 20 nm, lies in it; that below the top does not.
     for position, framed in ((0.5, True), (0.99, False)):
         pictures = [

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from acuity.errors import AcuityError
+from acuity.keys import by_kind, name_of
 from acuity.measure import collect as module
 from acuity.measure import slices
 from acuity.measure.collect import COLUMNS, KEYS, collect, read_images
@@ -52,33 +53,36 @@ def psnr(value):
     return table(("psnr", "all", value, "dB"))
 
 
-def test_tables_are_dealt_to_images_in_order(tmp_path):
+@pytest.mark.parametrize("turned", [False, True])
+def test_tables_are_found_by_their_keys(tmp_path, turned):
     names = ["t1", "t2", "t3", "p1", "p3", "g2"]
     for number, name in enumerate(names):
         write_table(pd.DataFrame({"is": [name], "n": [number]}), tmp_path / name)
-    paths = {
-        "tables": [tmp_path / name for name in names[:3]],
-        "pores": [tmp_path / "p1", tmp_path / "p3"],
-        "gaps": [tmp_path / "g2"],
+    named = {
+        name_of("tables", "a", "level2/m"): [tmp_path / "t1", tmp_path / "t2"],
+        name_of("pores", "a", "level2/m"): tmp_path / "p1",
+        name_of("tables", "b", "truth"): [],
+        name_of("gaps", "b", "truth"): tmp_path / "g2",
+        name_of("tables", "c", "level3/m"): [tmp_path / "t3"],
+        name_of("pores", "c", "level3/m"): tmp_path / "p3",
+        "seen": [],
     }
-    images = [
-        {"sample": "a", "method": "m", "level": 2, "counts": {"tables": 2, "pores": 1}, "rest": 0},
-        {"sample": "b", "method": "n", "level": None, "counts": {"tables": 0, "pores": 0, "gaps": 1}},
-        {"sample": "c", "method": "m", "level": 3, "counts": {"tables": 1, "pores": 1}},
-    ]  # fmt: skip
-    found = read_images(images, paths)
-    assert [list(one) for one in found] == [
-        ["sample", "method", "level", "pores", "tables"],
-        ["sample", "method", "level", "gaps", "tables"],
-        ["sample", "method", "level", "pores", "tables"],
-    ]
-    assert [(one["sample"], one["method"], one["level"]) for one in found] == [
-        ("a", "m", 2), ("b", "n", None), ("c", "m", 3),
-    ]  # fmt: skip
-    read = [[t["is"].item() for t in one["tables"]] for one in found]
-    assert read == [["t1", "t2"], [], ["t3"]]
-    assert [found[0]["pores"]["is"].item(), found[1]["gaps"]["is"].item()] == ["p1", "g2"]
-    assert found[2]["pores"]["is"].item() == "p3"
+    # The order of other kinds than the first never matters.
+    rest = sorted(named.items(), key=lambda item: item[0], reverse=turned)
+    rest = sorted(rest, key=lambda item: not item[0].startswith("tables/a"))
+    found = {one["sample"]: one for one in read_images(by_kind(rest))}
+    assert {name: sorted(one) for name, one in found.items()} == {
+        "a": ["level", "method", "pores", "sample", "tables"],
+        "b": ["gaps", "level", "method", "sample", "tables"],
+        "c": ["level", "method", "pores", "sample", "tables"],
+    }
+    keys = {name: (one["method"], one["level"]) for name, one in found.items()}
+    assert keys == {"a": ("m", 2), "b": ("truth", None), "c": ("m", 3)}
+    read = {name: [t["is"].item() for t in one["tables"]] for name, one in found.items()}
+    assert read == {"a": ["t1", "t2"], "b": [], "c": ["t3"]}
+    assert found["a"]["pores"]["is"].item() == "p1"
+    assert found["b"]["gaps"]["is"].item() == "g2"
+    assert found["c"]["pores"]["is"].item() == "p3"
 
 
 def test_metrics_row_by_row():

@@ -13,12 +13,13 @@ import torch
 
 from acuity.errors import AcuityError
 from acuity.job import job, logger
+from acuity.keys import Key
 from acuity.measure.collect import COLUMNS, collect
 from acuity.measure.summary import summary
 from acuity.seals import sealing
 from acuity.simulate.foam import exact_labels, foam
 from acuity.simulate.voxelise import voxelise
-from acuity.tables import read_stack, read_table, tidy, write_rows, write_table
+from acuity.tables import read_keyed, read_table, tidy, write_rows, write_table
 from acuity.volume import open_volume
 from tests.unit.test_recovery import matched
 
@@ -61,9 +62,12 @@ def test_what_is_no_table(tmp_path):
 def test_tidy_and_stack(tmp_path):
     write_rows(tidy({"a": 1, "b": None}, "x_"), tmp_path / "1.tsv")
     write_rows(tidy({"a": 2}), tmp_path / "2.tsv")
-    both = read_stack([tmp_path / "1.tsv", tmp_path / "2.tsv"], [{"k": "p"}, {"k": "q"}])
+    keys = Key("s", "truth", None), Key("s", "net", 3.0)
+    both = read_keyed(dict(zip(keys, (tmp_path / "1.tsv", tmp_path / "2.tsv"), strict=True)))
     assert both["metric"].tolist() == ["x_a", "a"]
-    assert both["k"].tolist() == ["p", "q"]
+    assert both["method"].tolist() == ["truth", "net"]
+    assert both["level"].isna().tolist() == [True, False]
+    assert read_keyed({}) is None
 
 
 def image(sample, method, level, value, found):

@@ -15,31 +15,25 @@ POOLED = "unseen"
 SINGLE = ("pores", "status", "curves", "spaces", "gaps")
 
 
-def read_images(images, files):
+def read_images(files):
     """Read the tables of all images.
 
     Parameters
     ----------
-    images : list of dict
-        ``sample``, ``method``, ``level`` and ``counts``: how many files of each name the image has.
-    files : dict of str to list of path
-        The files of all images by name: ``tables`` and those of `SINGLE`, in the images' order.
+    files : dict of str to dict of Key to path or list of path
+        The files of all images by kind and key (`acuity.keys.by_kind`): ``tables``, several of each
+        image, and one of each of `SINGLE` where an image has it.
 
     Returns
     -------
     list of dict
-        As `collect` takes them.
+        As `collect` takes them, in the order of ``tables``.
     """
-    lists = {name: iter(paths) for name, paths in files.items()}
     found = []
-    for image in images:
-        read = {
-            name: [read_table(next(lists[name])) for _ in range(count)]
-            for name, count in image["counts"].items()
-        }
-        keys = {key: image[key] for key in ("sample", "method", "level")}
-        single = {name: read[name][0] for name in SINGLE if read.get(name)}
-        found.append({**keys, **single, "tables": read["tables"]})
+    for key, tables in files.get("tables", {}).items():
+        single = {name: files[name][key] for name in SINGLE if key in files.get(name, {})}
+        read = {name: read_table(path) for name, path in single.items()}
+        found.append({**key._asdict(), **read, "tables": [read_table(path) for path in tables]})
     return found
 
 

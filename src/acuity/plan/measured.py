@@ -37,7 +37,7 @@ _LOGS = [
     (r"measure/(?P<sample>[^/]+)/align/check", [], "check_alignment"),
     (r"measure/(?P<sample>[^/]+)/(?P<image>.+)/(?P<rule>quality)", ["measure/{sample}/{image}/ms_ssim.ome.zarr"]),
     (r"measure/(?P<sample>[^/]+)/(?P<image>.+)/(?P<rule>[a-z_]+)", []),
-    (r"(?P<rule>metrics|trainings|figures|report|unseen)", []),
+    (r"(?P<rule>metrics|trainings|figures|judge|report|unseen)", []),
     (r"figures/(?P<sample>[^/]+)-stack", [], "stack_figures"),
     (r"figures/(?P<sample>[^/]+)-axial", [], "axial_figures"),
     (r"figures/(?P<sample>[^/]+)-sem", [], "sem_figures"),

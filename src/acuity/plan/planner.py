@@ -607,6 +607,7 @@ _COUNTS = {
     "metrics": _tables,
     "trainings": _tables,
     "figures": _tables,
+    "judge": _tables,
     "report": _tables,
     "sample_figures": _pictures,
     "report_sample": _pictures,

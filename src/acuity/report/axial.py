@@ -1,6 +1,5 @@
 """Methods that refine one axis: their tables by slice interval and sections along that axis."""
 
-import io
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,20 +7,21 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pandas as pd
-from markupsafe import Markup
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, NullFormatter
 from PIL import Image
 
 from acuity.errors import AcuityError
+from acuity.keys import by_image
+from acuity.model_card import read_model_card
+from acuity.report.drawing import Drawing, image, marker, ramp
 from acuity.report.figures import LevelAxis, Panel, Plot, method_lines, save, whole_rows
-from acuity.report.images import data_uri, grey_window, make_picture, stretch
-from acuity.report.pages import Cell, Column, marker, page_drawings, write_page
-from acuity.report.style import MUTED, look, ordered
+from acuity.report.images import grey_window, make_picture, opened, stretch
+from acuity.report.pages import Cell, Column
+from acuity.report.style import MUTED, NOTHING, in_order, look, ordered
 from acuity.report.verdict import POOLED, UNMEASURED, rows_of
-from acuity.tables import write_table
-from acuity.volume import open_volume
+from acuity.tables import read_keyed, write_table
 
 DIFFERENCES = "PuOr_r"  # safe for any colour vision, white where alike
 AMOUNTS = "cividis"
@@ -194,8 +194,8 @@ def network_table(metrics, models, *, samples=None):
     ----------
     metrics, samples
         As for `axial_table`.
-    models : mapping of (str, float) to dict
-        Card of each model by method and level.
+    models : mapping of (str, float) to ModelCard
+        By method and level.
 
     Returns
     -------
@@ -208,15 +208,15 @@ def network_table(metrics, models, *, samples=None):
     for method in ordered(method for method, _ in models):
         for level in sorted(level for other, level in models if other == method):
             card, cell = models[method, level], cells.get((method, level), {})
-            own = {k: v for k, v in card["settings"].items() if not isinstance(v, dict | None)}
-            if "steps" in card["settings"].get("train", {}):
-                own["steps"] = card["settings"]["train"]["steps"]
+            own = {k: v for k, v in card.settings.items() if not isinstance(v, dict | None)}
+            if "steps" in card.settings.get("train", {}):
+                own["steps"] = card.settings["train"]["steps"]
             rows.append(
                 {
                     "method": method,
                     "n": level,
                     "settings": ", ".join(f"{name} {value}" for name, value in own.items()),
-                    "parameters": card["parameters"] / 1e6,
+                    "parameters": card.parameters / 1e6,
                     "psnr": cell.get("decibels", math.nan),
                     "wpsnr": cell.get("value", math.nan),
                 }
@@ -483,18 +483,18 @@ def sections(volumes, disagreements=None, *, position=0.5, threshold=None, data_
     AcuityError
         If there is no volume, or nothing is shared.
     """
-    opened = {
-        (str(method), None if method == "truth" else float(level)): _open(volume)
+    found = {
+        (str(method), None if method == "truth" else float(level)): opened(volume)
         for (method, level), volume in volumes.items()
     }
-    if not opened:
+    if not found:
         raise AcuityError("report: sections along z need a volume, found none")
-    finest = min(opened, key=lambda key: (key[0] != "truth", opened[key].grid.spacing[0]))
-    grid = opened[finest].grid
+    finest = min(found, key=lambda key: (key[0] != "truth", found[key].grid.spacing[0]))
+    grid = found[finest].grid
     row = min(int(position * grid.shape[1]), grid.shape[1] - 1)
     spans = []
     for axis in range(3):
-        ends = [_span(volume.grid, axis, grid.unit) for volume in opened.values()]
+        ends = [_span(volume.grid, axis, grid.unit) for volume in found.values()]
         low, high = max(low for low, _ in ends), min(high for _, high in ends)
         centres = grid.origin[axis] + np.arange(grid.shape[axis]) * grid.spacing[axis]
         slack = 1e-6 * grid.spacing[axis]
@@ -502,13 +502,13 @@ def sections(volumes, disagreements=None, *, position=0.5, threshold=None, data_
     if not all(len(span) for span in spans):
         raise AcuityError("report: the volumes share no section along z, allowed is one region")
     cut = spans[0], [grid.origin[1] + row * grid.spacing[1]], spans[2]
-    planes = {key: _nearest(opened[key], cut)[:, 0] for key in _sorted(opened)}
+    planes = {key: _nearest(found[key], cut)[:, 0] for key in in_order(found)}
     amounts = {
-        (method, float(level)): _nearest(_open(volume), cut)[:, 0]
+        (method, float(level)): _nearest(opened(volume), cut)[:, 0]
         for (method, level), volume in (disagreements or {}).items()
     }
     middle = [span[_middle(len(span), _CUBE)] for span in spans]
-    full = data_range or opened[finest].grey_range or 255.0
+    full = data_range or found[finest].grey_range or 255.0
     # Binary errors count what is above the threshold once it is rounded to a whole grey value.
     level = None if threshold is None else (math.floor(threshold) + 0.5) / 255 * full
     real = planes.get(("truth", None))
@@ -524,22 +524,13 @@ def sections(volumes, disagreements=None, *, position=0.5, threshold=None, data_
         f"row {row + 1} of {grid.shape[1]}",
         amounts,
         {"disagreement": _end(amounts.values()), "error": _end(beside)},
-        {key: opened[key] for key in planes},
+        {key: found[key] for key in planes},
         middle,
         grid.spacing,
         threshold,
         level,
-        level is not None and bool((_nearest(opened[finest], middle) > level).mean() > 0.5),
+        level is not None and bool((_nearest(found[finest], middle) > level).mean() > 0.5),
     )
-
-
-def _open(source):
-    return source if hasattr(source, "grid") else open_volume(source)
-
-
-def _sorted(keys):
-    rank = {method: n for n, method in enumerate(ordered(method for method, _ in keys))}
-    return sorted(keys, key=lambda key: (key[1] is not None, key[1] or 0, rank[key[0]]))
 
 
 def _span(grid, axis, unit):
@@ -810,12 +801,9 @@ def _layout(shown, cut, kind):
                 axes.spines[:].set_visible(False)
                 picture = cells.get((method, column))
                 if picture is not None:
-                    pixels = Image.open(io.BytesIO(picture.png)).convert("RGB")
-                    axes.imshow(np.asarray(pixels), interpolation="nearest")
+                    axes.imshow(picture.pixels(), interpolation="nearest")
                 elif method != "truth":
-                    axes.add_patch(
-                        Rectangle((0, 0), 1, 1, color="#eeeeee", transform=axes.transAxes)
-                    )
+                    axes.add_patch(Rectangle((0, 0), 1, 1, color=NOTHING, transform=axes.transAxes))
                 if column == 0:
                     axes.set_ylabel(look(method).short, fontsize=8.5)
                 if place == 0 and columns:
@@ -887,7 +875,32 @@ def _patch_cells(shown):
     return cells, columns
 
 
-# Files and pages
+# Files, and what pages show
+
+
+def axial_sources(kinds):
+    """Read what the figures of a sample are made from.
+
+    Parameters
+    ----------
+    kinds : mapping of str to dict of Key to path
+        ``volumes`` and, where there are such, ``scattering_curve``, ``fsc_curve``, ``disagreements`` and
+        ``cards`` of models (`acuity.keys.by_kind`).
+
+    Returns
+    -------
+    dict
+        ``volumes``, ``curves``, ``disagreements``, ``shells`` and ``models``, as `axial_figures` takes
+        them.
+    """
+    cards = map(read_model_card, kinds.get("cards", {}).values())
+    return {
+        "volumes": by_image(kinds["volumes"]),
+        "curves": read_keyed(kinds.get("scattering_curve", {})),
+        "disagreements": by_image(kinds.get("disagreements", {})),
+        "shells": read_keyed(kinds.get("fsc_curve", {})),
+        "models": {card.image: card for card in cards},
+    }
 
 
 def axial_figures(
@@ -923,7 +936,8 @@ def axial_figures(
     -------
     list of pathlib.Path
         ``NAME.tsv`` for each of `TABLES`, ``axial_networks.tsv``, `GRAPHS` as PNG and SVG, and
-        ``NAME.png`` for the other ones of `FIGURES`, whatever was measured.
+        ``NAME.png`` for the other ones of `FIGURES`, whatever was measured; ``NAME.json`` for all of
+        them.
     """
     folder = Path(out_dir)
     folder.mkdir(parents=True, exist_ok=True)
@@ -938,7 +952,7 @@ def axial_figures(
     networks = network_table(metrics, models or {}, samples=samples)
     networks.index = pd.Index([look(method).name for method in networks.index], name="Method")
     write_table(networks, files[-1], index=True)
-    for graph in _graphs(metrics, curves, shells, samples):
+    for graph in graphs(metrics, curves, shells, samples):
         files += save(graph, folder)
     shown, cut = _pictures(metrics, volumes, disagreements, samples, options)
     for kind in SHEETS:
@@ -946,6 +960,7 @@ def axial_figures(
         _layout(shown, cut, kind).savefig(
             files[-1], dpi=150, facecolor="white", metadata={"Software": None}
         )
+        files.append(_sheet(shown, cut, kind).write(folder))
     return files
 
 
@@ -957,7 +972,8 @@ def _pictures(metrics, volumes, disagreements, samples, options):
     return axial_pictures(volumes, disagreements, **{"threshold": threshold, **options})
 
 
-def _graphs(metrics, curves, shells, samples):
+def graphs(metrics, curves, shells, samples):
+    """Draw `GRAPHS`; parameters as for `axial_figures`."""
     return [axial_error(metrics, samples=samples), axial_scattering(curves), axial_shells(shells)]
 
 
@@ -1005,53 +1021,20 @@ def _worse(metrics, samples, best):
     return f"; {what} {', '.join(found)}" if found else ""
 
 
-def axial_page(
-    sample,
-    metrics,
-    volumes=None,
-    curves=None,
-    disagreements=None,
-    shells=None,
-    models=None,
-    *,
-    output,
-    study,
-    title="",
-    index=None,
-    seen="",
-    ran="",
-    samples=None,
-    **options,
-):
-    """Write the page of the methods along one axis: tables by n, sections, graphs.
+def page_tables(metrics, models, samples=None):
+    """Lay out the tables by slice interval, and that of networks, for a page.
 
     Parameters
     ----------
-    sample : str
-        Heading: a sample's name, or that of the study.
     metrics, samples
         As for `axial_table`.
-    volumes, disagreements : mapping, optional
-        As for `sections`; without volumes the page has no pictures.
-    curves, shells : pandas.DataFrame, optional
-        As for `axial_scattering` and `axial_shells`.
-    models : mapping, optional
+    models : mapping
         As for `network_table`.
-    output : path-like
-        The page.
-    study, title : str
-        Name of the study, and its title if it has one.
-    index : str, optional
-        Link to the study's first page.
-    seen, ran : str
-        As for `acuity.report.pages.sample_page`.
-    **options
-        As for `axial_pictures`.
 
-    Raises
-    ------
-    AcuityError
-        If a volume can't be read.
+    Returns
+    -------
+    list of dict
+        ``title``, ``caption``, ``columns`` and ``rows`` of each that holds something.
     """
     tables = []
     for table in TABLES:
@@ -1072,30 +1055,7 @@ def axial_page(
         tables.append(
             {"title": table.title, "caption": table.caption, "columns": columns, "rows": rows}
         )
-    tables += _networks(network_table(metrics, models or {}, samples=samples))
-    sheets = []
-    if volumes:
-        sheets = _sheets(*_pictures(metrics, volumes, disagreements, samples, options))
-    write_page(
-        output,
-        "axial.html",
-        {
-            "page_title": f"{sample}, methods by n – {title or study}",
-            "title": title or study,
-            "sample": sample,
-            "index": index,
-            "seen": seen,
-            "ran": ran,
-            "linked": bool(index),
-            "grade": "none",
-            "sentence": axial_sentence(metrics, samples=samples),
-            "tables": tables,
-            "sheets": sheets,
-            "drawings": page_drawings(_graphs(metrics, curves, shells, samples)),
-            "noun": "pore",
-            "level_title": "",
-        },
-    )
+    return tables + _networks(network_table(metrics, models, samples=samples))
 
 
 def _networks(table):
@@ -1124,45 +1084,26 @@ def _networks(table):
     ]
 
 
-def _sheets(shown, cut):
-    captions = _captions(cut)
-    sheets = []
-    for kind in SHEETS:
-        cells, columns = _cells_of(shown, kind)
-        if not cells:  # no truth to differ from, no threshold, no method of planes
-            continue
-        rows = [
-            {
-                "name": look(method).name,
-                "pictures": [
-                    _image(cells[method, column], cut) if (method, column) in cells else None
-                    for column in range(max(len(columns), 1))
-                ],
-            }
-            for method in ordered(method for method, _ in cells)
-        ]
-        title, caption = captions[kind]
-        key = _key(_scale(cut, kind))
-        sheets.append(
-            {"title": title, "caption": caption, "columns": columns, "rows": rows, "key": key}
-        )
-    return sheets
+def _sheet(shown, cut, kind):
+    """What the page shows of one kind of pictures; no rows where there is none of it."""
+    cells, columns = _cells_of(shown, kind)
+    rows = [
+        {
+            "name": look(method).name,
+            "pictures": [
+                _placed(cells[method, column], cut) if (method, column) in cells else None
+                for column in range(max(len(columns), 1))
+            ],
+        }
+        for method in ordered(method for method, _ in cells)
+    ]
+    title, caption = _captions(cut)[kind]
+    scale = _scale(cut, kind)
+    more = {"columns": columns, "rows": rows, "key": "" if scale is None else ramp(*scale)}
+    return Drawing(f"axial_{kind}", title, caption, more=more)
 
 
-def _key(scale):
-    """The colours of a sheet, with what their ends mean."""
-    if scale is None:
-        return ""
-    name, low, high = scale
-    colours = matplotlib.colormaps[name](np.linspace(0, 1, 9))
-    stops = ", ".join(matplotlib.colors.to_hex(colour) for colour in colours)
-    return Markup(
-        f'<p class="note">{low} <span class="ramp" style="background: '
-        f'linear-gradient(90deg, {stops})"></span> {high}</p>'
-    )
-
-
-def _image(picture, cut):
+def _placed(picture, cut):
     level = "" if picture.level is None else f", {LEVELS.format(picture.level)}"
     what = {
         "slice": "Section",
@@ -1172,9 +1113,4 @@ def _image(picture, cut):
         "surface": "Isosurface",
     }[picture.kind]
     where = "the middle of the volume" if picture.kind == "surface" else cut.where
-    return {
-        "src": data_uri(picture.png),
-        "width": picture.size[0],
-        "height": picture.size[1],
-        "alt": f"{what}: {look(picture.method).name}{level}, {where}",
-    }
+    return image(picture, f"{what}: {look(picture.method).name}{level}, {where}")

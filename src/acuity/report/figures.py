@@ -28,7 +28,22 @@ from matplotlib.ticker import (
 )
 
 from acuity.errors import AcuityError
-from acuity.report.style import GRID, INK, MUTED, SHADE, look, ordered
+from acuity.report.drawing import drawing_of
+from acuity.report.style import (
+    BLUE,
+    GREEN,
+    GRID,
+    INK,
+    MUTED,
+    PLAIN,
+    PURPLE,
+    SHADE,
+    SKY,
+    VERMILLION,
+    YELLOW,
+    look,
+    ordered,
+)
 from acuity.report.verdict import (
     FEWEST,
     POOLED,
@@ -193,7 +208,7 @@ class Plot:
 
 
 def save(plot, folder):
-    """Write a figure as PNG and as SVG.
+    """Write a figure as PNG and as SVG, and beside it what pages show of it.
 
     Parameters
     ----------
@@ -204,7 +219,7 @@ def save(plot, folder):
     Returns
     -------
     list of pathlib.Path
-        ``name.png`` and ``name.svg``.
+        ``name.png``, ``name.svg`` and ``name.json`` (`acuity.report.drawing.Drawing`).
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -217,7 +232,7 @@ def save(plot, folder):
         figure.set_layout_engine("none")  # it is laid out
         figure.set_dpi(72)
         FigureCanvasSVG(figure).print_svg(files[1], metadata={"Date": None, "Creator": None})
-    return files
+    return [*files, drawing_of(plot).write(folder)]
 
 
 def _handle(method):
@@ -267,10 +282,7 @@ def plots(
     *,
     samples=None,
     training_samples=(),
-    level_format="{:g}:1",
-    level_title="Resolution ratio (input : target)",
-    unit=None,
-    noun="pore",
+    words=PLAIN,
 ):
     """Make the figures of a study, or of some samples.
 
@@ -292,12 +304,8 @@ def plots(
     training_samples : iterable of str
         Samples that models were trained on; in a study's figures they are drawn hollow and dashed
         beside the unseen ones.
-    level_format, level_title : str
-        How a level is written (`str.format`), and the title of its axis.
-    unit : str, optional
-        Unit of length of sizes and blur; by default that of the metrics.
-    noun : str
-        What the objects are called, in the singular.
+    words : acuity.report.style.Words
+        How levels, lengths and objects are written.
 
     Returns
     -------
@@ -321,7 +329,8 @@ def plots(
     pores = pores[pores["sample"].isin(names)] if len(pores) else pores
     curves = curves[curves["sample"].isin(names)] if len(curves) else curves
     spaces = spaces[spaces["sample"].isin(names)] if len(spaces) else spaces
-    axis = LevelAxis(level_format, level_title, unit_text(unit or length_unit(metrics)), noun)
+    unit = unit_text(words.unit or length_unit(metrics))
+    axis = LevelAxis(words.level_format, words.level_title, unit, words.noun)
     return [
         _quality(shown, beside, axis),
         _found(shown, beside, axis),
@@ -367,12 +376,14 @@ def study_figures(
     -------
     list of pathlib.Path
         ``NAME.png`` and ``NAME.svg`` for each name, whatever was measured; a figure without
-        data says so.
+        data says so. ``NAME.json`` for all of `NAMES`: pages tell what was not measured.
     """
     files = []
     for plot in plots(metrics, pores, curves, histories, spaces, **options):
         if names is None or plot.name in names:
             files += save(plot, out_dir)
+        else:
+            files.append(drawing_of(plot).write(out_dir))
     return files
 
 
@@ -604,11 +615,11 @@ def _found(metrics, beside, axis):
 
 # What became of the true objects, in the colours of the pictures' overlays.
 FATES = {
-    "found": ("found", "#56b4e9"),
-    "split": ("in pieces", "#009e73"),
-    "merged": ("fused with a neighbour", "#cc79a7"),
-    "missed": ("missed", "#d55e00"),
-    "false": ("invented", "#f0e442"),
+    "found": ("found", SKY),
+    "split": ("in pieces", GREEN),
+    "merged": ("fused with a neighbour", PURPLE),
+    "missed": ("missed", VERMILLION),
+    "false": ("invented", YELLOW),
 }
 
 
@@ -1158,12 +1169,12 @@ def _training(histories, axis, column):
 # Columns of a GAN's history, label and look: its losses, and what its discriminator says.
 _ADVERSARIES = {
     "Loss": (
-        ("adversarial", "generator, adversarial part", "#0072b2", "-"),
-        ("discriminator", "discriminator", "#d55e00", "--"),
+        ("adversarial", "generator, adversarial part", BLUE, "-"),
+        ("discriminator", "discriminator", VERMILLION, "--"),
     ),
     "Discriminator's output": (
-        ("real", "for the target", "#d55e00", "--"),
-        ("fake", "for what was restored", "#0072b2", "-"),
+        ("real", "for the target", VERMILLION, "--"),
+        ("fake", "for what was restored", BLUE, "-"),
     ),
 }
 

@@ -1,6 +1,7 @@
 """Pictures of a report: one slice of each volume, as small PNG files with a scale bar."""
 
 import base64
+import dataclasses
 import html
 import io
 import math
@@ -16,7 +17,22 @@ from matplotlib.patches import Patch
 from PIL import Image, ImageDraw, ImageFont
 
 from acuity.errors import AcuityError
-from acuity.report.style import look, ordered
+from acuity.report import drawing
+from acuity.report.drawing import Drawing, ramp, read_drawing, swatch
+from acuity.report.style import (
+    MUTED,
+    PAPER,
+    PLAIN,
+    PURPLE,
+    SKY,
+    VERMILLION,
+    WARNING,
+    YELLOW,
+    in_order,
+    look,
+    ordered,
+    rgb,
+)
 from acuity.report.verdict import unit_text
 from acuity.volume import open_volume
 from acuity.writing import write_bytes, write_text
@@ -28,12 +44,12 @@ _GREYS = 48  # grey steps under a coloured overlay: all tints share one palette
 _ABREAST = 4  # pictures side by side, where there is one level
 _BAR = ([[0, 0, 0]], [[255, 255, 255]])  # colours of the scale bar, at a palette's end
 
-# Tints of voxels or of whole objects, in Okabe and Ito's sky blue, vermillion, yellow and purple.
+# Tints of voxels or of whole objects.
 TINTS = {
-    "found": ((0x56, 0xB4, 0xE9), 0.80, "found"),
-    "missed": ((0xD5, 0x5E, 0x00), 0.90, "missed"),
-    "false": ((0xF0, 0xE4, 0x42), 0.90, "invented"),
-    "other": ((0xCC, 0x79, 0xA7), 0.90, "fused with a neighbour, or in pieces"),
+    "found": (SKY, 0.80, "found"),
+    "missed": (VERMILLION, 0.90, "missed"),
+    "false": (YELLOW, 0.90, "invented"),
+    "other": (PURPLE, 0.90, "fused with a neighbour, or in pieces"),
 }
 
 
@@ -58,6 +74,15 @@ class Picture:
     level: float | None
     png: bytes
     size: tuple[int, int]
+
+    @property
+    def uri(self):
+        """An address that holds the picture, so that a page needs no other file."""
+        return "data:image/png;base64," + base64.b64encode(self.png).decode()
+
+    def pixels(self):
+        """Return red, green and blue, (y, x, 3)."""
+        return np.asarray(Image.open(io.BytesIO(self.png)).convert("RGB"))
 
 
 @dataclass(frozen=True)
@@ -129,14 +154,14 @@ def gallery(
         {_key(key): value for key, value in (mapping or {}).items()}
         for mapping in (volumes, maps, labels, statuses)
     )
-    keys = _sorted(volumes)
+    keys = in_order(volumes)
     if not keys:
         raise AcuityError("report: no volume to show; at least one (method, level) is needed")
-    first = _open(volumes[keys[0]])
+    first = opened(volumes[keys[0]])
     grid = first.grid
     index = min(int(position * grid.shape[0]), grid.shape[0] - 1)
     height = grid.origin[0] + index * grid.spacing[0]
-    planes = {key: _plane(_open(volumes[key]), height) for key in keys}
+    planes = {key: _plane(opened(volumes[key]), height) for key in keys}
     window = grey_window(planes[keys[0]][0])
     pictures = []
     for key, (values, spacing) in planes.items():
@@ -161,7 +186,7 @@ def gallery(
     map_range = None
     if maps:
         shown = {
-            key: _plane(_open(maps[key]), height) for key in _sorted(maps) if key[0] != "truth"
+            key: _plane(opened(maps[key]), height) for key in in_order(maps) if key[0] != "truth"
         }
         map_range = _map_range([values for values, _ in shown.values()])
         for key, (values, spacing) in shown.items():
@@ -171,14 +196,14 @@ def gallery(
             pictures.append(make_picture("map", key, image, pixel, grid.unit))
     truth = labels.get(("truth", None))
     if truth is not None:
-        truth, spacing = _plane(_open(truth), height)
+        truth, spacing = _plane(opened(truth), height)
         size = picture_size(truth.shape, spacing, largest)
         pixel = spacing[1] * truth.shape[1] / size[0]
         real = _resize_labels(truth, size)
-        for key in _sorted(labels):
+        for key in in_order(labels):
             if key not in planes or key[0] == "truth":
                 continue
-            found = _resize_labels(_plane(_open(labels[key]), height)[0], size)
+            found = _resize_labels(_plane(opened(labels[key]), height)[0], size)
             grey = stretch(resize(planes[key][0], size), window)
             image = _overlay(grey, real, found, statuses.get(key))
             pictures.append(make_picture("pores", key, image, pixel, grid.unit))
@@ -205,7 +230,7 @@ def mosaic(gallery, kind="slice", *, level_format="{:g}:1"):
     pictures = [picture for picture in gallery.pictures if picture.kind == kind]
     if not pictures:
         figure = Figure((5, 2))
-        figure.text(0.5, 0.5, "Not measured for this sample", ha="center", color="#6a7078")
+        figure.text(0.5, 0.5, "Not measured for this sample", ha="center", color=MUTED)
         return figure
     levels = sorted({p.level for p in pictures if p.level is not None})
     methods = ordered(p.method for p in pictures)
@@ -235,7 +260,7 @@ def mosaic(gallery, kind="slice", *, level_format="{:g}:1"):
                 picture = cells.get(key)
                 if picture is None:
                     continue
-                axes.imshow(np.asarray(Image.open(io.BytesIO(picture.png)).convert("RGB")))
+                axes.imshow(picture.pixels())
                 title = look(key[0]).name
                 if picture.level is not None:
                     title += f", {level_format.format(picture.level)}"
@@ -245,7 +270,7 @@ def mosaic(gallery, kind="slice", *, level_format="{:g}:1"):
                 tint for name, tint in TINTS.items() if gallery.whole_objects or name != "other"
             ]
             figure.legend(
-                handles=[Patch(color=np.divide(c, 255), label=words) for c, _, words in tints],
+                handles=[Patch(color=colour, label=words) for colour, _, words in tints],
                 loc="outside lower center",
                 ncols=min(len(tints), max(across, 2)),
                 frameon=False,
@@ -266,6 +291,39 @@ def mosaic(gallery, kind="slice", *, level_format="{:g}:1"):
         return figure
 
 
+# What a page says of each kind of pictures: its name, a heading and a caption.
+_KINDS = {
+    "slice": (
+        "Slices",
+        "All slices side by side",
+        "The same slice of every volume in the same grey window, taken from {window}.",
+    ),
+    "map": (
+        "Similarity maps (MS-SSIM)",
+        "Similarity maps side by side",
+        "Where each result is like the truth (dark) and where not (bright), from fine to coarse "
+        "detail together; one colour scale for all. Bright spots in solid material or in place of "
+        "small {noun}s are where detail may be invented or lost.",
+    ),
+    "pores": (
+        "{Noun}s found and missed",
+        "{Noun}s found and missed, side by side",
+        "{how} Look for missed ones (their size tells what the method can't recover) and for "
+        "invented ones (they would enter your statistics unseen).",
+    ),
+}
+_FILES = {"slice": "slices", "map": "maps", "pores": "pores"}
+_ALT = {"slice": "Slice", "map": "Similarity map", "pores": "Objects found and missed"}
+_WHOLE = (
+    "What became of each {noun} in three dimensions, on the result: found and invented ones as the "
+    "result has them, the others as the truth has them."
+)
+_VOXELS = (
+    "Where the automatic segmentation of the result agrees with the truth's, voxel by voxel; thin "
+    "rims are differences of a voxel."
+)
+
+
 def sample_figures(
     volumes,
     maps=None,
@@ -274,10 +332,11 @@ def sample_figures(
     *,
     out_dir,
     names=("slices", "maps", "pores"),
-    level_format="{:g}:1",
+    words=PLAIN,
+    about=None,
     **options,
 ):
-    """Write one sample's picture tables for Snakemake's report.
+    """Write one sample's picture tables for Snakemake's report, and its pictures for its page.
 
     Parameters
     ----------
@@ -287,27 +346,86 @@ def sample_figures(
         Folder.
     names : sequence of str
         Those to draw of ``slices``, ``maps`` and ``pores``.
-    level_format : str
-        How a level is written.
+    words : acuity.report.style.Words
+        How levels and objects are written.
+    about : mapping, optional
+        How the sample's file was read; its page says it.
     **options
         As for `gallery`.
 
     Returns
     -------
     list of pathlib.Path
-        ``NAME.png`` for each name, whatever there is to show.
+        ``NAME.png`` and ``NAME.json`` for each name, whatever there is to show.
     """
     shown = gallery(volumes, maps, labels, statuses, **options)
     folder = Path(out_dir)
     folder.mkdir(parents=True, exist_ok=True)
     files = []
-    for kind, name in (("slice", "slices"), ("map", "maps"), ("pores", "pores")):
+    for kind, name in _FILES.items():
         if name not in names:
             continue
         files.append(folder / f"{name}.png")
-        figure = mosaic(shown, kind, level_format=level_format)
+        figure = mosaic(shown, kind, level_format=words.level_format)
         figure.savefig(files[-1], dpi=130, facecolor="white", metadata={"Software": None})
+        beside = gallery_drawing(shown, kind, words)
+        beside.more["about"] = dict(about or {})
+        files.append(beside.write(folder))
     return files
+
+
+def gallery_drawing(shown, kind, words=PLAIN):
+    """Say what a page shows of one kind of a sample's pictures.
+
+    Parameters
+    ----------
+    shown : Gallery
+    kind : str
+        ``slice``, ``map`` or ``pores``.
+    words : acuity.report.style.Words
+        As for `sample_figures`.
+
+    Returns
+    -------
+    acuity.report.drawing.Drawing
+        With, in ``more``, the ``kind``, its ``heading``, the ``key`` to its colours, ``where`` the
+        slice lies and the ``pictures``.
+    """
+    truth = any(p.method == "truth" for p in shown.pictures)
+    window = "the truth" if truth else "the first of them, since there is no truth"
+    how = (_WHOLE if shown.whole_objects else _VOXELS).format(noun=words.noun)
+    told = {"noun": words.noun, "Noun": words.noun.title(), "how": how, "window": window}
+    title, heading, caption = (text.format(**told) for text in _KINDS[kind])
+    pictures = []
+    for picture in shown.pictures:
+        if picture.kind != kind:
+            continue
+        label = look(picture.method).name
+        if picture.level is not None:
+            label += f", {words.level_format.format(picture.level)}"
+        more = {"kind": kind, "method": picture.method, "level": picture.level, "label": label}
+        alt = f"{_ALT[kind]}: {label}, {shown.where}"
+        pictures.append(drawing.image(picture, alt, **more))
+    more = {
+        "kind": kind,
+        "heading": heading,
+        "key": _colour_key(shown, kind),
+        "where": shown.where,
+        "pictures": pictures,
+    }
+    return Drawing(_FILES[kind], title, caption, more=more)
+
+
+def _colour_key(shown, kind):
+    """Key to the colours of a kind of pictures, as HTML."""
+    if kind == "map" and shown.map_range is not None:
+        low, high = shown.map_range
+        return ramp(MAP_COLOURS, f"{low:.1f} or less: unlike the truth", f"{high:.0f}: alike")
+    if kind != "pores":
+        return ""
+    tints = [tint for name, tint in TINTS.items() if shown.whole_objects or name != "other"]
+    entries = "".join(f"<li>{swatch(colour)}{words}</li>" for colour, _, words in tints)
+    return f'<ul class="legend">{entries}</ul>'
 
 
 def _key(key):
@@ -317,12 +435,8 @@ def _key(key):
     return str(method), float(level)
 
 
-def _sorted(keys):
-    rank = {method: n for n, method in enumerate(ordered(method for method, _ in keys))}
-    return sorted(keys, key=lambda key: (key[1] is not None, key[1] or 0, rank[key[0]]))
-
-
-def _open(source):
+def opened(source):
+    """Open a volume that is given by its path; one that is open stays as it is."""
     return source if hasattr(source, "grid") else open_volume(source)
 
 
@@ -418,7 +532,7 @@ def _overlay(grey, real, found, status):
     ramp = np.repeat(np.arange(_GREYS)[:, None] * (255 / (_GREYS - 1)), 3, axis=1)
     palette = [ramp]
     for colour, alpha, _ in TINTS.values():
-        palette.append((1 - alpha) * ramp + alpha * np.array(colour))
+        palette.append((1 - alpha) * ramp + alpha * np.array(rgb(colour)))
     image = Image.frombytes("P", (grey.shape[1], grey.shape[0]), index.astype(np.uint8).tobytes())
     image.putpalette(np.round(np.concatenate([*palette, *_BAR])).astype(np.uint8).tobytes())
     return image
@@ -456,11 +570,6 @@ def _frame(image, sides):
     draw.rectangle([box[0] + 1, box[1] + 1, box[2] - 1, box[3] - 1], outline=255, width=2)
 
 
-def data_uri(png):
-    """Give the bytes of a PNG as an address that holds them, so that a page needs no other file."""
-    return "data:image/png;base64," + base64.b64encode(png).decode()
-
-
 def bar_length(width, unit):
     """Choose a scale bar: a round length of about a fifth of the width.
 
@@ -485,7 +594,7 @@ def bar_length(width, unit):
 
 
 def stamp(files, words):
-    """Write words below figures that are there, PNG and SVG; other files stay as they are.
+    """Write words below figures that are there, PNG and SVG, and beside them; other files stay as they are.
 
     Parameters
     ----------
@@ -498,6 +607,8 @@ def stamp(files, words):
             write_bytes(path, _stamped(Image.open(path), words))
         elif path.suffix == ".svg":
             write_text(path, _stamped_svg(path.read_text(encoding="utf-8"), words))
+        elif path.suffix == ".json":
+            dataclasses.replace(read_drawing(path), seen=words).write(path.parent)
 
 
 def _folded(words, width, size):
@@ -515,7 +626,7 @@ def _stamped(image, words):
         str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), size
     )
     place = (size // 2, image.height + size // 4)
-    ImageDraw.Draw(whole).multiline_text(place, "\n".join(lines), (163, 59, 0), font)
+    ImageDraw.Draw(whole).multiline_text(place, "\n".join(lines), rgb(WARNING), font)
     buffer = io.BytesIO()
     whole.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
@@ -532,10 +643,10 @@ def _stamped_svg(text, words, size=8):
     grown = grown.replace(f'viewBox="0 0 {head[2]} {head[3]}"', f'viewBox="0 0 {head[2]} {longer}"')
     said = "".join(
         f'<text x="4" y="{tall + 1.4 * size * (n + 1):g}" font-family="sans-serif" font-size="{size}" '
-        f'fill="#a33b00">{html.escape(line)}</text>'
+        f'fill="{WARNING}">{html.escape(line)}</text>'
         for n, line in enumerate(lines)
     )
-    white = f'<rect y="{tall:g}" width="{head[2]}" height="{height}" fill="#ffffff"/>'
+    white = f'<rect y="{tall:g}" width="{head[2]}" height="{height}" fill="{PAPER}"/>'
     text = text.replace(head[0], grown, 1)
     end = text.rindex("</svg>")
     return text[:end] + white + said + text[end:]

@@ -1,6 +1,5 @@
 """Pairs of SEM images: their registration, what became of the gaps between particles, spectra."""
 
-import io
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,21 +15,21 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from acuity.errors import AcuityError
+from acuity.keys import by_image
 from acuity.measure.gaps import histogram
 from acuity.measure.spectrum import ALIASED, BELOW, TOP
+from acuity.report.drawing import Drawing, image, marker
 from acuity.report.figures import Panel, Plot, save
-from acuity.report.images import LARGEST, data_uri, grey_window, make_picture, resize, stretch
-from acuity.report.pages import Cell, Column, marker, page_drawings, write_page
-from acuity.report.sources import image_curves, image_files
-from acuity.report.style import INK, MUTED, SHADE, look, ordered
-from acuity.report.verdict import UNMEASURED, percent, rows_of, unit_text
+from acuity.report.images import LARGEST, grey_window, make_picture, opened, resize, stretch
+from acuity.report.pages import Cell, Column
+from acuity.report.style import BLUE, INK, MUTED, SHADE, SKY, VERMILLION, in_order, look, ordered
+from acuity.report.verdict import UNMEASURED, best_grade, percent, rows_of, unit_text
 from acuity.seals import again
-from acuity.tables import read_table, write_table
+from acuity.tables import read_keyed, read_table, write_table
 from acuity.units import convert
-from acuity.volume import open_volume, read_sealed_json
+from acuity.volume import read_sealed_json
 
-# Okabe and Ito's blue, vermillion and sky blue, as in acuity.report.style.
-_BLUE, _WRONG, _PALE = "#0072b2", "#d55e00", "#56b4e9"
+_BLUE, _WRONG, _PALE = BLUE, VERMILLION, SKY
 _RAMP = "cividis"  # safe for any colour vision
 _FIELDS = 8  # of a checkerboard along the shorter side
 _DETAIL = 96  # pixels of the fine grid along a side of a detail
@@ -109,38 +108,25 @@ class Case:
 # What is read
 
 
-def sem_sources(images, files, *, limits=None):
-    """Read what the page and the figures of a sample are made from.
+def sem_sources(files, kinds, *, limits=None):
+    """Read what the figures of a sample are made from.
 
     Parameters
     ----------
-    images : list of (str or None, str)
-        Level and method of each image; the truth has no level.
     files : mapping
-        ``volumes``: images in that order. Where there are such: ``gaps`` and ``spectra``, tables
-        of the images in that order, the truth's among them or not; ``transform``, ``patches``,
-        ``low`` and ``high`` of the pair.
+        Where there is a pair: its ``transform``, ``patches``, ``low`` and ``high``.
+    kinds : mapping of str to dict of Key to path
+        Files of its images by key (`acuity.keys.by_kind`): ``volumes`` and, where they were measured,
+        ``gaps`` and ``spectra``.
     limits : dict, optional
         As in `Pair`.
 
     Returns
     -------
     dict
-        ``volumes``, ``gaps``, ``spectra`` and ``pair``, as `sem_page` takes them.
+        ``volumes``, ``gaps``, ``spectra`` and ``pair``, as `sem_figures` takes them.
     """
-    others = [image for image in images if image[1] != "truth"]
-
-    def of(name):
-        listed = list(files.get(name, []))
-        return listed, images if len(listed) == len(images) else others
-
-    tables, keys = of("gaps")
-    gaps = {
-        key: read_table(path, dtype={"kind": str})
-        for key, path in (image_files(keys, tables) if tables else {}).items()
-        if key[0] != "truth"
-    }
-    curves, keys = of("spectra")
+    gaps = by_image(kinds.get("gaps", {}))
     pair = None
     if files.get("transform"):
         pair = Pair(
@@ -148,20 +134,16 @@ def sem_sources(images, files, *, limits=None):
                 Path(files["transform"]), "the pair cannot be shown", again(files["transform"])
             ),
             read_table(files["patches"]),
-            open_volume(files["low"]),
-            open_volume(files["high"]),
+            opened(files["low"]),
+            opened(files["high"]),
             dict(limits or {}),
         )
     return {
-        "volumes": image_files(images, files.get("volumes", [])),
-        "gaps": gaps,
-        "spectra": image_curves(keys, curves),
+        "volumes": by_image(kinds.get("volumes", {})),
+        "gaps": {image: read_table(path, dtype={"kind": str}) for image, path in gaps.items()},
+        "spectra": read_keyed(kinds.get("spectra", {})),
         "pair": pair,
     }
-
-
-def _open(source):
-    return source if hasattr(source, "grid") else open_volume(source)
 
 
 def _planes(volumes):
@@ -169,13 +151,12 @@ def _planes(volumes):
     if not volumes:
         return {}, None
     keys = [(str(m), None if m == "truth" else float(level)) for m, level in volumes]
-    opened = dict(zip(keys, map(_open, volumes.values()), strict=True))
-    rank = {method: n for n, method in enumerate(ordered(method for method, _ in keys))}
+    found = dict(zip(keys, map(opened, volumes.values()), strict=True))
     # the truth comes first, so that it never lies beyond the edge of a screen
-    order = sorted(keys, key=lambda k: (k[0] != "truth", k[1] or 0, rank[k[0]]))
-    grid = opened.get(("truth", None), opened[order[0]]).grid
+    order = in_order(keys)
+    grid = found.get(("truth", None), found[order[0]]).grid
     return {
-        key: np.asarray(opened[key].read(slice(0, 1)))[0].astype(np.float32) for key in order
+        key: np.asarray(found[key].read(slice(0, 1)))[0].astype(np.float32) for key in order
     }, grid
 
 
@@ -187,11 +168,6 @@ def _names(keys):
         + (f", {level:g}:1" if level is not None and len(levels) > 1 else "")
         for method, level in keys
     }
-
-
-def _key_order(keys):
-    rank = {method: n for n, method in enumerate(ordered(method for method, _ in keys))}
-    return sorted(keys, key=lambda key: (key[1] or 0, rank[key[0]]))
 
 
 # Registration
@@ -214,10 +190,10 @@ def pair_verdict(pair):
     accepted = table["accepted"] > 0
     residual = np.hypot(table["dy"], table["dx"])[accepted]
     spread = float(np.sqrt(np.mean(residual**2))) if len(residual) else math.nan
-    grade = "poor"
-    for name, limits in (("care", CARE), ("good", GOOD)):
-        if spread <= limits["residual"] and (~accepted).mean() <= limits["rejected"]:
-            grade = name
+    rejected = (~accepted).mean()
+    grade = best_grade(
+        GOOD, CARE, lambda most: spread <= most["residual"] and rejected <= most["rejected"]
+    )
     found = f"{int(accepted.sum())} of {len(table)} patches accepted"
     said = str(pair.transform.get("verdict") or "").strip()
     return grade, said or f"{found}, their residuals {spread:.2f} px RMS."
@@ -563,7 +539,7 @@ def sem_gaps(gaps):
         As figure 3 of de Haan et al. 2019.
     """
     panels = []
-    gaps = {key: gaps[key] for key in _key_order(gaps or {}) if len(_true_gaps(gaps[key]))}
+    gaps = {key: gaps[key] for key in in_order(gaps or {}) if len(_true_gaps(gaps[key]))}
     if gaps:
         names = _names(gaps)
         first = _true_gaps(next(iter(gaps.values())))
@@ -766,8 +742,8 @@ def _judged(gaps, planes):
     if not shown:
         return None
     hardest = max(key[1] for key in shown)
-    shown = [key for key in _key_order(shown) if key[1] == hardest]
-    return min(shown, key=lambda key: (_share(gaps[key]), _key_order(shown).index(key)))
+    shown = [key for key in in_order(shown) if key[1] == hardest]
+    return min(shown, key=lambda key: (_share(gaps[key]), in_order(shown).index(key)))
 
 
 def cases(planes, gaps, grid):
@@ -990,7 +966,7 @@ def _records(metrics, samples):
         kept = found.pop(("truth", None)).get(("edge_spread", "all"))
         if kept is not None:
             found["truth", None] = {("edge_spread", "all"): kept}
-    return {key: found[key] for key in _key_order(found)}
+    return {key: found[key] for key in in_order(found)}
 
 
 def _measured(rows, metric, subset="all"):
@@ -1136,7 +1112,7 @@ def _worse(own, before):
     return f"; but {' and '.join(found)}" if found else ""
 
 
-# Files and pages
+# Files, and what pages show
 
 
 def _drawn(metrics, volumes, pair, gaps, spectra, samples):
@@ -1187,8 +1163,7 @@ def _sheet(rows, titles, columns, width=1.9, foot=0.45):
                 zip(part.subplots(1, most, squeeze=False)[0], row, strict=False)
             ):
                 axes.set_axis_off()
-                pixels = Image.open(io.BytesIO(picture.png)).convert("RGB")
-                axes.imshow(np.asarray(pixels), interpolation="nearest")
+                axes.imshow(picture.pixels(), interpolation="nearest")
                 axes.set_title(columns[number][place], fontsize=7.5, pad=2)
         return figure
 
@@ -1216,7 +1191,8 @@ def sem_figures(
     -------
     list of pathlib.Path
         ``NAME.png`` for each of `FIGURES`, ``NAME.svg`` for all but the pictures, and
-        ``sem_methods.tsv``. A figure of what was not measured says so.
+        ``sem_methods.tsv``; ``NAME.json`` for each of `FIGURES`. A figure of what was not measured
+        says so.
     """
     folder = Path(out_dir)
     folder.mkdir(parents=True, exist_ok=True)
@@ -1240,6 +1216,8 @@ def sem_figures(
     for name, figure in pictures.items():
         files.append(folder / f"{name}.png")
         figure.savefig(files[-1], dpi=150, facecolor="white", metadata={"Software": None})
+    for drawing in (_overlay_drawing(pair, laid), _crops_drawing(planes, shown, grid)):
+        files.append(drawing.write(folder))
     return files
 
 
@@ -1263,102 +1241,6 @@ def _crop_sheet(planes, shown, grid):
             ["\n".join(filter(None, (names[key], case.said.get(key)))) for key in planes]
             for case in shown
         ],
-    )
-
-
-def sem_page(
-    sample,
-    metrics,
-    volumes=None,
-    *,
-    pair=None,
-    gaps=None,
-    spectra=None,
-    output,
-    study,
-    title="",
-    index=None,
-    seen="",
-    ran="",
-    samples=None,
-    provenance=None,
-):
-    """Write the page of a pair: registration, places close up, gaps, spectra, table of methods.
-
-    Parameters
-    ----------
-    sample : str
-        Its name.
-    metrics, samples
-        As for `sem_table`.
-    volumes, pair, gaps, spectra
-        As for `sem_figures`; what is not given has no place on the page.
-    output : path-like
-        The page.
-    study, title : str
-        Name of the study, and its title if it has one.
-    index : str, optional
-        Link to the study's first page.
-    seen, ran : str
-        As for `acuity.report.pages.sample_page`.
-    provenance : mapping, optional
-        Headings to what stands under them.
-
-    Raises
-    ------
-    AcuityError
-        If a table lacks a column, images are not on one grid, or a volume can't be read.
-    """
-    plots, shown, planes, grid = _drawn(metrics, volumes, pair, gaps, spectra, samples)
-    columns, rows = page_table(metrics, samples)
-    summary = ""
-    if grid is not None:
-        size = f"{grid.spacing[1]:.4g} {unit_text(grid.unit)}"
-        summary = f"{grid.shape[1]} x {grid.shape[2]} pixels (y, x) of {size}"
-    grade, registered = pair_verdict(pair) if pair is not None else ("none", "")
-    patch_columns, patch_rows = _page_patches(pair)
-    write_page(
-        output,
-        "sem.html",
-        {
-            "page_title": f"{sample}, SEM – {title or study}",
-            "title": title or study,
-            "sample": sample,
-            "index": index,
-            "seen": seen,
-            "ran": ran,
-            "linked": bool(index),
-            "summary": summary,
-            "sentence": sem_sentence(metrics, samples=samples),
-            "columns": columns,
-            "rows": rows,
-            "crops": _page_crops(planes, shown, grid),
-            "crops_caption": (
-                "One grey window for all, pixels repeated and not interpolated. Places were chosen "
-                "by the rules that stand above them, among them where the method fails."
-            ),
-            "close": page_drawings([plots["sem_profiles"]]),
-            "drawings": page_drawings([plots["sem_gaps"], plots["sem_spectra"]]),
-            "registered": registered,
-            "grade": grade,
-            "limits": (
-                f"Good: residuals of the accepted patches of at most {GOOD['residual']:g} px RMS and "
-                f"at most {100 * GOOD['rejected']:.0f} % of the patches rejected; with care: "
-                f"{CARE['residual']:g} px and {100 * CARE['rejected']:.0f} %. The high-resolution "
-                "image was resampled onto the low-resolution one's grid, refined; the latter was "
-                "only cropped. Both are shown after that, on one scale of grey values."
-            ),
-            "found": _page_found(pair),
-            "overlays": [
-                _image(picture, words) for picture, words in (pair_pictures(pair) if pair else [])
-            ],
-            "registration": page_drawings([plots["sem_displacement"], plots["sem_patches"]]),
-            "patch_columns": patch_columns,
-            "patch_rows": patch_rows,
-            "provenance": dict(provenance or {}),
-            "noun": "gap",
-            "level_title": "",
-        },
     )
 
 
@@ -1394,42 +1276,48 @@ def page_table(metrics, samples=None):
     return columns, (rows if shown else [])
 
 
-def _page_crops(planes, shown, grid):
-    if not shown:
-        return []
-    pictures, names = crop_pictures(planes, shown, grid), _names(planes)
-    return [
-        {
-            "title": f"{case.letter}: {case.title}",
-            "pictures": [
-                _image(
-                    pictures[case.letter, key],
-                    names[key],
-                    more=case.said.get(key, ""),
-                    alt=f"Place {case.letter}, {names[key]}",
-                )
-                for key in planes
-            ],
-        }
-        for case in shown
-    ]
+def _crops_drawing(planes, shown, grid):
+    """What the page shows of the places close up, and of the images."""
+    rows, summary = [], ""
+    if shown:
+        pictures, names = crop_pictures(planes, shown, grid), _names(planes)
+        rows = [
+            {
+                "title": f"{case.letter}: {case.title}",
+                "pictures": [
+                    image(
+                        pictures[case.letter, key],
+                        f"Place {case.letter}, {names[key]}",
+                        label=names[key],
+                        more=case.said.get(key, ""),
+                    )
+                    for key in planes
+                ],
+            }
+            for case in shown
+        ]
+    if grid is not None:
+        size = f"{grid.spacing[1]:.4g} {unit_text(grid.unit)}"
+        summary = f"{grid.shape[1]} x {grid.shape[2]} pixels (y, x) of {size}"
+    caption = (
+        "One grey window for all, pixels repeated and not interpolated. Places were chosen "
+        "by the rules that stand above them, among them where the method fails."
+    )
+    return Drawing("sem_crops", "Close up", caption, more={"rows": rows, "summary": summary})
 
 
-def _image(picture, label, *, more="", alt=None):
-    return {
-        "src": data_uri(picture.png),
-        "width": picture.size[0],
-        "height": picture.size[1],
-        "alt": alt or label,
-        "label": label,
-        "more": more,
-    }
+def _overlay_drawing(pair, laid):
+    """What the page shows of a pair: its pictures, its grade, what was found, its patches."""
+    more = {"pictures": [image(picture, words, label=words) for picture, words in laid]}
+    if pair is not None:
+        grade, registered = pair_verdict(pair)
+        more |= {"grade": grade, "registered": registered, "found": _found(pair)}
+        more["patches"] = _patch_rows(pair)
+    return Drawing("sem_overlay", "Registration of the pair", more=more)
 
 
-def _page_found(pair):
+def _found(pair):
     """What the registration found, in a line."""
-    if pair is None:
-        return ""
     said, parts = pair.transform, []
     if "found_scale" in said:
         text = f"scale {said['found_scale']:.4f}"
@@ -1446,28 +1334,20 @@ def _page_found(pair):
     return "Found: " + ", ".join(parts) + "."
 
 
-def _page_patches(pair):
-    if pair is None:
-        return [], []
-    columns = [
-        Column("place", "Patch (y, x)", text=True),
-        Column("before", "Before", "px"),
-        Column("after", "After", "px"),
-        Column("ncc", "NCC"),
-        Column("accepted", "Accepted", text=True),
+def _patch_rows(pair):
+    """Place, displacements before and after, correlation and acceptance of each patch; None if unknown."""
+    return [
+        {
+            "place": [float(row.y), float(row.x)],
+            "values": [
+                float(value) if math.isfinite(value) else None
+                for value in (
+                    math.hypot(row.dy_before, row.dx_before),
+                    math.hypot(row.dy, row.dx),
+                    row.ncc,
+                )
+            ],
+            "accepted": bool(row.accepted),
+        }
+        for row in pair.patches.itertuples()
     ]
-    rows = []
-    for row in pair.patches.itertuples():
-        cells = [Cell(f"{row.y:.0f}, {row.x:.0f}", f"{row.y * 1e6 + row.x:.0f}", text_column=True)]
-        for value, digits in (
-            (math.hypot(row.dy_before, row.dx_before), 2),
-            (math.hypot(row.dy, row.dx), 2),
-            (row.ncc, 3),
-        ):
-            known = math.isfinite(value)
-            cells.append(
-                Cell(f"{value:.{digits}f}" if known else "–", f"{value:.5g}" if known else "NaN")
-            )
-        cells.append(Cell("yes" if row.accepted else "no", text_column=True))
-        rows.append({"cells": cells, "kind": "" if row.accepted else "input", "name": ""})
-    return columns, rows

@@ -5,42 +5,38 @@ import importlib.metadata
 import math
 import os
 import platform
-from pathlib import Path
 
 from acuity.formats.files import split_name
+from acuity.keys import by_image
 from acuity.report.style import look
 from acuity.report.verdict import unit_text
-from acuity.seals import again
 from acuity.seen import learned_boxes
-from acuity.tables import read_stack, read_table
-from acuity.volume import open_volume, read_sealed_json
+from acuity.tables import read_keyed, read_table
+from acuity.volume import open_volume
 
 _PACKAGES = ("acuity", "numba", "numpy", "pandas", "scipy", "snakemake", "zarr")
 _FAR_OUT = 4  # widths of the central 99.8 % of the values; a range is one or two, a deviation less
 TEXT = {"sample": str, "variant": str, "subset": str, "unit": str, "size_class": str}
 
 
-def study_tables(metrics, pores, curves, spaces, histories, trained):
+def study_tables(files, histories=None):
     """Read the tables of a study.
 
     Parameters
     ----------
-    metrics, pores, curves, spaces : path
-        Tables of all images.
-    histories : list of path
+    files : mapping of str to path
+        ``metrics``, ``pores``, ``curves`` and ``spaces``: tables of all images. Others are passed over.
+    histories : dict of acuity.keys.Key to path, optional
         Course of each training.
-    trained : list of (str, str)
-        Method and level of each training.
 
     Returns
     -------
-    dict
-        metrics, pores, curves, spaces, histories: tables.
+    dict of str to pandas.DataFrame
+        Tables, among them ``histories``, where there are any.
     """
-    keys = [{"method": method, "level": float(level)} for method, level in trained]
-    tables = {"metrics": metrics, "pores": pores, "curves": curves, "spaces": spaces}
-    read = {name: read_table(path, dtype=TEXT) for name, path in tables.items()}
-    return {**read, "histories": read_stack(histories, keys) if histories else None}
+    names = ("metrics", "pores", "curves", "spaces")
+    read = {name: read_table(files[name], dtype=TEXT) for name in names if name in files}
+    return {**read, **({"histories": read_keyed(histories)} if histories else {})}
 
 
 def read_slices(path):
@@ -48,76 +44,13 @@ def read_slices(path):
     return read_table(path, keep_default_na=False, na_values={"ncc": [""], "residual": [""]})
 
 
-def stack_tables(samples, slices, pairs):
-    """Read the tables of slices and pairs of the aligned samples.
-
-    Parameters
-    ----------
-    samples : list of str
-        Their names.
-    slices, pairs : list of path
-        Files in that order.
-
-    Returns
-    -------
-    dict of str to (pandas.DataFrame, pandas.DataFrame)
-    """
-    return {
-        sample: (read_slices(a), read_slices(b))
-        for sample, a, b in zip(samples, slices, pairs, strict=True)
-    }
-
-
-def image_files(images, files):
-    """Give files of images by method and level.
-
-    Parameters
-    ----------
-    images : list of (str or None, str)
-        Level and method of each image; the truth has no level.
-    files : list of path
-        In that order.
-
-    Returns
-    -------
-    dict of (str, float or None) to path
-    """
-    keys = [(method, None if level is None else float(level)) for level, method in images]
-    return dict(zip(keys, files, strict=True))
-
-
-def model_cards(trained, files):
-    """Read the cards of models by method and level.
-
-    Parameters
-    ----------
-    trained : list of (str, str)
-        Method and level of each model.
-    files : list of path
-        Their cards, in that order.
-
-    Returns
-    -------
-    dict of (str, float) to dict
-    """
-    return {
-        (method, float(level)): _read_card(path)
-        for (method, level), path in zip(trained, files, strict=True)
-    }
-
-
-def _read_card(path):
-    return read_sealed_json(Path(path), "nothing can be said of its model", again(path))
-
-
-def warnings(cards, prefix=""):
+def warnings(cards, training=""):
     """Say what the trainings of a study were warned of, from what their cards tell.
 
     Parameters
     ----------
-    cards : list of path
-        Cards of the models.
-    prefix : str
+    cards : list of ModelCard
+    training : str
         What stands before the names of their methods.
 
     Returns
@@ -126,10 +59,9 @@ def warnings(cards, prefix=""):
         A sentence each.
     """
     found = []
-    for path in cards:
-        card = _read_card(path)
-        scores, training = card.get("scores", {}), card["training"]
-        which = f"{prefix}{look(card['method']).name}, level {card['level']:g}"
+    for card in cards:
+        scores = card.scores
+        which = f"{training}{look(card.method).name}, level {card.level:g}"
         restored, given = scores.get("psnr"), scores.get("psnr_input")
         if restored is not None and given is not None and not restored >= given:
             found.append(
@@ -137,22 +69,19 @@ def warnings(cards, prefix=""):
                 f"target ({restored:.2f} dB) than its input is ({given:.2f} dB); it has diverged, or "
                 "learned too little."
             )
-        if skipped := training.get("skipped_steps"):
-            back = training["rollbacks"]
+        if skipped := card.training.get("skipped_steps"):
+            back = card.training["rollbacks"]
             found.append(
                 f"{which}: {skipped} steps of the training were skipped, since their loss was not finite"
                 + (f"; it went back to earlier weights {_times(back)}." if back else ".")
             )
-        own, width = (
-            (card.get("normalisation") or {}).get("target", {}).get("std"),
-            card.get("data_range"),
-        )
+        own, width = (card.normalisation or {}).get("target", {}).get("std"), card.data_range
         if own and width and own > _FAR_OUT * width:
             found.append(
                 f"{which}: a few voxels of its training lie far out; it was normalised by {own:,.4g}, and "
                 f"99.8 % of the target's values lie within {width:,.4g}."
             )
-        asked, taken = card["settings"].get("train", {}).get("patch"), training.get("patch")
+        asked, taken = card.settings.get("train", {}).get("patch"), card.training.get("patch")
         if asked and taken and any(a < b for a, b in zip(taken, asked, strict=True)):
             found.append(
                 f"{which}: it learned from patches of {_by(taken)} where {_by(asked)} were asked for, cut "
@@ -161,17 +90,15 @@ def warnings(cards, prefix=""):
     return found
 
 
-def image_warnings(table, images, volumes):
+def image_warnings(table, volumes):
     """Say what is not as methods and measures assume it, a sentence for each finding.
 
     Parameters
     ----------
     table : path
         ``warnings.tsv``, of the measures.
-    images : list of (str, str or None, str)
-        Sample, level and method of each image; the truth has no level.
-    volumes : list of path
-        Their volumes, in that order: a restoration tells in its provenance what it has found.
+    volumes : dict of acuity.keys.Key to path
+        Volumes of all images: a restoration tells in its provenance what it has found.
 
     Returns
     -------
@@ -179,9 +106,9 @@ def image_warnings(table, images, volumes):
         The same finding of several measures is said once, with what it does to each.
     """
     rows = read_table(table, dtype=TEXT).to_dict("records")
-    for (sample, level, method), path in zip(images, volumes, strict=True):
+    for key, path in volumes.items():
         for step in open_volume(path, complete=False).provenance[-1:]:
-            of = {"sample": sample, "level": level or math.nan, "method": method, "variant": ""}
+            of = {**key._asdict(), "level": key.level or math.nan, "variant": ""}
             rows += [of | said for said in step.get("warnings", [])]
     effects = {}
     for row in rows:
@@ -265,13 +192,15 @@ def seen_note(tables, sample=None):
     return f"Seen in training: {which}. Figures that hold such a sample flatter." if names else ""
 
 
-def learned_part(files):
+def learned_part(imported=None, learned=()):
     """Say of a volume without truth which part of it models learned from.
 
     Parameters
     ----------
-    files : list of path
-        The imported volume, and behind it those that models learned from; none for other samples.
+    imported : path, optional
+        The volume as it was imported; none for other samples.
+    learned : list of path
+        Those that models learned from.
 
     Returns
     -------
@@ -280,13 +209,13 @@ def learned_part(files):
     boxes : list
         Of `acuity.seen.learned_boxes`.
     """
-    if not files:
+    if imported is None:
         return "", []
-    boxes = learned_boxes(files[0], files[1:])
-    unit = unit_text(open_volume(files[0], complete=False).grid.unit)
+    boxes = learned_boxes(imported, learned)
+    unit = unit_text(open_volume(imported, complete=False).grid.unit)
     if not boxes:
         return "", []
-    if learned_boxes(files[0], files[:1])[0] in boxes:
+    if learned_boxes(imported, [imported])[0] in boxes:
         return "Models learned from all of this volume.", []
     parts = [
         ", ".join(f"{axis} {a:.6g} to {b:.6g}" for axis, (a, b) in zip("zyx", box, strict=True))
@@ -324,52 +253,46 @@ def _by(shape):
     return " x ".join(map(str, shape))
 
 
-def image_curves(images, files):
-    """Read curves of images and put them under each other, with method and level in front.
+def sample_sources(kinds):
+    """Find the volumes of one sample by method and level, and read what became of its objects.
 
     Parameters
     ----------
-    images : list of (str or None, str)
-        Level and method of each image; the truth has no level.
-    files : list of path
-        In that order; none where the study has no such curves.
-
-    Returns
-    -------
-    pandas.DataFrame or None
-    """
-    if not files:
-        return None
-    keys = [
-        {"method": method, "level": math.nan if level is None else float(level)}
-        for level, method in images
-    ]
-    return read_stack(files, keys)
-
-
-def sample_sources(images, volumes, labels, maps, statuses):
-    """Find the volumes and tables of one sample by method and level.
-
-    Parameters
-    ----------
-    images : list of (str or None, str)
-        Level and method of each image, the truth first; it has no level and no map.
-    volumes, labels, maps, statuses : list of path
-        Files in that order; empty lists of what the study does not have.
+    kinds : mapping of str to dict of Key to path
+        ``volumes`` and, where the study has them, ``labels``, ``maps`` and ``statuses``
+        (`acuity.keys.by_kind`).
 
     Returns
     -------
     dict
         volumes, labels, maps, statuses: each by (method, level).
     """
-    restored = [image for image in images if image[1] != "truth"]
-    fates = [read_table(path, dtype=TEXT) for path in statuses]
-    return {
-        "volumes": image_files(images, volumes),
-        "labels": image_files(images if labels else [], labels),
-        "maps": image_files(restored if maps else [], maps),
-        "statuses": image_files(images if fates else [], fates),
-    }
+    names = ("volumes", "labels", "maps", "statuses")
+    found = {name: by_image(kinds.get(name, {})) for name in names}
+    fates = found["statuses"].items()
+    return found | {"statuses": {image: read_table(path, dtype=TEXT) for image, path in fates}}
+
+
+def told_of(files, sample=None):
+    """Say of a sample's figures that they show what models learned from, and where.
+
+    Parameters
+    ----------
+    files : mapping
+        ``seen``, tables as for `seen_note`; of a sample without truth ``imported`` and ``learned``, as
+        for `learned_part`.
+    sample : str, optional
+        As for `seen_note`.
+
+    Returns
+    -------
+    words : str
+        Empty where that is not so.
+    boxes : list
+        As of `learned_part`.
+    """
+    learned, boxes = learned_part(files.get("imported"), files.get("learned", ()))
+    return learned or seen_note(files["seen"], sample), boxes
 
 
 def input_file(volumes):
@@ -402,8 +325,7 @@ def provenance(settings, sheet, cards):
         The study file, defaults filled in.
     sheet : list of dict
         The sample sheet; of its files the names are shown, and no folders.
-    cards : list of path
-        Cards of the models.
+    cards : list of ModelCard
 
     Returns
     -------
@@ -414,19 +336,18 @@ def provenance(settings, sheet, cards):
     versions = {"python": platform.python_version()} | {
         name: importlib.metadata.version(name) for name in _PACKAGES
     }
-    for path in cards:
-        card = _read_card(path)
-        versions |= card["versions"]
-        models[f"{card['method']}, level {card['level']:g}"] = {
-            "parameters": card["parameters"],
-            "training": card["training"],
+    for card in cards:
+        versions |= card.versions
+        models[f"{card.method}, level {card.level:g}"] = {
+            "parameters": card.parameters,
+            "training": card.training,
             "execution": {
-                key: card["execution"][key]
+                key: card.execution[key]
                 for key in ("device", "precision", "layout")
-                if key in card["execution"]
+                if key in card.execution
             },
-            "data digests": card["data"],
-            "weights": card["weights"],
+            "data digests": card.data,
+            "weights": card.weights,
         }
     sheet = [without_folders(row) for row in sheet]
     shown = {"Samples": sheet, "Study": settings, "Models": models, "Software": versions}

@@ -1,6 +1,5 @@
 """What was done to a stack of slices: path, quality of the matches, sections before and after."""
 
-import io
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,23 +10,22 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from PIL import Image
 
 from acuity.errors import AcuityError
+from acuity.report.drawing import Drawing, image
 from acuity.report.figures import Panel, Plot, save
 from acuity.report.images import (
     LARGEST,
-    data_uri,
     grey_window,
     make_picture,
+    opened,
     picture_size,
     resize,
     stretch,
 )
-from acuity.report.pages import Cell, Column, page_drawings, write_page
-from acuity.report.style import INK
-from acuity.report.verdict import unit_text
-from acuity.volume import open_volume
+from acuity.report.judged import write_judged
+from acuity.report.style import BLUE, GREEN, INK, SKY, VERMILLION
+from acuity.report.verdict import Line, best_grade, unit_text
 
-# Okabe and Ito's blue, vermillion, green and sky blue, as in acuity.report.style.
-_FOUND, _REMOVED, _OTHER, _PALE = "#0072b2", "#d55e00", "#009e73", "#56b4e9"
+_FOUND, _REMOVED, _OTHER, _PALE = BLUE, VERMILLION, GREEN, SKY
 _POINTS = 600  # drawn of one line at most; extremes are kept
 _JUMP = 3.0  # pixels; a smaller step is no jump, however steady the rest
 _DETAIL = 160  # voxels along a side of the section shown pixel by pixel
@@ -37,7 +35,8 @@ _WIDE = (4.4, 2.6)  # inches; a stack is longer than it is wide
 GOOD = {"residual": 0.2, "faulty": 0.05}
 CARE = {"residual": 0.5, "faulty": 0.2}
 
-FIGURES = ("stack_path", "stack_ncc", "stack_residuals", "stack_views")
+GRAPHS = ("stack_path", "stack_ncc", "stack_residuals")
+FIGURES = (*GRAPHS, "stack_views")
 
 CLAIMS = {
     "jitter": "Mode jitter: only what changes from slice to slice was removed. Slow drift stays in "
@@ -136,10 +135,9 @@ def stack_verdict(slices, pairs):
     residual, _ = _residuals(pairs)
     faulty = (named != "").mean()
     spread = float(np.sqrt(np.mean(residual**2))) if len(residual) else np.nan
-    grade = "poor"
-    for name, limits in (("care", CARE), ("good", GOOD)):
-        if spread <= limits["residual"] and faulty <= limits["faulty"]:
-            grade = name
+    grade = best_grade(
+        GOOD, CARE, lambda most: spread <= most["residual"] and faulty <= most["faulty"]
+    )
     stays = np.hypot(*(np.ptp(slices[f"trend_d{axis}"].to_numpy(float)) for axis in "yx"))
     agree = f"{spread:.2f} px RMS" if np.isfinite(spread) else "nothing: no pair could be used"
     parts = [
@@ -384,10 +382,6 @@ def _section(volume, axis, place):
     return np.asarray(volume.read(slice(None), slice(None), at))[:, :, 0]
 
 
-def _open(source):
-    return source if hasattr(source, "grid") else open_volume(source)
-
-
 def stack_pictures(before, after, *, largest=LARGEST):
     """Cut a stack along z before and after the alignment.
 
@@ -409,7 +403,7 @@ def stack_pictures(before, after, *, largest=LARGEST):
     AcuityError
         If the two are not on one grid.
     """
-    volumes = {"before": _open(before), "after": _open(after)}
+    volumes = {"before": opened(before), "after": opened(after)}
     whole, grid = volumes["before"].grid, volumes["after"].grid
     try:
         volumes["before"] = volumes["before"].within(grid)
@@ -465,19 +459,18 @@ def _resize(values, size):
     return resize(small, size) if between != tuple(size) else small
 
 
-def stack_views(before, after):
+def stack_views(pictures):
     """Lay out the sections of a stack before and after its alignment.
 
     Parameters
     ----------
-    before, after : path-like or Volume
-        As for `stack_pictures`.
+    pictures : list of Picture
+        Of `stack_pictures`.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    pictures = stack_pictures(before, after)
     cells = {(picture.kind, picture.method): picture for picture in pictures}
     kinds = list(dict.fromkeys(picture.kind for picture in pictures))
     width = 2.9
@@ -491,7 +484,7 @@ def stack_views(before, after):
         for row, kind in zip(grid, kinds, strict=True):
             for axes, name in zip(row, ("before", "after"), strict=True):
                 axes.set_axis_off()
-                axes.imshow(_pixels(cells[kind, name]), interpolation="nearest")
+                axes.imshow(cells[kind, name].pixels(), interpolation="nearest")
                 axes.set_title(f"{_title(kind)}, {name}", fontsize=8.5, pad=3)
     return figure
 
@@ -501,18 +494,16 @@ def _title(kind):
     return f"{plane.upper()}, the middle enlarged" if detail else plane.upper()
 
 
-def _pixels(picture):
-    return np.asarray(Image.open(io.BytesIO(picture.png)).convert("RGB"))
+# Files
 
 
-# Files and pages
-
-
-def stack_figures(slices, pairs, before, after, *, out_dir):
-    """Write the figures of a stack for other programs and for Snakemake's report.
+def stack_figures(sample, slices, pairs, before, after, *, out_dir):
+    """Write the figures of a stack for other programs, for Snakemake's report and for pages.
 
     Parameters
     ----------
+    sample : str
+        Its name.
     slices, pairs : pandas.DataFrame
         As for `check_tables`.
     before, after : path-like or Volume
@@ -523,15 +514,22 @@ def stack_figures(slices, pairs, before, after, *, out_dir):
     Returns
     -------
     list of pathlib.Path
-        ``NAME.png`` for each of `FIGURES`, and ``NAME.svg`` for all but the sections.
+        ``NAME.png`` and ``NAME.json`` for each of `FIGURES`, and ``NAME.svg`` for all but the sections.
+        ``stack.json`` beside them holds the verdict.
     """
-    grid = _open(before).grid
+    before, after = opened(before), opened(after)
+    grid, folder = before.grid, Path(out_dir)
     files = []
     for plot in _plots(slices, pairs, grid):
-        files += save(plot, out_dir)
-    files.append(Path(out_dir) / "stack_views.png")
-    stack_views(before, after).savefig(
+        files += save(plot, folder)
+    pictures = stack_pictures(before, after)
+    files.append(folder / "stack_views.png")
+    stack_views(pictures).savefig(
         files[-1], dpi=150, facecolor="white", metadata={"Software": None}
+    )
+    files.append(_views(pictures, grid, after.grid, slices).write(folder))
+    write_judged(
+        folder / "stack.json", {sample: [Line("Alignment", *stack_verdict(slices, pairs))]}
     )
     return files
 
@@ -544,60 +542,10 @@ def _plots(slices, pairs, grid):
     ]
 
 
-def stack_page(
-    sample,
-    slices,
-    pairs,
-    before,
-    after,
-    *,
-    output,
-    study,
-    title="",
-    mode="",
-    sentence=None,
-    index=None,
-    seen="",
-    ran="",
-    provenance=None,
-):
-    """Write the page of a stack: one line of verdict, sections, path, faulty slices.
-
-    Parameters
-    ----------
-    sample : str
-        Its name.
-    slices, pairs : pandas.DataFrame
-        As for `check_tables`.
-    before, after : path-like or Volume
-        The stack before and after its alignment.
-    output : path-like
-        The page.
-    study, title : str
-        Name of the study, and its title if it has one.
-    mode : str
-        Mode of the alignment, for what it claims about true shape.
-    sentence : str, optional
-        The verdict, where the alignment has said one itself.
-    index : str, optional
-        Link to the study's first page.
-    seen, ran : str
-        As for `acuity.report.pages.sample_page`.
-    provenance : mapping, optional
-        Headings to what stands under them.
-
-    Raises
-    ------
-    AcuityError
-        If a column is missing or a volume can't be read.
-    """
-    grade, said = stack_verdict(slices, pairs)
-    sentence = sentence or said
-    grid = _open(before).grid
-    pictures = stack_pictures(before, after)
-    shape = " x ".join(map(str, grid.shape))
+def _views(pictures, grid, after, slices):
+    """What the page shows of the sections, and of the stack."""
+    shape, left = (" x ".join(map(str, part.shape)) for part in (grid, after))
     size = " x ".join(f"{part:.4g}" for part in grid.spacing)
-    left = " x ".join(map(str, _open(after).grid.shape))
     rims = (
         "black at the rims is what no slice covers."
         if left == shape
@@ -605,63 +553,25 @@ def stack_page(
     )
     rows = {}
     for picture in pictures:
-        rows.setdefault(picture.kind, []).append(
-            {
-                "src": data_uri(picture.png),
-                "width": picture.size[0],
-                "height": picture.size[1],
-                "alt": f"Section {_title(picture.kind)}, {picture.method} alignment",
-                "label": picture.method,
-            }
-        )
+        alt = f"Section {_title(picture.kind)}, {picture.method} alignment"
+        rows.setdefault(picture.kind, []).append(image(picture, alt, label=picture.method))
     faulty = slices[flags(slices) != ""].sort_values("z")
-    write_page(
-        output,
-        "stack.html",
-        {
-            "page_title": f"{sample}, alignment – {title or study}",
-            "title": title or study,
-            "sample": sample,
-            "index": index,
-            "seen": seen,
-            "ran": ran,
-            "linked": bool(index),
-            "summary": f"{shape} voxels (z, y, x) of {size} {unit_text(grid.unit)}",
-            "grade": grade,
-            "sentence": sentence,
-            "claim": CLAIMS.get(mode, ""),
-            "limits": (
-                f"Good: pairs agree to {GOOD['residual']:g} px RMS and at most "
-                f"{100 * GOOD['faulty']:.0f} % of the slices are faulty; with care: "
-                f"{CARE['residual']:g} px and {100 * CARE['faulty']:.0f} %."
-            ),
-            "views": [{"title": _title(kind), "pictures": shown} for kind, shown in rows.items()],
-            "views_caption": (
-                "Sections through the middle of the stack, z downwards, in the proportions of the "
-                "sample and one grey window; those of a flat stack are cut at both sides. Edges of structures that are ragged before should be "
-                "smooth after. Faulty slices stay as they are and show as lines; "
-                f"{rims}"
-            ),
-            "drawings": page_drawings(_plots(slices, pairs, grid)),
-            "columns": [
-                Column("z", "Slice"),
-                Column("flag", "Found", text=True),
-                Column("n", "NCC"),
-            ],
-            "rows": [
-                {
-                    "cells": [
-                        Cell(str(int(row.z)), str(int(row.z))),
-                        Cell(row.flag, text_column=True),
-                        Cell("–" if np.isnan(row.ncc) else f"{row.ncc:.3f}", f"{row.ncc:.5g}"),
-                    ],
-                    "kind": "",
-                    "name": "",
-                }
-                for row in faulty.itertuples()
-            ],
-            "provenance": dict(provenance or {}),
-            "noun": "pore",
-            "level_title": "",
-        },
+    caption = (
+        "Sections through the middle of the stack, z downwards, in the proportions of the "
+        "sample and one grey window; those of a flat stack are cut at both sides. Edges of structures that are ragged before should be "
+        "smooth after. Faulty slices stay as they are and show as lines; "
+        f"{rims}"
     )
+    more = {
+        "summary": f"{shape} voxels (z, y, x) of {size} {unit_text(grid.unit)}",
+        "rows": [{"title": _title(kind), "pictures": shown} for kind, shown in rows.items()],
+        "faulty": [
+            {
+                "z": int(row.z),
+                "flag": row.flag,
+                "ncc": None if np.isnan(row.ncc) else float(row.ncc),
+            }
+            for row in faulty.itertuples()
+        ],
+    }
+    return Drawing("stack_views", "Sections before and after", caption, more=more)

@@ -11,32 +11,34 @@ SHADE = "#c3c8cf"
 
 # Okabe and Ito's palette, distinguishable with any colour vision (without its yellow, too pale for
 # lines on white, and its black, which is the truth's).
-_ORANGE, _SKY, _GREEN = "#e69f00", "#56b4e9", "#009e73"
-_BLUE, _VERMILLION, _PURPLE = "#0072b2", "#d55e00", "#cc79a7"
+ORANGE, SKY, GREEN = "#e69f00", "#56b4e9", "#009e73"
+BLUE, VERMILLION, PURPLE = "#0072b2", "#d55e00", "#cc79a7"
+YELLOW = "#f0e442"  # for areas alone
+PAPER, NOTHING, WARNING = "#ffffff", "#eeeeee", "#a33b00"
 
 # Methods that appear together differ in colour; where a colour comes back, the marker differs.
 _METHODS = {
     "truth": ("Truth", "Truth", INK, "*"),
     "input": ("Input", "Input", MUTED, "X"),
-    "nearest": ("Nearest neighbour", "Nearest", _ORANGE, "P"),
-    "linear": ("Linear interpolation", "Linear", _SKY, "v"),
-    "cubic": ("Cubic interpolation", "Cubic", _PURPLE, "D"),
-    "richardson_lucy": ("Richardson-Lucy", "R.-Lucy", _GREEN, "^"),
-    "srcnn3d": ("SRCNN 3D", "SRCNN", _VERMILLION, "s"),
-    "deepnet": ("DeepNet", "DeepNet", _BLUE, "o"),
-    "bilinear_planes": ("Bilinear, plane by plane", "Bilinear", _SKY, "<"),
-    "bicubic_planes": ("Bicubic, plane by plane", "Bicubic", _PURPLE, ">"),
-    "lanczos": ("Lanczos", "Lanczos", _SKY, "h"),
-    "bicubic_gaussian": ("Bicubic and Gaussian", "Bic.+Gauss", _GREEN, "p"),
-    "sparse_coding": ("Sparse coding", "Sparse", _GREEN, "d"),
-    "fsrcnn3d": ("FSRCNN 3D", "FSRCNN", _VERMILLION, "p"),
-    "srunet3d": ("SR-UNet 3D", "SR-UNet", _BLUE, "8"),
-    "srgan": ("SRGAN", "SRGAN", _BLUE, "H"),
-    "sem_gan": ("SEM-GAN", "SEM-GAN", _VERMILLION, "s"),
-    "semnet": ("SEMNet", "SEMNet", _BLUE, "d"),
+    "nearest": ("Nearest neighbour", "Nearest", ORANGE, "P"),
+    "linear": ("Linear interpolation", "Linear", SKY, "v"),
+    "cubic": ("Cubic interpolation", "Cubic", PURPLE, "D"),
+    "richardson_lucy": ("Richardson-Lucy", "R.-Lucy", GREEN, "^"),
+    "srcnn3d": ("SRCNN 3D", "SRCNN", VERMILLION, "s"),
+    "deepnet": ("DeepNet", "DeepNet", BLUE, "o"),
+    "bilinear_planes": ("Bilinear, plane by plane", "Bilinear", SKY, "<"),
+    "bicubic_planes": ("Bicubic, plane by plane", "Bicubic", PURPLE, ">"),
+    "lanczos": ("Lanczos", "Lanczos", SKY, "h"),
+    "bicubic_gaussian": ("Bicubic and Gaussian", "Bic.+Gauss", GREEN, "p"),
+    "sparse_coding": ("Sparse coding", "Sparse", GREEN, "d"),
+    "fsrcnn3d": ("FSRCNN 3D", "FSRCNN", VERMILLION, "p"),
+    "srunet3d": ("SR-UNet 3D", "SR-UNet", BLUE, "8"),
+    "srgan": ("SRGAN", "SRGAN", BLUE, "H"),
+    "sem_gan": ("SEM-GAN", "SEM-GAN", VERMILLION, "s"),
+    "semnet": ("SEMNet", "SEMNet", BLUE, "d"),
 }
 _ORDER = {name: rank for rank, name in enumerate(_METHODS)}
-_COLOURS = (_ORANGE, _SKY, _GREEN, _BLUE, _VERMILLION, _PURPLE)
+_COLOURS = (ORANGE, SKY, GREEN, BLUE, VERMILLION, PURPLE)
 _MARKERS = ("o", "s", "^", "D", "v", "P", "<", ">", "h", "p", "d", "8")
 
 
@@ -65,6 +67,36 @@ class Look:
     variant: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """How levels, lengths and objects are written.
+
+    Parameters
+    ----------
+    level_format : str
+        How a level is written (`str.format`).
+    level_title : str
+        What levels are: title of their axis.
+    unit : str, optional
+        Unit of length of sizes and blur; by default that of the metrics.
+    noun : str
+        What the objects are called, in the singular.
+    """
+
+    level_format: str = "{:g}:1"
+    level_title: str = "Resolution ratio (input : target)"
+    unit: str | None = None
+    noun: str = "pore"
+
+
+PLAIN = Words()
+
+
+def rgb(colour):
+    """Return red, green and blue of ``#rrggbb``, 0 to 255."""
+    return tuple(int(colour[at : at + 2], 16) for at in (1, 3, 5))
+
+
 def look(method):
     """Look up how a method is named and drawn.
 
@@ -90,6 +122,22 @@ def look(method):
         marker = _MARKERS[(zlib.crc32(variant.encode()) + _MARKERS.index("s")) % len(_MARKERS)]
         return Look(f"{name} ({variant})", f"{short}@{variant[:6]}", colour, marker, True)
     return Look(name, short, colour, marker)
+
+
+def in_order(keys):
+    """Sort methods with their levels: the truth, then level by level as `ordered` does.
+
+    Parameters
+    ----------
+    keys : iterable of (str, float or None)
+
+    Returns
+    -------
+    list of (str, float or None)
+    """
+    keys = list(keys)
+    rank = {method: n for n, method in enumerate(ordered(method for method, _ in keys))}
+    return sorted(keys, key=lambda key: (key[1] is not None, key[1] or 0, rank[key[0]]))
 
 
 def ordered(methods):

@@ -2,9 +2,10 @@
 
 from acuity.measure.shown import training_rows
 from acuity.report.style import look
+from acuity.report.verdict import tidy
 
 
-def training_note(learned, number, where):
+def training_note(learned, number, where, metrics):
     """Say of how many trainings the figures of learned methods are.
 
     Parameters
@@ -15,12 +16,16 @@ def training_note(learned, number, where):
         Trainings of each.
     where : str
         Where mean and range over several stand, as ``below``.
+    metrics : pandas.DataFrame
+        Their figures; what has none there is not spoken of.
 
     Returns
     -------
     str
         Empty where nothing learns.
     """
+    there = set(tidy(metrics)["method"])
+    learned = [method for method in learned if method in there]
     if not learned:
         return ""
     names = [look(method).name for method in learned]

@@ -322,10 +322,24 @@ def grade(row):
     """
     if math.isnan(row["recall"]):
         return "none"
-    for name, limits in (("good", GOOD), ("care", CARE)):
-        if all(limits_met(row, limits)):
-            return name
-    return "poor"
+    return best_grade(GOOD, CARE, lambda limits: all(limits_met(row, limits)))
+
+
+def best_grade(good, care, met):
+    """Return the best grade whose limits are met.
+
+    Parameters
+    ----------
+    good, care : dict
+        Limits of the two grades; what does not meet the second is ``poor``.
+    met : callable
+        Takes limits and tells whether they are met.
+
+    Returns
+    -------
+    str
+    """
+    return next((name for name, limits in (("good", good), ("care", care)) if met(limits)), "poor")
 
 
 def limits_met(row, limits):

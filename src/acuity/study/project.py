@@ -7,6 +7,8 @@ resolution come about, and may align stacks first (`acuity.study.alignment`). Al
 
 from functools import cached_property
 
+from acuity.keys import image as image_name
+from acuity.keys import name_of, split_image
 from acuity.methods.base import load, module_name
 from acuity.study import paths
 from acuity.study.alignment import Alignment
@@ -182,7 +184,7 @@ class Project:
             methods = ["input", *judged]
         own = self.restore.get(sample) or row.level
         levels = self.levels if own is None else [f"{own}"]
-        return [paths.image(level, method) for level in levels for method in methods]
+        return [image_name(level, method) for level in levels for method in methods]
 
     def all_images(self, sample):
         """Return a sample's images, its truth before them where it has one."""
@@ -197,23 +199,23 @@ class Project:
         """Return the volume of an image: truth, level3/input, level3/deepnet, ..."""
         if image == "truth":
             return self.truth(sample)
-        level, method = paths.split_image(image)
+        level, method = split_image(image)
         if method == "input" and self.kind.one_grid:
             return self.low(sample, level)
         return paths.volume(f"predict/{sample}/level{level}/{method}")
 
     def planes_of(self, sample):
         """Return a sample's images that are restored plane by plane, in two directions."""
-        return [i for i in self.images(sample) if paths.split_image(i)[1] in self.by_planes]
+        return [i for i in self.images(sample) if split_image(i)[1] in self.by_planes]
 
     def disagreement(self, sample, image):
         """Return how far the two kinds of planes of an image differ."""
-        level, method = paths.split_image(image)
+        level, method = split_image(image)
         return paths.volume(f"predict/{sample}/level{level}/disagreement/{method}")
 
     def smoothed(self, image):
         """Return whether an image's method asks for non-local means before the threshold."""
-        method = paths.split_image(image)[1]
+        method = split_image(image)[1]
         return bool(self.study.settings_of(method).get("nlm_before_threshold", False))
 
     def image_to_segment(self, sample, image):
@@ -277,15 +279,16 @@ class Project:
         images = self.measured if images is None else images
         return [table for key in images for table in self.tables(*key).get(name, [])]
 
-    def table_counts(self, images, names):
-        """Return what images are, and how many files of each of these names they have."""
-        found = []
-        for sample, image in images:
-            level, method = paths.split_image(image)
-            tables = self.tables(sample, image).items()
-            counts = {name: len(files) for name, files in tables if name in names}
-            found.append({"sample": sample, "level": level, "method": method, "counts": counts})
-        return found
+    def named_tables(self, images, names):
+        """Return the files of these names of some images, each named by what it is and whose."""
+        return {
+            name_of(name, sample, image): found[0]
+            if len(found) == 1 and name != "tables"
+            else found
+            for sample, image in images
+            for name, found in self.tables(sample, image).items()
+            if name in names
+        }
 
     def true_labels(self, sample):
         """Return the objects that are there: exact ones, or the truth's own segmentation."""
@@ -310,40 +313,63 @@ class Project:
         return bool(self.brought("train") and self.brought("test") and self.learners)
 
     def learned_from(self, sample):
-        """Return a sample without truth as it was imported, and behind it those that models learn from."""
+        """Return a sample without truth as it was imported, and what models learn from; or nothing."""
         own = list(self.restore) if self.by_planes and not self.train else []
         taught = (self.brought("train") if self.learners else []) + own
-        several = sample in self.restore and taught
-        return [paths.volume(f"ingest/{s}") for s in [sample, *taught]] if several else []
+        if sample not in self.restore or not taught:
+            return {}
+        learned = [paths.volume(f"ingest/{name}") for name in taught]
+        return {"imported": paths.volume(f"ingest/{sample}"), "learned": learned}
 
     # pages ----------------------------------------------------------------------------------
 
-    def page_keys(self, sample):
-        """Return level and method of a sample's images."""
-        return [list(paths.split_image(image)) for image in self.all_images(sample)]
-
-    def page_files(self, sample):
-        """Return volumes, maps, labels and fates of a sample's images, each in the order of `page_keys`."""
+    def shown_files(self, sample):
+        """Return volumes, maps, labels and fates of a sample's images, each named by its key."""
         judged = sample not in self.restore
-        counted = self.all_images(sample) if self.study.segment and judged else []
-        segmented = {image: paths.volume(f"segment/{sample}/{image}") for image in counted}
-        if counted:
-            segmented["truth"] = self.true_labels(sample)
+        files = self.shown_volumes(sample)
+        for image in self.all_images(sample) if judged else []:
+            if self.study.segment:
+                labels = paths.volume(f"segment/{sample}/{image}")
+                labels = self.true_labels(sample) if image == "truth" else labels
+                files[name_of("labels", sample, image)] = labels
+                files[name_of("statuses", sample, image)] = paths.table(sample, image, "status")
+            if self.kind.pixelwise and image != "truth":
+                found = paths.volume(f"measure/{sample}/{image}/ms_ssim")
+                files[name_of("maps", sample, image)] = found
+        return files
+
+    def shown_volumes(self, *samples):
+        """Return the volumes of the samples' images, each named by its key."""
         return {
-            "volumes": [self.image(sample, image) for image in self.all_images(sample)],
-            "labels": list(segmented.values()),
-            "maps": [
-                paths.volume(f"measure/{sample}/{image}/ms_ssim")
-                for image in self.images(sample)
-                if judged and self.kind.pixelwise
-            ],
-            "statuses": [paths.table(sample, image, "status") for image in counted],
+            name_of("volumes", sample, image): self.image(sample, image)
+            for sample in samples
+            for image in self.all_images(sample)
         }
 
     def curves(self, sample, name):
-        """Return the curves of a kind of a sample's images, in the order of `page_keys`; none if not measured."""
+        """Return the curves of a kind of a sample's images, each named by its key; none if not measured."""
         there = self.kind.has_curve(name, sample)
-        return [paths.table(sample, image, name) for image in self.all_images(sample) if there]
+        return {
+            name_of(name, sample, image): paths.table(sample, image, name)
+            for image in self.all_images(sample)
+            if there
+        }
+
+    def disagreements(self, sample):
+        """Return how far the two kinds of planes differ, of each image that is made of planes."""
+        return {
+            name_of("disagreements", sample, image): self.disagreement(sample, image)
+            for image in self.planes_of(sample)
+        }
+
+    def trained_files(self, name, trained=None):
+        """Return a file of each training, named by method and level: ``model.json``, ``history.tsv``."""
+        trained = self.trained if trained is None else trained
+        kind = "cards" if name == "model.json" else "histories"
+        return {
+            name_of(kind, "", image_name(level, method)): paths.model(method, level, name)
+            for method, level in trained
+        }
 
     def further_pages(self):
         """Return the samples that have a further page, by its kind."""
@@ -361,7 +387,7 @@ class Project:
         own, and a store that is made anew or found damaged is gone before others are: asked for by
         name, they are made again, and so is what was made of the earlier ones.
         """
-        shown = [(s, paths.split_image(i)[0]) for s in self.shown for i in self.images(s)]
+        shown = [(s, split_image(i)[0]) for s in self.shown for i in self.images(s)]
         taught = [(s, level) for m, level in self.trained for s in self.learns_from(m, level)]
         samples = [s for s, _ in [*shown, *taught, *self.measured]] + self.alignment.stacks
         return list(
@@ -375,7 +401,7 @@ class Project:
                 + [paths.model(*training) for training in self.trained]
                 + ["unseen.tsv"] * self.compares_voxels
                 + self.gathered("tables")
-                + [f for s in self.restore for f in self.curves(s, "scattering_curve")]
+                + [f for s in self.restore for f in self.curves(s, "scattering_curve").values()]
             )
         )
 

@@ -1,5 +1,6 @@
 """Images that are made finer along y and x; here those that get worse at random (SEMNet)."""
 
+from acuity.keys import name_of
 from acuity.study.kinds.base import Kind
 from acuity.study.paths import table
 
@@ -32,14 +33,19 @@ class ImageStudy(Kind):
             names["gaps"] += ["gaps"]
 
     def page_files(self, sample):
-        """Return images of a sample, their tables in the order of `page_keys`, and those of its pair."""
+        """Return images of a sample and their tables, each named by its key, and those of its pair."""
         project, measure = self.project, self.study.measure
         shown = project.images(sample) if sample not in project.restore else []
-        files = {"volumes": project.page_files(sample)["volumes"]}
-        if shown and measure.gaps is not None:
-            files["gaps"] = [table(sample, image, "gaps") for image in ["truth", *shown]]
-        if shown and measure.spectrum:
-            files["spectra"] = [table(sample, image, "spectrum_curve") for image in shown]
+        files = project.shown_volumes(sample)
+        if measure.gaps is not None:
+            files |= {
+                name_of("gaps", sample, image): table(sample, image, "gaps") for image in shown
+            }
+        if measure.spectrum:
+            files |= {
+                name_of("spectra", sample, image): table(sample, image, "spectrum_curve")
+                for image in shown
+            }
         return files
 
 

@@ -1,0 +1,294 @@
+"""The report's first page: verdict, then figures, then provenance."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+from urllib.parse import quote
+
+import pandas as pd
+
+from acuity.keys import by_kind
+from acuity.model_card import read_model_card
+from acuity.report.drawing import Drawing, read_drawings
+from acuity.report.figures import check_tables
+from acuity.report.judged import read_judged
+from acuity.report.page import NOTHING, Page, Section, link, write_page
+from acuity.report.pages import Column
+from acuity.report.sections.every_sample import EVERY_SAMPLE
+from acuity.report.sections.first_picture import FIRST_PICTURE
+from acuity.report.sections.first_verdict import FIRST_VERDICT
+from acuity.report.sections.glossary import GLOSSARY
+from acuity.report.sections.limits import LIMITS
+from acuity.report.sections.pooled import POOLED_TABLE
+from acuity.report.sections.samples import SAMPLES
+from acuity.report.sections.study_figures import STUDY_FIGURES
+from acuity.report.sections.study_provenance import STUDY_PROVENANCE
+from acuity.report.sections.trainings import TRAININGS
+from acuity.report.sections.warnings import WARNINGS
+from acuity.report.sources import (
+    TEXT,
+    image_warnings,
+    provenance,
+    run_date,
+    seen_note,
+    seen_samples,
+    warnings,
+)
+from acuity.report.style import Words, look, ordered
+from acuity.report.verdict import POOLED, Line, length_unit, lines, summary, tidy, verdicts
+from acuity.tables import read_table
+
+SECTIONS = (
+    FIRST_VERDICT,
+    WARNINGS,
+    LIMITS,
+    FIRST_PICTURE,
+    POOLED_TABLE,
+    TRAININGS,
+    SAMPLES,
+    EVERY_SAMPLE,
+    GLOSSARY,
+    STUDY_FIGURES,
+    STUDY_PROVENANCE,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexPage(Page):
+    """What the first page shows.
+
+    Parameters
+    ----------
+    metrics : pandas.DataFrame
+        ``metrics.tsv``: ``sample method variant level metric subset value unit`` and, where known,
+        ``low high n``; rows pooled over the unseen samples have the sample ``unseen``.
+    drawings : mapping of str to Drawing
+        The study's figures (`acuity.report.figures.study_figures`).
+    samples : sequence of str, optional
+        Samples in the order in which they are listed, each with a page ``{sample}.html`` beside
+        this one. By default all samples of `metrics`, without links.
+    further : mapping of str to list of (str, str)
+        Further pages of a sample: title and path from this page.
+    said : mapping of str to list of Line
+        What is judged of a sample, in the place of what its objects say; ``unseen`` for all unseen
+        samples together.
+    pooled : (list of Column, list of dict), optional
+        Columns and rows that take the place of the table of all unseen samples together.
+    training_samples : sequence of str
+        Samples that models were trained on.
+    learned : sequence of str
+        Methods that learn.
+    trainings : int
+        How often each of them was trained.
+    training_table : pandas.DataFrame, optional
+        Figures of all trainings, as `acuity.measure.trainings.trainings` gives them.
+    restored_samples : sequence of str
+        Samples without a truth, which are shown and not judged.
+    seen_samples : sequence of str
+        Samples that are judged although models learned from their voxels.
+    warnings : sequence of str
+        What jobs warned of, a sentence each.
+    picture : (path-like, str), optional
+        A PNG that is shown below the verdict, and what it shows.
+    command : str
+        What to type to repeat the study.
+    """
+
+    metrics: pd.DataFrame
+    drawings: Mapping[str, Drawing] = field(default_factory=dict)
+    samples: Sequence[str] | None = None
+    further: Mapping[str, list] = field(default_factory=dict)
+    said: Mapping[str, list[Line]] = field(default_factory=dict)
+    pooled: tuple[list[Column], list[dict[str, Any]]] | None = None
+    training_samples: Sequence[str] = ()
+    learned: Sequence[str] = ()
+    trainings: int = 1
+    training_table: pd.DataFrame | None = None
+    restored_samples: Sequence[str] = ()
+    seen_samples: Sequence[str] = ()
+    warnings: Sequence[str] = ()
+    picture: tuple | None = None
+    command: str = ""
+
+    @property
+    def page_title(self):
+        """What stands in the browser's title."""
+        return f"{self.name} – Acuity report"
+
+    @property
+    def linked(self):
+        """Whether the page has links to others."""
+        return self.samples is not None
+
+    @cached_property
+    def figures_of(self):
+        """The metrics, tidied."""
+        check_tables(self.metrics)
+        return tidy(self.metrics)
+
+    @cached_property
+    def length_unit(self):
+        """Unit of sizes."""
+        return self.words.unit or length_unit(self.figures_of)
+
+    @cached_property
+    def verdicts(self):
+        """A row a sample, level and method."""
+        return verdicts(self.figures_of)
+
+    @cached_property
+    def judged(self):
+        """What is judged of each sample: lines."""
+        words = {
+            "level_format": self.words.level_format,
+            "unit": self.length_unit,
+            "noun": self.words.noun,
+        }
+        return lines(self.verdicts, **words) | dict(self.said)
+
+    @cached_property
+    def names(self):
+        """The samples that are listed."""
+        known = sorted(set(self.figures_of["sample"]) - {POOLED})
+        return list(dict.fromkeys([*(self.samples if self.linked else known), *self.further]))
+
+    @property
+    def graded(self):
+        """Whether anything was graded by its objects."""
+        return bool((self.verdicts["grade"] != "none").any())
+
+    @cached_property
+    def unseen(self):
+        """The listed samples that no model was trained on."""
+        return [name for name in self.names if name not in set(self.training_samples)]
+
+    @cached_property
+    def judged_samples(self):
+        """Those of them that have a truth."""
+        return [name for name in self.unseen if name not in set(self.restored_samples)]
+
+    @property
+    def of_which(self):
+        """How many of the judged samples were seen in training, in words."""
+        if not self.seen_samples:
+            return " that no model has seen"
+        number = sum(name in set(self.seen_samples) for name in self.judged_samples)
+        return f", of which {number} {'was' if number == 1 else 'were'} seen in training"
+
+    @cached_property
+    def listed(self):
+        """What the list of samples says of each."""
+        training, known, found = set(self.training_samples), set(self.seen_samples), []
+        for name in self.names:
+            own = self.judged.get(name, NOTHING)
+            found.append(
+                {
+                    "name": name,
+                    "link": link(name) if name in (self.samples or ()) else None,
+                    "further": [(text, quote(path)) for text, path in self.further.get(name, [])],
+                    "lines": own,
+                    # of levels one sentence, of stages one each
+                    "sentence": _told(own) if name in self.said else summary(own),
+                    "training": name in training,
+                    "seen": name in known,
+                }
+            )
+        return found
+
+
+def _told(judged):
+    return " ".join(
+        f"{line.label}: {line.sentence}" if line.label else line.sentence for line in judged
+    )
+
+
+def count(things, word):
+    """Return how many things there are, in words."""
+    return f"{len(things)} {word}{'s' if len(things) != 1 else ''}"
+
+
+def _about(page):
+    table = page.verdicts
+    levels = sorted(set(table["level"]))
+    methods = [look(method).name for method in ordered(table["method"]) if method != "input"]
+    about = [
+        f"Study {page.study}",
+        count(page.names, "sample"),
+        "levels " + ", ".join(map(page.words.level_format.format, levels)) if levels else "",
+        ", ".join(methods),
+    ]
+    return {"summary": " · ".join(part for part in about if part)}
+
+
+HEADER = Section(
+    "head",
+    """
+<header>
+<p class="muted">Acuity report</p>
+<h1>{{ page.name }}</h1>
+<p class="muted">{{ summary }}</p>
+</header>
+""",
+    _about,
+)
+
+
+def read_index(files, cfg):
+    """Read what the first page shows.
+
+    Parameters
+    ----------
+    files : dict of str to path or list of path
+        ``metrics``, ``warnings``, ``picture`` and lists: ``drawings``, ``judged``, ``seen``,
+        ``trainings``; named by key ``cards`` of models and ``volumes``.
+    cfg : mapping
+        ``settings`` and ``sheet`` of the study, ``shown``: words below the picture; and parameters of
+        `IndexPage`.
+
+    Returns
+    -------
+    IndexPage
+    """
+    told, kinds = dict(cfg), by_kind(files.items())
+    cards = {key: read_model_card(path) for key, path in kinds.get("cards", {}).items()}
+    own = [card for key, card in cards.items() if "+" not in key.method]
+    further = [card for key, card in cards.items() if "+" in key.method]
+    said, pooled = read_judged(files["judged"])
+    tables = [read_table(path, dtype=TEXT) for path in files["trainings"]]
+    return IndexPage(
+        metrics=read_table(files["metrics"], dtype=TEXT),
+        drawings=read_drawings(files["drawings"]),
+        said=said,
+        pooled=pooled,
+        training_table=tables[0] if tables else None,
+        warnings=[
+            *warnings(own),
+            *warnings(further, "a further training of "),
+            *image_warnings(files["warnings"], kinds.get("volumes", {})),
+        ],
+        picture=(files["picture"], told.pop("shown")),
+        provenance=provenance(told.pop("settings"), told.pop("sheet"), own),
+        seen=seen_note(files["seen"]),
+        seen_samples=seen_samples(files["seen"]),
+        ran=run_date(files["metrics"]),
+        words=Words(**told.pop("words")),
+        **told,
+    )
+
+
+def index_page(page, output):
+    """Write the report's first page.
+
+    Parameters
+    ----------
+    page : IndexPage
+    output : path-like
+        The page, ``report/index.html``.
+
+    Raises
+    ------
+    AcuityError
+        If a column of the metrics is missing.
+    """
+    write_page(page, HEADER, SECTIONS, output)

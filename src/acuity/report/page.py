@@ -1,0 +1,200 @@
+"""A page of a report: self-contained HTML for people who never open a terminal, made of sections.
+
+Everything that comes from a table or a study is escaped; style, script and pictures are inside the
+page, and its content policy forbids any request and any script but its own.
+"""
+
+import base64
+import hashlib
+import importlib.metadata
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+from jinja2 import DictLoader, Environment, StrictUndefined
+from markupsafe import Markup
+
+from acuity.report.drawing import Drawing
+from acuity.report.style import PLAIN, Words
+from acuity.report.verdict import CARE, GOOD, GRADES, TRUSTED_RECALL, Line, percent
+from acuity.writing import write_text
+
+NOTHING = [Line("", "none", "Nothing was measured.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """What a page of any kind says of itself, and what its sections show.
+
+    Parameters
+    ----------
+    study, title : str
+        Name of the study, and its title if it has one.
+    seen : str
+        What is said on top and below each figure where models learned from what is shown.
+    ran : str
+        The day on which the study was run.
+    provenance : mapping
+        Headings to what stands under them: nested mappings, lists, texts and numbers.
+    words : acuity.report.style.Words
+        How levels, lengths and objects are written.
+    """
+
+    study: str
+    title: str = ""
+    seen: str = ""
+    ran: str = ""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    words: Words = PLAIN
+
+    @property
+    def name(self) -> str:
+        """The study as it is called on the page."""
+        return self.title or self.study
+
+    @property
+    def page_title(self) -> str:
+        """What stands in the browser's title."""
+        raise NotImplementedError
+
+    @property
+    def linked(self) -> bool:
+        """Whether the page has links to others."""
+        return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class FurtherPage(Page):
+    """A further page of a sample, made of its figures.
+
+    Parameters
+    ----------
+    sample : str
+        Heading: a sample's name, or that of the study.
+    drawings : mapping of str to Drawing
+        Its figures by name.
+    index : str, optional
+        Link to the study's first page.
+    """
+
+    about: ClassVar[str] = ""
+
+    sample: str
+    drawings: Mapping[str, Drawing] = field(default_factory=dict)
+    index: str | None = None
+
+    @property
+    def page_title(self) -> str:
+        """Sample, what the page is about, and study."""
+        return f"{self.sample}, {self.about} – {self.name}"
+
+    @property
+    def linked(self) -> bool:
+        """Whether it leads back to the first page."""
+        return bool(self.index)
+
+    def drawn(self, *names: str) -> list[Drawing]:
+        """Return the figures of these names that have panels."""
+        found = [self.drawings[name] for name in names if name in self.drawings]
+        return [drawing for drawing in found if drawing.svgs]
+
+
+def seen_of(drawings: Mapping[str, Drawing]) -> str:
+    """Return what is said of figures that show what models learned from."""
+    return next((drawing.seen for drawing in drawings.values() if drawing.seen), "")
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a page.
+
+    Parameters
+    ----------
+    id : str
+        Its name, of no other section.
+    html : str
+        Its template (Jinja), which knows ``page``, the macros of parts.html as ``parts`` and what
+        `build` returns.
+    build : callable
+        Takes the page and returns what the template shows.
+    when : callable
+        Takes the page and tells whether the section has a place on it.
+    """
+
+    id: str
+    html: str
+    build: Callable[[Any], Mapping[str, Any]] = lambda page: {}
+    when: Callable[[Any], bool] = lambda page: True
+
+    def render(self, page: Page) -> Markup:
+        """Return the section of a page as HTML, empty where it has no place."""
+        if not self.when(page):
+            return Markup("")
+        head = '{% import "parts.html" as parts with context %}\n'
+        shown = {"page": page, "seen": page.seen, "noun": page.words.noun}
+        shown |= {"level_title": page.words.level_title, **self.build(page)}
+        return Markup(_environment().from_string(head + self.html).render(shown))
+
+
+def write_page(
+    page: Page, header: Section, sections: Iterable[Section], output: str | os.PathLike
+) -> None:
+    """Write a page in one step.
+
+    Parameters
+    ----------
+    page : Page
+    header : Section
+        What stands above all others.
+    sections : iterable of Section
+        In reading order.
+    output : path
+        The page; its folder is made.
+    """
+    shown = {"header": header.render(page), "sections": [part.render(page) for part in sections]}
+    text = _environment().get_template("base.html").render(page=page, **shown)
+    write_text(output, text)
+
+
+def link(sample: str) -> str:
+    """Return the address of a sample's page, from the pages beside it."""
+    # A leading ./ keeps a name with a colon from being read as a scheme.
+    return f"./{quote(sample, safe='')}.html"
+
+
+@cache
+def _environment() -> Environment:
+    folder = files("acuity.report.sections") / "templates"
+    sources = {
+        file.name: file.read_text(encoding="utf-8")
+        for file in folder.iterdir()
+        if file.name.endswith(".html")
+    }
+    environment = Environment(
+        loader=DictLoader(sources),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    script = (folder / "script.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    try:
+        version = importlib.metadata.version("acuity")
+    except importlib.metadata.PackageNotFoundError:
+        version = ""
+    environment.globals.update(
+        style=Markup((folder / "style.css").read_text(encoding="utf-8")),
+        script=Markup(script),
+        script_hash=f"sha256-{digest}",
+        version=version,
+        grades=GRADES,
+        good={key: percent(value) for key, value in GOOD.items()},
+        care={key: percent(value) for key, value in CARE.items()},
+        trusted=percent(TRUSTED_RECALL),
+    )
+    return environment

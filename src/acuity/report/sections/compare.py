@@ -1,0 +1,106 @@
+"""Pictures of a sample: two to compare by a boundary that is drawn across, and all side by side."""
+
+from markupsafe import Markup
+
+from acuity.report.page import Section
+from acuity.report.style import look, ordered
+
+PICTURES = ("slices", "maps", "pores")  # in reading order
+
+
+def _there(page):
+    found = [page.pictures[name] for name in PICTURES if name in page.pictures]
+    return [drawing for drawing in found if drawing.more["pictures"]]
+
+
+def _build(page):
+    shown = _there(page)
+    pictures = [picture for drawing in shown for picture in drawing.more["pictures"]]
+    levels = sorted({p["level"] for p in pictures if p["level"] is not None})
+    methods = ordered(p["method"] for p in pictures)
+    reference, sheets = None, []
+    for drawing in shown:
+        cells = {(p["method"], p["level"]): _placed(p) for p in drawing.more["pictures"]}
+        reference = cells.pop(("truth", None), reference)
+        rows = [
+            {"name": look(m).name, "pictures": [cells.get((m, level)) for level in levels]}
+            for m in ordered(m for m, _ in cells)
+        ]
+        if rows:
+            sheets.append(
+                {
+                    "key": Markup(drawing.more["key"]),
+                    "title": drawing.more["heading"],
+                    "caption": drawing.caption,
+                    "columns": [page.words.level_format.format(level) for level in levels],
+                    "rows": rows,
+                }
+            )
+    best = page.verdicts[page.verdicts["best"] & page.verdicts["method"].isin(methods)]
+    names = [method for method in methods if method not in ("truth", "input")]
+    chosen = str(best.iloc[-1]["method"]) if len(best) else (names or methods)[-1]
+    return {
+        "where": shown[0].more["where"],
+        "reference": reference,
+        "kinds": [(d.more["kind"], d.title, Markup(d.more["key"])) for d in shown],
+        "levels": [(f"{v:g}", page.words.level_format.format(v)) for v in levels] or [("", "–")],
+        "level_choice": f"{levels[-1]:g}" if levels else "",
+        "methods": [(method, look(method).name) for method in methods],
+        "before_choice": "input" if "input" in methods else methods[0],
+        "after_choice": chosen,
+        "sheets": sheets,
+    }
+
+
+def _placed(picture):
+    """A picture with its level as the page's script reads it."""
+    level = picture["level"]
+    return {**picture, "level": "" if level is None else f"{level:g}"}
+
+
+COMPARE = Section(
+    "pictures",
+    """
+<section aria-label="Pictures">
+<h2>Look and compare</h2>
+<div id="viewer" hidden>
+<div class="tools">
+<label>Show <select name="kind">{% for kind, name, key in kinds %}<option value="{{ kind }}">{{ name }}</option>{% endfor %}</select></label>
+<label>Level <select name="level">{% for value, name in levels %}<option value="{{ value }}"{% if value == level_choice %} selected{% endif %}>{{ name }}</option>{% endfor %}</select></label>
+<label>Left <select name="before">{% for value, name in methods %}<option value="{{ value }}"{% if value == before_choice %} selected{% endif %}>{{ name }}</option>{% endfor %}</select></label>
+<label>Right <select name="after">{% for value, name in methods %}<option value="{{ value }}"{% if value == after_choice %} selected{% endif %}>{{ name }}</option>{% endfor %}</select></label>
+</div>
+<p class="note">Drag the boundary across the picture, or use the arrow keys. It shows {{ where }}.</p>
+</div>
+<div class="side">
+<div class="compare" hidden>
+<img class="under" alt="">
+<img class="over" alt="">
+<input type="range" min="0" max="100" step="0.5" value="50" aria-label="Boundary between the left and the right picture">
+<span class="bar"></span>
+<span class="name before"></span>
+<span class="name after"></span>
+</div>
+{% if reference %}
+<div class="reference">
+<img src="{{ reference.src }}" width="{{ reference.width }}" height="{{ reference.height }}" alt="{{ reference.alt }}" data-kind="slice" data-method="truth" data-level="" data-label="{{ reference.label }}">
+<span class="name before">Truth, for reference</span>
+</div>
+{% endif %}
+</div>
+{% for kind, name, key in kinds %}<div data-for="{{ kind }}" hidden>{{ key }}</div>{% endfor %}
+{% for sheet in sheets %}
+<details{% if loop.first %} open{% endif %}><summary><b>{{ sheet.title }}</b></summary>
+<p class="note">{{ sheet.caption }}</p>
+{{ sheet.key }}
+<div class="sheet" tabindex="0" role="region" aria-label="{{ sheet.title }}"><table>
+{% if sheet.columns %}<thead><tr><td></td>{% for column in sheet.columns %}<th scope="col">{{ column }}</th>{% endfor %}</tr></thead>{% endif %}
+<tbody>{% for row in sheet.rows %}<tr><th scope="row">{{ row.name }}</th>{% for picture in row.pictures %}<td>{% if picture %}<img src="{{ picture.src }}" width="{{ picture.width }}" height="{{ picture.height }}" alt="{{ picture.alt }}" data-kind="{{ picture.kind }}" data-method="{{ picture.method }}" data-level="{{ picture.level }}" data-label="{{ picture.label }}">{% endif %}</td>{% endfor %}</tr>{% endfor %}</tbody>
+</table></div>
+</details>
+{% endfor %}
+</section>
+""",
+    _build,
+    when=lambda page: bool(_there(page)),
+)

@@ -1,0 +1,27 @@
+"""All results of a sample in a table, with how they are graded and what the columns mean."""
+
+from acuity.report.page import Section
+from acuity.report.pages import VerdictTable
+
+
+def _build(page):
+    writer = VerdictTable(page.words.level_format, page.length_unit, page.words.noun)
+    return {
+        "columns": writer.columns(page.verdicts, sample=False),
+        "rows": writer.rows(page.verdicts, sample=False),
+    }
+
+
+SAMPLE_TABLE = Section(
+    "table",
+    """
+<section aria-label="Table">
+<h2>All results in a table</h2>
+{{ parts.table(columns, rows, "Results of this sample") }}
+{% if page.graded %}{{ parts.limits() }}{% endif %}
+{{ parts.words() }}
+</section>
+""",
+    _build,
+    when=lambda page: bool(len(page.verdicts)),
+)
