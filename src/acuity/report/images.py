@@ -25,8 +25,7 @@ LARGEST = 512  # pixels along a picture's longer side
 MAP_COLOURS = "cividis_r"  # dark where alike, bright where not; safe for any colour vision
 _GREYS = 48  # grey steps under a coloured overlay: all tints share one palette
 
-_ABREAST = 4  # pictures side by side, where there is one level
-_MOST = 6  # the same, where there are two and each has a row
+_ABREAST = 6  # pictures side by side, at most, where there are one or two levels
 _BAR = ([[0, 0, 0]], [[255, 255, 255]])  # colours of the scale bar, at a palette's end
 
 # Tints of voxels or of whole objects, in Okabe and Ito's sky blue, vermillion, yellow and purple.
@@ -269,8 +268,9 @@ def _order(cells, methods, levels):
             row[0] = (row[0][0], None)
     if len(levels) < 2:
         alone = [key for row in order for key in row]
-        return [alone[n : n + _ABREAST] for n in range(0, len(alone), _ABREAST)]
-    if len(levels) == 2 and len(methods) <= _MOST:
+        across = math.ceil(len(alone) / math.ceil(len(alone) / _ABREAST))
+        return [alone[n : n + across] for n in range(0, len(alone), across)]
+    if len(levels) == 2 and len(methods) <= _ABREAST:
         return [list(row) for row in zip(*order, strict=True)]
     return order
 
