@@ -878,6 +878,24 @@ def test_warnings_of_trainings_reach_the_page(tmp_path, study, change, said):
         assert found[0] in text
 
 
+@pytest.mark.parametrize(
+    ("levels", "methods", "rows"),
+    [
+        ([2.0], "ab", [["truth", "a 2", "b 2"]]),
+        ([2.0], "abcd", [["truth", "a 2", "b 2", "c 2", "d 2"]]),
+        ([2.0], "abcdef", [["truth", "a 2", "b 2", "c 2"], ["d 2", "e 2", "f 2"]]),
+        ([2.0, 3.0], "ab", [["truth", "a 2", "b 2"], ["truth 3", "a 3", "b 3"]]),
+        ([2.0, 3.0, 5.0], "a", [["truth", "truth 3", "truth 5"], ["a 2", "a 3", "a 5"]]),
+        ([], "", [["truth"]]),
+    ],
+)
+def test_pictures_fill_the_page(levels, methods, rows):
+    """One or two levels stand in rows; of the truth there is one picture, and it stands first."""
+    cells = {("truth", None): 0} | {(m, level): 0 for m in methods for level in levels}
+    order = images._order(cells, ["truth", *methods], levels)
+    assert [[m if v is None else f"{m} {v:g}" for m, v in row] for row in order] == rows
+
+
 def test_of_how_many_trainings_the_figures_are(tmp_path, study):
     rows = [
         ("s", "deepnet", "", 9.0, "psnr", "all", seed, value, "dB")

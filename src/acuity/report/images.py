@@ -41,7 +41,7 @@ LARGEST = 512  # pixels along a picture's longer side
 MAP_COLOURS = "cividis_r"  # dark where alike, bright where not; safe for any colour vision
 _GREYS = 48  # grey steps under a coloured overlay: all tints share one palette
 
-_ABREAST = 4  # pictures side by side, where there is one level
+_ABREAST = 6  # pictures side by side, at most, where there are one or two levels
 _BAR = ([[0, 0, 0]], [[255, 255, 255]])  # colours of the scale bar, at a palette's end
 
 # Tints of voxels or of whole objects.
@@ -235,14 +235,7 @@ def mosaic(gallery, kind="slice", *, level_format="{:g}:1"):
     levels = sorted({p.level for p in pictures if p.level is not None})
     methods = ordered(p.method for p in pictures)
     cells = {(p.method, p.level): p for p in pictures}
-    # The truth has no level: it stands once, at the left.
-    order = [[(m, level) for level in levels or [None]] for m in methods]
-    for row in order:
-        if row[0] not in cells:
-            row[0] = (row[0][0], None)
-    if len(levels) < 2:  # one column would leave most of a page empty
-        alone = [key for row in order for key in row]
-        order = [alone[n : n + _ABREAST] for n in range(0, len(alone), _ABREAST)]
+    order = _order(cells, methods, levels)
     across = max(map(len, order))
     width, height = pictures[0].size
     side = 2.1
@@ -322,6 +315,22 @@ _VOXELS = (
     "Where the automatic segmentation of the result agrees with the truth's, voxel by voxel; thin "
     "rims are differences of a voxel."
 )
+
+
+def _order(cells, methods, levels):
+    """Keys of pictures, row by row: a row a method; one or two levels would leave most of a page empty."""
+    order = [[(m, level) for level in levels or [None]] for m in methods]
+    # The truth has no level: it stands once, first.
+    for row in order:
+        if row[0] not in cells:
+            row[0] = (row[0][0], None)
+    if len(levels) < 2:
+        alone = [key for row in order for key in row]
+        across = math.ceil(len(alone) / math.ceil(len(alone) / _ABREAST))
+        return [alone[n : n + across] for n in range(0, len(alone), across)]
+    if len(levels) == 2 and len(methods) <= _ABREAST:
+        return [list(row) for row in zip(*order, strict=True)]
+    return order
 
 
 def sample_figures(

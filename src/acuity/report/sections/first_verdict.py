@@ -17,7 +17,7 @@ def _build(page):
     return {
         "lines": headline(page.judged, page.listed, set(page.training_samples)),
         "head_note": " ".join(notes),
-        "training_note": training_note(page.learned, page.trainings, "below", page.metrics),
+        "training_note": training_note(page.learned, page.trainings, "below", page.figures_of),
     }
 
 

@@ -16,7 +16,7 @@ def _build(page):
         "lines": page.said or judged.get(page.sample, NOTHING),
         "training": page.sample in set(page.training_samples),
         "training_note": training_note(
-            page.learned, page.trainings, "on the first page", page.metrics
+            page.learned, page.trainings, "on the first page", page.figures_of
         ),
     }
 
