@@ -87,8 +87,9 @@ rule train_all:
 
 onstart:
     check_partition()
-    check_writable()
+    with one_sentence():
+        checks.check_writable(results(""), f"logs/{STUDY.study}")
 
 
 onerror:
-    print_logs_of_failed_jobs(log)
+    tell_failures(log if isinstance(log, str) else log[0])

@@ -442,7 +442,7 @@ rule sem_figures:
         cfg=lambda w: {
             "sample": w.sample,
             "images": PROJECT.page_keys(w.sample),
-            "limits": pair_limits(),
+            "limits": PROJECT.pair_limits(),
             "folder": results(f"figures/{w.sample}"),
         },
         code=lambda w: code("sem_figures"),
@@ -479,7 +479,7 @@ rule report_sem:
         cfg=lambda w: {
             "sample": w.sample,
             "images": PROJECT.page_keys(w.sample),
-            "limits": pair_limits(),
+            "limits": PROJECT.pair_limits(),
             "study": STUDY.study,
             "title": STUDY.title,
             "index": "../index.html",
@@ -512,7 +512,7 @@ rule report:
         warnings=results("warnings.tsv"),
         volumes=files([PROJECT.image(*key) for key in PROJECT.page_images]),
         pages=PAGES,
-        picture=[first_picture()[0]],
+        picture=[figure(PROJECT.first_picture()[0])],
         seen=seen(),
     output:
         report(
@@ -540,7 +540,7 @@ rule report:
             "axial": KIND.page == "axial",
             "flat": KIND.page == "sem",
             "restored_samples": list(RESTORE),
-            "shown": first_picture()[1],
+            "shown": PROJECT.first_picture()[1],
             "further": {
                 sample: [
                     [TITLES[kind], f"{kind}/{sample}.html"]

@@ -25,11 +25,12 @@ from acuity.plan.constants import (
     fit,
     write_table,
 )
-from acuity.plan.jobs import Line, Machine, check, jobs_of, table, total, wildcards_of
+from acuity.plan.jobs import Line, Machine, check, jobs_of, table, total
 from acuity.plan.measured import FEW, compiled, halves, judged_by_kind, measured, planned, recounted
 from acuity.plan.networks import judge, network
 from acuity.plan.planner import Planner, check_device
 from acuity.segment.objects import Objects
+from acuity.study.paths import read_result
 from acuity.study.project import Project
 from acuity.study.reading import read_study
 from acuity.study.sample import Sample
@@ -432,7 +433,7 @@ def test_shapes_of_imported_volumes_come_from_their_headers(tmp_path):
     ],
 )  # fmt: skip
 def test_wildcards_are_read_from_outputs(path, wildcards):
-    assert wildcards_of(f"results/tiny/{path}", "tiny") == wildcards
+    assert read_result(path) == wildcards
 
 
 def lines(memory=1000.0, written=5e9):
@@ -498,7 +499,7 @@ def dry_run(monkeypatch, workflow, path):
     monkeypatch.chdir(workflow.folder)
     jobs = jobs_of(path, read_study(path)[0])
     (workflow.folder / "probe.smk").write_text(
-        'include: "Snakefile"\nprint("ASKED", *between(), *PAGES, *FIGURES)\n'
+        'include: "Snakefile"\nprint("ASKED", *files(PROJECT.intermediate_files()), *PAGES, *FIGURES)\n'
     )
     text = workflow.run("-s", "probe.smk", "all", "--dag", "--configfile", path).stdout
     listed = Counter(re.findall(r'^\s*\d+\[label = "(\w+)', text, re.M))
