@@ -86,9 +86,7 @@ rule train_all:
 
 
 onstart:
-    check_partition()
-    with one_sentence():
-        checks.check_writable(results(""), f"logs/{STUDY.study}")
+    check_start()
 
 
 onerror:

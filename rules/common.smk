@@ -7,7 +7,6 @@ Makes  PROJECT, paths of files, cfg
 import gc
 import os
 import sys
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -41,15 +40,6 @@ IMAGE = ROOT / "envs" / "acuity.sif"
 CACHED = workflow.enable_cache
 
 
-@contextmanager
-def one_sentence():
-    """A user's mistake ends in its sentence."""
-    try:
-        yield
-    except AcuityError as error:
-        raise WorkflowError(str(error))
-
-
 def bucket_file(path):
     """An input that lies in a bucket, as Snakemake knows it."""
     try:
@@ -62,31 +52,42 @@ def bucket_file(path):
 
 
 def check_partition():
+    """Refuse to hand jobs to Slurm without the name of a partition."""
     given = workflow.resource_settings.default_resources or {}
     named = str(given["slurm_partition"].raw) if "slurm_partition" in given else None
     slurm = getattr(workflow.executor_plugin, "name", "") == "slurm"
-    with one_sentence():
-        checks.check_partition(named, slurm=slurm)
+    checks.check_partition(named, slurm=slurm)
 
 
-with one_sentence():
+def check_start():
+    """Refuse to begin what could not be handed in or written."""
+    try:
+        check_partition()
+        checks.check_writable(results(""), f"logs/{STUDY.study}")
+    except AcuityError as error:
+        raise WorkflowError(str(error))
+
+
+try:
     checks.check_folder(ROOT, contains_wildcard)
     checks.check_command(sys.argv, workflow.configfiles)
-    # Relative paths: a study that moves with its folder needs nothing anew.
     STUDY_FILE = (workflow.configfiles or [ROOT / "config" / "config.yaml"])[0]
+    # Relative paths: a study that moves with its folder needs nothing anew.
     STUDY_FILE = Path(os.path.relpath(STUDY_FILE))
     # Not as Snakemake reads it: its reader swallows a key that stands twice, and fills templates.
     keys = read_keys(STUDY_FILE)
     if isinstance(keys, dict):
         update_config(keys, workflow.config_settings.config)
     STUDY, SAMPLES = load_study(keys, STUDY_FILE)
-    paths = [path for sample in SAMPLES for path in (sample.path, sample.low_path)]
-    REMOTE = {path: bucket_file(path) for path in paths if path and is_remote(path)}
+    named = [path for sample in SAMPLES for path in (sample.path, sample.low_path)]
+    REMOTE = {path: bucket_file(path) for path in named if path and is_remote(path)}
     check_partition()
     PROJECT = Project(STUDY, SAMPLES, str(STUDY_FILE))
     checks.check_cache(workflow.workflow_settings.cache or ())
     if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
         checks.check_image(IMAGE)
+except AcuityError as error:
+    raise WorkflowError(str(error))
 
 PLANNER = Planner(PROJECT)
 KIND, ALIGNMENT = PROJECT.kind, PROJECT.alignment

@@ -357,15 +357,15 @@ BLURRED = {
     "study": "tiny",
     "samples": "tiny.tsv",
     "levels": [2],
-    "methods": {"nearest": {}},
+    "methods": {"lanczos": {}},
     "segment": False,
     "slabs": 2,
 }
 VOLUMES = "sample\trole\tpath\tvoxel_size\nb\ttest\tb.tif\t2 um\n"
 KINDS = {
     "foam": ({**TINY_FOAM, "slabs": 2}, TINY_SHEET),
-    "blur": ({**BLURRED, "degrade": {"mode": "blur"}}, VOLUMES),
-    "axial": ({**BLURRED, "degrade": {"mode": "every"}}, VOLUMES),
+    "blur": ({**BLURRED, "degrade": {"photons": 500}, "methods": {"richardson_lucy": {}}}, VOLUMES),
+    "axial": ({**BLURRED, "degrade": {"mode": "decimate"}, "methods": {"cubic": {}}}, VOLUMES),
     "images": ({**BLURRED, "degrade": {"mode": "random"}}, VOLUMES),
 }
 

@@ -394,7 +394,7 @@ def _predict(plan, rule, w):
         held = FLOAT * 4096 * (atoms + side**3) + 4 * FLOAT * 32 * _column(shape)
         return Quantity(f"{rule}:{name}", held, coarse * atoms * side**3, written)
     own = tuple(n // f for n, f in zip(shape, method.scale, strict=True))
-    found = _network(method)
+    found = network(method)
     if found is None:
         held = 4 * FLOAT * 32 * _column(shape)
         return Quantity(f"{rule}:{name}", held, voxels, written, like=f"{rule}:interpolation")
@@ -426,20 +426,13 @@ def _repeated(network, tile, own, shape, scale, axis):
     return 1.0 if core >= own[axis] else (core + 2 * halo) / core
 
 
-def _network(method):
-    """The network of a method with its settings; none where it has none or is not known."""
-    if not method.learned or method.learns == "fit":
-        return None
-    return network(method.name(), method.settings, max(method.scale))
-
-
 def _train(plan, rule, w):
     method = plan.method(w["method"], w["level"])
-    name, kind = method.name(), f"{rule}:{method.name()}"
+    kind = f"{rule}:{method.name()}"
     volumes = 0
     for sample in plan.project.learns_from(w["method"], f"{float(w['level']):g}"):
         volumes += prod(plan.high(sample, w["level"])[0]) + prod(plan.low(sample, w["level"])[0])
-    found = _network(method)
+    found = network(method)
     if found is None:
         return Quantity(kind, 2 * FLOAT * volumes, _fit_work(method, volumes), 1e6)
     settings = method.settings.train
@@ -449,7 +442,7 @@ def _train(plan, rule, w):
         voxels /= max(method.scale)
     once = voxels * found.multiply_adds
     held, work = voxels * found.activations, 3 * settings.steps * once
-    judging = judge(name, method.settings, patch[-1] * method.scale[-1])
+    judging = judge(method)
     if judging:
         fine = settings.batch * prod(patch)
         held += fine * judging.activations
