@@ -95,7 +95,7 @@ for part in PARTS:
             cfg=part.cfg(ALIGNMENT.cfg),
             code=lambda w: code("transform"),
         message:
-            "{wildcards.sample}: move the slices" + part.words
+            part.says("{wildcards.sample}: move the slices")
         script:
             "../scripts/transform.py"
 

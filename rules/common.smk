@@ -184,10 +184,13 @@ class Part:
         return 0 if self is JOIN else PROJECT.gpus(w.method, "predict")
 
     def log(self, path):
-        return logs(path + self.below)
+        return logs(f"{path}/{self.below}" if self.below else path)
 
     def record(self, path):
-        return records(path + self.below)
+        return records(f"{path}/{self.below}" if self.below else path)
+
+    def says(self, message):
+        return message + self.words
 
     def cfg(self, cfg):
         if self.marker is None:
@@ -199,8 +202,8 @@ class Part:
 
 
 WHOLE, JOIN = Part(), Part()
-STORE = Part("_init", "/init", ", empty store", "store")
-SLAB = Part("_slab", "/slab{slab}", ", slab {wildcards.slab}", "{slab}")
+STORE = Part("_init", "init", ", empty store", "store")
+SLAB = Part("_slab", "slab{slab}", ", slab {wildcards.slab}", "{slab}")
 PARTS = [JOIN, STORE, SLAB] if SLABS > 1 else [WHOLE]
 
 

@@ -30,6 +30,6 @@ for part in (PARTS if DEGRADED.slabs else [WHOLE]) if DEGRADED else []:
             cfg=part.cfg(lambda w: KIND.degrade_cfg(w.sample, w.level)),
             code=lambda w: code(DEGRADED.rule),
         message:
-            f"{{wildcards.sample}}: {DEGRADED.words} {{wildcards.level}}{part.words}"
+            part.says(f"{{wildcards.sample}}: {DEGRADED.words} {{wildcards.level}}")
         script:
             f"../scripts/{DEGRADED.rule}.py"

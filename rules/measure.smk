@@ -40,7 +40,7 @@ for part in PARTS:
             cfg=part.cfg(PROJECT.quality_cfg()),
             code=lambda w: code("quality"),
         message:
-            "{wildcards.sample}: quality of {wildcards.image}" + part.words
+            part.says("{wildcards.sample}: quality of {wildcards.image}")
         script:
             "../scripts/quality.py"
 

@@ -34,8 +34,9 @@ for part in PARTS:
             cfg=part.cfg(lambda w: PROJECT.prediction_cfg(w.method, w.level)),
             code=lambda w: code("predict", PROJECT.shown_by(w.method)),
         message:
-            "{wildcards.sample}: {wildcards.method} at level {wildcards.level}"
-            + part.words
+            part.says(
+                "{wildcards.sample}: {wildcards.method} at level {wildcards.level}"
+            )
         script:
             "../scripts/predict.py"
 
@@ -72,7 +73,8 @@ for part in PARTS:
             cfg=part.cfg(lambda w: PROJECT.prediction_cfg(w.method, w.level)),
             code=lambda w: code("predict_planes", w.method),
         message:
-            "{wildcards.sample}: {wildcards.method} at level {wildcards.level}"
-            + part.words
+            part.says(
+                "{wildcards.sample}: {wildcards.method} at level {wildcards.level}"
+            )
         script:
             "../scripts/predict_planes.py"

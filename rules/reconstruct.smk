@@ -28,7 +28,7 @@ for part in PARTS:
             cfg=part.cfg(lambda w: KIND.settings("backend")),
             code=lambda w: code("reconstruct"),
         message:
-            "Foam {wildcards.sample}: FDK at level {wildcards.level}" + part.words
+            part.says("Foam {wildcards.sample}: FDK at level {wildcards.level}")
         script:
             "../scripts/reconstruct.py"
 
@@ -64,6 +64,6 @@ for part in PARTS:
             ),
             code=lambda w: code("reconstruct_truth"),
         message:
-            "Foam {wildcards.sample}: reference reconstruction" + part.words
+            part.says("Foam {wildcards.sample}: reference reconstruction")
         script:
             "../scripts/reconstruct_truth.py"

@@ -36,7 +36,7 @@ for part in PARTS:
             cfg=part.cfg({}),
             code=lambda w: code("smooth"),
         message:
-            "{wildcards.sample}: smooth {wildcards.image}" + part.words
+            part.says("{wildcards.sample}: smooth {wildcards.image}")
         script:
             "../scripts/smooth.py"
 
@@ -67,6 +67,6 @@ for part in PARTS:
             cfg=part.cfg(PROJECT.segment_cfg(joined=part.marker is None)),
             code=lambda w: code("segment"),
         message:
-            "{wildcards.sample}: segment {wildcards.image}" + part.words
+            part.says("{wildcards.sample}: segment {wildcards.image}")
         script:
             "../scripts/segment.py"
