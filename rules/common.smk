@@ -18,7 +18,7 @@ from snakemake.utils import update_config
 from acuity.digest import digest
 from acuity.errors import AcuityError
 from acuity.failures import tell_failures
-from acuity.formats.files import files_of, is_litter, is_remote, split_name
+from acuity.formats.files import files_of, is_remote, split_name
 from acuity.methods.base import module_name
 from acuity.plan.planner import Planner
 from acuity.study.paths import either, split_image, wildcards
@@ -26,6 +26,7 @@ from acuity.study.project import Project
 from acuity.study.reading import load_study, read_keys
 from acuity.threads import keep_limit, wait_passively
 from acuity.workflow import checks
+from acuity.workflow.buckets import addresses
 
 # What was imported is no garbage, and not to be searched for any; nor at the end.
 gc.freeze()
@@ -286,14 +287,7 @@ def untracked(scan):
 
 @cache
 def objects(path):
-    """The addresses of a folder's objects in a bucket, or of the one object."""
-    found = REMOTE[path].flags["storage_object"]
-    try:
-        keys = sorted(item.key for item in found.get_subkeys())
-    except Exception:
-        keys = []  # Snakemake says itself, in fewer words, what it cannot reach.
-    keys = [key for key in keys if not is_litter(Path(key))]
-    return [f"s3://{found.bucket}/{key}" for key in keys] or [found.query]
+    return addresses(REMOTE[path].flags["storage_object"])
 
 
 def unseen():

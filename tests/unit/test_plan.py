@@ -58,6 +58,7 @@ def counts(monkeypatch, tmp_path_factory):
     """A folder of caches of its own: networks are counted, and by this process."""
     import torch  # noqa: F401
 
+    monkeypatch.setattr("acuity.plan.networks._FOUND", {})
     folder = tmp_path_factory.getbasetemp() / "counts"
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
     return folder

@@ -12,11 +12,11 @@ import os
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, lru_cache
 from math import prod
 from pathlib import Path
 
-from acuity.digest import digest
+from acuity.digest import closure
 from acuity.errors import AcuityError
 from acuity.methods.base import Task, load
 from acuity.writing import write_text
@@ -24,6 +24,8 @@ from acuity.writing import write_text
 FULL = (1.0, 1.0, 1.0)
 SHAPE = (64, 256, 256)  # of the image that passes: whole at every coarser grid of a network
 RESTORER, JUDGE = "restorer", "judge"
+# What this process knows: key -> networks.
+_FOUND = {}
 
 
 @dataclass(frozen=True)
@@ -171,52 +173,83 @@ def _layers(module, image, axes):
     return layers
 
 
+def prepare(methods):
+    """Count the networks of several methods, in one process for all that were never counted.
+
+    Parameters
+    ----------
+    methods : iterable of acuity.methods.base.Method
+        With their settings and their tasks.
+    """
+    missing = {}
+    for method in methods:
+        if method.learned and method.learns != "fit" and (key := _key(method)) not in _FOUND:
+            with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
+                _FOUND[key] = _read(_kept(key).read_text(encoding="utf-8"))
+                continue
+            missing[key] = _words(method)
+    if not missing:
+        return
+    for key, text in zip(missing, _count_apart(list(missing.values())), strict=False):
+        _FOUND[key] = _read(text)
+        with contextlib.suppress(OSError, AcuityError, AttributeError):
+            file = _kept(key)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_text(file, text)
+
+
 def _counted(method):
     if not method.learned or method.learns == "fit":
         return {}
-    return _found(method.name(), json.dumps(_words(method), sort_keys=True))
+    prepare([method])
+    # none on a machine where torch cannot be loaded
+    return _FOUND.setdefault(_key(method), {})
 
 
 def _words(method):
     """What decides a method's networks: its settings, of training the patch alone, and its task."""
     settings = method.settings.model_dump(mode="json", exclude={"predict", "nlm_before_threshold"})
     settings["train"] = {"patch": settings["train"]["patch"]}
-    return {"settings": settings, "task": asdict(method.task)}
+    return {"name": method.name(), "settings": settings, "task": asdict(method.task)}
+
+
+@lru_cache(1024)
+def _key(method):
+    words = json.dumps(_words(method), sort_keys=True)
+    return hashlib.sha256(f"{_code(method.name())} {words}".encode()).hexdigest()[:32]
 
 
 @cache
-def _found(name, words):
-    """What was counted of a method's networks, in this process, an earlier or a new one."""
-    key = hashlib.sha256(f"{digest(__file__, method=name)} {name} {words}".encode()).hexdigest()
-    file = _kept(key)
-    with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
-        return _read(file.read_text(encoding="utf-8"))
+def _code(name):
+    """Digest of what a method's networks are made by."""
+    modules = closure(__file__, method=name)
+    files = [path for name, path in modules.items() if name.startswith("acuity.methods.")]
+    content = b"".join(path.read_bytes() for path in sorted([Path(__file__), *files]))
+    return hashlib.sha256(content).hexdigest()
+
+
+def _count_apart(words):
+    """Count networks, each as a text; by another process where torch is not loaded."""
     if "torch" in sys.modules:
-        text = _count(name, words)
-    else:
-        root = str(Path(__file__).parents[2])
-        paths = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
-        done = subprocess.run(
-            [sys.executable, "-m", "acuity.plan.networks", name, words],
-            env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:  # of a machine where torch cannot be loaded
-            return {}
-        text = done.stdout
-    with contextlib.suppress(OSError, AcuityError, AttributeError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_text(file, text)
-    return _read(text)
+        return _count(words)
+    root = str(Path(__file__).parents[2])
+    paths = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+    done = subprocess.run(
+        [sys.executable, "-m", "acuity.plan.networks"],
+        input=json.dumps(words),
+        env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return json.loads(done.stdout) if done.returncode == 0 else []
 
 
 def _kept(key):
     """The file that keeps a count; None where there is no place for it."""
     with contextlib.suppress(RuntimeError):  # nobody's home
         folder = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        return Path(folder) / "acuity" / "networks" / f"{key[:32]}.json"
+        return Path(folder) / "acuity" / "networks" / f"{key}.json"
 
 
 def _read(text):
@@ -226,15 +259,16 @@ def _read(text):
     }
 
 
-def _count(name, words):
-    """Count a method's networks; none where they cannot be built: the job that trains says why."""
-    words = json.loads(words)
-    try:
-        found = count(load(name)(words["settings"], Task(**words["task"])))
-    except AcuityError:
-        found = {}
-    return json.dumps({key: asdict(value) for key, value in found.items()})
+def _count(words):
+    texts = []
+    for one in words:
+        try:
+            found = count(load(one["name"])(one["settings"], Task(**one["task"])))
+        except AcuityError:  # cannot be built: the job that trains says why
+            found = {}
+        texts.append(json.dumps({key: asdict(value) for key, value in found.items()}))
+    return texts
 
 
 if __name__ == "__main__":
-    print(_count(*sys.argv[1:]))
+    json.dump(_count(json.load(sys.stdin)), sys.stdout)

@@ -15,7 +15,7 @@ from acuity.errors import AcuityError
 from acuity.measure.slices import slices_at_a_time
 from acuity.methods.base import Task, load
 from acuity.plan.constants import MIB, Quantity, cost
-from acuity.plan.networks import judge, network
+from acuity.plan.networks import judge, network, prepare
 from acuity.reconstruct.budget import SUMS, VIEWS
 from acuity.segment.blocks import Blocks
 from acuity.units import parse_voxel_size
@@ -57,7 +57,7 @@ class Planner:
 
     def __init__(self, project):
         self.project, self.study, self.samples = project, project.study, project.samples
-        self._sources, self._costs = {}, {}
+        self._sources, self._costs, self._methods, self._prepared = {}, {}, {}, False
         # What could not be read, and what was taken for it: sentences.
         self.unread = []
 
@@ -225,9 +225,18 @@ class Planner:
 
     def method(self, name, level):
         """Build a method for a level; the unrestored input is shown by an interpolation."""
-        name = self.project.shown_by(name)
-        task = Task(float(level), self.study.scale(float(level)))
-        return load(name)(self.study.settings_of(name), task)
+        if (name, level) not in self._methods:
+            shown = self.project.shown_by(name)
+            task = Task(float(level), self.study.scale(float(level)))
+            self._methods[name, level] = load(shown)(self.study.settings_of(shown), task)
+        return self._methods[name, level]
+
+    def network(self, method):
+        """Give the cost of a method's network; all of the study are counted at once."""
+        if not self._prepared:
+            prepare(self.method(*training) for training in self.project.trained)
+            self._prepared = True
+        return network(method)
 
     @cached_property
     def images(self):
@@ -394,7 +403,7 @@ def _predict(plan, rule, w):
         held = FLOAT * 4096 * (atoms + side**3) + 4 * FLOAT * 32 * _column(shape)
         return Quantity(f"{rule}:{name}", held, coarse * atoms * side**3, written)
     own = tuple(n // f for n, f in zip(shape, method.scale, strict=True))
-    found = network(method)
+    found = plan.network(method)
     if found is None:
         held = 4 * FLOAT * 32 * _column(shape)
         return Quantity(f"{rule}:{name}", held, voxels, written, like=f"{rule}:interpolation")
@@ -432,7 +441,7 @@ def _train(plan, rule, w):
     volumes = 0
     for sample in plan.project.learns_from(w["method"], f"{float(w['level']):g}"):
         volumes += prod(plan.high(sample, w["level"])[0]) + prod(plan.low(sample, w["level"])[0])
-    found = network(method)
+    found = plan.network(method)
     if found is None:
         return Quantity(kind, 2 * FLOAT * volumes, _fit_work(method, volumes), 1e6)
     settings = method.settings.train
