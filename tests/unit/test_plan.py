@@ -363,6 +363,16 @@ def test_training_is_three_passes_over_its_patches():
     assert not foam().quantity("segment", {"sample": "b", "image": "truth"}).gpu
 
 
+def test_a_network_that_cannot_be_counted_is_told(monkeypatch):
+    monkeypatch.setattr("acuity.plan.networks._count_apart", lambda words: [])
+    plan = foam(methods={"deepnet": {"features": 5}})
+    for rule in ("train", "predict"):
+        w = {"sample": "b", "method": "deepnet", "level": "2"}
+        assert plan.cost(rule, w).cpu > 0
+    (told,) = plan.unread
+    assert told.startswith("deepnet: its network could not be counted")
+
+
 def test_planes_pass_the_network_as_the_plan_says():
     from acuity.plan.planner import PASSED
     from acuity.predict.planes import PIXELS

@@ -236,7 +236,13 @@ class Planner:
         if not self._prepared:
             prepare(self.method(*training) for training in self.project.trained)
             self._prepared = True
-        return network(method)
+        found = network(method)
+        if found is None and method.learned and method.learns != "fit":
+            sentence = (
+                f"{method.name()}: its network could not be counted; planned as one that is fitted"
+            )
+            self.unread += [sentence] if sentence not in self.unread else []
+        return found
 
     @cached_property
     def images(self):
