@@ -86,9 +86,8 @@ rule train_all:
 
 
 onstart:
-    check_partition()
-    check_writable()
+    check_start()
 
 
 onerror:
-    print_logs_of_failed_jobs(log)
+    tell_failures(log if isinstance(log, str) else log[0])

@@ -37,7 +37,7 @@ def study(slabs, method, **more):
 
 def reads(method, shape):
     """How often a volume is read, and computed, by a network that restores it."""
-    found = network(method.name(), method.settings, max(method.scale))
+    found = network(method)
     method.halo, method.stride = tuple(math.ceil(h) for h in found.halo), (1, 1, 1)
     plan = Plan(method, shape)
     fine = tuple(n * f for n, f in zip(shape, method.scale, strict=True))

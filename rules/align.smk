@@ -27,7 +27,7 @@ rule disturb:
         **needs("disturb"),
     params:
         cfg=lambda w: STUDY.align.disturb.model_dump(mode="json")
-        | {"seed": seed_of(ALIGNMENT.source(w.sample), "disturb")},
+        | {"seed": PROJECT.seed_of(ALIGNMENT.source(w.sample), "disturb")},
         code=lambda w: code("disturb"),
     message:
         "{wildcards.sample}: put shifts and faults in"
@@ -68,69 +68,36 @@ rule align:
         "../scripts/align.py"
 
 
-rule transform:
-    """Move every slice once, by the displacement that was found, or join the slabs."""
-    input:
-        unpack(lambda w: files(ALIGNMENT.transform_inputs(w.sample))),
-        slabs=slabs_of("align/{sample}/aligned", "align/{sample}/valid"),
-    output:
-        aligned=volume("align/{sample}/aligned"),
-        valid=volume("align/{sample}/valid"),
-    log:
-        logs("align/{sample}/transform"),
-    benchmark:
-        records("align/{sample}/transform")
-    conda:
-        ENVIRONMENT
-    threads: 2
-    resources:
-        **needs("transform"),
-    params:
-        cfg=ALIGNMENT.cfg,
-        code=lambda w: code("transform"),
-    message:
-        "{wildcards.sample}: move the slices"
-    script:
-        "../scripts/transform.py"
+for part in PARTS:
 
-
-if SLABS > 1:
-
-    use rule transform as transform_init with:
+    rule:
+        """Move every slice once, by the displacement that was found; in slabs, or join them."""
+        name:
+            part.name("transform")
         input:
             unpack(lambda w: files(ALIGNMENT.transform_inputs(w.sample))),
+            **part.needed(
+                aligned="align/{sample}/aligned", valid="align/{sample}/valid"
+            ),
         output:
-            aligned=store_of("align/{sample}/aligned"),
-            valid=store_of("align/{sample}/valid"),
+            aligned=part.volume("align/{sample}/aligned"),
+            valid=part.volume("align/{sample}/valid"),
         log:
-            logs("align/{sample}/transform/init"),
+            part.log("align/{sample}/transform"),
         benchmark:
-            records("align/{sample}/transform/init")
+            part.record("align/{sample}/transform")
+        conda:
+            ENVIRONMENT
+        threads: 2
         resources:
-            **needs("transform_init"),
+            **needs(part.name("transform")),
         params:
-            cfg=init_part(ALIGNMENT.cfg),
+            cfg=part.cfg(ALIGNMENT.cfg),
+            code=lambda w: code("transform"),
         message:
-            "{wildcards.sample}: move the slices, empty store"
-
-    use rule transform as transform_slab with:
-        input:
-            unpack(lambda w: files(ALIGNMENT.transform_inputs(w.sample))),
-            aligned_store=store_of("align/{sample}/aligned"),
-            valid_store=store_of("align/{sample}/valid"),
-        output:
-            aligned=slab_of("align/{sample}/aligned"),
-            valid=slab_of("align/{sample}/valid"),
-        log:
-            logs("align/{sample}/transform/slab{slab}"),
-        benchmark:
-            records("align/{sample}/transform/slab{slab}")
-        resources:
-            **needs("transform_slab"),
-        params:
-            cfg=slab_part(ALIGNMENT.cfg),
-        message:
-            "{wildcards.sample}: move the slices, slab {wildcards.slab}"
+            part.says("{wildcards.sample}: move the slices")
+        script:
+            "../scripts/transform.py"
 
 
 rule check_alignment:

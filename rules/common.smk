@@ -6,13 +6,10 @@ Makes  PROJECT, paths of files, cfg
 
 import gc
 import os
-import re
 import sys
-import zlib
 from functools import cache
 from pathlib import Path
 
-import yaml
 from snakemake.exceptions import WorkflowError
 from snakemake.io import contains_wildcard
 from snakemake.settings.types import DeploymentMethod
@@ -20,15 +17,17 @@ from snakemake.utils import update_config
 
 from acuity.digest import digest
 from acuity.errors import AcuityError
-from acuity.failures import failures
+from acuity.failures import tell_failures
+from acuity.formats.files import files_of, is_remote, split_name
 from acuity.keys import name_of, split_image
-from acuity.formats.files import files_of, is_litter, is_remote, split_name
 from acuity.methods.base import module_name
 from acuity.plan.planner import Planner
-from acuity.study.reading import load_study, read_keys
+from acuity.study.paths import either, wildcards
 from acuity.study.project import Project
+from acuity.study.reading import load_study, read_keys
 from acuity.threads import keep_limit, wait_passively
-from acuity.units import parse_voxel_size
+from acuity.workflow import checks
+from acuity.workflow.buckets import addresses
 
 # What was imported is no garbage, and not to be searched for any; nor at the end.
 gc.freeze()
@@ -37,126 +36,71 @@ keep_limit()
 wait_passively()
 
 ROOT = Path(workflow.basedir)
+ENVIRONMENT = "../envs/acuity.yaml"
+IMAGE = ROOT / "envs" / "acuity.sif"
+# Without --cache the directive would warn in every run.
+CACHED = workflow.enable_cache
 
 
-def _load():
-    if contains_wildcard(str(ROOT)):  # of the paths of environments and images
-        raise AcuityError(
-            f"{ROOT}: found braces in a folder's name, which Snakemake takes for a pattern; allowed "
-            "is a folder of Acuity without them"
-        )
-    # Where Snakemake keeps its records; it would not say so in a sentence.
-    own = Path(".snakemake")
-    if os.path.lexists(own) and not own.is_dir():
-        raise AcuityError(
-            f"{own}: is a file where Snakemake's folder is to be; move it"
-        )
-    if not os.access(own if own.is_dir() else ".", os.W_OK):
-        raise AcuityError(
-            f"{os.getcwd()}: cannot be written (rights, or a file system that is mounted read-only); "
-            f"run in a folder of your own: snakemake --snakefile {ROOT / 'Snakefile'} --directory FOLDER"
-        )
-    files = workflow.configfiles
-    if len(files) > 1:
-        raise AcuityError(
-            "--configfile: one study at a time; found several files, put a target first: "
-            "snakemake TARGET --configfile STUDY.yaml"
-        )
-    for option, word in zip(sys.argv, sys.argv[1:]):
-        study = word.endswith((".yaml", ".yml")) and os.path.isfile(word)
-        if not files and study and not option.startswith("--"):
-            raise AcuityError(
-                f"{word}: found a file where targets stand; a study stands behind --configfile: "
-                f"snakemake --configfile {word}"
-            )
-    # Relative paths: a study that moves with its folder needs nothing anew.
-    path = Path(os.path.relpath(files[0] if files else ROOT / "config" / "config.yaml"))
-    # Not as Snakemake reads it: its reader swallows a key that stands twice, and fills templates.
-    keys = read_keys(path)
-    if isinstance(keys, dict):
-        update_config(keys, workflow.config_settings.config)
-    return (*load_study(keys, path), path)
-
-
-def _remote(samples):
-    """The inputs of a study that lie in buckets, each as Snakemake knows it."""
-    paths = [path for sample in samples for path in (sample.path, sample.low_path)]
-    remote = [path for path in paths if path and is_remote(path)]
+def bucket_file(path):
+    """An input that lies in a bucket, as Snakemake knows it."""
     try:
-        return {path: storage.s3(split_name(path)[0]) for path in remote}
+        return storage.s3(split_name(path)[0])
     except Exception as error:
         raise AcuityError(
-            f"{remote[0]}: lies in a bucket, which needs the extra storage "
+            f"{path}: lies in a bucket, which needs the extra storage "
             f"(pip install 'acuity[storage]'): {error}"
         )
 
 
+def check_partition():
+    """Refuse to hand jobs to Slurm without the name of a partition."""
+    given = workflow.resource_settings.default_resources or {}
+    named = str(given["slurm_partition"].raw) if "slurm_partition" in given else None
+    slurm = getattr(workflow.executor_plugin, "name", "") == "slurm"
+    checks.check_partition(named, slurm=slurm)
+
+
+def check_start():
+    """Refuse to begin what could not be handed in or written."""
+    try:
+        check_partition()
+        checks.check_writable(results(""), f"logs/{STUDY.study}")
+    except AcuityError as error:
+        raise WorkflowError(str(error))
+
+
 try:
-    STUDY, SAMPLES, STUDY_FILE = _load()
-    REMOTE = _remote(SAMPLES)
+    checks.check_folder(ROOT, contains_wildcard)
+    checks.check_command(sys.argv, workflow.configfiles)
+    STUDY_FILE = (workflow.configfiles or [ROOT / "config" / "config.yaml"])[0]
+    # Relative paths: a study that moves with its folder needs nothing anew.
+    STUDY_FILE = Path(os.path.relpath(STUDY_FILE))
+    # Not as Snakemake reads it: its reader swallows a key that stands twice, and fills templates.
+    keys = read_keys(STUDY_FILE)
+    if isinstance(keys, dict):
+        update_config(keys, workflow.config_settings.config)
+    STUDY, SAMPLES = load_study(keys, STUDY_FILE)
+    named = [path for sample in SAMPLES for path in (sample.path, sample.low_path)]
+    REMOTE = {path: bucket_file(path) for path in named if path and is_remote(path)}
+    check_partition()
+    PROJECT = Project(STUDY, SAMPLES, str(STUDY_FILE))
+    checks.check_cache(workflow.workflow_settings.cache or ())
+    if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
+        checks.check_image(IMAGE)
 except AcuityError as error:
     raise WorkflowError(str(error))
 
-
-def check_partition():
-    """A profile for Slurm names a partition."""
-    resources = workflow.resource_settings.default_resources or {}
-    named = "slurm_partition" in resources
-    if named and str(resources["slurm_partition"].raw) == "FILL_IN":
-        found = "FILL_IN"
-    elif not named and getattr(workflow.executor_plugin, "name", "") == "slurm":
-        found = "none"
-    else:
-        return
-    raise WorkflowError(
-        f"the Slurm profile, key default-resources, slurm_partition: found {found}; it needs the "
-        "name of a partition of this cluster (sinfo lists them)"
-    )
-
-
-check_partition()
-
-PROJECT = Project(STUDY, SAMPLES, str(STUDY_FILE))
 PLANNER = Planner(PROJECT)
 KIND, ALIGNMENT = PROJECT.kind, PROJECT.alignment
-SAMPLE, TRAIN, TEST, RESTORE = (
-    PROJECT.samples,
-    PROJECT.train,
-    PROJECT.test,
-    PROJECT.restore,
-)
+SAMPLE, RESTORE = PROJECT.samples, PROJECT.restore
+TRAIN, TEST = PROJECT.train, PROJECT.test
 LEVELS, METHODS, AGAIN = PROJECT.levels, PROJECT.methods, PROJECT.further
-SHOWN, MEASURED = PROJECT.shown, PROJECT.measured
-SLABS = STUDY.slabs
-ENVIRONMENT = "../envs/acuity.yaml"
-IMAGE = ROOT / "envs" / "acuity.sif"
-# Rules whose results workflows may share. Without --cache the directive would warn in every run.
-SHARED = ("spheres", "projections")
-CACHED = workflow.enable_cache
-for name in workflow.workflow_settings.cache or ():
-    if name not in SHARED:
-        raise WorkflowError(
-            f"--cache: found {name}, allowed are {' and '.join(SHARED)}; see docs/storage.md"
-        )
-
-if (
-    DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method
-    and not IMAGE.exists()
-):
-    raise WorkflowError(
-        f"{os.path.relpath(IMAGE)}: no such image; build it in {ROOT} with "
-        f"apptainer build envs/{IMAGE.name} envs/acuity.def"
-    )
+SHOWN, MEASURED, SLABS = PROJECT.shown, PROJECT.measured, STUDY.slabs
 
 
 wildcard_constraints:
-    sample="|".join(re.escape(name) for name in SAMPLE),
-    level=r"[0-9]+(\.[0-9]+)?",
-    method=r"[a-z][a-z0-9_]*(@[a-z0-9_]+)?([+][0-9]+)?",
-    image=r"truth|level[0-9.]+/[a-z0-9_@+]+",
-    scan="(low/)?(" + "|".join(re.escape(name) for name in SAMPLE) + ")",
-    stack="recorded|disturbed|undisturbed",
-    slab="[0-9]+",
+    **wildcards(SAMPLE),
 
 
 def results(path):
@@ -210,14 +154,68 @@ def seals_of(files):
     return [seal for file in files for seal in seals_of(file)]
 
 
-# Slabs: where the study asks for several, X_init makes a volume's store, the jobs of X_slab fill it,
-# and X joins them (acuity.slabs). Files and cfg of the three:
+class Part:
+    """A volume as a whole or, in a study with slabs, what a job does of it (acuity.slabs).
+
+    X_init makes the volume's store, the jobs of X_slab fill it, and X joins them.
+    """
+
+    def __init__(self, ending="", below="", words="", marker=None):
+        self.ending, self.below, self.words, self.marker = ending, below, words, marker
+
+    def name(self, rule):
+        return rule + self.ending
+
+    def volume(self, path):
+        """The volume itself; or the marker that its store, or the slab, leaves when it is done."""
+        if self.marker is None:
+            return volume(path)
+        return results(f"{path}.ome.zarr/.slabs/{self.marker}.json")
+
+    def needed(self, *path, **paths):
+        """What a job needs of the volumes that slabs fill: all slabs to join them, the store to fill it."""
+        if self is JOIN:
+            return {"slabs": slabs_of(*path, *paths.values())}
+        stores = {f"{name}_store": path for name, path in paths.items()}
+        stores |= {"store": path[0]} if path else {}
+        return {k: STORE.volume(v) for k, v in stores.items()} if self is SLAB else {}
+
+    def made(self, path, **whole):
+        """These files with the whole volume; of a store or a slab its marker alone."""
+        return whole if self.marker is None else {"part": self.volume(path)}
+
+    def seals(self, *names):
+        return seals(*names) if self.marker is None else []
+
+    def gpus_to_restore(self, w):
+        return 0 if self is JOIN else PROJECT.gpus(w.method, "predict")
+
+    def log(self, path):
+        return logs(f"{path}/{self.below}" if self.below else path)
+
+    def record(self, path):
+        return records(f"{path}/{self.below}" if self.below else path)
+
+    def says(self, message):
+        return message + self.words
+
+    def cfg(self, cfg):
+        if self.marker is None:
+            return cfg
+        return lambda w: {
+            **(cfg(w) if callable(cfg) else cfg),
+            "part": [int(w.slab) if self is SLAB else 0, SLABS],
+        }
+
+
+WHOLE, JOIN = Part(), Part()
+STORE = Part("_init", "init", ", empty store", "store")
+SLAB = Part("_slab", "slab{slab}", ", slab {wildcards.slab}", "{slab}")
+PARTS = [JOIN, STORE, SLAB] if SLABS > 1 else [WHOLE]
 
 
 def slabs_of(*paths):
-    """What all slabs of volumes leave, and what they agree upon; none where one job makes them."""
-    if SLABS == 1:
-        return []
+    """What all slabs of volumes leave, and what they agree upon."""
     stores = [results(f"{path}.ome.zarr/.slabs/") for path in paths]
     # A function: a list of thousands of patterns would be compiled for every rule.
     return lambda w: [
@@ -225,16 +223,6 @@ def slabs_of(*paths):
         for store in (store.format(**dict(w.items())) for store in stores)
         for name in ("store", *range(1, SLABS + 1))
     ]
-
-
-def slab_of(path):
-    """The marker that a slab leaves when it is done."""
-    return results(f"{path}.ome.zarr/.slabs/{{slab}}.json")
-
-
-def store_of(path):
-    """What all slabs agree upon; the store itself is empty."""
-    return results(f"{path}.ome.zarr/.slabs/store.json")
 
 
 def counts_of(path):
@@ -245,36 +233,6 @@ def counts_of(path):
     return lambda w: [
         f"{folder.format(**dict(w.items()))}/{k}.npz" for k in range(1, SLABS + 1)
     ]
-
-
-def check_writable():
-    """Results can be written before anything is removed or begun."""
-    for folder in (Path(results("")), Path(f"logs/{STUDY.study}")):
-        # of a folder that is there; beside one that is not may lie read-only data of the user
-        stages = [path for path in folder.glob("*") if path.is_dir()]
-        while not os.path.lexists(folder):
-            folder = folder.parent
-        if not folder.is_dir():
-            raise WorkflowError(
-                f"{folder}: is a file where a folder is to be; move it, or run in another folder"
-            )
-        for path in (folder, *stages):
-            if not os.access(path, os.W_OK):
-                raise WorkflowError(
-                    f"{path}: cannot be written; allow it (a file system that is mounted read-only, "
-                    "rights of the folder), or run in another folder"
-                )
-
-
-def init_part(cfg):
-    return lambda w: {**(cfg(w) if callable(cfg) else cfg), "part": [0, SLABS]}
-
-
-def slab_part(cfg):
-    return lambda w: {
-        **(cfg(w) if callable(cfg) else cfg),
-        "part": [int(w.slab), SLABS],
-    }
 
 
 @cache
@@ -304,66 +262,18 @@ def needs(rule):
     }
 
 
-def seed_of(sample, *parts, study_seed=STUDY.seed):
-    """A seed that differs by sample and by what it is for, and by nothing else."""
-    return zlib.crc32("/".join([str(study_seed), sample, *map(str, parts)]).encode())
-
-
-def training_seed(method, level):
-    """The seed of a training: a further one's is what it would be in a study with that seed."""
-    name, _, seed = method.partition("+")
-    return seed_of("train", name, level, study_seed=seed or STUDY.seed)
-
-
-def print_logs_of_failed_jobs(log):
-    """Name the logs of each failed job, and the sentence that says why."""
-    path = Path(log if isinstance(log, str) else log[0])
-    text = path.read_text(errors="replace") if path.exists() else ""
-    for sentence, paths in failures(text):
-        where = f"\n  (log: {', '.join(paths)})" if paths else ""
-        print(f"\n{sentence}{where}", file=sys.stderr)
-
-
-def foam_cfg(*keys):
-    """These keys of the study's foam section; the voxel size as a number and its unit."""
-    values = STUDY.foam.model_dump(mode="json")
-    (values["voxel_size"], *_), values["unit"] = parse_voxel_size(STUDY.foam.voxel_size)
-    values["views"] = STUDY.foam.truth_views * STUDY.foam.size
-    return {key: values[key] for key in keys}
-
-
-def specimen_cfg(sample):
-    """The study's specimen section; the pixel as a number and its unit."""
-    values = STUDY.specimen.model_dump(mode="json")
-    values["shape"] = values.pop("size")
-    if values["pixel_size"] is not None:
-        size, values["unit"] = parse_voxel_size(values["pixel_size"])
-        values["pixel_size"] = size[0]
-    factor = SAMPLE[sample].level or int(STUDY.levels[0])
-    return {**values, "factor": factor, "seed": SAMPLE[sample].seed}
-
-
-def truth_cfg(w):
-    return foam_cfg(
-        "size",
-        "cylinder_radius",
-        "voxel_size",
-        "unit",
-        "peak_attenuation",
-        "views",
-    )
-
-
 def scan_cfg(scan):
-    """What to read: a sample's file, or the low-resolution one of its pair (low/SAMPLE)."""
-    reading = SAMPLE[scan.removeprefix("low/")].reading(low=scan.startswith("low/"))
-    return {**reading, "path": local_path(reading["path"])}
+    """What to read of a scan; one in a bucket from where Snakemake fetches it to."""
+    reading = PROJECT.reading(scan)
+    if (path := reading["path"]) in REMOTE:
+        dataset = split_name(path)[1]
+        reading["path"] = str(REMOTE[path]) + (f":{dataset}" if dataset else "")
+    return reading
 
 
 def raw_files(scan):
     """The files of a scan, so that a changed slice reruns its sample alone."""
-    sample = SAMPLE[scan.removeprefix("low/")]
-    path = sample.low_path if scan.startswith("low/") else sample.path
+    path = PROJECT.reading(scan)["path"]
     if path in REMOTE:
         return [storage.s3(address) for address in objects(path)]
     return [
@@ -373,34 +283,17 @@ def raw_files(scan):
 
 def untracked(scan):
     """Size and time of those of its files whose names Snakemake would take for patterns, {a}.tif."""
-    sample = SAMPLE[scan.removeprefix("low/")]
-    path = sample.low_path if scan.startswith("low/") else sample.path
-    if path in REMOTE:
-        return []
-    files = [file for file in files_of(path) if contains_wildcard(str(file))]
+    path = PROJECT.reading(scan)["path"]
+    files = [] if path in REMOTE else files_of(path)
+    files = [file for file in files if contains_wildcard(str(file))]
     return [
         [str(file), (said := file.stat()).st_size, said.st_mtime_ns] for file in files
     ]
 
 
-def local_path(path):
-    """Where a job finds an input: one in a bucket where Snakemake fetches it to."""
-    if path not in REMOTE:
-        return path
-    dataset = split_name(path)[1]
-    return str(REMOTE[path]) + (f":{dataset}" if dataset else "")
-
-
 @cache
 def objects(path):
-    """The addresses of a folder's objects in a bucket, or of the one object."""
-    found = REMOTE[path].flags["storage_object"]
-    try:
-        keys = sorted(item.key for item in found.get_subkeys())
-    except Exception:
-        keys = []  # Snakemake says itself, in fewer words, what it cannot reach.
-    keys = [key for key in keys if not is_litter(Path(key))]
-    return [f"s3://{found.bucket}/{key}" for key in keys] or [found.query]
+    return addresses(REMOTE[path].flags["storage_object"])
 
 
 def unseen():
@@ -413,55 +306,8 @@ def seen():
     return unseen() if STUDY.allow_seen else []
 
 
-def axial_cfg(w):
-    return {"factor": int(w.level), "mode": STUDY.degrade.mode}
-
-
-def degrade_cfg(w):
-    return {
-        "sigma": float(w.level),
-        "photons": STUDY.degrade.photons,
-        "noise_sd": STUDY.degrade.noise,
-        "downsample": list(STUDY.degrade.downsample),
-        "seed": seed_of(w.sample, "degrade", w.level),
-    }
-
-
-def segment_cfg():
-    """The study's segment section but for what is done when all objects are known."""
-    if not STUDY.segment:
-        return {}
-    return STUDY.segment.model_dump(mode="json", exclude={"smallest"}) | {
-        "separation": STUDY.segment.separation or None,
-        "mask_radius": KIND.mask_radius(1),
-    }
-
-
-def pair_limits():
-    """The limits that patches of a pair were judged by, for the report."""
-    pair = STUDY.pair
-    return pair and {"residual": pair.max_residual, "ncc": pair.min_ncc}
-
-
-def quality_cfg():
-    return {"mask_radius": KIND.mask_radius(), "data_range": STUDY.measure.data_range}
-
-
 def compared(sample, image):
     """An image and its truth and, where these agree in places alone, which."""
     found = {"image": PROJECT.image(sample, image), "truth": PROJECT.truth(sample)}
     masks = KIND.masks(sample)
     return files(found | ({"valid": masks[0]} if masks else {}))
-
-
-def first_picture():
-    """What the first page shows, and its words: a sample that is judged, else one that is restored or aligned."""
-    if SHOWN:
-        sample = (TEST or SHOWN)[0]
-        return figure(f"{sample}/slices"), (
-            f"Sample {sample}: the same slice of every volume, in one grey window."
-        )
-    sample = ALIGNMENT.stacks[0]
-    return figure(f"{sample}/stack_views"), (
-        f"Sample {sample}: sections XZ and YZ through the middle of the stack before and after alignment."
-    )

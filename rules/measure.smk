@@ -10,70 +10,39 @@ GATHERED = ("tables", "pores", "status", "curves", "spaces", "gaps")
 POOLED = ("tables", "status", "gaps")
 
 
-rule quality:
-    """Compare an image with the truth, voxel by voxel and by structure, or join the slabs."""
-    input:
-        image=lambda w: files(PROJECT.image(w.sample, w.image)),
-        truth=lambda w: files(PROJECT.truth(w.sample)),
-        slabs=slabs_of("measure/{sample}/{image}/ms_ssim"),
-    output:
-        seals("measure/{sample}/{image}/quality"),
-        table=results("measure/{sample}/{image}/quality.tsv"),
-        map=volume("measure/{sample}/{image}/ms_ssim"),
-    log:
-        logs("measure/{sample}/{image}/quality"),
-    benchmark:
-        records("measure/{sample}/{image}/quality")
-    conda:
-        ENVIRONMENT
-    threads: 2
-    resources:
-        **needs("quality"),
-    params:
-        cfg=quality_cfg(),
-        code=lambda w: code("quality"),
-    message:
-        "{wildcards.sample}: quality of {wildcards.image}"
-    script:
-        "../scripts/quality.py"
+for part in PARTS:
 
-
-if SLABS > 1:
-
-    use rule quality as quality_init with:
+    rule:
+        """Compare an image with the truth, voxel by voxel and by structure; in slabs, or join them."""
+        name:
+            part.name("quality")
         input:
+            **part.needed("measure/{sample}/{image}/ms_ssim"),
             image=lambda w: files(PROJECT.image(w.sample, w.image)),
             truth=lambda w: files(PROJECT.truth(w.sample)),
         output:
-            store_of("measure/{sample}/{image}/ms_ssim"),
+            part.seals("measure/{sample}/{image}/quality"),
+            **part.made(
+                "measure/{sample}/{image}/ms_ssim",
+                table=results("measure/{sample}/{image}/quality.tsv"),
+                map=volume("measure/{sample}/{image}/ms_ssim"),
+            ),
         log:
-            logs("measure/{sample}/{image}/quality/init"),
+            part.log("measure/{sample}/{image}/quality"),
         benchmark:
-            records("measure/{sample}/{image}/quality/init")
+            part.record("measure/{sample}/{image}/quality")
+        conda:
+            ENVIRONMENT
+        threads: 2
         resources:
-            **needs("quality_init"),
+            **needs(part.name("quality")),
         params:
-            cfg=init_part(quality_cfg()),
+            cfg=part.cfg(PROJECT.quality_cfg()),
+            code=lambda w: code("quality"),
         message:
-            "{wildcards.sample}: quality of {wildcards.image}, empty store"
-
-    use rule quality as quality_slab with:
-        input:
-            image=lambda w: files(PROJECT.image(w.sample, w.image)),
-            truth=lambda w: files(PROJECT.truth(w.sample)),
-            store=store_of("measure/{sample}/{image}/ms_ssim"),
-        output:
-            slab_of("measure/{sample}/{image}/ms_ssim"),
-        log:
-            logs("measure/{sample}/{image}/quality/slab{slab}"),
-        benchmark:
-            records("measure/{sample}/{image}/quality/slab{slab}")
-        resources:
-            **needs("quality_slab"),
-        params:
-            cfg=slab_part(quality_cfg()),
-        message:
-            "{wildcards.sample}: quality of {wildcards.image}, slab {wildcards.slab}"
+            part.says("{wildcards.sample}: quality of {wildcards.image}")
+        script:
+            "../scripts/quality.py"
 
 
 rule resolution:
@@ -260,7 +229,7 @@ rule gaps:
         **needs("gaps"),
     params:
         cfg=lambda w: STUDY.measure.gaps.model_dump(mode="json")
-        | {"seed": seed_of(w.sample, "gaps")},
+        | {"seed": PROJECT.seed_of(w.sample, "gaps")},
         code=lambda w: code("gaps"),
     message:
         "{wildcards.sample}: gaps in {wildcards.image}"
@@ -332,7 +301,7 @@ if SLABS > 1:
         resources:
             **needs("census_slab"),
         params:
-            cfg=lambda w: {"count": slab_part({"mask_radius": KIND.mask_radius(1)})(w)},
+            cfg=lambda w: {"count": SLAB.cfg({"mask_radius": KIND.mask_radius(1)})(w)},
         message:
             "{wildcards.sample}: pores of {wildcards.image}, slab {wildcards.slab}"
 

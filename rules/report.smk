@@ -406,7 +406,7 @@ rule sem_figures:
     params:
         cfg=lambda w: {
             "sample": w.sample,
-            "limits": pair_limits(),
+            "limits": PROJECT.pair_limits(),
             "folder": results(f"figures/{w.sample}"),
         },
         code=lambda w: code("sem_figures"),
@@ -488,7 +488,7 @@ rule report:
         trainings=[results("trainings.tsv")] if AGAIN else [],
         warnings=results("warnings.tsv"),
         pages=PAGES,
-        picture=first_picture()[0],
+        picture=figure(PROJECT.first_picture()[0]),
         seen=seen(),
     output:
         report(
@@ -509,7 +509,7 @@ rule report:
             "sheet": [s.model_dump(mode="json", exclude_none=True) for s in SAMPLES],
             "command": f"snakemake --configfile {STUDY_FILE}",
             "restored_samples": list(RESTORE),
-            "shown": first_picture()[1],
+            "shown": PROJECT.first_picture()[1],
             "further": {
                 sample: [
                     [TITLES[kind], f"{kind}/{sample}.html"]

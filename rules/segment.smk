@@ -7,125 +7,66 @@ Makes  segment/{sample}/{image}.ome.zarr, measure/{sample}/{image}/segment.tsv; 
        segment/{sample}/numbers/{image}.ome.zarr, what each block has found
 """
 
+for part in PARTS:
 
-rule smooth:
-    """Smooth one image by non-local means, or join its slabs."""
-    input:
-        image=lambda w: files(PROJECT.image(w.sample, w.image)),
-        slabs=slabs_of("segment/{sample}/smoothed/{image}"),
-    output:
-        seals("measure/{sample}/{image}/nlm"),
-        smoothed=volume("segment/{sample}/smoothed/{image}"),
-        table=results("measure/{sample}/{image}/nlm.tsv"),
-    log:
-        logs("segment/{sample}/smoothed/{image}"),
-    benchmark:
-        records("segment/{sample}/smoothed/{image}")
-    conda:
-        ENVIRONMENT
-    threads: 2
-    resources:
-        **needs("smooth"),
-    params:
-        cfg={},
-        code=lambda w: code("smooth"),
-    message:
-        "{wildcards.sample}: smooth {wildcards.image}"
-    script:
-        "../scripts/smooth.py"
-
-
-rule segment:
-    """Label the objects of one image, or join what its slabs have found."""
-    input:
-        image=lambda w: files(PROJECT.image_to_segment(w.sample, w.image)),
-        slabs=slabs_of("segment/{sample}/numbers/{image}"),
-    output:
-        seals("measure/{sample}/{image}/segment"),
-        labels=volume("segment/{sample}/{image}"),
-        table=results("measure/{sample}/{image}/segment.tsv"),
-    log:
-        logs("segment/{sample}/{image}"),
-    benchmark:
-        records("segment/{sample}/{image}")
-    conda:
-        ENVIRONMENT
-    threads: 2
-    resources:
-        **needs("segment"),
-    params:
-        cfg=segment_cfg() | {"smallest": STUDY.segment.smallest if STUDY.segment else 1},
-        code=lambda w: code("segment"),
-    message:
-        "{wildcards.sample}: segment {wildcards.image}"
-    script:
-        "../scripts/segment.py"
-
-
-if SLABS > 1:
-
-    use rule smooth as smooth_init with:
+    rule:
+        """Smooth one image by non-local means; in slabs, or join them."""
+        name:
+            part.name("smooth")
         input:
+            **part.needed("segment/{sample}/smoothed/{image}"),
             image=lambda w: files(PROJECT.image(w.sample, w.image)),
         output:
-            store_of("segment/{sample}/smoothed/{image}"),
+            part.seals("measure/{sample}/{image}/nlm"),
+            **part.made(
+                "segment/{sample}/smoothed/{image}",
+                smoothed=volume("segment/{sample}/smoothed/{image}"),
+                table=results("measure/{sample}/{image}/nlm.tsv"),
+            ),
         log:
-            logs("segment/{sample}/smoothed/{image}/init"),
+            part.log("segment/{sample}/smoothed/{image}"),
         benchmark:
-            records("segment/{sample}/smoothed/{image}/init")
+            part.record("segment/{sample}/smoothed/{image}")
+        conda:
+            ENVIRONMENT
+        threads: 2
         resources:
-            **needs("smooth_init"),
+            **needs(part.name("smooth")),
         params:
-            cfg=init_part({}),
+            cfg=part.cfg({}),
+            code=lambda w: code("smooth"),
         message:
-            "{wildcards.sample}: smooth {wildcards.image}, empty store"
+            part.says("{wildcards.sample}: smooth {wildcards.image}")
+        script:
+            "../scripts/smooth.py"
 
-    use rule smooth as smooth_slab with:
+    rule:
+        """Label the objects of one image; in slabs, or join what these have found."""
+        name:
+            part.name("segment")
         input:
-            image=lambda w: files(PROJECT.image(w.sample, w.image)),
-            store=store_of("segment/{sample}/smoothed/{image}"),
-        output:
-            slab_of("segment/{sample}/smoothed/{image}"),
-        log:
-            logs("segment/{sample}/smoothed/{image}/slab{slab}"),
-        benchmark:
-            records("segment/{sample}/smoothed/{image}/slab{slab}")
-        resources:
-            **needs("smooth_slab"),
-        params:
-            cfg=slab_part({}),
-        message:
-            "{wildcards.sample}: smooth {wildcards.image}, slab {wildcards.slab}"
-
-    use rule segment as segment_init with:
-        input:
+            **part.needed("segment/{sample}/numbers/{image}"),
             image=lambda w: files(PROJECT.image_to_segment(w.sample, w.image)),
         output:
-            store_of("segment/{sample}/numbers/{image}"),
+            part.seals("measure/{sample}/{image}/segment"),
+            **part.made(
+                "segment/{sample}/numbers/{image}",
+                labels=volume("segment/{sample}/{image}"),
+                table=results("measure/{sample}/{image}/segment.tsv"),
+            ),
         log:
-            logs("segment/{sample}/{image}/init"),
+            part.log("segment/{sample}/{image}"),
         benchmark:
-            records("segment/{sample}/{image}/init")
+            part.record("segment/{sample}/{image}")
+        conda:
+            ENVIRONMENT
+        threads: 2
         resources:
-            **needs("segment_init"),
+            **needs(part.name("segment")),
         params:
-            cfg=init_part(segment_cfg()),
+            cfg=part.cfg(PROJECT.segment_cfg(joined=part.marker is None)),
+            code=lambda w: code("segment"),
         message:
-            "{wildcards.sample}: segment {wildcards.image}, empty store"
-
-    use rule segment as segment_slab with:
-        input:
-            image=lambda w: files(PROJECT.image_to_segment(w.sample, w.image)),
-            store=store_of("segment/{sample}/numbers/{image}"),
-        output:
-            slab_of("segment/{sample}/numbers/{image}"),
-        log:
-            logs("segment/{sample}/{image}/slab{slab}"),
-        benchmark:
-            records("segment/{sample}/{image}/slab{slab}")
-        resources:
-            **needs("segment_slab"),
-        params:
-            cfg=slab_part(segment_cfg()),
-        message:
-            "{wildcards.sample}: segment {wildcards.image}, slab {wildcards.slab}"
+            part.says("{wildcards.sample}: segment {wildcards.image}")
+        script:
+            "../scripts/segment.py"

@@ -18,7 +18,7 @@ rule spheres:
     resources:
         **needs("spheres"),
     params:
-        cfg=lambda w: foam_cfg(
+        cfg=lambda w: KIND.settings(
             "size",
             "cylinder_radius",
             "diameter",
@@ -53,7 +53,7 @@ rule exact_truth:
     resources:
         **needs("exact_truth"),
     params:
-        cfg=lambda w: foam_cfg("size", "cylinder_radius", "voxel_size", "unit"),
+        cfg=lambda w: KIND.settings("size", "cylinder_radius", "voxel_size", "unit"),
         code=lambda w: code("exact_truth"),
     message:
         "Foam {wildcards.sample}: exact truth"
@@ -77,7 +77,7 @@ rule projections:
     resources:
         **needs("projections"),
     params:
-        cfg=lambda w: foam_cfg(
+        cfg=lambda w: KIND.settings(
             "size",
             "cylinder_radius",
             "voxel_size",
@@ -86,7 +86,10 @@ rule projections:
             "peak_attenuation",
             "blur_domain",
         )
-        | {"level": float(w.level), "seed": seed_of(w.sample, "photons", w.level)},
+        | {
+            "level": float(w.level),
+            "seed": PROJECT.seed_of(w.sample, "photons", w.level),
+        },
         code=lambda w: code("projections"),
     message:
         "Foam {wildcards.sample}: scan at level {wildcards.level}"
@@ -111,7 +114,7 @@ rule specimen:
     resources:
         **needs("specimen"),
     params:
-        cfg=lambda w: specimen_cfg(w.sample),
+        cfg=lambda w: PROJECT.specimen_cfg(w.sample),
         code=lambda w: code("specimen"),
     message:
         "Specimen {wildcards.sample}: scan it twice"

@@ -42,7 +42,7 @@ rule train:
             "study": STUDY.study,
             **PROJECT.training_cfg(w.method),
             **KIND.task(w.level),
-            "seed": training_seed(w.method, w.level),
+            "seed": PROJECT.training_seed(w.method, w.level),
             "checkpoints": results(f"train/{w.method}/level{w.level}/checkpoints"),
         },
         code=lambda w: code("train", w.method),

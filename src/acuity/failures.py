@@ -1,6 +1,7 @@
 """What became of the jobs that failed: one sentence each, read from Snakemake's own log."""
 
 import re
+import sys
 from pathlib import Path
 
 STATES = {
@@ -12,6 +13,21 @@ STATES = {
     "FAILED": "failed without a word of its own",
 }
 AGAIN = "ended in the state {}; run the same command again to go on"
+
+
+def tell_failures(log):
+    """Write to standard error why each job of a run failed, and where its logs are.
+
+    Parameters
+    ----------
+    log : path
+        Snakemake's log of the run.
+    """
+    path = Path(log)
+    text = path.read_text(errors="replace") if path.exists() else ""
+    for sentence, logs in failures(text):
+        where = f"\n  (log: {', '.join(logs)})" if logs else ""
+        print(f"\n{sentence}{where}", file=sys.stderr)
 
 
 def failures(text):

@@ -6,6 +6,7 @@ It is run once; each case then edits one thing, asks for a dry run, and puts the
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,7 +16,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.conftest import ROOT, Workflow
+from acuity.plan.planner import SLABBED
+from acuity.study.paths import read_log, read_result
+from tests.conftest import ROOT, TINY_FOAM, TINY_SHEET, Workflow
 
 # Modules that no rule runs: the command line with what it calls, and what Snakemake itself asks.
 UNUSED_BY_RULES = {
@@ -27,7 +30,7 @@ UNUSED_BY_RULES = {
     "measure.summary",
 } | {
     ".".join(path.relative_to(ROOT / "src/acuity").with_suffix("").parts)
-    for room in ("plan", "study")
+    for room in ("plan", "study", "workflow")
     for path in (ROOT / "src/acuity" / room).rglob("*.py")
     if path.name != "__init__.py"
 }
@@ -343,18 +346,107 @@ def test_a_job_that_failed_after_an_edit_is_asked_for(finished, tmp_path):
         assert set(jobs) == and_after("projections")
 
 
-def test_every_rule_has_a_script_of_its_name_and_two_params():
-    rules = {}
-    for file in (ROOT / "rules").glob("*.smk"):
-        for block in file.read_text().split("\nrule ")[1:]:
-            rules[block.split(":", 1)[0]] = block
-    assert set(rules) >= RULES
-    for name, block in rules.items():
-        assert f"../scripts/{name}.py" in block, name
-        assert "cfg=" in block, name
-        assert "code=" in block, name
-        assert (ROOT / "scripts" / f"{name}.py").exists()
-    assert {path.stem for path in (ROOT / "scripts").glob("*.py")} == set(rules)
+LISTED = """
+import json
+include: "Snakefile"
+print("LISTED", json.dumps({
+    r.name: {
+        "script": r.script,
+        "params": sorted(r.params.keys()),
+        "log": [str(file) for file in r.log],
+        "output": [str(file) for file in r.output],
+        "wildcards": sorted(r.wildcard_names),
+    }
+    for r in workflow.rules if r.script
+}))
+"""
+BLURRED = {
+    "study": "tiny",
+    "samples": "tiny.tsv",
+    "levels": [2],
+    "methods": {"lanczos": {}},
+    "segment": False,
+    "slabs": 2,
+}
+VOLUMES = "sample\trole\tpath\tvoxel_size\nb\ttest\tb.tif\t2 um\n"
+KINDS = {
+    "foam": ({**TINY_FOAM, "slabs": 2}, TINY_SHEET),
+    "blur": ({**BLURRED, "degrade": {"photons": 500}, "methods": {"richardson_lucy": {}}}, VOLUMES),
+    "axial": ({**BLURRED, "degrade": {"mode": "decimate"}, "methods": {"cubic": {}}}, VOLUMES),
+    "images": ({**BLURRED, "degrade": {"mode": "random"}}, VOLUMES),
+}
+
+
+@pytest.fixture(scope="module")
+def listed(tmp_path_factory):
+    """The rules that Snakemake itself lists, in studies of several kinds."""
+    workflow = Workflow(tmp_path_factory.mktemp("listed"))
+    (workflow.folder / "b.tif").touch()
+    (workflow.folder / "probe.smk").write_text(LISTED)
+    found = {}
+    for kind, (study, sheet) in KINDS.items():
+        path = workflow.write_study(study, sheet)
+        text = workflow.run("-s", "probe.smk", "--list", "--configfile", path).stdout
+        (line,) = [line for line in text.splitlines() if line.startswith("LISTED ")]
+        found[kind] = json.loads(line.removeprefix("LISTED "))
+    return found
+
+
+def test_every_rule_has_a_script_of_its_name_and_two_params(listed):
+    names = set()
+    for rules in listed.values():
+        for name, rule in rules.items():
+            whole = re.sub("_(init|slab)$", "", name)
+            names.add(whole)
+            assert rule["script"] == f"../scripts/{whole}.py"
+            assert {"cfg", "code"} <= set(rule["params"]), name
+    assert names >= RULES
+    assert {path.stem for path in (ROOT / "scripts").glob("*.py")} == names
+
+
+def test_a_stage_has_its_slabs_and_a_kind_its_way_to_degrade(listed):
+    slabs = {name for rules in listed.values() for name in rules if name.endswith("_slab")}
+    assert {name.removesuffix("_slab") for name in slabs} == SLABBED
+    ways = {"degrade", "axial", "degrade_images"}
+    kinds = {"foam": set(), "blur": {"degrade"}, "axial": {"axial"}, "images": {"degrade_images"}}
+    assert {kind: ways & set(rules) for kind, rules in listed.items()} == kinds
+
+
+EXAMPLES = {
+    "sample": "a.b",
+    "level": "2.5",
+    "method": "srgan@x+3",
+    "image": "level2.5/srgan@x+3",
+    "scan": "low/a.b",
+    "stack": "disturbed",
+    "slab": "12",
+}
+
+
+def filled(path):
+    return re.sub(r"\{(\w+)[^{}]*\}", lambda match: EXAMPLES[match[1]], path)
+
+
+def test_what_the_planner_reads_from_paths_is_what_rules_write(listed):
+    for rules in listed.values():
+        for name, rule in rules.items():
+            own = {key: EXAMPLES[key] for key in rule["wildcards"]}
+            for path in rule["output"]:
+                path = filled(path.removeprefix("results/tiny/")).removesuffix(".seal")
+                assert read_result(path) == own, (name, path)
+            (path,) = rule["log"]
+            log = filled(path.removeprefix("logs/tiny/").removesuffix(".log"))
+            found, wildcards, _ = read_log(log)
+            # Rules that one log may be of: which, tells the study.
+            found = (
+                re.sub("^predict(?!_planes)", "predict_planes", found)
+                if "_planes" in name
+                else found
+            )
+            found = re.sub("^degrade", name.split("_slab")[0].split("_init")[0], found)
+            assert found == name, (name, log)
+            own.pop("slab", None)
+            assert wildcards == own, (name, log)
 
 
 def test_killed_run_goes_on_and_ends_with_the_same_bytes(finished, tmp_path):

@@ -1,7 +1,10 @@
 """What a study costs: counted from its shapes, fitted to what was measured, refused where too much."""
 
 import math
+import os
 import re
+import subprocess
+import sys
 import time
 from collections import Counter
 from types import SimpleNamespace
@@ -25,11 +28,12 @@ from acuity.plan.constants import (
     fit,
     write_table,
 )
-from acuity.plan.jobs import Line, Machine, check, jobs_of, table, total, wildcards_of
+from acuity.plan.jobs import Line, Machine, check, jobs_of, table, total
 from acuity.plan.measured import FEW, compiled, halves, judged_by_kind, measured, planned, recounted
 from acuity.plan.networks import judge, network
 from acuity.plan.planner import Planner, check_device
 from acuity.segment.objects import Objects
+from acuity.study.paths import read_result
 from acuity.study.project import Project
 from acuity.study.reading import read_study
 from acuity.study.sample import Sample
@@ -49,10 +53,39 @@ NETWORKS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def counts(monkeypatch, tmp_path_factory):
+    """A folder of caches of its own: networks are counted, and by this process."""
+    import torch  # noqa: F401
+
+    monkeypatch.setattr("acuity.plan.networks._FOUND", {})
+    folder = tmp_path_factory.getbasetemp() / "counts"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    return folder
+
+
+def torch_count(module, shape):
+    """Multiply-adds of a network by torch's own counter, for an image of a shape."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with torch.device("meta"), torch.no_grad():
+        with FlopCounterMode(display=False) as counter:
+            module.eval()(torch.zeros(shape))
+    return counter.get_total_flops() / 2
+
+
+def wider(name, key):
+    """A method whose networks have twice the channels."""
+    settings, task, _ = NETWORKS[name]
+    wide = getattr(load(name)(settings, task).settings, key)
+    wide = [2 * n for n in wide] if isinstance(wide, tuple) else 2 * wide
+    return load(name)({**settings, key: wide}, task)
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_multiply_adds_are_those_that_torch_counts(name, monkeypatch):
     import torch
-    from torch.utils.flop_counter import FlopCounterMode
 
     from acuity.methods.shared.axial import Spread
 
@@ -61,23 +94,16 @@ def test_multiply_adds_are_those_that_torch_counts(name, monkeypatch):
     settings, task, shape = NETWORKS[name]
     method = load(name)(settings, task)
     with torch.device("meta"):
-        built = method.build()[method.restorer].eval()
-        image = torch.zeros(shape)
-        with FlopCounterMode(display=False) as counter, torch.no_grad():
-            built(image)
-    voxels = image.numel() / (shape[1] if method.stack else 1)
-    counted = counter.get_total_flops() / 2 / voxels
-    found = network(name, method.settings, max(method.scale))
-    assert found.multiply_adds == pytest.approx(counted, rel=1e-3)
+        built = method.build()[method.restorer]
+    voxels = math.prod(shape[2:])
+    found = network(method)
+    assert found.multiply_adds == pytest.approx(torch_count(built, shape) / voxels, rel=1e-3)
     # The control: a network twice as wide costs more.
     key = next(key for key in ("features", "filters", "width") if hasattr(method.settings, key))
-    wide = getattr(method.settings, key)
-    wide = [2 * n for n in wide] if isinstance(wide, tuple) else 2 * wide
-    other = load(name)({**settings, key: wide}, task)
-    assert network(name, other.settings, max(other.scale)).multiply_adds > 1.2 * counted
+    assert network(wider(name, key)).multiply_adds > 1.2 * found.multiply_adds
 
 
-def test_every_network_is_known():
+def test_every_network_is_counted():
     from acuity.methods.base import known
 
     unknown = [
@@ -86,29 +112,63 @@ def test_every_network_is_known():
         if load(name).learned and load(name).learns != "fit" and name not in NETWORKS
     ]
     assert unknown == []
-    assert network("nearest", None) is None
+    assert network(load("nearest")()) is None
+    assert network(load("sparse_coding")(None, ALONG_Z)) is None
 
 
 @pytest.mark.parametrize("name", ["srgan", "sem_gan"])
 def test_multiply_adds_of_a_discriminator_are_those_that_torch_counts(name):
     import torch
-    from torch.utils.flop_counter import FlopCounterMode
 
-    more = {"discriminator": 8, "dense": 64, "train": {"patch": [1, 32, 32]}}
+    side = 32 if name == "sem_gan" else 28  # of which one grid is no multiple of the next
+    more = {"discriminator": 8, "dense": 64, "train": {"patch": [1, side, side]}}
     more |= {"discriminator_blocks": 3} if name == "sem_gan" else {}
-    method = load(name)({**NETWORKS[name][0], **more}, NETWORKS[name][1])
+    settings, task, _ = NETWORKS[name]
+    method = load(name)({**settings, **more}, task)
+    if name == "sem_gan":
+        side *= method.scale[-1]
     with torch.device("meta"):
-        built = method.build()["discriminator"].eval()
-        with FlopCounterMode(display=False) as counter, torch.no_grad():
-            built(torch.zeros(1, 1, 32, 32))
-    counted = counter.get_total_flops() / 2 / 32**2
-    assert judge(name, method.settings, 32).multiply_adds == pytest.approx(counted, rel=1e-3)
+        built = method.build()["discriminator"]
+    counted = torch_count(built, (1, 1, side, side)) / side**2
+    assert judge(method).multiply_adds == pytest.approx(counted, rel=1e-6)
     # The control: one of twice the channels costs more; without adversarial loss there is none.
-    wide = load(name)({**NETWORKS[name][0], **more, "discriminator": 16}, NETWORKS[name][1])
-    assert judge(name, wide.settings, 32).multiply_adds > 1.2 * counted
+    wide = load(name)({**settings, **more, "discriminator": 16}, task)
+    assert judge(wide).multiply_adds > 1.2 * counted
     off = 0 if name == "srgan" else False
-    alone = load(name)({**NETWORKS[name][0], **more, "adversarial": off}, NETWORKS[name][1])
-    assert judge(name, alone.settings, 32) is None
+    assert judge(load(name)({**settings, **more, "adversarial": off}, task)) is None
+
+
+# A plan in a process of its own; where a third word stands, one that must not start another.
+APART = """
+import subprocess, sys
+from acuity.methods.base import load
+from acuity.plan.networks import network
+if sys.argv[2:]:
+    subprocess.run = None
+found = network(load("deepnet")({"features": 4, "train": {"steps": int(sys.argv[1])}}))
+assert not {"torch", "numba"} & set(sys.modules)
+print(found)
+"""
+
+
+def test_networks_are_counted_once_by_a_process_of_its_own(tmp_path, monkeypatch):
+    def apart(*words, folder):
+        environment = os.environ | {"XDG_CACHE_HOME": str(folder)}
+        command = [sys.executable, "-c", APART, *words]
+        return subprocess.run(
+            command, env=environment, stdout=subprocess.PIPE, text=True, check=True
+        ).stdout.strip()
+
+    expected = repr(network(load("deepnet")({"features": 4})))
+    assert apart("7", folder=tmp_path) == expected
+    (file,) = (tmp_path / "acuity/networks").iterdir()
+    # Kept, and the same for another length of the training; by this very code alone.
+    assert apart("8", "alone", folder=tmp_path) == expected
+    file.write_text(file.read_text()[:-9])  # what is damaged, or has no place, is counted anew
+    assert apart("9", folder=tmp_path) == expected
+    assert apart("9", "alone", folder=tmp_path) == expected
+    (tmp_path / "file").touch()
+    assert apart("9", folder=tmp_path / "file") == expected
 
 
 def jobs(kind="segment", held=(100, 200, 800), base=300.0, factor=1.5, start=2.0, rate=50.0):
@@ -292,7 +352,7 @@ def test_whole_volume_stages_grow_with_the_volume():
 def test_training_is_three_passes_over_its_patches():
     found = foam().quantity("train", {"method": "deepnet", "level": "2"})
     method = load("deepnet")(TINY_FOAM["methods"]["deepnet"])
-    once = network("deepnet", method.settings).multiply_adds
+    once = network(method).multiply_adds
     settings = method.settings.train
     steps, batch = settings.steps, settings.batch * 32 * 32
     validations = 2 * (steps // settings.validate_every + 1)
@@ -301,6 +361,16 @@ def test_training_is_three_passes_over_its_patches():
     assert found.work == once * (3 * batch * steps + judged + tried)
     assert found.gpu
     assert not foam().quantity("segment", {"sample": "b", "image": "truth"}).gpu
+
+
+def test_a_network_that_cannot_be_counted_is_told(monkeypatch):
+    monkeypatch.setattr("acuity.plan.networks._count_apart", lambda words: [])
+    plan = foam(methods={"deepnet": {"features": 5}})
+    for rule in ("train", "predict"):
+        w = {"sample": "b", "method": "deepnet", "level": "2"}
+        assert plan.cost(rule, w).cpu > 0
+    (told,) = plan.unread
+    assert told.startswith("deepnet: its network could not be counted")
 
 
 def test_planes_pass_the_network_as_the_plan_says():
@@ -432,7 +502,7 @@ def test_shapes_of_imported_volumes_come_from_their_headers(tmp_path):
     ],
 )  # fmt: skip
 def test_wildcards_are_read_from_outputs(path, wildcards):
-    assert wildcards_of(f"results/tiny/{path}", "tiny") == wildcards
+    assert read_result(path) == wildcards
 
 
 def lines(memory=1000.0, written=5e9):
@@ -498,7 +568,7 @@ def dry_run(monkeypatch, workflow, path):
     monkeypatch.chdir(workflow.folder)
     jobs = jobs_of(path, read_study(path)[0])
     (workflow.folder / "probe.smk").write_text(
-        'include: "Snakefile"\nprint("ASKED", *between(), *PAGES, *FIGURES)\n'
+        'include: "Snakefile"\nprint("ASKED", *files(PROJECT.intermediate_files()), *PAGES, *FIGURES)\n'
     )
     text = workflow.run("-s", "probe.smk", "all", "--dag", "--configfile", path).stdout
     listed = Counter(re.findall(r'^\s*\d+\[label = "(\w+)', text, re.M))

@@ -1,7 +1,6 @@
 """The jobs of a study that are still to do, their sums, and whether a machine can hold them."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from acuity.errors import AcuityError
 from acuity.plan.constants import MIB, constants
 from acuity.plan.planner import Planner, check_device
 from acuity.seals import SUFFIX
+from acuity.study.paths import read_result
 from acuity.study.project import Project
 from acuity.study.reading import read_study
 from acuity.threads import cores
@@ -21,27 +21,6 @@ GIB = 2**30
 GPU_HOURS = (
     "GPU hours: by one rate for all networks, that of the slowest of 27 trainings on an NVIDIA H200"
 )
-# Wildcards of a job, from the path of any of its outputs below results/STUDY.
-_STORE = re.compile(r"\.ome\.zarr/(?:zarr\.json|\.slabs/(?:store|(?P<slab>[0-9]+))\.json)$")
-_LEVEL = r"level(?P<level>[0-9.]+)"
-_STACK = r"(?P<stack>recorded|disturbed|undisturbed)"
-_PATHS = [
-    re.compile(pattern)
-    for pattern in (
-        rf"(?:simulate|reconstruct|degrade)/(?P<sample>[^/]+)/{_LEVEL}(?:\.h5)?",
-        rf"predict/(?P<sample>[^/]+)/{_LEVEL}/(?:disagreement/)?(?P<method>[^/]+)",
-        rf"train/(?P<method>[^/]+)/{_LEVEL}/.*",
-        r"ingest/(?P<scan>(?:low/)?[^/]+)",
-        r"segment/(?P<sample>[^/]+)/(?:(?:smoothed|numbers)/)?(?P<image>.+)",
-        rf"align/(?P<sample>[^/]+)/{_STACK}/[^/]+",
-        rf"measure/(?P<sample>[^/]+)/align/{_STACK}\.tsv",
-        r"measure/(?P<sample>[^/]+)/(?:pair|align/check)\.tsv",
-        r"measure/(?P<sample>[^/]+)/(?P<image>.+)/census/(?P<slab>[0-9]+)\.npz",
-        r"measure/(?P<sample>[^/]+)/(?P<image>.+)/[^/]+",
-        r"(?:simulate|reconstruct|align|disturb|pair|figures)/(?P<sample>[^/]+)/.*",
-        r"report/(?:(?:stack|axial|sem)/)?(?P<sample>[^/]+)\.html",
-    )
-]
 
 
 @dataclass(frozen=True)
@@ -51,28 +30,6 @@ class Job:
     rule: str
     wildcards: tuple[tuple[str, str], ...]
     outputs: tuple[str, ...]
-
-
-def wildcards_of(path, study):
-    """Read a job's wildcards from the path of an output.
-
-    Parameters
-    ----------
-    path : str
-        Path of a result.
-    study : str
-        Name of the study.
-
-    Returns
-    -------
-    dict of str to str
-    """
-    inner = path.removeprefix(f"results/{study}/")
-    store = _STORE.search(inner)
-    slab = store and store["slab"]
-    stem = inner[: store.start()] if store else inner
-    match = next(filter(None, (pattern.fullmatch(stem) for pattern in _PATHS)), None)
-    return (match.groupdict() if match else {}) | ({"slab": slab} if slab else {})
 
 
 def jobs_of(study_file, study, *, all_jobs=False):
@@ -116,8 +73,8 @@ def jobs_of(study_file, study, *, all_jobs=False):
     for line in lines[heads[0] + 1 :]:
         path, _, rule, *_, todo = line.split("\t")
         if all_jobs or todo != "no update":
-            key = rule, tuple(sorted(wildcards_of(path.removesuffix(SUFFIX), study.study).items()))
-            outputs[key].append(path)
+            inner = path.removeprefix(f"results/{study.study}/").removesuffix(SUFFIX)
+            outputs[rule, tuple(sorted(read_result(inner).items()))].append(path)
     return [Job(*key, tuple(paths)) for key, paths in outputs.items()]
 
 

@@ -9,42 +9,9 @@ import pandas as pd
 
 from acuity.plan.constants import MIB, Quantity, cost
 from acuity.plan.planner import SLABBED, Planner
+from acuity.study.paths import read_log
 from acuity.study.project import Project
 
-_LEVEL = r"level(?P<level>[0-9.]+)"
-# Path of a job's log, below logs/STUDY and without its ending; its rule; its outputs.
-_LOGS = [
-    (r"simulate/(?P<sample>[^/]+)/(?P<rule>spheres)", ["{}.tsv"]),
-    (r"simulate/(?P<sample>[^/]+)/(?P<rule>exact_truth)", ["simulate/{sample}/exact*.ome.zarr"]),
-    (r"simulate/(?P<sample>[^/]+)/(?P<rule>specimen)", ["simulate/{sample}/*.ome.zarr"]),
-    (rf"simulate/(?P<sample>[^/]+)/{_LEVEL}", ["{}.h5"], "projections"),
-    (r"reconstruct/(?P<sample>[^/]+)/truth", ["{}.ome.zarr"], "reconstruct_truth"),
-    (rf"reconstruct/(?P<sample>[^/]+)/{_LEVEL}", ["{}.ome.zarr"], "reconstruct"),
-    (rf"degrade/(?P<sample>[^/]+)/{_LEVEL}", ["{}.ome.zarr"], "degrade"),
-    (r"ingest/(?P<scan>.+)", ["{}.ome.zarr"], "ingest"),
-    (r"disturb/(?P<sample>[^/]+)", ["{}/*.ome.zarr"], "disturb"),
-    (r"align/(?P<sample>[^/]+)/(?P<rule>transform)", ["align/{sample}/*.ome.zarr"]),
-    (r"align/(?P<sample>[^/]+)/(?P<stack>[^/]+)", [], "align"),
-    (r"pair/(?P<sample>[^/]+)", ["{}/*.ome.zarr"], "pair"),
-    (rf"train/(?P<method>[^/]+)/{_LEVEL}", [], "train"),
-    (
-        rf"predict/(?P<sample>[^/]+)/{_LEVEL}/(?P<method>[^/]+)",
-        ["{}.ome.zarr", "predict/{sample}/level{level}/disagreement/{method}.ome.zarr"],
-        "predict",
-    ),
-    (r"segment/(?P<sample>[^/]+)/smoothed/(?P<image>.+)", ["{}.ome.zarr"], "smooth"),
-    (r"segment/(?P<sample>[^/]+)/(?P<image>.+)", ["{}.ome.zarr"], "segment"),
-    (r"measure/(?P<sample>[^/]+)/align/check", [], "check_alignment"),
-    (r"measure/(?P<sample>[^/]+)/(?P<image>.+)/(?P<rule>quality)", ["measure/{sample}/{image}/ms_ssim.ome.zarr"]),
-    (r"measure/(?P<sample>[^/]+)/(?P<image>.+)/(?P<rule>[a-z_]+)", []),
-    (r"(?P<rule>metrics|trainings|figures|judge|report|unseen)", []),
-    (r"figures/(?P<sample>[^/]+)-stack", [], "stack_figures"),
-    (r"figures/(?P<sample>[^/]+)-axial", [], "axial_figures"),
-    (r"figures/(?P<sample>[^/]+)-sem", [], "sem_figures"),
-    (r"figures/(?P<sample>[^/]+)", [], "sample_figures"),
-    (r"report/(?P<page>stack|axial|sem)/(?P<sample>[^/]+)", [], "report_{page}"),
-    (r"report/(?P<sample>[^/]+)", [], "report_sample"),
-]  # fmt: skip
 # Columns of `measured`, and of benchmarks/plan/jobs.tsv behind the study and its second size.
 COLUMNS = ("job", "rule", "kind", "like", "held", "work", "written", "memory", "cpu", "stored")
 LONG = 5.0  # core seconds from which a job's time is judged
@@ -240,27 +207,18 @@ def judged_by_kind(jobs):
 
 def _job(stem, study, planner):
     """Rule, wildcards and outputs of the job that a log is of."""
-    stem, *part = re.split(r"/(init|slab)[0-9]*$", stem)
-    matches = ((re.fullmatch(entry[0], stem), *entry[1:]) for entry in _LOGS)
-    match, outputs, *rule = next((found for found in matches if found[0]), (None, []))
-    if match is None:
-        return None
-    wildcards = match.groupdict()
-    page = wildcards.pop("page", None)
-    if "sample" in wildcards and wildcards["sample"] not in planner.samples:
-        return None  # of an earlier sheet
-    rule = wildcards.pop("rule", None) or rule[0].format(page=page)
-    if rule == "degrade" and (study.axial or study.flat):
-        rule = "axial" if study.axial else "degrade_images"
-    method = wildcards.get("method")
-    if method and rule == "predict":
-        built = planner.method(method, wildcards["level"])
-        rule = "predict_planes" if getattr(built, "learns", "") == "planes" else rule
-    if part:
-        return f"{rule}_{part[0]}", wildcards, []
-    if study.slabs > 1 and rule in SLABBED:  # it joins what slabs have written
+    rule, wildcards, outputs = read_log(stem)
+    if rule is None or wildcards.get("sample") not in (None, *planner.samples):
+        return None  # of no job, or of a sample of an earlier sheet
+    whole, *part = re.split(r"(?=_(?:init|slab)$)", rule)
+    project, degraded = planner.project, planner.project.kind.degraded
+    if whole == "degrade" and degraded:
+        whole = degraded.rule
+    if whole == "predict" and wildcards["method"] in project.by_planes:
+        whole = "predict_planes"
+    if study.slabs > 1 and whole in SLABBED:  # it joins what slabs have written
         outputs = []
-    return rule, wildcards, [name.format(stem, **wildcards) for name in outputs]
+    return "".join([whole, *part]), wildcards, outputs
 
 
 def _used(log, record):

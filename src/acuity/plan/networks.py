@@ -1,13 +1,31 @@
-"""What a network costs: multiply-adds, activations and reach, from its settings alone.
+"""What a network costs: multiply-adds, activations and reach, counted from the network itself.
 
-Counted from the layers without building them, since torch takes seconds to load and a plan of
-thousands of jobs must not. A test compares each network with torch's own count.
+It is built on torch's meta device, where nothing is computed. Torch takes seconds to load, and neither a
+start of Snakemake nor a plan may wait for that each time: a process of its own counts, once for a
+method's code and settings, and what it found is kept in the user's folder of caches.
 """
 
-from dataclasses import dataclass
+import contextlib
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from functools import cache, lru_cache
 from math import prod
+from pathlib import Path
+
+from acuity.digest import closure
+from acuity.errors import AcuityError
+from acuity.methods.base import Task, load
+from acuity.writing import write_text
 
 FULL = (1.0, 1.0, 1.0)
+SHAPE = (64, 256, 256)  # of the image that passes: whole at every coarser grid of a network
+RESTORER, JUDGE = "restorer", "judge"
+# What this process knows: key -> networks.
+_FOUND = {}
 
 
 @dataclass(frozen=True)
@@ -67,195 +85,190 @@ class Network:
         return cls(sum(work), sum(outputs), max(outputs), halo)
 
 
-def network(name, settings, factor=1):
-    """Give the cost of a method's restoring network.
+def network(method):
+    """Return the cost of a method's restoring network.
 
     Parameters
     ----------
-    name : str
-        A method with a network.
-    settings : acuity.methods.base.Settings
-        Its settings.
-    factor : int
-        How much finer its output is, for methods that refine the grid themselves.
+    method : acuity.methods.base.Method
+        With its settings and its task.
 
     Returns
     -------
     Network or None
-        None for a method that is not known here.
+        For a voxel of its input; None where it has no network, or one that cannot be built.
     """
-    layers = _LAYERS.get(name)
-    return None if layers is None else Network.of(layers(settings, factor))
+    return _counted(method).get(RESTORER)
 
 
-def judge(name, settings, side):
-    """Give the cost of a method's discriminator.
+def judge(method):
+    """Return the cost of a method's discriminator.
 
     Parameters
     ----------
-    name : str
-        A method.
-    settings : acuity.methods.base.Settings
-        Its settings.
-    side : int
-        Side of the images that are judged, in voxels of the target's grid.
+    method : acuity.methods.base.LearnedMethod
+        With its settings and its task.
 
     Returns
     -------
     Network or None
         For a voxel of the target's grid; None where the method learns without one.
     """
-    layers = _JUDGES.get(name)
-    if layers is None or not settings.adversarial:
-        return None
-    return Network.of(layers(settings, side))
+    return _counted(method).get(JUDGE)
 
 
-def _square(side):
-    return (1, side, side)
+def count(method):
+    """Build a method's networks and count them; this loads torch.
+
+    Parameters
+    ----------
+    method : acuity.methods.base.LearnedMethod
+        With its settings and its task.
+
+    Returns
+    -------
+    dict of str to Network
+        ``restorer`` and, where there is one, ``judge``.
+    """
+    import torch
+
+    planes = method.learns == "planes"
+    axes = (0, 2) if planes else (1, 2) if method.stack else (0, 1, 2)
+    patch = method.settings.train.patch
+    side = getattr(method, "side", patch[-1] * method.scale[-1])
+    with torch.device("meta"), torch.no_grad():
+        built = method.build()
+        image = torch.zeros(1, method.stack or 1, *(SHAPE[axis] for axis in axes))
+        found = {RESTORER: Network.of(_layers(built[method.restorer], image, axes))}
+        if "discriminator" in built:
+            image = torch.zeros(1, 1, side, side)
+            found[JUDGE] = Network.of(_layers(built["discriminator"], image, (1, 2)))
+    return found
 
 
-def _deepnet(s, factor):
-    widths = [min(s.features * 2**n, s.widest) for n in range(s.pools + 1)]
-    layers, before = [], s.slices + -s.slices % 8
-    for n, width in enumerate(widths):
-        pitch = _square(2**n)
-        for m in range(s.convolutions):
-            layers.append(Layer(before if m == 0 else width, width, _square(3), pitch))
-        before = width
-    for n in reversed(range(s.pools)):
-        pitch = _square(2**n)
-        layers.append(Layer(widths[n + 1], widths[n], FULL, pitch))
-        for m in range(s.convolutions):
-            layers.append(Layer((2 if m == 0 else 1) * widths[n], widths[n], _square(3), pitch))
-    layers += [Layer(s.features, s.features, _square(3))] * s.extra
-    return [*layers, Layer(s.features, s.slices, _square(3))]
+def _layers(module, image, axes):
+    """The convolutions that an image passes, whose axes are some of (z, y, x); dense layers too."""
+    from torch import nn
+
+    layers, shape = [], image.shape[2:]
+
+    def in_space(numbers):
+        places = dict(zip(axes, numbers, strict=True))
+        return tuple(float(places.get(axis, 1)) for axis in range(3))
+
+    def note(layer, _, output):
+        if isinstance(layer, nn.Linear):  # sees all of its input at once
+            layers.append(Layer(layer.in_features, layer.out_features, FULL, in_space(shape)))
+            return
+        strides = layer.stride if layer.transposed else [1] * len(shape)
+        taps = [side / stride for side, stride in zip(layer.kernel_size, strides, strict=True)]
+        pitch = [n / m for n, m in zip(shape, output.shape[2:], strict=True)]
+        before = layer.in_channels // layer.groups
+        layers.append(Layer(before, layer.out_channels, in_space(taps), in_space(pitch)))
+
+    for part in module.modules():
+        if isinstance(part, nn.Linear | nn.modules.conv._ConvNd):
+            part.register_forward_hook(note)
+    module.eval()(image)
+    return layers
 
 
-def _sem_gan(s, factor):
-    widths = [s.features * 2**n for n in range(s.pools + 1)]
-    layers = [Layer(8, s.features, _square(3))]
-    for n, width in enumerate(widths):
-        before, pitch = widths[max(n - 1, 0)], _square(2**n)
-        layers += [
-            Layer(before, before, _square(3), pitch),
-            Layer(before, width, _square(3), pitch),
-        ]
-    for n in reversed(range(s.pools)):
-        both, pitch = 2 * widths[n], _square(2**n)
-        layers += [
-            Layer(widths[n + 1], widths[n], FULL, pitch),
-            Layer(both, both, _square(3), pitch),
-            Layer(both, widths[n], _square(3), pitch),
-        ]
-    return [*layers, Layer(s.features, 1, _square(3))]
+def prepare(methods):
+    """Count the networks of several methods, in one process for all that were never counted.
+
+    Parameters
+    ----------
+    methods : iterable of acuity.methods.base.Method
+        With their settings and their tasks.
+    """
+    missing = {}
+    for method in methods:
+        if method.learned and method.learns != "fit" and (key := _key(method)) not in _FOUND:
+            with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
+                _FOUND[key] = _read(_kept(key).read_text(encoding="utf-8"))
+                continue
+            missing[key] = _words(method)
+    if not missing:
+        return
+    for key, text in zip(missing, _count_apart(list(missing.values())), strict=False):
+        _FOUND[key] = _read(text)
+        with contextlib.suppress(OSError, AcuityError, AttributeError):
+            file = _kept(key)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_text(file, text)
 
 
-def _srcnn3d(s, factor):
-    (a, b, c), (m, n) = s.kernels, s.features
-    return [Layer(1, m, (a,) * 3), Layer(m, n, (b,) * 3), Layer(n, 1, (c,) * 3)]
+def _counted(method):
+    if not method.learned or method.learns == "fit":
+        return {}
+    prepare([method])
+    # none on a machine where torch cannot be loaded
+    return _FOUND.setdefault(_key(method), {})
 
 
-def _fsrcnn3d(s, factor):
-    extraction, mapping, last = s.kernels
-    fine = (1 / factor, 1, 1)
-    return [
-        Layer(1, s.filters, extraction),
-        Layer(s.filters, s.shrink, FULL),
-        *[Layer(s.shrink, s.shrink, mapping)] * s.mappings,
-        Layer(s.shrink, s.filters, FULL),
-        Layer(s.filters, 1, (last[0] / factor, *last[1:]), fine),
-    ]
+def _words(method):
+    """What decides a method's networks: its settings, of training the patch alone, and its task."""
+    settings = method.settings.model_dump(mode="json", exclude={"predict", "nlm_before_threshold"})
+    settings["train"] = {"patch": settings["train"]["patch"]}
+    return {"name": method.name(), "settings": settings, "task": asdict(method.task)}
 
 
-def _srunet3d(s, factor):
-    ratios = [int(max(1, factor / 2**n)) for n in range(s.height)]
-    widths = [s.width * 2**n for n in range(s.height)]
-    sides = [s.kernels[min(n, len(s.kernels) - 1)] for n in range(s.height)]
-    layers, before, deep = [], 1, 1
-    # On the way down z is halved only where slices already lie as close as pixels.
-    for n, (width, side, ratio) in enumerate(zip(widths, sides, ratios, strict=True)):
-        pitch = (deep, 2**n, 2**n)
-        layers += [
-            Layer(before if m == 0 else width, width, (3, side, side), pitch)
-            for m in range(s.depth)
-        ]
-        if n < s.height - 1 and ratio > 1:
-            taps = max(side, ratio) / ratio
-            layers.append(Layer(width, width, (taps, side, side), (deep / ratio, 2**n, 2**n)))
-        before, deep = width, deep * (1 if ratio > 1 else 2)
-    for n in reversed(range(s.height - 1)):
-        pitch = (2**n / factor, 2**n, 2**n)
-        layers.append(Layer(widths[n + 1], widths[n], (1.5, 1.5, 1.5), pitch))
-        layers += [
-            Layer((2 if m == 0 else 1) * widths[n], widths[n], (3, 3, 3), pitch)
-            for m in range(s.depth)
-        ]
-    return [*layers, Layer(s.width, 1, (3, 3, 3), (1 / factor, 1, 1))]
+@lru_cache(1024)
+def _key(method):
+    words = json.dumps(_words(method), sort_keys=True)
+    return hashlib.sha256(f"{_code(method.name())} {words}".encode()).hexdigest()[:32]
 
 
-def _srgan(s, factor):
-    # Planes: the first axis becomes finer; here it stands for z.
-    first, last = s.kernels
-    layers = [Layer(8, s.features, (first, 1, first))]
-    layers += [Layer(s.features, s.features, (3, 1, 3))] * (2 * s.blocks + 1)
-    rising = [2] * (factor.bit_length() - 1) if factor & (factor - 1) == 0 else [factor]
-    pitch = 1.0
-    for step in rising:
-        layers.append(Layer(s.features, s.features * step, (3, 1, 3), (pitch, 1, 1)))
-        pitch /= step
-    return [*layers, Layer(s.features, 1, (last, 1, last), (pitch, 1, 1))]
+@cache
+def _code(name):
+    """Digest of what a method's networks are made by."""
+    modules = closure(__file__, method=name)
+    files = [path for name, path in modules.items() if name.startswith("acuity.methods.")]
+    content = b"".join(path.read_bytes() for path in sorted([Path(__file__), *files]))
+    return hashlib.sha256(content).hexdigest()
 
 
-def _semnet(s, factor):
-    fine, dense = (1, 1 / factor, 1 / factor), []
-    for n in range(5):
-        after = s.growth if n < 4 else s.features
-        dense.append(Layer(s.features + n * s.growth, after, _square(3)))
-    return [
-        Layer(8, s.features, _square(3)),
-        *dense * (3 * s.blocks),
-        Layer(s.features, s.features, _square(3)),
-        Layer(s.features, s.features, _square(3), fine),
-        Layer(s.features, 1, _square(3), fine),
-    ]
+def _count_apart(words):
+    """Count networks, each as a text; by another process where torch is not loaded."""
+    if "torch" in sys.modules:
+        return _count(words)
+    root = str(Path(__file__).parents[2])
+    paths = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+    done = subprocess.run(
+        [sys.executable, "-m", "acuity.plan.networks"],
+        input=json.dumps(words),
+        env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return json.loads(done.stdout) if done.returncode == 0 else []
 
 
-def _srgan_judge(s, side):
-    layers, before, pitch = [], 1, 1
-    for n in range(8):
-        pitch *= 1 + n % 2
-        after = s.discriminator * 2 ** (n // 2)
-        layers.append(Layer(before, after, _square(3), _square(pitch)))
-        before = after
-    last = -(-side // pitch)  # a dense layer sees all of its input at once
-    whole = (1, side, side)
-    return [
-        *layers,
-        Layer(before * last**2, s.dense, FULL, whole),
-        Layer(s.dense, 1, FULL, whole),
-    ]
+def _kept(key):
+    """The file that keeps a count; None where there is no place for it."""
+    with contextlib.suppress(RuntimeError):  # nobody's home
+        folder = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        return Path(folder) / "acuity" / "networks" / f"{key}.json"
 
 
-def _sem_gan_judge(s, side):
-    layers = [Layer(1, s.discriminator, _square(3))]
-    for n in range(s.discriminator_blocks):
-        width, pitch = s.discriminator * 2**n, _square(2**n)
-        layers += [
-            Layer(width, width, _square(3), pitch),
-            Layer(width, 2 * width, _square(3), pitch),
-        ]
-    width, whole = s.discriminator * 2**s.discriminator_blocks, (1, side, side)
-    return [*layers, Layer(width, s.dense, FULL, whole), Layer(s.dense, 1, FULL, whole)]
+def _read(text):
+    return {
+        name: Network(**values | {"halo": tuple(values["halo"])})
+        for name, values in json.loads(text).items()
+    }
 
 
-_JUDGES = {"sem_gan": _sem_gan_judge, "srgan": _srgan_judge}
-_LAYERS = {
-    "deepnet": _deepnet,
-    "fsrcnn3d": _fsrcnn3d,
-    "sem_gan": _sem_gan,
-    "semnet": _semnet,
-    "srcnn3d": _srcnn3d,
-    "srgan": _srgan,
-    "srunet3d": _srunet3d,
-}
+def _count(words):
+    texts = []
+    for one in words:
+        try:
+            found = count(load(one["name"])(one["settings"], Task(**one["task"])))
+        except AcuityError:  # cannot be built: the job that trains says why
+            found = {}
+        texts.append(json.dumps({key: asdict(value) for key, value in found.items()}))
+    return texts
+
+
+if __name__ == "__main__":
+    json.dump(_count(json.load(sys.stdin)), sys.stdout)

@@ -15,7 +15,7 @@ from acuity.errors import AcuityError
 from acuity.measure.slices import slices_at_a_time
 from acuity.methods.base import Task, load
 from acuity.plan.constants import MIB, Quantity, cost
-from acuity.plan.networks import judge, network
+from acuity.plan.networks import judge, network, prepare
 from acuity.reconstruct.budget import SUMS, VIEWS
 from acuity.segment.blocks import Blocks
 from acuity.units import parse_voxel_size
@@ -57,7 +57,7 @@ class Planner:
 
     def __init__(self, project):
         self.project, self.study, self.samples = project, project.study, project.samples
-        self._sources, self._costs = {}, {}
+        self._sources, self._costs, self._methods, self._prepared = {}, {}, {}, False
         # What could not be read, and what was taken for it: sentences.
         self.unread = []
 
@@ -225,9 +225,24 @@ class Planner:
 
     def method(self, name, level):
         """Build a method for a level; the unrestored input is shown by an interpolation."""
-        name = self.project.shown_by(name)
-        task = Task(float(level), self.study.scale(float(level)))
-        return load(name)(self.study.settings_of(name), task)
+        if (name, level) not in self._methods:
+            shown = self.project.shown_by(name)
+            task = Task(float(level), self.study.scale(float(level)))
+            self._methods[name, level] = load(shown)(self.study.settings_of(shown), task)
+        return self._methods[name, level]
+
+    def network(self, method):
+        """Give the cost of a method's network; all of the study are counted at once."""
+        if not self._prepared:
+            prepare(self.method(*training) for training in self.project.trained)
+            self._prepared = True
+        found = network(method)
+        if found is None and method.learned and method.learns != "fit":
+            sentence = (
+                f"{method.name()}: its network could not be counted; planned as one that is fitted"
+            )
+            self.unread += [sentence] if sentence not in self.unread else []
+        return found
 
     @cached_property
     def images(self):
@@ -394,7 +409,7 @@ def _predict(plan, rule, w):
         held = FLOAT * 4096 * (atoms + side**3) + 4 * FLOAT * 32 * _column(shape)
         return Quantity(f"{rule}:{name}", held, coarse * atoms * side**3, written)
     own = tuple(n // f for n, f in zip(shape, method.scale, strict=True))
-    found = _network(method)
+    found = plan.network(method)
     if found is None:
         held = 4 * FLOAT * 32 * _column(shape)
         return Quantity(f"{rule}:{name}", held, voxels, written, like=f"{rule}:interpolation")
@@ -426,20 +441,13 @@ def _repeated(network, tile, own, shape, scale, axis):
     return 1.0 if core >= own[axis] else (core + 2 * halo) / core
 
 
-def _network(method):
-    """The network of a method with its settings; none where it has none or is not known."""
-    if not method.learned or method.learns == "fit":
-        return None
-    return network(method.name(), method.settings, max(method.scale))
-
-
 def _train(plan, rule, w):
     method = plan.method(w["method"], w["level"])
-    name, kind = method.name(), f"{rule}:{method.name()}"
+    kind = f"{rule}:{method.name()}"
     volumes = 0
     for sample in plan.project.learns_from(w["method"], f"{float(w['level']):g}"):
         volumes += prod(plan.high(sample, w["level"])[0]) + prod(plan.low(sample, w["level"])[0])
-    found = _network(method)
+    found = plan.network(method)
     if found is None:
         return Quantity(kind, 2 * FLOAT * volumes, _fit_work(method, volumes), 1e6)
     settings = method.settings.train
@@ -449,7 +457,7 @@ def _train(plan, rule, w):
         voxels /= max(method.scale)
     once = voxels * found.multiply_adds
     held, work = voxels * found.activations, 3 * settings.steps * once
-    judging = judge(name, method.settings, patch[-1] * method.scale[-1])
+    judging = judge(method)
     if judging:
         fine = settings.batch * prod(patch)
         held += fine * judging.activations

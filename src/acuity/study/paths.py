@@ -1,5 +1,172 @@
 """The grammar of result paths, written once: where each thing of a study lies below results/STUDY."""
 
+import re
+from functools import cache
+from typing import NamedTuple
+
+# What wildcards in paths stand for; samples and scans are those of a study.
+WILDCARDS = {
+    "level": r"[0-9]+(\.[0-9]+)?",
+    "method": r"[a-z][a-z0-9_]*(@[a-z0-9_]+)?([+][0-9]+)?",
+    "image": r"truth|level[0-9.]+/[a-z0-9_@+]+",
+    "stack": "recorded|disturbed|undisturbed",
+    "slab": "[0-9]+",
+}
+# Where it is not known of which study a path is; and what is no wildcard of a rule.
+_ANY = {"sample": "[^/]+", "scan": "(low/)?[^/]+"}
+_WORDS = {"rule": "[a-z_]+", "page": "stack|axial|sem", "stage": "[a-z]+", "name": ".+"}
+
+
+class Log(NamedTuple):
+    """Where the log of a job lies, below logs/STUDY and without ending, and what the job makes.
+
+    Attributes
+    ----------
+    path : str
+        With wildcards; ``{rule}`` is the name of the rule itself.
+    rule : str
+        The rule, where the path does not name it.
+    stored : tuple of str
+        What counts as its results below results/STUDY, as patterns; ``{}`` is the path.
+    """
+
+    path: str
+    rule: str = "{rule}"
+    stored: tuple[str, ...] = ()
+
+
+_STORE = ("{}.ome.zarr",)
+LOGS = (
+    Log("simulate/{sample}/spheres", "spheres", ("{}.tsv",)),
+    Log("simulate/{sample}/exact_truth", "exact_truth", ("simulate/{sample}/exact*.ome.zarr",)),
+    Log("simulate/{sample}/specimen", "specimen", ("simulate/{sample}/*.ome.zarr",)),
+    Log("simulate/{sample}/level{level}", "projections", ("{}.h5",)),
+    Log("reconstruct/{sample}/truth", "reconstruct_truth", _STORE),
+    Log("reconstruct/{sample}/level{level}", "reconstruct", _STORE),
+    Log("degrade/{sample}/level{level}", "degrade", _STORE),
+    Log("ingest/{scan}", "ingest", _STORE),
+    Log("disturb/{sample}", "disturb", ("{}/*.ome.zarr",)),
+    Log("align/{sample}/transform", "transform", ("align/{sample}/*.ome.zarr",)),
+    Log("align/{sample}/{stack}", "align"),
+    Log("pair/{sample}", "pair", ("{}/*.ome.zarr",)),
+    Log("train/{method}/level{level}", "train"),
+    Log(
+        "predict/{sample}/level{level}/{method}",
+        "predict",
+        (*_STORE, "predict/{sample}/level{level}/disagreement/{method}.ome.zarr"),
+    ),
+    Log("segment/{sample}/smoothed/{image}", "smooth", _STORE),
+    Log("segment/{sample}/{image}", "segment", _STORE),
+    Log("measure/{sample}/align/check", "check_alignment"),
+    Log(
+        "measure/{sample}/{image}/quality",
+        "quality",
+        ("measure/{sample}/{image}/ms_ssim.ome.zarr",),
+    ),
+    Log("measure/{sample}/{image}/{rule}"),
+    Log("{rule}"),
+    Log("figures/{sample}-{page}", "{page}_figures"),
+    Log("figures/{sample}", "sample_figures"),
+    Log("report/{page}/{sample}", "report_{page}"),
+    Log("report/{sample}", "report_sample"),
+)
+# Where results lie, below results/STUDY and without ending; the first that fits holds.
+RESULTS = (
+    "simulate/{sample}/level{level}",
+    "reconstruct/{sample}/level{level}",
+    "degrade/{sample}/level{level}",
+    "predict/{sample}/level{level}/{method}",
+    "predict/{sample}/level{level}/disagreement/{method}",
+    "train/{method}/level{level}/{name}",
+    "ingest/{scan}",
+    "align/{sample}/{stack}/{name}",
+    "segment/{sample}/{image}",
+    "segment/{sample}/smoothed/{image}",
+    "segment/{sample}/numbers/{image}",
+    "measure/{sample}/align/{stack}",
+    "measure/{sample}/{image}/census/{slab}",
+    "measure/{sample}/{image}/{name}",
+    "report/index",
+    "report/{page}/{sample}",
+    "report/{sample}",
+    "{stage}/{sample}/{name}",
+)
+# Of a volume: its root file, what its slabs agree upon, and what each leaves.
+_VOLUME = re.compile(r"\.ome\.zarr/(zarr\.json|\.slabs/(store|(?P<slab>[0-9]+))\.json)$")
+
+
+@cache
+def _pattern(path):
+    """The regular expression of a path with wildcards."""
+    known = WILDCARDS | _ANY | _WORDS
+    parts = re.split(r"\{(\w+)\}", path)
+    parts[::2] = map(re.escape, parts[::2])
+    parts[1::2] = [f"(?P<{name}>{known[name]})" for name in parts[1::2]]
+    return re.compile("".join(parts))
+
+
+def _wildcards(match):
+    return {k: v for k, v in match.groupdict().items() if k in WILDCARDS or k in _ANY}
+
+
+def read_log(path):
+    """Return of which job a log is.
+
+    Parameters
+    ----------
+    path : str
+        Below logs/STUDY, without ending.
+
+    Returns
+    -------
+    rule : str or None
+        None where no rule writes such a log. Volumes are made worse by the rule ``degrade``, and
+        restored by ``predict``, whatever the rule is called in a kind of study.
+    wildcards : dict of str to str
+    stored : list of str
+        What counts as its results, as patterns below results/STUDY.
+    """
+    path, *part = re.split(r"/(init|slab)[0-9]*$", path)
+    for log in LOGS:
+        if match := _pattern(log.path).fullmatch(path):
+            words = match.groupdict()
+            rule, stored = log.rule.format(**words), [] if part else log.stored
+            rule = f"{rule}_{part[0]}" if part else rule
+            return rule, _wildcards(match), [name.format(path, **words) for name in stored]
+    return None, {}, []
+
+
+def read_result(path):
+    """Return the wildcards of the job that makes a result.
+
+    Parameters
+    ----------
+    path : str
+        Below results/STUDY.
+
+    Returns
+    -------
+    dict of str to str
+    """
+    volume = _VOLUME.search(path)
+    slab = volume and volume["slab"]
+    stem = (
+        path[: volume.start()] if volume else re.sub(r"\.(h5|html|json|npz|png|svg|tsv)$", "", path)
+    )
+    match = next(filter(None, (_pattern(place).fullmatch(stem) for place in RESULTS)), None)
+    return (_wildcards(match) if match else {}) | ({"slab": slab} if slab else {})
+
+
+def either(names):
+    """Return a regular expression for any of some names; for none, one that matches no wildcard."""
+    return "|".join(map(re.escape, names)) or "$."
+
+
+def wildcards(samples):
+    """Return what the wildcards of a study's paths stand for, as regular expressions by name."""
+    names = either(samples)
+    return WILDCARDS | {"sample": names, "scan": f"(low/)?({names})"}
+
 
 def volume(stem):
     """Return the path of a volume: its root zarr.json, which is written last.

@@ -5,6 +5,7 @@ resolution come about, and may align stacks first (`acuity.study.alignment`). Al
 `acuity.study.paths`, below results/STUDY.
 """
 
+import zlib
 from functools import cached_property
 
 from acuity.keys import image as image_name
@@ -14,6 +15,7 @@ from acuity.study import paths
 from acuity.study.alignment import Alignment
 from acuity.study.kinds.base import kind_of
 from acuity.study.reading import own_factor
+from acuity.units import parse_voxel_size
 
 
 class Project:
@@ -54,6 +56,18 @@ class Project:
         self._built = {}
         self.alignment = Alignment(self)
         self.kind = kind_of(self)
+
+    # seeds ---------------------------------------------------------------------------------
+
+    def seed_of(self, *parts, seed=None):
+        """Return a seed that differs by sample and by what it is for, and by nothing else."""
+        seed = self.study.seed if seed is None else seed
+        return zlib.crc32("/".join(map(str, (seed, *parts))).encode())
+
+    def training_seed(self, method, level):
+        """Return the seed of a training; a further one's is that of a study with its seed."""
+        name, _, seed = method.partition("+")
+        return self.seed_of("train", name, level, seed=seed or None)
 
     # methods -------------------------------------------------------------------------------
 
@@ -104,6 +118,12 @@ class Project:
         every = self.methods + self.further
         return [m for m in every if getattr(self.method_class(m), "learns", "") == "planes"]
 
+    @cached_property
+    def by_voxels(self):
+        """The methods that restore a volume as it lies, the unrestored input among them."""
+        every = ["input", *self.methods, *self.further]
+        return [method for method in every if method not in self.by_planes]
+
     @property
     def trained(self):
         """Method and level of each training but the further ones."""
@@ -127,7 +147,61 @@ class Project:
             **self.kind.prediction_cfg(),
         }
 
+    # what jobs are told ---------------------------------------------------------------------
+
+    def specimen_cfg(self, sample):
+        """Return the specimen section; the pixel as a number and its unit."""
+        values = self.study.specimen.model_dump(mode="json")
+        values["shape"] = values.pop("size")
+        if values["pixel_size"] is not None:
+            size, values["unit"] = parse_voxel_size(values["pixel_size"])
+            values["pixel_size"] = size[0]
+        row = self.samples[sample]
+        return {**values, "factor": row.level or int(self.study.levels[0]), "seed": row.seed}
+
+    def segment_cfg(self, *, joined=True):
+        """Return the segment section; what is done when all objects are known, where they are joined."""
+        smallest = {"smallest": self.study.segment.smallest if self.study.segment else 1}
+        found = self.study.segment and {
+            **self.study.segment.model_dump(mode="json", exclude={"smallest"}),
+            "separation": self.study.segment.separation or None,
+            "mask_radius": self.kind.mask_radius(1),
+        }
+        return (found or {}) | (smallest if joined else {})
+
+    def quality_cfg(self):
+        """Return what grey values are compared by."""
+        return {
+            "mask_radius": self.kind.mask_radius(),
+            "data_range": self.study.measure.data_range,
+        }
+
+    def pair_limits(self):
+        """Return the limits that patches of a pair were judged by, for the report."""
+        pair = self.study.pair
+        return pair and {"residual": pair.max_residual, "ncc": pair.min_ncc}
+
+    def first_picture(self):
+        """Return what the first page shows, and its words.
+
+        It is a sample that is judged, else one that is restored or aligned.
+        """
+        if self.shown:
+            sample = (self.test or self.shown)[0]
+            return f"{sample}/slices", (
+                f"Sample {sample}: the same slice of every volume, in one grey window."
+            )
+        sample = self.alignment.stacks[0]
+        return f"{sample}/stack_views", (
+            f"Sample {sample}: sections XZ and YZ through the middle of the stack before and after "
+            "alignment."
+        )
+
     # volumes --------------------------------------------------------------------------------
+
+    def reading(self, scan):
+        """Return what to read of a scan: a sample's file, or the low one of its pair (low/SAMPLE)."""
+        return self.samples[scan.removeprefix("low/")].reading(low=scan.startswith("low/"))
 
     def imported(self, sample):
         """Return the volume of a sample before anything is made worse: simulated, aligned or as it came."""

@@ -1,6 +1,6 @@
 """Volumes that get coarser, and are made finer, along z alone (Hagita et al. 2018; Heinrich et al. 2017)."""
 
-from acuity.study.kinds.base import Kind
+from acuity.study.kinds.base import Degradation, Kind
 
 
 class AxialStudy(Kind):
@@ -8,12 +8,15 @@ class AxialStudy(Kind):
 
     level_format, level_title = "n = {:g}", "Slice interval n (input : target)"
     page = "axial"
-    degraded_by = "axial"
+    degraded = Degradation("axial", "one slice of every")
     figures_left_out = ("resolution",)
 
     @staticmethod
     def applies(study):
         return study.axial
+
+    def degrade_cfg(self, sample, level):
+        return {"factor": int(level), "mode": self.study.degrade.mode}
 
     def phase(self, level):
         # Here and not above: it loads numba, which every job of every study would wait for.

@@ -2,9 +2,31 @@
 
 import importlib
 import pkgutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from acuity.study.paths import volume
+
+
+@dataclass(frozen=True)
+class Degradation:
+    """How imported volumes are made worse.
+
+    Attributes
+    ----------
+    rule : str
+        The rule and the script that do it.
+    words : str
+        What they do, before the level.
+    threads : int
+    slabs : bool
+        Whether a volume can be made in slabs.
+    """
+
+    rule: str
+    words: str
+    threads: int = 1
+    slabs: bool = True
 
 
 class Kind:
@@ -30,8 +52,8 @@ class Kind:
         Radius in voxels of the field that scans reach.
     states_sizes : bool
         Whether the study states what a voxel is, so that no volume need be read for it.
-    degraded_by : str or None
-        The rule that makes volumes worse.
+    degraded : Degradation or None
+        How imported volumes are made worse; None where low resolution comes about in another way.
     """
 
     level_format, level_title = "{:g}:1", ""
@@ -39,7 +61,7 @@ class Kind:
     page = None
     fov_radius = None
     states_sizes = False
-    degraded_by = None
+    degraded = None
     figures_left_out = ()
 
     def __init__(self, project):
@@ -78,6 +100,10 @@ class Kind:
     def scans(self, sample, level):
         """Return the projections that a sample is reconstructed from at a level."""
         return []
+
+    def degrade_cfg(self, sample, level):
+        """Return what a job that makes a volume worse is told."""
+        raise NotImplementedError
 
     # learning and restoring
 

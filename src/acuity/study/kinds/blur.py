@@ -1,6 +1,6 @@
 """Imported volumes that are blurred, down-sampled and given noise."""
 
-from acuity.study.kinds.base import Kind
+from acuity.study.kinds.base import Degradation, Kind
 
 
 class BlurStudy(Kind):
@@ -8,7 +8,7 @@ class BlurStudy(Kind):
 
     level_format = "blur {:g}"
     level_title = "Blur of the input (standard deviation, voxels)"
-    degraded_by = "degrade"
+    degraded = Degradation("degrade", "degrade to level", threads=2)
 
     @staticmethod
     def applies(study):
@@ -17,6 +17,16 @@ class BlurStudy(Kind):
     @property
     def one_grid(self):
         return self.study.degrade.downsample == (1, 1, 1)
+
+    def degrade_cfg(self, sample, level):
+        degrade = self.study.degrade
+        return {
+            "sigma": float(level),
+            "photons": degrade.photons,
+            "noise_sd": degrade.noise,
+            "downsample": list(degrade.downsample),
+            "seed": self.project.seed_of(sample, "degrade", level),
+        }
 
 
 KIND = BlurStudy

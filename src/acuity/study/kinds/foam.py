@@ -2,6 +2,7 @@
 
 from acuity.study.kinds.base import Kind
 from acuity.study.paths import volume
+from acuity.units import parse_voxel_size
 
 
 class FoamStudy(Kind):
@@ -14,6 +15,14 @@ class FoamStudy(Kind):
     @staticmethod
     def applies(study):
         return study.foam is not None
+
+    def settings(self, *keys):
+        """Return these keys of the foam section; the voxel size as a number and its unit."""
+        foam = self.study.foam
+        values = foam.model_dump(mode="json")
+        (values["voxel_size"], *_), values["unit"] = parse_voxel_size(foam.voxel_size)
+        values["views"] = foam.truth_views * foam.size
+        return {key: values[key] for key in keys}
 
     @property
     def fov_radius(self):

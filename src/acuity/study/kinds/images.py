@@ -1,7 +1,7 @@
 """Images that are made finer along y and x; here those that get worse at random (SEMNet)."""
 
 from acuity.keys import name_of
-from acuity.study.kinds.base import Kind
+from acuity.study.kinds.base import Degradation, Kind
 from acuity.study.paths import table
 
 
@@ -52,7 +52,13 @@ class ImageStudy(Kind):
 class RandomStudy(ImageStudy):
     """Low resolution is made anew, at random strengths, each time that an image is learned from."""
 
-    degraded_by = "degrade_images"
+    # Images are no volumes that slabs would divide.
+    degraded = Degradation("degrade_images", "degrade at random to level", slabs=False)
+
+    def degrade_cfg(self, sample, level):
+        seed = self.project.seed_of(sample, "degrade", level)
+        random = self.study.degrade.random.model_dump(mode="json")
+        return {"factor": int(level), "seed": seed, **random}
 
     def degradation_while_learning(self):
         return {"degradation": self.study.degrade.random.model_dump(mode="json")}
