@@ -14,14 +14,14 @@ from acuity.filters import gaussian
 from acuity.measure import quality, resolution
 from acuity.measure.collect import WARNED, collect
 from acuity.methods.base import known, load
-from acuity.predict.predict import predict, restore
 from acuity.report import pages, sources
 from acuity.segment import threshold
-from acuity.segment.threshold import otsu
 from acuity.slabs import join
 from acuity.tables import write_table
+from acuity.threshold import otsu
 from acuity.volume import Grid, Volume, open_volume, write_volume
 from tests.conftest import ROOT
+from tests.runs import predict, restore
 from tests.unit.test_predict import ready
 from tests.unit.test_slab_scripts import Files, run
 from tests.unit.test_study_tables import image, table

@@ -10,6 +10,7 @@ from scipy import ndimage
 from torch import nn
 
 from acuity.errors import AcuityError
+from acuity.interpolation import interpolate, support
 from acuity.methods.base import (
     LearnedMethod,
     Method,
@@ -20,8 +21,7 @@ from acuity.methods.base import (
     load,
     masked_loss,
 )
-from acuity.methods.shared.interpolate import interpolate, support
-from acuity.methods.shared.unet import UNet
+from acuity.methods.networks.unet import UNet
 
 METHODS = ["cubic", "deepnet", "linear", "nearest", "richardson_lucy", "srcnn3d"]
 

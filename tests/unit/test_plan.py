@@ -54,10 +54,10 @@ def test_multiply_adds_are_those_that_torch_counts(name, monkeypatch):
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from acuity.methods.shared.axial import Spread
+    from acuity.methods.networks.axial import UpsamplingConv
 
     # In torch's own form: all phases at once have taps of zeros.
-    monkeypatch.setattr(Spread, "forward", torch.nn.ConvTranspose3d.forward)
+    monkeypatch.setattr(UpsamplingConv, "forward", torch.nn.ConvTranspose3d.forward)
     settings, task, shape = NETWORKS[name]
     method = load(name)(settings, task)
     with torch.device("meta"):
@@ -65,7 +65,7 @@ def test_multiply_adds_are_those_that_torch_counts(name, monkeypatch):
         image = torch.zeros(shape)
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             built(image)
-    voxels = image.numel() / (shape[1] if method.stack else 1)
+    voxels = image.numel() / (shape[1] if method.slices_per_stack else 1)
     counted = counter.get_total_flops() / 2 / voxels
     found = network(name, method.settings, max(method.scale))
     assert found.multiply_adds == pytest.approx(counted, rel=1e-3)
@@ -83,7 +83,7 @@ def test_every_network_is_known():
     unknown = [
         name
         for name in known()
-        if load(name).learned and load(name).learns != "fit" and name not in NETWORKS
+        if load(name).learned and load(name).regime != "fit" and name not in NETWORKS
     ]
     assert unknown == []
     assert network("nearest", None) is None
@@ -304,8 +304,8 @@ def test_training_is_three_passes_over_its_patches():
 
 
 def test_planes_pass_the_network_as_the_plan_says():
+    from acuity.engine.planes import PIXELS
     from acuity.plan.planner import PASSED
-    from acuity.predict.planes import PIXELS
 
     assert PIXELS["cpu"] == PASSED
 

@@ -255,7 +255,7 @@ def _job(stem, study, planner):
     method = wildcards.get("method")
     if method and rule == "predict":
         built = planner.method(method, wildcards["level"])
-        rule = "predict_planes" if getattr(built, "learns", "") == "planes" else rule
+        rule = "predict_planes" if getattr(built, "regime", "") == "planes" else rule
     if part:
         return f"{rule}_{part[0]}", wildcards, []
     if study.slabs > 1 and rule in SLABBED:  # it joins what slabs have written

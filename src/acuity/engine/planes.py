@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from acuity.predict.execution import Runner
-from acuity.predict.receptive import receptive_field
+from acuity.engine.execution import Runner
+from acuity.engine.receptive import receptive_field
 
 # Pixels of restored planes that pass the network together: decides memory, not the result.
 PIXELS = {"cpu": 2**17, "cuda": 2**22}

@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from acuity.methods.shared.axial import Interpolated, Spread, glorot
-from acuity.methods.shared.convolution import Convolution
+from acuity.methods.networks.axial import Interpolated, UpsamplingConv, glorot
+from acuity.methods.networks.convolution import Convolution
 
 
 class Fsrcnn3d(nn.Module):
@@ -20,11 +20,11 @@ class Fsrcnn3d(nn.Module):
         Sides (z, y, x), odd: extraction, mapping, and the last convolution (z on the fine grid).
     skip : {"none", "linear", "cubic"}
         Interpolated input that is added to the output; ``none`` is the paper's form.
-    phase : float
+    offset : float
         Place of coarse slice 0 in fine slices, for the skip.
     """
 
-    def __init__(self, factor, *, filters, shrink, mappings, kernels, skip="none", phase=0.0):
+    def __init__(self, factor, *, filters, shrink, mappings, kernels, skip="none", offset=0.0):
         super().__init__()
         extraction, mapping, last = kernels
         self.scale = (factor, 1, 1)
@@ -41,8 +41,8 @@ class Fsrcnn3d(nn.Module):
             ]
         layers += [nn.Conv3d(shrink, filters, 1), nn.PReLU(filters, init=0.0)]
         self.body = nn.Sequential(*layers)
-        self.last = Spread(filters, 1, last, (factor, 1, 1))
-        self.interpolated = None if skip == "none" else Interpolated(factor, phase, skip)
+        self.last = UpsamplingConv(filters, 1, last, (factor, 1, 1))
+        self.interpolated = None if skip == "none" else Interpolated(factor, offset, skip)
         glorot(self)
         if self.interpolated is not None:  # training starts near the interpolation
             with torch.no_grad():

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from acuity.methods.shared.axial import Interpolated
+from acuity.methods.networks.axial import Interpolated
 
 
 def stages(factor):
@@ -64,11 +64,11 @@ class Generator(nn.Module):
         Sides of the first and of the last convolution, odd.
     skip : {"none", "linear", "cubic"}
         Interpolated input that is added to the output; ``none`` is the published form.
-    phase : float
+    offset : float
         Place of low-resolution row 0 in rows of the output, for the skip.
     """
 
-    def __init__(self, factor, *, features, blocks, kernels, skip="none", phase=0.0):
+    def __init__(self, factor, *, features, blocks, kernels, skip="none", offset=0.0):
         super().__init__()
         first, last = kernels
         # CPU libraries sum few channels in an order that depends on the image's size; from eight
@@ -92,7 +92,7 @@ class Generator(nn.Module):
             ]
         self.rising = nn.Sequential(*rising)
         self.last = nn.Conv2d(features, 1, last, padding=last // 2)
-        self.interpolated = None if skip == "none" else Interpolated(factor, phase, skip)
+        self.interpolated = None if skip == "none" else Interpolated(factor, offset, skip)
         if self.interpolated is not None:  # training starts from the interpolation
             with torch.no_grad():
                 self.last.weight.mul_(0.1)

@@ -1,9 +1,9 @@
-"""Interpolation onto a finer grid by whole factors, exact in phase, region by region.
+"""Interpolation onto a finer grid by whole factors, exact in place, region by region.
 
 A low-resolution voxel is the average of a block of ``f`` voxels of the target's grid, so its
 centre lies ``(f - 1) / 2`` target voxels behind the block's first centre: target voxel ``i`` sits
 at ``(i + 1/2) / f - 1/2`` on the low-resolution grid. One that was kept by decimation lies
-elsewhere: at a `phase` p, and target voxel ``i`` sits at ``(i - p) / f``.
+elsewhere: at an `offset` p, and target voxel ``i`` sits at ``(i - p) / f``.
 """
 
 import numpy as np
@@ -63,14 +63,14 @@ def weights_of(kernel, fraction):
     raise ValueError(f"unknown kernel {kernel!r}")
 
 
-def _places(factor, start, stop, phase):
+def _places(factor, start, stop, offset):
     """Positions on the low-resolution grid of a span of the target's."""
     # Written so that the middle of the block gives the bytes of (i + 1/2) / f - 1/2.
-    late = 0.0 if phase is None else phase - (factor - 1) / 2
+    late = 0.0 if offset is None else offset - (factor - 1) / 2
     return (np.arange(start, stop) + (0.5 - late)) / factor - 0.5
 
 
-def support(kernel, factor, start, stop, count, phase=None):
+def support(kernel, factor, start, stop, count, offset=None):
     """Low-resolution voxels that a span of the target's grid needs along one axis.
 
     Parameters
@@ -83,7 +83,7 @@ def support(kernel, factor, start, stop, count, phase=None):
         Span on the target's grid.
     count : int
         Low-resolution voxels along the axis.
-    phase : float, optional
+    offset : float, optional
         Where low-resolution voxel 0 lies on the target's grid; (factor - 1) / 2 by default.
 
     Returns
@@ -94,13 +94,13 @@ def support(kernel, factor, start, stop, count, phase=None):
     if factor == 1:
         return start, stop
     reach = LOBES if kernel == "lanczos" else 2 if kernel.startswith("cubic") else 1
-    ends = _places(factor, start, start + 1, phase)[0], _places(factor, stop - 1, stop, phase)[0]
+    ends = _places(factor, start, start + 1, offset)[0], _places(factor, stop - 1, stop, offset)[0]
     first = int(np.floor(ends[0])) - (reach - 1)
     last = int(np.floor(ends[1])) + reach
     return min(max(first, 0), count - 1), min(max(last, 0), count - 1) + 1
 
 
-def interpolate(low, first, counts, factors, box, kernel, phase=(None, None, None)):
+def interpolate(low, first, counts, factors, box, kernel, offset=(None, None, None)):
     """Interpolate a region; beyond the volume's ends the last voxel counts.
 
     A voxel's value does not depend on the region that is asked for.
@@ -119,7 +119,7 @@ def interpolate(low, first, counts, factors, box, kernel, phase=(None, None, Non
         Region on the target's grid.
     kernel : {"nearest", "linear", "cubic", "cubic_opencv", "lanczos"}
         Interpolation.
-    phase : sequence of float or None
+    offset : sequence of float or None
         Where low-resolution voxel 0 lies on the target's grid, by axis; None: in the middle of a
         block, (factor - 1) / 2.
 
@@ -133,7 +133,7 @@ def interpolate(low, first, counts, factors, box, kernel, phase=(None, None, Non
         factor, span = factors[axis], box[axis]
         if factor == 1:
             continue
-        place = _places(factor, span.start, span.stop, phase[axis])
+        place = _places(factor, span.start, span.stop, offset[axis])
         floor = np.floor(place).astype(np.int64)
         offsets, weights = weights_of(kernel, place - floor)
         shape = [1, 1, 1]

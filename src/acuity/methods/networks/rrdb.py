@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from acuity.methods.shared.axial import Interpolated
+from acuity.methods.networks.axial import Interpolated
 
 SLOPE = 0.2
 RESIDUAL = 0.2
@@ -67,11 +67,11 @@ class SemNet(nn.Module):
         Channels, channels that a convolution of a dense block adds, and RRDBs.
     skip : {"none", "linear", "cubic", "lanczos"}
         Interpolated input that is added to the output; ``none`` is the published form.
-    phase : tuple of float
+    offset : tuple of float
         Place (y, x) of low-resolution pixel 0 in pixels of the output, for the skip.
     """
 
-    def __init__(self, factor, *, features, growth, blocks, skip="none", phase=(0.0, 0.0)):
+    def __init__(self, factor, *, features, growth, blocks, skip="none", offset=(0.0, 0.0)):
         super().__init__()
         # CPU libraries sum few channels in an order that depends on the image's size; from eight
         # on it does not, and tiles equal the whole bit for bit.
@@ -86,7 +86,7 @@ class SemNet(nn.Module):
         self.last = nn.Conv2d(features, 1, 3, padding=1)
         self.interpolated = None
         if skip != "none":  # training starts from the interpolation
-            self.interpolated = nn.ModuleList(Interpolated(factor, at, skip) for at in phase)
+            self.interpolated = nn.ModuleList(Interpolated(factor, at, skip) for at in offset)
             with torch.no_grad():
                 self.last.weight.mul_(0.1)
                 self.last.bias.zero_()

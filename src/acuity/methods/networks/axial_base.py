@@ -1,4 +1,4 @@
-"""What the 3D networks of Heinrich et al. 2017 share: their training, their skip and their scale."""
+"""What networks that refine z share (Heinrich et al. 2017): training, skip and scale."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ from acuity.errors import AcuityError
 from acuity.methods.base import LearnedMethod, LearnedSettings, TrainSettings, setting
 
 
-class FinerSettings(LearnedSettings):
+class AxialSettings(LearnedSettings):
     """Settings of a network whose output is finer along z than its input."""
 
     skip: Literal["none", "linear", "cubic"] = setting(
@@ -17,7 +17,7 @@ class FinerSettings(LearnedSettings):
 
 
 def paper_training(decay_every):
-    """Give the paper's training, whose learning rate falls with the epochs.
+    """Return the paper's training, whose learning rate falls with the epochs.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def paper_training(decay_every):
     )
 
 
-class FinerMethod(LearnedMethod):
+class AxialMethod(LearnedMethod):
     """A network that takes the task's factor along z itself."""
 
     axial = True
@@ -50,12 +50,12 @@ class FinerMethod(LearnedMethod):
     def __init__(self, settings=None, task=None):
         super().__init__(settings, task)
         self.scale = (self.task.scale[0], 1, 1)
-        if self.task.phase[0] != (self.scale[0] - 1) / 2:
+        if self.task.offset[0] != (self.scale[0] - 1) / 2:
             self.symmetries = "upright"
         self.normalisation = "range" if self.settings.skip == "none" else "shared"
 
     def factor(self):
-        """Give the factor along z.
+        """Return the factor along z.
 
         Returns
         -------

@@ -7,9 +7,9 @@ from functools import partial
 import numpy as np
 import torch
 
-from acuity.predict.execution import Runner, timed
-from acuity.predict.planes import PlanesRunner, plane_reach
-from acuity.predict.receptive import receptive_field
+from acuity.engine.execution import Runner, timed
+from acuity.engine.planes import PlanesRunner, plane_reach
+from acuity.engine.receptive import receptive_field
 
 logger = logging.getLogger("acuity.train")
 
@@ -18,7 +18,7 @@ DIFFERENCE = 0.02  # root mean square difference from float32, in standard devia
 GAIN = 0.9  # a choice must need less than this share of the time of one that comes before it
 
 
-def tune(method, network, normalisation, pair, data_range, device, mask=None, planes=None):
+def autotune(method, network, normalisation, pair, data_range, device, mask=None, planes=None):
     """Try precisions and layouts on one tile and record the fastest that holds up.
 
     Plain float32 comes first; another choice replaces it only if it is clearly faster, so that
@@ -32,7 +32,7 @@ def tune(method, network, normalisation, pair, data_range, device, mask=None, pl
         Its trained network.
     normalisation : dict
         ``low`` and ``target``, each with ``mean`` and ``std``.
-    pair : acuity.train.sampling.Pair
+    pair : acuity.engine.sampling.TrainingPair
         Volumes to take the tile from.
     data_range : float
         Data range of the target, for the PSNR.
@@ -57,22 +57,12 @@ def tune(method, network, normalisation, pair, data_range, device, mask=None, pl
             PlanesRunner, network, normalisation, tile, target, inside, data_range, device
         )
         return _record(chosen, trials, device, halo, stride, tile)
-    stacked = bool(method.stack)
-    halo, stride = receptive_field(network, 2 if stacked else 3, method.stack or 1)
+    stacked = bool(method.slices_per_stack)
+    halo, stride = receptive_field(network, 2 if stacked else 3, method.slices_per_stack or 1)
     if stacked:
         halo, stride = (0, *halo), (1, *stride)
-    box = []
-    for axis, count in enumerate(pair.low.shape):
-        if stacked and axis == 0:
-            start = (count - method.depth) // 2
-            box.append(slice(start, start + method.depth, method.spacing))
-            continue
-        # A trial costs as much for a method that makes its tile finer.
-        size = min(count, method.settings.predict.tile[axis], 256 // max(method.scale))
-        size = max(size // stride[axis] * stride[axis], min(count, stride[axis]))
-        start = (count - size) // 2 // stride[axis] * stride[axis]
-        box.append(slice(start, start + size))
-    tile = pair.low[tuple(box)]
+    box = _middle(method, pair.low.shape, stride)
+    tile = pair.low[box]
     fine = tuple(
         slice(b.start * f, b.stop * f, b.step) for b, f in zip(box, method.scale, strict=True)
     )
@@ -86,8 +76,24 @@ def tune(method, network, normalisation, pair, data_range, device, mask=None, pl
     return _record(chosen, trials, device, halo, stride, tile)
 
 
+def _middle(method, shape, stride):
+    """Return the box of a tile in the middle of a volume, on the network's raster."""
+    box = []
+    for axis, count in enumerate(shape):
+        if method.slices_per_stack and axis == 0:
+            start = (count - method.depth) // 2
+            box.append(slice(start, start + method.depth, method.spacing))
+            continue
+        # A trial costs as much for a method that makes its tile finer.
+        size = min(count, method.settings.predict.tile[axis], 256 // max(method.scale))
+        size = max(size // stride[axis] * stride[axis], min(count, stride[axis]))
+        start = (count - size) // 2 // stride[axis] * stride[axis]
+        box.append(slice(start, start + size))
+    return tuple(box)
+
+
 def _try(kind, network, normalisation, tile, target, inside, data_range, device):
-    """Run every precision and layout; give the choice and all trials."""
+    """Run every precision and layout; return the choice and all trials."""
     target = torch.from_numpy(np.array(target))
     trials, outputs = [], []
     for precision in ("float32", "bfloat16"):

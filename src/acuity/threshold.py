@@ -3,7 +3,7 @@
 import numpy as np
 
 from acuity.errors import AcuityError
-from acuity.segment.mask import cylinder, values_inside
+from acuity.field_of_view import cylinder, values_inside
 
 _SAMPLE = 1_000_000
 # How many times as far as the bulk of the values is wide a value lies beyond it that is none of it.

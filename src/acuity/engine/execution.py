@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from acuity.errors import AcuityError
-from acuity.methods.shared.convolution import Convolution
+from acuity.methods.networks.convolution import Convolution
 
 logger = logging.getLogger("acuity.predict")
 

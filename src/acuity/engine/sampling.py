@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from acuity.degrade.images import check_strengths, degrade_image
+from acuity.engine.readers import statistics
 from acuity.errors import AcuityError
-from acuity.methods.shared.interpolate import interpolate
-from acuity.predict.source import statistics
-
-__all__ = ["TRAIN", "VALIDATE", "DegradingSampler", "Pair", "Sampler", "disc", "held_images"]
+from acuity.field_of_view import cylinder
+from acuity.interpolation import interpolate
 
 TRAIN, VALIDATE = 0, 1
 TRIES = 128  # places tried for a patch that lies in the mask entirely; the best of them is taken
@@ -21,7 +20,7 @@ MARGIN = 16  # low-resolution voxels around a patch that are degraded with it an
 
 
 @dataclass
-class Pair:
+class TrainingPair:
     """A pair of volumes in memory.
 
     Attributes
@@ -46,29 +45,8 @@ class Pair:
     full: float | None = None
 
 
-def disc(shape, radius):
-    """Circular field of view: 1 where a voxel's centre lies within `radius` of the plane's centre.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Size of the plane (y, x).
-    radius : float or None
-        Radius in voxels; None: the whole plane.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32 (y, x).
-    """
-    if radius is None:
-        return np.ones(shape, np.float32)
-    y, x = (np.arange(n) - (n - 1) / 2 for n in shape)
-    return (y[:, None] ** 2 + x[None, :] ** 2 <= radius**2).astype(np.float32)
-
-
 def held_images(count, fraction):
-    """Numbers of the images that are held out where each volume is one slice.
+    """Return the numbers of the images that are held out where each volume is one slice.
 
     Parameters
     ----------
@@ -95,7 +73,7 @@ class Sampler:
 
     Parameters
     ----------
-    pairs : list of Pair
+    pairs : list of TrainingPair
         Volumes to learn from.
     patch : tuple of int
         Size of a patch (z, y, x) on the low grid.
@@ -109,10 +87,9 @@ class Sampler:
     symmetries : {"none", "upright", "in_plane", "volume"}
         Flips and quarter turns that patches are drawn in: within slices, these and flips along z,
         or of all three axes.
-    stacked : bool
-        Whether slices are channels (2.5D) or an axis.
-    spacing : int
-        Slices from one slice of a patch to the next.
+    spacing : int, optional
+        Where slices are channels (2.5D): slices from one slice of a patch to the next. None: they
+        are an axis (3D).
     seed : int
         Seed.
 
@@ -131,13 +108,12 @@ class Sampler:
         validation_fraction=0.0,
         fov_radius=None,
         symmetries="in_plane",
-        stacked=False,
-        spacing=1,
+        spacing=None,
         seed=0,
     ):
         self.pairs, self.scale = pairs, tuple(scale)
-        self.symmetries, self.stacked, self.seed = symmetries, stacked, int(seed)
-        self.spacing = int(spacing)
+        self.symmetries, self.seed = symmetries, int(seed)
+        self.stacked, self.spacing = spacing is not None, int(spacing or 1)
         slices = (patch[0] - 1) * self.spacing + 1
         smallest = tuple(min(pair.low.shape[a] for pair in pairs) for a in range(3))
         if slices > smallest[0]:
@@ -159,7 +135,7 @@ class Sampler:
                 f"{pairs[0].name}: planes of {smallest[1:]} voxels are too small to train on; "
                 "8 and more are allowed"
             )
-        self.masks = [disc(pair.target.shape[1:], fov_radius) for pair in pairs]
+        self.masks = [cylinder(pair.target.shape, fov_radius) for pair in pairs]
         for n, pair in enumerate(pairs):
             if pair.mask is not None:
                 self.masks[n] = ((self.masks[n] > 0) & (pair.mask > 0)).astype(np.uint8)
@@ -334,7 +310,7 @@ class DegradingSampler(Sampler):
 
     Parameters
     ----------
-    pairs : list of Pair
+    pairs : list of TrainingPair
         With `full`.
     degradation : dict
         Strengths; see `acuity.degrade.images.degrade_images`.

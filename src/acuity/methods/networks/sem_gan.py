@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from acuity.methods.shared.unet import UNet
+from acuity.methods.networks.unet import UNet
 
 SLOPE = 0.1  # of the leaky ReLU
 

@@ -4,8 +4,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from acuity.methods.shared.axial import Interpolated, Spread, glorot
-from acuity.methods.shared.convolution import Convolution
+from acuity.methods.networks.axial import Interpolated, UpsamplingConv, glorot
+from acuity.methods.networks.convolution import Convolution
 
 
 def _convolutions(before, after, count, kernel):
@@ -38,7 +38,7 @@ class SruNet3d(nn.Module):
     skip : {"none", "linear", "cubic"}
         Interpolated input that is added to the output, which is then linear; ``none`` is the
         paper's form, whose output passes a ReLU.
-    phase : float
+    offset : float
         Place of coarse slice 0 in fine slices, for the skip.
 
     Raises
@@ -47,7 +47,7 @@ class SruNet3d(nn.Module):
         If slices never come to lie as far apart as pixels.
     """
 
-    def __init__(self, factor, *, width, height, depth, kernels, skip="none", phase=0.0):
+    def __init__(self, factor, *, width, height, depth, kernels, skip="none", offset=0.0):
         super().__init__()
         # Distance of slices in pixels of each level.
         ratios = [max(1.0, factor / 2**level) for level in range(height)]
@@ -73,17 +73,19 @@ class SruNet3d(nn.Module):
         self.across = nn.ModuleList(
             nn.Identity()
             if ratio == 1
-            else Spread(w, w, (max(side, ratio), side, side), (ratio, 1, 1))
+            else UpsamplingConv(w, w, (max(side, ratio), side, side), (ratio, 1, 1))
             for w, side, ratio in zip(widths[:-1], sides, ratios, strict=False)
         )
         # A lowest level that is not isotropic yet (fewer levels than the factor asks for) has its
         # slices repeated: a kernel of 3 would leave holes at a larger stride.
         lowest = ratios[-1]
         self.repeat = nn.Identity() if lowest == 1 else nn.Upsample(scale_factor=(lowest, 1, 1))
-        self.grow = nn.ModuleList(Spread(2 * w, w, (3, 3, 3), (2, 2, 2)) for w in widths[:-1])
+        self.grow = nn.ModuleList(
+            UpsamplingConv(2 * w, w, (3, 3, 3), (2, 2, 2)) for w in widths[:-1]
+        )
         self.up = nn.ModuleList(_convolutions(2 * w, w, depth, (3, 3, 3)) for w in widths[:-1])
         last = Convolution(width, 1, (3, 3, 3))
-        self.interpolated = None if skip == "none" else Interpolated(factor, phase, skip)
+        self.interpolated = None if skip == "none" else Interpolated(factor, offset, skip)
         self.last = nn.Sequential(last) if self.interpolated else nn.Sequential(last, nn.ReLU())
         glorot(self)
         if self.interpolated is None:  # a ReLU that is nowhere positive would never learn

@@ -1,15 +1,14 @@
 """Sub-images of XY planes, made coarser along one axis: pairs to learn from without a coarse volume.
 
-As in `acuity.train.sampling`, a sub-image is a pure function of seed, step and index.
+As in `acuity.engine.sampling`, a sub-image is a pure function of seed, step and index.
 """
 
 import numpy as np
 
+from acuity.engine.sampling import TRAIN, VALIDATE
 from acuity.errors import AcuityError
-from acuity.methods.shared.planes import coarser, degradation
-from acuity.predict.source import Source
-from acuity.train.sampling import TRAIN, VALIDATE, Pair, disc
-from acuity.volume import open_volume
+from acuity.field_of_view import cylinder
+from acuity.methods.networks.planes import coarser
 
 
 class PlaneSampler:
@@ -21,7 +20,7 @@ class PlaneSampler:
 
     Parameters
     ----------
-    pairs : list of Pair
+    pairs : list of TrainingPair
         Volumes whose planes are learned from, as `target`.
     side : int
         Side of a sub-image on the target's grid, a multiple of the factor.
@@ -53,7 +52,7 @@ class PlaneSampler:
                     f"{pair.name}: planes of {pair.target.shape[1:]} voxels are smaller than the "
                     f"sub-images of {side}; use a smaller train.patch"
                 )
-        self.masks = [disc(pair.target.shape[1:], fov_radius) for pair in pairs]
+        self.masks = [cylinder(pair.target.shape, fov_radius) for pair in pairs]
         self._planes = [self._split(len(pair.target), validation_fraction) for pair in pairs]
 
     @staticmethod
@@ -153,48 +152,3 @@ class PlaneSampler:
         y, x = (volume.shape[1] - rows) // 2, (volume.shape[2] - columns) // 2
         target = volume[first : first + count, y : y + rows, x : x + columns]
         return coarser(target, self.factor, self.mode, axis=1), target
-
-
-def load_planes(pairs, method):
-    """Read the volumes whose XY planes are learned from.
-
-    Parameters
-    ----------
-    pairs : list of (path, path)
-        Coarse volume and target of each sample; the one that the method's setting ``planes`` does
-        not name is not read and may be None.
-    method : acuity.methods.base.LearnedMethod
-        The method.
-
-    Returns
-    -------
-    data : list of dict
-        Digests, for the card.
-    volumes : list of Pair
-        `low` and `target` are the same array.
-
-    Raises
-    ------
-    AcuityError
-        If there is no volume, or one is constant or holds values that are not finite.
-    """
-    if not pairs:
-        raise AcuityError("no volume to train on; at least one is needed")
-    which = method.settings.planes
-    degradation(method.task, method.name())
-    data, volumes = [], []
-    for low, target in pairs:
-        path = target if which == "target" else low
-        if path is None:
-            raise AcuityError(f"method {method.name()} learns from {which} volumes; found none")
-        volume = open_volume(path)
-        source = Source(volume, (1, 1, 1), method.interpolation, path)
-        planes = np.empty(source.shape, np.float32)
-        for z in range(0, source.shape[0], 32):  # no second copy of the whole
-            box = [slice(z, min(z + 32, source.shape[0])), *(slice(0, n) for n in source.shape[1:])]
-            planes[box[0]] = source.read(box)
-        if planes.min() == planes.max():
-            raise AcuityError(f"{path}: the volume is constant; nothing can be learned from it")
-        data.append({which: volume.digest})
-        volumes.append(Pair(planes, planes, name=str(path)))
-    return data, volumes

@@ -4,7 +4,7 @@ from acuity.errors import AcuityError
 
 
 def degradation(task, name):
-    """Say how the task's volumes became coarser along z, from its scale and phase.
+    """Say how the task's volumes became coarser along z, from its scale and offset.
 
     Parameters
     ----------
@@ -23,20 +23,20 @@ def degradation(task, name):
     Raises
     ------
     AcuityError
-        If the task is finer along y or x, has no factor along z, or has another phase.
+        If the task is finer along y or x, has no factor along z, or has another offset.
     """
-    factor, phase = task.scale[0], task.phase[0]
+    factor, offset = task.scale[0], task.offset[0]
     if factor < 2 or task.scale[1:] != (1, 1):
         raise AcuityError(
             f"method {name} makes slices finer along z alone; found the scale {task.scale}, "
             "allowed are (n, 1, 1) with n of 2 or more"
         )
-    if phase == factor // 2:
+    if offset == factor // 2:
         return "decimate"
-    if phase == (factor - 1) / 2:
+    if offset == (factor - 1) / 2:
         return "average"
     raise AcuityError(
-        f"method {name}: found the phase {phase:g} at the factor {factor}; allowed are "
+        f"method {name}: found the phase {offset:g} at the factor {factor}; allowed are "
         f"{factor // 2} (every {factor}th slice kept) and {(factor - 1) / 2:g} (averages)"
     )
 

@@ -18,7 +18,7 @@ class TimeUp(AcuityError):
 
 
 def end_of_job(runtime=None):
-    """When the work of this Slurm job must have ended: shortly before Slurm ends it.
+    """Return when the work of this Slurm job must have ended: shortly before Slurm ends it.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def end_of_job(runtime=None):
         return time.time() + 60.0 * runtime - SLACK if runtime else None
 
 
-class Budget:
+class Deadline:
     """Tells a training when to stop: while a step and a checkpoint still fit in.
 
     Parameters
@@ -66,7 +66,7 @@ class Budget:
         self.last = time.time()
 
     def is_over(self):
-        """Note that a step has ended; give whether there may be no time, or no wish, for another."""
+        """Note that a step has ended; return whether there may be no time, or no wish, for another."""
         now = time.time()
         self.longest, self.last = max(self.longest, now - self.last), now
         return self.interrupted or (self.until is not None and now + 2 * self.longest >= self.until)

@@ -3,11 +3,13 @@
 import numpy as np
 
 from acuity.errors import AcuityError
-from acuity.methods.shared.interpolate import interpolate, support
+from acuity.interpolation import interpolate, support
 from acuity.volume import Grid, check_finite, slabs
 
+DEPTH = 32  # slices that are read at a time where all of a volume is
 
-class Source:
+
+class InputReader:
     """A volume brought onto a method's input grid while it is read.
 
     Parameters
@@ -20,7 +22,7 @@ class Source:
         Interpolation, where a factor is not 1.
     name : str
         The file, for errors.
-    phase : sequence of float or None
+    offset : sequence of float or None
         Where the volume's first voxel lies on the input grid (z, y, x); None: in the middle of a
         block, (factor - 1) / 2.
 
@@ -30,12 +32,12 @@ class Source:
         Voxels (z, y, x) of the input grid.
     """
 
-    def __init__(self, volume, factors, kernel, name, phase=(None, None, None)):
+    def __init__(self, volume, factors, kernel, name, offset=(None, None, None)):
         self.volume = volume
         self.factors = tuple(factors)
         self.kernel = kernel
         self.name = str(name)
-        self.phase = tuple(phase)
+        self.offset = tuple(offset)
         self.shape = tuple(n * f for n, f in zip(volume.grid.shape, self.factors, strict=True))
         if volume.dtype.kind not in "fui" or volume.dtype.itemsize > 4:
             raise AcuityError(
@@ -63,7 +65,7 @@ class Source:
         counts = self.volume.grid.shape
         spans = [
             support(self.kernel, f, s.start, s.stop, n, p)
-            for f, s, n, p in zip(self.factors, box, counts, self.phase, strict=True)
+            for f, s, n, p in zip(self.factors, box, counts, self.offset, strict=True)
         ]
         low = self.volume.read(*(slice(*span) for span in spans))
         check_finite(low, spans[0][0], self.name)
@@ -71,10 +73,17 @@ class Source:
         if self.factors == (1, 1, 1):
             return low
         first = [span[0] for span in spans]
-        return interpolate(low, first, counts, self.factors, box, self.kernel, self.phase)
+        return interpolate(low, first, counts, self.factors, box, self.kernel, self.offset)
+
+    def read_all(self):
+        """Return the whole input grid, float32 (z, y, x), read without a second copy."""
+        voxels = np.empty(self.shape, np.float32)
+        for z0, z1 in slabs(self.shape[0], DEPTH):
+            voxels[z0:z1] = self.read([slice(z0, z1), *(slice(0, n) for n in self.shape[1:])])
+        return voxels
 
     def own_statistics(self):
-        """Mean and standard deviation of the whole volume, on its own grid.
+        """Return the mean and standard deviation of the whole volume, on its own grid.
 
         It streams in a fixed order, so that training and every way of prediction find the same.
 
@@ -97,14 +106,14 @@ class Source:
         return found
 
     def _planes(self):
-        for z0, z1 in slabs(self.volume.grid.shape[0], 32):
+        for z0, z1 in slabs(self.volume.grid.shape[0], DEPTH):
             block = self.volume.read(slice(z0, z1))
             check_finite(block, z0, self.name)
             yield from np.asarray(block, np.float32)
 
 
 def statistics(arrays, masks=None):
-    """Mean and standard deviation over several arrays, in float64, slice by slice.
+    """Return the mean and standard deviation over several arrays, in float64, slice by slice.
 
     Parameters
     ----------
@@ -133,8 +142,8 @@ def statistics(arrays, masks=None):
     return {"mean": float(mean), "std": float(max(squares / count - mean * mean, 0.0) ** 0.5)}
 
 
-def factors_before(method):
-    """Factors by which the input is interpolated before the method sees it."""
+def upsampling_factors(method):
+    """Return the factors by which the input is interpolated before the method sees it."""
     factors = []
     for whole, own in zip(method.task.scale, method.scale, strict=True):
         if whole % own:
@@ -146,13 +155,13 @@ def factors_before(method):
     return tuple(factors)
 
 
-def input_phase(task, scale):
-    """Phase of the low-resolution volume on a method's input grid.
+def input_offset(task, scale):
+    """Return the offset of the low-resolution volume on a method's input grid.
 
     Parameters
     ----------
     task : acuity.methods.base.Task
-        Factors and phase against the target's grid.
+        Factors and offset against the target's grid.
     scale : tuple of int
         How much finer the target's grid is than the method's input grid: voxels of the latter are
         blocks of this many of the former, by axis.
@@ -160,16 +169,16 @@ def input_phase(task, scale):
     Returns
     -------
     tuple of float
-        In voxels of the input grid, for `Source`. It has no effect along an axis where the method
-        brings the whole factor itself: a network learns its phase with its pairs.
+        In voxels of the input grid, for `InputReader`. It has no effect along an axis where the method
+        brings the whole factor itself: a network learns its offset with its pairs.
     """
     return tuple(
-        (phase - (own - 1) / 2) / own for phase, own in zip(task.phase, scale, strict=True)
+        (offset - (own - 1) / 2) / own for offset, own in zip(task.offset, scale, strict=True)
     )
 
 
-def finer_grid(grid, factors, phase=None):
-    """Grid whose blocks of `factors` voxels are the voxels of a grid.
+def refine(grid, factors, offset=None):
+    """Return the grid whose blocks of `factors` voxels are the voxels of a grid.
 
     Parameters
     ----------
@@ -177,7 +186,7 @@ def finer_grid(grid, factors, phase=None):
         The coarse grid.
     factors : tuple of int
         Whole factors (z, y, x).
-    phase : sequence of float, optional
+    offset : sequence of float, optional
         Where the coarse grid's first voxel lies, in voxels of the finer one; the middle of a
         block, (factor - 1) / 2, by default.
 
@@ -185,14 +194,14 @@ def finer_grid(grid, factors, phase=None):
     -------
     acuity.volume.Grid
     """
-    phase = [(f - 1) / 2 for f in factors] if phase is None else phase
+    offset = [(f - 1) / 2 for f in factors] if offset is None else offset
     spacing = tuple(size / f for size, f in zip(grid.spacing, factors, strict=True))
     return Grid(
         shape=tuple(n * f for n, f in zip(grid.shape, factors, strict=True)),
         spacing=spacing,
         origin=tuple(
             position - p * size
-            for position, p, size in zip(grid.origin, phase, spacing, strict=True)
+            for position, p, size in zip(grid.origin, offset, spacing, strict=True)
         ),
         unit=grid.unit,
     )

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from acuity.methods.shared.convolution import convolve, padded
-from acuity.methods.shared.interpolate import interpolate
+from acuity.interpolation import interpolate
+from acuity.methods.networks.convolution import convolve, padded
 
 REACH = 3  # low-resolution slices on either side that any interpolation kernel may use
 
@@ -21,7 +21,7 @@ def glorot(network):
             nn.init.zeros_(module.bias)
 
 
-class Spread(nn.ConvTranspose3d):
+class UpsamplingConv(nn.ConvTranspose3d):
     """Fractionally strided convolution whose output is exactly `stride` times its input.
 
     An output voxel of one input voxel's block sees what lies about the block; where kernel and
@@ -108,13 +108,13 @@ class Interpolated(nn.Module):
     ----------
     factor : int
         Whole factor along z.
-    phase : float
+    offset : float
         Place of low-resolution slice 0 in slices of the finer grid, counted from its slice 0.
     kernel : {"linear", "cubic"}
-        Interpolation; see `acuity.methods.shared.interpolate`.
+        Interpolation; see `acuity.interpolation`.
     """
 
-    def __init__(self, factor, phase, kernel):
+    def __init__(self, factor, offset, kernel):
         super().__init__()
         # Weights of the slices about a block, from the response to one slice of ones.
         count = 2 * REACH + 1
@@ -127,7 +127,7 @@ class Interpolated(nn.Module):
             (factor, 1, 1),
             (slice(0, count * factor), slice(0, 1), slice(0, 1)),
             kernel,
-            phase=(phase, 0.0, 0.0),
+            offset=(offset, 0.0, 0.0),
         ).reshape(count, factor)
         # Slice i + k contributes to block i what the impulse gives to the block k before it.
         self.weights = response[::-1].T.tolist()
