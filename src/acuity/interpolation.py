@@ -135,12 +135,12 @@ def interpolate(low, first, counts, factors, box, kernel, offset=(None, None, No
             continue
         place = _places(factor, span.start, span.stop, offset[axis])
         floor = np.floor(place).astype(np.int64)
-        offsets, weights = weights_of(kernel, place - floor)
+        taps, weights = weights_of(kernel, place - floor)
         shape = [1, 1, 1]
         shape[axis] = len(floor)
         total = None
-        for n, offset in enumerate(offsets):
-            index = np.clip(floor + offset, 0, counts[axis] - 1) - first[axis]
+        for n, tap in enumerate(taps):
+            index = np.clip(floor + tap, 0, counts[axis] - 1) - first[axis]
             # A tap without weight may lie outside of what was read.
             index = np.clip(index, 0, out.shape[axis] - 1)
             part = np.take(out, index, axis=axis) * weights[:, n].reshape(shape)
