@@ -82,7 +82,6 @@ class DeepNet(LearnedMethod):
         return {
             self.restorer: UNet(
                 self.slices_per_stack,
-                self.slices_per_stack,
                 features=s.features,
                 pools=s.pools,
                 widest=s.widest,

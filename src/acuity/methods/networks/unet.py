@@ -24,8 +24,8 @@ class UNet(nn.Module):
 
     Parameters
     ----------
-    channels_in, channels_out : int
-        Channels; for a 2.5D network the slices of a stack.
+    channels : int
+        Channels of its input and output; for a 2.5D network the slices of a stack.
     features : int
         Channels at full resolution, doubled at each pooling up to `widest`.
     pools : int
@@ -40,29 +40,17 @@ class UNet(nn.Module):
         Add the input to the output.
     """
 
-    def __init__(
-        self,
-        channels_in,
-        channels_out,
-        *,
-        features=32,
-        pools=3,
-        widest=256,
-        convolutions=2,
-        extra=1,
-        norm="none",
-        skip=False,
-    ):
+    def __init__(self, channels, *, features, pools, widest, convolutions, extra, norm, skip):
         super().__init__()
         widths = [min(features * 2**n, widest) for n in range(pools + 1)]
         self.stride = 2**pools
         # CPU libraries sum few channels in an order that depends on the image's size; from eight
         # on it does not, and tiles equal the whole bit for bit.
-        self.spare = -channels_in % 8
+        self.spare = -channels % 8
         self.skip = skip
         self.down = nn.ModuleList(
             _convolutions(
-                channels_in + self.spare if n == 0 else widths[n - 1], width, convolutions, norm
+                channels + self.spare if n == 0 else widths[n - 1], width, convolutions, norm
             )
             for n, width in enumerate(widths)
         )
@@ -74,7 +62,7 @@ class UNet(nn.Module):
             _convolutions(2 * widths[n], widths[n], convolutions, norm) for n in range(pools)
         )
         self.extra = _convolutions(features, features, extra, norm)
-        self.last = nn.Conv2d(features, channels_out, 3, padding=1)
+        self.last = nn.Conv2d(features, channels, 3, padding=1)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
