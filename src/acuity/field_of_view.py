@@ -7,7 +7,7 @@ from acuity.volume import choose_layout, slabs
 
 
 def cylinder(shape, radius, part=(slice(None), slice(None))):
-    """Slice mask of a cylinder along z, centred in the slice.
+    """Return the slice mask of a cylinder along z, centred in the slice.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def cylinder(shape, radius, part=(slice(None), slice(None))):
 
 
 def values_inside(data, radius):
-    """Values of the voxels in a cylinder along z, row of shards by row of shards.
+    """Yield the values of the voxels in a cylinder along z, row of shards by row of shards.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def values_inside(data, radius):
 
 
 def inscribed_box(shape, radius):
-    """Slices of the largest box of a volume whose every voxel is within the cylinder.
+    """Return the slices of the largest box of a volume whose every voxel is within the cylinder.
 
     Parameters
     ----------

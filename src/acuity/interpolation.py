@@ -12,7 +12,7 @@ LOBES = 3  # of the Lanczos kernel
 
 
 def weights_of(kernel, fraction):
-    """Weights of the samples about positions.
+    """Return the weights of the samples about positions.
 
     Parameters
     ----------
@@ -64,14 +64,14 @@ def weights_of(kernel, fraction):
 
 
 def _places(factor, start, stop, offset):
-    """Positions on the low-resolution grid of a span of the target's."""
+    """Return positions on the low-resolution grid of a span of the target's."""
     # Written so that the middle of the block gives the bytes of (i + 1/2) / f - 1/2.
     late = 0.0 if offset is None else offset - (factor - 1) / 2
     return (np.arange(start, stop) + (0.5 - late)) / factor - 0.5
 
 
 def support(kernel, factor, start, stop, count, offset=None):
-    """Low-resolution voxels that a span of the target's grid needs along one axis.
+    """Return the low-resolution voxels that a span of the target's grid needs along one axis.
 
     Parameters
     ----------

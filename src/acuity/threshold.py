@@ -12,7 +12,7 @@ _CLEAR = 0.75  # share of the variance that is between two phases; of noise alon
 
 
 def otsu(values, bins=1024):
-    """Otsu's threshold of some values; see `otsu_of_parts`.
+    """Return Otsu's threshold of some values; see `otsu_of_parts`.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def otsu(values, bins=1024):
 
 
 def otsu_inside(data, mask_radius=None):
-    """Otsu's threshold of the voxels in a cylinder along z, read twice, slab by slab.
+    """Return Otsu's threshold of the voxels in a cylinder along z, read twice, slab by slab.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def otsu_inside(data, mask_radius=None):
 
 
 def otsu_of_parts(parts, count, bins=1024):
-    """Otsu's threshold of values that come in parts (Otsu 1979, doi:10.1109/TSMC.1979.4310076).
+    """Return Otsu's threshold of values that come in parts (Otsu 1979, doi:10.1109/TSMC.1979.4310076).
 
     The histogram spans the 0.01st to the 99.99th percentile (of every k-th value, a million or two
     of them), so that single outliers do not coarsen it. Its counts add up over the parts: how the
@@ -105,7 +105,7 @@ def otsu_of_parts(parts, count, bins=1024):
 
 
 def _cut(parts, bins, low, high):
-    """Otsu's threshold of the values in a range, and the share of their variance that it explains."""
+    """Return Otsu's threshold of the values in a range, and the share of their variance that it explains."""
     counts = np.zeros(bins, np.int64)
     for values in parts():
         part, edges = np.histogram(values, bins, range=(low, high))

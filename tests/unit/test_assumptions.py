@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from acuity import threshold
 from acuity.assumptions import Assumes, check, offset, survey, warning_rows
 from acuity.errors import AcuityError
 from acuity.filters import gaussian
@@ -15,7 +16,6 @@ from acuity.measure import quality, resolution
 from acuity.measure.collect import WARNED, collect
 from acuity.methods.base import known, load
 from acuity.report import pages, sources
-from acuity.segment import threshold
 from acuity.slabs import join
 from acuity.tables import write_table
 from acuity.threshold import otsu

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import scipy.ndimage as ndi
 
+from acuity import threshold as threshold_module
 from acuity.errors import AcuityError
 from acuity.field_of_view import cylinder, inscribed_box, values_inside
 from acuity.segment import nlm as nlm_module
 from acuity.segment import segment as segment_module
-from acuity.segment import threshold as threshold_module
 from acuity.segment.blocks import RADIUS, Blocks, radius_in_voxels
 from acuity.segment.boxes import sizes_and_boxes
 from acuity.segment.nlm import nlm, noise_sigma, smooth

@@ -22,8 +22,10 @@ from acuity.errors import AcuityError
 from acuity.field_of_view import cylinder
 from acuity.methods.base import TrainSettings, load
 from acuity.train import train as training
+from acuity.train.cards import training_digest
 from acuity.train.checkpoint import Checkpoints
 from acuity.train.history import psnr
+from acuity.train.job import TrainingJob
 from acuity.train.trainer import Trainer, learning_rate
 from acuity.volume import Grid, Volume, open_volume, write_volume
 from tests.runs import predict, train
@@ -461,7 +463,8 @@ def test_random_numbers_go_on_where_the_checkpoint_was(tmp_path):
 
 def test_a_changed_setting_never_resumes_from_an_old_checkpoint():
     def digest(fov=None, data=(), **options):
-        return training._digest(load("deepnet")(tiny("deepnet", **options)), 1, fov, list(data))
+        job = TrainingJob("deepnet", tiny("deepnet", **options), level=1, seed=1, fov_radius=fov)
+        return training_digest(job, job.build(), list(data))
 
     same = digest()
     assert same == digest(checkpoint_seconds=1.0)
@@ -538,7 +541,7 @@ def test_volumes_that_cannot_be_trained_on_are_refused(tmp_path, pair):
 def test_progress_in_a_log_is_a_line_with_step_loss_and_time_left(
     tmp_path, pair, caplog, monkeypatch
 ):
-    monkeypatch.setattr(training, "QUIET", 0.0)
+    monkeypatch.setattr("acuity.train.history.QUIET", 0.0)
     caplog.set_level("INFO", "acuity.train")
     trainer(tmp_path, pair, steps=3).run()
     lines = [r.message for r in caplog.records]

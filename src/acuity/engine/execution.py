@@ -19,7 +19,7 @@ DEFAULT = {"device": "cpu", "precision": "float32", "layout": "channels_last"}
 
 
 def choose_device(wanted):
-    """Give the device that is wanted.
+    """Return the device that is wanted.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ class Runner:
         return image.to(dtype=self.dtype, memory_format=self.format)
 
     def forward(self, batch):
-        """Run the network on a prepared batch and give back the intensities."""
+        """Run the network on a prepared batch; return intensities."""
         with torch.inference_mode():
             out = self.network(batch)
             out = out[0] if self.stacked else out[0, 0]

@@ -57,7 +57,7 @@ class PlaneSampler:
 
     @staticmethod
     def _split(count, fraction):
-        """Numbers of the planes to learn from and of those held out."""
+        """Return the numbers of the planes to learn from and of those held out."""
         held = max(1, round(fraction * count)) if fraction and count > 1 else 0
         start = min(round(0.6 * count), count - held)
         planes = np.arange(count)
@@ -133,7 +133,7 @@ class PlaneSampler:
         return {"low": low, "target": target, "mask": mask}
 
     def trial(self, count=4, side=256):
-        """Planes to try a network on.
+        """Return planes to try a network on.
 
         Parameters
         ----------

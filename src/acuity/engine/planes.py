@@ -31,7 +31,7 @@ class PlanesRunner(Runner):
         return super().prepare(planes).movedim(0, 1).contiguous(memory_format=self.format)
 
     def forward(self, batch):
-        """Run the network on prepared planes; gives intensities (n, z * factor, x)."""
+        """Run the network on prepared planes; return intensities (n, z * factor, x)."""
         with torch.inference_mode():
             out = self.network(batch)[:, 0]
             out = out.to(torch.float32, memory_format=torch.contiguous_format)

@@ -23,7 +23,7 @@ _OVER_THE_IMAGE = (nn.modules.instancenorm._InstanceNorm, nn.GroupNorm, nn.Layer
 
 
 def _linearised(network):
-    """Copy with weights 1, averages for maxima and no activation: no path cancels or is cut."""
+    """Return a copy with weights 1, averages for maxima, no activation: no path cancels or is cut."""
     network = copy.deepcopy(network).cpu().double().eval()
 
     def replace(module):

@@ -153,7 +153,7 @@ class Sampler:
             self._ranges = [self._split(pair, validation_fraction) for pair in pairs]
 
     def _split(self, pair, fraction):
-        """First slices that patches may have: training ranges and the range held out."""
+        """Return the first slices that patches may have: training ranges and the range held out."""
         nz, depth = pair.low.shape[0], (self.patch[0] - 1) * self.spacing + 1
         if fraction == 0:
             return {TRAIN: [(0, nz - depth + 1)], VALIDATE: []}
@@ -194,7 +194,7 @@ class Sampler:
         return self._patch_at(kind, step, index)[0]
 
     def _patch_at(self, kind, step, index):
-        """A patch's arrays, and the mean and standard deviation of the low image that it is of."""
+        """Return a patch's arrays, and the mean and standard deviation of its low image."""
         rng = np.random.Generator(
             np.random.Philox(key=[self.seed, kind], counter=[0, 0, step, index])
         )
@@ -235,7 +235,7 @@ class Sampler:
         return (self._turned(parts, rng) if kind == TRAIN else parts), own
 
     def _low(self, which, box, fine, at):
-        """The low-resolution patch of a box, and its image's mean and standard deviation."""
+        """Return the low-resolution patch of a box, and its image's mean and standard deviation."""
         pair = self.pairs[which]
         if pair.own is None:
             pair.own = statistics([pair.low])

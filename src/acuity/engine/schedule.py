@@ -46,7 +46,7 @@ class TileSchedule:
         self.unit = 1 if method.slices_per_stack else self.depth
 
     def _depth(self):
-        """Slices of a block of a 3D method."""
+        """Return the slices of a block of a 3D method."""
         if not self.method.local:
             halo, voxels = self.method.halo, self.method.settings.predict.voxels
             most = max(1, voxels // math.prod(self.shape[1:]))
@@ -71,7 +71,7 @@ class TileSchedule:
         )
 
     def regions(self, layout):
-        """Give the parts of the plane (y, x; input grid) that are streamed along z one by one."""
+        """Return the parts of the plane (y, x; input grid) that are streamed along z one by one."""
         scale = self.method.scale
         part = [s // f for s, f in zip(layout.shard[1:], scale[1:], strict=True)]
         one = self.shape[0] == 1 and self.tile is not None
@@ -96,7 +96,7 @@ class TileSchedule:
         ]
 
     def tiles(self, region):
-        """Tiles of a region."""
+        """Return the tiles of a region."""
         if self.blended:
             cores = [
                 n if n <= most else (most - 2 * self.overlap) // stride * stride
@@ -122,7 +122,7 @@ class TileSchedule:
         return exact_tiles(region, self.shape[1:], cores, self.method.halo[1:])
 
     def frame(self, region):
-        """What the tiles of a region read together."""
+        """Return what the tiles of a region read together."""
         tiles = self.tiles(region)
         return tuple(
             slice(min(t.read[a].start for t in tiles), max(t.read[a].stop for t in tiles))
@@ -130,11 +130,11 @@ class TileSchedule:
         )
 
     def first(self, span):
-        """First of the slices that `restored` gives for a span: that of a block."""
+        """Return the first slice that `restored` yields for a span: that of a block."""
         return span[0] // self.unit * self.unit
 
     def inputs(self, region, span=None):
-        """Boxes to read for a region, in order, and for a span of slices along z."""
+        """Return boxes to read for a region, in order, and for a span of slices along z."""
         frame = self.frame(region)
         nz = self.shape[0]
         span = span or (0, nz)
@@ -150,7 +150,7 @@ class TileSchedule:
         ]
 
     def _stack_range(self, span):
-        """First slices of the stacks that hold a slice of a span."""
+        """Return the first slices of the stacks that hold a slice of a span."""
         depth = self.method.depth
         last = min(span[1] - 1, self.shape[0] - depth)
         return range(max(0, span[0] - depth + 1), last + 1)
@@ -229,7 +229,7 @@ class TileSchedule:
             yield np.ascontiguousarray(out[first * fz : last * fz])
 
     def _stacks(self, region, reads, run, span):
-        """Stacks moved by one slice; each slice is the mean of the stacks that hold it."""
+        """Restore stacks moved by one slice; each slice is the mean of the stacks that hold it."""
         frame, tiles = self.frame(region), self.tiles(region)
         depth, step, nz = self.method.depth, self.method.spacing, self.shape[0]
         _, fy, fx = self.method.scale

@@ -17,7 +17,7 @@ class Tile:
     read : tuple of slice
         What the network sees (y, x).
     core : tuple of slice
-        The part of the plane that it gives.
+        The part of the plane that it restores.
     weights : numpy.ndarray or None
         Blended tiling: weights (y, x) over `read`, else None.
     """
@@ -36,7 +36,7 @@ class Tile:
 
 
 def core_length(count, part, most, halo, stride):
-    """Length of a tile's core along one axis.
+    """Return the length of a tile's core along one axis.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def spans(start, stop, core, halo, count):
 
 
 def exact_tiles(region, shape, cores, halo):
-    """Tiles of a region whose cores, put side by side, equal the whole plane.
+    """Return tiles of a region whose cores, put side by side, equal the whole plane.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def exact_tiles(region, shape, cores, halo):
 
 
 def triangle(read, core, overlap, count):
-    """Weights of a blended tile along one axis.
+    """Return the weights of a blended tile along one axis.
 
     One inside, falling linearly to zero over the ``2 * overlap`` voxels that two neighbours
     share; one up to the volume's ends. The weights of all tiles sum to one.
@@ -121,7 +121,7 @@ def triangle(read, core, overlap, count):
 
 
 def blended_tiles(shape, cores, overlap):
-    """Overlapping tiles of a whole plane with triangular weights.
+    """Return overlapping tiles of a whole plane with triangular weights.
 
     Parameters
     ----------

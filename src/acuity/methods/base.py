@@ -202,11 +202,11 @@ class Settings(Section):
         return data
 
     def for_training(self):
-        """Settings that decide the weights: all but ``predict`` and segmentation's."""
+        """Return the settings that decide the weights: all but ``predict`` and segmentation's."""
         return self.model_dump(mode="json", exclude={"predict", "nlm_before_threshold"})
 
     def for_prediction(self):
-        """Settings that decide the restored volume, the weights given."""
+        """Return the settings that decide the restored volume, the weights given."""
         return self.model_dump(mode="json", exclude={"train", "nlm_before_threshold"})
 
 
@@ -326,7 +326,7 @@ class Method:
 
     @classmethod
     def name(cls):
-        """Name of the method: that of its module."""
+        """Return the name of the method: that of its module."""
         return cls.__module__.rsplit(".", 1)[-1]
 
     def restore(self, tile):
@@ -400,7 +400,7 @@ class LearnedMethod(Method):
         raise NotImplementedError
 
     def optimizers(self, networks):
-        """One optimizer for each network: Adam as the studies use it, unless overridden."""
+        """Return one optimizer for each network: Adam as the studies use it, unless overridden."""
         import torch
 
         return {
@@ -461,7 +461,7 @@ class LearnedMethod(Method):
 
 
 def masked_loss(restored, target, mask, kind):
-    """Mean squared (``mse``) or absolute (``l1``) error over the voxels where the mask is 1."""
+    """Return the mean squared (``mse``) or absolute (``l1``) error over the voxels where the mask is 1."""
     error = restored - target
     error = error.abs() if kind == "l1" else error * error
     return (error * mask).sum() / mask.expand_as(error).sum().clamp(min=1.0)
@@ -506,7 +506,7 @@ def check_settings(method, settings):
 
 
 def known():
-    """Names of the methods that there are, sorted."""
+    """Return the names of the methods that there are, sorted."""
     folder = [str(Path(__file__).parent)]
     return sorted(
         module.name
@@ -516,7 +516,7 @@ def known():
 
 
 def module_name(name):
-    """Name the module of a method: ``deepnet`` of ``deepnet@wide`` and of ``deepnet@wide+2``.
+    """Return the module of a method: ``deepnet`` of ``deepnet@wide`` and of ``deepnet@wide+2``.
 
     Parameters
     ----------

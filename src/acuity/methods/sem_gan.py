@@ -176,7 +176,7 @@ class SemGan(LearnedMethod):
         return (s.generator_rate if step >= s.pretrain - s.prepare else None) or scheduled
 
     def losses(self, network, networks, batch):
-        """Least squares (discriminator), or the three terms of the generator and their shares."""
+        """Return least squares (discriminator), or the three terms of the generator and their shares."""
         import torch
 
         from acuity.methods.networks.variation import variation
@@ -213,7 +213,7 @@ class SemGan(LearnedMethod):
         }
 
     def _weights(self, networks, terms):
-        """Weights of L1 and variation: as they are given, or such that the shares come out."""
+        """Return the weights of L1 and variation: as they are given, or such that the shares come out."""
         s = self.settings
         alpha, beta = s.alpha, s.beta
         if alpha is not None and beta is not None:

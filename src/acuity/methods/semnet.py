@@ -105,7 +105,7 @@ class SemNet(LearnedMethod):
         }
 
     def losses(self, network, networks, batch):
-        """L1, histogram and total variation; logged with their weights."""
+        """Return L1, histogram and total variation; logged with their weights."""
         from acuity.methods.networks.rrdb import histogram_loss
         from acuity.methods.networks.variation import variation
 

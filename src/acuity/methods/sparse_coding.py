@@ -183,7 +183,7 @@ class SparseCoding(LearnedMethod):
         return {"dictionary": atoms.reshape(-1, side, side, side), **found}
 
     def _interpolated(self, low):
-        """A coarse tile, interpolated along z."""
+        """Return a coarse tile, interpolated along z."""
         factor = self.scale[0]
         box = [slice(0, n * f) for n, f in zip(low.shape, self.scale, strict=True)]
         offset = (self.task.offset[0], None, None)
@@ -192,7 +192,7 @@ class SparseCoding(LearnedMethod):
         )
 
     def _codes(self, patches, atoms):
-        """Sparse codes of coarse patches without their means, over atoms of unit length."""
+        """Return sparse codes of coarse patches without their means, over atoms of unit length."""
         from sklearn.decomposition import sparse_encode
 
         s = self.settings

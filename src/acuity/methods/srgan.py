@@ -147,7 +147,7 @@ class Srgan(LearnedMethod):
         return ("discriminator", self.restorer) if both else (self.restorer,)
 
     def losses(self, network, networks, batch):
-        """Binary cross entropies (discriminator), or content and adversarial loss (generator)."""
+        """Return binary cross entropies (discriminator), or content and adversarial loss (generator)."""
         import torch
         from torch.nn.functional import softplus
 

@@ -218,7 +218,7 @@ def _prepared(method, run, writer, volume, source):
 
 
 def _told(method, run, volume, grid, name):
-    """What the provenance tells of an input that is not as the method assumes: nothing if it is."""
+    """Return what the provenance tells of an input that is not as the method assumes."""
     found = survey(volume.data, name=name) if method.assumes.of_values else None
     training = None if getattr(run, "own", False) else getattr(run, "low", None)
     said = check(method.assumes, volume, grid=grid, found=found, training=training)
@@ -228,7 +228,7 @@ def _told(method, run, volume, grid, name):
 
 
 def _shifted(run, moved):
-    """A method that sees a value as 0."""
+    """Return a method that sees a value as 0."""
     if not moved:
         return run
     moved = np.float32(moved)
@@ -236,7 +236,7 @@ def _shifted(run, moved):
 
 
 def _seen(shape, radius, region, scale):
-    """Voxels of a region of the restored plane that the detector saw, (y, x) bool."""
+    """Return which voxels of a region of the restored plane the detector saw, (y, x) bool."""
     part = (slice(r.start * f, r.stop * f) for r, f in zip(region, scale[1:], strict=True))
     return cylinder(shape, radius, tuple(part))
 

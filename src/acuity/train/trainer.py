@@ -142,7 +142,7 @@ class Trainer:
     Parameters
     ----------
     method : acuity.methods.base.LearnedMethod
-        Builds the networks and gives the losses.
+        Builds the networks and has the losses.
     sampler : acuity.engine.sampling.Sampler
         Cuts the batches.
     device : torch.device
@@ -202,7 +202,7 @@ class Trainer:
         return self._pinned(self.sampler.batch(TRAIN, number, size, self.normalisation, part))
 
     def _pinned(self, arrays):
-        """Tensors of arrays, from which a GPU copies while it computes."""
+        """Return tensors of arrays, from which a GPU copies while it computes."""
         batch = {key: torch.from_numpy(np.ascontiguousarray(a)) for key, a in arrays.items()}
         if self.device.type == "cuda":
             batch = {key: tensor.pin_memory() for key, tensor in batch.items()}
@@ -260,7 +260,7 @@ class Trainer:
         return self.saved.get("average", self.networks[self.method.restorer])
 
     def _choose_precision(self):
-        """Precision of training: bfloat16 where it is faster and gives the same loss."""
+        """Return the precision of training: bfloat16 where it is faster and the loss is the same."""
         wanted = self.options.precision
         if wanted != "auto":
             return wanted
@@ -430,7 +430,7 @@ class Trainer:
     # ------------------------------------------------------------------------------ judging
 
     def _judge(self, network, batches):
-        """Loss and mean squared errors (restored, input; target's intensities) of held-out patches."""
+        """Return loss and mean squared errors (restored, input; in intensities) of held-out patches."""
         losses, errors, inputs = [], [], []
         own = self.normalisation.get("own", False)
         std = 1.0 if own else self.normalisation["target"]["std"]

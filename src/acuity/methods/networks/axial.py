@@ -75,7 +75,7 @@ class UpsamplingConv(nn.ConvTranspose3d):
         return out.flatten(6, 7).flatten(4, 5).flatten(2, 3)
 
     def phases(self):
-        """One convolution that gives all phases of the output's blocks as channels.
+        """Return one convolution that has all phases of the output's blocks as channels.
 
         Returns
         -------

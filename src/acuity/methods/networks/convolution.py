@@ -113,7 +113,7 @@ def gathered(image, weight, bias, border):
 
 
 def _added(parts, axis):
-    """The sum over all taps (dimension 1), each moved back along an axis by its place."""
+    """Return the sum over all taps (dimension 1), each moved back along an axis by its place."""
     kind = torch.promote_types(parts.dtype, torch.float32)  # bfloat16 would round every sum
     taps = parts.shape[1]
     size = parts.shape[axis] - taps + 1
@@ -127,7 +127,7 @@ def padded(image, border):
 
 
 def _padded_or_padding(image, border):
-    """The image and the symmetric border that a convolution adds by itself."""
+    """Return the image and the symmetric border that a convolution adds by itself."""
     if all(before == after for before, after in border):
         return image, tuple(before for before, _ in border)
     return padded(image, border), 0

@@ -4,7 +4,7 @@ from acuity.errors import AcuityError
 
 
 def degradation(task, name):
-    """Say how the task's volumes became coarser along z, from its scale and offset.
+    """Return how the task's volumes became coarser along z, from its scale and offset.
 
     Parameters
     ----------

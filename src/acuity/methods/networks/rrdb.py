@@ -104,7 +104,7 @@ class SemNet(nn.Module):
 
 
 def histogram_loss(restored, target, mask, span, bins):
-    """Distance of the grey-value distributions of images (earth mover's), differentiable.
+    """Return the distance of the grey-value distributions of images (earth mover's), differentiable.
 
     A value counts for a bin's upper edge by a ramp as wide as a bin (a soft bin), so the share of
     voxels below each edge has a gradient; the loss is the mean difference of these shares times

@@ -8,7 +8,7 @@ from acuity.methods.networks.axial import Interpolated
 
 
 def stages(factor):
-    """Steps in which a factor is gone: twos where it is a power of two, else one step."""
+    """Return the steps in which a factor is gone: twos where it is a power of two, else one step."""
     return [2] * (factor.bit_length() - 1) if factor & (factor - 1) == 0 else [factor]
 
 

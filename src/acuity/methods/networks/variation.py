@@ -2,7 +2,7 @@
 
 
 def variation(image, mask):
-    """Sum of the absolute differences of neighbours along y and along x.
+    """Return the sum of the absolute differences of neighbours along y and along x.
 
     Parameters
     ----------
