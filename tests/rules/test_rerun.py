@@ -84,6 +84,8 @@ MODULES = {
     "reconstruct.fdk": {"reconstruct", "reconstruct_truth"},
     "reconstruct.rtk": {"reconstruct", "reconstruct_truth"},
     "train.train": {"train"},
+    "engine.sampling": {"train"},
+    "engine.schedule": {"predict"},
     "train.trainer": {"train"},
     "train.checkpoint": {"train"},
     "train.deadline": {"train"},
