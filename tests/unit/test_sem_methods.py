@@ -609,7 +609,7 @@ def test_patches_lie_in_the_mask_where_they_can():
     dark = TrainingPair(
         target + 1000, target, mask=np.pad(np.ones((1, 4, 4), np.uint8), ((0, 0), (0, 60), (0, 60)))
     )
-    options = {"patch": (1, 16, 16), "stacked": True, "symmetries": "upright", "seed": 2}
+    options = {"patch": (1, 16, 16), "spacing": 1, "symmetries": "upright", "seed": 2}
     sampler = Sampler([whole, dark], **options)
     for step in range(60):
         low, _, part = sampler.patch_at(TRAIN, step, 0)
