@@ -21,14 +21,16 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
+from acuity.engine.sampling import TRAIN, Sampler
 from acuity.measure.gaps import gain_rows, gaps, pool_gaps
-from acuity.methods.base import Task, load
 from acuity.pair.pair import pair
+from acuity.predict.job import PredictionFiles, PredictionJob
 from acuity.predict.predict import predict
 from acuity.simulate.specimen import specimen
 from acuity.study.reading import read_study
-from acuity.train.sampling import TRAIN, Sampler
-from acuity.train.train import move_average, read_pairs
+from acuity.train.job import TrainingFiles, TrainingJob
+from acuity.train.trainer import move_average
+from acuity.train.volumes import read_pairs
 from acuity.volume import open_volume
 
 TASK = {"level": 2, "scale": (1, 2, 2)}
@@ -75,7 +77,8 @@ class Judge:
         found, psnr = [], []
         for files in self.made:
             out = self.folder / "out.ome.zarr"
-            predict(method, options, files["low"], out, **TASK, keep_type=True, **model)
+            job = PredictionJob(method, options, **TASK, keep_type=True)
+            predict(job, PredictionFiles(files["low"], out, **model))
             image, truth, valid = (
                 open_volume(path).read()[0] for path in (out, files["high"], files["valid"])
             )
@@ -126,23 +129,22 @@ def main():
     torch.manual_seed(0)
     study, samples = read_study(options.study)
     results = options.results / study.study
-    method = load("sem_gan")(
-        study.methods["sem_gan"] | {"alpha": options.alpha, "pretrain": 0, "prepare": 0},
-        Task(2.0, (1, 2, 2)),
-    )
+    settings = study.methods["sem_gan"] | {"alpha": options.alpha, "pretrain": 0, "prepare": 0}
+    job = TrainingJob("sem_gan", settings, seed=5, **TASK)
+    method = job.build()
     fields = [results / "pair" / s.sample for s in samples if s.role == "train"]
-    volumes = read_pairs(
+    files = TrainingFiles(
         [(field / "low.ome.zarr", field / "high.ome.zarr") for field in fields],
-        method,
-        [field / "valid.ome.zarr" for field in fields],
-    )[1]
+        *[None] * 4,  # nothing is written
+        masks=[field / "valid.ome.zarr" for field in fields],
+    )
+    volumes = read_pairs(job, files, method)[1]
     train = method.settings.train
     sampler = Sampler(
         volumes,
         patch=(1, *train.patch[1:]),
         scale=method.scale,
         symmetries=method.symmetries,
-        stacked=True,
         spacing=method.spacing,
         seed=5,
         validation_fraction=0,
@@ -167,14 +169,14 @@ def main():
                 ).items()
             }
             method.step = max(step, 0)
-            for phase in ("discriminator",) if step < 0 else method.phases(step):
-                for group in optimizers[phase].param_groups:
-                    group["lr"] = rates[phase]
+            for turn in ("discriminator",) if step < 0 else method.networks_to_update(step):
+                for group in optimizers[turn].param_groups:
+                    group["lr"] = rates[turn]
                 with torch.autocast("cpu", dtype=torch.bfloat16):
-                    loss = method.losses(phase, networks, batch)["loss"]
-                optimizers[phase].zero_grad(set_to_none=True)
+                    loss = method.losses(turn, networks, batch)["loss"]
+                optimizers[turn].zero_grad(set_to_none=True)
                 loss.backward()
-                optimizers[phase].step()
+                optimizers[turn].step()
             if step >= 0:
                 move_average(average, networks[name], options.ema, step)
             if step > 0 and step % options.every == 0:

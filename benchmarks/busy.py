@@ -28,6 +28,7 @@ os.sched_setaffinity(0, {cores})
 from pathlib import Path
 import numpy as np
 from acuity.patience import share_cores
+from acuity.train.job import TrainingFiles, TrainingJob
 from acuity.train.train import train
 from acuity.volume import Grid, Volume, write_volume
 settings = {{"features": 16, "train": {{"steps": {steps}, "validate_every": {steps}, "batch": 4,
@@ -37,9 +38,10 @@ with {context}(), tempfile.TemporaryDirectory() as folder:
     for name in ("low", "target"):
         data = np.random.default_rng(0).random((24, 128, 128), np.float32)
         write_volume(folder / f"{{name}}.ome.zarr", Volume(data, Grid(data.shape, (1, 1, 1))))
-    train("deepnet", settings, [(folder / "low.ome.zarr", folder / "target.ome.zarr")], level=3,
-          seed=1, output=folder / "m", card=folder / "c", history=folder / "h",
-          checkpoints=folder / "k", threads=2)
+    files = TrainingFiles([(folder / "low.ome.zarr", folder / "target.ome.zarr")],
+                          output=folder / "m", card=folder / "c", history=folder / "h",
+                          checkpoints=folder / "k")
+    train(TrainingJob("deepnet", settings, level=3, seed=1), files, threads=2)
     rows = (folder / "h").read_text().splitlines()
     print(rows[-1].split("\\t")[rows[0].split("\\t").index("seconds")])
 """

@@ -25,9 +25,9 @@ import time
 import numba
 import numpy as np
 
+from acuity.geometry import ConeBeam, full_circle
 from acuity.reconstruct import fdk as kernel
 from acuity.reconstruct.fdk import fdk
-from acuity.reconstruct.geometry import ConeBeam, full_circle
 from acuity.simulate.foam import foam
 from acuity.simulate.project import project
 

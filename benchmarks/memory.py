@@ -125,11 +125,12 @@ def _network(name, settings):
     def stage(low, out):
         import torch
 
+        from acuity.engine.execution import DEFAULT, Runner
+        from acuity.engine.planes import PlanesRunner, plane_reach
+        from acuity.engine.receptive import receptive_field
         from acuity.methods.base import Task, load
-        from acuity.predict.execution import DEFAULT, Runner
-        from acuity.predict.planes import PlanesRunner, plane_reach
+        from acuity.predict.job import Output
         from acuity.predict.predict import restore
-        from acuity.predict.receptive import receptive_field
 
         torch.set_num_threads(1)
         torch.manual_seed(0)
@@ -141,20 +142,21 @@ def _network(name, settings):
             method.halo = plane_reach(network)
             run = PlanesRunner(network, plain, DEFAULT)
         else:
-            halo, stride = receptive_field(network, 2, method.stack)
+            halo, stride = receptive_field(network, 2, method.slices_per_stack)
             method.halo, method.stride = (0, *halo), (1, *stride)
             run = Runner(network, plain, DEFAULT, stacked=True)
-        return lambda part: restore(low, out, method, run, name="low", part=part)
+        return lambda part: restore(low, Output(out, part=part), method, run, name="low")
 
     return stage
 
 
 def _richardson_lucy(low, out):
     from acuity.methods.base import Task, load
+    from acuity.predict.job import Output
     from acuity.predict.predict import restore
 
     method = load("richardson_lucy")({"iterations": 2, "predict": {"voxels": 2_000_000}}, Task(2.0))
-    return lambda part: restore(low, out, method, method.restore, name="low", part=part)
+    return lambda part: restore(low, Output(out, part=part), method, method.restore, name="low")
 
 
 STAGES = {

@@ -54,7 +54,18 @@ for _library in LIBRARIES:
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "acuity"
 TABLES = ROOT / "benchmarks" / "mutants"
-WHERE = ("measure", "register", "reconstruct", "simulate", "formats", "segment", "predict/tiles.py")
+WHERE = (
+    "measure",
+    "register",
+    "reconstruct",
+    "simulate",
+    "formats",
+    "segment",
+    "engine/tiles.py",
+    "geometry.py",
+    "field_of_view.py",
+    "threshold.py",
+)
 COLUMNS = ("file", "line", "operator", "occurrence", "before", "after", "verdict", "seconds", "by")
 TREE = ("src", "tests", "scripts", "rules", "config", "profiles", "envs", "benchmarks", "docs")
 

@@ -23,13 +23,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from acuity.engine.execution import DEFAULT, Runner, choose_device
+from acuity.engine.readers import InputReader, input_offset, upsampling_factors
+from acuity.engine.receptive import receptive_field
+from acuity.engine.sampling import TrainingPair
+from acuity.engine.schedule import TileSchedule
 from acuity.methods.base import Task, load
-from acuity.predict.execution import DEFAULT, Runner, choose_device
-from acuity.predict.predict import Plan, restore
-from acuity.predict.receptive import receptive_field
-from acuity.predict.source import Source, factors_before, input_phase
-from acuity.train.sampling import Pair
-from acuity.train.tune import tune
+from acuity.predict.job import Output
+from acuity.predict.predict import restore
+from acuity.train.autotune import autotune
 from acuity.volume import Grid, Volume, choose_layout, open_volume, write_volume
 
 NORMALISATION = {"low": {"mean": 0.5, "std": 0.3}, "target": {"mean": 0.5, "std": 0.3}}
@@ -37,8 +39,8 @@ NORMALISATION = {"low": {"mean": 0.5, "std": 0.3}, "target": {"mean": 0.5, "std"
 
 def tiles_of(plan, region):
     """Shapes of all tiles that a region needs, in order."""
-    if plan.method.stack:
-        depths = [plan.method.stack] * (plan.shape[0] - plan.method.depth + 1)
+    if plan.method.slices_per_stack:
+        depths = [plan.method.slices_per_stack] * (plan.shape[0] - plan.method.depth + 1)
     else:
         depths = [box[0].stop - box[0].start for box in plan.inputs(region)]
     for depth in depths:
@@ -106,23 +108,24 @@ def one(name, image, folder, task, arguments):
     torch.manual_seed(0)
     method = load(name)(arguments.settings, task)
     network = method.build()[method.restorer].eval()
-    stacked = bool(method.stack)
-    phase = input_phase(task, method.scale)
+    stacked = bool(method.slices_per_stack)
+    offset = input_offset(task, method.scale)
     volume = Volume(image, Grid(image.shape, (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), "um"))
-    source = Source(volume, factors_before(method), method.interpolation, "image", phase)
+    source = InputReader(volume, upsampling_factors(method), method.interpolation, "image", offset)
     low = source.read([slice(0, n) for n in source.shape])
     if arguments.plain:
-        halo, stride = receptive_field(network, 2 if stacked else 3, method.stack or 1)
+        halo, stride = receptive_field(network, 2 if stacked else 3, method.slices_per_stack or 1)
         chosen = {**DEFAULT, "device": arguments.device, "halo": halo, "stride": stride}
         if stacked:
             chosen |= {"halo": (0, *halo), "stride": (1, *stride)}
     else:
         target = np.kron(low, np.ones(method.scale, np.float32))
-        chosen = tune(method, network, NORMALISATION, Pair(low, target), 1.0, arguments.device)
+        pair = TrainingPair(low, target)
+        chosen = autotune(method, network, NORMALISATION, pair, 1.0, arguments.device)
     method.halo, method.stride = tuple(chosen["halo"]), tuple(chosen["stride"])
     run = Runner(network, NORMALISATION, {**DEFAULT, **chosen}, stacked=stacked)
     plain = Runner(network, NORMALISATION, {**DEFAULT, "device": arguments.device}, stacked=stacked)
-    plan = Plan(method, low.shape)
+    plan = TileSchedule(method, low.shape)
     fine = tuple(n * f for n, f in zip(low.shape, method.scale, strict=True))
     regions = plan.regions(choose_layout(fine, np.float32))
     shapes = [shape for region in regions for shape in tiles_of(plan, region)]
@@ -139,7 +142,7 @@ def one(name, image, folder, task, arguments):
     def whole():
         started = clock()
         volume = open_volume(folder / "low.ome.zarr")
-        restore(volume, folder / "out.ome.zarr", method, run, name="low")
+        restore(volume, Output(folder / "out.ome.zarr"), method, run, name="low")
         return clock() - started
 
     few = shapes[: max(4, len(shapes) // 8)]
@@ -152,7 +155,11 @@ def one(name, image, folder, task, arguments):
     gain = statistics.median(p / f for _, _, f, p in times)
     columns = [statistics.median(column) for column in zip(*times, strict=True)]
     passed = sum(int(np.prod(shape)) for shape in shapes) / low.size
-    stack = method.stack * (low.shape[0] - method.depth + 1) / low.shape[0] if stacked else 1.0
+    stack = (
+        method.slices_per_stack * (low.shape[0] - method.depth + 1) / low.shape[0]
+        if stacked
+        else 1.0
+    )
     label = f"{chosen['precision']} {chosen['layout']}"
     return (
         f"{name:10} {label:24} {columns[0]:11.2f} {columns[1]:11.2f} {share:7.3f} "

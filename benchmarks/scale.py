@@ -9,10 +9,10 @@ degraded and judged, whose stages hold whole volumes.
 import argparse
 import math
 
+from acuity.engine.schedule import TileSchedule
 from acuity.plan.constants import MIB
 from acuity.plan.networks import network
 from acuity.plan.planner import Planner
-from acuity.predict.predict import Plan
 from acuity.study.sample import Sample
 from acuity.study.study import Study
 from acuity.volume import choose_layout
@@ -39,7 +39,7 @@ def reads(method, shape):
     """How often a volume is read, and computed, by a network that restores it."""
     found = network(method)
     method.halo, method.stride = tuple(math.ceil(h) for h in found.halo), (1, 1, 1)
-    plan = Plan(method, shape)
+    plan = TileSchedule(method, shape)
     fine = tuple(n * f for n, f in zip(shape, method.scale, strict=True))
     regions = plan.regions(choose_layout(fine, "float32"))
     boxes = [box for region in regions for box in plan.inputs(region)]

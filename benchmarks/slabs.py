@@ -24,10 +24,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from acuity.engine.execution import DEFAULT, Runner
+from acuity.engine.receptive import receptive_field
 from acuity.methods.base import load
-from acuity.predict.execution import DEFAULT, Runner
+from acuity.predict.job import Output
 from acuity.predict.predict import restore
-from acuity.predict.receptive import receptive_field
 from acuity.slabs import join, sees_all
 from acuity.volume import Grid, Volume, open_volume, write_volume
 
@@ -40,13 +41,13 @@ def job(folder, name, part, threads):
     torch.manual_seed(0)
     method = load("deepnet")({"features": 8})
     network = method.build()[method.restorer].eval()
-    halo, stride = receptive_field(network, 2, method.stack)
+    halo, stride = receptive_field(network, 2, method.slices_per_stack)
     method.halo, method.stride = (0, *halo), (1, *stride)
     run = Runner(network, NORMALISATION, DEFAULT, stacked=True)
-    run(np.zeros((method.stack, 64, 64), np.float32))  # the libraries are loaded
+    run(np.zeros((method.slices_per_stack, 64, 64), np.float32))  # the libraries are loaded
     low = open_volume(folder / "low.ome.zarr", complete=sees_all(part))
     started = time.perf_counter(), time.process_time()
-    restore(low, folder / f"{name}.ome.zarr", method, run, name="low", part=part)
+    restore(low, Output(folder / f"{name}.ome.zarr", part=part), method, run, name="low")
     return time.perf_counter() - started[0], time.process_time() - started[1]
 
 

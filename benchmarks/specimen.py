@@ -17,8 +17,8 @@ import numpy as np
 from scipy.interpolate import RectBivariateSpline
 from scipy.ndimage import map_coordinates
 
+from acuity.interpolation import interpolate
 from acuity.measure.gaps import gaps, pool_gaps
-from acuity.methods.shared.interpolate import interpolate
 from acuity.simulate.specimen import specimen
 from acuity.tables import read_table
 from acuity.volume import open_volume

@@ -24,6 +24,7 @@ from acuity.job import peak_memory
 from acuity.methods.base import Task, load
 from acuity.study.reading import read_study
 from acuity.tables import read_table
+from acuity.train.job import TrainingFiles, TrainingJob
 from acuity.train.train import train
 from acuity.volume import Grid, Volume, write_volume
 
@@ -51,18 +52,14 @@ def measure(key, settings, level, scale, steps):
             middle = tuple((n - 1) / 2 for n in spacing)  # of a coarse voxel's first block
             grid = Grid(data.shape, tuple(float(n) for n in spacing), middle, "nm")
             write_volume(folder / f"{file}.ome.zarr", Volume(data, grid))
-        train(
-            name,
-            settings,
+        files = TrainingFiles(
             [(folder / "low.ome.zarr", folder / "target.ome.zarr")],
-            level=level,
-            scale=scale,
-            seed=1,
             output=folder / "model.safetensors",
             card=folder / "model.json",
             history=folder / "history.tsv",
             checkpoints=folder / "checkpoints",
         )
+        train(TrainingJob(name, settings, level, seed=1, scale=scale), files)
         rows = read_table(folder / "history.tsv")
         card = json.loads((folder / "model.json").read_text())
     rows = rows[rows["split"] == "train"]

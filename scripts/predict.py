@@ -1,6 +1,7 @@
 """Restore one volume: low-resolution volume (and model) -> restored volume, a slab, or all joined."""
 
 from acuity.job import job
+from acuity.predict.job import PredictionFiles, PredictionJob
 from acuity.predict.predict import predict
 from acuity.slabs import join
 
@@ -8,11 +9,10 @@ with job(snakemake):
     if snakemake.input.get("slabs"):
         join(snakemake.output[0])
     else:
-        predict(
-            low_path=snakemake.input.low,
-            output=snakemake.output[0],
+        files = PredictionFiles(
+            snakemake.input.low,
+            snakemake.output[0],
             model=snakemake.input.get("model"),
             card=snakemake.input.get("card"),
-            threads=snakemake.threads,
-            **snakemake.params.cfg,
         )
+        predict(PredictionJob(**snakemake.params.cfg), files, threads=snakemake.threads)

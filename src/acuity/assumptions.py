@@ -13,8 +13,8 @@ from typing import Literal
 import numpy as np
 
 from acuity.errors import AcuityError
-from acuity.segment.mask import cylinder
-from acuity.segment.threshold import FAR, otsu
+from acuity.field_of_view import cylinder
+from acuity.threshold import FAR, otsu
 from acuity.volume import check_finite, choose_layout, slabs
 
 WARNING = "warning"  # the metric of a row that is a finding and no figure

@@ -15,7 +15,7 @@ from acuity.measure.census import read_counts, write_counts
 from acuity.measure.collect import read_images
 from acuity.measure.summary import summary
 from acuity.model_card import read_model_card
-from acuity.predict.predict import read_card
+from acuity.predict.models import read_card
 from acuity.register.transforms import read_transforms, write_transforms
 from acuity.report.sources import study_tables
 from acuity.seals import sealing, write_sealed

@@ -5,7 +5,7 @@ from functools import partial
 
 import yaml
 
-from acuity.predict.predict import read_card
+from acuity.predict.models import read_card
 from acuity.seals import write_sealed
 from acuity.study.reading import read_study
 from tests.faults.case import Case

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 import torch
 
+from acuity.engine.execution import choose_device
 from acuity.errors import AcuityError
 from acuity.job import job
 from acuity.methods.base import load
-from acuity.methods.shared.axial import Spread
-from acuity.methods.shared.convolution import Convolution
-from acuity.predict.execution import choose_device
-from acuity.predict.predict import predict
-from acuity.train import budget
-from acuity.train.train import psnr, train
+from acuity.methods.networks.axial import UpsamplingConv
+from acuity.methods.networks.convolution import Convolution
+from acuity.train import deadline
+from acuity.train.history import psnr
 from acuity.volume import Grid, Volume, open_volume, write_volume
+from tests.runs import predict, train
 from tests.unit.test_train import arguments, degraded, foam, tiny, write, written_pair
 
 # What a GPU computes cannot be had elsewhere; the settings and the code are tested on a CPU too.
@@ -108,7 +108,7 @@ def test_what_a_gpu_learned_restores_alike_on_both(tmp_path, pair, name):
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_stopped_by_its_budget_and_run_again_it_goes_on(tmp_path, pair, precision, monkeypatch):
+def test_stopped_by_its_deadline_and_run_again_it_goes_on(tmp_path, pair, precision, monkeypatch):
     settings = tiny("deepnet", steps=30, validate_every=10, validation_patches=2)
     settings["train"]["precision"] = precision
     undisturbed, files = arguments(tmp_path / "a"), arguments(tmp_path / "b")
@@ -116,8 +116,8 @@ def test_stopped_by_its_budget_and_run_again_it_goes_on(tmp_path, pair, precisio
 
     calls = iter(range(1, 100))
     with monkeypatch.context() as patch:
-        patch.setattr(budget.Budget, "is_over", lambda self: next(calls) >= 13)
-        with pytest.raises(budget.TimeUp, match="stopped at step 13 of 30"):
+        patch.setattr(deadline.Deadline, "is_over", lambda self: next(calls) >= 13)
+        with pytest.raises(deadline.TimeUp, match="stopped at step 13 of 30"):
             train("deepnet", settings, [pair], **files, until=time.time() + 3600)
     train("deepnet", settings, [pair], **files)
 
@@ -140,7 +140,7 @@ def test_stopped_by_its_budget_and_run_again_it_goes_on(tmp_path, pair, precisio
 @pytest.mark.parametrize("name", SMALL)
 def test_every_network_trains_and_restores_on_a_gpu(tmp_path, name):
     rng = np.random.default_rng(0)
-    planes = load(name).learns == "planes"
+    planes = load(name).regime == "planes"
     scale = (1, 2, 2) if name in ("sem_gan", "semnet") else (4, 1, 1)
     level = float(max(scale))
     fine = (96, 48, 48) if scale[0] > 1 else (1, 96, 96)
@@ -186,9 +186,9 @@ def test_every_network_trains_and_restores_on_a_gpu(tmp_path, name):
         (Convolution, 40, 1, (3, 3, 3)),
         (Convolution, 48, 48, (3, 9, 9)),
         (Convolution, 16, 16, (3, 3, 3)),
-        (partial(Spread, stride=(4, 1, 1)), 40, 1, (13, 7, 7)),
-        (partial(Spread, stride=(4, 1, 1)), 32, 32, (11, 5, 5)),
-        (partial(Spread, stride=(2, 2, 2)), 16, 8, (3, 3, 3)),
+        (partial(UpsamplingConv, stride=(4, 1, 1)), 40, 1, (13, 7, 7)),
+        (partial(UpsamplingConv, stride=(4, 1, 1)), 32, 32, (11, 5, 5)),
+        (partial(UpsamplingConv, stride=(2, 2, 2)), 16, 8, (3, 3, 3)),
     ],
 )
 def test_convolutions_and_their_gradients_are_alike_on_both(kind, before, after, kernel):

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from acuity import threshold
 from acuity.assumptions import Assumes, check, offset, survey, warning_rows
 from acuity.errors import AcuityError
 from acuity.filters import gaussian
@@ -15,14 +16,13 @@ from acuity.keys import Key
 from acuity.measure import quality, resolution
 from acuity.measure.collect import WARNED, collect
 from acuity.methods.base import known, load
-from acuity.predict.predict import predict, restore
 from acuity.report import sources
-from acuity.segment import threshold
-from acuity.segment.threshold import otsu
 from acuity.slabs import join
 from acuity.tables import write_table
+from acuity.threshold import otsu
 from acuity.volume import Grid, Volume, open_volume, write_volume
 from tests.conftest import ROOT
+from tests.runs import predict, restore
 from tests.unit.drawn import index_page
 from tests.unit.test_predict import ready
 from tests.unit.test_slab_scripts import Files, run

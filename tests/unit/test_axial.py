@@ -9,13 +9,12 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from acuity.degrade.axial import axial, axial_phase
+from acuity.engine.readers import input_offset, refine
 from acuity.errors import AcuityError
+from acuity.interpolation import interpolate, support
 from acuity.methods.base import Task
-from acuity.methods.shared.interpolate import interpolate, support
-from acuity.predict.predict import predict
-from acuity.predict.source import finer_grid, input_phase
-from acuity.train.train import train
 from acuity.volume import Grid, Volume, open_volume, write_volume
+from tests.runs import predict, train
 
 GRID = {"spacing": (8.0, 4.0, 4.0), "origin": (100.0, 20.0, 30.0), "unit": "nm"}
 
@@ -95,7 +94,7 @@ def test_slices_left_over_are_dropped_and_the_grid_says_so(run, mode):
     data = random((250, 4, 4))
     low = run(data, factor=4, mode=mode)
     assert low.grid.shape == (62, 4, 4)
-    back = finer_grid(low.grid, (4, 1, 1), axial_phase(4, mode))
+    back = refine(low.grid, (4, 1, 1), axial_phase(4, mode))
     truth = made(data).within(back)
     assert back.shape == (248, 4, 4)
     assert np.array_equal(truth.read(), data[:248])
@@ -129,9 +128,9 @@ def test_all_slices_may_become_one(run):
 
 
 def test_a_task_knows_its_phase():
-    assert Task(1.0, (4, 1, 1)).phase == (1.5, 0, 0)
-    assert Task(1.0, (4, 1, 1), (2, 0, 0)).phase == (2, 0, 0)
-    assert Task().phase == (0, 0, 0)
+    assert Task(1.0, (4, 1, 1)).offset == (1.5, 0, 0)
+    assert Task(1.0, (4, 1, 1), (2, 0, 0)).offset == (2, 0, 0)
+    assert Task().offset == (0, 0, 0)
     for phase in [(4, 0, 0), (-0.5, 0, 0), (0, 1, 0), (1, 0), (float("nan"), 0, 0)]:
         with pytest.raises(AcuityError, match="phase"):
             Task(1.0, (4, 1, 1), phase)
@@ -139,9 +138,9 @@ def test_a_task_knows_its_phase():
 
 def test_the_phase_of_a_method_that_brings_a_part_of_the_factor():
     """Low voxel 0 at target voxel p: on blocks of two target voxels it is at (p - 1/2) / 2."""
-    assert input_phase(Task(1.0, (4, 1, 1)), (2, 1, 1)) == (0.5, 0, 0)  # middle of two
-    assert input_phase(Task(1.0, (4, 1, 1), (2, 0, 0)), (2, 1, 1)) == (0.75, 0, 0)
-    assert input_phase(Task(1.0, (4, 1, 1), (2, 0, 0)), (1, 1, 1)) == (2, 0, 0)
+    assert input_offset(Task(1.0, (4, 1, 1)), (2, 1, 1)) == (0.5, 0, 0)  # middle of two
+    assert input_offset(Task(1.0, (4, 1, 1), (2, 0, 0)), (2, 1, 1)) == (0.75, 0, 0)
+    assert input_offset(Task(1.0, (4, 1, 1), (2, 0, 0)), (1, 1, 1)) == (2, 0, 0)
 
 
 @given(

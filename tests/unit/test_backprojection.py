@@ -10,9 +10,9 @@ import scipy.fft
 from scipy.ndimage import map_coordinates
 
 from acuity.errors import AcuityError
+from acuity.geometry import ConeBeam, full_circle
 from acuity.reconstruct import fdk as module
 from acuity.reconstruct.fdk import Slab, angular_weights, fdk, quarter_turns, ramp
-from acuity.reconstruct.geometry import ConeBeam, full_circle
 
 # The detector is too small on all four sides: voxels fall beyond its edges in some views.
 SMALL = ConeBeam(31.0, 47.0, 1.3, 19, 12, offset_v=1.9, offset_u=-0.7)

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from acuity.methods.shared import convolution
-from acuity.methods.shared.convolution import Convolution, gathered, in_planes, in_space, spread
+from acuity.methods.networks import convolution
+from acuity.methods.networks.convolution import Convolution, gathered, in_planes, in_space, spread
 
 
 def spread_first(image, weight, bias, border):

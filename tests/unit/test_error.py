@@ -9,8 +9,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from acuity.errors import AcuityError
+from acuity.interpolation import interpolate
 from acuity.measure.error import errors, fraction_threshold, volume_errors
-from acuity.methods.shared.interpolate import interpolate
 from acuity.volume import Grid, Volume, open_volume, write_volume
 
 

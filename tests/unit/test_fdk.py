@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from acuity.errors import AcuityError
+from acuity.geometry import ConeBeam, full_circle
 from acuity.reconstruct.fdk import Slab, angular_weights, fdk, quarter_turns, ramp
-from acuity.reconstruct.geometry import ConeBeam, full_circle
 from acuity.reconstruct.reconstruct import blocks, reconstruct, reconstruct_truth
 from acuity.simulate.acquire import acquire
 from acuity.simulate.foam import exact, foam

@@ -26,8 +26,8 @@ from acuity.measure.gaps import (
 )
 from acuity.measure.intervals import wilson
 from acuity.segment.separate import components, drop_small, separate
-from acuity.segment.threshold import otsu
 from acuity.tables import read_table
+from acuity.threshold import otsu
 from acuity.volume import Grid, Volume
 
 NAN = float("nan")

@@ -8,16 +8,16 @@ import torch
 from scipy import ndimage
 from torch import nn
 
+from acuity.engine.plane_sampling import PlaneSampler
+from acuity.engine.planes import PlanesRunner, plane_reach
+from acuity.engine.sampling import TRAIN, VALIDATE, TrainingPair
 from acuity.errors import AcuityError
 from acuity.methods.base import Task, check_settings, load
-from acuity.methods.shared.planes import coarser, degradation
-from acuity.methods.shared.srgan import Discriminator, Generator, Rise, stages
-from acuity.predict.planes import PlanesRunner, plane_reach
-from acuity.predict.predict import predict, restore
-from acuity.train.planes import PlaneSampler
-from acuity.train.sampling import TRAIN, VALIDATE, Pair
-from acuity.train.train import Trainer, train
+from acuity.methods.networks.planes import coarser, degradation
+from acuity.methods.networks.srgan import Discriminator, Generator, Rise, stages
+from acuity.train.trainer import Trainer
 from acuity.volume import Grid, Volume, open_volume, write_volume
+from tests.runs import predict, restore, train
 
 SMALL = {"features": 8, "blocks": 1, "kernels": (3, 3), "discriminator": 4, "dense": 8}
 PLAIN = {"low": {"mean": 0.0, "std": 1.0}, "target": {"mean": 0.0, "std": 1.0}}
@@ -224,7 +224,7 @@ def test_the_variant_starts_from_the_interpolated_input(tmp_path, phase):
 def planes(factor=4, mode="decimate", shape=(10, 40, 36), **options):
     volume = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
     made = {"side": 16, "factor": factor, "mode": mode, "seed": 4, **options}
-    return PlaneSampler([Pair(volume, volume, "a")], **made)
+    return PlaneSampler([TrainingPair(volume, volume, "a")], **made)
 
 
 @pytest.mark.parametrize(("factor", "mode"), [(2, "decimate"), (4, "average"), (8, "decimate")])
@@ -277,12 +277,12 @@ def test_planes_smaller_than_a_sub_image_are_refused():
 
 def test_the_discriminator_has_its_turn_after_the_start_and_every_kth_step():
     method = load("srgan")({**SMALL, "pretrain": 2, "every": 3}, Task(1, (4, 1, 1)))
-    turns = [method.phases(step) for step in range(9)]
+    turns = [method.networks_to_update(step) for step in range(9)]
     assert [n for n, turn in enumerate(turns) if turn[0] == "discriminator"] == [2, 5, 8]
     assert all(turn[-1] == "network" for turn in turns)
     plain = load("srgan")({**SMALL, "adversarial": 0}, Task(1, (4, 1, 1)))
     assert set(plain.build()) == {"network"}
-    assert plain.phases(5) == ("network",)
+    assert plain.networks_to_update(5) == ("network",)
 
 
 def test_losses_are_the_papers():
@@ -298,7 +298,7 @@ def test_losses_are_the_papers():
     for network in networks.values():
         network.eval()
     networks["network"].training = True  # losses of a step, normalisations of a judgement
-    method.phases(0)
+    method.networks_to_update(0)
     with torch.no_grad():
         restored = networks["network"](batch["low"])
         fake, real = (networks["discriminator"](image) for image in (restored, batch["target"]))

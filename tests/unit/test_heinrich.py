@@ -7,16 +7,16 @@ import pytest
 import torch
 from torch import nn
 
+from acuity.engine.execution import DEFAULT, Runner
+from acuity.engine.receptive import receptive_field
+from acuity.engine.sampling import TRAIN, Sampler, TrainingPair
 from acuity.errors import AcuityError
+from acuity.interpolation import interpolate
 from acuity.methods.base import Section, Task, TrainSettings, check_settings, load
-from acuity.methods.shared.axial import Interpolated, Spread
-from acuity.methods.shared.interpolate import interpolate
-from acuity.predict.execution import DEFAULT, Runner
-from acuity.predict.predict import predict, restore
-from acuity.predict.receptive import receptive_field
-from acuity.train.sampling import TRAIN, Pair, Sampler
-from acuity.train.train import learning_rate, train
+from acuity.methods.networks.axial import Interpolated, UpsamplingConv
+from acuity.train.trainer import learning_rate
 from acuity.volume import Grid, Volume, open_volume, write_volume
+from tests.runs import predict, restore, train
 
 METHODS = ["fsrcnn3d", "srunet3d"]
 SMALL = {
@@ -157,7 +157,7 @@ def test_activations_are_the_papers():
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])  # each a way of its own
 def test_spread_equals_torchs_transposed_convolution(kernel, stride, dtype):
     torch.manual_seed(1)
-    module = Spread(3, 2, kernel, stride).to(dtype)
+    module = UpsamplingConv(3, 2, kernel, stride).to(dtype)
     image = torch.randn(2, 3, 4, 6, 5, dtype=dtype, requires_grad=True)
     out, plain = module(image), nn.ConvTranspose3d.forward(module, image)
     assert out.shape[2:] == tuple(n * s for n, s in zip((4, 6, 5), stride, strict=True))
@@ -176,7 +176,7 @@ def test_the_skip_equals_the_interpolation_of_the_package_at_any_phase(factor, k
     box = (slice(0, 5 * factor), slice(0, 3), slice(0, 4))
     for phase in ((factor - 1) / 2, factor // 2, 0):
         expected = interpolate(
-            low, (0, 0, 0), low.shape, (factor, 1, 1), box, kernel, phase=(phase, 0, 0)
+            low, (0, 0, 0), low.shape, (factor, 1, 1), box, kernel, offset=(phase, 0, 0)
         )
         found = Interpolated(factor, phase, kernel)(torch.from_numpy(low)[None, None])[0, 0]
         np.testing.assert_allclose(found.numpy(), expected, atol=1e-6)
@@ -199,7 +199,7 @@ def test_with_a_silent_network_the_skip_is_the_result(name, task):
     low = noise((5, 9, 7))
     found = network(torch.from_numpy(low)[None, None]).detach()[0, 0].numpy()
     box = (slice(0, 5 * factor), slice(0, 9), slice(0, 7))
-    expected = interpolate(low, (0, 0, 0), low.shape, task.scale, box, "cubic", phase=task.phase)
+    expected = interpolate(low, (0, 0, 0), low.shape, task.scale, box, "cubic", offset=task.offset)
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
@@ -324,7 +324,9 @@ def test_decimated_slices_are_never_turned_upside_down():
     low = np.broadcast_to(np.arange(12, dtype=np.float32)[:, None, None], (12, 20, 20))
     found = {}
     for symmetries in ("upright", "in_plane"):
-        cut = Sampler([Pair(low, low, "a")], patch=(4, 16, 16), symmetries=symmetries, seed=1)
+        cut = Sampler(
+            [TrainingPair(low, low, "a")], patch=(4, 16, 16), symmetries=symmetries, seed=1
+        )
         found[symmetries] = {
             float(np.sign(np.diff(cut.patch_at(TRAIN, n, 0)[0][:, 0, 0])[0])) for n in range(20)
         }

@@ -8,11 +8,11 @@ import pytest
 
 from acuity.degrade.axial import axial
 from acuity.degrade.degrade import degrade
+from acuity.geometry import ConeBeam, full_circle
 from acuity.measure.census import census
 from acuity.measure.census import count as sums
 from acuity.measure.quality import quality
 from acuity.reconstruct import reconstruct as module
-from acuity.reconstruct.geometry import ConeBeam, full_circle
 from acuity.reconstruct.reconstruct import reconstruct, reconstruct_truth
 from acuity.segment.nlm import smooth
 from acuity.segment.segment import segment
@@ -118,7 +118,7 @@ def stage(name, count, folder):
 
 @pytest.mark.parametrize("name", ["segment", "smooth", "quality", "census"])
 def test_eight_times_the_slices_need_a_tenth_more_memory_at_most(tmp_path, monkeypatch, name):
-    monkeypatch.setattr("acuity.segment.threshold._SAMPLE", 10_000)
+    monkeypatch.setattr("acuity.threshold._SAMPLE", 10_000)
     monkeypatch.setattr("acuity.measure.quality._DEPTH", 16)
     _, few, many = (
         traced(lambda count=count: stage(name, count, tmp_path)) for count in (120, 120, 960)

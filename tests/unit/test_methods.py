@@ -10,6 +10,7 @@ from scipy import ndimage
 from torch import nn
 
 from acuity.errors import AcuityError
+from acuity.interpolation import interpolate, support
 from acuity.methods.base import (
     LearnedMethod,
     Method,
@@ -20,8 +21,7 @@ from acuity.methods.base import (
     load,
     masked_loss,
 )
-from acuity.methods.shared.interpolate import interpolate, support
-from acuity.methods.shared.unet import UNet
+from acuity.methods.networks.unet import UNet
 
 METHODS = ["cubic", "deepnet", "linear", "nearest", "richardson_lucy", "srcnn3d"]
 
@@ -254,7 +254,8 @@ def test_deepnet_ends_in_convolutions_after_the_unet():
 
 def test_unet_skip_adds_its_input():
     torch.manual_seed(0)
-    network = UNet(5, 5, features=4, pools=2, skip=True)
+    sizes = {"features": 4, "pools": 2, "widest": 256, "convolutions": 2, "extra": 1}
+    network = UNet(5, **sizes, norm="none", skip=True)
     torch.nn.init.zeros_(network.last.weight)
     image = torch.randn(1, 5, 16, 16)
     assert torch.equal(network(image), image)

@@ -87,10 +87,10 @@ def wider(name, key):
 def test_multiply_adds_are_those_that_torch_counts(name, monkeypatch):
     import torch
 
-    from acuity.methods.shared.axial import Spread
+    from acuity.methods.networks.axial import UpsamplingConv
 
     # In torch's own form: all phases at once have taps of zeros.
-    monkeypatch.setattr(Spread, "forward", torch.nn.ConvTranspose3d.forward)
+    monkeypatch.setattr(UpsamplingConv, "forward", torch.nn.ConvTranspose3d.forward)
     settings, task, shape = NETWORKS[name]
     method = load(name)(settings, task)
     with torch.device("meta"):
@@ -109,7 +109,7 @@ def test_every_network_is_counted():
     unknown = [
         name
         for name in known()
-        if load(name).learned and load(name).learns != "fit" and name not in NETWORKS
+        if load(name).learned and load(name).regime != "fit" and name not in NETWORKS
     ]
     assert unknown == []
     assert network(load("nearest")()) is None
@@ -374,8 +374,8 @@ def test_a_network_that_cannot_be_counted_is_told(monkeypatch):
 
 
 def test_planes_pass_the_network_as_the_plan_says():
+    from acuity.engine.planes import PIXELS
     from acuity.plan.planner import PASSED
-    from acuity.predict.planes import PIXELS
 
     assert PIXELS["cpu"] == PASSED
 

@@ -7,6 +7,7 @@ import pytest
 import scipy.ndimage as ndi
 
 from acuity.errors import AcuityError
+from acuity.field_of_view import inscribed_box
 from acuity.measure import pore_space as module
 from acuity.measure.pore_space import (
     chord_lengths,
@@ -14,7 +15,6 @@ from acuity.measure.pore_space import (
     pore_space,
     two_point_correlation,
 )
-from acuity.segment.mask import inscribed_box
 
 
 @pytest.fixture(params=["compiled", "plain"])

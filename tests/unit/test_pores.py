@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from skimage.measure import marching_cubes, mesh_surface_area
 
 from acuity.errors import AcuityError
+from acuity.field_of_view import cylinder
 from acuity.measure import pores, slices
 from acuity.measure.pores import (
     COLUMNS,
@@ -19,7 +20,6 @@ from acuity.measure.pores import (
     solid_voxels,
     table_of_sums,
 )
-from acuity.segment.mask import cylinder
 
 
 def ball(radius, centre=(0.0, 0.0, 0.0), stretch=(1.0, 1.0, 1.0)):

@@ -14,16 +14,17 @@ from safetensors.torch import save
 from scipy import ndimage
 from torch import nn
 
+from acuity.engine.execution import DEFAULT, Runner, choose_device
+from acuity.engine.readers import refine
+from acuity.engine.receptive import receptive_field
+from acuity.engine.schedule import TileSchedule
+from acuity.engine.tiles import blended_tiles, core_length, exact_tiles, triangle
 from acuity.errors import AcuityError
+from acuity.field_of_view import cylinder
 from acuity.methods.base import LearnedMethod, Task, load
-from acuity.predict.execution import DEFAULT, Runner, choose_device
-from acuity.predict.predict import Plan, predict, restore
-from acuity.predict.receptive import receptive_field
-from acuity.predict.source import finer_grid
-from acuity.predict.tiles import blended_tiles, core_length, exact_tiles, triangle
-from acuity.segment.mask import cylinder
 from acuity.volume import Grid, Volume, choose_layout, open_volume, write_volume
 from tests.conftest import needs_peaks
+from tests.runs import predict, restore
 
 NORMALISATION = {"low": {"mean": 0.4, "std": 0.8}, "target": {"mean": 0.6, "std": 0.5}}
 SMALL = {"features": 8, "pools": 2, "convolutions": 1}
@@ -43,8 +44,8 @@ def ready(name, settings=None, task=None):
     """A method with random weights, ready to restore."""
     method = load(name)(settings, task)
     network = random_network(method)
-    stacked = bool(method.stack)
-    halo, stride = receptive_field(network, 2 if stacked else 3, method.stack or 1)
+    stacked = bool(method.slices_per_stack)
+    halo, stride = receptive_field(network, 2 if stacked else 3, method.slices_per_stack or 1)
     method.halo, method.stride = ((0, *halo), (1, *stride)) if stacked else (halo, stride)
     return method, Runner(network, NORMALISATION, DEFAULT, stacked=stacked)
 
@@ -124,7 +125,7 @@ def test_shards_of_the_plane_are_restored_one_by_one(tmp_path):
     """Planes wider than a shard, so that columns of shards are streamed on their own."""
     image = noise((5, 520, 1030))
     method, run = ready("deepnet", {**SMALL, "predict": {"tile": (5, 640, 640)}})
-    plan = Plan(method, image.shape)
+    plan = TileSchedule(method, image.shape)
     assert len(plan.regions(choose_layout(image.shape, np.float32))) == 6
     assert np.array_equal(restored(tmp_path, image, method, run), whole_stacks(image, run))
 
@@ -216,7 +217,7 @@ def test_blended_prediction_is_close_to_the_whole_and_seamless(tmp_path):
 def test_preset_of_the_paper_is_tiles_of_576_on_a_raster_of_512():
     settings = {**SMALL, "predict": {"tiling": "blended", "tile": (5, 576, 576), "overlap": 32}}
     method, _ = ready("deepnet", settings)
-    tiles = Plan(method, (5, 1200, 600)).tiles((slice(0, 1200), slice(0, 600)))
+    tiles = TileSchedule(method, (5, 1200, 600)).tiles((slice(0, 1200), slice(0, 600)))
     assert sorted({t.read[0].start for t in tiles}) == [0, 480, 992]
     assert max(t.read[0].stop - t.read[0].start for t in tiles) == 576
 
@@ -291,7 +292,7 @@ def test_interpolation_needs_a_scale(tmp_path):
 
 def test_finer_grid_is_the_inverse_of_downsampling():
     grid = Grid((12, 10, 8), (1.0, 2.0, 3.0), (0.5, 0.0, -1.0), "nm")
-    again = finer_grid(grid.downsample((3, 2, 4)), (3, 2, 4))
+    again = refine(grid.downsample((3, 2, 4)), (3, 2, 4))
     assert again.shape == grid.shape
     assert again.spacing == pytest.approx(grid.spacing)
     assert again.origin == pytest.approx(grid.origin)
@@ -340,7 +341,7 @@ def test_richardson_lucy_of_planes_too_large_for_a_block_equals_the_whole(tmp_pa
         block = {"voxels": 20 * 20 * 520, "halo": halo} if halo else {}
         settings = {"iterations": 10, "predict": block}
         method = load("richardson_lucy")(settings, Task(1.0))
-        plan, layout = Plan(method, shape), choose_layout(shape, np.float32)
+        plan, layout = TileSchedule(method, shape), choose_layout(shape, np.float32)
         if label == "columns":
             assert plan.columns
             assert len(plan.regions(layout)) == 2
@@ -363,8 +364,8 @@ def model_files(folder, made, *, level=3.0, scale=(1, 1, 1), **card):
     network = random_network(method)
     weights = save(network.state_dict())
     (folder / "model.safetensors").write_bytes(weights)
-    stacked = bool(method.stack)
-    halo, stride = receptive_field(network, 2 if stacked else 3, method.stack or 1)
+    stacked = bool(method.slices_per_stack)
+    halo, stride = receptive_field(network, 2 if stacked else 3, method.slices_per_stack or 1)
     if stacked:
         halo, stride = (0, *halo), (1, *stride)
     content = {
@@ -500,11 +501,12 @@ from acuity import volume
 from acuity.methods.base import load
 sys.path.insert(0, {tests!r})
 from test_predict import ready
+from acuity.predict.job import Output
 from acuity.predict.predict import restore
 from acuity.volume import open_volume
 volume.SHARD_BYTES = {shard}
 method, run = ready("deepnet", {{"features": 4, "convolutions": 1}})
-restore(open_volume({low!r}), {out!r}, method, run, name="low")
+restore(open_volume({low!r}), Output({out!r}), method, run, name="low")
 # Of this process alone: getrusage would count what its parent held when it was started.
 print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
 """

@@ -12,7 +12,7 @@ import acuity.simulate.acquire as module
 import acuity.simulate.project as projecting
 from acuity.errors import AcuityError
 from acuity.filters import gaussian
-from acuity.reconstruct.geometry import ConeBeam, full_circle
+from acuity.geometry import ConeBeam, full_circle
 from acuity.simulate.acquire import acquire, open_scan
 from acuity.simulate.project import project
 

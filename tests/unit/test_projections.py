@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 
 import acuity.simulate.acquire as module
 from acuity.errors import AcuityError
-from acuity.reconstruct.geometry import ConeBeam, full_circle
+from acuity.geometry import ConeBeam, full_circle
 from acuity.simulate.acquire import acquire, open_scan
 from acuity.simulate.foam import foam
 from acuity.simulate.project import project

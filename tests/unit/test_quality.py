@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 from skimage.metrics import structural_similarity
 
 from acuity.errors import AcuityError
+from acuity.field_of_view import cylinder
 from acuity.measure import quality as module
 from acuity.measure.quality import WEIGHTS, compare, contrast, quality_rows, scales, settle
-from acuity.segment.mask import cylinder
-from acuity.segment.threshold import otsu
 from acuity.slabs import join
+from acuity.threshold import otsu
 from acuity.volume import Grid, Volume, open_volume
 from tests.unit.test_slabs import shards
 

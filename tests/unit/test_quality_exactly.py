@@ -8,9 +8,9 @@ import pytest
 import scipy.ndimage as ndi
 
 from acuity.errors import AcuityError
+from acuity.field_of_view import cylinder
 from acuity.measure import quality as module
 from acuity.measure.quality import WEIGHTS, compare, contrast, quality_rows, scales, settle
-from acuity.segment.mask import cylinder
 from acuity.volume import Grid, Volume
 
 # One slice of five scales; a volume of two with odd sides.

@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 
 from acuity.errors import AcuityError
-from acuity.reconstruct import budget, rtk
+from acuity.geometry import ConeBeam, full_circle
+from acuity.reconstruct import memory_limits, rtk
 from acuity.reconstruct import reconstruct as module
 from acuity.reconstruct.fdk import fdk
-from acuity.reconstruct.geometry import ConeBeam, full_circle
 from acuity.reconstruct.reconstruct import blocks, reconstruct, reconstruct_truth
 from acuity.simulate.project import project
 from acuity.volume import Grid, open_volume
@@ -34,9 +34,9 @@ def refused(run):
     return str(caught.value)
 
 
-def test_budget():
-    assert budget.SUMS == 128 * 1024**2
-    assert budget.VIEWS == 512 * 1024**2
+def test_memory_limits():
+    assert memory_limits.SUMS == 128 * 1024**2
+    assert memory_limits.VIEWS == 512 * 1024**2
 
 
 def test_views_of_a_block_fit_in_memory():

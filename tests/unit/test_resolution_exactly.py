@@ -8,9 +8,9 @@ from scipy import fft, ndimage
 from scipy.optimize import minimize_scalar
 
 from acuity.errors import AcuityError
+from acuity.field_of_view import cylinder, inscribed_box
 from acuity.measure import resolution as module
 from acuity.measure.resolution import FWHM, gaussian_fit, resolution_rows
-from acuity.segment.mask import cylinder, inscribed_box
 
 SHAPE, SPACING = (14, 19, 22), (2.0, 0.9, 1.3)
 

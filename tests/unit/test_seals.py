@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from acuity.errors import AcuityError
-from acuity.predict.predict import read_card
+from acuity.predict.models import read_card
 from acuity.register.transforms import read_transforms, write_transforms
 from acuity.seals import add_seal, sealing, write_sealed
 from acuity.tables import read_table, write_table

@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 import scipy.ndimage as ndi
 
+from acuity import threshold as threshold_module
 from acuity.errors import AcuityError
+from acuity.field_of_view import cylinder, inscribed_box, values_inside
 from acuity.segment import nlm as nlm_module
 from acuity.segment import segment as segment_module
-from acuity.segment import threshold as threshold_module
 from acuity.segment.blocks import RADIUS, Blocks, radius_in_voxels
 from acuity.segment.boxes import sizes_and_boxes
-from acuity.segment.mask import cylinder, inscribed_box, values_inside
 from acuity.segment.nlm import nlm, noise_sigma, smooth
 from acuity.segment.objects import Objects, _blocks_of, _number, _roots, _unite, closing_ball
 from acuity.segment.segment import choose_threshold, find_objects, number_objects, segment
 from acuity.segment.separate import components, divide, drop_small, relabel, root, separate
-from acuity.segment.threshold import otsu, otsu_inside, otsu_of_parts
+from acuity.threshold import otsu, otsu_inside, otsu_of_parts
 from acuity.volume import Grid, Volume, open_volume, write_volume
 
 

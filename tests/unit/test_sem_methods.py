@@ -10,31 +10,30 @@ from torch import nn
 
 from acuity.degrade.degrade import block_average
 from acuity.degrade.images import check_strengths
-from acuity.errors import AcuityError
-from acuity.filters import gaussian
-from acuity.methods.base import Section, Task, load
-from acuity.methods.sem_gan import calibration
-from acuity.methods.shared.interpolate import interpolate, support, weights_of
-from acuity.methods.shared.rrdb import DenseBlock, SemNet, histogram_loss
-from acuity.methods.shared.sem_gan import Discriminator, Generator
-from acuity.methods.shared.variation import variation
-from acuity.predict.execution import DEFAULT, Runner
-from acuity.predict.predict import predict, restore
-from acuity.predict.receptive import receptive_field
-from acuity.predict.source import Source
-from acuity.seals import sealing
-from acuity.train.checkpoint import Checkpoints
-from acuity.train.sampling import (
+from acuity.engine.execution import DEFAULT, Runner
+from acuity.engine.readers import InputReader, statistics
+from acuity.engine.receptive import receptive_field
+from acuity.engine.sampling import (
     TRAIN,
     VALIDATE,
     DegradingSampler,
-    Pair,
     Sampler,
+    TrainingPair,
     held_images,
-    statistics,
 )
-from acuity.train.train import Trainer, move_average, train
+from acuity.errors import AcuityError
+from acuity.filters import gaussian
+from acuity.interpolation import interpolate, support, weights_of
+from acuity.methods.base import Section, Task, load
+from acuity.methods.networks.rrdb import DenseBlock, SemNet, histogram_loss
+from acuity.methods.networks.sem_gan import Discriminator, Generator
+from acuity.methods.networks.variation import variation
+from acuity.methods.sem_gan import calibration
+from acuity.seals import sealing
+from acuity.train.checkpoint import Checkpoints
+from acuity.train.trainer import Trainer, move_average
 from acuity.volume import Grid, Volume, open_volume, write_volume
+from tests.runs import predict, restore, train
 
 X2 = Task(2, (1, 2, 2))
 
@@ -256,7 +255,7 @@ def test_a_dense_block_is_what_its_equations_say():
 @pytest.mark.parametrize("kernel", ["linear", "cubic", "lanczos"])
 def test_semnets_skip_is_the_interpolation_of_the_package(factor, kernel):
     phase = ((factor - 1) / 2,) * 2
-    network = SemNet(factor, features=8, growth=4, blocks=1, skip=kernel, phase=phase)
+    network = SemNet(factor, features=8, growth=4, blocks=1, skip=kernel, offset=phase)
     with torch.no_grad():
         network.last.weight.zero_()
     low = field((14, 17))
@@ -339,7 +338,7 @@ class Judge(nn.Module):
 
 def gan_losses(phase="network", verdict=0.25, low=None, **options):
     method = load("sem_gan")(small("sem_gan", **options), X2)
-    method.phases(0)
+    method.networks_to_update(0)
     network = nn.Identity().train()
     image = torch.arange(16.0).reshape(1, 1, 4, 4) if low is None else low
     batch = {"low": image, "target": image + 2.0, "mask": torch.ones_like(image)}
@@ -411,13 +410,13 @@ def test_a_calibration_gives_the_weights_of_the_shares(tmp_path):
 
 def test_the_discriminator_learns_in_every_fourth_step_after_the_pretraining():
     method = load("sem_gan")(small("sem_gan", pretrain=3), X2)
-    learns = [step for step in range(16) if "discriminator" in method.phases(step)]
+    learns = [step for step in range(16) if "discriminator" in method.networks_to_update(step)]
     assert learns == [3, 7, 11, 15]
     prepared = load("sem_gan")(small("sem_gan", pretrain=5, prepare=2), X2)
-    learns = [step for step in range(16) if "discriminator" in prepared.phases(step)]
+    learns = [step for step in range(16) if "discriminator" in prepared.networks_to_update(step)]
     assert learns == [3, 4, 5, 9, 13]
-    assert all(prepared.phases(step)[-1] == "network" for step in range(16))
-    method.phases(2)
+    assert all(prepared.networks_to_update(step)[-1] == "network" for step in range(16))
+    method.networks_to_update(2)
     image = torch.zeros(1, 1, 4, 4)
     batch = {"low": image, "target": image + 2, "mask": image + 1}
     found = method.losses("network", {"network": nn.Identity().train()}, batch)
@@ -510,12 +509,12 @@ def test_tiles_equal_the_whole_bit_for_bit(tmp_path, name, shape):
 def test_a_volumes_own_statistics_are_those_of_all_its_voxels(tmp_path):
     low = lowered(field((300, 50), 2))
     volume = Volume(np.concatenate([low] * 40), Grid((40, 150, 25), (1, 1, 1)))
-    found = Source(volume, (1, 2, 2), "lanczos", "low").own_statistics()
+    found = InputReader(volume, (1, 2, 2), "lanczos", "low").own_statistics()
     assert found["mean"] == pytest.approx(volume.data.mean(dtype=np.float64))
     assert found["std"] == pytest.approx(volume.data.std(dtype=np.float64))
     flat = Volume(np.full((1, 9, 9), 0.1, np.float32), Grid((1, 9, 9), (1, 1, 1)))
     with pytest.raises(AcuityError, match=r"flat: the volume is constant, every voxel is 0\.1"):
-        Source(flat, (1, 1, 1), "nearest", "flat").own_statistics()
+        InputReader(flat, (1, 1, 1), "nearest", "flat").own_statistics()
 
 
 @pytest.mark.parametrize("name", ["sem_gan", "semnet"])
@@ -564,8 +563,8 @@ def test_training_patches_are_normalised_by_their_own_low_image():
     made = []
     for n, gain in enumerate((1.0, 10.0)):
         target = gain * field(seed=n)
-        made.append(Pair(block_average(target, (1, 2, 2)), target))
-    sampler = Sampler(made, patch=(1, 8, 8), scale=(1, 2, 2), stacked=True, symmetries="upright")
+        made.append(TrainingPair(block_average(target, (1, 2, 2)), target))
+    sampler = Sampler(made, patch=(1, 8, 8), scale=(1, 2, 2), spacing=1, symmetries="upright")
     batch = sampler.batch(TRAIN, 0, 8, {"own": True})
     owns = [statistics([pair.low]) for pair in made]
     for n in range(8):
@@ -587,16 +586,17 @@ def test_images_are_held_out_whole():
     assert list(held_images(40, 0.05)) == [10, 30]
     assert held_images(40, 0).size == 0
     made = [
-        Pair(np.full((1, 12, 12 + n), n, "f4"), np.full((1, 12, 12 + n), n, "f4")) for n in range(8)
+        TrainingPair(np.full((1, 12, 12 + n), n, "f4"), np.full((1, 12, 12 + n), n, "f4"))
+        for n in range(8)
     ]
-    sampler = Sampler(made, patch=(1, 8, 8), validation_fraction=0.25, stacked=True)
+    sampler = Sampler(made, patch=(1, 8, 8), validation_fraction=0.25, spacing=1)
     seen = {
         kind: {int(sampler.patch_at(kind, step, 0)[0].max()) for step in range(100)}
         for kind in (TRAIN, VALIDATE)
     }
     assert sampler.validates
     assert seen == {VALIDATE: {2, 6}, TRAIN: {0, 1, 3, 4, 5, 7}}
-    few = Sampler(made[:3], patch=(1, 8, 8), validation_fraction=0.25, stacked=True)
+    few = Sampler(made[:3], patch=(1, 8, 8), validation_fraction=0.25, spacing=1)
     assert not few.validates
     assert {int(few.patch_at(TRAIN, n, 0)[0].max()) for n in range(50)} == {0, 1, 2}
 
@@ -605,11 +605,11 @@ def test_patches_lie_in_the_mask_where_they_can():
     target = field((64, 64))
     mask = np.zeros(target.shape, np.uint8)
     mask[:, 20:50, 10:64] = 1
-    whole = Pair(target, target, mask=mask)
-    dark = Pair(
+    whole = TrainingPair(target, target, mask=mask)
+    dark = TrainingPair(
         target + 1000, target, mask=np.pad(np.ones((1, 4, 4), np.uint8), ((0, 0), (0, 60), (0, 60)))
     )
-    options = {"patch": (1, 16, 16), "stacked": True, "symmetries": "upright", "seed": 2}
+    options = {"patch": (1, 16, 16), "spacing": 1, "symmetries": "upright", "seed": 2}
     sampler = Sampler([whole, dark], **options)
     for step in range(60):
         low, _, part = sampler.patch_at(TRAIN, step, 0)
@@ -618,12 +618,12 @@ def test_patches_lie_in_the_mask_where_they_can():
         assert part.all()
     places = np.zeros((1, 64, 64), np.uint8)
     places[:, ::3, ::2] = 1  # no patch lies in it: the mask goes along, turned as the image is
-    sampler = Sampler([Pair(target * places, target, mask=places)], **options)
+    sampler = Sampler([TrainingPair(target * places, target, mask=places)], **options)
     low, _, part = sampler.patch_at(TRAIN, 0, 0)
     assert 0 < part.mean() < 0.5
     np.testing.assert_array_equal(low != 0, part != 0)
     with pytest.raises(AcuityError, match=r"no voxel of its mask is valid"):
-        Sampler([Pair(target, target, name="a", mask=0 * mask)], **options)
+        Sampler([TrainingPair(target, target, name="a", mask=0 * mask)], **options)
 
 
 @pytest.mark.parametrize("name", ["sem_gan", "semnet", "bicubic_gaussian"])
@@ -672,13 +672,15 @@ def trainer(folder, name, **options):
     for n in range(4):
         target = field((40, 40), n)
         low = block_average(target, (1, 2, 2))
-        made.append(Pair(low if factor == 2 else np.kron(low, np.ones((1, 2, 2), "f4")), target))
+        made.append(
+            TrainingPair(low if factor == 2 else np.kron(low, np.ones((1, 2, 2), "f4")), target)
+        )
     sampler = Sampler(
         made,
         patch=method.settings.train.patch,
         scale=method.scale,
         symmetries="upright",
-        stacked=True,
+        spacing=1,
         validation_fraction=0.25,
         seed=1,
     )
@@ -743,7 +745,7 @@ def test_the_average_follows_its_definition(tmp_path, monkeypatch):
         wanted = wanted + share * (made.networks["network"].state_dict()[key] - wanted)
         move_average(average, network, decay, step)
 
-    monkeypatch.setattr("acuity.train.train.move_average", follow)
+    monkeypatch.setattr("acuity.train.trainer.move_average", follow)
     made.run()
     torch.testing.assert_close(made.restorer.state_dict()[key], wanted)
     assert len(shares) == 5
@@ -798,21 +800,21 @@ def test_degraded_patches_are_blocks_of_their_targets(name):
     if before[1] == 2:
         whole = interpolate(low, (0, 0, 0), low.shape, before, box, "lanczos")
     sampler = DegradingSampler(
-        [Pair(whole, target, full=255.0)],
+        [TrainingPair(whole, target, full=255.0)],
         degradation={"probability": 0},
         before=before,
         kernel="lanczos",
         patch=method.settings.train.patch,
         scale=method.scale,
-        stacked=True,
+        spacing=1,
         symmetries="none",
         seed=5,
     )
     plain = Sampler(
-        [Pair(whole, target)],
+        [TrainingPair(whole, target)],
         patch=method.settings.train.patch,
         scale=method.scale,
-        stacked=True,
+        spacing=1,
         symmetries="none",
         seed=5,
     )
@@ -828,11 +830,11 @@ def test_degraded_patches_are_a_function_of_seed_step_and_index():
 
     def patch(seed, step, index, **strengths):
         sampler = DegradingSampler(
-            [Pair(low, target, full=255.0)],
+            [TrainingPair(low, target, full=255.0)],
             degradation=strengths,
             patch=(1, 16, 16),
             scale=(1, 2, 2),
-            stacked=True,
+            spacing=1,
             symmetries="upright",
             seed=seed,
         )
@@ -855,11 +857,11 @@ def test_own_statistics_of_a_degraded_patch_are_about_those_of_its_image():
         }
     )
     sampler = DegradingSampler(
-        [Pair(low, target, full=255.0)],
+        [TrainingPair(low, target, full=255.0)],
         degradation=strengths,
         patch=(1, 32, 32),
         scale=(1, 2, 2),
-        stacked=True,
+        spacing=1,
     )
     noisy = low + np.random.default_rng(0).normal(0, 10, low.shape)  # 20 over blocks of 4
     found = [sampler._patch_at(TRAIN, step, 0)[1] for step in range(40)]

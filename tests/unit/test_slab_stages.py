@@ -10,9 +10,9 @@ import torch
 from acuity.align.transform import transform
 from acuity.degrade.axial import axial
 from acuity.degrade.degrade import degrade
+from acuity.engine.schedule import TileSchedule
 from acuity.errors import AcuityError
 from acuity.methods.base import Task, load
-from acuity.predict.predict import Plan, predict, restore
 from acuity.reconstruct.reconstruct import reconstruct, reconstruct_truth
 from acuity.register.transforms import write_transforms
 from acuity.simulate.acquire import acquire
@@ -20,6 +20,7 @@ from acuity.slabs import join, read_marker
 from acuity.volume import Grid, Volume, open_volume, write_volume
 from benchmarks.memory import STAGES, measured, specks
 from tests.conftest import needs_peaks
+from tests.runs import predict, restore
 from tests.unit.test_hagita import ready as planes_ready
 from tests.unit.test_predict import model_files, noise, ready
 from tests.unit.test_slabs import shards
@@ -169,14 +170,14 @@ def test_networks(tmp_path, kind):
     method, run = ready(*NETWORKS[kind])
     volume = stored(tmp_path)
     if kind == "blocks":
-        assert 16 % Plan(method, SHAPE).unit  # slabs cut its blocks
+        assert 16 % TileSchedule(method, SHAPE).unit  # slabs cut its blocks
     assert same(tmp_path, prediction(volume, method, run))
 
 
 def test_a_stack_that_is_left_out_is_seen(tmp_path, monkeypatch):
     method, run = ready(*NETWORKS["stacks"])
     short = lambda self, span: range(max(0, span[0] - 3), min(span[1] - 1, SHAPE[0] - 5) + 1)  # noqa: E731
-    monkeypatch.setattr(Plan, "_stack_range", short)
+    monkeypatch.setattr(TileSchedule, "_stack_range", short)
     assert not same(tmp_path, prediction(stored(tmp_path), method, run), counts=(3,))
 
 
@@ -201,7 +202,7 @@ def richardson_lucy():
 
 def test_blocks_of_a_method_that_is_not_local_are_those_of_the_whole(tmp_path):
     method, run = richardson_lucy()
-    unit = Plan(method, SHAPE).unit
+    unit = TileSchedule(method, SHAPE).unit
     assert unit < 64
     assert unit % 16
     assert 16 % unit  # slabs cut its blocks
@@ -210,7 +211,7 @@ def test_blocks_of_a_method_that_is_not_local_are_those_of_the_whole(tmp_path):
 
 def test_blocks_off_the_raster_are_not_the_same(tmp_path, monkeypatch):
     method, run = richardson_lucy()
-    monkeypatch.setattr(Plan, "first", lambda self, span: span[0])
+    monkeypatch.setattr(TileSchedule, "first", lambda self, span: span[0])
     volume = stored(tmp_path, np.abs(noise(SHAPE)))
     assert not same(tmp_path, prediction(volume, method, run), counts=(3,))
 
@@ -237,7 +238,7 @@ def test_own_normalisation_device_and_threads_are_decided_once(tmp_path, monkeyp
     options["threads"] = 2
     stage([path], (2, 3))
     assert torch.get_num_threads() == 1
-    monkeypatch.setattr("acuity.predict.execution.choose_device", lambda wanted: "meta")
+    monkeypatch.setattr("acuity.engine.execution.choose_device", lambda wanted: "meta")
     with pytest.raises(AcuityError, match=r"settled.execution .* and slab 2 found .*meta"):
         stage([path], (2, 3))
 

@@ -8,8 +8,8 @@ import pytest
 from scipy.ndimage import map_coordinates
 
 from acuity.errors import AcuityError
+from acuity.interpolation import interpolate
 from acuity.measure.gaps import gap_rows, gaps
-from acuity.methods.shared.interpolate import interpolate
 from acuity.simulate import hydrogel
 from acuity.simulate.particles import layout, partners, render
 from acuity.simulate.sem import (

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
+from acuity.engine.tiles import Tile, blended_tiles, core_length, exact_tiles, spans, triangle
 from acuity.errors import AcuityError
-from acuity.predict.tiles import Tile, blended_tiles, core_length, exact_tiles, spans, triangle
 
 
 def ends(parts):

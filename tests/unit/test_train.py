@@ -16,14 +16,19 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from acuity.engine.readers import statistics
+from acuity.engine.sampling import TRAIN, VALIDATE, Sampler, TrainingPair
 from acuity.errors import AcuityError
+from acuity.field_of_view import cylinder
 from acuity.methods.base import TrainSettings, load
-from acuity.predict.predict import predict
 from acuity.train import train as training
+from acuity.train.cards import training_digest
 from acuity.train.checkpoint import Checkpoints
-from acuity.train.sampling import TRAIN, VALIDATE, Pair, Sampler, disc, statistics
-from acuity.train.train import Trainer, learning_rate, psnr, train
+from acuity.train.history import psnr
+from acuity.train.job import TrainingJob
+from acuity.train.trainer import Trainer, learning_rate
 from acuity.volume import Grid, Volume, open_volume, write_volume
+from tests.runs import predict, train
 
 TINY = {
     "deepnet": {
@@ -99,8 +104,8 @@ def arguments(folder, **options):
 
 def sampler(shape=(24, 30, 28), **options):
     low = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
-    made = {"patch": (5, 16, 16), "stacked": True, "seed": 4, "symmetries": "none"}
-    return Sampler([Pair(low, low + 0.5, "a")], **{**made, **options})
+    made = {"patch": (5, 16, 16), "spacing": 1, "seed": 4, "symmetries": "none"}
+    return Sampler([TrainingPair(low, low + 0.5, "a")], **{**made, **options})
 
 
 def test_patches_are_a_function_of_seed_step_and_index():
@@ -120,7 +125,7 @@ def test_patches_are_a_function_of_seed_step_and_index():
 @given(st.sampled_from(["none", "in_plane", "volume"]), st.integers(0, 10**9), st.integers(0, 64))
 @hypothesis_settings(max_examples=40, deadline=None)
 def test_low_and_target_stay_together(symmetries, step, index):
-    cut = sampler(symmetries=symmetries, patch=(8, 12, 12), stacked=False)
+    cut = sampler(symmetries=symmetries, patch=(8, 12, 12), spacing=None)
     low, target, mask = cut.patch_at(TRAIN, step, index)
     assert low.shape == target.shape
     assert np.array_equal(target, low + 0.5)
@@ -141,9 +146,7 @@ def test_in_plane_turns_never_mix_slices_and_all_of_them_occur():
 def test_targets_on_a_finer_grid_are_cut_at_the_same_place():
     low = np.arange(20 * 20 * 20, dtype=np.float32).reshape(20, 20, 20)
     target = low.repeat(4, 0).repeat(2, 1)
-    cut = Sampler(
-        [Pair(low, target)], patch=(6, 8, 8), scale=(4, 2, 1), symmetries="none", stacked=False
-    )
+    cut = Sampler([TrainingPair(low, target)], patch=(6, 8, 8), scale=(4, 2, 1), symmetries="none")
     a, b, _ = cut.patch_at(TRAIN, 1, 2)
     assert np.array_equal(b, a.repeat(4, 0).repeat(2, 1))
 
@@ -180,11 +183,11 @@ def test_a_patch_that_does_not_fit_is_refused():
 
 
 def test_field_of_view_is_a_disc_and_patches_lie_mostly_inside():
-    mask = disc((65, 65), 30)
+    mask = cylinder((65, 65), 30)
     assert mask.sum() == pytest.approx(np.pi * 30**2, rel=0.01)
     assert mask[32, 2] == 1
     assert mask[32, 1] == 0
-    assert disc((4, 5), None).all()
+    assert cylinder((4, 5), None).all()
     cut = sampler((10, 64, 64), fov_radius=20, patch=(5, 16, 16))
     shares = [cut.patch_at(TRAIN, n, 0)[2].mean() for n in range(100)]
     assert np.mean(np.array(shares) >= 0.5) > 0.95
@@ -195,7 +198,7 @@ def test_statistics_are_those_of_numpy():
     found = statistics(arrays)
     assert found["mean"] == pytest.approx(np.mean(arrays), abs=1e-6)
     assert found["std"] == pytest.approx(np.std(arrays), rel=1e-6)
-    masks = [disc((6, 6), 2)] * 2
+    masks = [cylinder((6, 6), 2)] * 2
     inside = np.concatenate([a[:, masks[0] > 0].ravel() for a in arrays])
     assert statistics(arrays, masks)["std"] == pytest.approx(inside.std(), rel=1e-6)
 
@@ -342,9 +345,12 @@ def test_input_on_a_coarser_grid_is_interpolated(tmp_path):
 
 CHILD = """
 import json, sys
+from acuity.train.job import TrainingFiles, TrainingJob
 from acuity.train.train import train
 settings, arguments, low, target = json.loads(sys.argv[1])
-train("deepnet", settings, [(low, target)], threads=1, **arguments)
+about = {key: arguments.pop(key) for key in ("level", "seed", "fov_radius") if key in arguments}
+files = TrainingFiles([(low, target)], **arguments)
+train(TrainingJob("deepnet", settings, **about), files, threads=1)
 """
 
 
@@ -407,8 +413,8 @@ def test_another_seed_gives_other_weights(tmp_path, pair):
 
 def trainer(tmp_path, pair, **options):
     method = load("deepnet")(tiny("deepnet", **options))
-    volumes = [Pair(open_volume(pair[0]).read(), open_volume(pair[1]).read(), "low")]
-    cut = Sampler(volumes, patch=(5, 16, 16), stacked=True, seed=1)
+    volumes = [TrainingPair(open_volume(pair[0]).read(), open_volume(pair[1]).read(), "low")]
+    cut = Sampler(volumes, patch=(5, 16, 16), spacing=1, seed=1)
     return Trainer(
         method, cut, torch.device("cpu"), 1, Checkpoints(tmp_path / "c", "key"), tmp_path / "h.tsv"
     )
@@ -457,7 +463,8 @@ def test_random_numbers_go_on_where_the_checkpoint_was(tmp_path):
 
 def test_a_changed_setting_never_resumes_from_an_old_checkpoint():
     def digest(fov=None, data=(), **options):
-        return training._digest(load("deepnet")(tiny("deepnet", **options)), 1, fov, list(data))
+        job = TrainingJob("deepnet", tiny("deepnet", **options), level=1, seed=1, fov_radius=fov)
+        return training_digest(job, job.build(), list(data))
 
     same = digest()
     assert same == digest(checkpoint_seconds=1.0)
@@ -534,7 +541,7 @@ def test_volumes_that_cannot_be_trained_on_are_refused(tmp_path, pair):
 def test_progress_in_a_log_is_a_line_with_step_loss_and_time_left(
     tmp_path, pair, caplog, monkeypatch
 ):
-    monkeypatch.setattr(training, "QUIET", 0.0)
+    monkeypatch.setattr("acuity.train.history.QUIET", 0.0)
     caplog.set_level("INFO", "acuity.train")
     trainer(tmp_path, pair, steps=3).run()
     lines = [r.message for r in caplog.records]

@@ -1,4 +1,4 @@
-"""Training on a cluster: a budget of time, exact resume, and several processes."""
+"""Training on a cluster: a deadline of time, exact resume, and several processes."""
 
 import itertools
 import json
@@ -14,10 +14,10 @@ import torch
 from safetensors.torch import load_file
 
 from acuity.errors import AcuityError
-from acuity.train import budget as budgets
-from acuity.train.budget import Budget, TimeUp, end_of_job
+from acuity.train import deadline as deadlines
+from acuity.train.deadline import Deadline, TimeUp, end_of_job
 from acuity.train.distributed import launch
-from acuity.train.train import train
+from tests.runs import train
 from tests.unit.test_train import CHILD, arguments, foam, tiny, write, written_pair
 
 
@@ -31,7 +31,7 @@ def table(path):
     return [line.rsplit("\t", 1)[0] for line in path.read_text().splitlines()]
 
 
-# ------------------------------------------------------------------------------------ budget
+# ------------------------------------------------------------------------------------ deadline
 
 
 def test_stopped_by_its_budget_and_run_again_equals_undisturbed(tmp_path, pair, monkeypatch):
@@ -43,7 +43,7 @@ def test_stopped_by_its_budget_and_run_again_equals_undisturbed(tmp_path, pair, 
     files = arguments(tmp_path / "b")
     # A clock by which each step takes a second, so that a busy machine changes nothing.
     ticks = iter(range(10**6))
-    monkeypatch.setattr(budgets, "time", SimpleNamespace(time=lambda: float(next(ticks))))
+    monkeypatch.setattr(deadlines, "time", SimpleNamespace(time=lambda: float(next(ticks))))
     stops = []
     for _ in range(10):
         try:
@@ -65,14 +65,14 @@ def test_stopped_by_its_budget_and_run_again_equals_undisturbed(tmp_path, pair, 
 def interrupting(monkeypatch, steps):
     """Send SIGINT at the end of these steps, counted over all calls."""
     count = itertools.count(1)
-    is_over = Budget.is_over
+    is_over = Deadline.is_over
 
-    def look(budget):
+    def look(deadline):
         if next(count) in steps:
             signal.raise_signal(signal.SIGINT)
-        return is_over(budget)
+        return is_over(deadline)
 
-    monkeypatch.setattr(Budget, "is_over", look)
+    monkeypatch.setattr(Deadline, "is_over", look)
 
 
 def test_ctrl_c_saves_the_step_and_a_rerun_gives_what_an_undisturbed_run_gives(
@@ -111,10 +111,10 @@ def test_ctrl_c_in_the_last_step_ends_the_training_well(tmp_path, pair, monkeypa
 def test_a_second_ctrl_c_ends_at_once():
     # shells have programs in the background ignore it
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    budget = Budget()
-    with budget.until_interrupted():
+    deadline = Deadline()
+    with deadline.until_interrupted():
         signal.raise_signal(signal.SIGINT)
-        assert budget.interrupted
+        assert deadline.interrupted
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
@@ -123,8 +123,8 @@ def test_a_second_ctrl_c_ends_at_once():
 
 def test_a_budget_leaves_time_for_one_more_step_and_the_checkpoint(monkeypatch):
     now = [100.0]
-    monkeypatch.setattr(budgets, "time", SimpleNamespace(time=lambda: now[0]))
-    one, endless = Budget(111.0), Budget()
+    monkeypatch.setattr(deadlines, "time", SimpleNamespace(time=lambda: now[0]))
+    one, endless = Deadline(111.0), Deadline()
     for length, over in ((1, False), (3, False), (1, True)):  # 105 + 2 x 3 = 111
         now[0] += length
         assert one.is_over() == over
@@ -213,7 +213,7 @@ def test_a_mistake_in_a_process_is_one_sentence(tmp_path, pair):
     assert not files["output"].exists()
 
 
-def full(ranks):
+def full(group):
     """What a rank does that finds its GPU's memory full."""
     raise torch.OutOfMemoryError("CUDA out of memory")
 

@@ -11,9 +11,9 @@ from acuity.formats.export import export
 from acuity.formats.files import check_numbering, files_of
 from acuity.formats.read import read_volume
 from acuity.ingest.ingest import ingest, source_digest
-from acuity.predict.predict import predict
 from acuity.volume import open_volume
 from tests.conftest import shared
+from tests.runs import predict
 
 FEI = """[Beam]\r
 HV=2000\r

@@ -27,7 +27,7 @@ def axial_phase(factor: int, mode: str) -> tuple[float, float, float]:
     tuple of float
         Along z, y, x in voxels of the fine volume: floor(n / 2) for ``decimate``, (n - 1) / 2 for
         ``average``. The two agree where n is odd. It is what a restoration is told as
-        ``Task.phase``.
+        ``Task.offset``.
 
     Raises
     ------

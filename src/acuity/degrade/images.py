@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from acuity.degrade.degrade import block_average
 from acuity.errors import AcuityError
-from acuity.methods.shared.interpolate import weights_of
+from acuity.interpolation import weights_of
 from acuity.volume import Volume, VolumeWriter
 
 EIGHT_BITS = 255.0

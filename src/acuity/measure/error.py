@@ -11,9 +11,9 @@ from itertools import product
 import numpy as np
 
 from acuity.assumptions import Assumes
+from acuity.engine.readers import InputReader
 from acuity.errors import AcuityError
 from acuity.methods.base import Task
-from acuity.predict.source import Source
 
 ASSUMES = Assumes(
     values="0 to the range",
@@ -111,7 +111,7 @@ def volume_errors(image, truth, low, *, task, data_range=None, **settings):
     low : acuity.volume.Volume
         What it was restored from; its cubic interpolation weighs the weighted PSNR.
     task : dict
-        Level, scale and phase, as `acuity.methods.base.Task` takes them.
+        ``level``, ``scale`` and ``phase``, the offset of `acuity.methods.base.Task`.
     data_range : float, optional
         As for `errors`; by default 65535 for a truth with grey values of 16 bits, else 255.
     **settings
@@ -127,8 +127,8 @@ def volume_errors(image, truth, low, *, task, data_range=None, **settings):
     AcuityError
         If the volumes' grids do not go together.
     """
-    task = Task(**task)
-    source = Source(low, task.scale, "cubic", "low", phase=task.phase)
+    task = Task(task["level"], task["scale"], task.get("phase"))
+    source = InputReader(low, task.scale, "cubic", "low", offset=task.offset)
     if source.shape != image.grid.shape:
         raise AcuityError(
             f"errors: the input has {source.shape} voxels (z, y, x) on the truth's grid, and what "

@@ -16,8 +16,8 @@ from acuity.errors import AcuityError
 from acuity.filters import gaussian
 from acuity.measure.intervals import wilson
 from acuity.segment.separate import components, drop_small, separate
-from acuity.segment.threshold import otsu
 from acuity.tables import write_rows, write_table
+from acuity.threshold import otsu
 from acuity.units import convert
 
 ASSUMES = Assumes(

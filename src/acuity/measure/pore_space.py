@@ -12,7 +12,7 @@ from numba import get_num_threads, njit, prange
 
 from acuity.assumptions import Assumes
 from acuity.errors import AcuityError
-from acuity.segment.mask import inscribed_box
+from acuity.field_of_view import inscribed_box
 
 ASSUMES = Assumes(cubes="local thickness and correlation length are left out", units="the volume's")
 

@@ -7,11 +7,11 @@ import pandas as pd
 from numba import get_num_threads, njit, prange
 
 from acuity.errors import AcuityError
+from acuity.field_of_view import cylinder
 from acuity.filters import gaussian_kernel, sum_shifts
 from acuity.measure.intervals import mean_interval
 from acuity.measure.slices import slices_at_a_time
 from acuity.segment.boxes import sizes_and_boxes
-from acuity.segment.mask import cylinder
 from acuity.volume import slabs
 
 COLUMNS = [

@@ -13,11 +13,11 @@ from numba import njit, prange
 
 from acuity.assumptions import Assumes
 from acuity.errors import AcuityError
+from acuity.field_of_view import cylinder, values_inside
 from acuity.filters import gaussian
 from acuity.ranks import medians
-from acuity.segment.mask import cylinder, values_inside
-from acuity.segment.threshold import otsu_inside
 from acuity.slabs import open_writer
+from acuity.threshold import otsu_inside
 from acuity.volume import choose_layout, slabs
 
 ASSUMES = Assumes(

@@ -8,7 +8,7 @@ from scipy.optimize import minimize_scalar
 
 from acuity.assumptions import Assumes
 from acuity.errors import AcuityError
-from acuity.segment.mask import cylinder, inscribed_box
+from acuity.field_of_view import cylinder, inscribed_box
 
 ASSUMES = Assumes(
     single="the fit of least squares follows them",

@@ -202,11 +202,11 @@ class Settings(Section):
         return data
 
     def for_training(self):
-        """Settings that decide the weights: all but ``predict`` and segmentation's."""
+        """Return the settings that decide the weights: all but ``predict`` and segmentation's."""
         return self.model_dump(mode="json", exclude={"predict", "nlm_before_threshold"})
 
     def for_prediction(self):
-        """Settings that decide the restored volume, the weights given."""
+        """Return the settings that decide the restored volume, the weights given."""
         return self.model_dump(mode="json", exclude={"train", "nlm_before_threshold"})
 
 
@@ -227,7 +227,7 @@ class Task:
         Strength of the degradation: the blur's standard deviation in voxels of the target's grid.
     scale : tuple of int
         Whole factors (z, y, x) between the low-resolution grid and the target's.
-    phase : tuple of float, optional
+    offset : tuple of float, optional
         Where low-resolution voxel (0, 0, 0) lies, counted in voxels (z, y, x) from the target's
         first one: 0 to factor - 1. None becomes (factor - 1) / 2, the middle of a block that was
         averaged; a slice kept by decimation lies elsewhere.
@@ -235,7 +235,7 @@ class Task:
 
     level: float = 1.0
     scale: tuple[int, int, int] = (1, 1, 1)
-    phase: tuple[float, float, float] | None = None
+    offset: tuple[float, float, float] | None = None
 
     def __post_init__(self):
         scale = tuple(int(f) for f in self.scale)
@@ -245,13 +245,13 @@ class Task:
             )
         object.__setattr__(self, "scale", scale)
         middle = tuple((f - 1) / 2 for f in scale)
-        phase = middle if self.phase is None else tuple(float(p) for p in self.phase)
-        if len(phase) != 3 or not all(0 <= p <= f - 1 for p, f in zip(phase, scale, strict=True)):
+        offset = middle if self.offset is None else tuple(float(p) for p in self.offset)
+        if len(offset) != 3 or not all(0 <= p <= f - 1 for p, f in zip(offset, scale, strict=True)):
             raise AcuityError(
-                f"phase {tuple(self.phase)} must be three numbers (z, y, x) from 0 to the factor "
+                f"phase {tuple(self.offset)} must be three numbers (z, y, x) from 0 to the factor "
                 f"less 1; the scale is {scale}"
             )
-        object.__setattr__(self, "phase", phase)
+        object.__setattr__(self, "offset", offset)
 
     @property
     def axial(self):
@@ -274,7 +274,7 @@ class Method:
         Whether it does nothing but bring the input onto a finer grid.
     centred : bool
         Whether low-resolution voxels count as the middle of their blocks when the input is
-        interpolated, whatever the task's phase.
+        interpolated, whatever the task's offset.
     axial : bool
         Whether it refines z alone, by a factor above 1.
     local : bool
@@ -284,11 +284,13 @@ class Method:
         Kernel that brings the input onto the target's grid before `restore` (``nearest``,
         ``linear``, ``cubic``, ``cubic_opencv`` or ``lanczos``), for the part of the task's scale
         that the method itself lacks.
-    stack : int or None
+    slices_per_stack : int or None
         Slices of a 2.5D method: it maps that many slices onto as many, stacks are moved by one
         slice, and the estimates of a slice are averaged. None for two- and three-dimensional tiles.
     spacing : int
         Slices from one slice of a stack to the next.
+    regime : str or None
+        How it learns, see `LearnedMethod`; None where it does not.
     scale : tuple of int
         How much finer (z, y, x) its output is than its input.
     halo, stride : tuple of int
@@ -304,7 +306,8 @@ class Method:
     axial: ClassVar[bool] = False
     local: ClassVar[bool] = True
     interpolation: ClassVar[str] = "cubic"
-    stack: ClassVar[int | None] = None
+    slices_per_stack: ClassVar[int | None] = None
+    regime: ClassVar[Literal["patches", "planes", "fit"] | None] = None
 
     def __init__(self, settings=None, task=None):
         if not isinstance(settings, self.Settings):
@@ -319,11 +322,11 @@ class Method:
     @property
     def depth(self):
         """Slices that a stack spans."""
-        return (self.stack - 1) * self.spacing + 1 if self.stack else None
+        return (self.slices_per_stack - 1) * self.spacing + 1 if self.slices_per_stack else None
 
     @classmethod
     def name(cls):
-        """Name of the method: that of its module."""
+        """Return the name of the method: that of its module."""
         return cls.__module__.rsplit(".", 1)[-1]
 
     def restore(self, tile):
@@ -351,16 +354,16 @@ class LearnedMethod(Method):
     Attributes
     ----------
     symmetries : str
-        Flips and turns that training patches are drawn in; see `acuity.train.sampling.Sampler`.
+        Flips and turns that training patches are drawn in; see `acuity.engine.sampling.Sampler`.
     restorer : str
         Name of the network that restores.
-    learns : str
-        ``patches``: from patches of pairs of volumes; ``planes``: from XY planes of one volume
-        (`acuity.train.planes`), and it restores XZ and YZ planes; ``fit``: it has no network and
-        no steps but `fit`, from pairs of volumes.
-    thinnest : int
+    regime : str
+        How it learns. ``patches``: from patches of pairs of volumes; ``planes``: from XY planes of
+        one volume (`acuity.engine.plane_sampling`), and it restores XZ and YZ planes; ``fit``: it
+        has no network and no steps but `fit`, from pairs of volumes.
+    min_slices : int
         Slices of its input that it needs at least.
-    recorded : tuple of str
+    logged_losses : tuple of str
         Losses beside ``loss`` that the history lists; for a network that is not the restorer its
         name is its loss.
     normalisation : str
@@ -382,9 +385,9 @@ class LearnedMethod(Method):
     normalisation: ClassVar[Literal["each", "shared", "range", "own"]] = "each"
     layout: ClassVar[Literal["contiguous", "channels_last"]] = "contiguous"
     restorer: ClassVar[str] = "network"
-    learns: ClassVar[Literal["patches", "planes", "fit"]] = "patches"
-    thinnest: ClassVar[int] = 1
-    recorded: ClassVar[tuple[str, ...]] = ()
+    regime: ClassVar[Literal["patches", "planes", "fit"] | None] = "patches"
+    min_slices: ClassVar[int] = 1
+    logged_losses: ClassVar[tuple[str, ...]] = ()
 
     def build(self):
         """Build the networks, with weights drawn from torch's random state.
@@ -397,7 +400,7 @@ class LearnedMethod(Method):
         raise NotImplementedError
 
     def optimizers(self, networks):
-        """One optimizer for each network: Adam as the studies use it, unless overridden."""
+        """Return one optimizer for each network: Adam as the studies use it, unless overridden."""
         import torch
 
         return {
@@ -405,21 +408,21 @@ class LearnedMethod(Method):
             for name, network in networks.items()
         }
 
-    def phases(self, step):
-        """Names of the networks that are updated in a step, in order."""
+    def networks_to_update(self, step):
+        """Return the names of the networks that are updated in a step, in order."""
         return (self.restorer,)
 
-    def rate(self, phase, step, scheduled):
-        """Learning rate of a network in a step, where the schedule of the study gives another."""
+    def rate(self, network, step, scheduled):
+        """Return the learning rate of a network in a step, where the schedule of the study gives another."""
         return scheduled
 
-    def losses(self, phase, networks, batch):
-        """Losses of a batch.
+    def losses(self, network, networks, batch):
+        """Return the losses of a batch.
 
         Parameters
         ----------
-        phase : str
-            The network that is to be updated.
+        network : str
+            Name of the network that is to be updated.
         networks : dict of str to torch.nn.Module
             The networks.
         batch : dict of str to torch.Tensor
@@ -428,7 +431,7 @@ class LearnedMethod(Method):
         Returns
         -------
         dict of str to torch.Tensor
-            ``loss`` is minimised; others are only recorded.
+            ``loss`` is minimised; others are only logged.
         """
         restored = networks[self.restorer](batch["low"]).float()
         return {
@@ -436,11 +439,11 @@ class LearnedMethod(Method):
         }
 
     def fit(self, pairs, seed):
-        """Learn at once, for a method that ``learns`` by ``fit``.
+        """Learn at once, for a method whose regime is ``fit``.
 
         Parameters
         ----------
-        pairs : list of acuity.train.sampling.Pair
+        pairs : list of acuity.engine.sampling.TrainingPair
             Volumes; the low one on the method's input grid.
         seed : int
             Seed.
@@ -458,7 +461,7 @@ class LearnedMethod(Method):
 
 
 def masked_loss(restored, target, mask, kind):
-    """Mean squared (``mse``) or absolute (``l1``) error over the voxels where the mask is 1."""
+    """Return the mean squared (``mse``) or absolute (``l1``) error over the voxels where the mask is 1."""
     error = restored - target
     error = error.abs() if kind == "l1" else error * error
     return (error * mask).sum() / mask.expand_as(error).sum().clamp(min=1.0)
@@ -503,7 +506,7 @@ def check_settings(method, settings):
 
 
 def known():
-    """Names of the methods that there are, sorted."""
+    """Return the names of the methods that there are, sorted."""
     folder = [str(Path(__file__).parent)]
     return sorted(
         module.name
@@ -513,7 +516,7 @@ def known():
 
 
 def module_name(name):
-    """Name the module of a method: ``deepnet`` of ``deepnet@wide`` and of ``deepnet@wide+2``.
+    """Return the module of a method: ``deepnet`` of ``deepnet@wide`` and of ``deepnet@wide+2``.
 
     Parameters
     ----------

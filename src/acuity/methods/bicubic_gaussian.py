@@ -39,7 +39,7 @@ class BicubicGaussian(LearnedMethod):
 
     Settings = BicubicGaussianSettings
     assumes = Assumes()
-    learns = "fit"
+    regime = "fit"
     interpolation = "cubic"
 
     def __init__(self, settings=None, task=None):

@@ -70,19 +70,18 @@ class DeepNet(LearnedMethod):
 
     def __init__(self, settings=None, task=None):
         super().__init__(settings, task)
-        self.stack = self.settings.slices
+        self.slices_per_stack = self.settings.slices
         blur = 1 if self.task.axial else self.task.level
         self.spacing = self.settings.spacing or max(1, round(blur / 3))
 
     def build(self):
         """Build the network."""
-        from acuity.methods.shared.unet import UNet
+        from acuity.methods.networks.unet import UNet
 
         s = self.settings
         return {
             self.restorer: UNet(
-                self.stack,
-                self.stack,
+                self.slices_per_stack,
                 features=s.features,
                 pools=s.pools,
                 widest=s.widest,

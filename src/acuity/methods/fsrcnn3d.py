@@ -2,10 +2,10 @@
 
 from acuity.errors import AcuityError
 from acuity.methods.base import PredictSettings, TrainSettings, setting
-from acuity.methods.shared.finer import FinerMethod, FinerSettings, paper_training
+from acuity.methods.networks.axial_base import AxialMethod, AxialSettings, paper_training
 
 
-class Fsrcnn3dSettings(FinerSettings):
+class Fsrcnn3dSettings(AxialSettings):
     """Settings of the 3D-FSRCNN; the defaults are the paper's best."""
 
     filters: int = setting(240, "Filters of extraction and expansion (d)", "1", ge=1)
@@ -23,7 +23,7 @@ class Fsrcnn3dSettings(FinerSettings):
     )
 
 
-class Fsrcnn3d(FinerMethod):
+class Fsrcnn3d(AxialMethod):
     """3D-FSRCNN, finer along z.
 
     After Heinrich et al. 2017, section 3.1 and figure 1: extraction (5 x 13 x 13), shrinking,
@@ -34,7 +34,7 @@ class Fsrcnn3d(FinerMethod):
 
     def build(self):
         """Build the network."""
-        from acuity.methods.shared.fsrcnn3d import Fsrcnn3d as Network
+        from acuity.methods.networks.fsrcnn3d import Fsrcnn3d as Network
 
         s, factor = self.settings, self.factor()
         if min(min(kernel) for kernel in s.kernels) < 1 or any(
@@ -56,7 +56,7 @@ class Fsrcnn3d(FinerMethod):
                 mappings=s.mappings,
                 kernels=s.kernels,
                 skip=s.skip,
-                phase=self.task.phase[0],
+                offset=self.task.offset[0],
             )
         }
 

@@ -141,8 +141,8 @@ class SemGan(LearnedMethod):
         size="the network's raster",
     )
     interpolation = "lanczos"
-    stack = 1
-    recorded = ("adversarial", "l1", "tv", "alpha", "beta", "discriminator", "real", "fake")
+    slices_per_stack = 1
+    logged_losses = ("adversarial", "l1", "tv", "alpha", "beta", "discriminator", "real", "fake")
 
     def __init__(self, settings=None, task=None):
         super().__init__(settings, task)
@@ -150,7 +150,7 @@ class SemGan(LearnedMethod):
 
     def build(self):
         """Build generator and discriminator."""
-        from acuity.methods.shared.sem_gan import Discriminator, Generator
+        from acuity.methods.networks.sem_gan import Discriminator, Generator
 
         s = self.settings
         networks = {self.restorer: Generator(features=s.features, pools=s.pools, skip=s.skip)}
@@ -160,34 +160,34 @@ class SemGan(LearnedMethod):
             )
         return networks
 
-    def phases(self, step):
-        """The discriminator, where it is its turn, and the generator."""
+    def networks_to_update(self, step):
+        """Return the discriminator, where it is its turn, and the generator."""
         self.step = step
         s = self.settings
         behind = step - s.pretrain
-        learns = s.adversarial and (-s.prepare <= behind < 0 or behind % s.every == 0 <= behind)
-        return ("discriminator", self.restorer) if learns else (self.restorer,)
+        both = s.adversarial and (-s.prepare <= behind < 0 or behind % s.every == 0 <= behind)
+        return ("discriminator", self.restorer) if both else (self.restorer,)
 
-    def rate(self, phase, step, scheduled):
-        """The discriminator, and the generator once there is one, may have rates of their own."""
+    def rate(self, network, step, scheduled):
+        """Return the discriminator's own rate, or the generator's once there is a discriminator."""
         s = self.settings
-        if phase == "discriminator":
+        if network == "discriminator":
             return s.discriminator_rate or scheduled
         return (s.generator_rate if step >= s.pretrain - s.prepare else None) or scheduled
 
-    def losses(self, phase, networks, batch):
-        """Least squares (discriminator), or the three terms of the generator and their shares."""
+    def losses(self, network, networks, batch):
+        """Return least squares (discriminator), or the three terms of the generator and their shares."""
         import torch
 
-        from acuity.methods.shared.variation import variation
+        from acuity.methods.networks.variation import variation
 
         generator = networks[self.restorer]
         mask = batch["mask"]
-        if phase == "discriminator":
+        if network == "discriminator":
             with torch.no_grad():
                 restored = generator(batch["low"]).float()
-            fake = networks[phase](restored * mask).float()
-            real = networks[phase](batch["target"] * mask).float()
+            fake = networks[network](restored * mask).float()
+            real = networks[network](batch["target"] * mask).float()
             loss = (fake**2).mean() + ((1 - real) ** 2).mean()
             return {"loss": loss, "real": real.mean(), "fake": fake.mean()}
         restored = generator(batch["low"]).float()
@@ -213,7 +213,7 @@ class SemGan(LearnedMethod):
         }
 
     def _weights(self, networks, terms):
-        """Weights of L1 and variation: as they are given, or such that the shares come out."""
+        """Return the weights of L1 and variation: as they are given, or such that the shares come out."""
         s = self.settings
         alpha, beta = s.alpha, s.beta
         if alpha is not None and beta is not None:

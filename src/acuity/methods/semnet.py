@@ -66,7 +66,7 @@ class SemNet(LearnedMethod):
 
     After the SEMNet abstract: 94 convolutions, 19 leaky ReLUs, L1 (1.0), histogram (0.1) and total
     variation loss (0.01). Its histogram loss is given by a reference alone; the one here is an
-    earth mover's distance over soft bins (`acuity.methods.shared.rrdb.histogram_loss`).
+    earth mover's distance over soft bins (`acuity.methods.networks.rrdb.histogram_loss`).
     """
 
     Settings = SemNetSettings
@@ -76,8 +76,8 @@ class SemNet(LearnedMethod):
         single="the mean and the deviation by which the volume is normalised follow them",
         size="the network's raster",
     )
-    stack = 1
-    recorded = ("l1", "histogram", "tv")
+    slices_per_stack = 1
+    logged_losses = ("l1", "histogram", "tv")
 
     def __init__(self, settings=None, task=None):
         super().__init__(settings, task)
@@ -85,7 +85,7 @@ class SemNet(LearnedMethod):
 
     def build(self):
         """Build the network."""
-        from acuity.methods.shared.rrdb import SemNet as Network
+        from acuity.methods.networks.rrdb import SemNet as Network
 
         s, scale = self.settings, self.task.scale
         if scale[0] != 1 or scale[1] != scale[2]:
@@ -100,14 +100,14 @@ class SemNet(LearnedMethod):
                 growth=s.growth,
                 blocks=s.blocks,
                 skip=s.skip,
-                phase=self.task.phase[1:],
+                offset=self.task.offset[1:],
             )
         }
 
-    def losses(self, phase, networks, batch):
-        """L1, histogram and total variation; recorded with their weights."""
-        from acuity.methods.shared.rrdb import histogram_loss
-        from acuity.methods.shared.variation import variation
+    def losses(self, network, networks, batch):
+        """Return L1, histogram and total variation; logged with their weights."""
+        from acuity.methods.networks.rrdb import histogram_loss
+        from acuity.methods.networks.variation import variation
 
         s = self.settings
         restored = networks[self.restorer](batch["low"]).float()

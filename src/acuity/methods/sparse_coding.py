@@ -7,9 +7,9 @@ import numpy as np
 
 from acuity.assumptions import Assumes
 from acuity.errors import AcuityError
+from acuity.interpolation import interpolate
 from acuity.methods.base import LearnedMethod, LearnedSettings, PredictSettings, Section, setting
-from acuity.methods.shared.interpolate import interpolate
-from acuity.methods.shared.planes import coarser, degradation
+from acuity.methods.networks.planes import coarser, degradation
 
 CHUNK = 4096  # patches that are coded together: decides memory
 
@@ -82,12 +82,12 @@ class SparseCoding(LearnedMethod):
     Settings = SparseCodingSettings
     axial = True
     assumes = Assumes(values="the training's")
-    learns = "fit"
+    regime = "fit"
 
     def __init__(self, settings=None, task=None):
         super().__init__(settings, task)
         self.scale = (self.task.scale[0], 1, 1)
-        self.thinnest = self.settings.patch // self.scale[0]
+        self.min_slices = self.settings.patch // self.scale[0]
 
     def _patch(self):
         """Size of a coarse patch (z, y, x), and how it became coarse."""
@@ -111,7 +111,7 @@ class SparseCoding(LearnedMethod):
 
         Parameters
         ----------
-        pairs : list of acuity.train.sampling.Pair
+        pairs : list of acuity.engine.sampling.TrainingPair
             Volumes.
         seed : int
             Seed of patches and dictionary.
@@ -183,16 +183,16 @@ class SparseCoding(LearnedMethod):
         return {"dictionary": atoms.reshape(-1, side, side, side), **found}
 
     def _interpolated(self, low):
-        """A coarse tile, interpolated along z."""
+        """Return a coarse tile, interpolated along z."""
         factor = self.scale[0]
         box = [slice(0, n * f) for n, f in zip(low.shape, self.scale, strict=True)]
-        phase = (self.task.phase[0], None, None)
+        offset = (self.task.offset[0], None, None)
         return interpolate(
-            low, (0, 0, 0), low.shape, (factor, 1, 1), box, self.settings.skip, phase
+            low, (0, 0, 0), low.shape, (factor, 1, 1), box, self.settings.skip, offset
         )
 
     def _codes(self, patches, atoms):
-        """Sparse codes of coarse patches without their means, over atoms of unit length."""
+        """Return sparse codes of coarse patches without their means, over atoms of unit length."""
         from sklearn.decomposition import sparse_encode
 
         s = self.settings

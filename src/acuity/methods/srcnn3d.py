@@ -42,7 +42,7 @@ class Srcnn3d(LearnedMethod):
         """Build the network; convolutions pad with zeros, so that the size is kept."""
         from torch import nn
 
-        from acuity.methods.shared.convolution import Convolution
+        from acuity.methods.networks.convolution import Convolution
 
         (a, b, c), (m, n) = self.settings.kernels, self.settings.features
         return {

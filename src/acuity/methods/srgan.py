@@ -13,7 +13,7 @@ from acuity.methods.base import (
     masked_loss,
     setting,
 )
-from acuity.methods.shared.planes import degradation
+from acuity.methods.networks.planes import degradation
 
 
 class SrganTrainSettings(TrainSettings):
@@ -98,8 +98,8 @@ class Srgan(LearnedMethod):
 
     Settings = SrganSettings
     axial = True
-    learns = "planes"
-    recorded = ("content", "adversarial", "discriminator", "real", "fake")
+    regime = "planes"
+    logged_losses = ("content", "adversarial", "discriminator", "real", "fake")
 
     def __init__(self, settings=None, task=None):
         super().__init__(settings, task)
@@ -114,7 +114,7 @@ class Srgan(LearnedMethod):
 
     def build(self):
         """Build generator and discriminator."""
-        from acuity.methods.shared.srgan import Discriminator, Generator
+        from acuity.methods.networks.srgan import Discriminator, Generator
 
         s = self.settings
         degradation(self.task, self.name())
@@ -130,7 +130,7 @@ class Srgan(LearnedMethod):
                 blocks=s.blocks,
                 kernels=s.kernels,
                 skip=s.skip,
-                phase=self.task.phase[0],
+                offset=self.task.offset[0],
             )
         }
         if s.adversarial:
@@ -139,24 +139,24 @@ class Srgan(LearnedMethod):
             )
         return networks
 
-    def phases(self, step):
-        """The discriminator, where it is its turn, and the generator."""
+    def networks_to_update(self, step):
+        """Return the discriminator, where it is its turn, and the generator."""
         self.step = step
         s = self.settings
-        learns = s.adversarial and step >= s.pretrain and (step - s.pretrain) % s.every == 0
-        return ("discriminator", self.restorer) if learns else (self.restorer,)
+        both = s.adversarial and step >= s.pretrain and (step - s.pretrain) % s.every == 0
+        return ("discriminator", self.restorer) if both else (self.restorer,)
 
-    def losses(self, phase, networks, batch):
-        """Binary cross entropies (discriminator), or content and adversarial loss (generator)."""
+    def losses(self, network, networks, batch):
+        """Return binary cross entropies (discriminator), or content and adversarial loss (generator)."""
         import torch
         from torch.nn.functional import softplus
 
         generator = networks[self.restorer]
-        if phase == "discriminator":
+        if network == "discriminator":
             with torch.no_grad():
                 restored = generator(batch["low"])
-            real = networks[phase](batch["target"]).float()
-            fake = networks[phase](restored).float()
+            real = networks[network](batch["target"]).float()
+            fake = networks[network](restored).float()
             # -log D(real) - log(1 - D(fake))
             loss = softplus(-real).mean() + softplus(fake).mean()
             return {"loss": loss, "real": real.sigmoid().mean(), "fake": fake.sigmoid().mean()}

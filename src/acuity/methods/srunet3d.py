@@ -2,10 +2,10 @@
 
 from acuity.errors import AcuityError
 from acuity.methods.base import PredictSettings, TrainSettings, setting
-from acuity.methods.shared.finer import FinerMethod, FinerSettings, paper_training
+from acuity.methods.networks.axial_base import AxialMethod, AxialSettings, paper_training
 
 
-class Srunet3dSettings(FinerSettings):
+class Srunet3dSettings(AxialSettings):
     """Settings of the 3D-SRU-Net; the defaults are those of the paper's figure 2."""
 
     width: int = setting(32, "Features of the first level, doubled at each next (w)", "1", ge=1)
@@ -23,7 +23,7 @@ class Srunet3dSettings(FinerSettings):
     )
 
 
-class Srunet3d(FinerMethod):
+class Srunet3d(AxialMethod):
     """3D-SRU-Net, finer along z.
 
     After Heinrich et al. 2017, section 3.2 and figure 2: y and x are halved from level to level,
@@ -35,7 +35,7 @@ class Srunet3d(FinerMethod):
 
     def build(self):
         """Build the network."""
-        from acuity.methods.shared.srunet3d import SruNet3d
+        from acuity.methods.networks.srunet3d import SruNet3d
 
         s, factor = self.settings, self.factor()
         if any(side < 1 or side % 2 == 0 for side in s.kernels):
@@ -50,7 +50,7 @@ class Srunet3d(FinerMethod):
                 depth=s.depth,
                 kernels=s.kernels,
                 skip=s.skip,
-                phase=self.task.phase[0],
+                offset=self.task.offset[0],
             )
         except ValueError as error:
             raise AcuityError(

@@ -132,13 +132,13 @@ def count(method):
     """
     import torch
 
-    planes = method.learns == "planes"
-    axes = (0, 2) if planes else (1, 2) if method.stack else (0, 1, 2)
+    planes = method.regime == "planes"
+    axes = (0, 2) if planes else (1, 2) if method.slices_per_stack else (0, 1, 2)
     patch = method.settings.train.patch
     side = getattr(method, "side", patch[-1] * method.scale[-1])
     with torch.device("meta"), torch.no_grad():
         built = method.build()
-        image = torch.zeros(1, method.stack or 1, *(SHAPE[axis] for axis in axes))
+        image = torch.zeros(1, method.slices_per_stack or 1, *(SHAPE[axis] for axis in axes))
         found = {RESTORER: Network.of(_layers(built[method.restorer], image, axes))}
         if "discriminator" in built:
             image = torch.zeros(1, 1, side, side)
@@ -183,7 +183,7 @@ def prepare(methods):
     """
     missing = {}
     for method in methods:
-        if method.learned and method.learns != "fit" and (key := _key(method)) not in _FOUND:
+        if method.learned and method.regime != "fit" and (key := _key(method)) not in _FOUND:
             with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
                 _FOUND[key] = _read(_kept(key).read_text(encoding="utf-8"))
                 continue
@@ -199,7 +199,7 @@ def prepare(methods):
 
 
 def _counted(method):
-    if not method.learned or method.learns == "fit":
+    if not method.learned or method.regime == "fit":
         return {}
     prepare([method])
     # none on a machine where torch cannot be loaded

@@ -16,7 +16,7 @@ from acuity.measure.slices import slices_at_a_time
 from acuity.methods.base import Task, load
 from acuity.plan.constants import MIB, Quantity, cost
 from acuity.plan.networks import judge, network, prepare
-from acuity.reconstruct.budget import SUMS, VIEWS
+from acuity.reconstruct.memory_limits import SUMS, VIEWS
 from acuity.segment.blocks import Blocks
 from acuity.units import parse_voxel_size
 from acuity.volume import Grid, choose_layout
@@ -25,7 +25,7 @@ from acuity.volume import Grid, choose_layout
 UNREADABLE = ((512, 1024, 1024), 1)
 SPECIMENS = {"gold": (780, 924), "hydrogel": (418, 492)}
 FLOAT = 4
-PASSED = 2**17  # pixels of planes that pass a network together: acuity.predict.planes.PIXELS
+PASSED = 2**17  # pixels of planes that pass a network together: acuity.engine.planes.PIXELS
 TRIALS = 16  # forward passes of a tile by which the execution of a trained network is chosen
 BLOCK = 32  # slices of a method's input that are restored together, about
 # Stages that the study key `slabs` divides: X_init makes a store (census has none), X_slab fills it,
@@ -216,7 +216,7 @@ class Planner:
             block = _blocks_of_objects(self, sample).size[0]
         if "method" in wildcards:
             method = self.method(wildcards["method"], level)
-            if method.local and not method.stack:
+            if method.local and not method.slices_per_stack:
                 block = max(block, BLOCK * method.scale[0])
         blocks = math.ceil(shape[0] / block)
         return self.study.slabs / min(self.study.slabs, blocks)
@@ -237,7 +237,7 @@ class Planner:
             prepare(self.method(*training) for training in self.project.trained)
             self._prepared = True
         found = network(method)
-        if found is None and method.learned and method.learns != "fit":
+        if found is None and method.learned and method.regime != "fit":
             sentence = (
                 f"{method.name()}: its network could not be counted; planned as one that is fitted"
             )
@@ -310,7 +310,7 @@ def _exact_truth(plan, rule, w):
 
 def _scan(plan):
     """Views of a foam's scan, pixels of a view."""
-    from acuity.reconstruct.geometry import ConeBeam
+    from acuity.geometry import ConeBeam
 
     foam = plan.study.foam
     geometry = ConeBeam.standard(foam.size, foam.cylinder_radius)
@@ -394,9 +394,13 @@ def _predict(plan, rule, w):
     written = voxels * (item if plan.study.flat else FLOAT)
     settings = getattr(method.settings, "predict", None)
     if name == "richardson_lucy":
-        from acuity.predict.predict import Plan
+        from acuity.engine.schedule import TileSchedule
 
-        cut, layout, halo = Plan(method, shape), choose_layout(shape, "float32"), method.halo
+        cut, layout, halo = (
+            TileSchedule(method, shape),
+            choose_layout(shape, "float32"),
+            method.halo,
+        )
         sides = layout.shard[1:] if cut.columns else shape[1:]
         core = [cut.depth, *(min(pair) for pair in zip(sides, shape[1:], strict=True))]
         block = [min(n, c + 2 * h) for n, c, h in zip(shape, core, halo, strict=True)]
@@ -414,10 +418,10 @@ def _predict(plan, rule, w):
         held = 4 * FLOAT * 32 * _column(shape)
         return Quantity(f"{rule}:{name}", held, voxels, written, like=f"{rule}:interpolation")
     tile = [min(t, n) for t, n in zip(settings.tile, own, strict=True)]
-    axes = (1, 2) if method.stack else (0, 1, 2)
+    axes = (1, 2) if method.slices_per_stack else (0, 1, 2)
     again = math.prod(_repeated(found, tile, own, shape, method.scale, axis) for axis in axes)
     ways, passed = 1, prod(tile[axis] for axis in axes)
-    if method.learns == "planes":  # some planes at a time, in both directions
+    if method.regime == "planes":  # some planes at a time, in both directions
         ways, block = 2, prod(tile)
         passed = min(block, max(PASSED, tile[0] * max(tile[1:])))
         held = FLOAT * (found.widest * passed + 6 * max(method.scale) * block)
@@ -430,7 +434,7 @@ def _predict(plan, rule, w):
 
 def _repeated(network, tile, own, shape, scale, axis):
     """What tiles compute again of their neighbours along an axis, as a factor."""
-    from acuity.predict.tiles import core_length
+    from acuity.engine.tiles import core_length
 
     halo, most = math.ceil(network.halo[axis]), tile[axis]
     side = 32 if axis == 0 else choose_layout(shape, "float32").shard[axis] // scale[axis]
@@ -451,9 +455,9 @@ def _train(plan, rule, w):
     if found is None:
         return Quantity(kind, 2 * FLOAT * volumes, _fit_work(method, volumes), 1e6)
     settings = method.settings.train
-    patch = settings.patch[1:] if method.stack else settings.patch
+    patch = settings.patch[1:] if method.slices_per_stack else settings.patch
     voxels = settings.batch * prod(patch)
-    if method.learns == "planes":
+    if method.regime == "planes":
         voxels /= max(method.scale)
     once = voxels * found.multiply_adds
     held, work = voxels * found.activations, 3 * settings.steps * once
@@ -487,13 +491,13 @@ def _tried(plan, method, w):
     sample = plan.project.learns_from(w["method"], f"{float(w['level']):g}")[:1]
     if not sample:
         return 0
-    if method.learns == "planes":
+    if method.regime == "planes":
         return TRIALS * 4 * 256**2 / max(method.scale)
     shape = plan.high(sample[0], w["level"])[0]
     own = (n // f for n, f in zip(shape, method.scale, strict=True))
     most = (min(n, 256 // max(method.scale)) for n in method.settings.predict.tile)
     tile = [min(pair) for pair in zip(own, most, strict=True)]
-    return TRIALS * prod(tile[1:] if method.stack else tile)
+    return TRIALS * prod(tile[1:] if method.slices_per_stack else tile)
 
 
 def _fit_work(method, volumes):

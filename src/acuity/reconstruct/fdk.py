@@ -10,7 +10,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from acuity.errors import AcuityError
-from acuity.reconstruct.geometry import ConeBeam
+from acuity.geometry import ConeBeam
 
 # Views of one batch, slices of one chunk and columns of one tile: chosen so that the lines of a
 # batch stay in the first-level cache and the detector columns of a tile in the second.

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from acuity.errors import AcuityError
-from acuity.reconstruct.budget import SUMS, VIEWS
+from acuity.geometry import ConeBeam, full_circle
 from acuity.reconstruct.fdk import Slab, angular_weights, quarter_turns
-from acuity.reconstruct.geometry import ConeBeam, full_circle
+from acuity.reconstruct.memory_limits import SUMS, VIEWS
 from acuity.simulate.acquire import open_scan
 from acuity.simulate.project import project
 from acuity.slabs import Part, open_writer

@@ -1,7 +1,7 @@
 """The Reconstruction Toolkit (RTK) as the reference backend; all that is RTK's is in this file.
 
 Written for itk-rtk 2.x. RTK's rotation axis is y: its (x, y, z) is (x, z, y) of
-`acuity.reconstruct.geometry.ConeBeam`, and its arrays come out (z, y, x) in its own terms.
+`acuity.geometry.ConeBeam`, and its arrays come out (z, y, x) in its own terms.
 """
 
 import functools
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from acuity.errors import AcuityError
-from acuity.reconstruct.geometry import ConeBeam
+from acuity.geometry import ConeBeam
 
 
 def _calm(function):

@@ -20,9 +20,9 @@ import numpy as np
 from numba import njit, prange
 
 from acuity.errors import AcuityError
+from acuity.field_of_view import cylinder
 from acuity.segment.blocks import Blocks
 from acuity.segment.boxes import sizes_and_boxes
-from acuity.segment.mask import cylinder
 from acuity.segment.separate import components, divide, root
 from acuity.shards import Box, shift
 from acuity.volume import choose_layout

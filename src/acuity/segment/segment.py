@@ -15,10 +15,10 @@ import numpy as np
 
 from acuity.assumptions import Assumes
 from acuity.errors import AcuityError
-from acuity.segment.mask import cylinder, values_inside
+from acuity.field_of_view import cylinder, values_inside
 from acuity.segment.objects import Objects
-from acuity.segment.threshold import otsu_inside
 from acuity.slabs import open_writer
+from acuity.threshold import otsu_inside
 from acuity.volume import VolumeWriter, open_volume, remove_store, store_path
 
 logger = logging.getLogger("acuity.segment")

@@ -10,7 +10,7 @@ The raw file follows the Data Exchange convention (HDF5)::
                             offset_u; each with an attribute ``units``
     /process/simulation     attributes: what was done to the projections, in order
 
-Angles and axes are those of `acuity.reconstruct.geometry.ConeBeam`.
+Angles and axes are those of `acuity.geometry.ConeBeam`.
 """
 
 import io
@@ -27,8 +27,8 @@ import pandas as pd
 
 from acuity.errors import AcuityError
 from acuity.filters import gaussian
+from acuity.geometry import ConeBeam, full_circle
 from acuity.hdf5 import open_hdf5
-from acuity.reconstruct.geometry import ConeBeam, full_circle
 from acuity.seals import again
 from acuity.simulate.project import project
 from acuity.units import canonical

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from acuity.errors import AcuityError
-from acuity.reconstruct.geometry import ConeBeam
+from acuity.geometry import ConeBeam
 
 
 def project(

@@ -92,8 +92,8 @@ class Project:
 
     def adversarial(self, method):
         """Return whether a method learns against a discriminator."""
-        recorded = getattr(self.method_class(method), "recorded", ())
-        return "discriminator" in recorded and getattr(self.settings(method), "adversarial", True)
+        logged = getattr(self.method_class(method), "logged_losses", ())
+        return "discriminator" in logged and getattr(self.settings(method), "adversarial", True)
 
     def processes(self, method):
         """Return how many processes train a method."""
@@ -101,7 +101,7 @@ class Project:
 
     def gpus(self, method, stage):
         """Return the GPUs of a job of a method: none where it has no network or is to use the CPU."""
-        if not self.learned(method) or self.method_class(method).learns == "fit":
+        if not self.learned(method) or self.method_class(method).regime == "fit":
             return 0
         if getattr(self.settings(method), stage).device == "cpu":
             return 0
@@ -116,7 +116,7 @@ class Project:
     def by_planes(self):
         """The methods that restore XZ and YZ planes, further trainings among them."""
         every = self.methods + self.further
-        return [m for m in every if getattr(self.method_class(m), "learns", "") == "planes"]
+        return [m for m in every if getattr(self.method_class(m), "regime", "") == "planes"]
 
     @cached_property
     def by_voxels(self):

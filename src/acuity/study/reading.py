@@ -140,7 +140,7 @@ def _read_samples(study, path):
     for key in study.methods:
         method = load(key)
         # What learns from XY planes can learn from the coarse volume itself.
-        enough = {"train", "restore"} if getattr(method, "learns", "") == "planes" else {"train"}
+        enough = {"train", "restore"} if getattr(method, "regime", "") == "planes" else {"train"}
         if method.learned and not roles & enough:
             raise AcuityError(f"{sheet}: no sample has the role train, but {key} learns from data")
     for sample in samples:

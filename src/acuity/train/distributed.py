@@ -21,12 +21,12 @@ from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 from torch.nn.parallel import DistributedDataParallel
 
 from acuity.errors import AcuityError
-from acuity.train.budget import TimeUp, on_interrupt
+from acuity.train.deadline import TimeUp, on_interrupt
 
 PATIENCE = timedelta(hours=2)  # that a rank waits for another, which may be judging the network
 
 
-class Ranks:
+class ProcessGroup:
     """The processes of a training, seen by one of them; one alone by default.
 
     Attributes
@@ -44,12 +44,12 @@ class Ranks:
         return self.rank == 0
 
     def part(self, size):
-        """The part of a batch that is this one's, as a slice of its `size` patches."""
+        """Return the part of a batch that is this one's, as a slice of its `size` patches."""
         share = size // self.count
         return slice(self.rank * share, (self.rank + 1) * share)
 
     def wrap(self, networks):
-        """The networks, with gradients that are averaged over all ranks."""
+        """Return the networks, with gradients that are averaged over all ranks."""
         if self.count == 1:
             return networks
         for network in networks.values():
@@ -84,7 +84,7 @@ class Ranks:
         return loss * (self.count * voxels / total).to(loss.dtype), (sums[0] / total).item()
 
     def agreed(self, flag, device):
-        """Whether a flag is set on rank 0."""
+        """Return whether a flag is set on rank 0."""
         if self.count == 1:
             return flag
         flags = torch.tensor(int(flag), device=device)
@@ -92,7 +92,7 @@ class Ranks:
         return bool(flags.item())
 
     def shared(self, value):
-        """The number, text or None that rank 0 has; all wait for it."""
+        """Return the number, text or None that rank 0 has; all wait for it."""
         if self.count == 1:
             return value
         values = [value]
@@ -154,7 +154,7 @@ def launch(function, arguments, count, device):
     Parameters
     ----------
     function : callable
-        Of a module; called with `arguments` and ``ranks``.
+        Of a module; called with `arguments` and ``group``.
     arguments : dict
         Keyword arguments.
     count : int
@@ -225,7 +225,7 @@ def _rank(rank, count, device, folder, records, function, arguments):
         timeout=PATIENCE,
     )
     try:
-        function(**arguments, ranks=Ranks(rank, count))
+        function(**arguments, group=ProcessGroup(rank, count))
     except (AcuityError, torch.OutOfMemoryError) as error:
         # All ranks find the same mistake; whichever comes first says it.
         part = folder / f"error{rank}"

@@ -1,0 +1,207 @@
+"""The input of a method: a low-resolution volume, read region by region on the grid it needs."""
+
+import numpy as np
+
+from acuity.errors import AcuityError
+from acuity.interpolation import interpolate, support
+from acuity.volume import Grid, check_finite, slabs
+
+DEPTH = 32  # slices that are read at a time where all of a volume is
+
+
+class InputReader:
+    """A volume brought onto a method's input grid while it is read.
+
+    Parameters
+    ----------
+    volume : acuity.volume.Volume
+        The low-resolution volume.
+    factors : tuple of int
+        Whole factors (z, y, x) between its grid and the method's input grid.
+    kernel : {"nearest", "linear", "cubic", "cubic_opencv", "lanczos"}
+        Interpolation, where a factor is not 1.
+    name : str
+        The file, for errors.
+    offset : sequence of float or None
+        Where the volume's first voxel lies on the input grid (z, y, x); None: in the middle of a
+        block, (factor - 1) / 2.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Voxels (z, y, x) of the input grid.
+    """
+
+    def __init__(self, volume, factors, kernel, name, offset=(None, None, None)):
+        self.volume = volume
+        self.factors = tuple(factors)
+        self.kernel = kernel
+        self.name = str(name)
+        self.offset = tuple(offset)
+        self.shape = tuple(n * f for n, f in zip(volume.grid.shape, self.factors, strict=True))
+        if volume.dtype.kind not in "fui" or volume.dtype.itemsize > 4:
+            raise AcuityError(
+                f"{self.name}: found voxels of {volume.dtype}; a restoration needs real numbers"
+            )
+
+    def read(self, box):
+        """Read a region of the input grid.
+
+        Parameters
+        ----------
+        box : sequence of slice
+            Region (z, y, x) inside the grid.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32 (z, y, x), contiguous.
+
+        Raises
+        ------
+        AcuityError
+            If a value is not finite, naming the file and the slice.
+        """
+        counts = self.volume.grid.shape
+        spans = [
+            support(self.kernel, f, s.start, s.stop, n, p)
+            for f, s, n, p in zip(self.factors, box, counts, self.offset, strict=True)
+        ]
+        low = self.volume.read(*(slice(*span) for span in spans))
+        check_finite(low, spans[0][0], self.name)
+        low = np.ascontiguousarray(low, np.float32)
+        if self.factors == (1, 1, 1):
+            return low
+        first = [span[0] for span in spans]
+        return interpolate(low, first, counts, self.factors, box, self.kernel, self.offset)
+
+    def read_all(self):
+        """Return the whole input grid, float32 (z, y, x), read without a second copy."""
+        voxels = np.empty(self.shape, np.float32)
+        for z0, z1 in slabs(self.shape[0], DEPTH):
+            voxels[z0:z1] = self.read([slice(z0, z1), *(slice(0, n) for n in self.shape[1:])])
+        return voxels
+
+    def own_statistics(self):
+        """Return the mean and standard deviation of the whole volume, on its own grid.
+
+        It streams in a fixed order, so that training and every way of prediction find the same.
+
+        Returns
+        -------
+        dict
+            ``mean`` and ``std``.
+
+        Raises
+        ------
+        AcuityError
+            If the volume is constant or holds a value that is not finite.
+        """
+        found = statistics([self._planes()])
+        if found["std"] <= 1e-7 * abs(found["mean"]):  # float64 rounds the squares
+            raise AcuityError(
+                f"{self.name}: the volume is constant, every voxel is {found['mean']:g}; its "
+                "intensities cannot be normalised by their standard deviation"
+            )
+        return found
+
+    def _planes(self):
+        for z0, z1 in slabs(self.volume.grid.shape[0], DEPTH):
+            block = self.volume.read(slice(z0, z1))
+            check_finite(block, z0, self.name)
+            yield from np.asarray(block, np.float32)
+
+
+def statistics(arrays, masks=None):
+    """Return the mean and standard deviation over several arrays, in float64, slice by slice.
+
+    Parameters
+    ----------
+    arrays : list of iterable of numpy.ndarray
+        Volumes (z, y, x), or their planes in order.
+    masks : list of numpy.ndarray, optional
+        1 where a voxel of a plane counts: (y, x) for all planes of an array, or (z, y, x).
+
+    Returns
+    -------
+    dict
+        ``mean`` and ``std``.
+    """
+    count = total = squares = 0.0
+    for n, array in enumerate(arrays):
+        mask = None if masks is None else masks[n] > 0
+        for z, plane in enumerate(array):
+            if mask is None:
+                values = plane.astype(np.float64)
+            else:
+                values = plane[mask if mask.ndim == 2 else mask[z]].astype(np.float64)
+            count += values.size
+            total += values.sum()
+            squares += (values * values).sum()
+    mean = total / count
+    return {"mean": float(mean), "std": float(max(squares / count - mean * mean, 0.0) ** 0.5)}
+
+
+def upsampling_factors(method):
+    """Return the factors by which the input is interpolated before the method sees it."""
+    factors = []
+    for whole, own in zip(method.task.scale, method.scale, strict=True):
+        if whole % own:
+            raise AcuityError(
+                f"scale {method.task.scale}: method {method.name()} refines by {method.scale}, "
+                "which does not divide it"
+            )
+        factors.append(whole // own)
+    return tuple(factors)
+
+
+def input_offset(task, scale):
+    """Return the offset of the low-resolution volume on a method's input grid.
+
+    Parameters
+    ----------
+    task : acuity.methods.base.Task
+        Factors and offset against the target's grid.
+    scale : tuple of int
+        How much finer the target's grid is than the method's input grid: voxels of the latter are
+        blocks of this many of the former, by axis.
+
+    Returns
+    -------
+    tuple of float
+        In voxels of the input grid, for `InputReader`. It has no effect along an axis where the method
+        brings the whole factor itself: a network learns its offset with its pairs.
+    """
+    return tuple(
+        (offset - (own - 1) / 2) / own for offset, own in zip(task.offset, scale, strict=True)
+    )
+
+
+def refine(grid, factors, offset=None):
+    """Return the grid whose blocks of `factors` voxels are the voxels of a grid.
+
+    Parameters
+    ----------
+    grid : acuity.volume.Grid
+        The coarse grid.
+    factors : tuple of int
+        Whole factors (z, y, x).
+    offset : sequence of float, optional
+        Where the coarse grid's first voxel lies, in voxels of the finer one; the middle of a
+        block, (factor - 1) / 2, by default.
+
+    Returns
+    -------
+    acuity.volume.Grid
+    """
+    offset = [(f - 1) / 2 for f in factors] if offset is None else offset
+    spacing = tuple(size / f for size, f in zip(grid.spacing, factors, strict=True))
+    return Grid(
+        shape=tuple(n * f for n, f in zip(grid.shape, factors, strict=True)),
+        spacing=spacing,
+        origin=tuple(
+            position - p * size
+            for position, p, size in zip(grid.origin, offset, spacing, strict=True)
+        ),
+        unit=grid.unit,
+    )

@@ -1,0 +1,149 @@
+"""Interpolation onto a finer grid by whole factors, exact in place, region by region.
+
+A low-resolution voxel is the average of a block of ``f`` voxels of the target's grid, so its
+centre lies ``(f - 1) / 2`` target voxels behind the block's first centre: target voxel ``i`` sits
+at ``(i + 1/2) / f - 1/2`` on the low-resolution grid. One that was kept by decimation lies
+elsewhere: at an `offset` p, and target voxel ``i`` sits at ``(i - p) / f``.
+"""
+
+import numpy as np
+
+LOBES = 3  # of the Lanczos kernel
+
+
+def weights_of(kernel, fraction):
+    """Return the weights of the samples about positions.
+
+    Parameters
+    ----------
+    kernel : {"nearest", "linear", "cubic", "cubic_opencv", "lanczos"}
+        Interpolation. ``lanczos``: sinc(t) sinc(t / 3) for distances t below 3, its six taps divided by
+        their sum so that a constant stays itself (Turkowski 1990).
+    fraction : numpy.ndarray
+        Positions less their floor, 0 to 1.
+
+    Returns
+    -------
+    offsets : numpy.ndarray
+        Places of the samples, counted from the floor.
+    weights : numpy.ndarray
+        float32 (n, taps).
+    """
+    t = np.asarray(fraction, np.float64)
+    if kernel == "nearest":
+        # Half-way positions go up: blocks of an even factor whose slice f / 2 was kept need it.
+        return np.array([0, 1]), np.stack([t < 0.5, t >= 0.5], axis=-1).astype(np.float32)
+    if kernel == "linear":
+        return np.array([0, 1]), np.stack([1 - t, t], axis=-1).astype(np.float32)
+    if kernel == "cubic":
+        # Keys 1981, equation 15: cubic convolution with a = -1/2.
+        taps = [
+            -0.5 * t**3 + t**2 - 0.5 * t,
+            1.5 * t**3 - 2.5 * t**2 + 1,
+            -1.5 * t**3 + 2 * t**2 + 0.5 * t,
+            0.5 * t**3 - 0.5 * t**2,
+        ]
+        return np.array([-1, 0, 1, 2]), np.stack(taps, axis=-1).astype(np.float32)
+    if kernel == "cubic_opencv":
+        # Keys 1981, equation 4, with OpenCV's a = -3/4.
+        a, s = -0.75, 1 - t
+        taps = [
+            a * t * s**2,
+            (a + 2) * t**3 - (a + 3) * t**2 + 1,
+            (a + 2) * s**3 - (a + 3) * s**2 + 1,
+            a * s * t**2,
+        ]
+        return np.array([-1, 0, 1, 2]), np.stack(taps, axis=-1).astype(np.float32)
+    if kernel == "lanczos":
+        offsets = np.arange(1 - LOBES, LOBES + 1)
+        distance = t[..., None] - offsets
+        taps = np.sinc(distance) * np.sinc(distance / LOBES)
+        taps /= taps.sum(axis=-1, keepdims=True)
+        return offsets, taps.astype(np.float32)
+    raise ValueError(f"unknown kernel {kernel!r}")
+
+
+def _places(factor, start, stop, offset):
+    """Return positions on the low-resolution grid of a span of the target's."""
+    # Written so that the middle of the block gives the bytes of (i + 1/2) / f - 1/2.
+    late = 0.0 if offset is None else offset - (factor - 1) / 2
+    return (np.arange(start, stop) + (0.5 - late)) / factor - 0.5
+
+
+def support(kernel, factor, start, stop, count, offset=None):
+    """Return the low-resolution voxels that a span of the target's grid needs along one axis.
+
+    Parameters
+    ----------
+    kernel : {"nearest", "linear", "cubic", "cubic_opencv", "lanczos"}
+        Interpolation.
+    factor : int
+        Whole factor between the grids.
+    start, stop : int
+        Span on the target's grid.
+    count : int
+        Low-resolution voxels along the axis.
+    offset : float, optional
+        Where low-resolution voxel 0 lies on the target's grid; (factor - 1) / 2 by default.
+
+    Returns
+    -------
+    tuple of int
+        First voxel and the one behind the last.
+    """
+    if factor == 1:
+        return start, stop
+    reach = LOBES if kernel == "lanczos" else 2 if kernel.startswith("cubic") else 1
+    ends = _places(factor, start, start + 1, offset)[0], _places(factor, stop - 1, stop, offset)[0]
+    first = int(np.floor(ends[0])) - (reach - 1)
+    last = int(np.floor(ends[1])) + reach
+    return min(max(first, 0), count - 1), min(max(last, 0), count - 1) + 1
+
+
+def interpolate(low, first, counts, factors, box, kernel, offset=(None, None, None)):
+    """Interpolate a region; beyond the volume's ends the last voxel counts.
+
+    A voxel's value does not depend on the region that is asked for.
+
+    Parameters
+    ----------
+    low : numpy.ndarray
+        Low-resolution voxels (z, y, x) that `support` asks for.
+    first : tuple of int
+        Place of their first voxel in the low-resolution volume.
+    counts : tuple of int
+        Size of the low-resolution volume.
+    factors : tuple of int
+        Whole factors between the grids.
+    box : sequence of slice
+        Region on the target's grid.
+    kernel : {"nearest", "linear", "cubic", "cubic_opencv", "lanczos"}
+        Interpolation.
+    offset : sequence of float or None
+        Where low-resolution voxel 0 lies on the target's grid, by axis; None: in the middle of a
+        block, (factor - 1) / 2.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, the region's shape.
+    """
+    out = np.asarray(low, np.float32)
+    for axis in range(3):
+        factor, span = factors[axis], box[axis]
+        if factor == 1:
+            continue
+        place = _places(factor, span.start, span.stop, offset[axis])
+        floor = np.floor(place).astype(np.int64)
+        taps, weights = weights_of(kernel, place - floor)
+        shape = [1, 1, 1]
+        shape[axis] = len(floor)
+        total = None
+        for n, tap in enumerate(taps):
+            index = np.clip(floor + tap, 0, counts[axis] - 1) - first[axis]
+            # A tap without weight may lie outside of what was read.
+            index = np.clip(index, 0, out.shape[axis] - 1)
+            part = np.take(out, index, axis=axis) * weights[:, n].reshape(shape)
+            total = part if total is None else total + part
+        out = total
+    return np.ascontiguousarray(out, np.float32)

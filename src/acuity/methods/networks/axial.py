@@ -1,0 +1,145 @@
+"""Parts of networks whose output is finer along z: fractionally strided convolutions and a skip."""
+
+import math
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from acuity.interpolation import interpolate
+from acuity.methods.networks.convolution import convolve, padded
+
+REACH = 3  # low-resolution slices on either side that any interpolation kernel may use
+
+
+def glorot(network):
+    """Draw weights as Glorot and Bengio 2010 (uniform), with biases of zero."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
+            nn.init.xavier_uniform_(module.weight)
+            nn.init.zeros_(module.bias)
+
+
+class UpsamplingConv(nn.ConvTranspose3d):
+    """Fractionally strided convolution whose output is exactly `stride` times its input.
+
+    An output voxel of one input voxel's block sees what lies about the block; where kernel and
+    stride do not allow a symmetric border, the surplus voxel is at the block's end.
+
+    Parameters
+    ----------
+    channels_in, channels_out : int
+        Channels.
+    kernel : tuple of int
+        Sides (z, y, x), none smaller than the stride.
+    stride : tuple of int
+        How much finer (z, y, x) the output is.
+    """
+
+    def __init__(self, channels_in, channels_out, kernel, stride):
+        surplus = [k - s for k, s in zip(kernel, stride, strict=True)]
+        super().__init__(
+            channels_in,
+            channels_out,
+            kernel,
+            stride,
+            padding=tuple((n + 1) // 2 for n in surplus),
+            output_padding=tuple(n % 2 for n in surplus),
+        )
+
+    def forward(self, image):
+        """Map (n, channels, z, y, x) to (n, channels, z * s, y * s, x * s)."""
+        # In float32 on a CPU torch's own way is ten times slower, and its sums depend on the
+        # image's size: a tile would not equal the whole. Along z alone its way was slower, too, in
+        # bfloat16 and on a GPU, most of all with one channel out.
+        exact = (
+            image.device.type == "cpu"
+            and image.dtype == torch.float32
+            and not torch.is_autocast_enabled("cpu")
+            and torch.backends.mkldnn.is_available()
+        )
+        if not exact and self.stride[1:] != (1, 1):
+            return super().forward(image)
+        weight, border = self.phases()
+        bias = self.bias.repeat_interleave(math.prod(self.stride))
+        if exact:
+            image, ones = padded(image, border), (1, 1, 1)
+            out = torch.mkldnn_convolution(
+                image, weight.contiguous(), bias, (0, 0, 0), ones, ones, 1
+            )
+        else:
+            out = convolve(image, weight, bias, border)
+        out = out.unflatten(1, (self.out_channels, *self.stride))  # (n, c, sz, sy, sx, z, y, x)
+        out = out.permute(0, 1, 5, 2, 6, 3, 7, 4)
+        return out.flatten(6, 7).flatten(4, 5).flatten(2, 3)
+
+    def phases(self):
+        """Return one convolution that has all phases of the output's blocks as channels.
+
+        Returns
+        -------
+        weight : torch.Tensor
+            (channels out * sz * sy * sx, channels in, kz, ky, kx).
+        border : list of (int, int)
+            Zeros before and after its input along z, y and x.
+        """
+        # Tap t of input i lands on voxel i * stride + t - padding: block i + b, phase p.
+        fill, blocks, border = [], [], []
+        for axis in reversed(range(3)):
+            stride, padding = self.stride[axis], self.padding[axis]
+            side = self.kernel_size[axis]
+            first, last = -padding // stride, (side - 1 - padding) // stride
+            fill += [-padding - first * stride, (last + 1) * stride - (side - padding)]
+            blocks.insert(0, last - first + 1)
+            border.insert(0, (last, -first))  # block m takes the inputs m - last to m - first
+        weight = functional.pad(self.weight, fill)
+        for axis in range(3):
+            weight = weight.unflatten(2 + axis, (blocks[axis], self.stride[axis]))
+            weight = weight.flip(2 + axis).movedim(3 + axis, -1)
+        # (in, out, bz, by, bx, sz, sy, sx) to (out * sz * sy * sx, in, bz, by, bx)
+        return weight.permute(1, 5, 6, 7, 0, 2, 3, 4).flatten(0, 3), border
+
+
+class Interpolated(nn.Module):
+    """The input brought onto the finer grid along z, as a part of a network.
+
+    Parameters
+    ----------
+    factor : int
+        Whole factor along z.
+    offset : float
+        Place of low-resolution slice 0 in slices of the finer grid, counted from its slice 0.
+    kernel : {"linear", "cubic"}
+        Interpolation; see `acuity.interpolation`.
+    """
+
+    def __init__(self, factor, offset, kernel):
+        super().__init__()
+        # Weights of the slices about a block, from the response to one slice of ones.
+        count = 2 * REACH + 1
+        impulse = np.zeros((count, 1, 1), np.float32)
+        impulse[REACH] = 1.0
+        response = interpolate(
+            impulse,
+            (0, 0, 0),
+            (count, 1, 1),
+            (factor, 1, 1),
+            (slice(0, count * factor), slice(0, 1), slice(0, 1)),
+            kernel,
+            offset=(offset, 0.0, 0.0),
+        ).reshape(count, factor)
+        # Slice i + k contributes to block i what the impulse gives to the block k before it.
+        self.weights = response[::-1].T.tolist()
+
+    def forward(self, image):
+        """Map (n, 1, z, y, x) to (n, 1, z * factor, y, x); the end slices are continued."""
+        nz = image.shape[2]
+        padded = functional.pad(image, (0, 0, 0, 0, REACH, REACH), mode="replicate")
+        planes = []
+        for weights in self.weights:
+            taps = [
+                padded[:, :, k : k + nz] * weight for k, weight in enumerate(weights) if weight != 0
+            ]
+            planes.append(sum(taps[1:], taps[0]))
+        return torch.stack(planes, dim=3).flatten(2, 3)

@@ -1,0 +1,105 @@
+"""What a restoration is told: the method and its task, the files, and the store that it writes."""
+
+from dataclasses import dataclass
+from os import PathLike
+
+import numpy as np
+
+from acuity.methods.base import Task
+
+
+@dataclass(frozen=True)
+class PredictionJob:
+    """A method, what it is to undo, and how the restored volume is written.
+
+    Attributes
+    ----------
+    method_name : str
+        A method of ``acuity.methods``.
+    settings : dict
+        Its settings. For a learned method those of the network come from the card, and only
+        ``predict`` is read from here.
+    level : float
+        Strength of the degradation: standard deviation of the blur in voxels of the target's grid.
+    scale : tuple of int
+        Whole factors (z, y, x) between the volume's grid and the restored one.
+    phase : tuple of float, optional
+        Where the volume's first voxel lies on the restored grid, in its voxels (z, y, x); the
+        middle of a block, (factor - 1) / 2, by default. The task's `offset`.
+    keep_type : bool
+        Round and clip the restored volume to the type of the low-resolution one, where that is
+        uint8 or uint16; it is float32 else.
+    fov_radius : float, optional
+        Radius in voxels of the restored grid of the circle that a tomograph's detector saw; beyond
+        it voxels are 0, as in a reconstruction.
+    part : tuple of int, optional
+        The part of the volume that this job makes; see `acuity.slabs`.
+    """
+
+    method_name: str
+    settings: dict
+    level: float
+    scale: tuple[int, int, int] = (1, 1, 1)
+    phase: tuple[float, float, float] | None = None
+    keep_type: bool = False
+    fov_radius: float | None = None
+    part: tuple[int, int] | None = None
+
+    @property
+    def task(self) -> Task:
+        """The task that the method is built for."""
+        return Task(float(self.level), tuple(self.scale), self.phase)
+
+
+@dataclass(frozen=True)
+class PredictionFiles:
+    """What a restoration reads and writes.
+
+    Attributes
+    ----------
+    low : path
+        The low-resolution volume, a store ``X.ome.zarr`` or its ``zarr.json``.
+    output : path
+        The restored volume's store.
+    model, card : path, optional
+        Weights (safetensors) and card (JSON) of a learned method.
+    disagreement : path, optional
+        For a method that restores XZ and YZ planes: store of half the absolute difference between
+        both estimates, whose mean is the restored volume.
+    """
+
+    low: str | PathLike
+    output: str | PathLike
+    model: str | PathLike | None = None
+    card: str | PathLike | None = None
+    disagreement: str | PathLike | None = None
+
+
+@dataclass(frozen=True)
+class Output:
+    """The store of a restored volume.
+
+    Attributes
+    ----------
+    path : path
+        The store.
+    disagreement : path, optional
+        Store of the disagreement of a method that restores planes.
+    dtype : dtype
+        Type of the restored volume: float32, or one of whole numbers, to which it is rounded and
+        clipped.
+    fov_radius, part
+        As of `PredictionJob`.
+    provenance : tuple of dict
+        Steps that it records.
+    settled : dict, optional
+        What must be the same in all parts.
+    """
+
+    path: str | PathLike
+    disagreement: str | PathLike | None = None
+    dtype: np.dtype | type = np.float32
+    fov_radius: float | None = None
+    part: tuple[int, int] | None = None
+    provenance: tuple[dict, ...] = ()
+    settled: dict | None = None
