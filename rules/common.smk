@@ -273,10 +273,12 @@ def slab_part(cfg):
 
 
 @cache
-def code(script, method=None):
+def code(script, method=None, specimen=None):
     """Digest of a script and of all of the package that it uses."""
     return digest(
-        ROOT / "scripts" / f"{script}.py", method=method and module_name(method)
+        ROOT / "scripts" / f"{script}.py",
+        method=method and module_name(method),
+        specimen=specimen,
     )
 
 
