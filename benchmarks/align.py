@@ -49,9 +49,7 @@ def measure(name, data, folder, both=None, **options):
     """Disturb, align, check, print; with what is in `both` in the stack to compare with as well."""
     both = both or {}
     tables = folder / "added.tsv", folder / "still.tsv"
-    told = call(
-        disturb, stack(data), folder / "d.ome.zarr", tables[0], seed=1, **options, **both
-    )
+    told = call(disturb, stack(data), folder / "d.ome.zarr", tables[0], seed=1, **options, **both)
     alike = {"margin": told["margin"], "seed": 1, **both}
     call(disturb, stack(data), folder / "s.ome.zarr", tables[1], **alike)
     added, still = map(read_table, tables)

@@ -118,9 +118,7 @@ def real(path, folder):
         name = f"{low} to {high} um"
         start = time.process_time()
         try:
-            content = call(
-                pair, *images, outputs(folder), factor=factor, name=name, **settings
-            )
+            content = call(pair, *images, outputs(folder), factor=factor, name=name, **settings)
         except AcuityError as error:
             print(f"{settings}: {error}", flush=True)
             continue

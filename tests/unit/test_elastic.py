@@ -197,8 +197,7 @@ def test_passes_go_on_until_nothing_moves():
     )
     # image(q) = bent(q + u), u = -1.5 sin(x / 25) as far as it is constant along y
     field, history = call(
-        refine_elastic,
-        image.astype(np.float32), Sampler(bent), turned(0), blocks=3, update=0.02
+        refine_elastic, image.astype(np.float32), Sampler(bent), turned(0), blocks=3, update=0.02
     )
     inner = np.arange(16.0, side - 16)
     dy, dx = field.on(inner, inner)

@@ -719,9 +719,13 @@ def test_elastic_registration_over_a_pyramid(passes):
 def test_passes_of_a_level_are_counted():
     fixed, moving, matrix, _ = bent((40, 43), 72, 0.0)
     for given, sides in (({}, [32] * 6), ({"passes": 2, "smallest": 20}, [20] * 2)):
-        _, history = call(refine_elastic, fixed, Sampler(moving), matrix, blocks=4, update=0.0, **given)
+        _, history = call(
+            refine_elastic, fixed, Sampler(moving), matrix, blocks=4, update=0.0, **given
+        )
         assert [one.side for one in history] == sides
-    _, history = call(refine_elastic, fixed, Sampler(moving), matrix, blocks=1, smallest=20, update=1e9)
+    _, history = call(
+        refine_elastic, fixed, Sampler(moving), matrix, blocks=1, smallest=20, update=1e9
+    )
     assert [one.side for one in history] == [40, 20]
     with pytest.raises(dataclasses.FrozenInstanceError):
         history[0].side = 1
@@ -729,8 +733,7 @@ def test_passes_of_a_level_are_counted():
 
 def test_a_blank_image_moves_nothing():
     field, history = call(
-        refine_elastic,
-        np.full((40, 50), 3.0, np.float32), Sampler(np.ones((40, 50))), np.eye(2, 3)
+        refine_elastic, np.full((40, 50), 3.0, np.float32), Sampler(np.ones((40, 50))), np.eye(2, 3)
     )
     assert history == [elastic.Level(32, 0.0)]
     np.testing.assert_allclose(field.coefficients, 0, atol=1e-12)

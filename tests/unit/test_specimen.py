@@ -90,7 +90,8 @@ def test_layout_is_its_seed_and_fills_what_it_may():
     area = np.pi / 4 * (one["diameter_nm"] ** 2).sum() / (1500 * 1800)
     assert 0.45 < area < 0.8
     bare, full = (
-        call(layout, (0, 0, 2000, 2000), seed=1, covered=share, bare_size=300.0) for share in (0.5, 1.0)
+        call(layout, (0, 0, 2000, 2000), seed=1, covered=share, bare_size=300.0)
+        for share in (0.5, 1.0)
     )
     assert 0.2 < len(bare) / len(full) < 0.7
 
@@ -100,7 +101,14 @@ def test_rendered_particles_have_their_outline_and_a_bright_rim():
     row = table.iloc[(table["diameter_nm"]).argmax()]
     origin = (row["y"] - 120.0, row["x"] - 120.0)
     image = call(
-        render, table, origin=origin, shape=(241, 241), step=1.0, seed=4, carbon_grain=0.0, shadow=0.0
+        render,
+        table,
+        origin=origin,
+        shape=(241, 241),
+        step=1.0,
+        seed=4,
+        carbon_grain=0.0,
+        shadow=0.0,
     )
     y, x = np.mgrid[-120:121, -120:121]
     away = np.hypot(y, x)

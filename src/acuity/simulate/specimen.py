@@ -104,9 +104,7 @@ def specimen(kind, outputs: Outputs, settings: Scanning, *, seed):
     for path, image, factor in zip(
         (outputs.high, outputs.low), images, (1, settings.factor), strict=True
     ):
-        grid = Grid(
-            (1, *image.shape), (factor * settings.pixel_size,) * 3, unit=settings.unit
-        )
+        grid = Grid((1, *image.shape), (factor * settings.pixel_size,) * 3, unit=settings.unit)
         volume = Volume(image[None], grid, intensity="secondary electrons", provenance=(step,))
         write_volume(path, volume)
     write_table(_particles(table, scans[0]), outputs.particles)
@@ -131,9 +129,7 @@ def _check_settings(settings, seed):
     _check(supersample >= 1, f"supersample is {supersample}; 1 or more is allowed")
     for name in _POSITIVE:
         value = getattr(settings, name)
-        _check(
-            np.isfinite(value) and value > 0, f"{name} is {value}; numbers above 0 are allowed"
-        )
+        _check(np.isfinite(value) and value > 0, f"{name} is {value}; numbers above 0 are allowed")
     for name in _NOT_NEGATIVE:
         value = getattr(settings, name)
         _check(

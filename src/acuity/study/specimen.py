@@ -21,9 +21,7 @@ def _by_kind(words):
 class Specimen(Section):
     """Specimens scanned twice by a simulated electron microscope: pairs of images, known warp."""
 
-    kind: Literal[*KINDS] = setting(
-        "gold", _TITLES[0].upper() + _TITLES[1:]
-    )
+    kind: Literal[*KINDS] = setting("gold", _TITLES[0].upper() + _TITLES[1:])
     size: tuple[int, int] | None = setting(
         None,
         "Size (y, x) of the high-resolution image; none: "
@@ -55,11 +53,17 @@ class Specimen(Section):
     )
     rotation: float = setting(
         Scanning.rotation,
-        "Greatest rotation of the low scan against the high one", "degree", ge=0, le=5
+        "Greatest rotation of the low scan against the high one",
+        "degree",
+        ge=0,
+        le=5,
     )
     elastic: float = setting(
         Scanning.elastic,
-        "Greatest relative distortion of the two scans", "high-resolution pixel", ge=0, le=10
+        "Greatest relative distortion of the two scans",
+        "high-resolution pixel",
+        ge=0,
+        le=10,
     )
 
     @property
