@@ -8,11 +8,11 @@ it: what computes is imported by the functions that need it.
 import importlib
 import pkgutil
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
 from acuity.errors import AcuityError
+from acuity.simulate import specimens
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,6 @@ class Scanning:
     drift: float = 1.0
 
 
-@cache
 def known():
     """Return the kinds that there are, by name.
 
@@ -171,8 +170,7 @@ def known():
     -------
     dict of str to type
     """
-    names = sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]))
-    return {name: load(name) for name in names if name != "base"}
+    return {name: load(name) for name in _names()}
 
 
 def load(name):
@@ -192,16 +190,18 @@ def load(name):
     AcuityError
         If there is none, or its module cannot be used; the sentence names the file.
     """
-    package = __name__.rpartition(".")[0]
-    folder = Path(__file__).parent
-    names = sorted(module.name for module in pkgutil.iter_modules([str(folder)]))
-    if name not in names or name == "base":
-        names.remove("base")
+    names = _names()
+    if name not in names:
         raise AcuityError(f"specimen: kind is {name!r}; allowed are {', '.join(names)}")
     try:
-        return importlib.import_module(f"{package}.{name}").SPECIMEN
+        return importlib.import_module(f"{specimens.__name__}.{name}").SPECIMEN
     except Exception as error:
         raise AcuityError(
-            f"{folder / name}.py: cannot be used as a kind of specimen "
-            f"({type(error).__name__}: {error}); see acuity.simulate.specimens.base"
+            f"{names[name]}: cannot be used as a kind of specimen ({type(error).__name__}: {error})"
         ) from error
+
+
+def _names():
+    """Return the file of each kind, by name."""
+    found = {m.name: Path(m.module_finder.path) for m in pkgutil.iter_modules(specimens.__path__)}
+    return {name: found[name] / f"{name}.py" for name in sorted(found) if name != "base"}
