@@ -23,10 +23,11 @@ from safetensors.torch import load_file, save_file
 
 from acuity.engine.sampling import TRAIN, Sampler
 from acuity.measure.gaps import gain_rows, gaps, pool_gaps
-from acuity.pair.pair import pair
+from acuity.pair import pair
 from acuity.predict.job import PredictionFiles, PredictionJob
 from acuity.predict.predict import predict
-from acuity.simulate.specimen import specimen
+from acuity.settings import call
+from acuity.simulate import specimen
 from acuity.study.reading import read_study
 from acuity.train.job import TrainingFiles, TrainingJob
 from acuity.train.trainer import move_average
@@ -42,25 +43,17 @@ def register(study, seed, folder):
     tables = {name: folder / f"{seed}-{name}.tsv" for name in ("particles", "warp")}
     settings = study.specimen.model_dump(mode="json")
     settings["shape"] = settings.pop("size")
-    specimen(
-        **settings,
-        factor=2,
-        seed=seed,
-        high_output=files["high"],
-        low_output=files["low"],
-        **tables,
-    )
+    scans = specimen.Outputs(**files, **tables)
+    call(specimen.specimen, outputs=scans, factor=2, seed=seed, **settings)
     made = {name: folder / f"{seed}-pair-{name}.ome.zarr" for name in ("low", "high", "valid")}
-    pair(
-        *(open_volume(files[name]) for name in ("high", "low")),
-        factor=2,
-        name=str(seed),
-        **{f"{name}_output": path for name, path in made.items()},
+    outputs = pair.Outputs(
+        **made,
         transform=folder / f"{seed}.json",
         patches=folder / f"{seed}-patches.tsv",
         table=folder / f"{seed}-pair.tsv",
-        **study.pair.model_dump(mode="json"),
     )
+    volumes = (open_volume(files[name]) for name in ("high", "low"))
+    pair.pair(*volumes, outputs, study.pair, factor=2, name=str(seed))
     return made
 
 
@@ -83,7 +76,9 @@ class Judge:
                 open_volume(path).read()[0] for path in (out, files["high"], files["valid"])
             )
             pixel = open_volume(files["high"]).grid.spacing[1]
-            found.append(gaps(image, truth, pixel_size=pixel, valid=valid, seed=1, **self.settings))
+            found.append(
+                call(gaps, image, truth, pixel_size=pixel, valid=valid, seed=1, **self.settings)
+            )
             error = (image.astype(float) - truth)[valid > 0]
             psnr.append(10 * np.log10(255**2 / np.mean(error**2)))
         return found, float(np.mean(psnr))

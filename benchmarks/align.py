@@ -17,9 +17,11 @@ import numpy as np
 import tifffile
 from scipy.ndimage import gaussian_filter, shift
 
-from acuity.align.align import align
+from acuity.align.align import Outputs, align
 from acuity.align.check import check
 from acuity.align.disturb import disturb
+from acuity.align.settings import Disturb
+from acuity.settings import call
 from acuity.tables import read_table, write_table
 from acuity.volume import Grid, Volume, open_volume
 
@@ -38,19 +40,25 @@ def stack(data):
     return Volume(data, Grid(data.shape, (10, 10, 10), unit="nm"))
 
 
+def files(folder, key):
+    """Name what `align` writes."""
+    return Outputs(*(folder / f"{key}.{kind}" for kind in ("json", "tsv", "pairs")))
+
+
 def measure(name, data, folder, both=None, **options):
     """Disturb, align, check, print; with what is in `both` in the stack to compare with as well."""
     both = both or {}
     tables = folder / "added.tsv", folder / "still.tsv"
-    told = disturb(stack(data), folder / "d.ome.zarr", tables[0], seed=1, **options, **both)
-    disturb(stack(data), folder / "s.ome.zarr", tables[1], margin=told["margin"], seed=1, **both)
+    told = call(disturb, stack(data), folder / "d.ome.zarr", tables[0], seed=1, **options, **both)
+    alike = {"margin": told["margin"], "seed": 1, **both}
+    call(disturb, stack(data), folder / "s.ome.zarr", tables[1], **alike)
     added, still = map(read_table, tables)
     added[["dy", "dx"]] -= still[["dy", "dx"]]
     write_table(added, tables[0])
     start = time.perf_counter()
     for key in "ds":
         volume = open_volume(folder / f"{key}.ome.zarr")
-        align(volume, *(folder / f"{key}.{kind}" for kind in ("json", "tsv", "pairs")))
+        call(align, volume, files(folder, key))
         if key == "d":
             spent = (time.perf_counter() - start) / len(data)
     rows, _ = check(folder / "d.tsv", folder / "s.tsv", folder / "added.tsv")
@@ -74,9 +82,8 @@ def synthetic(count, side=512, smooth=(3, 2, 2)):
 
 def absolute(data, folder, **options):
     """Disturb a stack that stands still, align it, and print the error against what was added."""
-    disturb(stack(data), folder / "a.ome.zarr", folder / "a.added", seed=1, **options)
-    files = [folder / f"a.{kind}" for kind in ("json", "tsv", "pairs")]
-    align(open_volume(folder / "a.ome.zarr"), *files, mode="full")
+    call(disturb, stack(data), folder / "a.ome.zarr", folder / "a.added", seed=1, **options)
+    call(align, open_volume(folder / "a.ome.zarr"), files(folder, "a"), mode="full")
     found, added = read_table(folder / "a.tsv"), read_table(folder / "a.added")
     wrong = np.diff([found[axis] - added[axis] for axis in ("dy", "dx")], axis=1)
     error = np.hypot(*wrong)
@@ -94,16 +101,14 @@ def tilt(data, folder):
         leaning[z] = shift(data[z].astype(np.float32), (24 * z / 119, 0), mode="mirror")
         leaning[z, 190:] = 132 + 35 * strip / strip.std()
     leaning = np.clip(np.rint(leaning), 0, 255).astype(np.uint8)
-    disturb(
-        stack(leaning), folder / "l.ome.zarr", folder / "l.added", jitter=1.5, noise=0.3, seed=1
-    )
+    put_in = Disturb(jitter=1.5, noise=0.3)
+    disturb(stack(leaning), folder / "l.ome.zarr", folder / "l.added", put_in, seed=1)
     volume = open_volume(folder / "l.ome.zarr")
     _, ny, nx = volume.grid.shape
     added = read_table(folder / "l.added")
     for mode in ("jitter", "detrend_linear", "full", "template_roi"):
         roi = f"{ny - 56}:{ny - 8},8:{nx - 8}" if mode == "template_roi" else None
-        files = [folder / f"l.{kind}" for kind in ("json", "tsv", "pairs")]
-        align(volume, *files, mode=mode, roi=roi)
+        call(align, volume, files(folder, "l"), mode=mode, roi=roi)
         wrong = (read_table(folder / "l.tsv")["used_dy"] - added["dy"]).to_numpy()
         lost = np.polyfit(np.arange(120), wrong, 1)[0] * 119
         print(f"{mode:16} tilt taken {lost:7.2f}, largest error {np.ptp(wrong):6.2f}")

@@ -28,6 +28,7 @@ import numpy as np
 from acuity.geometry import ConeBeam, full_circle
 from acuity.reconstruct import fdk as kernel
 from acuity.reconstruct.fdk import fdk
+from acuity.settings import call
 from acuity.simulate.foam import foam
 from acuity.simulate.project import project
 
@@ -124,17 +125,17 @@ def main():
     n = args.size
     numba.set_num_threads(args.threads)
     geometry, angles = ConeBeam.standard(n), full_circle(n)
-    spheres = foam(size=n, seed=1, max_pores=round(1400 * (n / 512) ** 3))
+    spheres = call(foam, size=n, seed=1, max_pores=round(1400 * (n / 512) ** 3))
     lines = project(spheres, geometry, angles, size=n)
     updates = n**4 / 1e9
 
     def ours(radius=None):
-        return fdk(lines, geometry, angles, radius=radius)
+        return call(fdk, lines, geometry, angles, radius=radius)
 
     def rtk(threads):
         numba.set_num_threads(threads)
         try:
-            return fdk(lines, geometry, angles, backend="rtk", radius=np.inf)
+            return call(fdk, lines, geometry, angles, backend="rtk", radius=np.inf)
         finally:
             numba.set_num_threads(args.threads)
 
@@ -145,7 +146,7 @@ def main():
     seconds = {}
     for threads in sorted({1, args.threads}) * 3:
         numba.set_num_threads(threads)
-        spent = best(lambda: fdk(lines, geometry, angles, **slab), 1, time.perf_counter)
+        spent = best(lambda: call(fdk, lines, geometry, angles, **slab), 1, time.perf_counter)
         seconds[threads] = min(spent, seconds.get(threads, np.inf))
     numba.set_num_threads(args.threads)
     chosen = args.rtk_threads or min(seconds, key=seconds.get)
@@ -156,9 +157,9 @@ def main():
     wall, cpu = [], []
     for run in range(args.runs):
         times, work = [], []
-        for call in (ours, lambda: ours(np.inf), lambda: rtk(chosen)):
+        for once in (ours, lambda: ours(np.inf), lambda: rtk(chosen)):
             start, busy = time.perf_counter(), time.process_time()
-            result = call()
+            result = once()
             times.append(time.perf_counter() - start)
             work.append(time.process_time() - busy)
         wall.append(times)

@@ -25,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
+from acuity.settings import call
 from acuity.slabs import join
 from acuity.volume import Grid, VolumeWriter, open_volume
 
@@ -34,7 +35,9 @@ MIB = 2**20
 def _degrade(low, out):
     from acuity.degrade.degrade import degrade
 
-    return lambda part: degrade(low, out, sigma=1.0, photons=9, noise_sd=0.1, seed=1, part=part)
+    return lambda part: call(
+        degrade, low, out, sigma=1.0, photons=9, noise_sd=0.1, seed=1, part=part
+    )
 
 
 def _axial(low, out):
@@ -118,7 +121,7 @@ def _scan(size, path):
     from acuity.simulate.acquire import acquire
 
     spheres = pd.DataFrame({"z": [1.0], "y": [3.0], "x": [0.0], "radius": [size / 8]})
-    acquire(spheres, path, size=size, level=1, seed=1)
+    call(acquire, spheres, path, size=size, level=1, seed=1)
 
 
 def _network(name, settings):

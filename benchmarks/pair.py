@@ -26,7 +26,8 @@ import numpy as np
 
 from acuity.errors import AcuityError
 from acuity.formats.read import read_volume
-from acuity.pair.pair import pair
+from acuity.pair.pair import Outputs, pair
+from acuity.settings import call
 from tests.pairs import discs, make_pair, rms, texture
 
 CASES = {
@@ -52,15 +53,15 @@ SERIES = (
 
 def outputs(folder):
     """Name what `pair` writes."""
-    return {
-        f"{name}_output": Path(folder) / f"{name}.ome.zarr" for name in ("low", "high", "valid")
-    } | {name: Path(folder) / name for name in ("transform", "patches", "table")}
+    volumes = {name: Path(folder) / f"{name}.ome.zarr" for name in ("low", "high", "valid")}
+    others = {name: Path(folder) / name for name in ("transform", "patches", "table")}
+    return Outputs(**volumes, **others)
 
 
 def registered(made, folder, **settings):
     """Register a pair; give the error of the affine map, that of the whole, and what was said."""
     high, low = made.volumes()
-    content = pair(high, low, factor=made.factor, **outputs(folder), **settings)
+    content = call(pair, high, low, outputs(folder), factor=made.factor, **settings)
     field = content["field"]
     nothing = field | {"coefficients": np.zeros_like(field["coefficients"])}
     return rms(made.error(content | {"field": nothing})), rms(made.error(content)), content
@@ -117,7 +118,7 @@ def real(path, folder):
         name = f"{low} to {high} um"
         start = time.process_time()
         try:
-            content = pair(*images, factor=factor, **outputs(folder), name=name, **settings)
+            content = call(pair, *images, outputs(folder), factor=factor, name=name, **settings)
         except AcuityError as error:
             print(f"{settings}: {error}", flush=True)
             continue

@@ -19,7 +19,9 @@ from scipy.ndimage import map_coordinates
 
 from acuity.interpolation import interpolate
 from acuity.measure.gaps import gaps, pool_gaps
-from acuity.simulate.specimen import specimen
+from acuity.settings import call
+from acuity.simulate.specimen import Outputs, specimen
+from acuity.simulate.specimens.gold import Gold, Layout, Surface
 from acuity.tables import read_table
 from acuity.volume import open_volume
 
@@ -29,9 +31,9 @@ STILL = dict.fromkeys(("rotation", "scale", "shift", "elastic", "drift"), 0.0)
 def pair(seed, folder, warped=False, **settings):
     """Return the low image on the fine grid, the high one on the same, and where it reaches."""
     paths = [folder / name for name in ("h.ome.zarr", "l.ome.zarr", "p.tsv", "w.tsv")]
-    names = ("high_output", "low_output", "particles", "warp")
     settings = settings if warped else {**STILL, **settings}
-    specimen("gold", seed=seed, **dict(zip(names, paths, strict=True)), **settings)
+    kind = Gold(Layout(**settings.pop("layout", {})), Surface(**settings.pop("surface", {})))
+    call(specimen, kind, Outputs(*paths), seed=seed, **settings)
     high, low = (open_volume(path).read()[0] for path in paths[:2])
     box = [slice(0, 1), *(slice(0, 2 * n) for n in low.shape)]
     up = interpolate(low[None], (0, 0, 0), (1, *low.shape), (1, 2, 2), box, "lanczos")[0]
@@ -78,7 +80,8 @@ def main():
         for image, truth, valid in pairs:
             start = time.perf_counter()
             tables.append(
-                gaps(
+                call(
+                    gaps,
                     image,
                     truth,
                     pixel_size=7.1,

@@ -236,10 +236,12 @@ def counts_of(path):
 
 
 @cache
-def code(script, method=None):
+def code(script, method=None, specimen=None):
     """Digest of a script and of all of the package that it uses."""
     return digest(
-        ROOT / "scripts" / f"{script}.py", method=method and module_name(method)
+        ROOT / "scripts" / f"{script}.py",
+        method=method and module_name(method),
+        specimen=specimen,
     )
 
 

@@ -115,7 +115,7 @@ rule specimen:
         **needs("specimen"),
     params:
         cfg=lambda w: PROJECT.specimen_cfg(w.sample),
-        code=lambda w: code("specimen"),
+        code=lambda w: code("specimen", specimen=STUDY.specimen.kind),
     message:
         "Specimen {wildcards.sample}: scan it twice"
     script:

@@ -2,6 +2,7 @@
 
 from acuity.degrade.degrade import degrade
 from acuity.job import job
+from acuity.settings import call
 from acuity.slabs import join, sees_all
 from acuity.volume import open_volume
 
@@ -11,4 +12,4 @@ with job(snakemake):
     else:
         cfg = snakemake.params.cfg
         volume = open_volume(snakemake.input.volume, complete=sees_all(cfg.get("part")))
-        degrade(volume, snakemake.output[0], **cfg)
+        call(degrade, volume, snakemake.output[0], **cfg)

@@ -1,19 +1,11 @@
 """Register a pair: high and low image -> both on grids that fit, transform, patches, figures."""
 
 from acuity.job import job
-from acuity.pair.pair import pair
+from acuity.pair.pair import Outputs, pair
+from acuity.settings import call
 from acuity.volume import open_volume
 
 with job(snakemake):
-    output = snakemake.output
-    pair(
-        open_volume(snakemake.input.high),
-        open_volume(snakemake.input.low),
-        low_output=output.low,
-        high_output=output.high,
-        valid_output=output.valid,
-        transform=output.transform,
-        patches=output.patches,
-        table=output.table,
-        **snakemake.params.cfg,
-    )
+    high, low = (open_volume(snakemake.input[key]) for key in ("high", "low"))
+    outputs = Outputs(**{key: snakemake.output[key] for key in Outputs.__dataclass_fields__})
+    call(pair, high, low, outputs, **snakemake.params.cfg)

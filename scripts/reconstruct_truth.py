@@ -2,6 +2,7 @@
 
 from acuity.job import job
 from acuity.reconstruct.reconstruct import reconstruct_truth
+from acuity.settings import call
 from acuity.slabs import join
 from acuity.tables import read_table
 
@@ -10,4 +11,4 @@ with job(snakemake):
         join(snakemake.output[0])
     else:
         spheres = read_table(snakemake.input.spheres)
-        reconstruct_truth(spheres, snakemake.output[0], **snakemake.params.cfg)
+        call(reconstruct_truth, spheres, snakemake.output[0], **snakemake.params.cfg)

@@ -1,14 +1,9 @@
 """Simulate a specimen and its two scans: cfg -> high and low volume, particles and warp tables."""
 
 from acuity.job import job
-from acuity.simulate.specimen import specimen
+from acuity.settings import call
+from acuity.simulate.specimen import Outputs, specimen
 
 with job(snakemake):
-    output = snakemake.output
-    specimen(
-        **snakemake.params.cfg,
-        high_output=output.high,
-        low_output=output.low,
-        particles=output.particles,
-        warp=output.warp,
-    )
+    outputs = Outputs(**{key: snakemake.output[key] for key in Outputs.__dataclass_fields__})
+    call(specimen, outputs=outputs, **snakemake.params.cfg)

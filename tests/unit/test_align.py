@@ -9,16 +9,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+from pydantic import ValidationError
 from scipy.ndimage import gaussian_filter
 
-from acuity.align.align import _Window, align
+from acuity.align.align import Outputs, _Window, align
 from acuity.align.check import check
-from acuity.align.disturb import FAULTS, disturb
-from acuity.align.faults import figures, find_faults
+from acuity.align.disturb import disturb
+from acuity.align.faults import FAULTS, figures, find_faults
+from acuity.align.settings import AlignSettings, Disturb
 from acuity.align.transform import transform
 from acuity.errors import AcuityError
 from acuity.register.transforms import read_transforms, to_type, write_transforms
 from acuity.report.stack import stack_residuals, stack_verdict
+from acuity.settings import call
 from acuity.study.align import Align
 from acuity.tables import write_table
 from acuity.volume import Grid, LazyArray, Volume, open_volume
@@ -57,7 +60,8 @@ def paths(tmp_path):
 @pytest.fixture
 def run(tmp_path, paths):
     def run(volume, **options):
-        verdict = align(volume, paths.transforms, paths.slices, paths.pairs, **options)
+        outputs = Outputs(paths.transforms, paths.slices, paths.pairs)
+        verdict = call(align, volume, outputs, **options)
         return verdict, pd.read_csv(paths.slices, sep="\t", keep_default_na=False)
 
     return run
@@ -67,7 +71,9 @@ def run(tmp_path, paths):
 def disturbed(tmp_path):
     def disturbed(data, **options):
         options = {"seed": 1} | options
-        told = disturb(stack(data), tmp_path / "d.ome.zarr", tmp_path / "added.tsv", **options)
+        told = call(
+            disturb, stack(data), tmp_path / "d.ome.zarr", tmp_path / "added.tsv", **options
+        )
         added = pd.read_csv(tmp_path / "added.tsv", sep="\t", keep_default_na=False)
         return open_volume(tmp_path / "d.ome.zarr"), added, told["margin"]
 
@@ -83,11 +89,10 @@ def measured(tmp_path, run, paths, disturbed):
         verdict, _ = run(volume)
         reference = tmp_path / "reference"
         reference.mkdir(exist_ok=True)
-        disturb(
-            stack(data), reference / "r.ome.zarr", reference / "none.tsv", margin=margin, seed=1
-        )
+        files = reference / "r.ome.zarr", reference / "none.tsv"
+        disturb(stack(data), *files, Disturb(), margin=margin, seed=1)
         still = open_volume(reference / "r.ome.zarr")
-        align(still, reference / "t.json", reference / "s.tsv", reference / "p.tsv")
+        call(align, still, Outputs(*(reference / name for name in ("t.json", "s.tsv", "p.tsv"))))
         rows, table = check(paths.slices, reference / "s.tsv", tmp_path / "added.tsv")
         return verdict, {(r["metric"], r["subset"]): r["value"] for r in rows}, table
 
@@ -299,16 +304,12 @@ def long_gap():
         (with_nan(), {}, "NaN in slice 7"),
         (many_blank(), {}, r"11 of 44 slices are faulty \(11 blank; the first of them is slice 2,"),
         (np.full((3, 32, 32), 7, np.uint8), {}, "needs at least two good ones"),
-        (STILL, {"mode": "both"}, "mode is 'both', allowed are"),
         (STILL, {"mode": "template_roi"}, "template_roi needs a roi"),
         (STILL, {"roi": "0:50,0:50"}, "no other mode has one"),
         (STILL, {"mode": "template_roi", "roi": "0:10,0:50"}, "at least 16 x 16"),
         (STILL, {"mode": "template_roi", "roi": "0:50,100:129"}, "128 x 128 of a slice"),
         (STILL, {"mode": "template_roi", "roi": "all"}, "roi is 'all'"),
-        (STILL, {"neighbours": 0}, "neighbours is 0"),
         (STILL, {"bridge": 2}, "bridge is 2, allowed are whole numbers from 3"),
-        (STILL, {"smooth": -1}, "smooth is -1"),
-        (STILL, {"most_flagged": 2}, "most_flagged is 2"),
     ],
 )
 def test_what_is_refused_in_one_sentence(run, paths, data, options, words):
@@ -466,20 +467,13 @@ def test_noise_has_its_size_and_its_seed(disturbed):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"faults": {"torn": [3]}}, "kind 'torn', allowed are blank"),
         ({"faults": {"blank": [44]}}, "names the slice 44, allowed are slices from 0 to 43"),
-        ({"faults": {"blank": ["x"]}}, "names the slice x"),
         ({"faults": {"blank": [3], "swapped": [2]}}, "slice 3 is blank and swapped"),
         ({"faults": {"duplicate": [0]}}, "slice before it is not there"),
         ({"faults": {"swapped": [43]}}, "slice behind it is not there"),
         ({"faults": {"duplicate": [4], "blank": [3]}}, "slice 3, which is blank itself"),
         ({"jumps": {50: [1, 1]}}, "jumps names the slice 50"),
-        ({"jumps": {5: [1]}}, "allowed are two numbers"),
-        ({"drift": (float("nan"), 0)}, "drift is"),
         ({"drift": (90, 0)}, "of 128 voxels off along y, allowed is up to half"),
-        ({"jitter": -1}, "jitter is -1"),
-        ({"noise": float("inf")}, "noise is inf"),
-        ({"curtains": -1}, "curtains is -1"),
         ({"margin": [[1, 2]]}, "margin is"),
         ({"margin": [[1, -2], [0, 0]]}, "margin is"),
         ({"seed": -1}, "seed is -1"),
@@ -490,6 +484,29 @@ def test_a_disturbance_out_of_range_is_refused(disturbed, tmp_path, options, wor
         disturbed(STILL, **options)
     assert not (tmp_path / "d.ome.zarr").exists()
     assert not (tmp_path / "added.tsv").exists()
+
+
+@pytest.mark.parametrize(
+    ("section", "change"),
+    [
+        (AlignSettings, {"mode": "both"}),
+        (AlignSettings, {"neighbours": 0}),
+        (AlignSettings, {"smooth": -1}),
+        (AlignSettings, {"most_flagged": 2}),
+        (Disturb, {"faults": {"torn": [3]}}),
+        (Disturb, {"faults": {"blank": ["x"]}}),
+        (Disturb, {"jumps": {5: [1]}}),
+        (Disturb, {"drift": (float("nan"), 0)}),
+        (Disturb, {"jitter": -1}),
+        (Disturb, {"noise": float("inf")}),
+        (Disturb, {"curtains": -1}),
+    ],
+)
+def test_a_setting_out_of_its_declared_range_is_refused(section, change):
+    (key,) = change
+    with pytest.raises(ValidationError) as caught:
+        section(**change)
+    assert caught.value.errors()[0]["loc"][0] == key
 
 
 # --------------------------------------------------------------------------------------- check

@@ -13,6 +13,7 @@ from acuity.errors import AcuityError
 from acuity.geometry import ConeBeam, full_circle
 from acuity.reconstruct import fdk as module
 from acuity.reconstruct.fdk import Slab, angular_weights, fdk, quarter_turns, ramp
+from acuity.settings import call
 
 # The detector is too small on all four sides: voxels fall beyond its edges in some views.
 SMALL = ConeBeam(31.0, 47.0, 1.3, 19, 12, offset_v=1.9, offset_u=-0.7)
@@ -251,11 +252,13 @@ def test_whole_volume_by_default():
     geometry = ConeBeam(90.0, 120.0, 2.0, 20, 14, offset_v=0.4, offset_u=1.1)
     angles = full_circle(24, offset=-7.0)[np.random.default_rng(6).permutation(24)]
     seen = np.random.default_rng(7).random((24, 20, 14))
-    found = fdk(seen.astype(np.float32), geometry, angles)
+    found = call(fdk, seen.astype(np.float32), geometry, angles)
     weights = np.full(24, np.pi / 12)
     truth = plain(seen, geometry, angles, weights, 14, 1.5, 0, 14, 7.0)
     np.testing.assert_allclose(found, truth, rtol=0, atol=1e-5 * abs(truth).max())
-    slab = fdk(seen.astype(np.float32), geometry, angles, size=11, voxel=2.0, z0=3, z1=5, radius=4)
+    slab = call(
+        fdk, seen.astype(np.float32), geometry, angles, size=11, voxel=2.0, z0=3, z1=5, radius=4
+    )
     truth = plain(seen, geometry, angles, weights, 11, 2.0, 3, 5, 4.0)
     np.testing.assert_allclose(slab, truth, rtol=0, atol=1e-5 * abs(truth).max())
 
@@ -270,22 +273,22 @@ def test_what_does_not_fit_is_refused_in_a_sentence():
             run()
         return str(caught.value)
 
-    assert words(lambda: fdk(seen[:, :3], geometry, angles)) == (
+    assert words(lambda: call(fdk, seen[:, :3], geometry, angles)) == (
         "projections of shape (20, 3, 6) were given; 20 angles on a detector of 4 rows and 6 "
         "columns need (20, 4, 6)"
     )
     for value in (np.nan, np.inf):
         wrong = seen.copy()
         wrong[3, 2, 1] = value
-        message = words(lambda wrong=wrong: fdk(wrong, geometry, angles))
+        message = words(lambda wrong=wrong: call(fdk, wrong, geometry, angles))
         assert message == "the projections hold values that are not finite"
-    assert words(lambda: fdk(seen, geometry, angles, backend="x")) == (
+    assert words(lambda: call(fdk, seen, geometry, angles, backend="x")) == (
         "backend is 'x'; allowed are 'numba' and 'rtk'"
     )
     for z0, z1 in ((-1, 3), (3, 3), (4, 3), (5, 7)):
-        message = words(lambda z0=z0, z1=z1: fdk(seen, geometry, angles, z0=z0, z1=z1))
+        message = words(lambda z0=z0, z1=z1: call(fdk, seen, geometry, angles, z0=z0, z1=z1))
         assert message == f"slices {z0} to {z1} were asked for of a volume of 6 slices"
-    assert not fdk(seen, geometry, angles, z0=5, z1=6).any()
+    assert not call(fdk, seen, geometry, angles, z0=5, z1=6).any()
     for voxel in (0.0, -1.0, np.nan, np.inf):
         message = words(lambda voxel=voxel: Slab(geometry, 6, voxel, 0, 6, radius=3))
         assert message == f"voxel size is {voxel}; a finite number above 0 is needed"
@@ -493,7 +496,7 @@ def test_voxels_far_coarser_than_pixels(size, voxel):
     g = ConeBeam(4000.0, 4000.0, 1.0, 260, 8)
     angles = np.append(full_circle(20), 31.0)
     views = np.random.default_rng(3).random((21, 260, 8))
-    found = fdk(views, g, angles, size=size, voxel=voxel, radius=2.0)
+    found = call(fdk, views, g, angles, size=size, voxel=voxel, radius=2.0)
     weights = angular_weights(angles)
     expected = plain(views, g, angles, weights, size, voxel, 0, size, 2.0)
     np.testing.assert_allclose(found, expected, atol=2e-5 * abs(expected).max())
@@ -509,13 +512,15 @@ def test_the_line_of_a_chunk_has_room_for_the_rows_that_it_spans():
 
 def test_a_slab_that_no_row_of_the_detector_sees_is_empty():
     g = ConeBeam(100.0, 150.0, 1.5, 8, 8)
-    found = fdk(np.ones((20, 8, 8)), g, full_circle(20), size=40, z0=0, z1=3)
+    found = call(fdk, np.ones((20, 8, 8)), g, full_circle(20), size=40, z0=0, z1=3)
     np.testing.assert_array_equal(found, 0)
-    assert fdk(np.ones((20, 8, 8)), g, full_circle(20), size=40, z0=19, z1=21).any()
+    assert call(fdk, np.ones((20, 8, 8)), g, full_circle(20), size=40, z0=19, z1=21).any()
 
 
 @pytest.mark.parametrize("size", [4, 7, 12, 13, 64])
 def test_without_a_radius_the_corners_are_filled(size):
     g = ConeBeam(400.0, 600.0, 1.0, 3 * size, 3 * size)
-    found = fdk(np.ones((20, 3 * size, 3 * size)), g, full_circle(20), size=size, radius=math.inf)
+    found = call(
+        fdk, np.ones((20, 3 * size, 3 * size)), g, full_circle(20), size=size, radius=math.inf
+    )
     assert (found[size // 2][:: size - 1, :: size - 1] != 0).all()

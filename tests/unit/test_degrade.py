@@ -8,6 +8,7 @@ from scipy.ndimage import gaussian_filter
 
 from acuity.degrade.degrade import block_average, degrade, levels
 from acuity.errors import AcuityError
+from acuity.settings import call
 from acuity.volume import Grid, Volume, open_volume, slabs
 
 
@@ -22,7 +23,7 @@ def random(shape=(45, 30, 35), dtype="uint8"):
 @pytest.fixture
 def run(tmp_path):
     def run(volume, **options):
-        degrade(volume, tmp_path / "v.ome.zarr", **({"sigma": 0, "seed": 1} | options))
+        call(degrade, volume, tmp_path / "v.ome.zarr", **({"sigma": 0, "seed": 1} | options))
         return open_volume(tmp_path / "v.ome.zarr")
 
     return run

@@ -114,6 +114,14 @@ def test_a_method_counts_for_itself_alone(tree):
     assert digest(script, method="richardson_lucy") != before["richardson_lucy"]
 
 
+def test_a_kind_of_specimen_counts_for_itself_alone(tree):
+    script = tree / "scripts" / "specimen.py"
+    before = {name: digest(script, specimen=name) for name in ("gold", "hydrogel")}
+    edited(tree, "acuity/simulate/hydrogel.py", append="\nEXTRA = 1\n")
+    assert digest(script, specimen="gold") == before["gold"]
+    assert digest(script, specimen="hydrogel") != before["hydrogel"]
+
+
 def test_scripts_never_reach_the_study_nor_all_methods():
     for script in (ROOT / "scripts").glob("*.py"):
         reached = closure(script)
@@ -136,7 +144,7 @@ def test_library_never_imports_snakemake_and_inits_are_empty():
             assert not any(name.split(".")[0] == "snakemake" for name in names), path
 
 
-def test_the_only_dynamic_import_is_the_loader_of_methods():
+def test_the_only_dynamic_imports_are_the_loaders():
     found = []
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -152,8 +160,9 @@ def test_the_only_dynamic_import_is_the_loader_of_methods():
                 if name == "eval" and isinstance(called, ast.Attribute):
                     continue
                 found.append(path.relative_to(PACKAGE).as_posix())
-    # the second is never run by a job
-    assert sorted(found) == ["methods/base.py", "study/kinds/base.py"]
+    # the last is never run by a job
+    loaders = ["methods/base.py", "simulate/specimens/base.py", "study/kinds/base.py"]
+    assert sorted(found) == loaders
 
 
 def test_pages_of_foams_count_nothing_that_only_other_pages_show():

@@ -9,6 +9,7 @@ from acuity.register.elastic import Field, refine_elastic
 from acuity.register.place import find_place
 from acuity.register.robust import robust_weights
 from acuity.register.sampling import Sampler, rectangle
+from acuity.settings import call
 from tests.pairs import discs, generator, make_pair, texture
 
 REGION = (slice(10, 110), slice(20, 180))
@@ -195,8 +196,8 @@ def test_passes_go_on_until_nothing_moves():
         image, (y + 1.5 * np.sin(x / 25), x), order=3, mode="mirror"
     )
     # image(q) = bent(q + u), u = -1.5 sin(x / 25) as far as it is constant along y
-    field, history = refine_elastic(
-        image.astype(np.float32), Sampler(bent), turned(0), blocks=3, update=0.02
+    field, history = call(
+        refine_elastic, image.astype(np.float32), Sampler(bent), turned(0), blocks=3, update=0.02
     )
     inner = np.arange(16.0, side - 16)
     dy, dx = field.on(inner, inner)

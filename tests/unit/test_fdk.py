@@ -11,6 +11,7 @@ from acuity.errors import AcuityError
 from acuity.geometry import ConeBeam, full_circle
 from acuity.reconstruct.fdk import Slab, angular_weights, fdk, quarter_turns, ramp
 from acuity.reconstruct.reconstruct import blocks, reconstruct, reconstruct_truth
+from acuity.settings import call
 from acuity.simulate.acquire import acquire
 from acuity.simulate.foam import exact, foam
 from acuity.simulate.project import project
@@ -29,7 +30,7 @@ MARKER = spheres((9.3, -12.6, 15.2, 4.0), (-14.8, 3.1, -11.7, 3.0), (4.4, 17.3, 
 
 @pytest.fixture(scope="module")
 def table():
-    return foam(size=N, seed=1, diameter=(5, 20), small_below=8)
+    return call(foam, size=N, seed=1, diameter=(5, 20), small_below=8)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def lines(table):
 
 @pytest.fixture(scope="module")
 def whole(lines):
-    return fdk(lines, GEOMETRY, full_circle(N))
+    return call(fdk, lines, GEOMETRY, full_circle(N))
 
 
 def centroid(volume, place, reach):
@@ -58,7 +59,7 @@ def centroid(volume, place, reach):
 def test_three_pores_stand_where_they_should(views):
     """In the fast way (256 views) and the general one (255)."""
     angles = full_circle(views)
-    volume = fdk(project(MARKER, GEOMETRY, angles, size=0), GEOMETRY, angles)
+    volume = call(fdk, project(MARKER, GEOMETRY, angles, size=0), GEOMETRY, angles)
     for s in MARKER.itertuples():
         found = centroid(volume, (s.z, s.y, s.x), round(s.radius) + 3)
         assert abs(found - (s.z, s.y, s.x)).max() < 0.1
@@ -76,12 +77,13 @@ def test_three_pores_stand_where_they_should(views):
 def test_offset_detector_gives_the_same_place():
     geometry = replace(GEOMETRY, offset_u=5.0, offset_v=-7.0, rows=90, columns=80)
     angles = full_circle(128)
-    volume = fdk(project(MARKER, geometry, angles, size=0), geometry, angles, size=N)
+    volume = call(fdk, project(MARKER, geometry, angles, size=0), geometry, angles, size=N)
     for s in MARKER.itertuples():
         found = centroid(volume, (s.z, s.y, s.x), round(s.radius) + 3)
         assert abs(found - (s.z, s.y, s.x)).max() < 0.1
     # Negative control: unaware of the offset, the places are wrong.
-    wrong = fdk(
+    wrong = call(
+        fdk,
         project(MARKER, geometry, angles, size=0),
         replace(geometry, offset_u=0.0, offset_v=0.0),
         angles,
@@ -95,7 +97,7 @@ def test_solid_value_near_the_central_plane():
     """Within 0.5 % below 1 degree of cone angle; its fall beyond is the method's own."""
     ball = spheres((0, 0, 0, 26))
     angles = full_circle(360)
-    volume = fdk(project(ball, GEOMETRY, angles, size=0), GEOMETRY, angles)
+    volume = call(fdk, project(ball, GEOMETRY, angles, size=0), GEOMETRY, angles)
     z, y, x = (np.indices((N,) * 3) - (N - 1) / 2).astype(float)
     inside = z**2 + y**2 + x**2 < 22**2
     cone = np.rad2deg(np.arctan2(abs(z), GEOMETRY.source_to_axis))
@@ -107,7 +109,7 @@ def test_solid_value_near_the_central_plane():
 
 def test_same_as_rtk(lines, whole):
     pytest.importorskip("itk")
-    theirs = fdk(lines, GEOMETRY, full_circle(N), backend="rtk")
+    theirs = call(fdk, lines, GEOMETRY, full_circle(N), backend="rtk")
     _z, y, x = np.indices((N,) * 3) - (N - 1) / 2
     inner = np.broadcast_to(y**2 + x**2 < (N / 2 - 4) ** 2, whole.shape)
     assert abs(whole - theirs)[inner].max() < 2e-5
@@ -118,12 +120,12 @@ def test_same_as_rtk(lines, whole):
     seen = project(MARKER, wide, angles, size=0)
     # RTK rounds the window's cut-off to a whole frequency.
     for hann, tolerance in ((0.0, 2e-5), (0.7, 4e-3)):
-        ours = fdk(seen, wide, angles, size=N, hann=hann)
-        theirs = fdk(seen, wide, angles, size=N, hann=hann, backend="rtk")
+        ours = call(fdk, seen, wide, angles, size=N, hann=hann)
+        theirs = call(fdk, seen, wide, angles, size=N, hann=hann, backend="rtk")
         assert abs(ours - theirs).max() < tolerance
     # Negative control: the window is seen.
-    assert abs(ours - fdk(seen, wide, angles, size=N)).max() > 1e-2
-    slab = fdk(seen, wide, angles, size=N, hann=0.7, backend="rtk", z0=20, z1=30)
+    assert abs(ours - call(fdk, seen, wide, angles, size=N)).max() > 1e-2
+    slab = call(fdk, seen, wide, angles, size=N, hann=0.7, backend="rtk", z0=20, z1=30)
     assert abs(slab - theirs[20:30]).max() < 1e-6
 
 
@@ -137,8 +139,8 @@ def test_same_as_rtk_off_the_middle():
     seen = project(pores, wide, angles, size=0).astype(np.float64)
     for z0, z1, radius in ((1, 8, 5.0), (0, 11, np.inf)):
         settings = {"size": 11, "voxel": 0.8, "z0": z0, "z1": z1, "radius": radius, "hann": 0.0}
-        theirs = rtk.fdk(seen, wide, angles, **settings)
-        ours = fdk(seen, wide, angles, **settings)
+        theirs = call(rtk.fdk, seen, wide, angles, **settings)
+        ours = call(fdk, seen, wide, angles, **settings)
         assert theirs.dtype == np.float32
         assert theirs.shape == (z1 - z0, 11, 11)
         assert theirs.max() > 0.5
@@ -154,7 +156,7 @@ def test_same_as_rtk_off_the_middle():
 
 def test_slabs_equal_the_whole_bit_for_bit(lines, whole):
     for z0, z1 in ((0, 1), (1, 17), (17, 41), (41, 64)):
-        slab = fdk(lines, GEOMETRY, full_circle(N), z0=z0, z1=z1)
+        slab = call(fdk, lines, GEOMETRY, full_circle(N), z0=z0, z1=z1)
         assert np.array_equal(slab, whole[z0:z1])
 
 
@@ -162,7 +164,7 @@ def test_threads_do_not_matter(lines, whole):
     threads = numba.get_num_threads()
     try:
         numba.set_num_threads(1)
-        assert np.array_equal(fdk(lines, GEOMETRY, full_circle(N)), whole)
+        assert np.array_equal(call(fdk, lines, GEOMETRY, full_circle(N)), whole)
     finally:
         numba.set_num_threads(threads)
 
@@ -175,13 +177,13 @@ def test_fast_and_general_ways_agree(lines, whole):
     slab._add_general(filtered, angles, np.arange(N))
     assert abs(slab.volume() - whole).max() < 1e-5
     # An odd volume has no sets of four voxels and goes the general way.
-    odd = fdk(lines, GEOMETRY, angles, size=N - 1)
+    odd = call(fdk, lines, GEOMETRY, angles, size=N - 1)
     assert abs(odd[20:40].mean() - whole[20:40].mean()) < 0.02
 
 
 def test_interleaved_subsets_average_to_the_whole(lines, whole):
     angles = full_circle(N)
-    parts = [fdk(lines[k::2], GEOMETRY, angles[k::2]) for k in range(2)]
+    parts = [call(fdk, lines[k::2], GEOMETRY, angles[k::2]) for k in range(2)]
     assert abs((parts[0] + parts[1]) / 2 - whole).max() < 5e-6
     # Negative control: one subset is not the whole.
     assert abs(parts[0] - whole).max() > 1e-2
@@ -190,12 +192,12 @@ def test_interleaved_subsets_average_to_the_whole(lines, whole):
 def test_order_and_origin_of_the_angles_do_not_matter(lines, whole):
     order = np.random.default_rng(1).permutation(N)
     angles = full_circle(N)[order] - 720
-    assert abs(fdk(lines[order], GEOMETRY, angles) - whole).max() < 5e-6
+    assert abs(call(fdk, lines[order], GEOMETRY, angles) - whole).max() < 5e-6
 
 
 @pytest.mark.parametrize("factor", [1e-3, 1e4])
 def test_units_only_scale_the_result(lines, whole, factor):
-    scaled = fdk(lines / factor * factor, GEOMETRY.scaled(factor), full_circle(N))
+    scaled = call(fdk, lines / factor * factor, GEOMETRY.scaled(factor), full_circle(N))
     assert abs(scaled * factor - whole).max() < 2e-6 * abs(whole).max()
 
 
@@ -203,7 +205,7 @@ def test_field_of_view(whole, lines):
     _z, y, x = np.indices((N,) * 3) - (N - 1) / 2
     beyond = y**2 + x**2 > (N / 2) ** 2
     assert not whole[beyond].any()
-    open_ = fdk(lines, GEOMETRY, full_circle(N), radius=np.inf)
+    open_ = call(fdk, lines, GEOMETRY, full_circle(N), radius=np.inf)
     assert np.array_equal(open_[~beyond], whole[~beyond])
     assert open_[beyond].any()
 
@@ -249,19 +251,19 @@ def test_ramp_of_a_constant_and_its_mean():
 def test_bad_input_is_refused(lines):
     angles = full_circle(N)
     with pytest.raises(AcuityError, match="shape"):
-        fdk(lines[:, :-1], GEOMETRY, angles)
+        call(fdk, lines[:, :-1], GEOMETRY, angles)
     with pytest.raises(AcuityError, match="same angle"):
-        fdk(lines, GEOMETRY, np.linspace(0, 360, N))
+        call(fdk, lines, GEOMETRY, np.linspace(0, 360, N))
     with pytest.raises(AcuityError, match="gap of"):
-        fdk(lines, GEOMETRY, np.linspace(0, 180, N))
+        call(fdk, lines, GEOMETRY, np.linspace(0, 180, N))
     with pytest.raises(AcuityError, match="backend"):
-        fdk(lines, GEOMETRY, angles, backend="astra")
+        call(fdk, lines, GEOMETRY, angles, backend="astra")
     with pytest.raises(AcuityError, match="slices"):
-        fdk(lines, GEOMETRY, angles, z0=60, z1=70)
+        call(fdk, lines, GEOMETRY, angles, z0=60, z1=70)
     with pytest.raises(AcuityError, match="not finite"):
-        fdk(np.full_like(lines, np.nan), GEOMETRY, angles)
+        call(fdk, np.full_like(lines, np.nan), GEOMETRY, angles)
     with pytest.raises(AcuityError, match="hann"):
-        fdk(lines, GEOMETRY, angles, hann=1.5)
+        call(fdk, lines, GEOMETRY, angles, hann=1.5)
     with pytest.raises(AcuityError, match="beyond the axis"):
         ConeBeam(100, 50, 1, 10, 10)
     with pytest.raises(AcuityError, match="above 0"):
@@ -269,7 +271,7 @@ def test_bad_input_is_refused(lines):
 
 
 def test_file_to_volume(table, tmp_path, monkeypatch):
-    acquire(table, tmp_path / "a.h5", size=N, level=0, seed=1, photons=None, voxel_size=0.5)
+    call(acquire, table, tmp_path / "a.h5", size=N, level=0, seed=1, photons=None, voxel_size=0.5)
     reconstruct(tmp_path / "a.h5", tmp_path / "a.ome.zarr")
     volume = open_volume(tmp_path / "a.ome.zarr")
     assert volume.grid.shape == (N, N, N)
@@ -295,7 +297,7 @@ def test_file_to_volume(table, tmp_path, monkeypatch):
 
 def test_rtk_backend_from_file(table, tmp_path):
     pytest.importorskip("itk")
-    acquire(table, tmp_path / "a.h5", size=32, level=1, seed=1)
+    call(acquire, table, tmp_path / "a.h5", size=32, level=1, seed=1)
     reconstruct(tmp_path / "a.h5", tmp_path / "a.ome.zarr")
     reconstruct(tmp_path / "a.h5", tmp_path / "b.ome.zarr", backend="rtk")
     ours, theirs = (open_volume(tmp_path / f"{k}.ome.zarr").read() for k in "ab")
@@ -303,13 +305,15 @@ def test_rtk_backend_from_file(table, tmp_path):
 
 
 def test_truth_from_many_views(table, tmp_path):
-    reconstruct_truth(table, tmp_path / "a.ome.zarr", size=N, views=4 * N)
+    call(reconstruct_truth, table, tmp_path / "a.ome.zarr", size=N, views=4 * N)
     truth = open_volume(tmp_path / "a.ome.zarr").read()
     angles = full_circle(4 * N)
     solid = 2 / (0.9 * N)
-    direct = fdk(project(table, GEOMETRY, angles, size=N, solid=solid), GEOMETRY, angles)
+    direct = call(fdk, project(table, GEOMETRY, angles, size=N, solid=solid), GEOMETRY, angles)
     assert abs(truth - direct).max() < 2e-6 * solid * 10
-    few = fdk(project(table, GEOMETRY, angles[::4], size=N, solid=solid), GEOMETRY, angles[::4])
+    few = call(
+        fdk, project(table, GEOMETRY, angles[::4], size=N, solid=solid), GEOMETRY, angles[::4]
+    )
     image = exact(table, size=N) * solid
     centre = slice(N // 2 - 8, N // 2 + 8)
     # More views are nearer to the exact volume.

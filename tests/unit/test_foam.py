@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from acuity.errors import AcuityError
+from acuity.settings import call
 from acuity.simulate.foam import exact, exact_labels, foam, porosity
 
 SMALL = {"size": 64, "diameter": (4, 20), "small_below": 7}
@@ -27,7 +28,7 @@ def to_wall(spheres, size, fraction=0.45):
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 2**32), min_gap=st.sampled_from([0.0, 1.0, 2.0, 3.5]))
 def test_gap_holds_and_is_used(seed, min_gap):
-    spheres = foam(seed=seed, min_gap=min_gap, **SMALL)
+    spheres = call(foam, seed=seed, min_gap=min_gap, **SMALL)
     assert gaps(spheres) >= min_gap - 1e-9
     assert to_wall(spheres, 64) >= min_gap - 1e-9
     # Negative control: the foam is dense, so a larger gap does not hold.
@@ -35,19 +36,19 @@ def test_gap_holds_and_is_used(seed, min_gap):
 
 
 def test_centres_lie_between_the_ends_and_some_pores_are_cut():
-    spheres = foam(seed=1, **SMALL)
+    spheres = call(foam, seed=1, **SMALL)
     assert spheres.z.abs().max() <= 32
     assert (spheres.z.abs() + spheres.radius > 32).any()
 
 
 def test_same_seed_same_foam_and_other_seed_another():
-    one, again, other = (foam(seed=s, **SMALL) for s in (5, 5, 6))
+    one, again, other = (call(foam, seed=s, **SMALL) for s in (5, 5, 6))
     pd.testing.assert_frame_equal(one, again, check_exact=True)
     assert not np.array_equal(one.iloc[:5], other.iloc[:5])
 
 
 def test_sizes_are_those_of_the_study():
-    pooled = pd.concat(foam(size=256, seed=s, max_pores=175) for s in (1, 2, 3))
+    pooled = pd.concat(call(foam, size=256, seed=s, max_pores=175) for s in (1, 2, 3))
     d = 2 * pooled.radius
     assert len(pooled) == 525
     assert d.min() >= 6
@@ -59,25 +60,25 @@ def test_sizes_are_those_of_the_study():
     counts = np.histogram(d, np.arange(15, 66, 10))[0]
     assert counts.min() > 0.03 * len(d)
     for seed in (1, 2, 3):
-        spheres = foam(size=256, seed=seed, max_pores=175)
+        spheres = call(foam, size=256, seed=seed, max_pores=175)
         assert porosity(spheres, size=256) > 0.42
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.3])
 def test_share_of_small_pores_is_kept(fraction):
-    spheres = foam(seed=3, small_fraction=fraction, **SMALL)
+    spheres = call(foam, seed=3, small_fraction=fraction, **SMALL)
     assert (2 * spheres.radius < 7).mean() == pytest.approx(fraction, abs=1.5 / len(spheres))
 
 
 def test_stops_at_pores_or_porosity():
-    assert len(foam(seed=1, max_pores=7, **SMALL)) == 7
-    reached = foam(seed=1, porosity=0.2, **SMALL)
+    assert len(call(foam, seed=1, max_pores=7, **SMALL)) == 7
+    reached = call(foam, seed=1, porosity=0.2, **SMALL)
     assert porosity(reached, size=64) >= 0.2
     assert porosity(reached.iloc[:-1], size=64) < 0.2
 
 
 def test_exact_volume_has_the_closed_form_porosity():
-    spheres = foam(seed=2, **SMALL)
+    spheres = call(foam, seed=2, **SMALL)
     solid = exact(spheres, size=64)
     cylinder = np.pi * (0.45 * 64) ** 2 * 64
     assert solid.min() == 0
@@ -105,7 +106,7 @@ def test_exact_fraction_of_one_sphere_by_brute_force():
 
 
 def test_slabs_equal_the_whole():
-    spheres = foam(seed=2, **SMALL)
+    spheres = call(foam, seed=2, **SMALL)
     whole, labels = exact(spheres, size=64), exact_labels(spheres, size=64)
     for z0, z1 in ((0, 10), (10, 33), (33, 64)):
         assert np.array_equal(exact(spheres, size=64, z0=z0, z1=z1), whole[z0:z1])
@@ -113,7 +114,7 @@ def test_slabs_equal_the_whole():
 
 
 def test_labels_are_rows_and_match_the_fractions():
-    spheres = foam(seed=2, **SMALL)
+    spheres = call(foam, seed=2, **SMALL)
     labels, solid = exact_labels(spheres, size=64), exact(spheres, size=64)
     assert labels.dtype == np.uint32
     assert set(np.unique(labels)) == set(range(len(spheres) + 1))
@@ -143,11 +144,11 @@ def test_labels_are_rows_and_match_the_fractions():
 )
 def test_bad_settings_are_refused_in_a_sentence(change, words):
     with pytest.raises(AcuityError, match=words):
-        foam(**{**SMALL, "seed": 1, **change})
+        call(foam, **{**SMALL, "seed": 1, **change})
 
 
 def test_bad_tables_and_slices_are_refused():
-    spheres = foam(seed=1, max_pores=3, **SMALL)
+    spheres = call(foam, seed=1, max_pores=3, **SMALL)
     with pytest.raises(AcuityError, match="slices 60 to 70"):
         exact(spheres, size=64, z0=60, z1=70)
     with pytest.raises(AcuityError, match="lacks the column radius"):
@@ -165,10 +166,10 @@ def test_more_pores_than_the_table_begins_with():
         "trial_points": 1000,
         "min_gap": 0,
     }
-    many = foam(max_pores=4100, **setting)
+    many = call(foam, max_pores=4100, **setting)
     assert len(many) == 4100
     pd.testing.assert_frame_equal(
-        many.iloc[:4096], foam(max_pores=4096, **setting), check_exact=True
+        many.iloc[:4096], call(foam, max_pores=4096, **setting), check_exact=True
     )
     assert (2 * many.radius).between(0.5 - 1e-12, 1.0).all()
     assert gaps(many.iloc[3600:]) >= -1e-12

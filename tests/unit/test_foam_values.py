@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from acuity.errors import AcuityError
+from acuity.settings import call
 from acuity.simulate import foam as module
 from acuity.simulate import voxelise as writing
 from acuity.simulate.foam import exact, exact_labels, foam, porosity
@@ -187,7 +188,7 @@ PINS = [
 
 @pytest.mark.parametrize(("setting", "count", "total", "first", "last"), PINS)
 def test_foams_as_they_came_out(setting, count, total, first, last):
-    spheres = foam(**setting)
+    spheres = call(foam, **setting)
     numbers = spheres.to_numpy()
     assert len(spheres) == count
     assert numbers[0] == pytest.approx(first, rel=1e-9)
@@ -207,7 +208,7 @@ def test_settings_of_the_placement(monkeypatch):
     monkeypatch.setattr(module, "_place", place)
 
     def placed(**change):
-        found = foam(**{"size": 8, "seed": 7, "diameter": (1, 3), "small_below": 2, **change})
+        found = call(foam, **{"size": 8, "seed": 7, "diameter": (1, 3), "small_below": 2, **change})
         assert found.columns.tolist() == ["z", "y", "x", "radius"]
         assert found.to_numpy().tolist() == [[1, 2, 3, 4]]
         *rest, rng = calls.pop()
@@ -232,7 +233,7 @@ def test_settings_of_the_placement(monkeypatch):
     ):
         assert placed(size=size)[0][-1] == trials
     calls.clear()
-    foam(size=256, seed=1)
+    call(foam, size=256, seed=1)
     assert calls[0][2:7] == (3.0, 7.5, 35.0, 0.1, 2.0)
 
 
@@ -242,7 +243,7 @@ def test_bounds_of_the_settings(monkeypatch):
 
     def refused(**change):
         with pytest.raises(AcuityError) as caught:
-            foam(**{**good, **change})
+            call(foam, **{**good, **change})
         return str(caught.value)
 
     for change in (
@@ -259,7 +260,7 @@ def test_bounds_of_the_settings(monkeypatch):
         {"porosity": 0.999},
         {"max_pores": 1},
     ):
-        assert len(foam(**{**good, **change})) == 1
+        assert len(call(foam, **{**good, **change})) == 1
     assert refused(size=7) == "size of the foam is 7 voxels; at least 8 are needed"
     for value in (0, -0.1, 0.501):
         assert refused(cylinder_radius=value) == (
@@ -281,7 +282,7 @@ def test_bounds_of_the_settings(monkeypatch):
         assert refused(max_pores=value) == f"max_pores is {value}; 1 or more is allowed"
     assert refused(seed=-1) == "seed of the foam is -1; 0 or more is allowed"
     # Half the smallest diameter and the gap leave room in the radius of 4 voxels, or none.
-    assert len(foam(**{**good, "cylinder_radius": 0.5, "min_gap": 3.49})) == 1
+    assert len(call(foam, **{**good, "cylinder_radius": 0.5, "min_gap": 3.49})) == 1
     for gap in (3.5, 3.6):
         assert refused(cylinder_radius=0.5, min_gap=gap) == (
             "a pore of 1 voxels in diameter does not fit a cylinder of radius 4 voxels"

@@ -1,5 +1,7 @@
 """Gaps between particles: widths and depths against closed forms, choice, counts, intervals."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,22 +10,24 @@ from scipy.special import ndtr
 from scipy.stats import norm
 
 from acuity.errors import AcuityError
+from acuity.measure import gaps as module
 from acuity.measure.gaps import (
     COLUMNS,
     bootstrap,
     gain_rows,
     gap_files,
     gap_rows,
-    gaps,
     histogram,
     matched,
     pairs,
     pool_gaps,
     separation,
 )
+from acuity.settings import call
 from acuity.tables import read_table
 from acuity.volume import Grid, Volume
 
+gaps = partial(call, module.gaps)
 PIXEL = 7.1
 SIGMA = 1.3  # blur, pixels
 DARK, BRIGHT = 40.0, 200.0

@@ -1,6 +1,8 @@
 """Gaps between particles, to the last digit: each step beside a plain loop over the same numbers."""
 
 import inspect
+from dataclasses import asdict
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -16,7 +18,6 @@ from acuity.measure.gaps import (
     gain_rows,
     gap_files,
     gap_rows,
-    gaps,
     histogram,
     matched,
     pairs,
@@ -26,10 +27,12 @@ from acuity.measure.gaps import (
 )
 from acuity.measure.intervals import wilson
 from acuity.segment.separate import components, drop_small, separate
+from acuity.settings import call
 from acuity.tables import read_table
 from acuity.threshold import otsu
 from acuity.volume import Grid, Volume
 
+gaps = partial(call, module.gaps)
 NAN = float("nan")
 
 
@@ -49,8 +52,8 @@ def test_settings_are_those_that_the_pages_state():
         "split": 0.75,
         "smallest": 9,
     }
-    assert defaults(gaps) == {
-        "valid": None,
+    assert defaults(module.gaps) == {"valid": None, "seed": 0}
+    assert asdict(module.GapSettings()) == {
         "baseline": "background",
         "exists": 0.6,
         "level": 0.8,
@@ -58,7 +61,6 @@ def test_settings_are_those_that_the_pages_state():
         "depth": 20.0,
         "line_width": 1.0,
         "chosen": 300,
-        "seed": 0,
         "smoothing": 1.0,
         "smallest": 9,
     }

@@ -1,13 +1,14 @@
 """The simulated hydrogel against a second way to compute it: its network and how it is damaged."""
 
 import math
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, asdict
 
 import numpy as np
 import pytest
 
 from acuity.filters import gaussian
 from acuity.simulate.hydrogel import Damage, damage, render
+from acuity.simulate.specimens.hydrogel import Network
 
 # ---- the network
 
@@ -98,7 +99,7 @@ def rendered(shape, step, seed, *, pore=700.0, thickness=150.0, coat=0.08, coat_
 )
 def test_every_point_is_what_its_cells_make_it(settings):
     expected = rendered(**settings)
-    found = render(**settings)
+    found = render(**asdict(Network()) | settings)
     assert found.dtype == np.float32
     assert found.shape == settings["shape"]
     assert np.ptp(found) > 0.5

@@ -16,6 +16,7 @@ from acuity.reconstruct import reconstruct as module
 from acuity.reconstruct.reconstruct import reconstruct, reconstruct_truth
 from acuity.segment.nlm import smooth
 from acuity.segment.segment import segment
+from acuity.settings import call
 from acuity.volume import Grid, LazyArray, Volume
 from tests.conftest import traced
 
@@ -39,7 +40,15 @@ def test_degrading_does_not_need_more_memory_for_more_slices(tmp_path, mode):
     def run(count):
         volume = Volume(Endless(count), Grid((count, 96, 96), (1, 1, 1)))
         if mode == "blur":
-            degrade(volume, tmp_path / "low.ome.zarr", sigma=1.0, photons=500, noise_sd=0.1, seed=1)
+            call(
+                degrade,
+                volume,
+                tmp_path / "low.ome.zarr",
+                sigma=1.0,
+                photons=500,
+                noise_sd=0.1,
+                seed=1,
+            )
         else:
             axial(volume, tmp_path / "low.ome.zarr", factor=4, mode=mode)
 
@@ -78,7 +87,7 @@ def test_reconstructing_needs_memory_for_slices_and_not_for_the_cube(
             monkeypatch.setattr(module, "open_scan", lambda path: scan(size))
             reconstruct("scan.h5", tmp_path / "volume.ome.zarr")
         else:
-            reconstruct_truth(spheres, tmp_path / "volume.ome.zarr", size=size, views=24)
+            call(reconstruct_truth, spheres, tmp_path / "volume.ome.zarr", size=size, views=24)
 
     _, small, large = (traced(lambda size=size: run(size)) for size in (64, 64, 128))
     # Twice the side: a slice is four times as large, the cube eight times.

@@ -6,10 +6,11 @@ import pytest
 
 from acuity.errors import AcuityError
 from acuity.formats.read import read_volume
-from acuity.pair.pair import pair
+from acuity.pair.pair import Outputs, pair
 from acuity.register.affine import apply_affine
 from acuity.register.elastic import Field
-from acuity.simulate.specimen import specimen
+from acuity.settings import call
+from acuity.simulate import specimen
 from acuity.tables import read_table
 from acuity.volume import Volume, open_volume
 from tests.conftest import shared
@@ -20,15 +21,15 @@ QUICK = {"max_rotation": 2.0}
 
 
 def run(folder, high, low, factor=2, **settings):
-    outputs = {
-        "low_output": folder / "low.ome.zarr",
-        "high_output": folder / "high.ome.zarr",
-        "valid_output": folder / "valid.ome.zarr",
-        "transform": folder / "transform.json",
-        "patches": folder / "patches.tsv",
-        "table": folder / "pair.tsv",
-    }
-    return pair(high, low, factor=factor, **outputs, **(QUICK | settings))
+    outputs = Outputs(
+        low=folder / "low.ome.zarr",
+        high=folder / "high.ome.zarr",
+        valid=folder / "valid.ome.zarr",
+        transform=folder / "transform.json",
+        patches=folder / "patches.tsv",
+        table=folder / "pair.tsv",
+    )
+    return call(pair, high, low, outputs, factor=factor, **(QUICK | settings))
 
 
 def refused(tmp_path, message, high, low, **settings):
@@ -76,13 +77,13 @@ def test_elastic_with_a_noisy_low_image(tmp_path, scene):
 
 def test_a_simulated_specimen_is_registered_as_its_warp_says(tmp_path):
     """The simulator's own table against the map that was found, through all that it does to images."""
-    names = ("high_output", "low_output", "particles", "warp")
-    paths = {name: tmp_path / f"scan_{name}" for name in names}
-    specimen("gold", shape=(320, 320), factor=2, seed=11, **paths)
-    volumes = (open_volume(paths[name]) for name in ("high_output", "low_output"))
+    names = ("high", "low", "particles", "warp")
+    scans = specimen.Outputs(*(tmp_path / f"scan_{name}" for name in names))
+    call(specimen.specimen, "gold", scans, shape=(320, 320), factor=2, seed=11)
+    volumes = (open_volume(path) for path in (scans.high, scans.low))
     content = run(tmp_path, *volumes)
     y0, x0, n, m = content["low_crop"]
-    warp = read_table(paths["warp"])
+    warp = read_table(scans.warp)
     warp = warp[warp["low_y"].between(y0, y0 + n - 1) & warp["low_x"].between(x0, x0 + m - 1)]
     places = 2 * (warp[["low_y", "low_x"]].to_numpy() - (y0, x0)) + 0.5
     field = Field(**{k: np.asarray(v) for k, v in content["field"].items()})

@@ -1,6 +1,7 @@
 """Simulated gold particles against a second way to compute them, point by point and pair by pair."""
 
 import re
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,11 @@ import pytest
 
 from acuity.errors import AcuityError
 from acuity.filters import gaussian
-from acuity.simulate.particles import layout, partners, render
+from acuity.settings import call
+from acuity.simulate import particles
+from acuity.simulate.particles import partners
+
+layout, render = partial(call, particles.layout), partial(call, particles.render)
 
 COLUMNS = ["y", "x", "diameter_nm", "brightness", *(f"{p}{k}" for k in range(2, 7) for p in "cs")]
 

@@ -13,6 +13,7 @@ import acuity.simulate.project as projecting
 from acuity.errors import AcuityError
 from acuity.filters import gaussian
 from acuity.geometry import ConeBeam, full_circle
+from acuity.settings import call
 from acuity.simulate.acquire import acquire, open_scan
 from acuity.simulate.project import project
 
@@ -210,7 +211,7 @@ def test_counts_are_drawn_for_each_view_and_level(tmp_path, level, domain):
         "cylinder_radius": 0.4,
         "blur_domain": domain,
     }
-    acquire(FEW, tmp_path / "a.h5", photons=300.0, block=2, **settings)
+    call(acquire, FEW, tmp_path / "a.h5", photons=300.0, block=2, **settings)
     expected = intensities(level, domain)
     counts = [
         np.random.Generator(
@@ -222,7 +223,7 @@ def test_counts_are_drawn_for_each_view_and_level(tmp_path, level, domain):
         assert file["exchange/data"].dtype == np.uint16
         # Where the last digit of an intensity differs, a draw may, seldom.
         assert (file["exchange/data"][()] == counts).mean() > 0.99
-    acquire(FEW, tmp_path / "b.h5", photons=None, **settings)
+    call(acquire, FEW, tmp_path / "b.h5", photons=None, **settings)
     with h5py.File(tmp_path / "b.h5") as file:
         assert file["exchange/data"].dtype == np.float32
         np.testing.assert_allclose(file["exchange/data"][()], expected, rtol=1e-5)
@@ -231,7 +232,7 @@ def test_counts_are_drawn_for_each_view_and_level(tmp_path, level, domain):
 def test_what_the_raw_file_says(tmp_path):
     def read(**change):
         settings = {"size": SIZE, "level": 0.5, "seed": 12, "views": 3, **change}
-        acquire(FEW, tmp_path / "a.h5", **settings)
+        call(acquire, FEW, tmp_path / "a.h5", **settings)
         with h5py.File(tmp_path / "a.h5") as file:
             values = {}
             file.visititems(
@@ -307,7 +308,7 @@ def test_views_are_projected_in_blocks_on_a_detector_with_a_margin(tmp_path, mon
 
     monkeypatch.setattr(module, "project", lines)
     settings = {"size": SIZE, "seed": 1, "photons": None}
-    acquire(FEW, tmp_path / "a.h5", level=0.6, views=70, **settings)
+    call(acquire, FEW, tmp_path / "a.h5", level=0.6, views=70, **settings)
     standard = ConeBeam.standard(SIZE)
     assert [geometry for geometry, *_ in calls] == [standard.padded(3)] * 3
     assert [angles for _, angles, _ in calls] == [
@@ -316,11 +317,11 @@ def test_views_are_projected_in_blocks_on_a_detector_with_a_margin(tmp_path, mon
     assert calls[0][2] == {"size": SIZE, "cylinder_radius": 0.45, "solid": 2 / (0.9 * SIZE)}
     calls.clear()
     # As many views as columns by default; four standard deviations of half a pixel are two.
-    acquire(FEW, tmp_path / "a.h5", level=0.5, block=4, **settings)
+    call(acquire, FEW, tmp_path / "a.h5", level=0.5, block=4, **settings)
     assert [geometry for geometry, *_ in calls] == [standard.padded(2)] * 3
     assert [len(angles) for _, angles, _ in calls] == [4, 4, 1]
     calls.clear()
-    acquire(FEW, tmp_path / "a.h5", level=0, block=9, **settings)
+    call(acquire, FEW, tmp_path / "a.h5", level=0, block=9, **settings)
     assert [(geometry, len(angles)) for geometry, angles, _ in calls] == [(standard, 9)]
 
 
@@ -328,7 +329,7 @@ def test_bounds_of_the_settings(tmp_path):
     path = tmp_path / "a.h5"
 
     def run(**change):
-        acquire(NOTHING, path, **{"size": 8, "level": 0, "seed": 1, "views": 1, **change})
+        call(acquire, NOTHING, path, **{"size": 8, "level": 0, "seed": 1, "views": 1, **change})
 
     for change in (
         {"photons": 1},
@@ -363,8 +364,15 @@ def test_bounds_of_the_settings(tmp_path):
 def test_counts_are_kept_in_the_smallest_type_that_holds_them(tmp_path):
     # Ten standard deviations above the open beam: 65535.5 and 65536.5.
     for photons, dtype in ((1, np.uint16), (63025, np.uint16), (63026, np.uint32)):
-        acquire(
-            NOTHING, tmp_path / "a.h5", size=8, level=0, seed=1, views=1, photons=float(photons)
+        call(
+            acquire,
+            NOTHING,
+            tmp_path / "a.h5",
+            size=8,
+            level=0,
+            seed=1,
+            views=1,
+            photons=float(photons),
         )
         with h5py.File(tmp_path / "a.h5") as file:
             assert file["exchange/data"].dtype == dtype

@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter
 import acuity.simulate.acquire as module
 from acuity.errors import AcuityError
 from acuity.geometry import ConeBeam, full_circle
+from acuity.settings import call
 from acuity.simulate.acquire import acquire, open_scan
 from acuity.simulate.foam import foam
 from acuity.simulate.project import project
@@ -101,7 +102,7 @@ def test_every_voxel_of_the_cylinder_is_seen():
 
 
 def test_views_are_independent_and_threads_do_not_matter():
-    table = foam(size=32, seed=1, diameter=(4, 12), small_below=6)
+    table = call(foam, size=32, seed=1, diameter=(4, 12), small_below=6)
     geometry, angles = ConeBeam.standard(32), full_circle(7)
     whole = project(table, geometry, angles, size=32)
     assert np.array_equal(whole[3:5], project(table, geometry, angles[3:5], size=32))
@@ -128,12 +129,12 @@ def test_source_inside_the_sample_is_refused():
 
 @pytest.fixture(scope="module")
 def table():
-    return foam(size=32, seed=1, diameter=(4, 12), small_below=6)
+    return call(foam, size=32, seed=1, diameter=(4, 12), small_below=6)
 
 
 def scan(table, path, **change):
     settings = {"size": 32, "level": 1.0, "seed": 3, **change}
-    acquire(table, path, **settings)
+    call(acquire, table, path, **settings)
     return open_scan(path)
 
 
@@ -223,7 +224,7 @@ def test_failed_acquisition_leaves_nothing(table, tmp_path, monkeypatch):
 
     monkeypatch.setattr(module, "project", fail)
     with pytest.raises(KeyboardInterrupt):
-        acquire(table, tmp_path / "a.h5", size=32, level=1, seed=1)
+        call(acquire, table, tmp_path / "a.h5", size=32, level=1, seed=1)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -273,7 +274,7 @@ def test_damaged_raw_files_are_refused(table, tmp_path):
 @needs_full_device
 def test_disk_full_inside_of_hdf5_is_one_sentence_and_leaves_nothing(tmp_path, monkeypatch):
     pores = spheres((16, 16, 16, 4))
-    acquire(pores, tmp_path / "whole.h5", size=32, level=1, seed=1, photons=500)
+    call(acquire, pores, tmp_path / "whole.h5", size=32, level=1, seed=1, photons=500)
     with h5py.File(tmp_path / "whole.h5") as file:
         assert file["exchange/data"][()].std() > 0  # the control
 
@@ -283,5 +284,5 @@ def test_disk_full_inside_of_hdf5_is_one_sentence_and_leaves_nothing(tmp_path, m
 
     monkeypatch.setattr(module, "_Patient", Full)
     with pytest.raises(AcuityError, match=r"full\.h5: disk full while writing"):
-        acquire(pores, tmp_path / "full.h5", size=32, level=1, seed=1, photons=500)
+        call(acquire, pores, tmp_path / "full.h5", size=32, level=1, seed=1, photons=500)
     assert [path.name for path in tmp_path.iterdir()] == ["whole.h5"]

@@ -15,8 +15,9 @@ from acuity.errors import AcuityError
 from acuity.geometry import ConeBeam, full_circle
 from acuity.reconstruct import memory_limits, rtk
 from acuity.reconstruct import reconstruct as module
-from acuity.reconstruct.fdk import fdk
+from acuity.reconstruct.fdk import Cube, fdk
 from acuity.reconstruct.reconstruct import blocks, reconstruct, reconstruct_truth
+from acuity.settings import call
 from acuity.simulate.project import project
 from acuity.volume import Grid, open_volume
 
@@ -129,7 +130,7 @@ def test_what_a_reconstruction_writes(writer):
         "scan": {"made": "by hand"},
     }
     assert about["provenance"] == (step,)
-    whole = fdk(SEEN, GEOMETRY, ANGLES)
+    whole = call(fdk, SEEN, GEOMETRY, ANGLES)
     assert [z0 for z0, _ in writer.written] == [2, 5]
     assert np.array_equal(writer.written[0][1], whole[2:5])
     assert np.array_equal(writer.written[1][1], whole[5:6])
@@ -140,7 +141,7 @@ def test_what_a_reconstruction_writes(writer):
     assert part == (0, 3)
     assert about["settled"]["radius"] is None
     assert about["provenance"] == ({**step, "hann": 0.5},)
-    whole = fdk(SEEN, GEOMETRY, ANGLES, size=8, hann=0.5, radius=math.inf)
+    whole = call(fdk, SEEN, GEOMETRY, ANGLES, size=8, hann=0.5, radius=math.inf)
     assert np.array_equal(writer.written[0][1], whole[2:5])
     reconstruct("scan.h5", "out.ome.zarr", size=6, radius=2.0)
     assert writer.opened.pop()[1]["settled"]["radius"] == 2
@@ -181,7 +182,9 @@ def test_views_at_a_time(writer, monkeypatch):
     reconstruct("scan.h5", "out.ome.zarr")
     assert [each for _, each in asked] == [4 * 14 * 9] * 2
     assert asked[0][0] is ANGLES
-    np.testing.assert_allclose(writer.written[0][1], fdk(SEEN, GEOMETRY, ANGLES)[2:5], atol=1e-6)
+    np.testing.assert_allclose(
+        writer.written[0][1], call(fdk, SEEN, GEOMETRY, ANGLES)[2:5], atol=1e-6
+    )
 
 
 def test_what_a_truth_writes(writer):
@@ -191,7 +194,7 @@ def test_what_a_truth_writes(writer):
         "voxel_size": 0.25,
         "unit": "micron",
     }
-    reconstruct_truth(FEW, "out.ome.zarr", size=8, views=22, slab=2, part=(1, 2), **settings)
+    call(reconstruct_truth, FEW, "out.ome.zarr", size=8, views=22, slab=2, part=(1, 2), **settings)
     ((output, grid, dtype, part), about) = writer.opened.pop()
     assert (output, dtype, part, writer.depth) == ("out.ome.zarr", np.float32, (1, 2), 2)
     assert grid == Grid((8,) * 3, (0.25,) * 3, (-0.875,) * 3, "um")
@@ -214,30 +217,32 @@ def test_what_a_truth_writes(writer):
     assert about["provenance"] == (step,)
     solid = 3 / (2 * 0.4 * 8)
     lines = project(FEW, geometry, angles, size=8, cylinder_radius=0.4, solid=solid)
-    whole = fdk(lines, geometry.scaled(0.25), angles)
+    whole = call(fdk, lines, geometry.scaled(0.25), angles)
     np.testing.assert_allclose(writer.written[0][1], whole[2:5], rtol=1e-4, atol=1e-5)
     # Twelve views for each voxel of the side by default.
     writer.written.clear()
-    reconstruct_truth(FEW, "out.ome.zarr", size=7)
+    call(reconstruct_truth, FEW, "out.ome.zarr", size=7)
     ((_, grid, _, _), about) = writer.opened.pop()
     assert grid == Grid((7,) * 3, (1.0,) * 3, (-3.0,) * 3, "um")
     assert about["provenance"][0]["views"] == 84
     assert about["provenance"][0]["peak_attenuation"] == 2
     assert about["settled"]["geometry"] == asdict(ConeBeam.standard(7))
     lines = project(FEW, ConeBeam.standard(7), full_circle(84), size=7, solid=2 / (0.9 * 7))
-    whole = fdk(lines, ConeBeam.standard(7), full_circle(84))
+    whole = call(fdk, lines, ConeBeam.standard(7), full_circle(84))
     np.testing.assert_allclose(writer.written[0][1], whole[2:5], rtol=1e-4, atol=1e-5)
     for views in (0, -1):
-        assert refused(lambda views=views: reconstruct_truth(FEW, "x", size=8, views=views)) == (
-            f"views of the truth is {views}; 1 or more is needed"
-        )
-    assert refused(lambda: reconstruct_truth(FEW, "x", size=8, views=1)).startswith(
+        assert refused(
+            lambda views=views: call(reconstruct_truth, FEW, "x", size=8, views=views)
+        ) == (f"views of the truth is {views}; 1 or more is needed")
+    assert refused(lambda: call(reconstruct_truth, FEW, "x", size=8, views=1)).startswith(
         "the angles leave a gap of 360 degrees"
     )
 
 
 def test_a_volume_is_written_where_it_belongs(tmp_path):
-    reconstruct_truth(FEW, tmp_path / "a.ome.zarr", size=8, views=20, voxel_size=0.5, unit="nm")
+    call(
+        reconstruct_truth, FEW, tmp_path / "a.ome.zarr", size=8, views=20, voxel_size=0.5, unit="nm"
+    )
     volume = open_volume(tmp_path / "a.ome.zarr")
     assert volume.grid == Grid((8,) * 3, (0.5,) * 3, (-1.75,) * 3, "nm")
     assert volume.read().dtype == np.float32
@@ -260,7 +265,7 @@ def test_without_rtk_it_says_how_to_have_it(monkeypatch):
         "pip install 'acuity[rtk]' or use the backend 'numba'"
     )
     angles = full_circle(19)
-    assert refused(lambda: fdk(SEEN, GEOMETRY, angles, backend="rtk")) == sentence
+    assert refused(lambda: call(fdk, SEEN, GEOMETRY, angles, backend="rtk")) == sentence
     assert refused(lambda: rtk.project(FEW, GEOMETRY, angles)) == sentence
 
 
@@ -296,5 +301,5 @@ def test_rtk_runs_on_as_many_threads_as_numba(monkeypatch):
     monkeypatch.setattr(rtk, "_modules", lambda: (itk, None))
     monkeypatch.setattr(rtk.numba, "get_num_threads", lambda: 5)
     with pytest.raises(Enough):
-        rtk.fdk(SEEN, GEOMETRY, ANGLES, 9, 1.0, 0, 9, 4.0, 0.0)
+        rtk.fdk(SEEN, GEOMETRY, ANGLES, Cube(9, 1.0, 0, 9, 4.0, 0.0))
     assert found == [5]

@@ -21,6 +21,7 @@ from acuity.register.elastic import Field, refine_elastic
 from acuity.register.place import find_place
 from acuity.register.robust import robust_weights
 from acuity.register.sampling import Sampler, rectangle
+from acuity.settings import call
 from tests.pairs import generator
 
 MATRIX = np.array([[1.1, 0.2, -3.0], [-0.3, 0.9, 5.5]])
@@ -675,7 +676,7 @@ def summed(field):
 
 def test_elastic_registration_by_default(passes):
     fixed, moving, matrix, truth = bent((62, 79), 71, 12.0)
-    field, history = refine_elastic(fixed, Sampler(moving), matrix)
+    field, history = call(refine_elastic, fixed, Sampler(moving), matrix)
     assert np.abs(field.on(np.arange(8, 54), np.arange(8, 71)) - truth[:, 8:-8, 8:-8]).max() < 0.7
     assert [(side, most, band) for _, _, side, most, band in passes] == [(32, 4, (1, 6))] * 3
     assert (field.origin, field.step) == ((-15.25, -15.6), (15.25, 15.6))
@@ -695,7 +696,7 @@ def test_elastic_registration_by_default(passes):
 def test_elastic_registration_over_a_pyramid(passes):
     fixed, moving, matrix, _ = bent((59, 86), 71, 20.0)
     settings = {"blocks": 3, "smallest": 9, "band": (1.2, 5.0), "smoothness": 0.3, "update": 0.2}
-    field, history = refine_elastic(fixed, Sampler(moving), matrix, passes=3, **settings)
+    field, history = call(refine_elastic, fixed, Sampler(moving), matrix, passes=3, **settings)
     levels = [(side, most, band) for _, _, side, most, band in passes]
     sides = [29, 29, 16, 16]  # 15 would be the next half, and 16 is the least
     assert levels == [(side, max(side / 8, 2), (1.2, 5.0)) for side in sides]
@@ -718,17 +719,21 @@ def test_elastic_registration_over_a_pyramid(passes):
 def test_passes_of_a_level_are_counted():
     fixed, moving, matrix, _ = bent((40, 43), 72, 0.0)
     for given, sides in (({}, [32] * 6), ({"passes": 2, "smallest": 20}, [20] * 2)):
-        _, history = refine_elastic(fixed, Sampler(moving), matrix, blocks=4, update=0.0, **given)
+        _, history = call(
+            refine_elastic, fixed, Sampler(moving), matrix, blocks=4, update=0.0, **given
+        )
         assert [one.side for one in history] == sides
-    _, history = refine_elastic(fixed, Sampler(moving), matrix, blocks=1, smallest=20, update=1e9)
+    _, history = call(
+        refine_elastic, fixed, Sampler(moving), matrix, blocks=1, smallest=20, update=1e9
+    )
     assert [one.side for one in history] == [40, 20]
     with pytest.raises(dataclasses.FrozenInstanceError):
         history[0].side = 1
 
 
 def test_a_blank_image_moves_nothing():
-    field, history = refine_elastic(
-        np.full((40, 50), 3.0, np.float32), Sampler(np.ones((40, 50))), np.eye(2, 3)
+    field, history = call(
+        refine_elastic, np.full((40, 50), 3.0, np.float32), Sampler(np.ones((40, 50))), np.eye(2, 3)
     )
     assert history == [elastic.Level(32, 0.0)]
     np.testing.assert_allclose(field.coefficients, 0, atol=1e-12)

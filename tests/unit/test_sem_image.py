@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from acuity.filters import gaussian_kernel
+from acuity.settings import call
 from acuity.simulate.sem import (
     ELECTRON,
     Scan,
@@ -213,7 +214,7 @@ def test_every_pixel_has_its_shading_charging_and_trail(shape, settings):
     signal = philox(3).uniform(0.0, 1.5, shape)
     expected = exposed(signal, philox(4), ELECTRONS, **AS_IT_IS | settings)
     assert ((expected == 0).sum() > 5) == bool(settings)
-    found = expose(signal, random=philox(4), noise=False, **BEAM, **settings)
+    found = call(expose, signal, random=philox(4), noise=False, **BEAM, **settings)
     np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-9)
 
 
@@ -221,7 +222,7 @@ def test_counts_are_drawn_after_shading_and_charging():
     signal = philox(3).uniform(0.0, 1.5, (11, 7))
     random = philox(4)
     expected = random.poisson(exposed(signal, random, ELECTRONS, **AS_IT_IS))
-    found = expose(signal=signal, random=philox(4), **BEAM)
+    found = call(expose, signal=signal, random=philox(4), **BEAM)
     assert found.dtype == np.float64
     np.testing.assert_array_equal(found, expected)
 
@@ -229,7 +230,7 @@ def test_counts_are_drawn_after_shading_and_charging():
 def test_one_row_has_no_charging():
     signal = np.full((1, 5), 0.5)
     settings = {"streaks": 0.0, "shading": 0.0, "noise": False}
-    found = expose(signal, random=philox(4), **BEAM, **settings, charging=0.5)
+    found = call(expose, signal, random=philox(4), **BEAM, **settings, charging=0.5)
     np.testing.assert_allclose(found, 0.5 * ELECTRONS, rtol=1e-12)
 
 

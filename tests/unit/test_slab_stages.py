@@ -15,6 +15,7 @@ from acuity.errors import AcuityError
 from acuity.methods.base import Task, load
 from acuity.reconstruct.reconstruct import reconstruct, reconstruct_truth
 from acuity.register.transforms import write_transforms
+from acuity.settings import call
 from acuity.simulate.acquire import acquire
 from acuity.slabs import join, read_marker
 from acuity.volume import Grid, Volume, open_volume, write_volume
@@ -71,12 +72,12 @@ def same(folder, stage, outputs=1, counts=(1, 3, 7)):
 def test_degrade(tmp_path, factors):
     volume = stored(tmp_path, np.abs(noise(SHAPE)))
     options = {"sigma": 1.5, "photons": 200, "noise_sd": 0.02, "downsample": factors, "seed": 3}
-    assert same(tmp_path, lambda paths, part: degrade(volume, *paths, part=part, **options))
+    assert same(tmp_path, lambda paths, part: call(degrade, volume, *paths, part=part, **options))
 
 
 def test_a_halo_one_slice_short_is_not_the_same(tmp_path, monkeypatch):
     volume = stored(tmp_path)
-    stage = lambda paths, part: degrade(volume, *paths, sigma=1.5, seed=3, part=part)  # noqa: E731
+    stage = lambda paths, part: call(degrade, volume, *paths, sigma=1.5, seed=3, part=part)  # noqa: E731
     whole = shards(*in_slabs(tmp_path, stage, 1))
     real = Volume.read
 
@@ -95,7 +96,9 @@ def test_statistics_are_those_of_the_whole_volume(tmp_path, monkeypatch):
     real = degrade.__globals__["levels"]
     monkeypatch.setitem(degrade.__globals__, "levels", lambda v: calls.append(1) or real(v))
     in_slabs(
-        tmp_path, lambda p, part: degrade(volume, *p, sigma=1, photons=9, seed=1, part=part), 3
+        tmp_path,
+        lambda p, part: call(degrade, volume, *p, sigma=1, photons=9, seed=1, part=part),
+        3,
     )
     assert len(calls) == 1
 
@@ -113,13 +116,13 @@ def test_reconstruct(tmp_path, monkeypatch):
     monkeypatch.setattr("acuity.reconstruct.reconstruct.SUMS", 2**17)  # a few slices
     monkeypatch.setattr("acuity.reconstruct.reconstruct.VIEWS", 2**17)  # many blocks of views
     spheres = pd.DataFrame({"z": [1.0], "y": [3.0], "x": [0.0], "radius": [9.0]})
-    acquire(spheres, tmp_path / "scan.h5", size=48, level=1, seed=1)
+    call(acquire, spheres, tmp_path / "scan.h5", size=48, level=1, seed=1)
     assert same(tmp_path, lambda p, part: reconstruct(tmp_path / "scan.h5", *p, part=part))
     empty = [read_marker(tmp_path / "slabs7_0.ome.zarr", n)[1]["empty"] for n in range(1, 8)]
     assert sum(empty) == 4  # three rows of shards
     assert same(
         tmp_path,
-        lambda p, part: reconstruct_truth(spheres, *p, size=48, views=24, part=part),
+        lambda p, part: call(reconstruct_truth, spheres, *p, size=48, views=24, part=part),
         counts=(3,),
     )
 

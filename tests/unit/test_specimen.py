@@ -10,6 +10,7 @@ from scipy.ndimage import map_coordinates
 from acuity.errors import AcuityError
 from acuity.interpolation import interpolate
 from acuity.measure.gaps import gap_rows, gaps
+from acuity.settings import call
 from acuity.simulate import hydrogel
 from acuity.simulate.particles import layout, partners, render
 from acuity.simulate.sem import (
@@ -21,7 +22,9 @@ from acuity.simulate.sem import (
     expose,
     sample,
 )
-from acuity.simulate.specimen import specimen
+from acuity.simulate.specimen import Outputs, specimen
+from acuity.simulate.specimens.gold import Gold
+from acuity.simulate.specimens.hydrogel import Hydrogel, Zones
 from acuity.tables import read_table
 from acuity.volume import open_volume
 
@@ -37,17 +40,11 @@ def philox(seed):
 def make(folder, kind="gold", **settings):
     """Simulate a small specimen; return both images, the tables and the provenance."""
     names = ("high.ome.zarr", "low.ome.zarr", "particles.tsv", "warp.tsv")
-    paths = dict(
-        zip(
-            ("high_output", "low_output", "particles", "warp"),
-            (folder / name for name in names),
-            strict=True,
-        )
-    )
+    outputs = Outputs(*(folder / name for name in names))
     settings = {"shape": (96, 128), "seed": 3} | settings
-    step = specimen(kind, **settings, **paths)
-    high, low = (open_volume(paths[name]) for name in ("high_output", "low_output"))
-    return high, low, read_table(paths["particles"]), read_table(paths["warp"]), step
+    step = call(specimen, kind, outputs, **settings)
+    high, low = (open_volume(path) for path in (outputs.high, outputs.low))
+    return high, low, read_table(outputs.particles), read_table(outputs.warp), step
 
 
 def outline(row, angle):
@@ -61,7 +58,7 @@ def outline(row, angle):
 
 
 def test_particles_touch_or_keep_the_smallest_gap():
-    table = layout(FIELD, seed=1, gap=(6.0, 2.0), touching=0.2)
+    table = call(layout, FIELD, seed=1, gap=(6.0, 2.0), touching=0.2)
     assert table["diameter_nm"].between(5, 150).all()
     rows = table.to_dict("records")
     said = [set(map(int, names.split(","))) if names else set() for names in partners(table)]
@@ -87,23 +84,31 @@ def test_particles_touch_or_keep_the_smallest_gap():
 
 
 def test_layout_is_its_seed_and_fills_what_it_may():
-    one, same, other = (layout(FIELD, seed=s, covered=1.0) for s in (1, 1, 2))
+    one, same, other = (call(layout, FIELD, seed=s, covered=1.0) for s in (1, 1, 2))
     assert one.equals(same)
     assert len(one) != len(other) or not np.allclose(one["y"], other["y"])
     area = np.pi / 4 * (one["diameter_nm"] ** 2).sum() / (1500 * 1800)
     assert 0.45 < area < 0.8
     bare, full = (
-        layout((0, 0, 2000, 2000), seed=1, covered=share, bare_size=300.0) for share in (0.5, 1.0)
+        call(layout, (0, 0, 2000, 2000), seed=1, covered=share, bare_size=300.0)
+        for share in (0.5, 1.0)
     )
     assert 0.2 < len(bare) / len(full) < 0.7
 
 
 def test_rendered_particles_have_their_outline_and_a_bright_rim():
-    table = layout(FIELD, seed=4, touching=0.0, gap=(30.0, 5.0), facets=0.0)
+    table = call(layout, FIELD, seed=4, touching=0.0, gap=(30.0, 5.0), facets=0.0)
     row = table.iloc[(table["diameter_nm"]).argmax()]
     origin = (row["y"] - 120.0, row["x"] - 120.0)
-    image = render(
-        table, origin=origin, shape=(241, 241), step=1.0, seed=4, carbon_grain=0.0, shadow=0.0
+    image = call(
+        render,
+        table,
+        origin=origin,
+        shape=(241, 241),
+        step=1.0,
+        seed=4,
+        carbon_grain=0.0,
+        shadow=0.0,
     )
     y, x = np.mgrid[-120:121, -120:121]
     away = np.hypot(y, x)
@@ -118,14 +123,14 @@ def test_rendered_particles_have_their_outline_and_a_bright_rim():
 
 
 def test_rendering_does_not_depend_on_threads():
-    table = layout((0, 0, 600, 600), seed=5)
+    table = call(layout, (0, 0, 600, 600), seed=5)
     count = numba.get_num_threads()
     images = []
     try:
         for threads in (1, min(2, numba.config.NUMBA_NUM_THREADS)):
             numba.set_num_threads(threads)
             images.append(
-                render(table, origin=(0.0, 0.0), shape=(150, 150), step=4.0, seed=5).tobytes()
+                call(render, table, origin=(0.0, 0.0), shape=(150, 150), step=4.0, seed=5).tobytes()
             )
     finally:
         numba.set_num_threads(count)
@@ -146,7 +151,7 @@ def test_rendering_does_not_depend_on_threads():
 )
 def test_layouts_that_are_refused(change, message):
     with pytest.raises(AcuityError, match=message):
-        layout(FIELD, seed=1, **change)
+        call(layout, FIELD, seed=1, **change)
 
 
 # ---- scans
@@ -208,7 +213,7 @@ def test_cubic_sampling_meets_grid_points_and_smooth_functions():
 def test_noise_is_that_of_the_electrons_counted():
     flat = np.full((200, 300), 0.5)
     settings = {"dwell": 30.0, "current": 0.54, "detected": 0.006}
-    counts = expose(flat, random=philox(3), **settings, streaks=0, shading=0, charging=0)
+    counts = call(expose, flat, random=philox(3), **settings, streaks=0, shading=0, charging=0)
     electrons = 30e-6 * 0.54e-9 / ELECTRON * 0.006
     assert electrons == pytest.approx(607, abs=1)
     assert counts.mean() == pytest.approx(0.5 * electrons, rel=0.002)
@@ -220,10 +225,10 @@ def test_bright_particles_leave_dark_trails_behind_them():
     signal[:, 60:80] = 1.0
     settings = {"dwell": 30.0, "current": 0.54, "detected": 0.006, "noise": False}
     shading = {"shading": 0, "charging": 0}
-    trail = expose(signal, random=philox(3), **settings, streaks=0.06, **shading)[10]
+    trail = call(expose, signal, random=philox(3), **settings, streaks=0.06, **shading)[10]
     assert trail[80] < 0.95 * trail[50]
     assert trail[80] < trail[100] < trail[140]
-    none = expose(signal, random=philox(3), **settings, streaks=0, **shading)[10]
+    none = call(expose, signal, random=philox(3), **settings, streaks=0, **shading)[10]
     assert np.ptp(none[80:]) < 1e-9
 
 
@@ -293,13 +298,13 @@ def test_the_input_reads_as_the_papers_does(tmp_path):
     n = low.grid.shape[1:]
     box = [slice(0, 1), *(slice(0, 2 * k) for k in n)]
     fine = interpolate(low.read(), (0, 0, 0), (1, *n), (1, 2, 2), box, "lanczos")[0]
-    table = gaps(fine[32:-32, 40:-40], high.read()[0], pixel_size=7.1)
+    table = call(gaps, fine[32:-32, 40:-40], high.read()[0], pixel_size=7.1)
     found = {(r["metric"], r["subset"]): r for r in gap_rows(table)}
     assert found["gaps_unresolved", "all"]["n"] > 500
     assert 0.10 < found["gaps_unresolved", "all"]["value"] < 0.18
     assert 3.0 < found["gap_error", "all"]["value"] < 5.0
     # The negative control: the high image itself.
-    table = gaps(high.read()[0], high.read()[0], pixel_size=7.1)
+    table = call(gaps, high.read()[0], high.read()[0], pixel_size=7.1)
     assert table.loc[table["kind"] == "gap", "resolved"].all()
 
 
@@ -333,10 +338,8 @@ def test_both_images_are_point_samples(tmp_path):
 def test_the_warp_says_where_the_low_image_shows_the_same(tmp_path, kind):
     # A spot so large that neither image is aliased; a coat that doesn't tear.
     spot = {"gold": 60.0, "hydrogel": 240.0}[kind]
-    damage = {"zones": 1, "radius": 10.0, "greatest": 1.0} if kind == "hydrogel" else None
-    high, low, _, warp, step = make(
-        tmp_path, kind, spot=spot, shape=(128, 128), damage=damage, **CLEAN
-    )
+    kinds = {"gold": Gold(), "hydrogel": Hydrogel(damage=Zones(1, radius=10.0, greatest=1.0))}
+    high, low, _, warp, step = make(tmp_path, kinds[kind], spot=spot, shape=(128, 128), **CLEAN)
     grey = []
     inner = warp[warp["y"].between(8, 119) & warp["x"].between(8, 119) & (warp["damage"] < 0.02)]
     assert len(inner) > 15

@@ -1,18 +1,21 @@
 """Simulated pairs: what is passed on, what is recorded of it, and what is refused, to all digits."""
 
-import inspect
 import re
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from acuity.errors import AcuityError
+from acuity.settings import call
 from acuity.simulate import hydrogel
-from acuity.simulate import particles as gold
 from acuity.simulate import specimen as module
 from acuity.simulate.sem import Scan, drift_modes, elastic_modes
-from acuity.simulate.specimen import PRESETS, specimen
+from acuity.simulate.specimen import Outputs, specimen
+from acuity.simulate.specimens import gold
+from acuity.simulate.specimens.base import known
+from acuity.simulate.specimens.hydrogel import Hydrogel, Network, Zones
 from acuity.tables import read_table
 from acuity.volume import open_volume
 
@@ -41,16 +44,11 @@ SETTINGS = {
 
 
 def make(folder, kind, **settings):
-    names = {
-        "high_output": "high.ome.zarr",
-        "low_output": "low.ome.zarr",
-        "particles": "particles.tsv",
-        "warp": "warp.tsv",
-    }
-    paths = {key: folder / name for key, name in names.items()}
-    step = specimen(kind=kind, **settings, **paths)
-    high, low = (open_volume(paths[name]) for name in ("high_output", "low_output"))
-    return high, low, read_table(paths["particles"]), read_table(paths["warp"]), step
+    names = ("high.ome.zarr", "low.ome.zarr", "particles.tsv", "warp.tsv")
+    outputs = Outputs(*(folder / name for name in names))
+    step = call(specimen, kind, outputs, **settings)
+    high, low = (open_volume(path) for path in (outputs.high, outputs.low))
+    return high, low, read_table(outputs.particles), read_table(outputs.warp), step
 
 
 def scans(seed):
@@ -99,9 +97,8 @@ def numbers(volumes, step):
     return found
 
 
-def of(function):
-    parameters = inspect.signature(function).parameters.values()
-    return {p.name: p.default for p in parameters if p.default is not p.empty}
+def of(settings):
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(settings).items()}
 
 
 RECORD = {
@@ -145,15 +142,17 @@ def check(made, kind, seed, moved=None, **further):
 
 
 def test_gold_is_laid_out_scanned_and_recorded_as_set(tmp_path):
-    layout = {"diameter": (20.0, 120.0), "typical": 60.0}
     surface = {"rim": 0.8, "grain_size": 12.0}
-    made = make(tmp_path, "gold", seed=12, **SETTINGS, layout=layout, surface=surface)
+    kind = gold.Gold(
+        layout=gold.Layout(diameter=(20.0, 120.0), typical=60.0), surface=gold.Surface(**surface)
+    )
+    made = make(tmp_path, kind, seed=12, **SETTINGS)
     check(
         made,
         "gold",
         12,
-        layout=of(gold.layout) | {"diameter": [20.0, 120.0], "typical": 60.0, "gap": [6.0, 2.0]},
-        surface=of(gold.render) | surface,
+        layout=of(gold.Layout()) | {"diameter": [20.0, 120.0], "typical": 60.0},
+        surface=of(gold.Surface()) | surface,
         damage={},
     )
     high, low, particles, _, step = made
@@ -172,7 +171,8 @@ def test_gold_is_laid_out_scanned_and_recorded_as_set(tmp_path):
 def test_the_hydrogel_is_made_damaged_and_recorded_as_set(tmp_path):
     surface = {"pore": 300.0, "thickness": 60.0}
     damage = {"zones": 2, "radius": 22.0}
-    made = make(tmp_path, "hydrogel", seed=13, **SETTINGS, surface=surface, damage=damage)
+    kind = Hydrogel(surface=Network(**surface), damage=Zones(**damage))
+    made = make(tmp_path, kind, seed=13, **SETTINGS)
     said = {"zones": 2, "radius": 22.0, "greatest": 6.0, "fine": 8.0, "wavelength": 25.0}
     moved = hydrogel.damage(
         (0.0, 0.0, 69 * 9.0, 82 * 9.0),
@@ -189,7 +189,7 @@ def test_the_hydrogel_is_made_damaged_and_recorded_as_set(tmp_path):
         13,
         moved,
         layout={},
-        surface=of(hydrogel.render) | surface,
+        surface=of(Network()) | surface,
         damage=said,
     )
     high, low, particles, _, step = made
@@ -203,7 +203,9 @@ def test_the_hydrogel_is_made_damaged_and_recorded_as_set(tmp_path):
 
 
 def test_what_a_kind_is_by_default():
-    assert PRESETS == {
+    keys = ("shape", "pixel_size", "spot", "dwell", "detected")
+    found = {name: {key: getattr(kind, key) for key in keys} for name, kind in known().items()}
+    assert found == {
         "gold": {
             "shape": (780, 924),
             "pixel_size": 7.1,
@@ -219,7 +221,7 @@ def test_what_a_kind_is_by_default():
             "detected": 0.006,
         },
     }
-    assert of(hydrogel.render) == {
+    assert of(Network()) == {
         "pore": 700.0,
         "thickness": 150.0,
         "coat": 0.08,
@@ -229,7 +231,7 @@ def test_what_a_kind_is_by_default():
 
 def test_without_settings_a_kind_has_its_own(tmp_path, monkeypatch):
     # The smallest image and the greatest seed that are allowed; counted electrons.
-    monkeypatch.setitem(PRESETS["hydrogel"], "shape", (64, 65))
+    monkeypatch.setattr(Hydrogel, "shape", (64, 65))
     high, low, _, _, step = make(tmp_path, "hydrogel", seed=2**63 - 1, unit="um")
     assert high.grid.shape == (1, 64, 65)
     assert low.grid.shape == (1, 38, 39)

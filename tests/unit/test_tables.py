@@ -17,6 +17,7 @@ from acuity.keys import Key
 from acuity.measure.collect import COLUMNS, collect
 from acuity.measure.summary import summary
 from acuity.seals import sealing
+from acuity.settings import call
 from acuity.simulate.foam import exact_labels, foam
 from acuity.simulate.voxelise import voxelise
 from acuity.tables import read_keyed, read_table, tidy, write_rows, write_table
@@ -154,7 +155,7 @@ def test_collect_needs_images():
 
 
 def test_voxelise_writes_truth_on_the_grid_of_reconstructions(tmp_path):
-    spheres = foam(size=40, seed=1, diameter=(6, 14), small_below=8)
+    spheres = call(foam, size=40, seed=1, diameter=(6, 14), small_below=8)
     paths = tmp_path / "solid.ome.zarr", tmp_path / "labels.ome.zarr"
     voxelise(spheres, *paths, size=40, cylinder_radius=0.45, voxel_size=2.0, unit="um")
     solid, labels = map(open_volume, paths)

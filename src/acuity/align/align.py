@@ -1,14 +1,17 @@
 """Find the path of a stack: the displacement of every slice, and the slices that are faulty."""
 
 import math
+import os
 import re
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from acuity.align.faults import FAULTS, figures, find_faults, usual
-from acuity.align.modes import MODES, steps, trend
+from acuity.align.modes import steps, trend
+from acuity.align.settings import AlignSettings
 from acuity.align.solve import consistent, solve
 from acuity.align.stream import stream
 from acuity.errors import AcuityError
@@ -42,27 +45,39 @@ _UNITS = {
 _PAIRS = ("a", "b", "dy", "dx", "ncc", "weight", "residual", "counts")
 
 
-def align(
-    volume,
-    transforms,
-    slices,
-    pairs,
-    *,
-    mode="jitter",
-    neighbours=3,
-    bridge=5,
-    smooth=15.0,
-    roi=None,
-    most_flagged=0.2,
-    name="",
-):
+@dataclass(frozen=True)
+class Outputs:
+    """Files that `align` writes.
+
+    Attributes
+    ----------
+    transforms : path-like
+        JSON, for `acuity.align.transform`: the displacement of each slice to remove.
+    slices : path-like
+        Table: z; dy, dx: the path (displacement of the slice's contents, voxels); trend_dy,
+        trend_dx: what of it stays; used_dy, used_dx: what is removed; ncc: mean correlation with
+        the pairs that it was placed by, of a faulty one with its neighbours; flag: name of the
+        fault or empty.
+    pairs : path-like
+        Table: a, b (numbers of slices; a of -1 is the template), dy, dx (displacement of b against
+        a), ncc, weight (0 where a slice is faulty), residual (voxels), counts (1 for a pair that
+        agrees with the others: those alone make `residual_rms`, 0 for the rest).
+    """
+
+    transforms: str | os.PathLike
+    slices: str | os.PathLike
+    pairs: str | os.PathLike
+
+
+def align(volume, outputs: Outputs, settings: AlignSettings, *, name=""):
     """Align a stack of slices by translations.
 
-    Every slice is correlated with the `neighbours` slices behind it, with up to `bridge` where
-    slices between are faulty. Faulty slices (`acuity.align.faults`) take no part: the path is
-    carried over them by interpolation and they are reported, never dropped or moved to another
-    place. The displacements are those that fit all pairs best (`acuity.align.solve`); what of
-    their path is removed is the mode's matter (`acuity.align.modes`).
+    Every slice is correlated with some slices behind it, and with more where slices between are
+    faulty. Faulty slices (`acuity.align.faults`) take no part: the path is carried over them by
+    interpolation and they are reported, never dropped or moved to another place. The displacements
+    are those that fit all pairs best (`acuity.align.solve`); what of their path is removed is the
+    mode's matter (`acuity.align.modes`). In mode ``template_roi`` the window follows its region
+    from slice to slice, and each slice is also compared with the first.
 
     Slices are streamed; only the spectra of the last few are kept, so that memory does not depend
     on how many there are.
@@ -71,30 +86,10 @@ def align(
     ----------
     volume : Volume
         The stack as it was recorded, (z, y, x).
-    transforms : path-like
-        JSON to write, for `acuity.align.transform`: the displacement of each slice to remove.
-    slices : path-like
-        Table to write: z; dy, dx: the path (displacement of the slice's contents, voxels); trend_dy,
-        trend_dx: what of it stays; used_dy, used_dx: what is removed; ncc: mean correlation with
-        the pairs that it was placed by, of a faulty one with its neighbours; flag: name of the fault or empty.
-    pairs : path-like
-        Table to write: a, b (numbers of slices; a of -1 is the template), dy, dx (displacement of b
-        against a), ncc, weight (0 where a slice is faulty), residual (voxels), counts (1 for a pair
-        that agrees with the others: those alone make `residual_rms`, 0 for the rest).
-    mode : str
-        ``jitter``, ``full``, ``detrend_linear`` or ``template_roi``; see `acuity.align.modes.trend`
-        for what each claims about true shape.
-    neighbours : int
-        Slices behind each one that it is correlated with, 1 to 3 as a rule.
-    bridge : int
-        The same across faulty slices.
-    smooth : float
-        Mode ``jitter``: length in slices of the trend.
-    roi : str, optional
-        Mode ``template_roi`` alone: ``"y0:y1,x0:x1"``, the region that is in one place in truth. The
-        window follows it from slice to slice, and each slice is also compared with the first.
-    most_flagged : float
-        Largest share of faulty slices, in stacks of 20 and more.
+    outputs : Outputs
+        What to write.
+    settings : AlignSettings
+        Mode, neighbours and limits.
     name : str
         Of the stack, for errors.
 
@@ -116,46 +111,32 @@ def align(
     where = f"align{f' {name}' if name else ''}"
     told = ", ".join(filter(None, [where, volume.source]))
     count, ny, nx = volume.grid.shape
-    _check(told, count, mode, neighbours, bridge, smooth, roi, most_flagged)
-    box = _region(roi, (ny, nx), told) if roi is not None else (slice(0, ny), slice(0, nx))
+    _check(told, count, settings)
+    box = (slice(0, ny), slice(0, nx))
+    if settings.roi is not None:
+        box = _region(settings.roi, (ny, nx), told)
     window = _Window(box, (ny, nx))
-    found, shifts, template, offsets = _correlate(volume, window, neighbours, told)
+    found, shifts, template, offsets = _correlate(volume, window, settings.neighbours, told)
 
     flags = find_faults(found, shifts)
-    _too_many(flags, most_flagged, told)
-    shifts |= _bridge(volume, window, flags, neighbours, bridge, offsets, told)
-    path, table = _place(shifts, template, window, flags, most_flagged, told)
+    _too_many(flags, settings.most_flagged, told)
+    shifts |= _bridge(volume, window, flags, settings.neighbours, settings.bridge, offsets, told)
+    path, table = _place(shifts, template, window, flags, settings.most_flagged, told)
 
-    kept = trend(path, mode, smooth=smooth)
+    kept = trend(path, settings.mode, smooth=settings.smooth)
     used = path - kept
-    ncc = _correlation(table, flags)
-    verdict = _verdict(path, kept, used, table, flags, mode, where)
+    verdict = _verdict(path, kept, used, table, flags, settings.mode, where)
+    write_rows(_slice_rows(path, kept, used, _correlation(table, flags), flags), outputs.slices)
     write_rows(
-        [
-            {
-                "z": z,
-                "dy": path[z, 0],
-                "dx": path[z, 1],
-                "trend_dy": kept[z, 0],
-                "trend_dx": kept[z, 1],
-                "used_dy": used[z, 0],
-                "used_dx": used[z, 1],
-                "ncc": ncc[z],
-                "flag": flags[z],
-            }
-            for z in range(count)
-        ],
-        slices,
-    )
-    write_rows(
-        [{key: row[key] for key in _PAIRS} | {"counts": int(row["counts"])} for row in table], pairs
+        [{key: row[key] for key in _PAIRS} | {"counts": int(row["counts"])} for row in table],
+        outputs.pairs,
     )
     write_transforms(
-        transforms,
+        outputs.transforms,
         {
             "unit": volume.grid.unit,
             "voxel_size": volume.grid.spacing,
-            "mode": mode,
+            "mode": settings.mode,
             "source": volume.digest,
             "dy": used[:, 0],
             "dx": used[:, 1],
@@ -163,6 +144,24 @@ def align(
         },
     )
     return verdict
+
+
+def _slice_rows(path, kept, used, ncc, flags):
+    """Return the rows of the table of slices."""
+    return [
+        {
+            "z": z,
+            "dy": path[z, 0],
+            "dx": path[z, 1],
+            "trend_dy": kept[z, 0],
+            "trend_dx": kept[z, 1],
+            "used_dy": used[z, 0],
+            "used_dx": used[z, 1],
+            "ncc": ncc[z],
+            "flag": flags[z],
+        }
+        for z in range(len(path))
+    ]
 
 
 def rows(verdict):
@@ -189,25 +188,20 @@ def rows(verdict):
     ]
 
 
-def _check(where, count, mode, neighbours, bridge, smooth, roi, most_flagged):
+def _check(where, count, settings):
+    """Check what no single setting shows; each one's bounds are its declaration's."""
     if count < 2:
         raise AcuityError(f"{where}: found {count} slice, a stack has at least two.")
-    if mode not in MODES:
-        raise AcuityError(f"{where}: mode is {mode!r}, allowed are {', '.join(MODES)}.")
-    if (mode == "template_roi") != (roi is not None):
+    if (settings.mode == "template_roi") != (settings.roi is not None):
         raise AcuityError(
-            f"{where}: mode is {mode} and roi is {roi!r}; template_roi needs a roi "
+            f"{where}: mode is {settings.mode} and roi is {settings.roi!r}; template_roi needs a roi "
             "(y0:y1,x0:x1) and no other mode has one."
         )
-    for key, value, least in (("neighbours", neighbours, 1), ("bridge", bridge, neighbours)):
-        if value != int(value) or not least <= value <= 50:
-            raise AcuityError(
-                f"{where}: {key} is {value}, allowed are whole numbers from {least} to 50."
-            )
-    if not (math.isfinite(smooth) and smooth > 0):
-        raise AcuityError(f"{where}: smooth is {smooth}, allowed are numbers of slices above 0.")
-    if not 0 <= most_flagged <= 1:
-        raise AcuityError(f"{where}: most_flagged is {most_flagged}, allowed are shares 0 to 1.")
+    if settings.bridge < settings.neighbours:
+        raise AcuityError(
+            f"{where}: bridge is {settings.bridge}, allowed are whole numbers from "
+            f"{settings.neighbours} to 50."
+        )
 
 
 def _region(roi, size, where):

@@ -5,31 +5,18 @@ import math
 import numpy as np
 import pandas as pd
 
+from acuity.align.settings import Disturb
 from acuity.align.stream import stream
 from acuity.errors import AcuityError
 from acuity.register.transforms import apply_translation, to_type
 from acuity.tables import write_table
 from acuity.volume import VolumeWriter
 
-FAULTS = ("blank", "duplicate", "swapped", "inverted", "saturated", "noisy")
 # rows and columns beside the shift that are cut off, for the reach of the cubic kernel
 _RIM = 3
 
 
-def disturb(
-    volume,
-    output,
-    table,
-    *,
-    drift=(0.0, 0.0),
-    jitter=0.0,
-    jumps=None,
-    faults=None,
-    noise=0.0,
-    curtains=0.0,
-    margin=None,
-    seed,
-):
+def disturb(volume, output, table, settings: Disturb, *, seed, margin=None):
     """Write a stack with known shifts, noise, curtains and bad slices in it.
 
     Each slice is moved once (cubic) and all are cut to the part that every one of them covers, so
@@ -44,27 +31,18 @@ def disturb(
         The volume to write, in the type of `volume`.
     table : path-like
         Table to write: z, dy, dx (displacement added, voxels), fault.
-    drift : sequence of float
-        Displacement (y, x) of the last slice against the first, growing evenly between them.
-    jitter : float
-        Standard deviation of each slice's own displacement along y and along x, in voxels.
-    jumps : mapping, optional
-        ``{z: [dy, dx]}``: from slice z on, all slices are displaced by that much more.
-    faults : mapping, optional
-        ``{kind: [z, ...]}``. ``blank``: the mean value with a noise of 2 % of the slice's standard
-        deviation. ``duplicate``: a copy of slice z - 1. ``swapped``: slices z and z + 1 exchanged.
+    settings : Disturb
+        What is put in. The drift grows evenly; a jump displaces its slice and all behind it. Faults:
+        ``blank``: the mean value with a noise of 2 % of the slice's standard deviation.
+        ``duplicate``: a copy of slice z - 1. ``swapped``: slices z and z + 1 exchanged.
         ``inverted``: contrast reversed. ``saturated``: all values above the median clipped, the
         rest stretched over the range. ``noisy``: contrast down to a quarter and noise of as much
         as the slice's standard deviation.
-    noise : float
-        Standard deviation of white noise on all slices, in standard deviations of each slice.
-    curtains : float
-        Standard deviation of static vertical streaks, in standard deviations of each slice.
+    seed : int
+        Seed of jitter, noise and curtains. Each slice has random numbers of its own.
     margin : sequence, optional
         Rows and columns to cut off, ``[[top, bottom], [left, right]]``; by default the least that
         the shifts need.
-    seed : int
-        Seed of jitter, noise and curtains. Each slice has random numbers of its own.
 
     Returns
     -------
@@ -80,22 +58,19 @@ def disturb(
     count, ny, nx = volume.grid.shape
     if not 0 <= seed < 2**63:
         raise AcuityError(f"disturb: seed is {seed}, allowed are whole numbers from 0 up.")
-    for name, value in (("jitter", jitter), ("noise", noise), ("curtains", curtains)):
-        if not (np.isfinite(value) and value >= 0):
-            raise AcuityError(f"disturb: {name} is {value}, allowed are numbers from 0 up.")
-    added = _shifts(count, drift, jitter, jumps or {}, seed)
-    kinds, source = _faults(count, faults or {})
+    added = _shifts(count, settings.drift, settings.jitter, settings.jumps, seed)
+    kinds, source = _faults(count, settings.faults)
     margin = _margin(added, (ny, nx), margin)
     box = (slice(0, count), *(slice(a, n - b) for (a, b), n in zip(margin, (ny, nx), strict=True)))
     step = {
         "step": "disturb",
         "source_digest": volume.digest,
-        "drift": [float(d) for d in drift],
-        "jitter": float(jitter),
-        "jumps": {str(z): [float(d) for d in move] for z, move in (jumps or {}).items()},
-        "faults": {kind: [int(z) for z in where] for kind, where in (faults or {}).items()},
-        "noise": float(noise),
-        "curtains": float(curtains),
+        "drift": list(settings.drift),
+        "jitter": settings.jitter,
+        "jumps": {str(z): list(move) for z, move in settings.jumps.items()},
+        "faults": {kind: list(where) for kind, where in settings.faults.items()},
+        "noise": settings.noise,
+        "curtains": settings.curtains,
         "margin": margin,
         "seed": int(seed),
     }
@@ -106,11 +81,11 @@ def disturb(
         moved, _ = apply_translation(image, -added[z, 0], -added[z, 1])
         moved = moved[box[1:]]
         sd = np.float32(moved.std(dtype=np.float64))
-        if curtains:
-            moved = moved + np.float32(curtains) * sd * streaks[None, box[2]]
-        if noise:
+        if settings.curtains:
+            moved = moved + np.float32(settings.curtains) * sd * streaks[None, box[2]]
+        if settings.noise:
             white = _random(seed, z, 1).standard_normal(moved.shape, np.float32)
-            moved = moved + np.float32(noise) * sd * white
+            moved = moved + np.float32(settings.noise) * sd * white
         return to_type(_broken(moved, kinds[z], volume.dtype, _random(seed, z, 2)), volume.dtype)
 
     with VolumeWriter(
@@ -175,10 +150,6 @@ def _slice(z, count, name):
 def _faults(count, faults):
     kinds, source = [""] * count, np.arange(count)
     for kind, where in faults.items():
-        if kind not in FAULTS:
-            raise AcuityError(
-                f"disturb: faults has the kind {kind!r}, allowed are {', '.join(FAULTS)}."
-            )
         for z in where:
             z = _slice(z, count, f"faults, {kind},")
             first, last = {"duplicate": (1, count), "swapped": (0, count - 1)}.get(kind, (0, count))

@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 
 import numba
@@ -19,14 +20,35 @@ _BINS = 2**16
 _DRAWN = 2**20  # random numbers at a time
 
 
+@dataclass(frozen=True)
+class Degradation:
+    """How a volume is made worse: blur, coarser voxels, noise.
+
+    Attributes
+    ----------
+    sigma : float or sequence of float
+        Standard deviation of the blur in voxels of the volume, one number or three (z, y, x).
+    photons : float, optional
+        Expected photons in a voxel whose value is the 99.9th percentile of the volume; the value 0
+        is no photon. Without it there is no Poisson noise.
+    noise_sd : float
+        Standard deviation of the Gaussian noise as a fraction of the range of the volume, its
+        largest value minus its smallest.
+    downsample : sequence of int
+        Voxels averaged into one along z, y, x; voxels left over at an end are dropped.
+    """
+
+    sigma: float | Sequence[float]
+    photons: float | None = None
+    noise_sd: float = 0.0
+    downsample: Sequence[int] = (1, 1, 1)
+
+
 def degrade(
     volume: Volume,
     output: str | os.PathLike,
+    settings: Degradation,
     *,
-    sigma: float | Sequence[float],
-    photons: float | None = None,
-    noise_sd: float = 0.0,
-    downsample: Sequence[int] = (1, 1, 1),
     seed: int,
     slab_depth: int | None = None,
     part: Part | None = None,
@@ -43,16 +65,8 @@ def degrade(
         The volume to degrade, (z, y, x).
     output : path
         The volume to write, float32, in the intensities of `volume`.
-    sigma : float or sequence of float
-        Standard deviation of the blur in voxels of `volume`, one number or three (z, y, x).
-    photons : float, optional
-        Expected photons in a voxel whose value is the 99.9th percentile of `volume`; the value 0
-        is no photon. Without it there is no Poisson noise.
-    noise_sd : float
-        Standard deviation of the Gaussian noise as a fraction of the range of `volume`, its
-        largest value minus its smallest.
-    downsample : sequence of int
-        Voxels averaged into one along z, y, x; voxels left over at an end are dropped.
+    settings : Degradation
+        What is done to it.
     seed : int
         Seed of the noise.
     slab_depth : int, optional
@@ -67,25 +81,8 @@ def degrade(
         If a parameter is out of range, or the volume has negative values and Poisson noise is
         asked for; nothing is left at `output` then.
     """
-    sigmas = _three(sigma, "sigma")
-    factors = _three(downsample, "downsample")
-    if min(sigmas) < 0:
-        raise AcuityError(f"degrade: sigma is {sigma}, allowed are numbers from 0 up.")
-    if any(
-        factor != int(factor) or not 1 <= factor <= count
-        for factor, count in zip(factors, volume.grid.shape, strict=True)
-    ):
-        raise AcuityError(
-            f"degrade: downsample is {downsample}, allowed are whole numbers from 1 to the "
-            f"volume's size {volume.grid.shape}."
-        )
-    factors = tuple(int(factor) for factor in factors)
-    if photons is not None and not (math.isfinite(photons) and photons > 0):
-        raise AcuityError(f"degrade: photons is {photons}, allowed are numbers above 0.")
-    if not (math.isfinite(noise_sd) and noise_sd >= 0):
-        raise AcuityError(f"degrade: noise_sd is {noise_sd}, allowed are numbers from 0 up.")
-    if not 0 <= seed < 2**63:
-        raise AcuityError(f"degrade: seed is {seed}, allowed are whole numbers from 0 up.")
+    sigmas, factors = _check(settings, volume.grid.shape, seed)
+    photons, noise_sd = settings.photons, settings.noise_sd
     step = {
         "step": "degrade",
         "source_digest": volume.digest,
@@ -127,6 +124,30 @@ def degrade(
                 noisy = partial(add_noise, scale=scale, sd=sd, seed=seed)
                 list(pool.map(noisy, block, range(z0, z1)))
             writer.write(z0, block)
+
+
+def _check(settings: Degradation, shape: Sequence[int], seed: int) -> tuple[tuple, tuple]:
+    """Check the settings; return sigma and factors as three numbers (z, y, x)."""
+    photons, noise_sd = settings.photons, settings.noise_sd
+    sigmas = _three(settings.sigma, "sigma")
+    factors = _three(settings.downsample, "downsample")
+    if min(sigmas) < 0:
+        raise AcuityError(f"degrade: sigma is {settings.sigma}, allowed are numbers from 0 up.")
+    if any(
+        factor != int(factor) or not 1 <= factor <= count
+        for factor, count in zip(factors, shape, strict=True)
+    ):
+        raise AcuityError(
+            f"degrade: downsample is {settings.downsample}, allowed are whole numbers from 1 to the "
+            f"volume's size {shape}."
+        )
+    if photons is not None and not (math.isfinite(photons) and photons > 0):
+        raise AcuityError(f"degrade: photons is {photons}, allowed are numbers above 0.")
+    if not (math.isfinite(noise_sd) and noise_sd >= 0):
+        raise AcuityError(f"degrade: noise_sd is {noise_sd}, allowed are numbers from 0 up.")
+    if not 0 <= seed < 2**63:
+        raise AcuityError(f"degrade: seed is {seed}, allowed are whole numbers from 0 up.")
+    return sigmas, tuple(int(factor) for factor in factors)
 
 
 def blurred(

@@ -6,6 +6,8 @@ of the peak, and its width is the distance between the points where the intensit
 of the highest intensity of the two particles.
 """
 
+from dataclasses import dataclass
+
 import edt
 import numpy as np
 import pandas as pd
@@ -16,6 +18,7 @@ from acuity.errors import AcuityError
 from acuity.filters import gaussian
 from acuity.measure.intervals import wilson
 from acuity.segment.separate import components, drop_small, separate
+from acuity.settings import call
 from acuity.tables import write_rows, write_table
 from acuity.threshold import otsu
 from acuity.units import convert
@@ -30,8 +33,6 @@ COLUMNS = [
     "gap", "kind", "y1", "x1", "y2", "x2", "width_truth", "width", "resolved", "touching",
     "chosen", "minimum_truth", "minimum",
 ]  # fmt: skip
-EXISTS = 0.6
-WIDTH = 0.8
 _FEW = 200  # resamples where each one is ranked
 _STEP = 0.2  # pixels between two samples of a profile
 
@@ -227,37 +228,12 @@ def _measure(profiles, used, base, t, pixel_size, exists, level):
     return minimum, resolved, width
 
 
-def gaps(
-    image,
-    truth,
-    *,
-    pixel_size,
-    valid=None,
-    baseline="background",
-    exists=EXISTS,
-    level=WIDTH,
-    longest=40.0,
-    depth=20.0,
-    line_width=1.0,
-    chosen=300,
-    seed=0,
-    smoothing=1.0,
-    smallest=9,
-):
-    """Gaps that the high-resolution image shows, and what another image shows of them.
+@dataclass(frozen=True)
+class GapSettings:
+    """What counts as a gap, and where it is looked for.
 
-    Intensities are read along the line through the closest points of two particles, by cubic
-    splines, averaged over `line_width`. On that line the peak is the highest value of the two
-    particles down to `depth` behind their outlines, in the image that is judged.
-
-    Parameters
+    Attributes
     ----------
-    image, truth : numpy.ndarray
-        (y, x), or (1, y, x), on one grid: the image to judge and the high-resolution one.
-    pixel_size : float
-        nm.
-    valid : numpy.ndarray, optional
-        As `truth`; pairs whose line meets a zero are left out.
     baseline : {"background", "zero"}
         What intensities are counted from. ``background``: the median of the image's pixels away
         from particles, so that brightness and contrast, which a microscope sets automatically and
@@ -274,21 +250,51 @@ def gaps(
         Width of the line, pixels.
     chosen : int
         So many gaps are drawn at random, as in the paper.
-    seed : int
-        Seed of that choice, which does not depend on the image.
     smoothing, smallest
         As in `particles`.
+    """
+
+    baseline: str = "background"
+    exists: float = 0.6
+    level: float = 0.8
+    longest: float = 40.0
+    depth: float = 20.0
+    line_width: float = 1.0
+    chosen: int = 300
+    smoothing: float = 1.0
+    smallest: int = 9
+
+
+def gaps(image, truth, settings: GapSettings, *, pixel_size, valid=None, seed=0):
+    """Find the gaps that the high-resolution image shows, and what another image shows of them.
+
+    Intensities are read along the line through the closest points of two particles, by cubic
+    splines, averaged over the line's width. On that line the peak is the highest value of the two
+    particles down to some depth behind their outlines, in the image that is judged.
+
+    Parameters
+    ----------
+    image, truth : numpy.ndarray
+        (y, x), or (1, y, x), on one grid: the image to judge and the high-resolution one.
+    settings : GapSettings
+        What counts as a gap.
+    pixel_size : float
+        nm.
+    valid : numpy.ndarray, optional
+        As `truth`; pairs whose line meets a zero are left out.
+    seed : int
+        Seed of the gaps that are chosen, which do not depend on the image.
 
     Returns
     -------
     pandas.DataFrame
         Columns `COLUMNS`, one row a pair of particles, in an order that does not depend on the
-        image. ``kind``: ``gap`` or, where the truth's minimum is not below `exists`, ``touching``
+        image. ``kind``: ``gap`` or, where the truth's minimum is too high for one, ``touching``
         (also as 1 and 0). ``y1 x1 y2 x2``: ends of the line at the two outlines, nm from the first
         pixel's centre. ``width_truth``, ``width``: nm; NaN where there is no gap, or where the
-        fainter particle stays below `level`. ``resolved``, ``chosen``: 1 or 0. ``minimum_truth``,
-        ``minimum``: lowest value over the peak. Pairs whose gap in the truth has no width, because
-        one of them is so much fainter, are left out.
+        fainter particle stays below the level. ``resolved``, ``chosen``: 1 or 0.
+        ``minimum_truth``, ``minimum``: lowest value over the peak. Pairs whose gap in the truth has
+        no width, because one of them is so much fainter, are left out.
 
     Raises
     ------
@@ -296,16 +302,45 @@ def gaps(
         If shapes differ, a value is not finite, or a setting is out of its range.
     """
     image, truth = (_plane(a, n) for a, n in ((image, "image"), (truth, "truth")))
-    _check(
-        image.shape == truth.shape,
-        f"image is {image.shape}, truth {truth.shape}; one shape is needed",
+    valid = _check_planes(image, truth, valid)
+    _check_settings(settings, pixel_size)
+    labels, _ = particles(truth, smoothing=settings.smoothing, smallest=settings.smallest)
+    found = pairs(labels, longest=settings.longest / pixel_size)
+    depth = settings.depth / pixel_size
+    t, y, x = _lines(
+        found, longest=settings.longest / pixel_size, depth=depth, width=settings.line_width
     )
-    if valid is not None:
-        valid = np.asarray(valid).reshape(np.shape(valid)[-2:])
-        _check(
-            valid.shape == truth.shape,
-            f"valid is {valid.shape}, truth {truth.shape}; one shape is needed",
+    middle = y.shape[1] // 2
+    used, good = _sides(found, labels, valid, t, y[:, middle], x[:, middle], depth)
+    found, lines, used = found[good].reset_index(drop=True), (y[good], x[good]), used[good]
+    away = _background(labels, valid)
+    measured = []
+    for values in (truth, image):
+        background = settings.baseline == "background" and away.any()
+        base = float(np.median(values[away])) if background else 0.0
+        profiles = _profiles(values, lines)
+        measured.append(
+            _measure(profiles, used, base, t, pixel_size, settings.exists, settings.level)
         )
+    table = _table(found, *measured, pixel_size)
+    table["chosen"] = _choose(table, settings.chosen, seed)
+    return table[COLUMNS]
+
+
+def _check_planes(image, truth, valid):
+    """Check that all are of one shape; return the mask as (y, x)."""
+    message = f"{{}}, truth {truth.shape}; one shape is needed"
+    _check(image.shape == truth.shape, f"image is {message.format(image.shape)}")
+    if valid is None:
+        return None
+    valid = np.asarray(valid).reshape(np.shape(valid)[-2:])
+    _check(valid.shape == truth.shape, f"valid is {message.format(valid.shape)}")
+    return valid
+
+
+def _check_settings(settings, pixel_size):
+    baseline, exists, level = settings.baseline, settings.exists, settings.level
+    longest, depth, width = settings.longest, settings.depth, settings.line_width
     _check(
         np.isfinite(pixel_size) and pixel_size > 0,
         f"pixel_size is {pixel_size}; numbers above 0 are allowed",
@@ -322,30 +357,30 @@ def gaps(
         min(longest, depth) > 0,
         f"longest is {longest} and depth {depth} nm; numbers above 0 are allowed",
     )
-    _check(line_width >= 0, f"line_width is {line_width} pixels; numbers from 0 up are allowed")
-    _check(chosen >= 0, f"chosen is {chosen}; whole numbers from 0 up are allowed")
+    _check(width >= 0, f"line_width is {width} pixels; numbers from 0 up are allowed")
+    _check(
+        settings.chosen >= 0, f"chosen is {settings.chosen}; whole numbers from 0 up are allowed"
+    )
 
-    labels, _ = particles(truth, smoothing=smoothing, smallest=smallest)
-    found = pairs(labels, longest=longest / pixel_size)
-    depth_px = depth / pixel_size
-    t, y, x = _lines(found, longest=longest / pixel_size, depth=depth_px, width=line_width)
-    middle = y.shape[1] // 2
-    used, good = _sides(found, labels, valid, t, y[:, middle], x[:, middle], depth_px)
-    found, y, x, used = found[good].reset_index(drop=True), y[good], x[good], used[good]
+
+def _background(labels, valid):
+    """Return the pixels away from particles, (y, x) bool, that a background is taken from."""
     away = edt.edt(labels == 0) > 3.0
     if valid is not None:
         away &= valid != 0
-    if away.sum() < 100:
-        away = labels == 0
+    return away if away.sum() >= 100 else labels == 0
 
-    measured = []
-    for values in (truth, image):
-        base = float(np.median(values[away])) if baseline == "background" and away.any() else 0.0
-        spline = ndimage.spline_filter(values.astype(np.float64), order=3, mode="mirror")
-        profiles = ndimage.map_coordinates(spline, (y, x), order=3, mode="mirror", prefilter=False)
-        measured.append(_measure(profiles.mean(axis=1), used, base, t, pixel_size, exists, level))
-    (minimum_truth, open_truth, width_truth), (minimum, resolved, width) = measured
 
+def _profiles(values, lines):
+    """Return an image's intensities along lines y, x (pair, line, sample), averaged: (pair, sample)."""
+    spline = ndimage.spline_filter(values.astype(np.float64), order=3, mode="mirror")
+    profiles = ndimage.map_coordinates(spline, lines, order=3, mode="mirror", prefilter=False)
+    return profiles.mean(axis=1)
+
+
+def _table(found, truth, image, pixel_size):
+    """Return the table of `gaps` from pairs and what `_measure` gives of truth and image."""
+    (minimum_truth, open_truth, width_truth), (minimum, resolved, width) = truth, image
     half = 0.5 * found["distance"].to_numpy()
     place = {
         name: pixel_size * (found[axis] + sign * half * found[f"u{axis}"])
@@ -366,8 +401,7 @@ def gaps(
     table = table[np.isfinite(width_truth) | (~open_truth & np.isfinite(minimum_truth))]
     table = table.reset_index(drop=True)
     table["gap"] = np.arange(1, len(table) + 1)
-    table["chosen"] = _choose(table, chosen, seed)
-    return table[COLUMNS]
+    return table
 
 
 def _check(condition, message):
@@ -653,7 +687,7 @@ def _row(metric, subset, value, unit="", low=float("nan"), high=float("nan"), n=
     }
 
 
-def pool_gaps(tables, *, chosen=300, resamples=2000, seed=0):
+def pool_gaps(tables, *, chosen=GapSettings.chosen, resamples=2000, seed=0):
     """Figures over the gaps of several images by one method.
 
     Shares and means are those of all gaps together. Bootstrap intervals draw images, and in each
@@ -778,7 +812,8 @@ def gap_files(image, truth, gaps_output, summary, *, valid=None, **settings):
     _check(np.isclose(dy, dx), f"pixels are {dy:g} x {dx:g} {image.grid.unit}; squares are needed")
     truth = truth.within(image.grid, "truth")
     mask = None if valid is None else valid.within(image.grid, "valid").read()
-    table = gaps(
+    table = call(
+        gaps,
         image.read(),
         truth.read(),
         pixel_size=convert(dy, image.grid.unit, "nm"),

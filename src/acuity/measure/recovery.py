@@ -1,5 +1,7 @@
 """How many pores of the truth an image shows: one-to-one matching of labels."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 from numba import njit
@@ -147,103 +149,150 @@ def recover(
     AcuityError
         If a label of the pairs is in no table.
     """
-    nt, nd = len(truth_table), len(table)
-    vt = truth_table["voxels"].to_numpy(np.int64)
-    vd = table["voxels"].to_numpy(np.int64)
-    # Work with row numbers instead of labels.
+    truth, image = _Objects.of(truth_table), _Objects.of(table)
     t, d, shared = np.transpose(pairs)
-    t = _rows_of(truth_table["label"].to_numpy(np.int64), t)
-    d = _rows_of(table["label"].to_numpy(np.int64), d)
-    iou = shared / (vt[t] + vd[d] - shared)
-
-    strict_t, strict_d = np.full(nt, -1), np.full(nd, -1)
-    strict = iou > 0.5
-    strict_t[t[strict]] = d[strict]
-    strict_d[d[strict]] = t[strict]
-    loose_t, loose_d = strict_t.copy(), strict_d.copy()
-    h = np.asarray(spacing, float)
-    ct = truth_table[["z", "y", "x"]].to_numpy(float) * h
-    cd = table[["z", "y", "x"]].to_numpy(float) * h
-    near = np.linalg.norm(ct[t] - cd[d], axis=1) <= 0.5 * truth_table["diameter"].to_numpy()[t]
-    candidates = np.flatnonzero((iou >= 0.1) & near & ~strict)
-    for i in candidates[np.argsort(-iou[candidates], kind="stable")]:
-        if loose_t[t[i]] < 0 and loose_d[d[i]] < 0:
-            loose_t[t[i]] = d[i]
-            loose_d[d[i]] = t[i]
-
-    # Objects that cover half of several pores merge those; objects mostly in one are its parts.
-    covers = shared >= 0.5 * vt[t]
-    covered = np.bincount(d[covers], minlength=nd)
-    merged = np.zeros(nt, bool)
-    merged[t[covers & (covered[d] > 1)]] = True
-    mostly = shared > 0.5 * vd[d]
-    part = mostly & (10 * shared >= vt[t])  # exact: 0.1 * 70 is more than 7
-    parts = np.bincount(t[part], minlength=nt)
-    together = np.bincount(t[part], weights=shared[part], minlength=nt)
-    split = (parts > 1) & (together >= 0.5 * vt)
-    status_t = np.select([strict_t >= 0, merged, split], ["found", "merged", "split"], "missed")
-    piece = np.zeros(nd, bool)
-    piece[d[mostly & ((status_t[t] == "split") | (status_t[t] == "found"))]] = True
-    status_d = np.select([strict_d >= 0, covered > 1, piece], ["found", "merged", "split"], "false")
-
-    edge_t = truth_table["edge"].to_numpy(bool)
-    in_edge = np.zeros(nd, bool)
-    in_edge[d[mostly & edge_t[t]]] = True
-    edge_d = table["edge"].to_numpy(bool) | in_edge
-    partner = loose_d >= 0
-    edge_d = edge_d.copy()
-    edge_d[partner] = edge_t[loose_d[partner]]
-    names, class_t = classes_of(truth_table["diameter"], classes, unit)
-    class_d = classes_of(table["diameter"], classes, unit)[1]
-    class_d[partner] = class_t[loose_d[partner]]
+    pairs = _Pairs.of(truth, image, t, d, shared)
+    strict, loose = _match(truth, image, pairs, np.asarray(spacing, float))
+    status_t, status_d = _statuses(truth, image, pairs, strict)
+    edge_d = _edges_of_image(truth, image, pairs, loose)
+    names, class_t = classes_of(truth.table["diameter"], classes, unit)
+    class_d = classes_of(image.table["diameter"], classes, unit)[1]
+    partner = loose[1] >= 0
+    class_d[partner] = class_t[loose[1][partner]]
     names = np.array(names + [""], object)
-
-    best_t, best_d = np.zeros(nt), np.zeros(nd)
-    np.maximum.at(best_t, t, iou)
-    np.maximum.at(best_d, d, iou)
-    lookup = {}
-    for i in range(len(t)):
-        lookup[t[i], d[i]] = iou[i]
-    label_t = truth_table["label"].to_numpy(np.int64)
-    label_d = table["label"].to_numpy(np.int64)
-
-    def side(kind, own, other, strict, loose, best, status, edge, size_class, first):
-        def value(row, partner):
-            pair = (row, partner) if first else (partner, row)
-            return lookup[pair] if partner >= 0 else best[row]
-
-        label = own["label"].to_numpy(np.int64)
-        return pd.DataFrame(
-            {
-                "kind": kind,
-                "label": label,
-                "diameter": own["diameter"].to_numpy(float),
-                "size_class": names[size_class],
-                "z": own["z"].to_numpy(float),
-                "y": own["y"].to_numpy(float),
-                "x": own["x"].to_numpy(float),
-                "edge": edge,
-                "status": status.astype(object),
-                "matched": [int(other[j]) if j >= 0 else 0 for j in strict],
-                "iou": [float(value(i, j)) for i, j in enumerate(strict)],
-                "matched_iou10": [int(other[j]) if j >= 0 else 0 for j in loose],
-                "iou10": [float(value(i, j)) for i, j in enumerate(loose)],
-                "rim": own["rim"].to_numpy(bool) if "rim" in own else False,
-            },
-            columns=STATUS_COLUMNS,
-        )
-
     sides = [
-        side(
-            "truth", truth_table, label_d, strict_t, loose_t, best_t, status_t, edge_t, class_t, 1
+        _side("truth", truth, image, (strict[0], loose[0]), pairs.values(0)).assign(
+            size_class=names[class_t], edge=truth.edge, status=status_t.astype(object)
         ),
-        side("detection", table, label_t, strict_d, loose_d, best_d, status_d, edge_d, class_d, 0),
+        _side("detection", image, truth, (strict[1], loose[1]), pairs.values(1)).assign(
+            size_class=names[class_d], edge=edge_d, status=status_d.astype(object)
+        ),
     ]
     status = pd.concat([s for s in sides if len(s)] or sides[:1], ignore_index=True)
     rows = recovery_rows(counts_of(status))
     for name in size_classes(status):
         rows += recovery_rows(counts_of(status, name), name)
     return rows, status
+
+
+@dataclass(frozen=True)
+class _Objects:
+    """Objects of one side: their pore table, labels, voxels and whether the edge cuts them."""
+
+    table: pd.DataFrame
+    labels: np.ndarray
+    voxels: np.ndarray
+    edge: np.ndarray
+
+    @classmethod
+    def of(cls, table):
+        labels, voxels = (table[key].to_numpy(np.int64) for key in ("label", "voxels"))
+        return cls(table, labels, voxels, table["edge"].to_numpy(bool))
+
+    def __len__(self):
+        return len(self.table)
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """Pairs of objects that overlap: rows t of the truth's table and d of the image's."""
+
+    t: np.ndarray
+    d: np.ndarray
+    shared: np.ndarray
+    iou: np.ndarray
+    best: tuple
+
+    @classmethod
+    def of(cls, truth, image, t, d, shared):
+        # Work with row numbers instead of labels.
+        t, d = _rows_of(truth.labels, t), _rows_of(image.labels, d)
+        iou = shared / (truth.voxels[t] + image.voxels[d] - shared)
+        best = np.zeros(len(truth)), np.zeros(len(image))
+        for most, rows in zip(best, (t, d), strict=True):
+            np.maximum.at(most, rows, iou)
+        return cls(t, d, shared, iou, best)
+
+    def values(self, side):
+        """Return a function of row and partner: their IoU, or the largest where there is none."""
+        own, other = (self.t, self.d) if side == 0 else (self.d, self.t)
+        of = dict(zip(zip(own, other, strict=True), self.iou, strict=True))
+        return lambda row, partner: of[row, partner] if partner >= 0 else self.best[side][row]
+
+
+def _match(truth, image, pairs, spacing):
+    """Return partners, rows or -1, as (of the truth, of the image): strictly, and loosely."""
+    t, d, iou = pairs.t, pairs.d, pairs.iou
+    strict_t, strict_d = np.full(len(truth), -1), np.full(len(image), -1)
+    strict = iou > 0.5
+    strict_t[t[strict]] = d[strict]
+    strict_d[d[strict]] = t[strict]
+    loose_t, loose_d = strict_t.copy(), strict_d.copy()
+    ct, cd = (side.table[["z", "y", "x"]].to_numpy(float) * spacing for side in (truth, image))
+    radius = 0.5 * truth.table["diameter"].to_numpy()[t]
+    near = np.linalg.norm(ct[t] - cd[d], axis=1) <= radius
+    candidates = np.flatnonzero((iou >= 0.1) & near & ~strict)
+    for i in candidates[np.argsort(-iou[candidates], kind="stable")]:
+        if loose_t[t[i]] < 0 and loose_d[d[i]] < 0:
+            loose_t[t[i]] = d[i]
+            loose_d[d[i]] = t[i]
+    return (strict_t, strict_d), (loose_t, loose_d)
+
+
+def _mostly(image, pairs):
+    """Return which pairs are of an object that lies mostly in the pore."""
+    return pairs.shared > 0.5 * image.voxels[pairs.d]
+
+
+def _statuses(truth, image, pairs, strict):
+    """Return what became of each pore, and what each object is.
+
+    Objects that cover half of several pores merge those; objects mostly in one are its parts.
+    """
+    t, d, shared, nt, nd = pairs.t, pairs.d, pairs.shared, len(truth), len(image)
+    covers = shared >= 0.5 * truth.voxels[t]
+    covered = np.bincount(d[covers], minlength=nd)
+    merged = np.zeros(nt, bool)
+    merged[t[covers & (covered[d] > 1)]] = True
+    mostly = _mostly(image, pairs)
+    part = mostly & (10 * shared >= truth.voxels[t])  # exact: 0.1 * 70 is more than 7
+    parts = np.bincount(t[part], minlength=nt)
+    together = np.bincount(t[part], weights=shared[part], minlength=nt)
+    split = (parts > 1) & (together >= 0.5 * truth.voxels)
+    status_t = np.select([strict[0] >= 0, merged, split], ["found", "merged", "split"], "missed")
+    piece = np.zeros(nd, bool)
+    piece[d[mostly & ((status_t[t] == "split") | (status_t[t] == "found"))]] = True
+    status_d = np.select(
+        [strict[1] >= 0, covered > 1, piece], ["found", "merged", "split"], "false"
+    )
+    return status_t, status_d
+
+
+def _edges_of_image(truth, image, pairs, loose):
+    """Return which objects count as cut by the edge: with a partner, those whose partner is."""
+    mostly = _mostly(image, pairs)
+    in_edge = np.zeros(len(image), bool)
+    in_edge[pairs.d[mostly & truth.edge[pairs.t]]] = True
+    edge = image.edge | in_edge
+    partner = loose[1] >= 0
+    edge[partner] = truth.edge[loose[1][partner]]
+    return edge
+
+
+def _side(kind, own, other, partners, value):
+    """Return the status table of one side; class, edge and status are set by the caller."""
+    table, columns = own.table, {}
+    for (matched, iou), rows in zip(
+        (("matched", "iou"), ("matched_iou10", "iou10")), partners, strict=True
+    ):
+        columns[matched] = [int(other.labels[j]) if j >= 0 else 0 for j in rows]
+        columns[iou] = [float(value(i, j)) for i, j in enumerate(rows)]
+    places = {axis: table[axis].to_numpy(float) for axis in ("diameter", "z", "y", "x")}
+    rim = table["rim"].to_numpy(bool) if "rim" in table else False
+    return pd.DataFrame(
+        {"kind": kind, "label": own.labels, **places, **columns, "rim": rim},
+        columns=STATUS_COLUMNS,
+    )
 
 
 def _rows_of(labels, wanted):

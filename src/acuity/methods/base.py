@@ -15,55 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError, model_validator
 
 from acuity.assumptions import Assumes
 from acuity.errors import AcuityError
-
-
-def setting(default, description, unit="none", **limits):
-    """Declare one setting: its default, what it is, and its unit.
-
-    Parameters
-    ----------
-    default : object
-        Value where a study gives none; ``...`` where it must.
-    description : str
-        What it is, in one line.
-    unit : str
-        Unit of the value; ``"1"`` for counts and fractions, ``"none"`` where it is no quantity.
-    **limits
-        Passed to `pydantic.Field`, for example ``gt=0``.
-
-    Returns
-    -------
-    pydantic.fields.FieldInfo
-    """
-    return Field(default, description=description, json_schema_extra={"unit": unit}, **limits)
-
-
-class Section(BaseModel):
-    """Part of a method's settings; unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _no_switches(cls, values):
-        # pydantic would take true for the number 1.
-        for name, value in values.items() if isinstance(values, dict) else ():
-            field = cls.model_fields.get(name)
-            items = value if isinstance(value, list) else [value]
-            found = [item for item in items if isinstance(item, bool)]
-            switch = field is None or any(
-                word in repr(field.annotation) for word in ("bool", "False")
-            )
-            if found and not switch:
-                raise ValueError(
-                    f"{name}: found {str(found[0]).lower()}, as which YAML reads yes, no, on and off; "
-                    "allowed is a number or a text, a word in quotes"
-                )
-        return values
+from acuity.settings import Section, setting
 
 
 class TrainSettings(Section):

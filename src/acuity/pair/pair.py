@@ -1,6 +1,7 @@
 """Register two SEM images of one field and bring them onto grids that fit together."""
 
 import math
+import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,8 +9,9 @@ import numpy as np
 from acuity.errors import AcuityError
 from acuity.pair.inputs import check_pair
 from acuity.pair.patches import measure_patches, patch_rows
+from acuity.pair.settings import PairSettings
 from acuity.register.affine import apply_affine, refine_affine, take_apart
-from acuity.register.elastic import Field, refine_elastic
+from acuity.register.elastic import Field, Refinement, refine_elastic
 from acuity.register.place import find_place
 from acuity.register.sampling import Sampler, rectangle
 from acuity.seals import write_sealed
@@ -46,30 +48,35 @@ _UNITS = {
 }
 
 
-def pair(
-    high,
-    low,
-    *,
-    factor,
-    low_output,
-    high_output,
-    valid_output,
-    transform,
-    patches,
-    table,
-    patch=128,
-    max_residual=0.5,
-    min_ncc=0.3,
-    least_accepted=0.5,
-    max_scale_error=0.02,
-    max_rotation=5.0,
-    max_saturated=0.2,
-    blocks=5,
-    smallest_block=64,
-    update=0.05,
-    smoothness=0.1,
-    name="",
-):
+@dataclass(frozen=True)
+class Outputs:
+    """Files that `pair` writes.
+
+    Attributes
+    ----------
+    low, high, valid : path-like
+        Volumes: the part of the low image, in its own type, (1, n, m); the high image on the finer
+        grid, float32, (1, factor n, factor m), in the low image's intensities; 1 in accepted
+        patches, uint8, on the same grid.
+    transform : path-like
+        JSON, see docs/pairs.md.
+    patches : path-like
+        Table: y, x (first voxel of a patch on the high grid), dy_before, dx_before, dy, dx
+        (displacement of high against low after the affine map and at the end, high-grid voxels),
+        ncc (band-passed), accepted (1 or 0).
+    table : path-like
+        Table, tidy: metric, subset, value, unit.
+    """
+
+    low: str | os.PathLike
+    high: str | os.PathLike
+    valid: str | os.PathLike
+    transform: str | os.PathLike
+    patches: str | os.PathLike
+    table: str | os.PathLike
+
+
+def pair(high, low, outputs: Outputs, settings: PairSettings, *, factor, name=""):
     """Register a high-magnification image with a low one and write both on grids that fit.
 
     As de Haan et al. (Sci. Rep. 9, 12050, 2019, "Co-registration") do: a rough place from the
@@ -82,44 +89,14 @@ def pair(
     ----------
     high, low : Volume
         One slice each, (1, y, x); `low` has the larger pixels and the larger field.
+    outputs : Outputs
+        What to write.
+    settings : PairSettings
+        A patch is brought up to whole low pixels and at least 32 of them, the smallest block to
+        24. The scale that is compared with the stated one is the geometric mean of both axes.
+        Saturation at the least value may be 0.8.
     factor : int
         Pixels of the high grid along a side of a low pixel.
-    low_output, high_output, valid_output : path-like
-        Volumes to write: the part of the low image, in its own type, (1, n, m); the high image on
-        the finer grid, float32, (1, factor n, factor m), in the low image's intensities; 1 in
-        accepted patches, uint8, on the same grid.
-    transform : path-like
-        JSON to write, see docs/pairs.md.
-    patches : path-like
-        Table to write: y, x (first voxel of a patch on the high grid), dy_before, dx_before, dy, dx
-        (displacement of high against low after the affine map and at the end, high-grid voxels),
-        ncc (band-passed), accepted (1 or 0).
-    table : path-like
-        Table to write, tidy: metric, subset, value, unit.
-    patch : int
-        Side of a patch, high-grid voxels; brought up to whole low pixels and at least 32 of them.
-    max_residual : float
-        A patch displaced by more high-grid voxels than this is rejected.
-    min_ncc : float
-        A patch with a smaller band-passed correlation is rejected.
-    least_accepted : float
-        Share of the patches that must be accepted.
-    max_scale_error : float
-        Largest share by which the found scale, the geometric mean of both axes, may differ from the
-        stated one.
-    max_rotation : float
-        Degrees up to which a rotation is looked for.
-    max_saturated : float
-        Largest share of an image's pixels at its greatest value; at its least it is 0.8.
-    blocks : int
-        Blocks along the shorter side at the first level of the elastic registration.
-    smallest_block : int
-        Side of the blocks at the last one, high-grid voxels; at least 24 low pixels are used.
-    update : float
-        A level ends once a pass moves its blocks by less than this, high-grid voxels (root mean
-        square).
-    smoothness : float
-        Weight of the bending energy of the displacement; larger is smoother.
     name : str
         Of the pair, for errors.
 
@@ -137,79 +114,61 @@ def pair(
         Nothing is left at the outputs then.
     """
     where = f"pair{f' {name}' if name else ''}"
-    settings = _Settings(factor, patch, smallest_block, update)
     images, ratios = check_pair(
-        high, low, factor, max_saturated=max_saturated, max_rotation=max_rotation, where=where
+        high,
+        low,
+        factor,
+        max_saturated=settings.max_saturated,
+        max_rotation=settings.max_rotation,
+        where=where,
     )
     both = ", ".join([where, *filter(None, (high.source, low.source))])
+    sides = _Sides(factor, settings.patch, settings.smallest_block)
     image = images.low.astype(np.float32)
     moving = Sampler(images.high, _BLUR * ratios)
-    matrix, place = _affine(image, images.high, moving, ratios, max_rotation, both)
-    _check_scale(matrix, ratios, max_scale_error, high, low, both)
-
+    matrix, place = _affine(image, images.high, moving, ratios, settings.max_rotation, both)
+    _check_scale(matrix, ratios, settings.max_scale_error, high, low, both)
     field, history = refine_elastic(
         image,
         moving,
         matrix,
-        blocks=blocks,
-        smallest=settings.smallest,
-        band=_BAND,
-        smoothness=smoothness,
-        update=update / factor,
+        Refinement(
+            settings.blocks, sides.smallest, _BAND, settings.smoothness, settings.update / factor
+        ),
     )
-    output = _Output(images.high.shape, image.shape, matrix, field, ratios, settings, both)
+    output = _Output(images.high.shape, image.shape, matrix, field, ratios, sides, both)
     resampled = output.resample(images.high)
     cropped = images.low[output.crop]
     shifts = measure_patches(
-        cropped,
-        resampled,
-        moving.warped(matrix, output.crop),
-        factor,
-        settings.patch,
-        _BAND,
+        cropped, resampled, moving.warped(matrix, output.crop), factor, sides.patch, _BAND
     )
-    accepted = (shifts.length <= max_residual) & (shifts.ncc >= min_ncc)
-    if accepted.mean() < least_accepted or not accepted.any():
-        raise AcuityError(
-            f"{both}: cannot be registered: {np.count_nonzero(accepted)} of {accepted.size} patches "
-            f"agree to {max_residual:g} voxels with a correlation of at least {min_ncc:g} (median "
-            f"residual {np.median(shifts.length):.2f} voxels, median correlation "
-            f"{np.median(shifts.ncc):.2f}), allowed is a share of {least_accepted:g} "
-            "(least_accepted); do both show one field?"
-        )
-    valid = np.zeros(resampled.shape, np.uint8)
-    for y, x in shifts.corners[accepted]:
-        valid[y : y + settings.patch, x : x + settings.patch] = 1
+    accepted = _accept(shifts, settings, both)
+    valid = _mask(resampled.shape, shifts.corners[accepted], sides.patch)
     resampled, normalisation = _normalise(cropped, resampled, valid, factor)
     content = output.content(matrix, ratios, history) | {
         "place": place,
-        "patch": settings.patch,
+        "patch": sides.patch,
         "normalisation": normalisation,
         "accepted": int(np.count_nonzero(accepted)),
         "patches": int(accepted.size),
         "sources": {"low": low.digest, "high": high.digest},
     }
     metrics = _metrics(content, shifts, accepted, output)
-    content["verdict"] = _verdict(content, metrics, update, where)
-    _write(
-        (low, low_output, cropped),
-        (high, high_output, resampled),
-        (valid_output, valid),
-        output,
-    )
+    content["verdict"] = _verdict(content, metrics, settings.update, where)
+    _write_volumes((low, cropped), (high, resampled), valid, outputs, output)
     try:
-        write_rows(patch_rows(shifts, accepted), patches)
-        write_rows(rows(metrics), table)
-        write_sealed(transform, content)
+        write_rows(patch_rows(shifts, accepted), outputs.patches)
+        write_rows(rows(metrics), outputs.table)
+        write_sealed(outputs.transform, content)
     except BaseException:
-        for path in (low_output, high_output, valid_output):
+        for path in (outputs.low, outputs.high, outputs.valid):
             remove_store(path)
         raise
     return content
 
 
 def rows(metrics):
-    """Give tidy rows (metric, subset, value, unit) of the figures of a pair."""
+    """Return tidy rows (metric, subset, value, unit) of the figures of a pair."""
     return [
         {"metric": key, "subset": "all", "value": float(metrics[key]), "unit": unit}
         for key, unit in _UNITS.items()
@@ -217,13 +176,12 @@ def rows(metrics):
 
 
 @dataclass(frozen=True)
-class _Settings:
-    """Lengths that depend on the factor."""
+class _Sides:
+    """Sides of patches (high-grid voxels) and of the smallest blocks (low pixels)."""
 
     factor: int
     patch_asked: int
     smallest_asked: int
-    update: float
 
     @property
     def patch(self):
@@ -290,11 +248,33 @@ def _tilts(*volumes):
     return f"; the stage was tilted by {tilts[0]:.3g} degrees for the high and {tilts[1]:.3g} for the low one"
 
 
+def _accept(shifts, settings, where):
+    """Return which patches agree, bool; refuse a pair of which too few do."""
+    accepted = (shifts.length <= settings.max_residual) & (shifts.ncc >= settings.min_ncc)
+    if accepted.mean() < settings.least_accepted or not accepted.any():
+        raise AcuityError(
+            f"{where}: cannot be registered: {np.count_nonzero(accepted)} of {accepted.size} patches "
+            f"agree to {settings.max_residual:g} voxels with a correlation of at least "
+            f"{settings.min_ncc:g} (median residual {np.median(shifts.length):.2f} voxels, median "
+            f"correlation {np.median(shifts.ncc):.2f}), allowed is a share of "
+            f"{settings.least_accepted:g} (least_accepted); do both show one field?"
+        )
+    return accepted
+
+
+def _mask(shape, corners, side):
+    """Return 1 in the patches at some corners (y, x), 0 elsewhere; uint8."""
+    mask = np.zeros(shape, np.uint8)
+    for y, x in corners:
+        mask[y : y + side, x : x + side] = 1
+    return mask
+
+
 class _Output:
     """The grids of the pair that is written, and the map from the high one to the raw image."""
 
-    def __init__(self, high_shape, low_shape, matrix, field, ratios, settings, where):
-        self.factor, self.field, self.matrix = settings.factor, field, matrix
+    def __init__(self, high_shape, low_shape, matrix, field, ratios, sides, where):
+        self.factor, self.field, self.matrix = sides.factor, field, matrix
         self._ratios = ratios
         known = Sampler.__new__(Sampler)
         known.shape = high_shape
@@ -304,16 +284,16 @@ class _Output:
         whole = inside.reshape(n, self.factor, m, self.factor).all(axis=(1, 3))
         inner = rectangle(whole)
         # Nearer to the border than half of the smallest block nothing was measured.
-        rim = settings.smallest // 2
+        rim = sides.smallest // 2
         self.crop = tuple(
             slice(outer.start + part.start + rim, outer.start + part.stop - rim)
             for outer, part in zip(region, inner, strict=True)
         )
         sizes = [(part.stop - part.start) * self.factor for part in self.crop]
-        if min(sizes) < settings.patch:
+        if min(sizes) < sides.patch:
             raise AcuityError(
                 f"{where}: the images have {sizes[0]} x {sizes[1]} voxels of the high grid in common, "
-                f"and a patch is {settings.patch} x {settings.patch}; choose images with a larger "
+                f"and a patch is {sides.patch} x {sides.patch}; choose images with a larger "
                 "common field or a smaller patch."
             )
         self.jacobian = field.jacobian(*self._raster(self.crop))
@@ -444,10 +424,9 @@ def _verdict(content, metrics, update, where):
     )
 
 
-def _write(low, high, valid, output):
-    """Write the three volumes, or none."""
-    (low_volume, low_path, cropped), (high_volume, high_path, resampled) = low, high
-    valid_path, mask = valid
+def _write_volumes(low, high, valid, outputs, output):
+    """Write the three volumes, or none; `low` and `high` are what was read and what is written."""
+    (low_volume, cropped), (high_volume, resampled) = low, high
     coarse, fine = output.grids(low_volume)
     crop = [coarse.shape[1], coarse.shape[2]]
     step = {
@@ -460,9 +439,9 @@ def _write(low, high, valid, output):
     done = []
     try:
         for path, array, grid, meaning, volume in (
-            (low_path, cropped, coarse, intensity, low_volume),
-            (high_path, resampled, fine, intensity, high_volume),
-            (valid_path, mask, fine, "label", high_volume),
+            (outputs.low, cropped, coarse, intensity, low_volume),
+            (outputs.high, resampled, fine, intensity, high_volume),
+            (outputs.valid, valid, fine, "label", high_volume),
         ):
             done.append(path)
             provenance = (*volume.provenance, step | {"source_digest": volume.digest})

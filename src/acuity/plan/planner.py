@@ -23,7 +23,6 @@ from acuity.volume import Grid, choose_layout
 
 # Where the header of a file cannot be read: a volume of the size that people have.
 UNREADABLE = ((512, 1024, 1024), 1)
-SPECIMENS = {"gold": (780, 924), "hydrogel": (418, 492)}
 FLOAT = 4
 PASSED = 2**17  # pixels of planes that pass a network together: acuity.engine.planes.PIXELS
 TRIALS = 16  # forward passes of a tile by which the execution of a trained network is chosen
@@ -162,8 +161,7 @@ class Planner:
         if study.foam is not None:
             return (study.foam.size,) * 3, FLOAT
         if row.seed is not None:
-            specimen = study.specimen
-            return (1, *(specimen.size or SPECIMENS[specimen.kind])), 1
+            return (1, *study.specimen.shape), 1
         shape, item = self.source(sample)
         if level is None:
             return shape, item

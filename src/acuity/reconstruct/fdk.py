@@ -1,6 +1,7 @@
 """Cone-beam filtered back-projection after Feldkamp, Davis and Kress."""
 
 import math
+from dataclasses import dataclass, replace
 
 import numba
 import numpy as np
@@ -19,17 +20,52 @@ _CHUNK = 256
 _TILE = 16
 
 
+@dataclass(frozen=True)
+class Cube:
+    """What is reconstructed: a cube of voxels, or a slab of it.
+
+    Attributes
+    ----------
+    size : int, optional
+        Side of the cube, voxels; by default the number of detector columns.
+    voxel : float, optional
+        Voxel size in the unit of the geometry; by default the pixel scaled to the rotation axis.
+    z0, z1 : int
+        Slices to reconstruct; by default all. A slab equals the same slices of the whole.
+    radius : float, optional
+        Radius of the field of view in voxels; voxels whose centre lies beyond it are 0. By
+        default half of `size`, which is what the detector sees in all views. Infinite for no
+        limit.
+    hann : float
+        Cut-off of a Hann window on the ramp filter as a fraction of the Nyquist frequency; 0 for
+        the bare ramp.
+    """
+
+    size: int | None = None
+    voxel: float | None = None
+    z0: int = 0
+    z1: int | None = None
+    radius: float | None = None
+    hann: float = 0.0
+
+    def seen_by(self, geometry: ConeBeam) -> "Cube":
+        """Return it with what a scan makes of all that is not stated."""
+        size = geometry.columns if self.size is None else self.size
+        return replace(
+            self,
+            size=size,
+            voxel=geometry.voxel if self.voxel is None else self.voxel,
+            z1=size if self.z1 is None else self.z1,
+            radius=size / 2 if self.radius is None else self.radius,
+        )
+
+
 def fdk(
     projections: np.ndarray,
     geometry: ConeBeam,
     angles: np.ndarray,
+    cube: Cube,
     *,
-    size: int | None = None,
-    voxel: float | None = None,
-    z0: int = 0,
-    z1: int | None = None,
-    radius: float | None = None,
-    hann: float = 0.0,
     backend: str = "numba",
 ) -> np.ndarray:
     """Reconstruct a cube, or a slab of it, from cone-beam line integrals.
@@ -42,19 +78,8 @@ def fdk(
         Scan, lengths in any unit.
     angles : numpy.ndarray
         Angle of each view, degrees.
-    size : int, optional
-        Side of the cube, voxels; by default the number of detector columns.
-    voxel : float, optional
-        Voxel size in the unit of `geometry`; by default the pixel scaled to the rotation axis.
-    z0, z1 : int
-        Slices to reconstruct; by default all. A slab equals the same slices of the whole.
-    radius : float, optional
-        Radius of the field of view in voxels; voxels whose centre lies beyond it are 0. By
-        default half of `size`, which is what the detector sees in all views. Infinite for no
-        limit.
-    hann : float
-        Cut-off of a Hann window on the ramp filter as a fraction of the Nyquist frequency; 0 for
-        the bare ramp.
+    cube : Cube
+        What to reconstruct, and the filter.
     backend : str
         ``numba`` or ``rtk`` (the Reconstruction Toolkit, for reference).
 
@@ -73,10 +98,7 @@ def fdk(
     ----------
     Feldkamp, Davis and Kress, J. Opt. Soc. Am. A 1 (1984) 612.
     """
-    size = geometry.columns if size is None else size
-    voxel = geometry.voxel if voxel is None else voxel
-    z1 = size if z1 is None else z1
-    radius = size / 2 if radius is None else radius
+    cube = cube.seen_by(geometry)
     angles = np.asarray(angles, np.float64)
     if projections.shape != (angles.size, geometry.rows, geometry.columns):
         raise AcuityError(
@@ -90,10 +112,12 @@ def fdk(
     if backend == "rtk":
         from acuity.reconstruct import rtk
 
-        return rtk.fdk(projections, geometry, angles, size, voxel, z0, z1, radius, hann)
+        return rtk.fdk(projections, geometry, angles, cube)
     if backend != "numba":
         raise AcuityError(f"backend is {backend!r}; allowed are 'numba' and 'rtk'")
-    slab = Slab(geometry, size, voxel, z0, z1, radius=radius, hann=hann)
+    slab = Slab(
+        geometry, cube.size, cube.voxel, cube.z0, cube.z1, radius=cube.radius, hann=cube.hann
+    )
     first, end = slab.rows
     slab.add(projections[:, first:end], angles, weights)
     return slab.volume()

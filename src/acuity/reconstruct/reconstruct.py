@@ -10,10 +10,11 @@ import pandas as pd
 
 from acuity.errors import AcuityError
 from acuity.geometry import ConeBeam, full_circle
-from acuity.reconstruct.fdk import Slab, angular_weights, quarter_turns
+from acuity.reconstruct.fdk import Cube, Slab, angular_weights, quarter_turns
 from acuity.reconstruct.memory_limits import SUMS, VIEWS
 from acuity.simulate.acquire import open_scan
 from acuity.simulate.project import project
+from acuity.simulate.settings import Beam, Body
 from acuity.slabs import Part, open_writer
 from acuity.units import canonical
 from acuity.volume import Grid
@@ -91,13 +92,10 @@ def reconstruct(
 def reconstruct_truth(
     spheres: pd.DataFrame,
     output: str | os.PathLike,
+    body: Body,
     *,
-    size: int,
     views: int | None = None,
-    peak_attenuation: float = 2.0,
-    cylinder_radius: float = 0.45,
-    voxel_size: float = 1.0,
-    unit: str = "um",
+    peak_attenuation: float = Beam.peak_attenuation,
     slab: int | None = None,
     part: Part | None = None,
 ) -> None:
@@ -113,18 +111,12 @@ def reconstruct_truth(
         Table of `acuity.simulate.foam.foam`, voxels.
     output : path
         Volume to write, ``X.ome.zarr``: float32 attenuation for one unit of length.
-    size : int
-        Side of the cube, voxels.
+    body : Body
+        The foam's cylinder and its voxels.
     views : int, optional
-        Number of views; by default 12 times `size`.
+        Number of views; by default 12 times the side of the cube.
     peak_attenuation : float
         Line integral through the solid cylinder's diameter.
-    cylinder_radius : float
-        Radius of the cylinder as a fraction of `size`.
-    voxel_size : float
-        Physical size of a voxel.
-    unit : str
-        Unit of `voxel_size`.
     slab : int, optional
         Slices computed at a time; by default what memory of 128 MiB holds.
     part : tuple of int, optional
@@ -135,6 +127,7 @@ def reconstruct_truth(
     AcuityError
         If there is less than one view, or a size is out of range.
     """
+    size, cylinder_radius = body.size, body.cylinder_radius
     views = 12 * size if views is None else views
     if views < 1:
         raise AcuityError(f"views of the truth is {views}; 1 or more is needed")
@@ -154,8 +147,8 @@ def reconstruct_truth(
 
     _run(
         output,
-        geometry.scaled(voxel_size),
-        canonical(unit),
+        geometry.scaled(body.voxel_size),
+        canonical(body.unit),
         angles,
         lines,
         size=size,
@@ -205,7 +198,8 @@ def _run(output, geometry, unit, angles, lines, *, size, radius, hann, backend, 
                 from acuity.reconstruct import rtk
 
                 every = lines(np.arange(len(angles)), (0, geometry.rows))
-                block = rtk.fdk(every, geometry, angles, size, voxel, z0, z1, radius, hann)
+                cube = Cube(size, voxel, z0, z1, radius, hann)
+                block = rtk.fdk(every, geometry, angles, cube)
             else:
                 sums = Slab(geometry, size, voxel, z0, z1, radius=radius, hann=hann)
                 for views in blocks(angles, 4 * geometry.rows * geometry.columns):

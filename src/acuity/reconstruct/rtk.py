@@ -13,6 +13,7 @@ import pandas as pd
 
 from acuity.errors import AcuityError
 from acuity.geometry import ConeBeam
+from acuity.reconstruct.fdk import Cube
 
 
 def _calm(function):
@@ -35,12 +36,7 @@ def fdk(
     projections: np.ndarray,
     geometry: ConeBeam,
     angles: np.ndarray,
-    size: int,
-    voxel: float,
-    z0: int,
-    z1: int,
-    radius: float,
-    hann: float,
+    cube: Cube,
 ) -> np.ndarray:
     """Reconstruct a slab with RTK.
 
@@ -50,8 +46,10 @@ def fdk(
     ----------
     projections : numpy.ndarray
         Line integrals (view, v, u).
-    geometry, angles, size, voxel, z0, z1, radius, hann
+    geometry, angles
         As for `acuity.reconstruct.fdk.fdk`.
+    cube : Cube
+        All of it stated.
 
     Returns
     -------
@@ -64,9 +62,10 @@ def fdk(
         If itk-rtk is not installed.
     """
     itk, rtk = _modules()
+    size, z0, z1 = cube.size, cube.z0, cube.z1
     # Filters take the number of threads when they are made.
     itk.MultiThreaderBase.SetGlobalDefaultNumberOfThreads(numba.get_num_threads())
-    geometry = geometry.scaled(1.0 / voxel)
+    geometry = geometry.scaled(1.0 / cube.voxel)
     image = itk.F, 3
     centre = (size - 1) / 2
     blank = rtk.ConstantImageSource[itk.Image[image]].New()
@@ -79,12 +78,12 @@ def fdk(
     filter_.SetInput(1, _stack(itk, np.asarray(projections, np.float32), geometry))
     filter_.SetGeometry(_geometry(rtk, geometry, angles))
     filter_.GetRampFilter().SetTruncationCorrection(0.0)
-    filter_.GetRampFilter().SetHannCutFrequency(hann)
+    filter_.GetRampFilter().SetHannCutFrequency(cube.hann)
     filter_.Update()
     volume = itk.array_from_image(filter_.GetOutput())
-    slab = np.ascontiguousarray(volume.transpose(1, 0, 2)) * np.float32(1.0 / voxel)
+    slab = np.ascontiguousarray(volume.transpose(1, 0, 2)) * np.float32(1.0 / cube.voxel)
     axis = np.arange(size) - centre
-    slab[:, axis[:, None] ** 2 + axis[None, :] ** 2 > radius**2] = 0.0
+    slab[:, axis[:, None] ** 2 + axis[None, :] ** 2 > cube.radius**2] = 0.0
     return slab
 
 

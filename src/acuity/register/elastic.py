@@ -211,18 +211,35 @@ class Level:
     update: float
 
 
-def refine_elastic(
-    fixed,
-    moving,
-    matrix,
-    *,
-    blocks=5,
-    smallest=32,
-    band=(1.0, 6.0),
-    smoothness=0.1,
-    update=0.025,
-    passes=6,
-):
+@dataclass(frozen=True)
+class Refinement:
+    """How `refine_elastic` goes down its pyramid of blocks; lengths in pixels of the fixed image.
+
+    Attributes
+    ----------
+    blocks : int
+        Blocks along the shorter side at the first level.
+    smallest : int
+        Side of the blocks at the last level.
+    band : (float, float)
+        Band pass of the correlator.
+    smoothness : float
+        See `Field.fitted`.
+    update : float
+        A level ends once a pass moves the blocks by less than this (root mean square).
+    passes : int
+        Most passes of a level.
+    """
+
+    blocks: int = 5
+    smallest: int = 32
+    band: tuple[float, float] = (1.0, 6.0)
+    smoothness: float = 0.1
+    update: float = 0.025
+    passes: int = 6
+
+
+def refine_elastic(fixed, moving, matrix, settings: Refinement):
     """Find the displacement left after an affine map, over a pyramid of blocks.
 
     After Saalfeld et al. (Nat. Methods 9, 717, 2012) and the block pyramid of NanoJ-Core (Laine et al.,
@@ -238,18 +255,8 @@ def refine_elastic(
         The other image.
     matrix : numpy.ndarray
         (2, 3), from pixels of `fixed` to those of `moving`.
-    blocks : int
-        Blocks along the shorter side at the first level.
-    smallest : int
-        Side of the blocks at the last level, pixels of `fixed`.
-    band : (float, float)
-        Band pass of the correlator, pixels of `fixed`.
-    smoothness : float
-        See `Field.fitted`.
-    update : float
-        A level ends once a pass moves the blocks by less than this (root mean square, pixels).
-    passes : int
-        Most passes of a level.
+    settings : Refinement
+        Blocks, band and when to stop.
 
     Returns
     -------
@@ -260,16 +267,16 @@ def refine_elastic(
     """
     region = moving.region(matrix, fixed.shape)
     short = min(part.stop - part.start for part in region)
-    side = max(2 * short // (blocks + 1), smallest)
+    side = max(2 * short // (settings.blocks + 1), settings.smallest)
     field, history = None, []
     while True:
-        side = max(side, smallest, LEAST_SIDE)
+        side = max(side, settings.smallest, LEAST_SIDE)
         nodes = None
-        for _ in range(passes):
+        for _ in range(settings.passes):
             region = moving.region(matrix, fixed.shape, field)
             if nodes is None:
                 nodes = Field.over(region, side / 2)
-            over = Blocks.spread(region, side=side, band=band, most=max(side / 8, 2.0))
+            over = Blocks.spread(region, side=side, band=settings.band, most=max(side / 8, 2.0))
             warped = moving.warped(matrix, region, field)
             found = over.shifts(fixed[region], warped, (region[0].start, region[1].start))
             before = field.at(found.centres) if field is not None else np.zeros_like(found.centres)
@@ -278,14 +285,14 @@ def refine_elastic(
                 before + found.shifts,
                 found.weights,
                 found.tensors,
-                smoothness,
+                settings.smoothness,
                 side * _SMALLEST,
             )
             moved = field.at(found.centres) - before
             square = np.sum(moved[used > 0] ** 2, axis=1)
             history.append(Level(side, float(np.sqrt(square.mean())) if square.size else 0.0))
-            if history[-1].update < update:
+            if history[-1].update < settings.update:
                 break
-        if side <= max(smallest, LEAST_SIDE):
+        if side <= max(settings.smallest, LEAST_SIDE):
             return field, history
         side = int(np.ceil(side / 2))

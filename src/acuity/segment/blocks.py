@@ -14,6 +14,7 @@ from acuity.shards import Box
 from acuity.units import convert, parse_voxel_size
 from acuity.volume import Grid, choose_layout
 
+SMALLEST = 27  # voxels; objects of fewer are dropped where nothing else is stated
 RADIUS = 24  # voxels; the largest radius where none is stated
 # An object reaches a diameter from a core, the deepest voxel of one that touches it a radius
 # further, and distances are right from a radius inside the block on.

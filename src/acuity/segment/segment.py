@@ -16,6 +16,7 @@ import numpy as np
 from acuity.assumptions import Assumes
 from acuity.errors import AcuityError
 from acuity.field_of_view import cylinder, values_inside
+from acuity.segment.blocks import SMALLEST
 from acuity.segment.objects import Objects
 from acuity.slabs import open_writer
 from acuity.threshold import otsu_inside
@@ -68,19 +69,7 @@ def choose_threshold(data, threshold="otsu", mask_radius=None):
     return float(threshold) if number else otsu_inside(data, mask_radius)
 
 
-def find_objects(
-    volume,
-    output,
-    *,
-    part=None,
-    objects="dark",
-    threshold="otsu",
-    closing=1,
-    separation=0.75,
-    mask_radius=None,
-    largest_radius=None,
-    block=256,
-):
+def find_objects(volume, output, *, part=None, threshold="otsu", **settings):
     """Find the objects of a volume block by block and write the blocks' own numbers.
 
     Memory is that of a block with what is seen around it, about 24 bytes a voxel.
@@ -93,10 +82,10 @@ def find_objects(
         Numbers of objects, ``X.ome.zarr``: uint32, counted in each block anew.
     part : tuple of int, optional
         The part of the volume that this job makes; see `acuity.slabs`.
-    objects, closing, separation, mask_radius, largest_radius, block
-        See `acuity.segment.objects.Objects`.
     threshold : "otsu" or float
         Otsu's threshold of the voxels in the mask, or a grey value.
+    **settings
+        Those of `acuity.segment.objects.Objects`.
 
     Returns
     -------
@@ -109,25 +98,11 @@ def find_objects(
     AcuityError
         For a constant volume, NaN, an empty mask, or an unknown setting.
     """
-    if objects not in ("dark", "bright"):
-        raise AcuityError(f"segment: objects is {objects!r}; allowed are 'dark' and 'bright'")
-    plan = Objects(
-        volume.grid,
-        closing=closing,
-        separation=separation,
-        largest_radius=largest_radius,
-        block=block,
-        objects=objects,
-        mask_radius=mask_radius,
-    )
-    step = {
-        "step": "find_objects",
-        "objects": objects,
-        "closing": closing,
-        "separation": separation,
-        "mask_radius": mask_radius,
-        "largest_radius": largest_radius,
-    }
+    plan = Objects(volume.grid, **settings)
+    if plan.objects not in ("dark", "bright"):
+        raise AcuityError(f"segment: objects is {plan.objects!r}; allowed are 'dark' and 'bright'")
+    keys = ("objects", "closing", "separation", "mask_radius", "largest_radius")
+    step = {"step": "find_objects", **{key: getattr(plan, key) for key in keys}}
     with open_writer(
         output,
         volume.grid,
@@ -139,7 +114,7 @@ def find_objects(
         provenance=(*volume.provenance, step),
     ) as writer:
         value = writer.agree(
-            "threshold", lambda: choose_threshold(volume.data, threshold, mask_radius)
+            "threshold", lambda: choose_threshold(volume.data, threshold, plan.mask_radius)
         )
         tables = {}
         for number, box in plan.boxes(writer.z0, writer.z1):
@@ -150,7 +125,7 @@ def find_objects(
     return found
 
 
-def number_objects(numbers, found, output, *, smallest=30, **settings):
+def number_objects(numbers, found, output, *, smallest=SMALLEST, **settings):
     """Make labels of the numbers that the blocks have given, and write the label volume.
 
     It streams: memory is that of a row of shards, and of a few numbers an object.
@@ -213,7 +188,7 @@ def number_objects(numbers, found, output, *, smallest=30, **settings):
     }
 
 
-def segment(volume, output, *, smallest=30, **settings):
+def segment(volume, output, *, smallest=SMALLEST, **settings):
     """Segment a volume into labelled objects and write the label volume.
 
     `find_objects` and `number_objects` in one; the numbers lie beside the labels meanwhile.

@@ -31,6 +31,7 @@ from acuity.geometry import ConeBeam, full_circle
 from acuity.hdf5 import open_hdf5
 from acuity.seals import again
 from acuity.simulate.project import project
+from acuity.simulate.settings import Beam, Body
 from acuity.units import canonical
 from acuity.writing import replacing
 
@@ -42,24 +43,19 @@ _LEAST = 0.5
 def acquire(
     spheres: pd.DataFrame,
     output: str | os.PathLike,
+    body: Body,
+    beam: Beam,
     *,
-    size: int,
     level: float,
     seed: int,
-    photons: float | None = 5000.0,
-    peak_attenuation: float = 2.0,
-    cylinder_radius: float = 0.45,
-    voxel_size: float = 1.0,
-    unit: str = "um",
     views: int | None = None,
-    blur_domain: str = "intensity",
     block: int = 32,
 ) -> None:
     """Simulate the scan of a foam at one level of blur and write its raw file.
 
     The scan is `ConeBeam.standard`: the same for all studies. For each view, the line integrals
-    p are scaled so that the cylinder's diameter gives `peak_attenuation`; the intensities exp(-p)
-    are blurred by a 2D Gaussian, on a detector large enough that the blur finds the true
+    p are scaled so that the cylinder's diameter gives the beam's peak attenuation; the intensities
+    exp(-p) are blurred by a 2D Gaussian, on a detector large enough that the blur finds the true
     surroundings of every pixel kept; photons are drawn from a Poisson distribution. Views are
     computed block by block and never all held in memory.
 
@@ -69,27 +65,17 @@ def acquire(
         Table of `acuity.simulate.foam.foam`, voxels.
     output : path
         Raw file to write, ``.h5``; it appears only when complete.
-    size : int
-        Side of the volume, voxels.
+    body : Body
+        What is scanned.
+    beam : Beam
+        What it is scanned with.
     level : float
         Standard deviation of the blur, detector pixels; 0 for none.
     seed : int
         Seed of the noise. Every view and level has noise of its own, whatever the threads and
         the block.
-    photons : float, optional
-        Photons in a pixel of the open beam; None for no noise.
-    peak_attenuation : float
-        Line integral through the solid cylinder's diameter.
-    cylinder_radius : float
-        Radius of the cylinder as a fraction of `size`.
-    voxel_size : float
-        Physical size of a voxel.
-    unit : str
-        Unit of `voxel_size`.
     views : int, optional
-        Number of views over 360 degrees; by default `size`.
-    blur_domain : str
-        ``intensity`` (blur exp(-p), as a detector does) or ``attenuation`` (blur p).
+        Number of views over 360 degrees; by default the body's size.
     block : int
         Views in memory at a time.
 
@@ -98,56 +84,11 @@ def acquire(
     AcuityError
         If a setting is outside its range or the disk is full.
     """
-    if not (math.isfinite(level) and level >= 0):
-        raise AcuityError(f"level is {level}; a blur of 0 detector pixels or more is needed")
-    if photons is not None and not 1 <= photons <= 1e9:
-        raise AcuityError(f"photons is {photons}; 1 to 1e9 is allowed, or none for no noise")
-    if not 0 < peak_attenuation <= 50:
-        raise AcuityError(f"peak_attenuation is {peak_attenuation}; above 0 to 50 is allowed")
-    if blur_domain not in ("intensity", "attenuation"):
-        raise AcuityError(
-            f"blur_domain is {blur_domain!r}; allowed are 'intensity' and 'attenuation'"
-        )
-    if not (math.isfinite(voxel_size) and voxel_size > 0):
-        raise AcuityError(f"voxel_size is {voxel_size}; a finite number above 0 is needed")
-    unit = canonical(unit)
-    geometry = ConeBeam.standard(size, cylinder_radius)
-    angles = full_circle(size if views is None else views)
-    margin = math.ceil(4 * level)
-    wide = geometry.padded(margin)
-    kept = slice(margin, margin + geometry.rows), slice(margin, margin + geometry.columns)
-    solid = peak_attenuation / (2 * cylinder_radius * size)
-    beam = 1.0 if photons is None else float(photons)
-    if photons is None:
-        dtype = np.dtype(np.float32)
-    else:
-        # Ten standard deviations above the open beam are never reached.
-        dtype = np.dtype(np.uint16 if photons + 10 * math.sqrt(photons) < 65536 else np.uint32)
-
-    def expose(view: int, intensity: np.ndarray) -> np.ndarray:
-        key = np.random.SeedSequence([int(seed), round(level * 1e6), view])
-        return np.random.Generator(np.random.Philox(key)).poisson(intensity)
-
-    def images(a: int, b: int, pool: ThreadPoolExecutor) -> np.ndarray:
-        lines = project(
-            spheres,
-            wide,
-            angles[a:b],
-            size=size,
-            cylinder_radius=cylinder_radius,
-            solid=solid,
-        )
-        if blur_domain == "intensity":
-            lines = np.exp(-lines)
-        if level > 0:
-            lines = gaussian(lines, (0, level, level))
-        if blur_domain == "attenuation":
-            lines = np.exp(-lines)
-        intensity = beam * lines[:, *kept].astype(np.float64)
-        if photons is None:
-            return intensity
-        return np.stack(list(pool.map(expose, range(a, b), intensity)))
-
+    _check(body, beam, level)
+    unit = canonical(body.unit)
+    angles = full_circle(body.size if views is None else views)
+    exposures = _Exposures(spheres, body, beam, level, seed, angles)
+    geometry = exposures.geometry
     output = Path(output)
     with replacing(output) as part:
         with (
@@ -156,36 +97,109 @@ def acquire(
             ThreadPoolExecutor(numba.get_num_threads()) as pool,
         ):
             shape = (angles.size, geometry.rows, geometry.columns)
-            _describe(file, geometry.scaled(voxel_size), unit, angles)
+            _describe(file, geometry.scaled(body.voxel_size), unit, angles)
             exchange = file["exchange"]
-            frame = np.full((1, *shape[1:]), beam, np.float32)
+            frame = np.full((1, *shape[1:]), exposures.open_beam, np.float32)
             exchange["data_white"] = frame
             exchange["data_dark"] = np.zeros_like(frame)
-            data = exchange.create_dataset("data", shape, dtype)
+            data = exchange.create_dataset("data", shape, exposures.dtype)
             data.attrs.update(units="counts", axes="theta:y:x")
             process = file.create_group("process/simulation")
-            process.attrs.update(
-                program="acuity",
-                steps=(
-                    "line integrals; "
-                    + ("exp(-p), blur; " if blur_domain == "intensity" else "blur, exp(-p); ")
-                    + ("Poisson" if photons is not None else "no noise")
-                ),
-                blur_sigma_pixels=float(level),
-                blur_domain=blur_domain,
-                photons=float("nan") if photons is None else float(photons),
-                peak_attenuation=float(peak_attenuation),
-                cylinder_radius=float(cylinder_radius),
-                volume_size=int(size),
-                seed=int(seed),
-            )
+            process.attrs.update(_provenance(body, beam, level, seed))
             for a in range(0, angles.size, block):
                 b = min(a + block, angles.size)
-                data[a:b] = images(a, b, pool)
+                data[a:b] = exposures.images(a, b, pool)
                 if stored.error:
                     break
         if stored.error:
             raise stored.error
+
+
+def _check(body: Body, beam: Beam, level: float) -> None:
+    photons, peak, domain = beam.photons, beam.peak_attenuation, beam.blur_domain
+    if not (math.isfinite(level) and level >= 0):
+        raise AcuityError(f"level is {level}; a blur of 0 detector pixels or more is needed")
+    if photons is not None and not 1 <= photons <= 1e9:
+        raise AcuityError(f"photons is {photons}; 1 to 1e9 is allowed, or none for no noise")
+    if not 0 < peak <= 50:
+        raise AcuityError(f"peak_attenuation is {peak}; above 0 to 50 is allowed")
+    if domain not in ("intensity", "attenuation"):
+        raise AcuityError(f"blur_domain is {domain!r}; allowed are 'intensity' and 'attenuation'")
+    if not (math.isfinite(body.voxel_size) and body.voxel_size > 0):
+        raise AcuityError(f"voxel_size is {body.voxel_size}; a finite number above 0 is needed")
+
+
+@dataclass
+class _Exposures:
+    """The views of a scan, made when they are asked for."""
+
+    spheres: pd.DataFrame
+    body: Body
+    beam: Beam
+    level: float
+    seed: int
+    angles: np.ndarray
+
+    def __post_init__(self) -> None:
+        size, radius = self.body.size, self.body.cylinder_radius
+        self.geometry = ConeBeam.standard(size, radius)
+        self.solid = self.beam.peak_attenuation / (2 * radius * size)
+        self.margin = math.ceil(4 * self.level)
+        photons = self.beam.photons
+        self.open_beam = 1.0 if photons is None else float(photons)
+        if photons is None:
+            self.dtype = np.dtype(np.float32)
+        else:
+            # Ten standard deviations above the open beam are never reached.
+            wide = photons + 10 * math.sqrt(photons) >= 65536
+            self.dtype = np.dtype(np.uint32 if wide else np.uint16)
+
+    def images(self, a: int, b: int, pool: ThreadPoolExecutor) -> np.ndarray:
+        """Return counts of the views a to b - 1, (view, v, u)."""
+        lines = project(
+            self.spheres,
+            self.geometry.padded(self.margin),
+            self.angles[a:b],
+            size=self.body.size,
+            cylinder_radius=self.body.cylinder_radius,
+            solid=self.solid,
+        )
+        if self.beam.blur_domain == "intensity":
+            lines = np.exp(-lines)
+        if self.level > 0:
+            lines = gaussian(lines, (0, self.level, self.level))
+        if self.beam.blur_domain == "attenuation":
+            lines = np.exp(-lines)
+        rows, columns = (
+            slice(self.margin, self.margin + n) for n in (self.geometry.rows, self.geometry.columns)
+        )
+        intensity = self.open_beam * lines[:, rows, columns].astype(np.float64)
+        if self.beam.photons is None:
+            return intensity
+        return np.stack(list(pool.map(self._draw, range(a, b), intensity)))
+
+    def _draw(self, view: int, intensity: np.ndarray) -> np.ndarray:
+        key = np.random.SeedSequence([int(self.seed), round(self.level * 1e6), view])
+        return np.random.Generator(np.random.Philox(key)).poisson(intensity)
+
+
+def _provenance(body: Body, beam: Beam, level: float, seed: int) -> dict:
+    steps = (
+        "line integrals",
+        "exp(-p), blur" if beam.blur_domain == "intensity" else "blur, exp(-p)",
+        "no noise" if beam.photons is None else "Poisson",
+    )
+    return {
+        "program": "acuity",
+        "steps": "; ".join(steps),
+        "blur_sigma_pixels": float(level),
+        "blur_domain": beam.blur_domain,
+        "photons": float("nan") if beam.photons is None else float(beam.photons),
+        "peak_attenuation": float(beam.peak_attenuation),
+        "cylinder_radius": float(body.cylinder_radius),
+        "volume_size": int(body.size),
+        "seed": int(seed),
+    }
 
 
 class _Patient(io.FileIO):

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from acuity.errors import AcuityError
+from acuity.simulate.settings import Body, Pores
 
 # Trial points for each unit of volume (cube of side `size` voxels) and their bounds.
 _TRIALS_PER_VOXEL = 1 / 64
@@ -14,17 +15,7 @@ _TRIALS_RANGE = (20_000, 1_000_000)
 
 
 def foam(
-    *,
-    size: int,
-    seed: int,
-    cylinder_radius: float = 0.45,
-    diameter: tuple[float, float] = (6.0, 70.0),
-    small_fraction: float = 0.1,
-    small_below: float = 15.0,
-    max_pores: int | None = None,
-    porosity: float | None = None,
-    min_gap: float = 2.0,
-    trial_points: int | None = None,
+    pores: Pores, *, size: int, seed: int, cylinder_radius: float = Body.cylinder_radius
 ) -> pd.DataFrame:
     """Place spherical pores in a cylinder of solid, without overlap and densely.
 
@@ -42,29 +33,14 @@ def foam(
 
     Parameters
     ----------
+    pores : Pores
+        Sizes, gaps and number.
     size : int
         Height of the cylinder in voxels, and side of the volume that holds it.
     seed : int
         Seed of the random numbers; the same seed gives the same foam.
     cylinder_radius : float
         Radius of the cylinder as a fraction of `size`.
-    diameter : tuple of float
-        Smallest and largest diameter of a pore, voxels.
-    small_fraction : float
-        Share (by number) of the pores whose diameter is below `small_below`.
-    small_below : float
-        Diameter that separates the small pores from the others, voxels.
-    max_pores : int, optional
-        Stop at this number of pores. By default the number is not limited.
-    porosity : float, optional
-        Stop when pores fill this share of the cylinder (pores cut by an end count by the part
-        inside). By default the foam is filled until no other than small pores fit.
-    min_gap : float
-        Smallest distance between the surfaces of two pores, and of a pore and the lateral wall,
-        voxels. Above the square root of 3 no voxel is shared by two pores, and above 1 two pores
-        never merge when voxelised.
-    trial_points : int, optional
-        Number of trial points; by default one for 64 voxels, between 20,000 and 1,000,000.
 
     Returns
     -------
@@ -81,46 +57,53 @@ def foam(
     ----------
     Pelt, Hendriksen and Batenburg, J. Synchrotron Rad. 29 (2022) 254.
     """
-    low, high = (float(d) for d in diameter)
+    radius, half = cylinder_radius * size, 0.5 * size
+    _check_foam(pores, size, seed, cylinder_radius)
+    trial_points = pores.trial_points
+    if trial_points is None:
+        trial_points = int(np.clip(size**3 * _TRIALS_PER_VOXEL, *_TRIALS_RANGE))
+    low, high = (float(d) for d in pores.diameter)
+    spheres = _place(
+        radius,
+        half,
+        low / 2,
+        pores.small_below / 2,
+        high / 2,
+        pores.small_fraction,
+        pores.min_gap,
+        pores.max_pores if pores.max_pores is not None else 200_000,
+        pores.porosity if pores.porosity is not None else 2.0,
+        trial_points,
+        np.random.default_rng([int(seed), 0xF0A3]),
+    )
+    _check(len(spheres) > 0, "no pore fits the cylinder with these diameters and gap")
+    return pd.DataFrame(spheres, columns=["z", "y", "x", "radius"])
+
+
+def _check_foam(pores: Pores, size: int, seed: int, cylinder_radius: float) -> None:
+    low, high = (float(d) for d in pores.diameter)
+    small, share, gap = pores.small_below, pores.small_fraction, pores.min_gap
+    porosity, count = pores.porosity, pores.max_pores
     _check(size >= 8, f"size of the foam is {size} voxels; at least 8 are needed")
     _check(
         0 < cylinder_radius <= 0.5,
         f"cylinder_radius is {cylinder_radius}; it must lie above 0 and at most at 0.5",
     )
     _check(
-        0 < low <= small_below <= high,
-        f"diameter is {low:g} to {high:g} and small_below {small_below:g} voxels; "
+        0 < low <= small <= high,
+        f"diameter is {low:g} to {high:g} and small_below {small:g} voxels; "
         "0 < smallest <= small_below <= largest is needed",
     )
-    _check(0 <= small_fraction < 1, f"small_fraction is {small_fraction}; 0 to below 1 is allowed")
-    _check(min_gap >= 0, f"min_gap is {min_gap} voxels; it must not be negative")
+    _check(0 <= share < 1, f"small_fraction is {share}; 0 to below 1 is allowed")
+    _check(gap >= 0, f"min_gap is {gap} voxels; it must not be negative")
     _check(porosity is None or 0 < porosity < 1, f"porosity is {porosity}; 0 to 1 is allowed")
-    _check(max_pores is None or max_pores > 0, f"max_pores is {max_pores}; 1 or more is allowed")
+    _check(count is None or count > 0, f"max_pores is {count}; 1 or more is allowed")
     _check(seed >= 0, f"seed of the foam is {seed}; 0 or more is allowed")
-
-    radius, half = cylinder_radius * size, 0.5 * size
+    radius = cylinder_radius * size
     _check(
-        low / 2 + min_gap < radius,
+        low / 2 + gap < radius,
         f"a pore of {low:g} voxels in diameter does not fit a cylinder of radius {radius:g} voxels",
     )
-    if trial_points is None:
-        trial_points = int(np.clip(size**3 * _TRIALS_PER_VOXEL, *_TRIALS_RANGE))
-    limit = max_pores if max_pores is not None else 200_000
-    spheres = _place(
-        radius,
-        half,
-        low / 2,
-        small_below / 2,
-        high / 2,
-        small_fraction,
-        min_gap,
-        limit,
-        porosity if porosity is not None else 2.0,
-        trial_points,
-        np.random.default_rng([int(seed), 0xF0A3]),
-    )
-    _check(len(spheres) > 0, "no pore fits the cylinder with these diameters and gap")
-    return pd.DataFrame(spheres, columns=["z", "y", "x", "radius"])
 
 
 def _check(condition: bool, message: str) -> None:
@@ -216,7 +199,9 @@ def _volume_inside(z, r, half):
     return volume
 
 
-def porosity(spheres: pd.DataFrame, *, size: int, cylinder_radius: float = 0.45) -> float:
+def porosity(
+    spheres: pd.DataFrame, *, size: int, cylinder_radius: float = Body.cylinder_radius
+) -> float:
     """Return the share of the cylinder that is pore, from the spheres in closed form.
 
     Parameters
@@ -244,7 +229,7 @@ def exact(
     spheres: pd.DataFrame,
     *,
     size: int,
-    cylinder_radius: float = 0.45,
+    cylinder_radius: float = Body.cylinder_radius,
     supersample: int = 4,
     z0: int = 0,
     z1: int | None = None,

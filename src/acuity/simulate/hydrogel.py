@@ -176,10 +176,10 @@ def render(
     shape,
     step,
     seed,
-    pore=700.0,
-    thickness=150.0,
-    coat=0.08,
-    coat_size=18.0,
+    pore,
+    thickness,
+    coat,
+    coat_size,
 ):
     """Secondary electrons from every point of a porous network of fibres in two layers.
 
@@ -191,14 +191,8 @@ def render(
         Distance of two points, nm.
     seed : int
         Seed of the random numbers.
-    pore : float
-        Typical distance of two pores, nm.
-    thickness : float
-        Typical thickness of a fibre, nm.
-    coat : float
-        Standard deviation of the yield of the coat's grains.
-    coat_size : float
-        Standard deviation of the Gaussian that makes the grains, nm.
+    pore, thickness, coat, coat_size : float
+        As in `acuity.simulate.specimens.hydrogel.Network`.
 
     Returns
     -------

@@ -9,25 +9,14 @@ from scipy.spatial import cKDTree
 
 from acuity.errors import AcuityError
 from acuity.filters import gaussian
+from acuity.simulate.specimens.gold import Layout, Surface
 
 # Outlines are r (1 + sum of a_k cos(k (theta - phase_k))) for these k.
 _HARMONICS = (2, 3, 4, 5, 6)
 _TRIES = 40
 
 
-def layout(
-    field,
-    *,
-    seed,
-    diameter=(5.0, 150.0),
-    typical=95.0,
-    spread=0.35,
-    gap=(6.0, 2.0),
-    touching=0.12,
-    covered=0.94,
-    bare_size=700.0,
-    facets=0.8,
-):
+def layout(field, settings: Layout, *, seed):
     """Place particles in a monolayer: dense, in clusters, with small gaps between them.
 
     Particles are added beside those that are there already, at a gap that is drawn: half of them
@@ -39,25 +28,10 @@ def layout(
     ----------
     field : (float, float, float, float)
         y0, x0, y1, x1 of the field to fill, nm.
+    settings : Layout
+        Sizes, gaps and shares.
     seed : int
         Seed of the random numbers.
-    diameter : (float, float)
-        Smallest and largest diameter, nm.
-    typical : float
-        Median of the lognormal distribution that diameters are drawn from, nm; small ones find
-        room more often than large ones.
-    spread : float
-        Standard deviation of the logarithm of the diameter.
-    gap : (float, float)
-        Smallest gap, and the mean of what a gap exceeds it by (exponential), nm.
-    touching : float
-        Share of the particles that are placed in touch with a neighbour.
-    covered : float
-        Share of the field that is no bare region.
-    bare_size : float
-        Typical size of a region, nm.
-    facets : float
-        How far outlines are from circles to polygons, 0 to 1.
 
     Returns
     -------
@@ -71,40 +45,51 @@ def layout(
     AcuityError
         If a number is out of its range.
     """
-    low, high = (float(d) for d in diameter)
-    _check(0 < low < high, f"diameter is {low:g} to {high:g} nm; 0 < smallest < largest is needed")
-    _check(low <= typical <= high, f"typical is {typical} nm; {low:g} to {high:g} is allowed")
-    _check(spread > 0, f"spread is {spread}; numbers above 0 are allowed")
-    _check(min(gap) > 0, f"gap is {tuple(gap)} nm; two numbers above 0 are needed")
-    _check(0 <= touching < 1, f"touching is {touching}; 0 to below 1 is allowed")
-    _check(0 < covered <= 1, f"covered is {covered}; above 0 to 1 is allowed")
-    _check(bare_size > 0, f"bare_size is {bare_size} nm; numbers above 0 are allowed")
-    _check(0 <= facets <= 1, f"facets is {facets}; 0 to 1 is allowed")
+    _check_layout(settings)
     y0, x0, y1, x1 = field
     random = np.random.Generator(np.random.Philox(key=[seed, 11]))
 
     # Where the field may be filled: a smooth random map, cut at the share that is wanted.
-    step = bare_size / 8
+    step = settings.bare_size / 8
     size = (math.ceil((y1 - y0) / step) + 2, math.ceil((x1 - x0) / step) + 2)
     map_ = gaussian(random.standard_normal((1, *size)).astype(np.float32), (0, 3, 3))[0]
-    free = map_ <= np.quantile(map_, covered)
+    free = map_ <= np.quantile(map_, settings.covered)
 
+    low, high = (float(d) for d in settings.diameter)
     table = _grow(
         (y0, x0, y1, x1),
         free,
         step,
         low,
         high,
-        math.log(typical),
-        spread,
-        float(gap[0]),
-        float(gap[1]),
-        touching,
-        facets,
+        math.log(settings.typical),
+        settings.spread,
+        float(settings.gap[0]),
+        float(settings.gap[1]),
+        settings.touching,
+        settings.facets,
         random,
     )
     names = [f"{part}{k}" for k in _HARMONICS for part in "cs"]
     return pd.DataFrame(table, columns=["y", "x", "diameter_nm", "brightness", *names])
+
+
+def _check_layout(settings):
+    low, high = (float(d) for d in settings.diameter)
+    typical, gap = settings.typical, settings.gap
+    _check(0 < low < high, f"diameter is {low:g} to {high:g} nm; 0 < smallest < largest is needed")
+    _check(low <= typical <= high, f"typical is {typical} nm; {low:g} to {high:g} is allowed")
+    _check(settings.spread > 0, f"spread is {settings.spread}; numbers above 0 are allowed")
+    _check(min(gap) > 0, f"gap is {tuple(gap)} nm; two numbers above 0 are needed")
+    for name, allowed, words in (
+        ("touching", 0 <= settings.touching < 1, "0 to below 1"),
+        ("covered", 0 < settings.covered <= 1, "above 0 to 1"),
+        ("facets", 0 <= settings.facets <= 1, "0 to 1"),
+    ):
+        _check(allowed, f"{name} is {getattr(settings, name)}; {words} is allowed")
+    _check(
+        settings.bare_size > 0, f"bare_size is {settings.bare_size} nm; numbers above 0 are allowed"
+    )
 
 
 def _check(condition, message):
@@ -359,28 +344,15 @@ def _compose(
             out[j, i] = value
 
 
-def render(
-    table,
-    *,
-    origin,
-    shape,
-    step,
-    seed,
-    carbon=0.22,
-    carbon_grain=0.12,
-    grain_size=9.0,
-    rim=1.0,
-    rim_length=7.0,
-    shadow=0.25,
-    shadow_length=12.0,
-    groove=0.3,
-):
-    """Secondary electrons from every point of gold particles on carbon, 1 on flat gold.
+def render(table, settings: Surface, *, origin, shape, step, seed):
+    """Return the secondary electrons from every point of gold particles on carbon, 1 on flat gold.
 
     Parameters
     ----------
     table : pandas.DataFrame
         Table of `layout`.
+    settings : Surface
+        Yields, rims and shadows.
     origin : (float, float)
         y, x of the first point, nm.
     shape : (int, int)
@@ -389,40 +361,26 @@ def render(
         Distance of two points, nm.
     seed : int
         Seed of the carbon's grain.
-    carbon : float
-        Yield of carbon where that of flat gold is 1.
-    carbon_grain : float
-        Standard deviation of the carbon's yield, as a share of it.
-    grain_size : float
-        Standard deviation of the Gaussian that makes the grain, nm.
-    rim : float
-        How much brighter gold is at an edge (edge effect).
-    rim_length : float
-        Depth behind the edge at which that has fallen to 1/e, nm.
-    shadow : float
-        How much darker carbon is right beside a particle.
-    shadow_length : float
-        Distance at which that has fallen to 1/e, nm.
-    groove : float
-        How much darker the seam of two particles in touch is.
 
     Returns
     -------
     numpy.ndarray
         (y, x), float32.
     """
+    reach = 2.5 * settings.shadow_length
     rows = table.to_numpy(np.float64)
-    first, second, which = _depths(rows, tuple(origin), step, 2.5 * shadow_length, tuple(shape))
-    coarse = max(step, grain_size / 3)
+    first, second, which = _depths(rows, tuple(origin), step, reach, tuple(shape))
+    coarse = max(step, settings.grain_size / 3)
     ratio = step / coarse
     random = np.random.Generator(np.random.Philox(key=[seed, 12]))
     size = [int((n - 1) * ratio) + 2 for n in shape]
     grain = random.standard_normal((1, *size), np.float32)
-    grain = gaussian(grain, (0, grain_size / coarse, grain_size / coarse))[0]
+    grain = gaussian(grain, (0, settings.grain_size / coarse, settings.grain_size / coarse))[0]
     grain /= grain.std()
     out = np.empty(shape, np.float32)
     _compose(
-        first, second, which, rows, grain, ratio, step, carbon, carbon_grain, rim, rim_length,
-        shadow, shadow_length, groove, out,
+        first, second, which, rows, grain, ratio, step, settings.carbon, settings.carbon_grain,
+        settings.rim, settings.rim_length, settings.shadow, settings.shadow_length, settings.groove,
+        out,
     )  # fmt: skip
     return out

@@ -7,6 +7,7 @@ import numba
 import numpy as np
 
 from acuity.filters import gaussian_kernel, reflected
+from acuity.simulate.specimens.base import Scanning
 
 ELECTRON = 1.602176634e-19  # C
 _MODES = 6
@@ -231,27 +232,12 @@ def _smooth_line(random, count, width):
     return line / max(np.abs(line).max(), 1e-12)
 
 
-def expose(
-    signal,
-    *,
-    random,
-    dwell,
-    current,
-    detected,
-    streaks=0.06,
-    streak_length=25.0,
-    shading=0.06,
-    charging=0.04,
-    noise=True,
-):
-    """Record an image: electrons counted at each pixel, with charging and shading.
+@dataclass(frozen=True)
+class Exposure:
+    """What the beam is, and how the image records the electrons that it frees.
 
-    Parameters
+    Attributes
     ----------
-    signal : numpy.ndarray
-        (y, x), electrons given off, 1 on flat gold.
-    random : numpy.random.Generator
-        Where noise and shading are drawn from.
     dwell : float
         Time on a pixel, us.
     current : float
@@ -262,14 +248,37 @@ def expose(
     streaks : float
         How much of the running mean of the signal before a pixel is lost there: dark trails along
         the fast axis behind bright particles.
-    streak_length : float
-        Decay length of the trail, pixels.
     shading : float
         Greatest relative change of brightness across the field, smooth.
     charging : float
         Greatest relative change of brightness from row to row, slow.
     noise : bool
         Whether electrons are counted, or their expected number taken.
+    streak_length : float
+        Decay length of the trail, pixels.
+    """
+
+    dwell: float
+    current: float
+    detected: float
+    streaks: float = Scanning.streaks
+    shading: float = Scanning.shading
+    charging: float = Scanning.charging
+    noise: bool = Scanning.noise
+    streak_length: float = 25.0
+
+
+def expose(signal, settings: Exposure, *, random):
+    """Record an image: electrons counted at each pixel, with charging and shading.
+
+    Parameters
+    ----------
+    signal : numpy.ndarray
+        (y, x), electrons given off, 1 on flat gold.
+    settings : Exposure
+        Beam and record.
+    random : numpy.random.Generator
+        Where noise and shading are drawn from.
 
     Returns
     -------
@@ -281,12 +290,12 @@ def expose(
     y, x = np.linspace(-1, 1, ny)[:, None], np.linspace(-1, 1, nx)[None, :]
     plane = (math.sin(angle) * y + math.cos(angle) * x) / math.sqrt(2)
     bowl = 0.5 - (y * y + x * x) / 2
-    slow = 1.0 + shading * (0.7 * plane + 0.3 * bowl)
-    slow = slow + charging * _smooth_line(random, ny, max(2.0, ny / 12))[:, None]
-    lost = streaks * _trails(signal, math.exp(-1.0 / streak_length))
-    electrons = dwell * 1e-6 * current * 1e-9 / ELECTRON * detected
+    slow = 1.0 + settings.shading * (0.7 * plane + 0.3 * bowl)
+    slow = slow + settings.charging * _smooth_line(random, ny, max(2.0, ny / 12))[:, None]
+    lost = settings.streaks * _trails(signal, math.exp(-1.0 / settings.streak_length))
+    electrons = settings.dwell * 1e-6 * settings.current * 1e-9 / ELECTRON * settings.detected
     expected = electrons * np.maximum(signal * slow - lost, 0.0)
-    return random.poisson(expected).astype(np.float64) if noise else expected
+    return random.poisson(expected).astype(np.float64) if settings.noise else expected
 
 
 def automatic_contrast(counts, random, *, dark=(10.0, 30.0), bright=(215.0, 245.0)):

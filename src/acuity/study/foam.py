@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import field_validator, model_validator
 
-from acuity.methods.base import Section, setting
+from acuity.settings import Section, setting
+from acuity.simulate.settings import Beam, Body, Pores
 from acuity.study.lengths import check_length
 from acuity.units import parse_length
 
@@ -21,25 +22,25 @@ class Foam(Section):
         "1 um", "Edge of a voxel, with its unit (nm, um or mm)", "in the value"
     )
     cylinder_radius: float = setting(
-        0.45, "Radius of the foam's cylinder", "fraction of size", gt=0.1, le=0.47
+        Body.cylinder_radius, "Radius of the foam's cylinder", "fraction of size", gt=0.1, le=0.47
     )
     diameter: tuple[float, float] = setting(
-        (6.0, 70.0), "Smallest and largest pore diameter", "voxel"
+        Pores.diameter, "Smallest and largest pore diameter", "voxel"
     )
     small_below: float = setting(
-        15.0, "Pores below this diameter are the small ones", "voxel", gt=0
+        Pores.small_below, "Pores below this diameter are the small ones", "voxel", gt=0
     )
-    small_fraction: float = setting(0.1, "Share of small pores", "1", ge=0, le=0.9)
+    small_fraction: float = setting(Pores.small_fraction, "Share of small pores", "1", ge=0, le=0.9)
     min_gap: float = setting(
-        2.0, "Least gap between the surfaces of two pores, and to the wall", "voxel", ge=0
+        Pores.min_gap, "Least gap between the surfaces of two pores, and to the wall", "voxel", ge=0
     )
-    max_pores: int | None = setting(None, "Most pores; none: as many as fit", "1", ge=1)
-    photons: float = setting(5000.0, "Photons a detector pixel in the open beam", "1", gt=0)
+    max_pores: int | None = setting(Pores.max_pores, "Most pores; none: as many as fit", "1", ge=1)
+    photons: float = setting(Beam.photons, "Photons a detector pixel in the open beam", "1", gt=0)
     peak_attenuation: float = setting(
-        2.0, "Line integral through the solid cylinder's diameter", "1", gt=0
+        Beam.peak_attenuation, "Line integral through the solid cylinder's diameter", "1", gt=0
     )
     blur_domain: Literal["intensity", "attenuation"] = setting(
-        "intensity", "What the detector's Gaussian blur acts on"
+        Beam.blur_domain, "What the detector's Gaussian blur acts on"
     )
     target_level: float = setting(
         1.0,

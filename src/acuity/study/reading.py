@@ -83,6 +83,27 @@ def read_keys(path):
 
 
 def _read_samples(study, path):
+    """Read the sample sheet that a study names, and check its samples one by one and together."""
+    sheet = _sheet(study, path)
+    samples, lines = _read_lines(study, sheet, path.parent)
+    if not samples:
+        raise AcuityError(f"{sheet}: has no sample; allowed is a line for each, below the heading")
+    for name in RESERVED & lines.keys():
+        number, found = lines[name]
+        raise AcuityError(
+            f"{sheet}: line {number}: sample name {found!r} is reserved; choose another"
+        )
+    _check_roles(study, samples, path, sheet)
+    where = {s.sample: f"{sheet}: line {lines[s.sample.lower()][0]}" for s in samples}
+    for sample in samples:
+        _check_references(study, sample, where)
+    check_sheet(study, samples, where)
+    _check_seeds(samples, sheet)
+    return samples
+
+
+def _sheet(study, path):
+    """Return where a study's sample sheet lies; it must be there."""
     if "://" in study.samples:
         raise AcuityError(
             f"{path}: key 'samples': found the address {short(study.samples)}; allowed is a file "
@@ -91,6 +112,11 @@ def _read_samples(study, path):
     sheet = path.parent / study.samples
     if not study.samples.strip() or not os.path.exists(sheet):
         raise AcuityError(f"{path}: key 'samples': no sample sheet at {place(sheet)}")
+    return sheet
+
+
+def _read_lines(study, sheet, folder):
+    """Return the samples of a sheet, and by name in small letters its line and the name."""
     line, columns, rows = read_sheet(sheet)
     for column in columns:
         if column not in Sample.model_fields:
@@ -109,26 +135,28 @@ def _read_samples(study, path):
                 f"{where}: sample {sample.sample!r} has the name of {other!r} in line {line}; names "
                 "must differ, and not in small and capital letters alone"
             )
-        if study.foam is not None or (study.specimen is not None and sample.seed is not None):
-            if sample.seed is None or sample.path is not None or sample.low_path is not None:
-                raise AcuityError(
-                    f"{where}: a simulated sample such as {sample.sample!r} needs a seed and no path"
-                )
-        else:
-            if sample.path is None or sample.seed is not None:
-                raise AcuityError(
-                    f"{where}: sample {sample.sample!r} needs a path and no seed, since the study imports volumes"
-                )
-            sample = _with_files(sample, study, path.parent, where)
+        sample = _with_source(sample, study, folder, where)
         samples.append(_with_level(sample, study, where))
-    if not samples:
-        raise AcuityError(f"{sheet}: has no sample; allowed is a line for each, below the heading")
-    names = [sample.sample for sample in samples]
-    for name in RESERVED & lines.keys():
-        number, found = lines[name]
+    return samples, lines
+
+
+def _with_source(sample, study, folder, where):
+    """Check that a sample has a seed where it is simulated, and files where it is imported."""
+    if study.foam is not None or (study.specimen is not None and sample.seed is not None):
+        if sample.seed is None or sample.path is not None or sample.low_path is not None:
+            raise AcuityError(
+                f"{where}: a simulated sample such as {sample.sample!r} needs a seed and no path"
+            )
+        return sample
+    if sample.path is None or sample.seed is not None:
         raise AcuityError(
-            f"{sheet}: line {number}: sample name {found!r} is reserved; choose another"
+            f"{where}: sample {sample.sample!r} needs a path and no seed, since the study imports volumes"
         )
+    return _with_files(sample, study, folder, where)
+
+
+def _check_roles(study, samples, path, sheet):
+    """Check that something is judged, and that there is something to learn from."""
     roles = {sample.role for sample in samples}
     if not roles & {"test", "restore"}:
         raise AcuityError(f"{sheet}: no sample has the role test; nothing could be judged")
@@ -143,23 +171,27 @@ def _read_samples(study, path):
         enough = {"train", "restore"} if getattr(method, "regime", "") == "planes" else {"train"}
         if method.learned and not roles & enough:
             raise AcuityError(f"{sheet}: no sample has the role train, but {key} learns from data")
-    for sample in samples:
-        where = f"{sheet}: line {lines[sample.sample.lower()][0]}"
-        for key in ("transforms_of", "repeat_of"):
-            other = getattr(sample, key)
-            if other is not None and (other == sample.sample or other not in names):
-                raise AcuityError(
-                    f"{where}: {key} of sample {sample.sample!r} names {other!r}; allowed is another sample of the sheet"
-                )
-        if sample.transforms_of and study.align is None:
+
+
+def _check_references(study, sample, where):
+    """Check what a sample says of others, and its voxels where it has no truth."""
+    line = where[sample.sample]
+    for key in ("transforms_of", "repeat_of"):
+        other = getattr(sample, key)
+        if other is not None and (other == sample.sample or other not in where):
             raise AcuityError(
-                f"{where}: sample {sample.sample!r} takes the transforms of {sample.transforms_of!r}, but the study has no align section"
+                f"{line}: {key} of sample {sample.sample!r} names {other!r}; allowed is another sample of the sheet"
             )
-        if sample.role == "restore":
-            own_factor(sample, study, where)
-    check_sheet(
-        study, samples, {s.sample: f"{sheet}: line {lines[s.sample.lower()][0]}" for s in samples}
-    )
+    if sample.transforms_of and study.align is None:
+        raise AcuityError(
+            f"{line}: sample {sample.sample!r} takes the transforms of {sample.transforms_of!r}, but the study has no align section"
+        )
+    if sample.role == "restore":
+        own_factor(sample, study, line)
+
+
+def _check_seeds(samples, sheet):
+    """Check that no two simulated samples are the same."""
     seeds = {}
     for sample in samples:
         other = seeds.setdefault(sample.seed, sample.sample)
@@ -168,7 +200,6 @@ def _read_samples(study, path):
                 f"{sheet}: samples {other!r} and {sample.sample!r} have the same seed, {sample.seed}, "
                 "and would be the same; allowed is one sample a seed"
             )
-    return samples
 
 
 def _with_files(sample, study, folder, where):

@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import field_validator
 
-from acuity.methods.base import Section, setting
+from acuity.segment.blocks import SMALLEST, Blocks
+from acuity.settings import Section, setting
 from acuity.study.lengths import check_length
 from acuity.units import parse_length
 
@@ -19,20 +20,20 @@ class Segment(Section):
         "otsu", "Otsu's threshold of each image, or one value for all", "intensity"
     )
     closing: int = setting(
-        1,
+        Blocks.closing,
         "Radius of the closing that fills small holes in the objects; 0: none",
         "voxel",
         ge=0,
         le=10,
     )
     separation: float = setting(
-        0.75,
+        Blocks.separation,
         "Depth of a neck, in the distance map, that separates two objects; 0: no separation",
         "voxel",
         ge=0,
         le=20,
     )
-    smallest: int = setting(27, "Objects of fewer voxels are dropped", "voxel", ge=1)
+    smallest: int = setting(SMALLEST, "Objects of fewer voxels are dropped", "voxel", ge=1)
     largest_radius: str | None = setting(
         None,
         "Half the length of the longest object, as '20 um': blocks overlap by four times as much, "
@@ -41,7 +42,7 @@ class Segment(Section):
         "in the value",
     )
     block: int = setting(
-        256,
+        Blocks.block,
         "Side of the blocks in which objects are sought, without their overlap; a volume that is "
         "hardly longer is one block",
         "voxel",

@@ -4,29 +4,38 @@ from typing import Literal
 
 from pydantic import field_validator
 
-from acuity.methods.base import Section, setting
+from acuity.settings import Section, setting
+from acuity.simulate.specimens.base import Scanning, known
 from acuity.study.lengths import check_length
 from acuity.units import parse_length
+
+KINDS = known()
+_TITLES = ", or ".join(kind.title for kind in KINDS.values())
+
+
+def _by_kind(words):
+    """Return what each kind has where a study states nothing."""
+    return ", ".join(f"{words(kind)} ({name})" for name, kind in KINDS.items())
 
 
 class Specimen(Section):
     """Specimens scanned twice by a simulated electron microscope: pairs of images, known warp."""
 
-    kind: Literal["gold", "hydrogel"] = setting(
-        "gold", "Gold nanoparticles on carbon, or a porous network that the beam damages"
-    )
+    kind: Literal[*KINDS] = setting("gold", _TITLES[0].upper() + _TITLES[1:])
     size: tuple[int, int] | None = setting(
         None,
-        "Size (y, x) of the high-resolution image; none: 780 x 924 (gold), 418 x 492 (hydrogel)",
+        "Size (y, x) of the high-resolution image; none: "
+        + _by_kind(lambda kind: "{} x {}".format(*kind.shape)),
         "pixel",
     )
     pixel_size: str | None = setting(
         None,
-        "Pixel of the high-resolution image; none: 7.1 nm (gold), 28.4 nm (hydrogel)",
+        "Pixel of the high-resolution image; none: "
+        + _by_kind(lambda kind: f"{kind.pixel_size:g} nm"),
         "in the value",
     )
     margin: float = setting(
-        0.1,
+        Scanning.margin,
         "How far the low-resolution field reaches beyond the high one, as a share of it; 0.5 is the "
         "same number of pixels at half the magnification",
         "1",
@@ -37,14 +46,30 @@ class Specimen(Section):
         None, "Full width at half maximum of the beam's spot; none: by kind", "nm", gt=0
     )
     dwell: float | None = setting(
-        None, "Time for a pixel; none: 30 us (gold), 10 us (hydrogel)", "us", gt=0
+        None,
+        "Time for a pixel; none: " + _by_kind(lambda kind: f"{kind.dwell:g} us"),
+        "us",
+        gt=0,
     )
     rotation: float = setting(
-        0.6, "Greatest rotation of the low scan against the high one", "degree", ge=0, le=5
+        Scanning.rotation,
+        "Greatest rotation of the low scan against the high one",
+        "degree",
+        ge=0,
+        le=5,
     )
     elastic: float = setting(
-        3.0, "Greatest relative distortion of the two scans", "high-resolution pixel", ge=0, le=10
+        Scanning.elastic,
+        "Greatest relative distortion of the two scans",
+        "high-resolution pixel",
+        ge=0,
+        le=10,
     )
+
+    @property
+    def shape(self):
+        """Pixels of the high-resolution image along y, x."""
+        return self.size or KINDS[self.kind].shape
 
     @field_validator("pixel_size")
     @classmethod

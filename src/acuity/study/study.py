@@ -13,12 +13,12 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from acuity.errors import AcuityError
 from acuity.methods.base import Section, Task, known, load, setting
+from acuity.pair.settings import PairSettings
 from acuity.study.align import Align
 from acuity.study.degrade import Degrade
 from acuity.study.foam import Foam
 from acuity.study.measure import Measure
 from acuity.study.messages import sentence
-from acuity.study.pair import Pair
 from acuity.study.sample import LONGEST_NAME, NAME
 from acuity.study.segment import Segment
 from acuity.study.specimen import Specimen
@@ -43,7 +43,7 @@ class Study(Section):
     specimen: Specimen | None = setting(
         None, "Simulate specimens in a scanning electron microscope, for the samples with a seed"
     )
-    pair: Pair | None = setting(
+    pair: PairSettings | None = setting(
         None, "Low- and high-resolution images of one field: how they are registered"
     )
     align: Align | None = setting(None, "Imported stacks: align their slices first")

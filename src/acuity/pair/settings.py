@@ -1,9 +1,9 @@
-"""The pair section: how two images of one field are registered."""
+"""The pair section of a study: how two images of one field are registered."""
 
-from acuity.methods.base import Section, setting
+from acuity.settings import Section, setting
 
 
-class Pair(Section):
+class PairSettings(Section):
     """How two images of one field, at two magnifications, are registered (de Haan et al. 2019).
 
     The high-resolution image is resampled, once, onto the pixels of the low one divided by the

@@ -1,0 +1,78 @@
+"""Settings: how one is declared, and how a flat mapping of them is handed to a function."""
+
+import dataclasses
+import inspect
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+def setting(default, description, unit="none", **limits):
+    """Declare one setting: its default, what it is, and its unit.
+
+    Parameters
+    ----------
+    default : object
+        Value where a study gives none; ``...`` where it must.
+    description : str
+        What it is, in one line.
+    unit : str
+        Unit of the value; ``"1"`` for counts and fractions, ``"none"`` where it is no quantity.
+    **limits
+        Passed to `pydantic.Field`, for example ``gt=0``.
+
+    Returns
+    -------
+    pydantic.fields.FieldInfo
+    """
+    return Field(default, description=description, json_schema_extra={"unit": unit}, **limits)
+
+
+class Section(BaseModel):
+    """A group of settings; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_switches(cls, values):
+        # pydantic would take true for the number 1.
+        for name, value in values.items() if isinstance(values, dict) else ():
+            field = cls.model_fields.get(name)
+            items = value if isinstance(value, list) else [value]
+            found = [item for item in items if isinstance(item, bool)]
+            switch = field is None or any(
+                word in repr(field.annotation) for word in ("bool", "False")
+            )
+            if found and not switch:
+                raise ValueError(
+                    f"{name}: found {str(found[0]).lower()}, as which YAML reads yes, no, on and off; "
+                    "allowed is a number or a text, a word in quotes"
+                )
+        return values
+
+
+def call(function, *given, **flat):
+    """Call a function with its settings given key by key.
+
+    Parameters
+    ----------
+    function : callable
+        Each of its parameters that is annotated with a settings class, a frozen dataclass or a
+        `Section`, is made of the keys that are fields of that class.
+    *given, **flat
+        Its other arguments, and the settings.
+
+    Returns
+    -------
+    object
+        What the function returns.
+    """
+    parameters = list(inspect.signature(function).parameters.values())[len(given) :]
+    for name, kind in ((p.name, p.annotation) for p in parameters if p.name not in flat):
+        if dataclasses.is_dataclass(kind):
+            keys = [field.name for field in dataclasses.fields(kind)]
+        else:
+            keys = getattr(kind, "model_fields", None)
+        if keys is not None:
+            flat[name] = kind(**{key: flat.pop(key) for key in keys if key in flat})
+    return function(*given, **flat)
