@@ -7,6 +7,7 @@ import pytest
 from acuity.errors import AcuityError
 from acuity.formats.read import read_volume
 from acuity.pair.pair import Outputs, pair
+from acuity.pair.settings import PairSettings
 from acuity.register.affine import apply_affine
 from acuity.register.elastic import Field
 from acuity.settings import call
@@ -20,7 +21,7 @@ from tests.pairs import as_volume, discs, make_pair, rms, texture
 QUICK = {"max_rotation": 2.0}
 
 
-def run(folder, high, low, factor=2, **settings):
+def run(folder, high, low, factor=2, name="", **settings):
     outputs = Outputs(
         low=folder / "low.ome.zarr",
         high=folder / "high.ome.zarr",
@@ -29,7 +30,9 @@ def run(folder, high, low, factor=2, **settings):
         patches=folder / "patches.tsv",
         table=folder / "pair.tsv",
     )
-    return call(pair, high, low, outputs, factor=factor, **(QUICK | settings))
+    # A copy is not checked, so that a limit can be left out.
+    settings = PairSettings(**QUICK).model_copy(update=settings)
+    return pair(high, low, outputs, settings, factor=factor, name=name)
 
 
 def refused(tmp_path, message, high, low, **settings):
@@ -272,7 +275,6 @@ def stacked(volume):
         (changed(ratio=4), "covers 40 x 40 pixels", {"factor": 4}),
         (changed(), "factor is 4 .* up to 1.5 times", {"factor": 4}),
         (changed(), "factor is 0", {"factor": 0}),
-        (changed(), "max_rotation is 90", {"max_rotation": 90}),
     ],
 )
 def test_what_is_no_pair(tmp_path, images, message, settings):

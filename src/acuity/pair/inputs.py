@@ -24,7 +24,7 @@ class Images:
     low: np.ndarray
 
 
-def check_pair(high, low, factor, *, max_saturated, max_rotation, where):
+def check_pair(high, low, factor, *, max_saturated, where):
     """Read two images and refuse what cannot be a pair.
 
     Parameters
@@ -35,8 +35,6 @@ def check_pair(high, low, factor, *, max_saturated, max_rotation, where):
         Pixels of the high grid along a side of a low pixel.
     max_saturated : float
         Largest share of pixels at the greatest value of an image.
-    max_rotation : float
-        Degrees; checked only.
     where : str
         For errors.
 
@@ -53,8 +51,6 @@ def check_pair(high, low, factor, *, max_saturated, max_rotation, where):
     """
     if factor != int(factor) or factor < 1:
         raise AcuityError(f"{where}: factor is {factor}, allowed are whole numbers from 1 up.")
-    if not 0 <= max_rotation <= 45:
-        raise AcuityError(f"{where}: max_rotation is {max_rotation}, allowed are 0 to 45 degrees.")
     ratios = check_grids(high, low, factor, where)
     names = {"high": _called(high, "high"), "low": _called(low, "low")}
     return (

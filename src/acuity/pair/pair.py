@@ -115,12 +115,7 @@ def pair(high, low, outputs: Outputs, settings: PairSettings, *, factor, name=""
     """
     where = f"pair{f' {name}' if name else ''}"
     images, ratios = check_pair(
-        high,
-        low,
-        factor,
-        max_saturated=settings.max_saturated,
-        max_rotation=settings.max_rotation,
-        where=where,
+        high, low, factor, max_saturated=settings.max_saturated, where=where
     )
     both = ", ".join([where, *filter(None, (high.source, low.source))])
     sides = _Sides(factor, settings.patch, settings.smallest_block)
