@@ -212,11 +212,11 @@ def learned_part(imported=None, learned=()):
     if imported is None:
         return "", []
     boxes = learned_boxes(imported, learned)
-    unit = unit_text(open_volume(imported, complete=False).grid.unit)
     if not boxes:
         return "", []
     if learned_boxes(imported, [imported])[0] in boxes:
         return "Models learned from all of this volume.", []
+    unit = unit_text(open_volume(imported, complete=False).grid.unit)
     parts = [
         ", ".join(f"{axis} {a:.6g} to {b:.6g}" for axis, (a, b) in zip("zyx", box, strict=True))
         for box in dict.fromkeys(boxes)

@@ -10,7 +10,7 @@ from functools import cached_property
 
 from acuity.keys import image as image_name
 from acuity.keys import name_of, split_image
-from acuity.methods.base import load, module_name
+from acuity.methods.base import load, module_name, split_training
 from acuity.study import paths
 from acuity.study.alignment import Alignment
 from acuity.study.kinds.base import kind_of
@@ -66,8 +66,8 @@ class Project:
 
     def training_seed(self, method, level):
         """Return the seed of a training; a further one's is that of a study with its seed."""
-        name, _, seed = method.partition("+")
-        return self.seed_of("train", name, level, seed=seed or None)
+        name, seed = split_training(method)
+        return self.seed_of("train", name, level, seed=seed)
 
     # methods -------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from acuity.errors import AcuityError
-from acuity.methods.base import Section, Task, known, load, setting
+from acuity.methods.base import Section, Task, known, load, setting, split_training
 from acuity.pair.settings import PairSettings
 from acuity.study.align import Align
 from acuity.study.degrade import Degrade
@@ -205,7 +205,7 @@ class Study(Section):
 
     def settings_of(self, name):
         """Settings of a method by its name, a further training's (NAME+SEED) among them."""
-        return self.methods.get(name.partition("+")[0], {})
+        return self.methods.get(split_training(name)[0], {})
 
     @property
     def keeps_apart(self):
