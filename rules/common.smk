@@ -8,7 +8,6 @@ import gc
 import os
 import re
 import sys
-import zlib
 from functools import cache
 from pathlib import Path
 
@@ -94,6 +93,7 @@ def _remote(samples):
 try:
     STUDY, SAMPLES, STUDY_FILE = _load()
     REMOTE = _remote(SAMPLES)
+    PROJECT = Project(STUDY, SAMPLES, str(STUDY_FILE))
 except AcuityError as error:
     raise WorkflowError(str(error))
 
@@ -116,7 +116,6 @@ def check_partition():
 
 check_partition()
 
-PROJECT = Project(STUDY, SAMPLES, str(STUDY_FILE))
 PLANNER = Planner(PROJECT)
 KIND, ALIGNMENT = PROJECT.kind, PROJECT.alignment
 SAMPLE, TRAIN, TEST, RESTORE = (
@@ -126,7 +125,7 @@ SAMPLE, TRAIN, TEST, RESTORE = (
     PROJECT.restore,
 )
 LEVELS, METHODS, AGAIN = PROJECT.levels, PROJECT.methods, PROJECT.further
-SHOWN, MEASURED = PROJECT.shown, PROJECT.measured
+SHOWN, MEASURED, seed_of = PROJECT.shown, PROJECT.measured, PROJECT.seed_of
 SLABS = STUDY.slabs
 ENVIRONMENT = "../envs/acuity.yaml"
 IMAGE = ROOT / "envs" / "acuity.sif"
@@ -273,10 +272,12 @@ def slab_part(cfg):
 
 
 @cache
-def code(script, method=None):
+def code(script, method=None, measure=None):
     """Digest of a script and of all of the package that it uses."""
     return digest(
-        ROOT / "scripts" / f"{script}.py", method=method and module_name(method)
+        ROOT / "scripts" / f"{script}.py",
+        method=method and module_name(method),
+        measure=measure,
     )
 
 
@@ -297,11 +298,6 @@ def needs(rule):
         "mem_mb": lambda w, attempt: ask(w)[0] * min(attempt, 3),
         "runtime": lambda w, attempt, threads: ask(w, threads)[1] * min(attempt, 3),
     }
-
-
-def seed_of(sample, *parts, study_seed=STUDY.seed):
-    """A seed that differs by sample and by what it is for, and by nothing else."""
-    return zlib.crc32("/".join([str(study_seed), sample, *map(str, parts)]).encode())
 
 
 def training_seed(method, level):
@@ -440,13 +436,6 @@ def pair_limits():
 
 def quality_cfg():
     return {"mask_radius": KIND.mask_radius(), "data_range": STUDY.measure.data_range}
-
-
-def compared(sample, image):
-    """An image and its truth and, where these agree in places alone, which."""
-    found = {"image": PROJECT.image(sample, image), "truth": PROJECT.truth(sample)}
-    masks = KIND.masks(sample)
-    return files(found | ({"valid": masks[0]} if masks else {}))
 
 
 def first_picture():

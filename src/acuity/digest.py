@@ -33,7 +33,7 @@ _DISTRIBUTIONS = {
 }
 
 
-def digest(script, *, method=None):
+def digest(script, *, method=None, measure=None):
     """Digest a script with everything of the package that it imports.
 
     Parameters
@@ -43,13 +43,15 @@ def digest(script, *, method=None):
     method : str, optional
         A restoration method that the script loads by name; its import closure counts, and no
         other method's.
+    measure : str, optional
+        A measure, likewise.
 
     Returns
     -------
     str
         16 hexadecimal digits.
     """
-    modules = closure(script, method=method)
+    modules = closure(script, method=method, measure=measure)
     lines = [f"script {_tree_digest(Path(script))}"]
     lines += [f"{name} {_tree_digest(path)}" for name, path in sorted(modules.items())]
     folders = {path.parent / "templates" for path in modules.values()}
@@ -63,14 +65,14 @@ def digest(script, *, method=None):
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
-def closure(script, *, method=None):
+def closure(script, *, method=None, measure=None):
     """List the package's modules that a script reaches through its imports.
 
     Parameters
     ----------
     script : path-like
         A Python file.
-    method : str, optional
+    method, measure : str, optional
         As for `digest`.
 
     Returns
@@ -79,8 +81,8 @@ def closure(script, *, method=None):
         Module names and their files.
     """
     todo = list(_imports(Path(script))[0])
-    if method is not None:
-        todo.append(f"{PACKAGE}.methods.{method}")
+    named = {"methods": method, "measures": measure}
+    todo += [f"{PACKAGE}.{room}.{name}" for room, name in named.items() if name is not None]
     found = {}
     while todo:
         name = todo.pop()

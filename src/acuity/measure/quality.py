@@ -11,7 +11,6 @@ import math
 import numpy as np
 from numba import njit, prange
 
-from acuity.assumptions import Assumes
 from acuity.errors import AcuityError
 from acuity.filters import gaussian
 from acuity.ranks import medians
@@ -19,11 +18,6 @@ from acuity.segment.mask import cylinder, values_inside
 from acuity.segment.threshold import otsu_inside
 from acuity.slabs import open_writer
 from acuity.volume import choose_layout, slabs
-
-ASSUMES = Assumes(
-    values="the type's range",
-    single="squared errors follow them",
-)
 
 # Exponents of the scales, finest first.
 WEIGHTS = {
