@@ -231,6 +231,7 @@ rule report_sample:
             **REPORTED,
             **WORDS,
         },
+        columns=PROJECT.columns,
         code=lambda w: code("report_sample"),
     message:
         "{wildcards.sample}: write its page"
@@ -445,6 +446,7 @@ rule sem_figures:
             "limits": pair_limits(),
             "folder": results(f"figures/{w.sample}"),
         },
+        columns=PROJECT.columns,
         code=lambda w: code("sem_figures"),
     message:
         "{wildcards.sample}: draw its gaps and spectra"
@@ -484,6 +486,7 @@ rule report_sem:
             "title": STUDY.title,
             "index": "../index.html",
         },
+        columns=PROJECT.columns,
         code=lambda w: code("report_sem"),
     message:
         "{wildcards.sample}: write the page of its gaps and spectra"
@@ -552,6 +555,7 @@ rule report:
             **REPORTED,
             **WORDS,
         },
+        columns=PROJECT.columns,
         code=lambda w: code("report"),
     message:
         "Write the report"

@@ -8,7 +8,7 @@ imported in `Measure.run`: Snakemake loads all of these files at each start.
 
 import importlib
 import pkgutil
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from math import prod
 from pathlib import Path
@@ -37,6 +37,8 @@ class Metric:
         Its unit; `LENGTH` where that is the volume's.
     digits : int
         Decimals.
+    page_digits : int or None
+        Decimals on pages, where these are others.
     better : str
         Which way is better; empty where neither is.
     help : str
@@ -64,6 +66,7 @@ class Metric:
     short: str = ""
     unit: str = ""
     digits: int = 3
+    page_digits: int | None = None
     better: Literal["", "higher", "lower", "nearer 0"] = ""
     help: str = ""
     subset: str = ALL
@@ -79,44 +82,20 @@ class Metric:
         """Key and, where it is not of the whole image, its subset."""
         return self.key if self.subset == ALL else f"{self.key}, {self.subset}"
 
-    @property
-    def heading(self):
-        """Heading in ``acuity summary``: with unit, and what stands in brackets behind the value."""
+    def headed(self, *, interval=True):
+        """Return the heading in ``acuity summary``: with unit, and what stands behind the value."""
         title = self.short or self.title
         if title[1:2].islower():
             title = title[:1].lower() + title[1:]
-        behind = [self.unit] * (self.unit not in ("", LENGTH)) + ["95 %"] * self.interval
+        behind = [self.unit] * (self.unit not in ("", LENGTH)) + ["95 %"] * (
+            interval and self.interval
+        )
         return f"{title} ({', '.join(behind)})" if behind else title
 
     @property
     def words(self):
         """What it means, and which way is better."""
         return f"{self.help} {self.better.capitalize()} is better." if self.better else self.help
-
-    def text(self, value, low=float("nan"), high=float("nan")):
-        """Write a value as pages do.
-
-        Parameters
-        ----------
-        value, low, high : float
-            The value and its 95 % interval.
-
-        Returns
-        -------
-        str
-        """
-        if value in (float("inf"), float("-inf")):
-            return self.infinite
-        scale, digits = (100, max(0, self.digits - 2)) if self.percent else (1, self.digits)
-        text = f"{scale * value:.{digits}f}" + " %" * self.percent
-        if self.interval and abs(low) < float("inf") and abs(high) < float("inf"):
-            text += f" ({scale * low:.{digits}f}–{scale * high:.{digits}f})"
-        return text
-
-    def as_cfg(self):
-        """Return what differs from the defaults, for the parameters of a rule."""
-        defaults = {field.name: field.default for field in fields(self)}
-        return {key: value for key, value in asdict(self).items() if value != defaults[key]}
 
 
 class Measure:
@@ -312,28 +291,19 @@ def measures():
     return {measure.name: measure for measure in found}
 
 
-def in_columns(some):
-    """List the metrics of some measures, in the order of columns."""
-    order = sorted(some, key=lambda m: (m.column_order, m.order, m.name))
-    return [metric for measure in order for metric in measure.metrics]
-
-
-def declared(where, some=None):
+@cache
+def declared(where=None):
     """List the metrics that are shown somewhere, in their order.
 
     Parameters
     ----------
-    where : str
-        ``summary``, ``volumes`` or ``images``.
-    some : iterable of Metric or of dict, optional
-        Metrics to choose from, or what `Metric.as_cfg` returned of them; by default those of all
-        measures.
+    where : str, optional
+        ``summary``, ``volumes`` or ``images``; by default all metrics are listed.
 
     Returns
     -------
-    list of Metric
+    tuple of Metric
     """
-    if some is None:
-        some = in_columns(measures().values())
-    found = [metric if isinstance(metric, Metric) else Metric(**metric) for metric in some]
-    return [metric for metric in found if where in metric.on]
+    order = sorted(measures().values(), key=lambda m: (m.column_order, m.order, m.name))
+    every = (metric for measure in order for metric in measure.metrics)
+    return tuple(metric for metric in every if where is None or where in metric.on)

@@ -17,6 +17,7 @@ class Edges(Measure):
             "Edge spread",
             unit="nm",
             digits=2,
+            page_digits=1,
             on=("summary", "images"),
             infinite="lost",
             help="Median distance over which the image rises from 20 to 80 % across the truth's "

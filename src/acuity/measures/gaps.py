@@ -47,6 +47,7 @@ class Gaps(Measure):
             "Gap error",
             unit="nm",
             digits=2,
+            page_digits=1,
             better="lower",
             interval=True,
             on=SHOWN,

@@ -19,6 +19,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 from matplotlib.markers import MarkerStyle
 
+from acuity.measures.base import LENGTH, declared
 from acuity.report.figures import check_tables, plots
 from acuity.report.images import MAP_COLOURS, TINTS, data_uri, gallery
 from acuity.report.style import INK, MUTED, look, ordered
@@ -31,6 +32,7 @@ from acuity.report.verdict import (
     POOLED,
     TRUSTED_RECALL,
     Line,
+    figure_text,
     length_unit,
     lines,
     percent,
@@ -246,6 +248,7 @@ def index_page(
         "samples": listed,
         "best_only": best_only,
         "pooled_columns": pooled_columns,
+        "glossary": glossary([*pooled_columns, *writer.columns(single)]),
         "pooled_rows": pooled_rows,
         "pooled_best": pooled_table is None,
         "sample_columns": writer.columns(single),
@@ -385,6 +388,7 @@ def sample_page(
         "training": sample in set(training_samples),
         "training_note": training_note(learned, trainings, "on the first page"),
         "columns": writer.columns(table, sample=False),
+        "glossary": glossary(writer.columns(table, sample=False)),
         "rows": writer.rows(table, sample=False),
         "drawings": page_drawings(drawn),
         "provenance": dict(provenance or {}),
@@ -488,11 +492,9 @@ class _Table:
             Column("porosity_error", "Porosity error"),
             Column("sphericity_error", "Shape error"),
             Column("floor", "Trusted from", unit_text(unit)),
-            Column("psnr", "PSNR", "dB"),
-            Column("ssim", "SSIM"),
-            Column("ms_ssim", "MS-SSIM"),
-            Column("fwhm", "Blur left", unit_text(unit)),
+            *metric_columns(declared("volumes"), unit),
         ]
+        self.metrics = {metric.name: metric for metric in declared("volumes")}
 
     def columns(self, table, *, sample=True):
         kept = []
@@ -552,8 +554,41 @@ class _Table:
             return Cell(percent(value, 1) + _of(record["shown"]), sort)
         if column.key == "precision_off_rim":
             return Cell(percent(value, 1), sort)
-        digits = {"psnr": 1, "fwhm": 2}.get(column.key, 3)
-        return Cell(f"{value:.{digits}f}", sort)
+        return Cell(figure_text(self.metrics[column.key], value), sort)
+
+
+def metric_columns(metrics, unit=""):
+    """Return the columns of metrics that measures declare.
+
+    Parameters
+    ----------
+    metrics : iterable of acuity.measures.base.Metric
+    unit : str
+        The volumes' unit of length.
+
+    Returns
+    -------
+    list of Column
+    """
+    units = [unit_text(unit) if metric.unit == LENGTH else metric.unit for metric in metrics]
+    return [Column(m.name, m.title, u) for m, u in zip(metrics, units, strict=True)]
+
+
+def glossary(columns):
+    """Return what the columns of a page mean that measures declare.
+
+    Parameters
+    ----------
+    columns : list of Column
+        Those of the page.
+
+    Returns
+    -------
+    list of (str, str)
+        Titles and words.
+    """
+    there = {column.key for column in columns}
+    return [(m.title, m.words) for m in declared() if m.help and m.name in there]
 
 
 def _of(number):

@@ -5,10 +5,11 @@ resolution come about, and may align stacks first (`acuity.study.alignment`). Al
 `acuity.study.paths`, below results/STUDY.
 """
 
+import hashlib
 import zlib
 from functools import cached_property
 
-from acuity.measures.base import declared, in_columns, measures
+from acuity.measures.base import measures
 from acuity.methods.base import load, module_name
 from acuity.study import paths
 from acuity.study.alignment import Alignment
@@ -54,7 +55,6 @@ class Project:
         self.levels = [f"{level:g}" for level in study.levels]
         self.methods, self.further = list(study.methods), study.further_trainings
         self._built, self._measured, self.measures = {}, {}, measures()
-        self._declared = {}
         self.alignment = Alignment(self)
         self.kind = kind_of(self)
 
@@ -288,24 +288,12 @@ class Project:
         found = {need: places[need]() for need in self.measures[name].needs}
         return {need: files[0] for need, files in found.items() if files}
 
-    def declared(self, where):
-        """Return the metrics that a page shows, of the measures that the study may have.
-
-        Parameters
-        ----------
-        where : str
-            As for `acuity.measures.base.declared`.
-
-        Returns
-        -------
-        list of dict
-            As `acuity.measures.base.Metric.as_cfg` returns them.
-        """
-        if where not in self._declared:
-            every = {m.name: m for key in self.page_images for m in self.measures_of(*key)}
-            metrics = declared(where, in_columns(every.values()))
-            self._declared[where] = [metric.as_cfg() for metric in metrics]
-        return self._declared[where]
+    @cached_property
+    def columns(self):
+        """A digest of what pages show of the study's measures: a changed title writes them anew."""
+        found = {m.name: m for key in self.page_images for m in self.measures_of(*key)}
+        said = repr([m.metrics for m in sorted(found.values(), key=lambda m: m.column_order)])
+        return hashlib.sha256(said.encode()).hexdigest()[:16]
 
     def tables(self, sample, image):
         """Return the tables of one image that are gathered for the study, by name."""
