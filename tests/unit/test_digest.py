@@ -10,6 +10,7 @@ import pytest
 
 from acuity import digest as digest_module
 from acuity.digest import closure, digest
+from acuity.measures.base import known as measures
 from acuity.methods.base import known
 
 ROOT = Path(__file__).parents[2]
@@ -114,12 +115,24 @@ def test_a_method_counts_for_itself_alone(tree):
     assert digest(script, method="richardson_lucy") != before["richardson_lucy"]
 
 
+def test_a_measure_counts_for_itself_alone(tree):
+    script, names = tree / "scripts" / "measure.py", ("edges", "fsc", "gaps")
+    before = {name: digest(script, measure=name) for name in names}
+    edited(tree, "acuity/measures/edges.py", append="\nEXTRA = 1\n")
+    edited(tree, "acuity/measure/fsc.py", append="\nEXTRA = 1\n")
+    changed = {name for name in names if digest(script, measure=name) != before[name]}
+    assert changed == {"edges", "fsc"}
+
+
 def test_scripts_never_reach_the_study_nor_all_methods():
     for script in (ROOT / "scripts").glob("*.py"):
         reached = closure(script)
         assert not any(name.startswith("acuity.study") for name in reached), script.name
         methods = {name.removeprefix("acuity.methods.") for name in reached} & set(known())
         assert not methods, script.name
+    for name in measures():
+        reached = closure(ROOT / "scripts" / "measure.py", measure=name)
+        assert not any(name.startswith("acuity.study") for name in reached), name
 
 
 def test_library_never_imports_snakemake_and_inits_are_empty():
@@ -136,7 +149,7 @@ def test_library_never_imports_snakemake_and_inits_are_empty():
             assert not any(name.split(".")[0] == "snakemake" for name in names), path
 
 
-def test_the_only_dynamic_import_is_the_loader_of_methods():
+def test_the_only_dynamic_imports_are_the_loaders_by_name():
     found = []
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -152,5 +165,5 @@ def test_the_only_dynamic_import_is_the_loader_of_methods():
                 if name == "eval" and isinstance(called, ast.Attribute):
                     continue
                 found.append(path.relative_to(PACKAGE).as_posix())
-    # the second is never run by a job
-    assert sorted(found) == ["methods/base.py", "study/kinds/base.py"]
+    # the last is never run by a job
+    assert sorted(found) == ["measures/base.py", "methods/base.py", "study/kinds/base.py"]
