@@ -443,8 +443,7 @@ def first_picture():
     if SHOWN:
         sample = (TEST or SHOWN)[0]
         return figure(f"{sample}/slices"), (
-            f"Sample {sample}: the same slice of every volume, a row a method and a column a level, in one "
-            "grey window."
+            f"Sample {sample}: the same slice of every volume, in one grey window."
         )
     sample = ALIGNMENT.stacks[0]
     return figure(f"{sample}/stack_views"), (

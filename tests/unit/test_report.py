@@ -880,6 +880,31 @@ def test_warnings_of_trainings_reach_the_page(tmp_path, study, change, said):
         assert found[0] in text
 
 
+def test_of_how_many_trainings_the_figures_are(tmp_path, study):
+    rows = [
+        ("s", "deepnet", "", 9.0, "psnr", "all", seed, value, "dB")
+        for seed, value in ((1, 19.0), (2, 21.5), (3, 20.0))
+    ]
+    columns = ["study", "method", "variant", "level", "metric", "subset", "seed", "value", "unit"]
+    options = {"study": "s", "samples": ["foam2"], "learned": ["deepnet", "srcnn3d"]}
+    pages.index_page(study["metrics"], output=tmp_path / "one.html", **options)
+    options |= {"trainings": 3, "training_table": pd.DataFrame(rows, columns=columns)}
+    pages.index_page(study["metrics"], output=tmp_path / "three.html", **options)
+    # Control: what has no figures has none of a training.
+    options |= {"learned": ["semnet"], "training_table": None}
+    pages.index_page(study["metrics"], output=tmp_path / "none.html", **options)
+    one, three, none = (
+        " ".join(read(tmp_path / f"{name}.html")[1].text.split())
+        for name in ("one", "three", "none")
+    )
+    assert "of one training each: another seed" in one
+    assert "From one training to the next" not in one
+    assert "are of the first of 3 trainings; mean and range over all of them stand below" in three
+    assert re.search(r"9:1 ?DeepNet ?3 ?20\.17 \(19\.00-21\.50\)", three)
+    assert "training each" not in none
+    assert "of 3 trainings" not in none
+
+
 def classes(values, n=50):
     bounds = [(0, 10), (10, 15), (15, 20), (20, math.inf)]
     return pd.DataFrame(

@@ -494,7 +494,11 @@ def test_the_pages_of_all_images_name_one_method():
     # The first page says of each what its own page says.
     said = judged(table, flat=True)
     for sample, chosen in (("gold1", ["gold1"]), (POOLED, None)):
-        assert said[sample] == [("Restoration", "none", sem.sem_sentence(table, samples=chosen))]
+        sentence = sem.sem_sentence(table, samples=chosen)
+        assert said[sample] == [("Restoration", "measured", sentence)]
+    # Of a registration alone nothing is known of the restoration.
+    registered = own.assign(method="pair", metric="accepted")
+    assert judged(registered, flat=True)["gold1"][0].grade == "none"
     # Control: alone, the image's own shares decide.
     assert sem.sem_sentence(own, samples=["gold1"]).startswith("SEM-GAN")
 

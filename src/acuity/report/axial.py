@@ -19,7 +19,7 @@ from acuity.report.figures import LevelAxis, Panel, Plot, method_lines, save, wh
 from acuity.report.images import data_uri, grey_window, make_picture, stretch
 from acuity.report.pages import Cell, Column, marker, page_drawings, write_page
 from acuity.report.style import MUTED, look, ordered
-from acuity.report.verdict import POOLED, rows_of
+from acuity.report.verdict import POOLED, UNMEASURED, rows_of
 from acuity.tables import write_table
 from acuity.volume import open_volume
 
@@ -990,7 +990,7 @@ def axial_sentence(metrics, *, samples=None):
             return (
                 f"Nearest to the truth by PSNR: {'; '.join(parts)}{_worse(metrics, samples, best)}."
             )
-    return "Nothing was measured against a truth."
+    return UNMEASURED
 
 
 def _worse(metrics, samples, best):

@@ -25,6 +25,7 @@ LARGEST = 512  # pixels along a picture's longer side
 MAP_COLOURS = "cividis_r"  # dark where alike, bright where not; safe for any colour vision
 _GREYS = 48  # grey steps under a coloured overlay: all tints share one palette
 
+_ABREAST = 4  # pictures side by side, where there is one level
 _BAR = ([[0, 0, 0]], [[255, 255, 255]])  # colours of the scale bar, at a palette's end
 
 # Tints of voxels or of whole objects, in Okabe and Ito's sky blue, vermillion, yellow and purple.
@@ -209,27 +210,33 @@ def mosaic(gallery, kind="slice", *, level_format="{:g}:1"):
     levels = sorted({p.level for p in pictures if p.level is not None})
     methods = ordered(p.method for p in pictures)
     cells = {(p.method, p.level): p for p in pictures}
+    # The truth has no level: it stands once, at the left.
+    order = [[(m, level) for level in levels or [None]] for m in methods]
+    for row in order:
+        if row[0] not in cells:
+            row[0] = (row[0][0], None)
+    if len(levels) < 2:  # one column would leave most of a page empty
+        alone = [key for row in order for key in row]
+        order = [alone[n : n + _ABREAST] for n in range(0, len(alone), _ABREAST)]
+    across = max(map(len, order))
     width, height = pictures[0].size
     side = 2.1
     with matplotlib.rc_context({"font.size": 9, "text.parse_math": False}):
         bar = 0.6 if kind == "map" else 0.25
         figure = Figure(
-            (side * max(len(levels), 1) + 0.4, (side * height / width + 0.06) * len(methods) + bar),
+            (side * across + 0.4, (side * height / width + 0.06) * len(order) + bar),
             layout="constrained",
         )
-        grid = figure.subplots(len(methods), max(len(levels), 1), squeeze=False)
-        for row, method in zip(grid, methods, strict=True):
-            for column, axes in enumerate(row):
-                axes.set_axis_off()
-                level = levels[column] if levels else None
-                # The truth has no level: it stands once, at the left.
-                picture = cells.get((method, level))
-                if picture is None and column == 0:
-                    picture = cells.get((method, None))
+        grid = figure.subplots(len(order), across, squeeze=False)
+        for axes in grid.ravel():
+            axes.set_axis_off()
+        for row, keys in zip(grid, order, strict=True):
+            for axes, key in zip(row, keys, strict=False):
+                picture = cells.get(key)
                 if picture is None:
                     continue
                 axes.imshow(np.asarray(Image.open(io.BytesIO(picture.png)).convert("RGB")))
-                title = look(method).name
+                title = look(key[0]).name
                 if picture.level is not None:
                     title += f", {level_format.format(picture.level)}"
                 axes.set_title(title, fontsize=8, pad=3)
@@ -240,7 +247,7 @@ def mosaic(gallery, kind="slice", *, level_format="{:g}:1"):
             figure.legend(
                 handles=[Patch(color=np.divide(c, 255), label=words) for c, _, words in tints],
                 loc="outside lower center",
-                ncols=min(len(tints), max(len(levels), 2)),
+                ncols=min(len(tints), max(across, 2)),
                 frameon=False,
                 fontsize=8,
             )

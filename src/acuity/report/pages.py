@@ -230,7 +230,7 @@ def index_page(
         "summary": " · ".join(part for part in about if part),
         "graded": bool((table["grade"] != "none").any()),
         "head": head,
-        "training_note": training_note(learned, trainings, "below"),
+        "training_note": training_note(_measured(learned, metrics), trainings, "below"),
         "training_rows": []
         if training_table is None
         else trainings_of(training_table, level_format),
@@ -386,7 +386,7 @@ def sample_page(
         "head": said or judged.get(sample, _NOTHING),
         "graded": bool((table["grade"] != "none").any()),
         "training": sample in set(training_samples),
-        "training_note": training_note(learned, trainings, "on the first page"),
+        "training_note": training_note(_measured(learned, metrics), trainings, "on the first page"),
         "columns": writer.columns(table, sample=False),
         "glossary": glossary(writer.columns(table, sample=False)),
         "rows": writer.rows(table, sample=False),
@@ -401,6 +401,12 @@ def sample_page(
         **_viewer(shown, table, level_format, noun),
     }
     write_page(output, "sample.html", context)
+
+
+def _measured(methods, metrics):
+    """Those of some methods that have figures."""
+    there = set(metrics["method"])
+    return [method for method in methods if method in there]
 
 
 def _count(things, word):
@@ -434,7 +440,9 @@ def _headline(judged, listed, training):
         grades = [line.grade for entry in entries for line in entry["lines"] if line.label == label]
         counts = {grade: grades.count(grade) for grade in GRADES}
         parts = [f"{n} {GRADES[grade].lower()}" for grade, n in counts.items() if n]
-        worst = next(grade for grade in ("poor", "care", "good", "none") if counts[grade])
+        worst = next(
+            grade for grade in ("poor", "care", "good", "measured", "none") if counts[grade]
+        )
         found.append(Line(label, worst, f"of {len(grades)} samples {', '.join(parts)}."))
     return found
 

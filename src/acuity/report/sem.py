@@ -32,7 +32,7 @@ from acuity.report.pages import (
 )
 from acuity.report.sources import image_curves, image_files
 from acuity.report.style import INK, MUTED, SHADE, look, ordered
-from acuity.report.verdict import figure_text, percent, rows_of, unit_text
+from acuity.report.verdict import UNMEASURED, figure_text, percent, rows_of, unit_text
 from acuity.seals import again
 from acuity.tables import read_table, write_table
 from acuity.units import convert
@@ -1106,7 +1106,7 @@ def sem_sentence(metrics, *, samples=None):
                 f"{percent(fair['value'], 1)} would be unresolved"
             )
         return "; ".join(parts) + "."
-    return "Nothing was measured against a truth."
+    return UNMEASURED
 
 
 def _worse(own, before):

@@ -110,14 +110,14 @@ def _read_card(path):
     return read_sealed_json(Path(path), "nothing can be said of its model", again(path))
 
 
-def warnings(cards, training=""):
+def warnings(cards, prefix=""):
     """Say what the trainings of a study were warned of, from what their cards tell.
 
     Parameters
     ----------
     cards : list of path
         Cards of the models.
-    training : str
+    prefix : str
         What stands before the names of their methods.
 
     Returns
@@ -129,7 +129,7 @@ def warnings(cards, training=""):
     for path in cards:
         card = _read_card(path)
         scores, training = card.get("scores", {}), card["training"]
-        which = f"{training}{look(card['method']).name}, level {card['level']:g}"
+        which = f"{prefix}{look(card['method']).name}, level {card['level']:g}"
         restored, given = scores.get("psnr"), scores.get("psnr_input")
         if restored is not None and given is not None and not restored >= given:
             found.append(
@@ -144,7 +144,7 @@ def warnings(cards, training=""):
                 + (f"; it went back to earlier weights {_times(back)}." if back else ".")
             )
         own, width = (
-            card.get("normalisation", {}).get("target", {}).get("std"),
+            (card.get("normalisation") or {}).get("target", {}).get("std"),
             card.get("data_range"),
         )
         if own and width and own > _FAR_OUT * width:

@@ -6,7 +6,7 @@ from acuity.report.axial import axial_sentence
 from acuity.report.pages import index_page
 from acuity.report.sem import page_table, sem_sentence
 from acuity.report.stack import stack_verdict
-from acuity.report.verdict import POOLED, Line, tidy
+from acuity.report.verdict import POOLED, UNMEASURED, Line, tidy
 
 
 def study_page(tables, *, axial=False, flat=False, stacks=None, **options):
@@ -62,4 +62,5 @@ def judged(metrics, *, axial=False, flat=False, stacks=None):
 
 def _restored(sentence):
     """What is restored along z, or of images, has figures and no grade."""
-    return Line("Restoration", "none", sentence)
+    grade = "none" if sentence == UNMEASURED else "measured"
+    return Line("Restoration", grade, sentence)

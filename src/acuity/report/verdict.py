@@ -26,8 +26,10 @@ GRADES = {
     "good": "Good",
     "care": "With care",
     "poor": "Unreliable",
+    "measured": "Measured",  # figures against a truth, and no limits that grade them
     "none": "Not judged",
 }
+UNMEASURED = "Nothing was measured against a truth."
 
 _TEXT = ("study", "sample", "method", "variant", "metric", "subset", "unit")
 _NUMBERS = ("level", "value", "low", "high", "n")
