@@ -1,4 +1,4 @@
-"""Measures: image quality, resolution, pores found, pore space; and the tables of a study.
+"""Measures, one file each in src/acuity/measures; and the tables of a study.
 
 Needs  restored volumes and their truth, label volumes and the true labels; tables of alignments
 Makes  measure/{sample}/{image}/*.tsv, ms_ssim.ome.zarr; in slabs census/{slab}.npz, what was
@@ -43,198 +43,6 @@ for part in PARTS:
             part.says("{wildcards.sample}: quality of {wildcards.image}")
         script:
             "../scripts/quality.py"
-
-
-rule resolution:
-    """Fit an image by the blurred truth: effective resolution, gain, offset."""
-    input:
-        image=lambda w: files(PROJECT.image(w.sample, w.image)),
-        truth=lambda w: files(PROJECT.truth(w.sample)),
-    output:
-        seals("measure/{sample}/{image}/resolution", "measure/{sample}/{image}/curve"),
-        table=results("measure/{sample}/{image}/resolution.tsv"),
-        curve=results("measure/{sample}/{image}/curve.tsv"),
-    log:
-        logs("measure/{sample}/{image}/resolution"),
-    benchmark:
-        records("measure/{sample}/{image}/resolution")
-    conda:
-        ENVIRONMENT
-    threads: 2
-    resources:
-        **needs("resolution"),
-    params:
-        cfg={"mask_radius": KIND.mask_radius()},
-        code=lambda w: code("resolution"),
-    message:
-        "{wildcards.sample}: resolution of {wildcards.image}"
-    script:
-        "../scripts/resolution.py"
-
-
-rule error:
-    """State the errors of a volume that is finer along z, as the FIB-SEM papers do."""
-    input:
-        image=lambda w: files(PROJECT.image(w.sample, w.image)),
-        truth=lambda w: files(PROJECT.truth(w.sample)),
-        cubic=lambda w: files(PROJECT.low(w.sample, split_image(w.image)[0])),
-    output:
-        results("measure/{sample}/{image}/error.tsv"),
-        seals("measure/{sample}/{image}/error"),
-    log:
-        logs("measure/{sample}/{image}/error"),
-    benchmark:
-        records("measure/{sample}/{image}/error")
-    conda:
-        ENVIRONMENT
-    resources:
-        **needs("error"),
-    params:
-        cfg=lambda w: {
-            "task": KIND.task(split_image(w.image)[0]),
-            "data_range": STUDY.measure.data_range,
-            "threshold": STUDY.measure.binary_threshold,
-            "volume_fraction": STUDY.measure.volume_fraction,
-        },
-        code=lambda w: code("error"),
-    message:
-        "{wildcards.sample}: errors of {wildcards.image}"
-    script:
-        "../scripts/error.py"
-
-
-rule scattering:
-    """Average the power of a volume over shells of the scattering vector."""
-    input:
-        image=lambda w: files(PROJECT.image(w.sample, w.image)),
-        truth=lambda w: files([] if w.sample in RESTORE else PROJECT.truth(w.sample)),
-    output:
-        seals(
-            "measure/{sample}/{image}/scattering",
-            "measure/{sample}/{image}/scattering_curve",
-        ),
-        table=results("measure/{sample}/{image}/scattering.tsv"),
-        curve=results("measure/{sample}/{image}/scattering_curve.tsv"),
-    log:
-        logs("measure/{sample}/{image}/scattering"),
-    benchmark:
-        records("measure/{sample}/{image}/scattering")
-    conda:
-        ENVIRONMENT
-    resources:
-        **needs("scattering"),
-    params:
-        cfg={},
-        code=lambda w: code("scattering"),
-    message:
-        "{wildcards.sample}: scattering of {wildcards.image}"
-    script:
-        "../scripts/scattering.py"
-
-
-rule fsc:
-    """Correlate two independent acquisitions, shell by shell."""
-    input:
-        lambda w: files(PROJECT.image(w.sample, w.image)),
-        lambda w: files(PROJECT.image(SAMPLE[w.sample].repeat_of, w.image)),
-    output:
-        seals("measure/{sample}/{image}/fsc", "measure/{sample}/{image}/fsc_curve"),
-        table=results("measure/{sample}/{image}/fsc.tsv"),
-        curve=results("measure/{sample}/{image}/fsc_curve.tsv"),
-    log:
-        logs("measure/{sample}/{image}/fsc"),
-    benchmark:
-        records("measure/{sample}/{image}/fsc")
-    conda:
-        ENVIRONMENT
-    resources:
-        **needs("fsc"),
-    params:
-        cfg={},
-        code=lambda w: code("fsc"),
-    message:
-        "{wildcards.sample}: shell correlation of {wildcards.image}"
-    script:
-        "../scripts/fsc.py"
-
-
-rule spectrum:
-    """Compare the spatial frequencies of an image with the truth's."""
-    input:
-        image=lambda w: files(PROJECT.image(w.sample, w.image)),
-        truth=lambda w: files(PROJECT.truth(w.sample)),
-    output:
-        seals(
-            "measure/{sample}/{image}/spectrum",
-            "measure/{sample}/{image}/spectrum_curve",
-        ),
-        table=results("measure/{sample}/{image}/spectrum.tsv"),
-        curve=results("measure/{sample}/{image}/spectrum_curve.tsv"),
-    log:
-        logs("measure/{sample}/{image}/spectrum"),
-    benchmark:
-        records("measure/{sample}/{image}/spectrum")
-    conda:
-        ENVIRONMENT
-    resources:
-        **needs("spectrum"),
-    params:
-        cfg=lambda w: {"factor": float(split_image(w.image)[0])},
-        code=lambda w: code("spectrum"),
-    message:
-        "{wildcards.sample}: spectrum of {wildcards.image}"
-    script:
-        "../scripts/spectrum.py"
-
-
-rule edges:
-    """Measure how wide the edges of the truth are in an image."""
-    input:
-        unpack(lambda w: compared(w.sample, w.image)),
-    output:
-        results("measure/{sample}/{image}/edges.tsv"),
-        seals("measure/{sample}/{image}/edges"),
-    log:
-        logs("measure/{sample}/{image}/edges"),
-    benchmark:
-        records("measure/{sample}/{image}/edges")
-    conda:
-        ENVIRONMENT
-    resources:
-        **needs("edges"),
-    params:
-        cfg=lambda w: {"repeated": KIND.repeated(*split_image(w.image))},
-        code=lambda w: code("edges"),
-    message:
-        "{wildcards.sample}: edges of {wildcards.image}"
-    script:
-        "../scripts/edges.py"
-
-
-rule gaps:
-    """Look for the gaps between particles that the truth shows."""
-    input:
-        unpack(lambda w: compared(w.sample, w.image)),
-    output:
-        seals("measure/{sample}/{image}/gaps", "measure/{sample}/{image}/gap_summary"),
-        table=results("measure/{sample}/{image}/gaps.tsv"),
-        summary=results("measure/{sample}/{image}/gap_summary.tsv"),
-    log:
-        logs("measure/{sample}/{image}/gaps"),
-    benchmark:
-        records("measure/{sample}/{image}/gaps")
-    conda:
-        ENVIRONMENT
-    resources:
-        **needs("gaps"),
-    params:
-        cfg=lambda w: STUDY.measure.gaps.model_dump(mode="json")
-        | {"seed": PROJECT.seed_of(w.sample, "gaps")},
-        code=lambda w: code("gaps"),
-    message:
-        "{wildcards.sample}: gaps in {wildcards.image}"
-    script:
-        "../scripts/gaps.py"
 
 
 rule census:
@@ -306,35 +114,44 @@ if SLABS > 1:
             "{wildcards.sample}: pores of {wildcards.image}, slab {wildcards.slab}"
 
 
-rule pore_space:
-    """Describe the space of the pores: local thickness, chords, two-point correlation."""
-    input:
-        volume("segment/{sample}/{image}"),
-    output:
-        seals(
-            "measure/{sample}/{image}/pore_space",
-            "measure/{sample}/{image}/pore_space_curve",
-        ),
-        table=results("measure/{sample}/{image}/pore_space.tsv"),
-        curve=results("measure/{sample}/{image}/pore_space_curve.tsv"),
-    log:
-        logs("measure/{sample}/{image}/pore_space"),
-    benchmark:
-        records("measure/{sample}/{image}/pore_space")
-    conda:
-        ENVIRONMENT
-    resources:
-        **needs("pore_space"),
-    params:
-        cfg={
-            "pores": "labels" if PROJECT.objects == "dark" else "background",
-            "mask_radius": KIND.mask_radius(1),
-        },
-        code=lambda w: code("pore_space"),
-    message:
-        "{wildcards.sample}: pore space of {wildcards.image}"
-    script:
-        "../scripts/pore_space.py"
+for MEASURE in PROJECT.measures.values():
+    if MEASURE.own_rule:
+        continue
+
+    rule:
+        name:
+            MEASURE.name
+        input:
+            unpack(
+                lambda w, name=MEASURE.name: files(
+                    PROJECT.measure_inputs(name, w.sample, w.image)
+                )
+            ),
+        output:
+            seals(
+                *(f"measure/{{sample}}/{{image}}/{name}" for name in MEASURE.written())
+            ),
+            **{
+                name: results(f"measure/{{sample}}/{{image}}/{name}.tsv")
+                for name in MEASURE.written()
+            },
+        log:
+            logs(f"measure/{{sample}}/{{image}}/{MEASURE.name}"),
+        benchmark:
+            records(f"measure/{{sample}}/{{image}}/{MEASURE.name}")
+        conda:
+            ENVIRONMENT
+        threads: MEASURE.threads
+        resources:
+            **needs(MEASURE.name),
+        params:
+            measure=MEASURE.name,
+            cfg=lambda w, measure=MEASURE: measure.cfg(PROJECT, w.sample, w.image),
+            code=lambda w, name=MEASURE.name: code("measure", measure=name),
+        message:
+            f"{{wildcards.sample}}: {MEASURE.name} of {{wildcards.image}}"
+        script:
+            "../scripts/measure.py"
 
 
 rule metrics:

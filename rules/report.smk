@@ -215,6 +215,7 @@ rule report_sample:
             **REPORTED,
             "words": WORDS,
         },
+        columns=PROJECT.columns,
         code=lambda w: code("report_sample"),
     message:
         "{wildcards.sample}: write its page"
@@ -409,6 +410,7 @@ rule sem_figures:
             "limits": PROJECT.pair_limits(),
             "folder": results(f"figures/{w.sample}"),
         },
+        columns=PROJECT.columns,
         code=lambda w: code("sem_figures"),
     message:
         "{wildcards.sample}: draw its gaps and spectra"
@@ -442,6 +444,7 @@ rule report_sem:
             "title": STUDY.title,
             "index": "../index.html",
         },
+        columns=PROJECT.columns,
         code=lambda w: code("report_sem"),
     message:
         "{wildcards.sample}: write the page of its gaps and spectra"
@@ -521,6 +524,7 @@ rule report:
             **REPORTED,
             "words": WORDS,
         },
+        columns=PROJECT.columns,
         code=lambda w: code("report"),
     message:
         "Write the report"

@@ -2,7 +2,8 @@
 
 from acuity.assumptions import warning_rows
 from acuity.job import job
-from acuity.measure.census import ASSUMES, census, count, read_counts, write_counts
+from acuity.measure.census import census, count, read_counts, write_counts
+from acuity.measures.census import MEASURE
 from acuity.slabs import sees_all
 from acuity.tables import write_rows, write_table
 from acuity.volume import open_volume
@@ -23,7 +24,7 @@ with job(snakemake):
     else:
         grid = open_volume(files.classes[0], complete=False).grid if files.get("classes") else None
         rows, pores, status = census(counts, grid=grid, **cfg["census"])
-        rows += warning_rows(ASSUMES, labels=volumes["labels"])
+        rows += warning_rows(MEASURE.assumes, labels=volumes["labels"])
         write_rows(rows, output.table)
         write_table(pores, output.pores)
         write_table(status, output.status)

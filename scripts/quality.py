@@ -2,7 +2,8 @@
 
 from acuity.assumptions import warning_rows
 from acuity.job import job
-from acuity.measure.quality import ASSUMES, quality, quality_rows
+from acuity.measure.quality import quality, quality_rows
+from acuity.measures.quality import MEASURE
 from acuity.slabs import join, sees_all
 from acuity.tables import write_rows
 from acuity.volume import open_volume
@@ -24,5 +25,5 @@ with job(snakemake):
             "data_range": found[0]["settled"]["data_range"],
             "stated": cfg["data_range"] is not None,
         }
-        rows = quality_rows(found) + warning_rows(ASSUMES, image=image, truth=truth, **seen)
+        rows = quality_rows(found) + warning_rows(MEASURE.assumes, image=image, truth=truth, **seen)
         write_rows(rows, output.table)

@@ -33,7 +33,7 @@ _DISTRIBUTIONS = {
 }
 
 
-def digest(script, *, method=None, specimen=None):
+def digest(script, *, method=None, specimen=None, measure=None):
     """Digest a script with everything of the package that it imports.
 
     Parameters
@@ -43,15 +43,15 @@ def digest(script, *, method=None, specimen=None):
     method : str, optional
         A restoration method that the script loads by name; its import closure counts, and no
         other method's.
-    specimen : str, optional
-        A kind of specimen, likewise.
+    specimen, measure : str, optional
+        A kind of specimen, a measure, likewise.
 
     Returns
     -------
     str
         16 hexadecimal digits.
     """
-    modules = closure(script, method=method, specimen=specimen)
+    modules = closure(script, method=method, specimen=specimen, measure=measure)
     lines = [f"script {_tree_digest(Path(script))}"]
     lines += [f"{name} {_tree_digest(path)}" for name, path in sorted(modules.items())]
     folders = {path.parent / "templates" for path in modules.values()}
@@ -65,14 +65,14 @@ def digest(script, *, method=None, specimen=None):
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
-def closure(script, *, method=None, specimen=None):
+def closure(script, *, method=None, specimen=None, measure=None):
     """List the package's modules that a script reaches through its imports.
 
     Parameters
     ----------
     script : path-like
         A Python file.
-    method, specimen : str, optional
+    method, specimen, measure : str, optional
         As for `digest`.
 
     Returns
@@ -81,7 +81,7 @@ def closure(script, *, method=None, specimen=None):
         Module names and their files.
     """
     todo = list(_imports(Path(script))[0])
-    named = {"methods": method, "simulate.specimens": specimen}
+    named = {"methods": method, "simulate.specimens": specimen, "measures": measure}
     todo += [f"{PACKAGE}.{room}.{name}" for room, name in named.items() if name is not None]
     found = {}
     while todo:

@@ -1,6 +1,5 @@
 """Volumes that are not as a method or a measure assumes: shifted, or said; and the others untouched."""
 
-import importlib
 import math
 import re
 
@@ -13,10 +12,12 @@ from acuity.assumptions import Assumes, check, offset, survey, warning_rows
 from acuity.errors import AcuityError
 from acuity.filters import gaussian
 from acuity.keys import Key
-from acuity.measure import quality, resolution
 from acuity.measure.collect import WARNED, collect
+from acuity.measures.base import load as load_measure
+from acuity.measures.base import measures
 from acuity.methods.base import known, load
 from acuity.report import sources
+from acuity.segment.segment import ASSUMES as SEGMENT
 from acuity.slabs import join
 from acuity.tables import write_table
 from acuity.threshold import otsu
@@ -28,10 +29,6 @@ from tests.unit.test_predict import ready
 from tests.unit.test_slab_scripts import Files, run
 from tests.unit.test_study_tables import image, table
 
-MEASURES = (
-    *("quality", "error", "resolution", "spectrum", "edges", "gaps"),
-    *("scattering", "fsc", "census", "pore_space"),
-)
 NEEDS_ZERO = Assumes(sign="non-negative")
 
 
@@ -143,15 +140,15 @@ def test_slabs_shift_by_what_the_first_job_found(tmp_path):
 
 def test_a_hot_voxel_is_said_with_what_it_does_to_psnr():
     truth, count = blocks(), 40**3
-    assert check(quality.ASSUMES, volume(truth), data_range=0.02) == []
-    [(found, effect)] = check(quality.ASSUMES, volume(hot(truth)), data_range=0.02)
+    assert check(load_measure("quality").assumes, volume(truth), data_range=0.02) == []
+    [(found, effect)] = check(load_measure("quality").assumes, volume(hot(truth)), data_range=0.02)
     assert found.startswith("1 voxel lies far out, at 50; the 0.1st and the 99.9th percentile")
     cap = 10 * math.log10(0.02**2 * count / 50**2)
     assert effect.endswith(f"PSNR is {cap:.1f} dB at most")
     # what the measure itself finds of an image without it
     mse = np.mean((hot(truth).astype(float) - truth) ** 2)
     assert 10 * math.log10(0.02**2 / mse) == pytest.approx(cap, abs=0.02)
-    [(_, effect)] = check(resolution.ASSUMES, volume(hot(truth)))
+    [(_, effect)] = check(load_measure("resolution").assumes, volume(hot(truth)))
     assert effect == "the fit of least squares follows them"
     assert check(Assumes(), volume(hot(truth))) == []
 
@@ -199,8 +196,8 @@ def test_a_range_that_is_barely_used_is_said(top, dtype, said):
     truth[0, 0, :2] = 0, top
     range_ = volume(truth).grey_range
     seen = {"data_range": range_, "image": volume(truth), "truth": volume(truth)}
-    assert warning_rows(quality.ASSUMES, stated=True, **seen) == []
-    rows = warning_rows(quality.ASSUMES, stated=False, **seen)
+    assert warning_rows(load_measure("quality").assumes, stated=True, **seen) == []
+    rows = warning_rows(load_measure("quality").assumes, stated=False, **seen)
     assert [(row["volume"], row["finding"]) for row in rows] == [("truth", said)] * bool(said)
     if top == 4095:
         assert "PSNR by 65,535 stands 24 dB above that by 4,095" in rows[0]["effect"]
@@ -208,7 +205,7 @@ def test_a_range_that_is_barely_used_is_said(top, dtype, said):
 
 def test_values_beyond_the_range_are_said_where_they_are_cut():
     array = np.linspace(-20, 280, 4096, dtype=np.float32).reshape(16, 16, 16)
-    assumes = importlib.import_module("acuity.measure.error").ASSUMES
+    assumes = load_measure("error").assumes
     [(found, effect)] = check(assumes, volume(array), data_range=255.0)
     assert found == "its values go from -20 to 280, beyond 0 to 255"
     assert "cut" in effect
@@ -287,7 +284,7 @@ def test_findings_travel_from_the_jobs_to_the_first_page(tmp_path):
     run("quality", files, output, cfg)
     curve = str(tmp_path / "curve.tsv")
     fitted = Files(table=str(tmp_path / "resolution.tsv"), curve=curve)
-    run("resolution", files, fitted, {"mask_radius": None})
+    run("measure", files, fitted, {"mask_radius": None}, measure="resolution")
     read = [pd.read_csv(part, sep="\t") for part in (output.table, fitted.table)]
     keys = {"sample": "b", "method": "richardson_lucy", "level": "3"}
     found = collect([{**keys, "tables": read}], study="s", unseen=["b"])
@@ -343,10 +340,6 @@ def test_the_docs_say_what_methods_assume():
 
 
 def test_the_docs_say_what_measures_assume():
-    found = {name: importlib.import_module(f"acuity.measure.{name}") for name in MEASURES}
-    found["segment"] = importlib.import_module("acuity.segment.segment")
-    assert documented("measures.md") == {name: declared(m.ASSUMES) for name, m in found.items()}
-    # every measure that reads volumes declares something
-    folder = ROOT / "src" / "acuity" / "measure"
-    reads = {p.stem for p in folder.glob("*.py") if re.search(r"^ASSUMES = ", p.read_text(), re.M)}
-    assert reads == set(MEASURES)
+    found = {name: declared(measure.assumes) for name, measure in measures().items()}
+    found["segment"] = declared(SEGMENT)
+    assert documented("measures.md") == found

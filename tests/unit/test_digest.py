@@ -10,6 +10,7 @@ import pytest
 
 from acuity import digest as digest_module
 from acuity.digest import closure, digest
+from acuity.measures.base import known as measures
 from acuity.methods.base import known
 
 ROOT = Path(__file__).parents[2]
@@ -120,6 +121,13 @@ def test_a_kind_of_specimen_counts_for_itself_alone(tree):
     edited(tree, "acuity/simulate/hydrogel.py", append="\nEXTRA = 1\n")
     assert digest(script, specimen="gold") == before["gold"]
     assert digest(script, specimen="hydrogel") != before["hydrogel"]
+def test_a_measure_counts_for_itself_alone(tree):
+    script, names = tree / "scripts" / "measure.py", ("edges", "fsc", "gaps")
+    before = {name: digest(script, measure=name) for name in names}
+    edited(tree, "acuity/measures/edges.py", append="\nEXTRA = 1\n")
+    edited(tree, "acuity/measure/fsc.py", append="\nEXTRA = 1\n")
+    changed = {name for name in names if digest(script, measure=name) != before[name]}
+    assert changed == {"edges", "fsc"}
 
 
 def test_scripts_never_reach_the_study_nor_all_methods():
@@ -128,6 +136,9 @@ def test_scripts_never_reach_the_study_nor_all_methods():
         assert not any(name.startswith("acuity.study") for name in reached), script.name
         methods = {name.removeprefix("acuity.methods.") for name in reached} & set(known())
         assert not methods, script.name
+    for name in measures():
+        reached = closure(ROOT / "scripts" / "measure.py", measure=name)
+        assert not any(name.startswith("acuity.study") for name in reached), name
 
 
 def test_library_never_imports_snakemake_and_inits_are_empty():
@@ -161,7 +172,7 @@ def test_the_only_dynamic_imports_are_the_loaders():
                     continue
                 found.append(path.relative_to(PACKAGE).as_posix())
     # the last is never run by a job
-    loaders = ["methods/base.py", "simulate/specimens/base.py", "study/kinds/base.py"]
+    loaders = [f"{room}/base.py" for room in ("measures", "methods", "simulate/specimens", "study/kinds")]
     assert sorted(found) == loaders
 
 

@@ -15,16 +15,15 @@ from acuity.measure.gaps import (
     COLUMNS,
     bootstrap,
     gain_rows,
-    gap_files,
     gap_rows,
     histogram,
     matched,
     pairs,
     pool_gaps,
     separation,
+    volume_gaps,
 )
 from acuity.settings import call
-from acuity.tables import read_table
 from acuity.volume import Grid, Volume
 
 gaps = partial(call, module.gaps)
@@ -328,13 +327,12 @@ def test_histogram_finds_the_gaussian():
     assert np.isnan(list(none.values())).all()
 
 
-def test_files(tmp_path):
+def test_volumes():
     image = many(2.6, 3.4, 4.2, 5.4).astype(np.float32)[None]
     grid = Grid(image.shape, (10, 0.0071, 0.0071), unit="um")
     volume = Volume(image, grid)
-    paths = tmp_path / "gaps.tsv", tmp_path / "summary.tsv"
-    gap_files(volume, volume, *paths, chosen=3)
-    table, summary = map(read_table, paths)
+    rows, table = volume_gaps(volume, volume, chosen=3)
+    summary = pd.DataFrame(rows)
     assert len(table) == 4
     assert set(summary.columns) == {"metric", "subset", "value", "unit", "low", "high", "n"}
     by = summary.set_index(["metric", "subset"])
@@ -343,7 +341,7 @@ def test_files(tmp_path):
     np.testing.assert_allclose(table["width"], wide["width"], rtol=1e-6)
     stack = Volume(np.zeros((2, 8, 8), np.float32), Grid((2, 8, 8), (1, 1, 1)))
     with pytest.raises(AcuityError, match="2 slices"):
-        gap_files(stack, stack, *paths)
+        volume_gaps(stack, stack)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from acuity.measure import gaps as module
 from acuity.measure.gaps import (
     bootstrap,
     gain_rows,
-    gap_files,
     gap_rows,
     histogram,
     matched,
@@ -24,11 +23,11 @@ from acuity.measure.gaps import (
     particles,
     pool_gaps,
     separation,
+    volume_gaps,
 )
 from acuity.measure.intervals import wilson
 from acuity.segment.separate import components, drop_small, separate
 from acuity.settings import call
-from acuity.tables import read_table
 from acuity.threshold import otsu
 from acuity.volume import Grid, Volume
 
@@ -738,25 +737,23 @@ def test_images_without_a_gap_or_without_a_pair_in_touch():
     assert (same["value"], same["n"]) == (1, len(open_))
 
 
-def test_files_take_the_seed_the_unit_and_square_pixels_alone(tmp_path):
+def test_volumes_take_the_seed_the_unit_and_square_pixels_alone():
     image, truth = (v.astype(np.float32)[None] for v in specimen())
     grid = Grid(image.shape, (5, 0.0071, 0.0071), unit="um")
     one, two = (Volume(v, grid) for v in (image, truth))
     valid = np.ones(image.shape, np.uint8)
     valid[0, 20:, :12] = 0
-    paths = tmp_path / "gaps.tsv", tmp_path / "summary.tsv"
     for settings in ({}, {"seed": 3, "chosen": 2}):
-        gap_files(one, two, *paths, valid=Volume(valid, grid), **settings)
+        summary, found = volume_gaps(one, two, valid=Volume(valid, grid), **settings)
         table = gaps(image, truth, pixel_size=7.1, valid=valid, **settings)
-        pd.testing.assert_frame_equal(read_table(paths[0]), table, rtol=1e-6)
+        pd.testing.assert_frame_equal(found, table)
         rows = pd.DataFrame(gap_rows(table, seed=settings.get("seed", 0)))
-        summary = read_table(paths[1])
-        np.testing.assert_allclose(summary["low"], rows["low"].astype(float), rtol=1e-5)
+        pd.testing.assert_frame_equal(pd.DataFrame(summary), rows)
     oblong = Volume(image, Grid(image.shape, (5, 0.0071, 0.008), unit="um"))
     with pytest.raises(
         AcuityError, match=r"^gaps: pixels are 0.0071 x 0.008 um; squares are needed$"
     ):
-        gap_files(oblong, oblong, *paths)
+        volume_gaps(oblong, oblong)
 
 
 @pytest.mark.parametrize(

@@ -26,13 +26,13 @@ class Files(list):
     def __init__(self, *files, **named):
         super().__init__([*files, *named.values()])
         self.__dict__.update(named)
-        self.get = named.get
+        self.get, self.items = named.get, named.items
 
     def __getitem__(self, key):
         return self.__dict__[key] if isinstance(key, str) else super().__getitem__(key)
 
 
-def run(script, inputs, output, cfg):
+def run(script, inputs, output, cfg, **params):
     """Run a script as Snakemake would."""
     job = SimpleNamespace(
         rule=script,
@@ -40,7 +40,7 @@ def run(script, inputs, output, cfg):
         threads=numba.get_num_threads(),
         input=Files(**inputs),
         output=output,
-        params=SimpleNamespace(cfg=cfg),
+        params=SimpleNamespace(cfg=cfg, **params),
     )
     runpy.run_path(str(ROOT / "scripts" / f"{script}.py"), init_globals={"snakemake": job})
 

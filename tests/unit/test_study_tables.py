@@ -11,11 +11,11 @@ from acuity.keys import by_kind, name_of
 from acuity.measure import collect as module
 from acuity.measure import slices
 from acuity.measure.collect import COLUMNS, KEYS, collect, read_images
-from acuity.measure.shown import SHOWN
 from acuity.measure.slices import slices_at_a_time
 from acuity.measure.summary import summary, training_summary
 from acuity.measure.trainings import COLUMNS as TRAININGS
 from acuity.measure.trainings import spread, trainings
+from acuity.measures.base import declared
 from acuity.tables import write_table
 
 NAN = math.nan
@@ -216,9 +216,9 @@ def metrics(tmp_path, *rows):
 
 
 def test_every_figure_that_is_shown(tmp_path):
-    names = [tuple(metric.partition(", ")[::2]) for metric, _, _, _ in SHOWN]
+    names = [(metric.source or metric.key, metric.subset) for metric in declared("summary")]
     rows = [
-        ("unseen", "net", "", 2, metric, subset or "all", 0.123456, 0.1, 0.98765, 3)
+        ("unseen", "net", "", 2, metric, subset, 0.123456, 0.1, 0.98765, 3)
         for metric, subset in names[::-1]
     ]
     other = ("unseen", "net", "", 3, "pore_f1_off_rim", "all", 9.0, NAN, NAN, 3)

@@ -11,7 +11,6 @@ import zlib
 
 import numpy as np
 
-from acuity.assumptions import Assumes
 from acuity.errors import AcuityError
 from acuity.measure.pores import (
     pore_rows,
@@ -26,8 +25,6 @@ from acuity.slabs import extent
 from acuity.units import convert
 from acuity.volume import slabs
 from acuity.writing import replacing
-
-ASSUMES = Assumes(cubes="sphericity_lindblad is left out", units="the volume's")
 
 VERSION = 1
 # Unless stated: edges of the size classes, and bins, in voxels of the target; no volume has a side

@@ -5,12 +5,9 @@ import pandas as pd
 from scipy import ndimage
 from scipy.special import bdtr
 
-from acuity.assumptions import Assumes
 from acuity.errors import AcuityError
 from acuity.filters import gaussian
 from acuity.units import convert
-
-ASSUMES = Assumes(units="nm", size="1 pixel; square pixels")
 
 _LINES = np.arange(-2.0, 3.0)  # pixels along the edge over which a profile is averaged
 _STEP = 0.1  # pixels across the edge

@@ -10,15 +10,9 @@ from itertools import product
 
 import numpy as np
 
-from acuity.assumptions import Assumes
 from acuity.engine.readers import InputReader
 from acuity.errors import AcuityError
 from acuity.methods.base import Task
-
-ASSUMES = Assumes(
-    values="0 to the range",
-    single="the weighted PSNR follows them",
-)
 
 DEPTH = 16  # slices that are in memory at a time
 

@@ -3,16 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from acuity.assumptions import Assumes
 from acuity.errors import AcuityError
 from acuity.measure.shells import Shells, spectrum
 from acuity.units import convert
-
-ASSUMES = Assumes(
-    single="where both have them, they correlate at every frequency",
-    units="nm",
-    size="8 voxels along each axis; not constant",
-)
 
 # Rosenthal and Henderson 2003 (doi:10.1016/j.jmb.2003.07.013): two halves of the data that
 # correlate by 0.143 make a whole that correlates by 0.5 with the perfect map.

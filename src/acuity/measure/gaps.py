@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from acuity.assumptions import Assumes, warning_rows
 from acuity.errors import AcuityError
 from acuity.filters import gaussian
 from acuity.measure.intervals import wilson
@@ -22,12 +21,6 @@ from acuity.settings import call
 from acuity.tables import write_rows, write_table
 from acuity.threshold import otsu
 from acuity.units import convert
-
-ASSUMES = Assumes(
-    single="they are the peak of the particle that they lie in",
-    units="nm",
-    size="1 slice; square pixels",
-)
 
 COLUMNS = [
     "gap", "kind", "y1", "x1", "y2", "x2", "width_truth", "width", "resolved", "touching",
@@ -785,19 +778,24 @@ def _outcomes(gaps):
     return np.column_stack([1 - gaps["resolved"].to_numpy(float), np.where(known, error, 0), known])
 
 
-def gap_files(image, truth, gaps_output, summary, *, valid=None, **settings):
-    """Measure the gaps of one volume of one slice, and write both tables.
+def volume_gaps(image, truth, *, valid=None, **settings):
+    """Measure the gaps of one volume of one slice.
 
     Parameters
     ----------
     image, truth : acuity.volume.Volume
         On one grid; the image may cover a part of the truth.
-    gaps_output, summary : path
-        Tables to write: `gaps`, and `gap_rows`.
     valid : acuity.volume.Volume, optional
         Zero where nothing is compared.
     **settings
         Passed to `gaps`.
+
+    Returns
+    -------
+    rows : list of dict
+        As `gap_rows` gives.
+    table : pandas.DataFrame
+        As `gaps` gives.
 
     Raises
     ------
@@ -820,6 +818,4 @@ def gap_files(image, truth, gaps_output, summary, *, valid=None, **settings):
         valid=mask,
         **settings,
     )
-    write_table(table, gaps_output)
-    rows = gap_rows(table, seed=settings.get("seed", 0))
-    write_rows(rows + warning_rows(ASSUMES, image=image, truth=truth), summary)
+    return gap_rows(table, seed=settings.get("seed", 0)), table

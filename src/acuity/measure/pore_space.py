@@ -10,11 +10,8 @@ import pandas as pd
 import scipy.fft
 from numba import get_num_threads, njit, prange
 
-from acuity.assumptions import Assumes
 from acuity.errors import AcuityError
 from acuity.field_of_view import inscribed_box
-
-ASSUMES = Assumes(cubes="local thickness and correlation length are left out", units="the volume's")
 
 _MOST_VOXELS = 160**3
 

@@ -11,7 +11,6 @@ import math
 import numpy as np
 from numba import njit, prange
 
-from acuity.assumptions import Assumes
 from acuity.errors import AcuityError
 from acuity.field_of_view import cylinder, values_inside
 from acuity.filters import gaussian
@@ -19,11 +18,6 @@ from acuity.ranks import medians
 from acuity.slabs import open_writer
 from acuity.threshold import otsu_inside
 from acuity.volume import choose_layout, slabs
-
-ASSUMES = Assumes(
-    values="the type's range",
-    single="squared errors follow them",
-)
 
 # Exponents of the scales, finest first.
 WEIGHTS = {

@@ -6,15 +6,8 @@ import scipy.fft
 from numba import get_num_threads, njit, prange
 from scipy.optimize import minimize_scalar
 
-from acuity.assumptions import Assumes
 from acuity.errors import AcuityError
 from acuity.field_of_view import cylinder, inscribed_box
-
-ASSUMES = Assumes(
-    single="the fit of least squares follows them",
-    cubes="the blur that is fitted is as long along every axis, that of a level as many voxels",
-    units="the volume's",
-)
 
 FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))
 _BINS = 4096

@@ -3,16 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from acuity.assumptions import Assumes
 from acuity.errors import AcuityError
 from acuity.measure.shells import SECTORS, Shells, spectrum
 from acuity.units import convert
-
-ASSUMES = Assumes(
-    single="their power is the same at every q",
-    units="nm",
-    size="8 voxels along each axis; not constant",
-)
 
 
 def scattering(volume, *, spacing, unit="nm", threshold=None):

@@ -1,41 +1,7 @@
 """The figures of a study that a table shows, in rows of text: for a terminal, a page, or the docs."""
 
-from acuity.measure.spectrum import ALIASED, BELOW
 from acuity.measure.trainings import spread
-
-OFF_WALL = "pore_f1_off_rim"
-# Metric, heading, digits, and whether its 95 % interval is shown; of the subset "all", or SUBSETS.
-SHOWN = (
-    ("gaps_unresolved_bootstrap", "gaps unresolved (95 %)", 3, True),
-    ("gaps_unresolved_factor", "times fewer (95 %)", 2, True),
-    ("gap_error", "gap error (nm, 95 %)", 2, True),
-    ("gap_error_factor", "times smaller (95 %)", 2, True),
-    ("gaps_invented_bootstrap", "gaps invented (95 %)", 3, True),
-    ("gaps_unresolved_matched", "unresolved at the input's invented (95 %)", 3, True),
-    ("gap_auc", "gaps told from touching, AUC (95 %)", 3, True),
-    (f"spectrum_ratio_error, {BELOW}", "spectrum off, below low Nyquist", 2, False),
-    (f"spectrum_ratio_error, {ALIASED}", "spectrum off, aliased", 2, False),
-    ("edge_spread", "edge spread (nm)", 2, False),
-    ("psnr", "PSNR (dB)", 2, False),
-    ("ssim", "SSIM", 3, False),
-    ("ms_ssim_matlab", "MS-SSIM", 3, False),
-    ("pores_found_ratio", "found ratio", 3, False),
-    ("pore_recall", "recall (95 %)", 3, True),
-    ("pore_precision", "precision (95 %)", 3, True),
-    ("pore_f1", "F1", 3, False),
-    (OFF_WALL, "F1 off the wall", 3, False),
-    ("porosity_error", "porosity error", 3, False),
-    ("sphericity_mesh", "sphericity", 4, False),
-    ("resolution_fwhm", "FWHM", 2, False),
-    ("rms", "RMS", 2, False),
-    ("psnr_8bit", "PSNR, 8 bits (dB)", 2, False),
-    ("rms_binary", "RMS, binary", 3, False),
-    ("psnr_binary", "PSNR, binary (dB)", 2, False),
-    ("wpsnr", "wPSNR (dB)", 2, False),
-    ("wpsnr_code", "wPSNR, code (dB)", 2, False),
-    ("scattering_log_rms", "scattering (decades)", 3, False),
-)
-SUBSETS = ("all", BELOW, ALIASED)
+from acuity.measures.base import declared
 
 
 def training_rows(table):
@@ -62,7 +28,7 @@ def training_rows(table):
 
 
 def shown_rows(metrics, *, every_interval=False):
-    """Arrange the figures of `SHOWN` that were measured as rows of text.
+    """Arrange the figures that were measured, and that measures declare, as rows of text.
 
     Parameters
     ----------
@@ -76,24 +42,26 @@ def shown_rows(metrics, *, every_interval=False):
     list of list of str
         A heading, and a row a level and method.
     """
-    rows = metrics[metrics["subset"].isin(SUBSETS)]
-    part = (", " + rows["subset"]).where(rows["subset"] != "all", "")
-    rows = rows.assign(metric=rows["metric"] + part)
-    there = set(rows["metric"])
-    columns = [(metric, heading) for metric, heading, _, _ in SHOWN if metric in there]
-    if every_interval:
-        columns = [(m, h.replace(" (95 %)", "").replace(", 95 %", "")) for m, h in columns]
-    style = {metric: (digits, interval) for metric, _, digits, interval in SHOWN}
-    cells = {}
+    known = {(metric.source or metric.key, metric.subset): metric for metric in declared("summary")}
+    rows = metrics[metrics["subset"].isin({subset for _, subset in known})]
+    cells, there = {}, set()
     for row in rows.itertuples():
-        if row.metric in style:
-            digits, interval = style[row.metric]
-            key = (row.level, row.method, row.metric)
-            cells[key] = _cell(row, digits, interval or every_interval)
-    # Where there is no wall, or nothing lies at it, its column would say the same again.
-    if all(cells.get((*i, "pore_f1")) == t for (*i, m), t in cells.items() if m == OFF_WALL):
-        columns = [column for column in columns if column[0] != OFF_WALL]
+        metric = known.get((row.metric, row.subset))
+        if metric:
+            there.add(metric)
+            key = (row.level, row.method, metric.name)
+            cells[key] = _cell(row, metric.digits, metric.interval or every_interval)
+    columns = []
+    for metric in known.values():
+        own = {tuple(i): text for (*i, name), text in cells.items() if name == metric.name}
+        if metric in there and not _same(own, cells, metric.unlike):
+            columns.append((metric.name, metric.headed(interval=not every_interval)))
     return image_rows(rows, columns, cells)
+
+
+def _same(own, cells, other):
+    """Whether a column would say the same again as another one."""
+    return all(cells.get((*image, other)) == text for image, text in own.items())
 
 
 def image_rows(rows, columns, cells):

@@ -4,18 +4,11 @@ import numpy as np
 import pandas as pd
 import scipy.fft
 
-from acuity.assumptions import Assumes
 from acuity.errors import AcuityError
 from acuity.measure import shells
+from acuity.measures.spectrum import ALIASED, BELOW
 from acuity.units import convert
 
-ASSUMES = Assumes(
-    single="their power is the same at every frequency",
-    units="nm",
-    size="32 x 32 pixels; not constant",
-)
-
-BELOW, ALIASED = "below low Nyquist", "aliased"
 # Share of the image's own Nyquist frequency up to which figures are given: beyond it, what an
 # interpolation or a camera let through is compared and no structure.
 TOP = 0.8

@@ -118,10 +118,14 @@ class Planner:
         for ending in ("_init", "_slab"):
             if rule.endswith(ending):
                 whole, part = rule.removesuffix(ending), ending
-        count = _COUNTS.get(whole)
-        if count is None:
+        measure = self.project.measures.get(whole)
+        if whole in _COUNTS:
+            found = _COUNTS[whole](self, whole, wildcards)
+        elif measure:
+            shape = self._image_shape(wildcards)
+            found = Quantity(rule, measure.held(shape), prod(shape))
+        else:
             return Quantity(rule, work=1.0)
-        found = count(self, whole, wildcards)
         if self.study.slabs == 1 or whole not in SLABBED:
             return found
         if part is None:  # joins: reads what the slabs have written
@@ -197,13 +201,13 @@ class Planner:
             return float(self.project.restore[sample])
         return self.study.levels[0] if self.study.levels else None
 
-    def _image(self, wildcards):
-        """Voxels of a measured image."""
+    def _image_shape(self, wildcards):
+        """Shape (z, y, x) of a measured image."""
         sample, image = wildcards["sample"], wildcards.get("image", "truth")
         level = image.split("/")[0].removeprefix("level")
         if image == "truth":
             level = self._level(sample) if self.study.pair is not None else None
-        return prod(self.high(sample, level)[0])
+        return self.high(sample, level)[0]
 
     def _largest_slab(self, rule, wildcards):
         """How much more than its share the largest slab is: slabs are of whole blocks, or rows."""
@@ -507,16 +511,6 @@ def _fit_work(method, volumes):
     return volumes
 
 
-def _whole(bytes_a_voxel, *, written=0):
-    """A stage that holds whole volumes: bytes a voxel as its code says of itself."""
-
-    def count(plan, rule, w):
-        voxels = plan._image(w)
-        return Quantity(rule, bytes_a_voxel * voxels, voxels, written * voxels)
-
-    return count
-
-
 def _blocks_of_objects(plan, sample):
     """How a segmentation cuts the volumes of a sample into blocks."""
     settings, size = plan.study.segment, plan.voxel_size(sample)
@@ -531,7 +525,7 @@ def _blocks_of_objects(plan, sample):
 
 
 def _segment(plan, rule, w):
-    voxels = plan._image(w)
+    voxels = prod(plan._image_shape(w))
     if rule == "smooth":
         shape, _ = plan.high(w["sample"])
         deep = choose_layout(shape, "float32").shard[0] + 2 * 4  # whole slices, with their halo
@@ -551,7 +545,7 @@ def _streamed(bytes_a_voxel, slices, *, columns=False, written=0):
     """A stage that holds some slices of an image at a time, or of a column of its shards."""
 
     def count(plan, rule, w):
-        voxels = plan._image(w)
+        voxels = prod(plan._image_shape(w))
         shape, _ = plan.high(w["sample"])
         plane = _column(shape) if columns else shape[1] * shape[2]
         held = min(voxels, slices * plane)
@@ -561,16 +555,10 @@ def _streamed(bytes_a_voxel, slices, *, columns=False, written=0):
 
 
 def _census(plan, rule, w):
-    voxels = plan._image(w)
+    voxels = prod(plan._image_shape(w))
     shape, _ = plan.high(w["sample"])
     held = min(voxels, (slices_at_a_time(shape) + 9) * shape[1] * shape[2])
     return Quantity(rule, 24 * held, voxels)
-
-
-def _error(plan, rule, w):
-    image = w["image"]
-    shape, _ = plan.high(w["sample"], image.split("/")[0].removeprefix("level"))
-    return Quantity(rule, 4 * row_bytes(shape), prod(shape))
 
 
 def _tables(plan, rule, w):
@@ -605,15 +593,7 @@ _COUNTS = {
     "segment": _segment,
     "smooth": _segment,
     "quality": _streamed(40, 64 + 2 * 80, columns=True, written=FLOAT),  # halo: coarsest scale
-    "resolution": _whole(20),
     "census": _census,
-    "pore_space": _whole(16),
-    "scattering": _whole(20),
-    "fsc": _whole(24),
-    "spectrum": _whole(24),
-    "edges": _whole(16),
-    "gaps": _whole(16),
-    "error": _error,
     "metrics": _tables,
     "trainings": _tables,
     "figures": _tables,

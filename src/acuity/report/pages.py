@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from acuity.measures.base import LENGTH, declared
 from acuity.report.drawing import marker
 from acuity.report.style import look
-from acuity.report.verdict import GRADES, percent, unit_text
+from acuity.report.verdict import GRADES, figure_text, percent, unit_text
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,9 @@ class VerdictTable:
             Column("porosity_error", "Porosity error"),
             Column("sphericity_error", "Shape error"),
             Column("floor", "Trusted from", unit_text(unit)),
-            Column("psnr", "PSNR", "dB"),
-            Column("ssim", "SSIM"),
-            Column("ms_ssim", "MS-SSIM"),
-            Column("fwhm", "Blur left", unit_text(unit)),
+            *metric_columns(declared("volumes"), unit),
         ]
+        self.metrics = {metric.name: metric for metric in declared("volumes")}
 
     def columns(self, table, *, sample=True):
         """Return the columns that hold something."""
@@ -114,8 +113,41 @@ class VerdictTable:
             return Cell(percent(value, 1) + _of(record["shown"]), sort)
         if column.key == "precision_off_rim":
             return Cell(percent(value, 1), sort)
-        digits = {"psnr": 1, "fwhm": 2}.get(column.key, 3)
-        return Cell(f"{value:.{digits}f}", sort)
+        return Cell(figure_text(self.metrics[column.key], value), sort)
+
+
+def metric_columns(metrics, unit=""):
+    """Return the columns of metrics that measures declare.
+
+    Parameters
+    ----------
+    metrics : iterable of acuity.measures.base.Metric
+    unit : str
+        The volumes' unit of length.
+
+    Returns
+    -------
+    list of Column
+    """
+    units = [unit_text(unit) if metric.unit == LENGTH else metric.unit for metric in metrics]
+    return [Column(m.name, m.title, u) for m, u in zip(metrics, units, strict=True)]
+
+
+def glossary(columns):
+    """Return what the columns of a page mean that measures declare.
+
+    Parameters
+    ----------
+    columns : list of Column
+        Those of the page.
+
+    Returns
+    -------
+    list of (str, str)
+        Titles and words.
+    """
+    there = {column.key for column in columns}
+    return [(m.title, m.words) for m in declared() if m.help and m.name in there]
 
 
 def _of(number):

@@ -17,13 +17,21 @@ from scipy import ndimage
 from acuity.errors import AcuityError
 from acuity.keys import by_image
 from acuity.measure.gaps import histogram
-from acuity.measure.spectrum import ALIASED, BELOW, TOP
+from acuity.measure.spectrum import BELOW, TOP
+from acuity.measures.base import declared
 from acuity.report.drawing import Drawing, image, marker
 from acuity.report.figures import Panel, Plot, save
 from acuity.report.images import LARGEST, grey_window, make_picture, opened, resize, stretch
-from acuity.report.pages import Cell, Column
+from acuity.report.pages import Cell, Column, metric_columns
 from acuity.report.style import BLUE, INK, MUTED, SHADE, SKY, VERMILLION, in_order, look, ordered
-from acuity.report.verdict import UNMEASURED, best_grade, percent, rows_of, unit_text
+from acuity.report.verdict import (
+    UNMEASURED,
+    best_grade,
+    figure_text,
+    percent,
+    rows_of,
+    unit_text,
+)
 from acuity.seals import again
 from acuity.tables import read_keyed, read_table, write_table
 from acuity.units import convert
@@ -939,28 +947,14 @@ def sem_profiles(planes, shown, grid):
 # Table
 
 
-# Metric, subset, heading, unit.
-_COLUMNS = (
-    ("gaps_unresolved", "all", "Gaps unresolved", ""),
-    ("gaps_invented", "all", "Gaps invented", ""),
-    ("gaps_unresolved_matched", "all", "Unresolved if as many were invented as in the input", ""),
-    ("gap_error", "all", "Gap error", "nm"),
-    (_RATIO, BELOW, "Spectrum off, below low Nyquist", ""),
-    (_RATIO, ALIASED, "Spectrum off, aliased", ""),
-    ("edge_spread", "all", "Edge spread", "nm"),
-    ("psnr", "all", "PSNR", "dB"),
-    ("ssim", "all", "SSIM", ""),
-)
-
-
 def _records(metrics, samples):
     """Rows of the table: (method, level) to what was measured, each value, low, high and n."""
     rows = rows_of(metrics, samples)
     rows = rows[rows["method"] != "align"]
     found = {}
-    for metric, subset, *_ in _COLUMNS:
-        for key, values in _measured(rows, metric, subset).items():
-            found.setdefault(key, {})[metric, subset] = values
+    for metric in declared("images"):
+        for key, values in _measured(rows, metric.key, metric.subset).items():
+            found.setdefault(key, {})[metric.key, metric.subset] = values
     # The truth is compared with itself but for the spread of its edges.
     if ("truth", None) in found:
         kept = found.pop(("truth", None)).get(("edge_spread", "all"))
@@ -988,18 +982,13 @@ def _of(rows, metric, subset):
 
 
 def _text(metric, found):
-    value, low, high = (float(found[name]) for name in ("value", "low", "high"))
-    known = math.isfinite(low) and math.isfinite(high)
-    if metric.startswith("gaps_"):
-        interval = f" ({100 * low:.1f}–{100 * high:.1f})" if known else ""
-        return percent(value, 1) + interval
-    if metric == _RATIO:
-        return f"{100 * value:.0f} %"
-    digits = {"ssim": 3, "psnr": 2}.get(metric, 1)
-    if math.isinf(value):
-        return "lost" if metric == "edge_spread" else "∞"
-    interval = f" ({low:.{digits}f}–{high:.{digits}f})" if known and metric == "gap_error" else ""
-    return f"{value:.{digits}f}{interval}"
+    return figure_text(metric, *(float(found[name]) for name in ("value", "low", "high")))
+
+
+def _shown(records):
+    """The metrics that images were measured by."""
+    there = set().union(*records.values())
+    return [metric for metric in declared("images") if (metric.key, metric.subset) in there]
 
 
 def sem_table(metrics, *, samples=None):
@@ -1022,13 +1011,12 @@ def sem_table(metrics, *, samples=None):
     """
     records = _records(metrics, samples)
     names = _names(records)
-    shown = [c for c in _COLUMNS if any(c[:2] in record for record in records.values())]
     texts = {
-        f"{title} ({unit})" if unit else title: [
-            _text(metric, record[metric, subset]) if (metric, subset) in record else "–"
+        f"{m.title} ({m.unit})" if m.unit else m.title: [
+            _text(m, record[m.key, m.subset]) if (m.key, m.subset) in record else "–"
             for record in records.values()
         ]
-        for metric, subset, title, unit in shown
+        for m in _shown(records)
     }
     return pd.DataFrame(texts, index=pd.Index([names[key] for key in records], name="Image"))
 
@@ -1051,6 +1039,7 @@ def sem_sentence(metrics, *, samples=None):
     str
     """
     records = _records(metrics, samples)
+    psnr = next(m for m in declared("images") if m.key == "psnr")
     shown = [key for key in records if key[0] not in ("truth", "input")]
     alone, over_all = rows_of(metrics, samples), rows_of(metrics)
     for rows, rank, metric, best in (
@@ -1068,9 +1057,9 @@ def sem_sentence(metrics, *, samples=None):
         own, before = records[key], records.get(("input", hardest), {})
         name = look(key[0]).name
         if metric == "psnr":
-            text = f"Nearest to the truth by PSNR: {name} ({_text(metric, own[metric, 'all'])} dB"
+            text = f"Nearest to the truth by PSNR: {name} ({_text(psnr, own[metric, 'all'])} dB"
             known = before.get((metric, "all"))
-            text += f"; the input {_text(metric, known)} dB)" if known is not None else ")"
+            text += f"; the input {_text(psnr, known)} dB)" if known is not None else ")"
             return text + _worse(own, before) + "."
         parts = [f"{name} leaves {percent(own[metric, 'all']['value'], 1)} of the gaps unresolved"]
         if (metric, "all") in before:
@@ -1107,7 +1096,8 @@ def _worse(own, before):
         (("edge_spread", "all"), "its edges are wider than the", " nm"),
     ):
         if key in own and key in before and own[key]["value"] > before[key]["value"]:
-            texts = [_text(key[0], values) for values in (own[key], before[key])]
+            metric = next(m for m in declared("images") if (m.key, m.subset) == key)
+            texts = [_text(metric, values) for values in (own[key], before[key])]
             found.append(f"{words} input's ({texts[0]} against {texts[1]}{unit})")
     return f"; but {' and '.join(found)}" if found else ""
 
@@ -1260,14 +1250,13 @@ def page_table(metrics, samples=None):
     """
     records = _records(metrics, samples)
     names = _names(records)
-    shown = [c for c in _COLUMNS if any(c[:2] in record for record in records.values())]
-    columns = [Column("image", "Image", text=True)]
-    columns += [Column(f"{m} {s}", title, unit) for m, s, title, unit in shown]
+    shown = _shown(records)
+    columns = [Column("image", "Image", text=True), *metric_columns(shown)]
     rows = []
     for key, record in records.items():
         cells = [Cell(names[key], key=marker(key[0]), text_column=True)]
-        for metric, subset, *_ in shown:
-            found = record.get((metric, subset))
+        for metric in shown:
+            found = record.get((metric.key, metric.subset))
             if found is None:
                 cells.append(Cell("–", "NaN"))
             else:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from acuity.measures.base import ALL, declared
 from acuity.report.style import look, ordered
 
 # The sample name of rows pooled over the samples that no model has seen.
@@ -186,13 +187,21 @@ def verdicts(metrics):
     -------
     pandas.DataFrame
         Columns ``sample level method recall recall_low recall_high true precision shown
-        precision_off_rim f1 found_ratio porosity_error sphericity_error psnr psnr_gain ssim ms_ssim fwhm floor grade
-        best``. ``true`` and
+        precision_off_rim f1 found_ratio porosity_error sphericity_error psnr psnr_gain ssim floor grade
+        best``, and those that measures declare for pages of volumes, by their names. ``true`` and
         ``shown`` are numbers of objects. Errors are relative to the truth and signed; ``psnr_gain`` is against the unrestored input;
         ``best`` marks the best restoration of a sample and level: the best grade, then the most
         limits met, and among equals the highest F1 (else SSIM, PSNR). NaN where not measured.
     """
-    whole = metrics[metrics["subset"].isin(["all", ""]) & (metrics["method"] != "")]
+    others = [metric for metric in declared("volumes") if metric.subset != ALL]
+    parts = [
+        metrics[(metrics["metric"] == m.key) & (metrics["subset"] == m.subset)].assign(
+            metric=m.name
+        )
+        for m in others
+    ]
+    whole = pd.concat([metrics[metrics["subset"].isin([ALL, ""])], *parts])
+    whole = whole[whole["method"] != ""]
     first = whole.drop_duplicates(["sample", "level", "method", "metric"])
     wide = first.set_index(["sample", "level", "method", "metric"])
     value, low, high, number = (wide[c].unstack("metric") for c in ("value", "low", "high", "n"))
@@ -237,15 +246,15 @@ def verdicts(metrics):
             "psnr": get("psnr"),
             "psnr_gain": get("psnr") - before,
             "ssim": get("ssim"),
-            "ms_ssim": get("ms_ssim_matlab"),
-            "fwhm": get("resolution_fwhm"),
+            **{metric.name: get(metric.name) for metric in declared("volumes")},
             "floor": floor_size(recalls[key], precisions.get(key)) if key in recalls else math.nan,
         }
         if math.isnan(row["f1"]) and row["recall"] + row["precision"] > 0:
             row["f1"] = 2 * row["recall"] * row["precision"] / (row["recall"] + row["precision"])
         row["grade"] = grade(row)
         rows.append(row)
-    table = pd.DataFrame(rows, columns=_COLUMNS)
+    columns = dict.fromkeys([*_COLUMNS, *(metric.name for metric in declared("volumes"))])
+    table = pd.DataFrame(rows, columns=list(columns))
     table["best"] = False
     for _, group in table[table["method"] != "input"].groupby(["sample", "level"]):
         # A better grade comes first, then who meets more of the limits: pores that are found but
@@ -284,8 +293,6 @@ _COLUMNS = [
     "psnr",
     "psnr_gain",
     "ssim",
-    "ms_ssim",
-    "fwhm",
     "floor",
     "grade",
 ]
@@ -386,6 +393,31 @@ def percent(value, digits=0):
         if not any(value < limit <= float(text) / 100 for limit in limits):
             break
     return f"{text} %"
+
+
+def figure_text(metric, value, low=math.nan, high=math.nan):
+    """Write a figure as pages do.
+
+    Parameters
+    ----------
+    metric : acuity.measures.base.Metric
+    value, low, high : float
+        The value and its 95 % interval.
+
+    Returns
+    -------
+    str
+    """
+    if math.isinf(value):
+        return metric.infinite
+    digits = metric.digits if metric.page_digits is None else metric.page_digits
+    scale = 1
+    if metric.percent:
+        scale, digits = 100, max(0, digits - 2)
+    text = percent(value, digits) if metric.percent else f"{value:.{digits}f}"
+    if metric.interval and math.isfinite(low) and math.isfinite(high):
+        text += f" ({scale * low:.{digits}f}–{scale * high:.{digits}f})"
+    return text
 
 
 def signed(error):

@@ -5,11 +5,13 @@ resolution come about, and may align stacks first (`acuity.study.alignment`). Al
 `acuity.study.paths`, below results/STUDY.
 """
 
+import hashlib
 import zlib
 from functools import cached_property
 
 from acuity.keys import image as image_name
 from acuity.keys import name_of, split_image
+from acuity.measures.base import measures
 from acuity.methods.base import load, module_name, split_training
 from acuity.study import paths
 from acuity.study.alignment import Alignment
@@ -37,6 +39,8 @@ class Project:
         Samples without truth, and the level that each is restored from.
     levels, methods, further : list of str
         Levels as they are written in paths; methods; further trainings (NAME+SEED).
+    measures : dict of str to acuity.measures.base.Measure
+        All that there are, in the order of ``metrics.tsv``.
     kind : acuity.study.kinds.base.Kind
     alignment : acuity.study.alignment.Alignment
     """
@@ -53,7 +57,7 @@ class Project:
         }
         self.levels = [f"{level:g}" for level in study.levels]
         self.methods, self.further = list(study.methods), study.further_trainings
-        self._built = {}
+        self._built, self._measured, self.measures = {}, {}, measures()
         self.alignment = Alignment(self)
         self.kind = kind_of(self)
 
@@ -331,22 +335,45 @@ class Project:
         methods = ["input", *self.learners, *self.further] if self.further else []
         return [(sample, i) for sample in self.test for i in self.images(sample, methods)]
 
+    def measures_of(self, sample, image):
+        """Return the measures of an image, in the order of ``metrics.tsv``."""
+        key = sample, image
+        if key not in self._measured:
+            every = self.measures.values()
+            self._measured[key] = [m for m in every if m.applies(self, sample, image)]
+        return self._measured[key]
+
+    def measure_inputs(self, name, sample, image):
+        """Return the volumes that a measure reads, by what they are; those that there are."""
+        places = {
+            "image": lambda: [self.image(sample, image)],
+            "truth": lambda: [] if sample in self.restore else [self.truth(sample)],
+            "low": lambda: [self.low(sample, split_image(image)[0])],
+            "repeat": lambda: [self.image(self.samples[sample].repeat_of, image)],
+            "labels": lambda: [paths.volume(f"segment/{sample}/{image}")],
+            "valid": lambda: self.kind.masks(sample)[:1],
+        }
+        found = {need: places[need]() for need in self.measures[name].needs}
+        return {need: files[0] for need, files in found.items() if files}
+
+    @cached_property
+    def columns(self):
+        """A digest of what pages show of the study's measures: a changed title writes them anew."""
+        found = {m.name: m for key in self.page_images for m in self.measures_of(*key)}
+        said = repr([m.metrics for m in sorted(found.values(), key=lambda m: m.column_order)])
+        return hashlib.sha256(said.encode()).hexdigest()[:16]
+
     def tables(self, sample, image):
         """Return the tables of one image that are gathered for the study, by name."""
         if image == "stack":
             return {"tables": self.alignment.tables(sample)}
         if image == "pair":
             return {"tables": [f"measure/{sample}/pair.tsv"]}
-        names = {"tables": [], "pores": [], "status": [], "curves": [], "spaces": [], "gaps": []}
-        if self.study.segment:
-            names["tables"] = ["segment", "census", *["nlm"] * self.smoothed(image)]
-            names["pores"], names["status"] = ["pores"], ["status"]
-        self.kind.add_tables(names, sample, image)
-        return {
-            key: [paths.table(sample, image, name) for name in found]
-            for key, found in names.items()
-            if found or key == "tables"
-        }
+        found = {"tables": []}
+        for measure in self.measures_of(sample, image):
+            for key, name in measure.gathered(self, sample, image):
+                found.setdefault(key, []).append(paths.table(sample, image, name))
+        return found
 
     def gathered(self, name, images=None):
         """Return the files of a name of all that is measured, or of some images."""
@@ -422,12 +449,17 @@ class Project:
 
     def curves(self, sample, name):
         """Return the curves of a kind of a sample's images, each named by its key; none if not measured."""
-        there = self.kind.has_curve(name, sample)
         return {
             name_of(name, sample, image): paths.table(sample, image, name)
             for image in self.all_images(sample)
-            if there
+            for measure in self.measures_of(sample, image)
+            if name in measure.written()
         }
+
+    def curves_of(self, sample, image):
+        """Return the last table of each measure of an image."""
+        names = [measure.written()[-1] for measure in self.measures_of(sample, image)]
+        return [paths.table(sample, image, name) for name in names]
 
     def disagreements(self, sample):
         """Return how far the two kinds of planes differ, of each image that is made of planes."""
@@ -475,7 +507,7 @@ class Project:
                 + [paths.model(*training) for training in self.trained]
                 + ["unseen.tsv"] * self.compares_voxels
                 + self.gathered("tables")
-                + [f for s in self.restore for f in self.curves(s, "scattering_curve").values()]
+                + [f for s in self.restore for i in self.images(s) for f in self.curves_of(s, i)]
             )
         )
 

@@ -1,13 +1,15 @@
 """All results of a sample in a table, with how they are graded and what the columns mean."""
 
 from acuity.report.page import Section
-from acuity.report.pages import VerdictTable
+from acuity.report.pages import VerdictTable, glossary
 
 
 def _build(page):
     writer = VerdictTable(page.words.level_format, page.length_unit, page.words.noun)
+    columns = writer.columns(page.verdicts, sample=False)
     return {
-        "columns": writer.columns(page.verdicts, sample=False),
+        "columns": columns,
+        "glossary": glossary(columns),
         "rows": writer.rows(page.verdicts, sample=False),
     }
 
@@ -19,7 +21,7 @@ SAMPLE_TABLE = Section(
 <h2>All results in a table</h2>
 {{ parts.table(columns, rows, "Results of this sample") }}
 {% if page.graded %}{{ parts.limits() }}{% endif %}
-{{ parts.words() }}
+{{ parts.words(glossary) }}
 </section>
 """,
     _build,

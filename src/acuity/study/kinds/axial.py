@@ -24,13 +24,5 @@ class AxialStudy(Kind):
 
         return list(axial_phase(self.study.scale(float(level))[0], self.study.degrade.mode))
 
-    def add_resolution(self, names):
-        names["tables"] += ["error"]
-
-    def has_curve(self, name, sample):
-        if name == "scattering_curve":
-            return self.study.measure.scattering
-        return super().has_curve(name, sample)
-
 
 KIND = AxialStudy

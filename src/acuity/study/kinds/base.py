@@ -158,36 +158,6 @@ class Kind:
         """Return how often each pixel of an image stands there; an edge's spread is not that of its steps."""
         return int(level) if method in ("input", "nearest") else 1
 
-    def add_tables(self, names, sample, image):
-        """Add the names of the tables that are measured of an image of a volume.
-
-        Parameters
-        ----------
-        names : dict of str to list of str
-            ``tables``, ``curves``, ``spaces`` and ``gaps`` are added to.
-        sample, image : str
-        """
-        if image != "truth":
-            names["tables"] += ["quality"]
-            self.add_resolution(names)
-        if self.has_curve("scattering_curve", sample):
-            names["tables"] += ["scattering"]
-        if self.project.samples[sample].repeat_of:
-            names["tables"] += ["fsc"]
-        if self.study.segment and self.study.measure.pore_space:
-            names["tables"] += ["pore_space"]
-            names["spaces"] += ["pore_space_curve"]
-
-    def add_resolution(self, names):
-        """Add the tables that tell how fine a restored volume is."""
-        names["tables"] += ["resolution"]
-        names["curves"] += ["curve"]
-
-    def has_curve(self, name, sample):
-        """Return whether curves of this name are measured of a sample's images."""
-        row = self.project.samples[sample]
-        return bool(name == "fsc_curve" and row.repeat_of and sample not in self.project.restore)
-
 
 def kind_of(project):
     """Find the kind that a study is of.

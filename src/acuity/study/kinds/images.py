@@ -23,15 +23,6 @@ class ImageStudy(Kind):
     def prediction_cfg(self):
         return {"keep_type": True}
 
-    def add_tables(self, names, sample, image):
-        settings = self.study.measure
-        if image != "truth":
-            names["tables"] += ["quality"] * self.pixelwise + ["spectrum"] * settings.spectrum
-        names["tables"] += ["edges"] * settings.edges
-        if settings.gaps is not None:
-            names["tables"] += ["gap_summary"]
-            names["gaps"] += ["gaps"]
-
     def page_files(self, sample):
         """Return images of a sample and their tables, each named by its key, and those of its pair."""
         project, measure = self.project, self.study.measure

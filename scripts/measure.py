@@ -1,0 +1,14 @@
+"""Measure an image, by the measure's name: volumes -> table of figures, and curves and the like."""
+
+from acuity.job import job
+from acuity.measures.base import load, measured
+from acuity.tables import write_rows, write_table
+from acuity.volume import open_volume
+
+with job(snakemake):
+    volumes = {name: open_volume(path) for name, path in snakemake.input.items()}
+    rows, *tables = measured(load(snakemake.params.measure), volumes, snakemake.params.cfg)
+    first, *others = (path for _, path in snakemake.output.items())
+    write_rows(rows, first)
+    for table, path in zip(tables, others, strict=True):
+        write_table(table, path)

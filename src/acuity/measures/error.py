@@ -1,0 +1,59 @@
+"""Errors of a volume that is finer along z, as the FIB-SEM papers state them."""
+
+from acuity.assumptions import Assumes
+from acuity.keys import split_image
+from acuity.measures.base import Measure, Metric
+from acuity.volume import choose_layout
+
+SUMMARY = ("summary",)  # the page along z has tables of its own
+
+
+class Error(Measure):
+    """Root mean square and PSNR of grey values and of two phases, and the weighted PSNR."""
+
+    order, column_order = 40, 70
+    needs = ("image", "truth", "low")
+    assumes = Assumes(
+        values="0 to the range",
+        single="the weighted PSNR follows them",
+    )
+    metrics = (
+        Metric("rms", "RMS", digits=2, better="lower", on=SUMMARY),
+        Metric("psnr_8bit", "PSNR, 8 bits", unit="dB", digits=2, better="higher", on=SUMMARY),
+        Metric("rms_binary", "RMS, binary", better="lower", on=SUMMARY),
+        Metric("psnr_binary", "PSNR, binary", unit="dB", digits=2, better="higher", on=SUMMARY),
+        Metric("wpsnr", "wPSNR", unit="dB", digits=2, better="higher", on=SUMMARY),
+        Metric("wpsnr_code", "wPSNR, code", unit="dB", digits=2, better="higher", on=SUMMARY),
+    )
+
+    def applies(self, project, sample, image):
+        return project.study.axial and super().applies(project, sample, image)
+
+    def cfg(self, project, sample, image):
+        settings, level = project.study.measure, split_image(image)[0]
+        return {
+            "task": project.kind.task(level),
+            "data_range": settings.data_range,
+            "threshold": settings.binary_threshold,
+            "volume_fraction": settings.volume_fraction,
+        }
+
+    def run(self, image, truth, low, **cfg):
+        from acuity.measure.error import volume_errors
+
+        return volume_errors(image, truth, low, **cfg)
+
+    def checked(self, volumes, cfg):
+        from acuity.measure.error import default_range
+
+        truth, stated = volumes["truth"], cfg["data_range"]
+        used = stated or default_range(truth)
+        return {"truth": truth, "data_range": used, "stated": stated is not None}
+
+    def held(self, shape):
+        # four rows of shards
+        deep = min(choose_layout(shape, "float32").shard[0], shape[0])
+        return 4 * 4 * deep * shape[1] * shape[2]
+
+
+MEASURE = Error()

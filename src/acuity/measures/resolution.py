@@ -1,0 +1,57 @@
+"""Effective resolution of an image: the Gaussian blur of the truth that fits it best."""
+
+from acuity.assumptions import Assumes
+from acuity.measures.base import LENGTH, Measure, Metric
+
+
+class Resolution(Measure):
+    """The blur that is left in a restored volume, with gain and offset."""
+
+    order, column_order = 30, 60
+    threads, bytes_a_voxel = 2, 20
+    assumes = Assumes(
+        single="the fit of least squares follows them",
+        cubes="the blur that is fitted is as long along every axis, that of a level as many voxels",
+        units="the volume's",
+    )
+    tables = ("resolution", "curve")
+    gathers = (("tables", "resolution"), ("curves", "curve"))
+    metrics = (
+        Metric(
+            "resolution_fwhm",
+            "Blur left",
+            short="FWHM",
+            unit=LENGTH,
+            digits=2,
+            better="lower",
+            on=("summary", "volumes"),
+            help="Full width at half maximum of the blur that makes the truth look like the result. It "
+            "does not see invented detail.",
+        ),
+    )
+
+    def applies(self, project, sample, image):
+        study = project.study
+        return not (study.axial or study.flat) and super().applies(project, sample, image)
+
+    def cfg(self, project, sample, image):
+        return {"mask_radius": project.kind.mask_radius()}
+
+    def run(self, image, truth, mask_radius):
+        from acuity.measure.resolution import resolution_rows
+
+        truth = truth.within(image.grid, "truth")
+        return resolution_rows(
+            image.read(),
+            truth.read(),
+            spacing=truth.grid.spacing,
+            unit=truth.grid.unit,
+            mask_radius=mask_radius,
+        )
+
+    def checked(self, volumes, cfg):
+        image = volumes["image"]
+        return {"image": image, "truth": volumes["truth"].within(image.grid, "truth"), **cfg}
+
+
+MEASURE = Resolution()
