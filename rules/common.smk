@@ -19,7 +19,7 @@ from acuity.digest import digest
 from acuity.errors import AcuityError
 from acuity.failures import tell_failures
 from acuity.formats.files import files_of, is_remote, split_name
-from acuity.keys import name_of, split_image
+from acuity.keys import name_of
 from acuity.methods.base import module_name
 from acuity.plan.planner import Planner
 from acuity.study.paths import either, wildcards

@@ -121,6 +121,8 @@ def test_a_kind_of_specimen_counts_for_itself_alone(tree):
     edited(tree, "acuity/simulate/hydrogel.py", append="\nEXTRA = 1\n")
     assert digest(script, specimen="gold") == before["gold"]
     assert digest(script, specimen="hydrogel") != before["hydrogel"]
+
+
 def test_a_measure_counts_for_itself_alone(tree):
     script, names = tree / "scripts" / "measure.py", ("edges", "fsc", "gaps")
     before = {name: digest(script, measure=name) for name in names}
@@ -172,7 +174,9 @@ def test_the_only_dynamic_imports_are_the_loaders():
                     continue
                 found.append(path.relative_to(PACKAGE).as_posix())
     # the last is never run by a job
-    loaders = [f"{room}/base.py" for room in ("measures", "methods", "simulate/specimens", "study/kinds")]
+    loaders = [
+        f"{room}/base.py" for room in ("measures", "methods", "simulate/specimens", "study/kinds")
+    ]
     assert sorted(found) == loaders
 
 

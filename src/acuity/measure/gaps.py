@@ -18,7 +18,6 @@ from acuity.filters import gaussian
 from acuity.measure.intervals import wilson
 from acuity.segment.separate import components, drop_small, separate
 from acuity.settings import call
-from acuity.tables import write_rows, write_table
 from acuity.threshold import otsu
 from acuity.units import convert
 
