@@ -160,7 +160,7 @@ def _schema(options):
 
 
 def _summary(options):
-    from acuity.measure.summary import summary, training_summary
+    from acuity.report.summary import summary, training_summary
 
     if options.trainings:
         print(training_summary(options.metrics))

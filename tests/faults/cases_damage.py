@@ -13,11 +13,11 @@ from acuity.formats.read import read_volume
 from acuity.keys import Key
 from acuity.measure.census import read_counts, write_counts
 from acuity.measure.collect import read_images
-from acuity.measure.summary import summary
 from acuity.model_card import read_model_card
 from acuity.predict.models import read_card
 from acuity.register.transforms import read_transforms, write_transforms
 from acuity.report.sources import study_tables
+from acuity.report.summary import summary
 from acuity.seals import sealing, write_sealed
 from acuity.slabs import join, open_writer
 from acuity.tables import read_table, write_table

@@ -33,7 +33,7 @@ MEASURE = Mean()
 SHOWN = """
 import numpy as np, pandas as pd
 from pathlib import Path
-from acuity.measure.shown import named, shown_rows
+from acuity.report.shown import named, shown_rows
 from acuity.measures.base import load, measured
 from acuity.report.pages import index_page
 from acuity.volume import Grid, Volume

@@ -30,7 +30,7 @@ UNUSED_BY_RULES = {
     "failures",
     "formats.export",
     "ingest.look",
-    "measure.summary",
+    "report.summary",
 } | {
     ".".join(path.relative_to(ROOT / "src/acuity").with_suffix("").parts)
     for room in ("plan", "study", "workflow")

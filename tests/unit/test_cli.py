@@ -77,7 +77,7 @@ def test_ctrl_c(figures, capsys, monkeypatch):
     def interrupt(*_, **__):
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr("acuity.measure.summary.summary", interrupt)
+    monkeypatch.setattr("acuity.report.summary.summary", interrupt)
     assert main(["summary", "results/own"]) == 130
     assert capsys.readouterr().err == "error: interrupted\n"
 

@@ -21,11 +21,24 @@ LAYERS = (
         "threads",
         "filters",
         "geometry",
+        "keys",
+        "settings",
         "text",
         "units",
     ),
     # files, jobs and volumes
-    *("patience", "failures", "writing", "digest", "job", "seals", "shards", "tables", "volume"),
+    *(
+        "patience",
+        "failures",
+        "writing",
+        "digest",
+        "job",
+        "seals",
+        "shards",
+        "tables",
+        "volume",
+        "model_card",
+    ),
     *("field_of_view", "slabs", "threshold", "formats"),
     # one stage each: what is acquired, put in order and made worse
     *("register", "align", "simulate", "reconstruct", "degrade", "pair", "seen", "ingest"),
@@ -33,7 +46,7 @@ LAYERS = (
     # methods, the engine that runs them, and what trains and restores with it
     *("methods", "engine", "train", "predict"),
     # what a study means, what is measured, shown and planned
-    *("study", "measure", "report", "plan", "cli"),
+    *("measure", "measures", "study", "report", "plan", "workflow", "cli"),
 )
 
 

@@ -12,10 +12,10 @@ from acuity.measure import collect as module
 from acuity.measure import slices
 from acuity.measure.collect import COLUMNS, KEYS, collect, read_images
 from acuity.measure.slices import slices_at_a_time
-from acuity.measure.summary import summary, training_summary
 from acuity.measure.trainings import COLUMNS as TRAININGS
 from acuity.measure.trainings import spread, trainings
 from acuity.measures.base import declared
+from acuity.report.summary import summary, training_summary
 from acuity.tables import write_table
 
 NAN = math.nan

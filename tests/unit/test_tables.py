@@ -15,7 +15,7 @@ from acuity.errors import AcuityError
 from acuity.job import job, logger
 from acuity.keys import Key
 from acuity.measure.collect import COLUMNS, collect
-from acuity.measure.summary import summary
+from acuity.report.summary import summary
 from acuity.seals import sealing
 from acuity.settings import call
 from acuity.simulate.foam import exact_labels, foam

@@ -6,7 +6,7 @@ import scipy.fft
 
 from acuity.errors import AcuityError
 from acuity.measure import shells
-from acuity.measures.spectrum import ALIASED, BELOW
+from acuity.measure.subsets import ALIASED, BELOW
 from acuity.units import convert
 
 # Share of the image's own Nyquist frequency up to which figures are given: beyond it, what an

@@ -2,9 +2,8 @@
 
 from acuity.assumptions import Assumes
 from acuity.keys import split_image
+from acuity.measure.subsets import ALIASED, BELOW
 from acuity.measures.base import Measure, Metric
-
-BELOW, ALIASED = "below low Nyquist", "aliased"
 
 
 class Spectrum(Measure):

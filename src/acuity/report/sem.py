@@ -17,7 +17,8 @@ from scipy import ndimage
 from acuity.errors import AcuityError
 from acuity.keys import by_image
 from acuity.measure.gaps import histogram
-from acuity.measure.spectrum import BELOW, TOP
+from acuity.measure.spectrum import TOP
+from acuity.measure.subsets import BELOW
 from acuity.measures.base import declared
 from acuity.report.drawing import Drawing, image, marker
 from acuity.report.figures import Panel, Plot, save

@@ -1,6 +1,6 @@
 """What a report says of trainings: of how many its figures are, and how far those swing."""
 
-from acuity.measure.shown import training_rows
+from acuity.report.shown import training_rows
 from acuity.report.style import look
 from acuity.report.verdict import tidy
 

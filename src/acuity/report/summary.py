@@ -7,8 +7,8 @@ import pandas as pd
 
 from acuity.errors import AcuityError
 from acuity.measure.collect import JUDGED, POOLED
-from acuity.measure.shown import image_rows, named, shown_rows, training_rows
 from acuity.measure.trainings import COLUMNS as TRAINING_COLUMNS
+from acuity.report.shown import image_rows, named, shown_rows, training_rows
 from acuity.seals import seal_path
 from acuity.study.reading import read_keys
 from acuity.tables import read_table
