@@ -35,14 +35,15 @@ import numpy as np, pandas as pd
 from pathlib import Path
 from acuity.report.shown import named, shown_rows
 from acuity.measures.base import load, measured
-from acuity.report.pages import index_page
+from acuity.report.index import IndexPage, index_page
+from acuity.report.style import Words
 from acuity.volume import Grid, Volume
 volume = Volume(np.full((4, 8, 8), 2.26, np.float32), Grid((4, 8, 8), (1, 1, 1)))
 [[row]] = measured(load("mean"), {"image": volume}, {})
 keys = {"study": "tiny", "sample": "b", "method": "deepnet", "variant": "", "level": 2.0}
 table = pd.DataFrame([keys | row | {"low": np.nan, "high": np.nan, "n": np.nan}])
 print(shown_rows(named(table)))
-index_page(table, output="page.html", study="tiny")
+index_page(IndexPage(study="tiny", metrics=table, words=Words()), "page.html")
 """
 
 
