@@ -506,6 +506,7 @@ class Project:
                 + [file for key in self.page_images for file in self.image_volumes(*key)]
                 + [paths.model(*training) for training in self.trained]
                 + ["unseen.tsv"] * self.compares_voxels
+                + ["judged.json"] * bool(self.kind.page)
                 + self.gathered("tables")
                 + [f for s in self.restore for i in self.images(s) for f in self.curves_of(s, i)]
             )
