@@ -17,7 +17,7 @@ from acuity.align.stream import stream
 from acuity.errors import AcuityError
 from acuity.register.correlate import Correlator
 from acuity.register.transforms import write_transforms
-from acuity.tables import write_rows
+from acuity.tables import tidy, write_rows
 
 # Correlation that two unrelated slices may reach, and the part of what is usual that a pair needs.
 # On a smaller overlap chance reaches more, so both are divided by its share of the field.
@@ -177,15 +177,7 @@ def rows(verdict):
     list of dict
         metric (with ``stack_`` in front), subset, value, unit.
     """
-    return [
-        {
-            "metric": f"stack_{name}",
-            "subset": "all",
-            "value": float(verdict[name]),
-            "unit": unit,
-        }
-        for name, unit in _UNITS.items()
-    ]
+    return tidy({name: verdict[name] for name in _UNITS}, "stack_", _UNITS)
 
 
 def _check(where, count, settings):

@@ -88,13 +88,8 @@ def disturb(volume, output, table, settings: Disturb, *, seed, margin=None):
             moved = moved + np.float32(settings.noise) * sd * white
         return to_type(_broken(moved, kinds[z], volume.dtype, _random(seed, z, 2)), volume.dtype)
 
-    with VolumeWriter(
-        output,
-        volume.grid.crop(box),
-        volume.dtype,
-        intensity=volume.intensity,
-        provenance=(*volume.provenance, step),
-    ) as writer:
+    grid = volume.grid.crop(box)
+    with VolumeWriter(output, grid, volume.dtype, **volume.after(step)) as writer:
         held = {}  # a slice that waits for the one to stand before it, and the last one written
         z = 0
         for place, image in stream(volume, "disturb"):

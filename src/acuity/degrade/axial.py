@@ -119,14 +119,8 @@ def axial(
     grid = axial_grid(volume.grid, factor, mode)
     factor = int(factor)
     step = {"step": "axial", "source_digest": volume.digest, "factor": factor, "mode": mode}
-    with open_writer(
-        output,
-        grid,
-        volume.dtype if mode == "decimate" else np.float32,
-        part,
-        intensity=volume.intensity,
-        provenance=(*volume.provenance, step),
-    ) as writer:
+    dtype = volume.dtype if mode == "decimate" else np.float32
+    with open_writer(output, grid, dtype, part, **volume.after(step)) as writer:
         for z0, z1 in writer.spans(max(1, 32 // factor)):
             block = volume.read(slice(z0 * factor, z1 * factor))
             if mode == "decimate":

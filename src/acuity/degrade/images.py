@@ -365,23 +365,12 @@ def degrade_images(
         **{key: list(v) if isinstance(v, tuple) else v for key, v in made.items()},
         "drawn": [draw(image_rng(seed, z), made) for z in range(grid.shape[0])],
     }
-    with VolumeWriter(
-        output,
-        grid,
-        volume.dtype if whole else np.float32,
-        intensity=volume.intensity,
-        provenance=(*volume.provenance, step),
-    ) as writer:
+    how = {"factor": factor, "full": full, "round_to_whole": whole, **made}
+    dtype = volume.dtype if whole else np.float32
+    with VolumeWriter(output, grid, dtype, **volume.after(step)) as writer:
         for z0, z1 in writer.spans(writer.slab_depth):
             low = [
-                degrade_image(
-                    image,
-                    image_rng(seed, z),
-                    factor=factor,
-                    full=full,
-                    round_to_whole=whole,
-                    **made,
-                )[0]
-                for z, image in zip(range(z0, z1), volume.read(slice(z0, z1)), strict=True)
+                degrade_image(image, image_rng(seed, z), **how)[0]
+                for z, image in enumerate(volume.read(slice(z0, z1)), z0)
             ]
             writer.write(z0, np.stack(low).astype(writer.dtype))

@@ -231,15 +231,9 @@ def smooth(volume, output, *, part=None, patch=1, search=3):
         The noise that was found, in grey values. It is noted for the job that joins slabs.
     """
     halo = patch + search
-    with open_writer(
-        output,
-        volume.grid,
-        np.float32,
-        part,
-        settled={"input": volume.digest},
-        intensity=volume.intensity,
-        provenance=(*volume.provenance, {"step": "nlm", "patch": patch, "search": search}),
-    ) as writer:
+    how = volume.after({"step": "nlm", "patch": patch, "search": search})
+    how["settled"] = {"input": volume.digest}
+    with open_writer(output, volume.grid, np.float32, part, **how) as writer:
         sigma = writer.agree("sigma", lambda: noise_sigma(volume.data))
         for z0, z1 in writer.spans(writer.slab_depth):
             start = max(0, z0 - halo)
