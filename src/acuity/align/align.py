@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
@@ -17,7 +18,7 @@ from acuity.align.stream import stream
 from acuity.errors import AcuityError
 from acuity.register.correlate import Correlator
 from acuity.register.transforms import write_transforms
-from acuity.tables import tidy, write_rows
+from acuity.tables import tidy, write_rows, write_table
 
 # Correlation that two unrelated slices may reach, and the part of what is usual that a pair needs.
 # On a smaller overlap chance reaches more, so both are divided by its share of the field.
@@ -126,7 +127,12 @@ def align(volume, outputs: Outputs, settings: AlignSettings, *, name=""):
     kept = trend(path, settings.mode, smooth=settings.smooth)
     used = path - kept
     verdict = _verdict(path, kept, used, table, flags, settings.mode, where)
-    write_rows(_slice_rows(path, kept, used, _correlation(table, flags), flags), outputs.slices)
+    parts = {"": path, "trend_": kept, "used_": used}
+    moves = {
+        f"{name}d{axis}": part[:, i] for name, part in parts.items() for i, axis in enumerate("yx")
+    }
+    slices = {"z": range(count), **moves, "ncc": _correlation(table, flags), "flag": flags}
+    write_table(pd.DataFrame(slices), outputs.slices)
     write_rows(
         [{key: row[key] for key in _PAIRS} | {"counts": int(row["counts"])} for row in table],
         outputs.pairs,
@@ -144,24 +150,6 @@ def align(volume, outputs: Outputs, settings: AlignSettings, *, name=""):
         },
     )
     return verdict
-
-
-def _slice_rows(path, kept, used, ncc, flags):
-    """Return the rows of the table of slices."""
-    return [
-        {
-            "z": z,
-            "dy": path[z, 0],
-            "dx": path[z, 1],
-            "trend_dy": kept[z, 0],
-            "trend_dx": kept[z, 1],
-            "used_dy": used[z, 0],
-            "used_dx": used[z, 1],
-            "ncc": ncc[z],
-            "flag": flags[z],
-        }
-        for z in range(len(path))
-    ]
 
 
 def rows(verdict):
@@ -353,16 +341,8 @@ def _rows(shifts, template, window, flags):
 
 
 def _row(a, b, shift, counts):
-    return {
-        "a": a,
-        "b": b,
-        "dy": shift.dy,
-        "dx": shift.dx,
-        "ncc": shift.ncc,
-        "weight": 0.0,
-        "residual": math.nan,
-        "counts": bool(counts),
-    }
+    row = {"a": a, "b": b, **vars(shift)}
+    return row | {"weight": 0.0, "residual": math.nan, "counts": bool(counts)}
 
 
 def _odd(good, usable, rows, flags, where):
@@ -456,6 +436,7 @@ def _verdict(path, kept, used, rows, flags, mode, where):
     at = [int(z) + 1 for z in np.flatnonzero(np.any(np.diff(jumps, axis=0), axis=1))]
     number = sum(map(len, flagged.values()))
     told = ", ".join(f"{name} {' '.join(map(str, where_))}" for name, where_ in flagged.items())
+    largest, largest_at = float(moves.max()), int(moves.argmax()) + 1
     return {
         "slices": len(flags),
         "pairs": len(counted),
@@ -466,13 +447,13 @@ def _verdict(path, kept, used, rows, flags, mode, where):
         "residual_rms": rms,
         "drift": float(np.hypot(*(np.ptp(kept, axis=0)))),
         "jitter_rms": float(np.sqrt(np.mean(still**2))),
-        "largest_step": float(moves.max()),
-        "largest_step_at": int(moves.argmax()) + 1,
+        "largest_step": largest,
+        "largest_step_at": largest_at,
         "jumps": at,
         "mode": mode,
         "verdict": (
             f"{where}: {len(flags)} slices, mode {mode}, residual {rms:.3f} voxels rms over "
-            f"{len(counted)} pairs, largest step {moves.max():.1f} voxels at slice "
-            f"{int(moves.argmax()) + 1}, {number} faulty{f' ({told})' if told else ''}."
+            f"{len(counted)} pairs, largest step {largest:.1f} voxels at slice {largest_at}, "
+            f"{number} faulty{f' ({told})' if told else ''}."
         ),
     }

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from acuity.align.settings import Disturb
+from acuity.align.settings import Perturb
 from acuity.align.stream import stream
 from acuity.errors import AcuityError
 from acuity.register.transforms import apply_translation, to_type
@@ -16,7 +16,7 @@ from acuity.volume import VolumeWriter
 _RIM = 3
 
 
-def disturb(volume, output, table, settings: Disturb, *, seed, margin=None):
+def disturb(volume, output, table, settings: Perturb, *, seed, margin=None):
     """Write a stack with known shifts, noise, curtains and bad slices in it.
 
     Each slice is moved once (cubic) and all are cut to the part that every one of them covers, so
@@ -31,7 +31,7 @@ def disturb(volume, output, table, settings: Disturb, *, seed, margin=None):
         The volume to write, in the type of `volume`.
     table : path-like
         Table to write: z, dy, dx (displacement added, voxels), fault.
-    settings : Disturb
+    settings : Perturb
         What is put in. The drift grows evenly; a jump displaces its slice and all behind it. Faults:
         ``blank``: the mean value with a noise of 2 % of the slice's standard deviation.
         ``duplicate``: a copy of slice z - 1. ``swapped``: slices z and z + 1 exchanged.
@@ -65,12 +65,7 @@ def disturb(volume, output, table, settings: Disturb, *, seed, margin=None):
     step = {
         "step": "disturb",
         "source_digest": volume.digest,
-        "drift": list(settings.drift),
-        "jitter": settings.jitter,
-        "jumps": {str(z): list(move) for z, move in settings.jumps.items()},
-        "faults": {kind: list(where) for kind, where in settings.faults.items()},
-        "noise": settings.noise,
-        "curtains": settings.curtains,
+        **settings.model_dump(mode="json"),
         "margin": margin,
         "seed": int(seed),
     }

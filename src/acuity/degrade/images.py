@@ -11,6 +11,7 @@ import numpy as np
 from scipy import ndimage
 
 from acuity.degrade.degrade import block_average
+from acuity.degrade.settings import RandomDegradation
 from acuity.errors import AcuityError
 from acuity.interpolation import weights_of
 from acuity.volume import Volume, VolumeWriter
@@ -18,17 +19,8 @@ from acuity.volume import Volume, VolumeWriter
 EIGHT_BITS = 255.0
 KERNELS = ("linear", "cubic", "lanczos")
 REDUCTIONS = ("average", "bicubic")
-STEPS = ("blur", "rescale", "gaussian", "poisson")
-
-DEFAULTS = {
-    "noise_sd": (2.0, 25.0),
-    "photons": (1e2, 1e4),
-    "blur": (0.2, 2.0),
-    "rescale": (0.5, 2.0),
-    "probability": {"blur": 0.8, "rescale": 0.5, "gaussian": 0.8, "poisson": 0.5},
-    "reduction": "average",
-    "reduce_last": True,
-}
+DEFAULTS = RandomDegradation().model_dump()
+STEPS = tuple(DEFAULTS["probability"])
 
 
 def check_strengths(strengths):

@@ -1,7 +1,7 @@
 """Cone-beam filtered back-projection after Feldkamp, Davis and Kress."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numba
 import numpy as np
@@ -51,12 +51,9 @@ class Cube:
     def seen_by(self, geometry: ConeBeam) -> "Cube":
         """Return it with what a scan makes of all that is not stated."""
         size = geometry.columns if self.size is None else self.size
-        return replace(
-            self,
-            size=size,
-            voxel=geometry.voxel if self.voxel is None else self.voxel,
-            z1=size if self.z1 is None else self.z1,
-            radius=size / 2 if self.radius is None else self.radius,
+        stated = {key: value for key, value in vars(self).items() if value is not None}
+        return Cube(
+            **{"size": size, "voxel": geometry.voxel, "z1": size, "radius": size / 2} | stated
         )
 
 
@@ -260,12 +257,12 @@ class Slab:
             return  # no row of the detector sees the slab
         sets, rest = quarter_turns(angles) if self.size % 2 == 0 else ([], np.arange(len(angles)))
         filtered = self._filter(projections, weights)
-        turns = np.deg2rad(np.asarray(angles, np.float64))
+        angles = np.asarray(angles, np.float64)
         with numba.parallel_chunksize(1):
             if len(sets):
-                self._add_quarters(filtered, turns[sets[:, 0]], sets)
+                self._add_quarters(filtered, angles, sets)
             if len(rest):
-                self._add_general(filtered, turns[rest], rest)
+                self._add_general(filtered, angles, rest)
 
     def volume(self) -> np.ndarray:
         """Return the slab as it stands.
@@ -309,13 +306,11 @@ class Slab:
         return out
 
     def _frame(self) -> tuple[float, ...]:
-        """Return what both kernels are told of the slab and the scan."""
+        """Return the length of a line of a chunk, and the scan as both kernels are told it."""
         g = self.geometry
         # Rows of the detector that the slices of a chunk span where the cone is widest.
         steepest = g.source_to_detector / g.pixel / (g.source_to_axis - self.radius)
         return (
-            self.z0,
-            self.radius,
             math.ceil(max(steepest, 2) * _CHUNK) + 4,
             g.source_to_axis,
             g.source_to_detector / g.pixel,
@@ -323,14 +318,14 @@ class Slab:
             (g.rows - 1) / 2 - g.offset_v / g.pixel - self._window[0],
         )
 
-    def _add_quarters(self, filtered: np.ndarray, turns: np.ndarray, sets: np.ndarray) -> None:
+    def _add_quarters(self, filtered: np.ndarray, angles: np.ndarray, sets: np.ndarray) -> None:
         first, end = self._window
         # Sets in a whole number of batches: the ones that fill up have no signal.
         number = -(-len(sets) // _BATCH) * _BATCH
         stack = np.empty((number, filtered.shape[2] + 2, end - first, 4), np.float32)
         _fold(filtered, sets, stack, self.rows[0] - first)
         turn = np.zeros(number)
-        turn[: len(sets)] = turns
+        turn[: len(sets)] = np.deg2rad(angles[sets[:, 0]])
         half = self.size // 2
         if self._quarters is None:
             self._quarters = np.zeros((half, half, self.z1 - self.z0, 4), np.float32)
@@ -343,18 +338,19 @@ class Slab:
         # Chunks are counted from slice 0 of the whole volume, so that slabs equal the whole.
         chunks = range(self.z0 // _CHUNK, -(-self.z1 // _CHUNK))
         jobs = np.array([(c, j, i) for c in chunks for j, i in tiles], np.int64)
-        _back_project_quarters(
-            stack, np.cos(turn), np.sin(turn), jobs, self._quarters, self.size, *self._frame()
-        )
+        where = self.size, self.z0, self.radius, *self._frame()
+        _back_project_quarters(stack, np.cos(turn), np.sin(turn), jobs, self._quarters, *where)
 
-    def _add_general(self, filtered: np.ndarray, turns: np.ndarray, rest: np.ndarray) -> None:
+    def _add_general(self, filtered: np.ndarray, angles: np.ndarray, rest: np.ndarray) -> None:
         first, end = self._window
         stack = np.zeros((len(rest), filtered.shape[2] + 2, end - first), np.float32)
         seen = slice(self.rows[0] - first, self.rows[1] - first)
         stack[:, 1:-1, seen] = filtered[rest].transpose(0, 2, 1)
         if self._general is None:
             self._general = np.zeros((self.size, self.size, self.z1 - self.z0), np.float32)
-        _back_project_general(stack, np.cos(turns), np.sin(turns), self._general, *self._frame())
+        turn = np.deg2rad(angles[rest])
+        where = self.z0, self.radius, *self._frame()
+        _back_project_general(stack, np.cos(turn), np.sin(turn), self._general, *where)
 
 
 def quarter_turns(angles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -32,12 +32,7 @@ def _calm(function):
 
 
 @_calm
-def fdk(
-    projections: np.ndarray,
-    geometry: ConeBeam,
-    angles: np.ndarray,
-    cube: Cube,
-) -> np.ndarray:
+def fdk(projections: np.ndarray, geometry: ConeBeam, angles: np.ndarray, cube: Cube) -> np.ndarray:
     """Reconstruct a slab with RTK.
 
     RTK uses as many threads as numba does.

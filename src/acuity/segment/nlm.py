@@ -190,21 +190,12 @@ def nlm(volume, *, sigma=None, h=None, patch=1, search=3):
         return volume.copy(), float(sigma)
     flat = volume.shape[0] == 1
     pad = patch + search
-    padded = np.pad(
-        volume, [(0, 0) if flat else (pad, pad), (pad, pad), (pad, pad)], mode="symmetric"
-    )
+    around_z = 0 if flat else pad
+    padded = np.pad(volume, [(around_z,), (pad,), (pad,)], mode="symmetric")
     count = (2 * patch + 1) ** (2 if flat else 3)
     out = np.empty_like(volume)
-    _nlm(
-        padded,
-        volume.shape,
-        patch,
-        search,
-        flat,
-        np.float32(2.0 * sigma**2 / h**2),
-        np.float32(1.0 / (count * h * h)),
-        out,
-    )
+    offset, scale = np.float32(2.0 * sigma**2 / h**2), np.float32(1.0 / (count * h * h))
+    _nlm(padded, volume.shape, patch, search, flat, offset, scale, out)
     return out, float(sigma)
 
 
