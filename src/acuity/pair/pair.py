@@ -108,27 +108,31 @@ def pair(high, low, outputs: Outputs, settings: PairSettings, *, factor, name=""
     where = f"pair{f' {name}' if name else ''}"
     fine, coarse, ratios = check_pair(high, low, factor, settings.max_saturated, where)
     both = ", ".join([where, *filter(None, (high.source, low.source))])
-    sides = _Sides(factor, settings.patch, settings.smallest_block)
+    # Whole low pixels.
+    patch = math.ceil(max(settings.patch, 32 * factor) / factor) * factor
+    smallest = max(round(settings.smallest_block / factor), _SMALLEST)
     image = coarse.astype(np.float32)
     moving = Sampler(fine, _BLUR * ratios)
     matrix, place = _affine(image, fine, moving, ratios, settings.max_rotation, both)
     _check_scale(matrix, ratios, settings.max_scale_error, high, low, both)
     refinement = Refinement(
-        settings.blocks, sides.smallest, _BAND, settings.smoothness, settings.update / factor
+        settings.blocks, smallest, _BAND, settings.smoothness, settings.update / factor
     )
     field, history = refine_elastic(image, moving, matrix, refinement)
-    output = _Output(moving, image.shape, matrix, field, sides, both)
+    # Nearer to the border than half of the smallest block nothing was measured.
+    sides = {"factor": factor, "rim": smallest // 2, "patch": patch}
+    output = _Output(moving, image.shape, matrix, field, **sides, where=both)
     resampled = output.resample(fine, ratios)
     cropped = coarse[output.crop]
     shifts = measure_patches(
-        cropped, resampled, moving.warped(matrix, output.crop), factor, sides.patch, _BAND
+        cropped, resampled, moving.warped(matrix, output.crop), factor, patch, _BAND
     )
     accepted = _accept(shifts, settings, both)
-    valid = _mask(resampled.shape, shifts.corners[accepted], sides.patch)
+    valid = _mask(resampled.shape, shifts.corners[accepted], patch)
     resampled, normalisation = _normalise(cropped, resampled, valid, factor)
     content = output.content(matrix, ratios, history) | {
         "place": place,
-        "patch": sides.patch,
+        "patch": patch,
         "normalisation": normalisation,
         "accepted": int(np.count_nonzero(accepted)),
         "patches": int(accepted.size),
@@ -159,24 +163,6 @@ def pair(high, low, outputs: Outputs, settings: PairSettings, *, factor, name=""
             remove_store(path)
         raise
     return content
-
-
-@dataclass(frozen=True)
-class _Sides:
-    """Sides of patches (high-grid voxels) and of the smallest blocks (low pixels)."""
-
-    factor: int
-    patch_asked: int
-    smallest_asked: int
-
-    @property
-    def patch(self):
-        side = max(self.patch_asked, 32 * self.factor)
-        return math.ceil(side / self.factor) * self.factor
-
-    @property
-    def smallest(self):
-        return max(round(self.smallest_asked / self.factor), _SMALLEST)
 
 
 def _affine(image, high, moving, ratios, max_rotation, where):
@@ -256,24 +242,22 @@ def _mask(shape, corners, side):
 class _Output:
     """The grids of the pair that is written, and the map from the high one to the raw image."""
 
-    def __init__(self, high, low_shape, matrix, field, sides, where):
-        self.factor, self.field, self.matrix = sides.factor, field, matrix
+    def __init__(self, high, low_shape, matrix, field, *, factor, rim, patch, where):
+        self.factor, self.field, self.matrix = factor, field, matrix
         region = high.region(matrix, low_shape, field)
         inside = high.inside(*high.places(matrix, *self._raster(region), field))
         n, m = (part.stop - part.start for part in region)
         whole = inside.reshape(n, self.factor, m, self.factor).all(axis=(1, 3))
         inner = rectangle(whole)
-        # Nearer to the border than half of the smallest block nothing was measured.
-        rim = sides.smallest // 2
         self.crop = tuple(
             slice(outer.start + part.start + rim, outer.start + part.stop - rim)
             for outer, part in zip(region, inner, strict=True)
         )
         sizes = [(part.stop - part.start) * self.factor for part in self.crop]
-        if min(sizes) < sides.patch:
+        if min(sizes) < patch:
             raise AcuityError(
                 f"{where}: the images have {sizes[0]} x {sizes[1]} voxels of the high grid in common, "
-                f"and a patch is {sides.patch} x {sides.patch}; choose images with a larger "
+                f"and a patch is {patch} x {patch}; choose images with a larger "
                 "common field or a smaller patch."
             )
         self.jacobian = field.jacobian(*self._raster(self.crop))

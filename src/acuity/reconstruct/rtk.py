@@ -132,16 +132,10 @@ def _modules():
 
 def _stack(itk, projections: np.ndarray, geometry: ConeBeam):
     stack = itk.image_from_array(np.ascontiguousarray(projections))
-    pixel = geometry.pixel
-    stack.SetSpacing([pixel, pixel, 1.0])
+    stack.SetSpacing([geometry.pixel, geometry.pixel, 1.0])
     # RTK takes the origin, by default 0, for the centre of the first pixel.
-    stack.SetOrigin(
-        [
-            geometry.offset_u - (geometry.columns - 1) / 2 * pixel,
-            geometry.offset_v - (geometry.rows - 1) / 2 * pixel,
-            0.0,
-        ]
-    )
+    v, u = geometry.first_pixel
+    stack.SetOrigin([u, v, 0.0])
     return stack
 
 

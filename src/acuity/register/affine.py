@@ -44,12 +44,9 @@ def compose(first, then):
         (2, 3).
     """
     first, then = np.asarray(first, np.float64), np.asarray(then, np.float64)
-    return np.column_stack([_times(then[:, :2], first[:, :2]), apply_affine(then, *first[:, 2])])
-
-
-def _times(a, b):
     # No BLAS: its last bits depend on the number of threads.
-    return np.einsum("ij,jk->ik", a, b)
+    linear = np.einsum("ij,jk->ik", then[:, :2], first[:, :2])
+    return np.column_stack([linear, apply_affine(then, *first[:, 2])])
 
 
 @dataclass(frozen=True)

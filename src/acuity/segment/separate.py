@@ -245,12 +245,8 @@ def divide(labels, n, h, anisotropy=(1.0, 1.0, 1.0)):
     parts[0] = 0
     if n == 0:
         return parts, np.full(1, -1)
-    distance = edt.edt(
-        labels,
-        anisotropy=tuple(anisotropy),
-        black_border=False,
-        parallel=numba.get_num_threads(),
-    )
+    threads = numba.get_num_threads()
+    distance = edt.edt(labels, anisotropy=tuple(anisotropy), black_border=False, parallel=threads)
     sizes, boxes = sizes_and_boxes(labels, n)
     # An object of a few voxels has one maximum; largest first keeps the threads evenly loaded.
     which = np.flatnonzero(sizes >= 8)
@@ -258,7 +254,6 @@ def divide(labels, n, h, anisotropy=(1.0, 1.0, 1.0)):
     which = which[np.argsort(-sizes[which], kind="stable")]
     part = np.zeros(labels.shape, np.uint32)
     if len(which):
-        threads = numba.get_num_threads()
         # Threads take consecutive pieces: deal the components out like cards.
         dealt = np.concatenate([which[t::threads] for t in range(threads)])
         parts[dealt] = _split_all(labels, distance, dealt, boxes, sizes, np.float32(h), part)
