@@ -89,12 +89,7 @@ def tidy(values, prefix="", units=None):
     """
     units = units or {}
     return [
-        {
-            "metric": f"{prefix}{name}",
-            "subset": "all",
-            "value": float(value),
-            "unit": units.get(name, ""),
-        }
+        dict(zip(TIDY, (f"{prefix}{name}", "all", float(value), units.get(name, "")), strict=True))
         for name, value in values.items()
         if value is not None
     ]

@@ -3,7 +3,7 @@
 import math
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ from acuity.align.stream import stream
 from acuity.errors import AcuityError
 from acuity.register.correlate import Correlator
 from acuity.register.transforms import write_transforms
-from acuity.tables import tidy, write_rows, write_table
+from acuity.tables import tidy, write_table
 
 # Correlation that two unrelated slices may reach, and the part of what is usual that a pair needs.
 # On a smaller overlap chance reaches more, so both are divided by its share of the field.
@@ -43,7 +43,7 @@ _UNITS = {
     "largest_step": "voxel",
     "largest_step_at": "slice",
 }
-_PAIRS = ("a", "b", "dy", "dx", "ncc", "weight", "residual", "counts")
+_PAIRS = ["a", "b", "dy", "dx", "ncc", "weight", "residual", "counts"]
 
 
 @dataclass(frozen=True)
@@ -133,22 +133,18 @@ def align(volume, outputs: Outputs, settings: AlignSettings, *, name=""):
     }
     slices = {"z": range(count), **moves, "ncc": _correlation(table, flags), "flag": flags}
     write_table(pd.DataFrame(slices), outputs.slices)
-    write_rows(
-        [{key: row[key] for key in _PAIRS} | {"counts": int(row["counts"])} for row in table],
-        outputs.pairs,
-    )
-    write_transforms(
-        outputs.transforms,
-        {
-            "unit": volume.grid.unit,
-            "voxel_size": volume.grid.spacing,
-            "mode": settings.mode,
-            "source": volume.digest,
-            "dy": used[:, 0],
-            "dx": used[:, 1],
-            "flagged": verdict["flagged"],
-        },
-    )
+    pairs = pd.DataFrame(table, columns=_PAIRS)
+    write_table(pairs.astype({"counts": int}), outputs.pairs)
+    transforms = {
+        "unit": volume.grid.unit,
+        "voxel_size": volume.grid.spacing,
+        "mode": settings.mode,
+        "source": volume.digest,
+        "dy": used[:, 0],
+        "dx": used[:, 1],
+        "flagged": verdict["flagged"],
+    }
+    write_transforms(outputs.transforms, transforms)
     return verdict
 
 
@@ -233,9 +229,7 @@ class _Window:
             # Far from the centre little overlaps, and what peaks there may hide a true match.
             nearer = (self.correlator.shift(first, second, most=self.side / n) for n in _NEARER)
             shift = max(shift, *nearer, key=lambda one: one.ncc * self.overlap(one.dy, one.dx))
-        return type(shift)(
-            shift.dy + here[0] - there[0], shift.dx + here[1] - there[1], shift.ncc, shift.sign
-        )
+        return replace(shift, dy=shift.dy + here[0] - there[0], dx=shift.dx + here[1] - there[1])
 
 
 def _correlate(volume, window, neighbours, where):

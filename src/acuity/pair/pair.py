@@ -8,14 +8,14 @@ import numpy as np
 
 from acuity.errors import AcuityError
 from acuity.pair.inputs import check_pair
-from acuity.pair.patches import measure_patches, patch_rows
+from acuity.pair.patches import measure_patches, patch_table
 from acuity.pair.settings import PairSettings
 from acuity.register.affine import apply_affine, refine_affine, take_apart
 from acuity.register.elastic import Refinement, refine_elastic
 from acuity.register.place import find_place
 from acuity.register.sampling import Sampler, rectangle
 from acuity.seals import write_sealed
-from acuity.tables import tidy, write_rows
+from acuity.tables import tidy, write_rows, write_table
 from acuity.volume import Grid, Volume, remove_store, write_volume
 
 # Band pass in low pixels: coarse for the first blocks, whose place is right to a few pixels.
@@ -155,7 +155,7 @@ def pair(high, low, outputs: Outputs, settings: PairSettings, *, factor, name=""
         ):
             about = source.after(step | {"source_digest": source.digest})
             write_volume(path, Volume(array[None], grid, **about | {"intensity": meaning}))
-        write_rows(patch_rows(shifts, accepted), outputs.patches)
+        write_table(patch_table(shifts, accepted), outputs.patches)
         write_rows(tidy(metrics, units=_UNITS), outputs.table)
         write_sealed(outputs.transform, content)
     except BaseException:

@@ -45,6 +45,14 @@ def root(parent, i):
 
 
 @njit(cache=True)
+def _longer(values):
+    """Return some values in an array twice as long."""
+    out = np.zeros(2 * values.shape[0], values.dtype)
+    out[: values.shape[0]] = values
+    return out
+
+
+@njit(cache=True)
 def _split(labels, distance, component, box, size, h, part):
     """Divide one component; write its parts (1, 2, ...) into `part` and return their number.
 
@@ -102,15 +110,7 @@ def _split(labels, distance, component, box, size, h, part):
         if count == 0:
             n += 1
             if n >= parent.shape[0]:
-                more = np.zeros(2 * parent.shape[0], np.int32)
-                more[: parent.shape[0]] = parent
-                parent = more
-                higher = np.zeros(2 * peak.shape[0], np.float32)
-                higher[: peak.shape[0]] = peak
-                peak = higher
-                seats = np.zeros(2 * seat.shape[0], np.int64)
-                seats[: seat.shape[0]] = seat
-                seat = seats
+                parent, peak, seat = _longer(parent), _longer(peak), _longer(seat)
             parent[n] = n
             peak[n] = level
             seat[n] = flat
