@@ -1,6 +1,7 @@
 """Make a volume coarser along z alone: keep one slice of every n, or average n of them."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 
@@ -67,14 +68,8 @@ def axial_grid(grid: Grid, factor: int, mode: str) -> Grid:
             f"of slices ({count})."
         )
     factor = int(factor)
-    phase = axial_phase(factor, mode)[0]
-    size = grid.spacing[0]
-    return Grid(
-        (count // factor, *grid.shape[1:]),
-        (size * factor, *grid.spacing[1:]),
-        (grid.origin[0] + phase * size, *grid.origin[1:]),
-        grid.unit,
-    )
+    first = grid.origin[0] + axial_phase(factor, mode)[0] * grid.spacing[0]
+    return replace(grid.downsample((factor, 1, 1)), origin=(first, *grid.origin[1:]))
 
 
 def axial(

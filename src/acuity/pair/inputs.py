@@ -63,13 +63,13 @@ def check_grids(high, low, factor, where):
     ratios = coarse / fine
     if ratios.min() <= 1:
         raise AcuityError(
-            f"{where}: {low_name} has pixels of {_size(coarse)} and {high_name} of {_size(fine)}; "
+            f"{where}: {low_name} has pixels of {numbers(coarse)} nm and {high_name} of {numbers(fine)} nm; "
             "those of the low one must be larger (are the two swapped?)."
         )
     if factor > _FINER * ratios.max():
         raise AcuityError(
-            f"{where}: factor is {factor} and the pixel sizes are {_size(coarse)} and "
-            f"{_size(fine)}; allowed is up to {_FINER:g} times their ratio of {ratios.max():.3g}."
+            f"{where}: factor is {factor} and the pixel sizes are {numbers(coarse)} nm and "
+            f"{numbers(fine)} nm; allowed is up to {_FINER:g} times their ratio of {ratios.max():.3g}."
         )
     covered = np.asarray(high.grid.shape[1:]) / ratios
     if np.any(covered > _LARGER * np.asarray(low.grid.shape[1:])):
@@ -89,8 +89,9 @@ def _called(volume, which):
     return f"the {which} image{f' ({volume.source})' if volume.source else ''}"
 
 
-def _size(pixel):
-    return " x ".join(dict.fromkeys(f"{size:.4g}" for size in pixel)) + " nm"
+def numbers(values):
+    """Return numbers (y, x) as an error tells them: one where they are the same."""
+    return " x ".join(dict.fromkeys(f"{value:.4g}" for value in values))
 
 
 def _field(volume, pixel):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from acuity.errors import AcuityError
-from acuity.pair.inputs import check_pair
+from acuity.pair.inputs import check_pair, numbers
 from acuity.pair.patches import measure_patches, patch_table
 from acuity.pair.settings import PairSettings
 from acuity.register.affine import apply_affine, refine_affine, take_apart
@@ -195,14 +195,10 @@ def _check_scale(matrix, ratios, most, high, low, where):
     found = np.array([parts.scale_y, parts.scale_x])
     if abs(parts.scale / math.sqrt(np.prod(ratios)) - 1) > most:
         raise AcuityError(
-            f"{where}: the pixel sizes state a scale of {_numbers(ratios)} and the images show one of "
-            f"{_numbers(found)} (y, x){_tilts(high, low)}; allowed is a mean difference of {most:.3g} "
+            f"{where}: the pixel sizes state a scale of {numbers(ratios)} and the images show one of "
+            f"{numbers(found)} (y, x){_tilts(high, low)}; allowed is a mean difference of {most:.3g} "
             "of it (max_scale_error)."
         )
-
-
-def _numbers(values):
-    return " x ".join(dict.fromkeys(f"{value:.4g}" for value in values))
 
 
 def _tilts(*volumes):
