@@ -20,7 +20,7 @@ from scipy.ndimage import gaussian_filter, shift
 from acuity.align.align import Outputs, align
 from acuity.align.check import check
 from acuity.align.disturb import disturb
-from acuity.align.settings import Disturb
+from acuity.align.settings import Perturb
 from acuity.settings import call
 from acuity.tables import read_table, write_table
 from acuity.volume import Grid, Volume, open_volume
@@ -46,7 +46,7 @@ def files(folder, key):
 
 
 def measure(name, data, folder, both=None, **options):
-    """Disturb, align, check, print; with what is in `both` in the stack to compare with as well."""
+    """Perturb, align, check, print; with what is in `both` in the stack to compare with as well."""
     both = both or {}
     tables = folder / "added.tsv", folder / "still.tsv"
     told = call(disturb, stack(data), folder / "d.ome.zarr", tables[0], seed=1, **options, **both)
@@ -81,7 +81,7 @@ def synthetic(count, side=512, smooth=(3, 2, 2)):
 
 
 def absolute(data, folder, **options):
-    """Disturb a stack that stands still, align it, and print the error against what was added."""
+    """Perturb a stack that stands still, align it, and print the error against what was added."""
     call(disturb, stack(data), folder / "a.ome.zarr", folder / "a.added", seed=1, **options)
     call(align, open_volume(folder / "a.ome.zarr"), files(folder, "a"), mode="full")
     found, added = read_table(folder / "a.tsv"), read_table(folder / "a.added")
@@ -101,7 +101,7 @@ def tilt(data, folder):
         leaning[z] = shift(data[z].astype(np.float32), (24 * z / 119, 0), mode="mirror")
         leaning[z, 190:] = 132 + 35 * strip / strip.std()
     leaning = np.clip(np.rint(leaning), 0, 255).astype(np.uint8)
-    put_in = Disturb(jitter=1.5, noise=0.3)
+    put_in = Perturb(jitter=1.5, noise=0.3)
     disturb(stack(leaning), folder / "l.ome.zarr", folder / "l.added", put_in, seed=1)
     volume = open_volume(folder / "l.ome.zarr")
     _, ny, nx = volume.grid.shape

@@ -102,6 +102,12 @@ class ConeBeam:
         """Size of a detector pixel scaled to the rotation axis: the natural voxel size."""
         return self.pixel / self.magnification
 
+    @property
+    def first_pixel(self) -> tuple[float, float]:
+        """Position (v, u) of the centre of pixel (0, 0)."""
+        v = self.offset_v - self.pixel * (self.rows - 1) / 2
+        return v, self.offset_u - self.pixel * (self.columns - 1) / 2
+
     def scaled(self, factor: float) -> "ConeBeam":
         """Return the same geometry with all lengths multiplied by `factor`.
 

@@ -70,7 +70,7 @@ def write_rows(rows, path):
     write_table(pd.DataFrame(rows, columns=None if rows else TIDY), path)
 
 
-def tidy(values, prefix=""):
+def tidy(values, prefix="", units=None):
     """Turn named figures into tidy rows.
 
     Parameters
@@ -79,14 +79,17 @@ def tidy(values, prefix=""):
         Figures by name; those that are None are left out.
     prefix : str
         Put before each name.
+    units : dict of str to str, optional
+        Units by name; none for what is not in it.
 
     Returns
     -------
     list of dict
         metric, subset, value, unit.
     """
+    units = units or {}
     return [
-        {"metric": f"{prefix}{name}", "subset": "all", "value": float(value), "unit": ""}
+        dict(zip(TIDY, (f"{prefix}{name}", "all", float(value), units.get(name, "")), strict=True))
         for name, value in values.items()
         if value is not None
     ]

@@ -271,6 +271,10 @@ class Volume:
             stated = step.get("grey_values", stated)
         return known.get(stated) if isinstance(stated, str) else None
 
+    def after(self, step: dict) -> dict[str, Any]:
+        """Return intensity and provenance of what a step makes of it, as a writer takes them."""
+        return {"intensity": self.intensity, "provenance": (*self.provenance, step)}
+
     def read(
         self,
         z: slice = slice(None),

@@ -16,7 +16,7 @@ from acuity.align.align import Outputs, _Window, align
 from acuity.align.check import check
 from acuity.align.disturb import disturb
 from acuity.align.faults import FAULTS, figures, find_faults
-from acuity.align.settings import AlignSettings, Disturb
+from acuity.align.settings import AlignSettings, Perturb
 from acuity.align.transform import transform
 from acuity.errors import AcuityError
 from acuity.register.transforms import read_transforms, to_type, write_transforms
@@ -90,7 +90,7 @@ def measured(tmp_path, run, paths, disturbed):
         reference = tmp_path / "reference"
         reference.mkdir(exist_ok=True)
         files = reference / "r.ome.zarr", reference / "none.tsv"
-        disturb(stack(data), *files, Disturb(), margin=margin, seed=1)
+        disturb(stack(data), *files, Perturb(), margin=margin, seed=1)
         still = open_volume(reference / "r.ome.zarr")
         call(align, still, Outputs(*(reference / name for name in ("t.json", "s.tsv", "p.tsv"))))
         rows, table = check(paths.slices, reference / "s.tsv", tmp_path / "added.tsv")
@@ -493,13 +493,13 @@ def test_a_disturbance_out_of_range_is_refused(disturbed, tmp_path, options, wor
         (AlignSettings, {"neighbours": 0}),
         (AlignSettings, {"smooth": -1}),
         (AlignSettings, {"most_flagged": 2}),
-        (Disturb, {"faults": {"torn": [3]}}),
-        (Disturb, {"faults": {"blank": ["x"]}}),
-        (Disturb, {"jumps": {5: [1]}}),
-        (Disturb, {"drift": (float("nan"), 0)}),
-        (Disturb, {"jitter": -1}),
-        (Disturb, {"noise": float("inf")}),
-        (Disturb, {"curtains": -1}),
+        (Perturb, {"faults": {"torn": [3]}}),
+        (Perturb, {"faults": {"blank": ["x"]}}),
+        (Perturb, {"jumps": {5: [1]}}),
+        (Perturb, {"drift": (float("nan"), 0)}),
+        (Perturb, {"jitter": -1}),
+        (Perturb, {"noise": float("inf")}),
+        (Perturb, {"curtains": -1}),
     ],
 )
 def test_a_setting_out_of_its_declared_range_is_refused(section, change):

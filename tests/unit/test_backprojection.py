@@ -12,7 +12,7 @@ from scipy.ndimage import map_coordinates
 from acuity.errors import AcuityError
 from acuity.geometry import ConeBeam, full_circle
 from acuity.reconstruct import fdk as module
-from acuity.reconstruct.fdk import Slab, angular_weights, fdk, quarter_turns, ramp
+from acuity.reconstruct.fdk import Cube, Slab, angular_weights, fdk, quarter_turns, ramp
 from acuity.settings import call
 
 # The detector is too small on all four sides: voxels fall beyond its edges in some views.
@@ -65,7 +65,7 @@ def check(g, angles, size, voxel, z0, z1, radius, hann=0.0, tolerance=1e-5):
     random = np.random.default_rng(size)
     seen = random.random((len(angles), g.rows, g.columns))
     weights = random.uniform(0.1, 0.4, len(angles))
-    slab = Slab(g, size, voxel, z0, z1, radius=radius, hann=hann)
+    slab = Slab(g, Cube(size, voxel, z0, z1, radius=radius, hann=hann))
     first, end = slab.rows
     slab.add(seen[:, first:end].astype(np.float32), angles, weights)
     found = slab.volume()
@@ -110,7 +110,7 @@ def test_views_may_come_block_by_block():
     random = np.random.default_rng(3)
     seen = random.random((23, 19, 12)).astype(np.float32)
     weights = random.random(23)
-    once, twice = (Slab(SMALL, 10, 0.9, 2, 5, radius=5) for _ in range(2))
+    once, twice = (Slab(SMALL, Cube(10, 0.9, 2, 5, radius=5)) for _ in range(2))
     first, end = once.rows
     once.add(seen[:, first:end], MIXED, weights)
     order, rest = quarter_turns(MIXED)
@@ -149,7 +149,7 @@ def test_only_tiles_and_chunks_with_work_are_worked_on(monkeypatch):
     geometry = ConeBeam(3000.0, 4000.0, 1.0, 800, 8)
 
     def jobs(size, z0, z1, radius):
-        slab = Slab(geometry, size, 1.0, z0, z1, radius=radius)
+        slab = Slab(geometry, Cube(size, 1.0, z0, z1, radius=radius))
         first, end = slab.rows
         views = quarters(1.0, 2.0, 3.0, 4.0, 5.0)
         slab.add(np.zeros((20, end - first, 8), np.float32), views, np.ones(20))
@@ -192,7 +192,7 @@ def test_views_are_filtered_as_many_at_a_time_as_the_cache_holds(monkeypatch):
     monkeypatch.setattr(numba, "get_num_threads", lambda: 3)
     for rows, columns, views in ((4, 8192, 70), (4, 131072, 4)):
         geometry = ConeBeam(4000.0, 4000.0, 0.001, rows, columns)
-        slab = Slab(geometry, 2, 1.0, 0, 2, radius=1.0)
+        slab = Slab(geometry, Cube(2, 1.0, 0, 2, radius=1.0))
         slab.rows = 0, rows
         length = ramp(columns)[1]
         batches.clear()
@@ -206,7 +206,7 @@ def test_views_are_filtered_as_many_at_a_time_as_the_cache_holds(monkeypatch):
 
 def test_the_filter_has_its_ramp_weights_and_cosines():
     random = np.random.default_rng(5)
-    slab = Slab(SMALL, 9, 0.5, 0, 9, radius=4.0)
+    slab = Slab(SMALL, Cube(9, 0.5, 0, 9, radius=4.0))
     seen = random.random((3, 19, 12))
     weights = np.array([0.3, 1.1, 0.7])
     assert slab.rows == (4, 13)
@@ -290,26 +290,26 @@ def test_what_does_not_fit_is_refused_in_a_sentence():
         assert message == f"slices {z0} to {z1} were asked for of a volume of 6 slices"
     assert not call(fdk, seen, geometry, angles, z0=5, z1=6).any()
     for voxel in (0.0, -1.0, np.nan, np.inf):
-        message = words(lambda voxel=voxel: Slab(geometry, 6, voxel, 0, 6, radius=3))
+        message = words(lambda voxel=voxel: Slab(geometry, Cube(6, voxel, 0, 6, radius=3)))
         assert message == f"voxel size is {voxel}; a finite number above 0 is needed"
     # The farthest voxel counts, not the field of view: 42.43 voxels lie between 61 and its centre.
-    assert words(lambda: Slab(geometry, 61, 90 / 42.4, 0, 6, radius=np.inf)) == (
+    assert words(lambda: Slab(geometry, Cube(61, 90 / 42.4, 0, 6, radius=np.inf))) == (
         "the volume of 61 voxels reaches the source, 90 from the axis"
     )
-    assert Slab(geometry, 61, 90 / 42.5, 0, 6, radius=99.0).radius == math.hypot(30, 30) * (
+    assert Slab(geometry, Cube(61, 90 / 42.5, 0, 6, radius=99.0)).radius == math.hypot(30, 30) * (
         1 + 1e-12
     )
-    assert Slab(geometry, 61, 1.0, 0, 6, radius=30.0).radius == 30
+    assert Slab(geometry, Cube(61, 1.0, 0, 6, radius=30.0)).radius == 30
     with pytest.raises(AcuityError, match="reaches the source, 90 from"):
-        Slab(geometry, 61, 3.0, 0, 6, radius=30.0)
-    assert Slab(geometry, 61, 3.0, 0, 6, radius=29.9).radius == 29.9
+        Slab(geometry, Cube(61, 3.0, 0, 6, radius=30.0))
+    assert Slab(geometry, Cube(61, 3.0, 0, 6, radius=29.9)).radius == 29.9
 
 
 def test_rows_of_a_slab_lie_on_the_detector():
     geometry = ConeBeam(100.0, 200.0, 1.0, 41, 8)
 
     def rows(z0, z1, g=geometry):
-        return Slab(g, 100, 1.0, z0, z1, radius=10.0).rows
+        return Slab(g, Cube(100, 1.0, z0, z1, radius=10.0)).rows
 
     # Slice k stands at k - 49.5, magnified by 1.82 to 2.22; the detector sees 20 to each side.
     assert rows(49, 51) == (17, 24)
@@ -505,7 +505,7 @@ def test_voxels_far_coarser_than_pixels(size, voxel):
 def test_the_line_of_a_chunk_has_room_for_the_rows_that_it_spans():
     g = ConeBeam(4000.0, 6000.0, 1.5, 260, 8)
     for voxel in (0.5, 3.0, 30.0):
-        slab = Slab(g, 40, voxel, 0, 40, radius=3.0)
+        slab = Slab(g, Cube(40, voxel, 0, 40, radius=3.0))
         steepest = voxel * 6000 / (4000 - 3 * voxel) / 1.5
         assert slab._frame()[0] == math.ceil(max(steepest, 2) * module._CHUNK) + 4
 

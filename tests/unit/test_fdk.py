@@ -9,7 +9,7 @@ import pytest
 
 from acuity.errors import AcuityError
 from acuity.geometry import ConeBeam, full_circle
-from acuity.reconstruct.fdk import Slab, angular_weights, fdk, quarter_turns, ramp
+from acuity.reconstruct.fdk import Cube, Slab, angular_weights, fdk, quarter_turns, ramp
 from acuity.reconstruct.reconstruct import blocks, reconstruct, reconstruct_truth
 from acuity.settings import call
 from acuity.simulate.acquire import acquire
@@ -171,7 +171,7 @@ def test_threads_do_not_matter(lines, whole):
 
 def test_fast_and_general_ways_agree(lines, whole):
     angles = full_circle(N)
-    slab = Slab(GEOMETRY, N, 1.0, 0, N, radius=N / 2)
+    slab = Slab(GEOMETRY, Cube(N, 1.0, 0, N, radius=N / 2))
     first, end = slab.rows
     filtered = slab._filter(lines[:, first:end], angular_weights(angles))
     slab._add_general(filtered, angles, np.arange(N))

@@ -3,9 +3,10 @@
 import math
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
@@ -17,7 +18,7 @@ from acuity.align.stream import stream
 from acuity.errors import AcuityError
 from acuity.register.correlate import Correlator
 from acuity.register.transforms import write_transforms
-from acuity.tables import write_rows
+from acuity.tables import tidy, write_table
 
 # Correlation that two unrelated slices may reach, and the part of what is usual that a pair needs.
 # On a smaller overlap chance reaches more, so both are divided by its share of the field.
@@ -42,7 +43,7 @@ _UNITS = {
     "largest_step": "voxel",
     "largest_step_at": "slice",
 }
-_PAIRS = ("a", "b", "dy", "dx", "ncc", "weight", "residual", "counts")
+_PAIRS = ["a", "b", "dy", "dx", "ncc", "weight", "residual", "counts"]
 
 
 @dataclass(frozen=True)
@@ -126,42 +127,25 @@ def align(volume, outputs: Outputs, settings: AlignSettings, *, name=""):
     kept = trend(path, settings.mode, smooth=settings.smooth)
     used = path - kept
     verdict = _verdict(path, kept, used, table, flags, settings.mode, where)
-    write_rows(_slice_rows(path, kept, used, _correlation(table, flags), flags), outputs.slices)
-    write_rows(
-        [{key: row[key] for key in _PAIRS} | {"counts": int(row["counts"])} for row in table],
-        outputs.pairs,
-    )
-    write_transforms(
-        outputs.transforms,
-        {
-            "unit": volume.grid.unit,
-            "voxel_size": volume.grid.spacing,
-            "mode": settings.mode,
-            "source": volume.digest,
-            "dy": used[:, 0],
-            "dx": used[:, 1],
-            "flagged": verdict["flagged"],
-        },
-    )
+    parts = {"": path, "trend_": kept, "used_": used}
+    moves = {
+        f"{name}d{axis}": part[:, i] for name, part in parts.items() for i, axis in enumerate("yx")
+    }
+    slices = {"z": range(count), **moves, "ncc": _correlation(table, flags), "flag": flags}
+    write_table(pd.DataFrame(slices), outputs.slices)
+    pairs = pd.DataFrame(table, columns=_PAIRS)
+    write_table(pairs.astype({"counts": int}), outputs.pairs)
+    transforms = {
+        "unit": volume.grid.unit,
+        "voxel_size": volume.grid.spacing,
+        "mode": settings.mode,
+        "source": volume.digest,
+        "dy": used[:, 0],
+        "dx": used[:, 1],
+        "flagged": verdict["flagged"],
+    }
+    write_transforms(outputs.transforms, transforms)
     return verdict
-
-
-def _slice_rows(path, kept, used, ncc, flags):
-    """Return the rows of the table of slices."""
-    return [
-        {
-            "z": z,
-            "dy": path[z, 0],
-            "dx": path[z, 1],
-            "trend_dy": kept[z, 0],
-            "trend_dx": kept[z, 1],
-            "used_dy": used[z, 0],
-            "used_dx": used[z, 1],
-            "ncc": ncc[z],
-            "flag": flags[z],
-        }
-        for z in range(len(path))
-    ]
 
 
 def rows(verdict):
@@ -177,15 +161,7 @@ def rows(verdict):
     list of dict
         metric (with ``stack_`` in front), subset, value, unit.
     """
-    return [
-        {
-            "metric": f"stack_{name}",
-            "subset": "all",
-            "value": float(verdict[name]),
-            "unit": unit,
-        }
-        for name, unit in _UNITS.items()
-    ]
+    return tidy({name: verdict[name] for name in _UNITS}, "stack_", _UNITS)
 
 
 def _check(where, count, settings):
@@ -253,9 +229,7 @@ class _Window:
             # Far from the centre little overlaps, and what peaks there may hide a true match.
             nearer = (self.correlator.shift(first, second, most=self.side / n) for n in _NEARER)
             shift = max(shift, *nearer, key=lambda one: one.ncc * self.overlap(one.dy, one.dx))
-        return type(shift)(
-            shift.dy + here[0] - there[0], shift.dx + here[1] - there[1], shift.ncc, shift.sign
-        )
+        return replace(shift, dy=shift.dy + here[0] - there[0], dx=shift.dx + here[1] - there[1])
 
 
 def _correlate(volume, window, neighbours, where):
@@ -361,16 +335,8 @@ def _rows(shifts, template, window, flags):
 
 
 def _row(a, b, shift, counts):
-    return {
-        "a": a,
-        "b": b,
-        "dy": shift.dy,
-        "dx": shift.dx,
-        "ncc": shift.ncc,
-        "weight": 0.0,
-        "residual": math.nan,
-        "counts": bool(counts),
-    }
+    row = {"a": a, "b": b, **vars(shift)}
+    return row | {"weight": 0.0, "residual": math.nan, "counts": bool(counts)}
 
 
 def _odd(good, usable, rows, flags, where):
@@ -464,6 +430,7 @@ def _verdict(path, kept, used, rows, flags, mode, where):
     at = [int(z) + 1 for z in np.flatnonzero(np.any(np.diff(jumps, axis=0), axis=1))]
     number = sum(map(len, flagged.values()))
     told = ", ".join(f"{name} {' '.join(map(str, where_))}" for name, where_ in flagged.items())
+    largest, largest_at = float(moves.max()), int(moves.argmax()) + 1
     return {
         "slices": len(flags),
         "pairs": len(counted),
@@ -474,13 +441,13 @@ def _verdict(path, kept, used, rows, flags, mode, where):
         "residual_rms": rms,
         "drift": float(np.hypot(*(np.ptp(kept, axis=0)))),
         "jitter_rms": float(np.sqrt(np.mean(still**2))),
-        "largest_step": float(moves.max()),
-        "largest_step_at": int(moves.argmax()) + 1,
+        "largest_step": largest,
+        "largest_step_at": largest_at,
         "jumps": at,
         "mode": mode,
         "verdict": (
             f"{where}: {len(flags)} slices, mode {mode}, residual {rms:.3f} voxels rms over "
-            f"{len(counted)} pairs, largest step {moves.max():.1f} voxels at slice "
-            f"{int(moves.argmax()) + 1}, {number} faulty{f' ({told})' if told else ''}."
+            f"{len(counted)} pairs, largest step {largest:.1f} voxels at slice {largest_at}, "
+            f"{number} faulty{f' ({told})' if told else ''}."
         ),
     }

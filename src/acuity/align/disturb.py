@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from acuity.align.settings import Disturb
+from acuity.align.settings import Perturb
 from acuity.align.stream import stream
 from acuity.errors import AcuityError
 from acuity.register.transforms import apply_translation, to_type
@@ -16,7 +16,7 @@ from acuity.volume import VolumeWriter
 _RIM = 3
 
 
-def disturb(volume, output, table, settings: Disturb, *, seed, margin=None):
+def disturb(volume, output, table, settings: Perturb, *, seed, margin=None):
     """Write a stack with known shifts, noise, curtains and bad slices in it.
 
     Each slice is moved once (cubic) and all are cut to the part that every one of them covers, so
@@ -31,7 +31,7 @@ def disturb(volume, output, table, settings: Disturb, *, seed, margin=None):
         The volume to write, in the type of `volume`.
     table : path-like
         Table to write: z, dy, dx (displacement added, voxels), fault.
-    settings : Disturb
+    settings : Perturb
         What is put in. The drift grows evenly; a jump displaces its slice and all behind it. Faults:
         ``blank``: the mean value with a noise of 2 % of the slice's standard deviation.
         ``duplicate``: a copy of slice z - 1. ``swapped``: slices z and z + 1 exchanged.
@@ -58,19 +58,14 @@ def disturb(volume, output, table, settings: Disturb, *, seed, margin=None):
     count, ny, nx = volume.grid.shape
     if not 0 <= seed < 2**63:
         raise AcuityError(f"disturb: seed is {seed}, allowed are whole numbers from 0 up.")
-    added = _shifts(count, settings.drift, settings.jitter, settings.jumps, seed)
+    added = _shifts(count, settings, seed)
     kinds, source = _faults(count, settings.faults)
     margin = _margin(added, (ny, nx), margin)
     box = (slice(0, count), *(slice(a, n - b) for (a, b), n in zip(margin, (ny, nx), strict=True)))
     step = {
         "step": "disturb",
         "source_digest": volume.digest,
-        "drift": list(settings.drift),
-        "jitter": settings.jitter,
-        "jumps": {str(z): list(move) for z, move in settings.jumps.items()},
-        "faults": {kind: list(where) for kind, where in settings.faults.items()},
-        "noise": settings.noise,
-        "curtains": settings.curtains,
+        **settings.model_dump(mode="json"),
         "margin": margin,
         "seed": int(seed),
     }
@@ -88,13 +83,8 @@ def disturb(volume, output, table, settings: Disturb, *, seed, margin=None):
             moved = moved + np.float32(settings.noise) * sd * white
         return to_type(_broken(moved, kinds[z], volume.dtype, _random(seed, z, 2)), volume.dtype)
 
-    with VolumeWriter(
-        output,
-        volume.grid.crop(box),
-        volume.dtype,
-        intensity=volume.intensity,
-        provenance=(*volume.provenance, step),
-    ) as writer:
+    grid = volume.grid.crop(box)
+    with VolumeWriter(output, grid, volume.dtype, **volume.after(step)) as writer:
         held = {}  # a slice that waits for the one to stand before it, and the last one written
         z = 0
         for place, image in stream(volume, "disturb"):
@@ -116,42 +106,31 @@ def _random(seed, z, purpose):
     return np.random.Generator(np.random.Philox(key=[seed, 4 * z + purpose]))
 
 
-def _shifts(count, drift, jitter, jumps, seed):
-    drift = _pair(drift, "drift")
-    path = np.linspace(0, 1, count)[:, None] * drift if count > 1 else np.zeros((1, 2))
-    if jitter:
+def _shifts(count, settings, seed):
+    path = np.zeros((count, 2))
+    if count > 1:
+        path += np.linspace(0, 1, count)[:, None] * np.asarray(settings.drift)
+    if settings.jitter:
         own = [_random(seed, z, 0).standard_normal(2) for z in range(count)]
-        path = path + jitter * np.array(own)
-    for z, move in jumps.items():
-        z = _slice(z, count, "jumps")
-        path[z:] += _pair(move, f"jumps, slice {z}")
+        path = path + settings.jitter * np.array(own)
+    for z, move in settings.jumps.items():
+        _check_slice(z, count, "jumps")
+        path[z:] += move
     return path
 
 
-def _pair(value, name):
-    pair = np.asarray(value, np.float64)
-    if pair.shape != (2,) or not np.isfinite(pair).all():
-        raise AcuityError(f"disturb: {name} is {value}, allowed are two numbers (y, x).")
-    return pair
-
-
-def _slice(z, count, name):
-    try:
-        number = int(z)
-    except (TypeError, ValueError):
-        number = -1
-    if not 0 <= number < count:
+def _check_slice(z, count, name):
+    if not 0 <= z < count:
         raise AcuityError(
             f"disturb: {name} names the slice {z}, allowed are slices from 0 to {count - 1}."
         )
-    return number
 
 
 def _faults(count, faults):
     kinds, source = [""] * count, np.arange(count)
     for kind, where in faults.items():
         for z in where:
-            z = _slice(z, count, f"faults, {kind},")
+            _check_slice(z, count, f"faults, {kind},")
             first, last = {"duplicate": (1, count), "swapped": (0, count - 1)}.get(kind, (0, count))
             if not first <= z < last:
                 raise AcuityError(

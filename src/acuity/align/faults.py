@@ -107,8 +107,7 @@ def find_faults(slices, shifts):
 
     _name(flags, "noisy", _unlike(shifts, count, flags))
     _name(flags, "inverted", _against(shifts, count, flags))
-    ncc = _table(shifts, count, reach, flags)
-    for z in _exchanged(ncc, count):
+    for z in _exchanged(_table(shifts, count, flags), count):
         if not (flags[z] or flags[z + 1]):
             flags[z] = flags[z + 1] = "swapped"
     return flags
@@ -132,13 +131,10 @@ def usual(shifts, count, flags):
         For each distance b - a the running median of the correlation at each a; 0 where there is
         none in all the stack.
     """
+    lines = _table(shifts, count, flags)
     found = {}
-    for distance in sorted({b - a for a, b in shifts} | {1}):
-        line = np.full(count, np.nan)
-        for (a, b), shift in shifts.items():
-            if b - a == distance and not (flags[a] or flags[b]):
-                line[a] = shift.ncc
-        middle = pd.Series(line).rolling(_WINDOW, center=True, min_periods=1).median()
+    for distance in {b - a for a, b in shifts} | {1}:
+        middle = pd.Series(lines[distance]).rolling(_WINDOW, center=True, min_periods=1).median()
         found[distance] = middle.ffill().bfill().fillna(0.0).to_numpy()
     return found
 
@@ -148,8 +144,9 @@ def _name(flags, name, found):
         flags[z] = flags[z] or name
 
 
-def _table(shifts, count, reach, flags):
+def _table(shifts, count, flags):
     """Correlation of slice a with slice a + k in row k, NaN where there is none."""
+    reach = max((b - a for a, b in shifts), default=1)
     ncc = np.full((reach + 1, count), np.nan)
     for (a, b), shift in shifts.items():
         if not (flags[a] or flags[b]):

@@ -5,7 +5,7 @@ from typing import Literal
 from acuity.settings import Section, setting
 
 
-class Disturb(Section):
+class Perturb(Section):
     """Shifts, noise and bad slices put into a stack, to check its alignment against them."""
 
     drift: tuple[float, float] = setting(

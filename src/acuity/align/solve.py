@@ -4,9 +4,8 @@ import numpy as np
 import scipy.sparse
 import scipy.sparse.linalg
 
-# Residuals of a good pair are a few hundredths of a pixel; a smaller scale would let rounding
-# decide which pairs count.
-SMALLEST_SCALE = 0.02
+from acuity.register.robust import SMALLEST, robust_sd
+
 # A pair whose residual is beyond this many scales, and beyond so many pixels, contradicts the rest.
 _FAR, _FAR_PIXELS = 10.0, 1.5
 _CAUCHY = 2.385
@@ -60,20 +59,12 @@ def solve(count, pairs, shifts, ncc):
         residuals = shifts - whole @ path
         lengths = np.hypot(*residuals.T)
         if turn < 10:
-            weights = base / np.maximum(lengths, SMALLEST_SCALE)
+            weights = base / np.maximum(lengths, SMALLEST)
         else:
-            weights = base / (1 + (lengths / (_CAUCHY * scale(lengths))) ** 2)
+            weights = base / (1 + (lengths / (_CAUCHY * robust_sd(lengths))) ** 2)
             if np.abs(path - before).max() < 1e-6:
                 break
     return path, weights, residuals
-
-
-def scale(lengths):
-    """Robust standard deviation of one component of residuals from the lengths of their vectors."""
-    if not len(lengths):
-        return SMALLEST_SCALE
-    # the median length of a vector of two normal components is 1.1774 of their sd
-    return max(float(np.median(lengths)) / 1.1774, SMALLEST_SCALE)
 
 
 def consistent(residuals):
@@ -91,4 +82,4 @@ def consistent(residuals):
         than 1.5 pixels.
     """
     lengths = np.hypot(*np.reshape(residuals, (-1, 2)).T)
-    return lengths <= max(_FAR * scale(lengths), _FAR_PIXELS)
+    return lengths <= max(_FAR * robust_sd(lengths), _FAR_PIXELS)

@@ -77,15 +77,11 @@ def transform(volume, transforms, output, mask_output, *, crop=False, fill=0, pa
         "mode": moves["mode"],
         "transforms_source": moves["source"],
     }
-    provenance = (*volume.provenance, step)
     valid_voxels = 0
-    about = {
-        "provenance": provenance,
-        "settled": {"transforms": hashlib.sha256(Path(transforms).read_bytes()).hexdigest()},
-    }
-    about["settled"]["fill"] = fill
-    images = open_writer(output, cropped, dtype, part, intensity=volume.intensity, **about)
-    masks = open_writer(mask_output, cropped, np.uint8, part, intensity="label", **about)
+    digest = hashlib.sha256(Path(transforms).read_bytes()).hexdigest()
+    about = volume.after(step) | {"settled": {"transforms": digest, "fill": fill}}
+    images = open_writer(output, cropped, dtype, part, **about)
+    masks = open_writer(mask_output, cropped, np.uint8, part, **about | {"intensity": "label"})
     try:
         with images, masks:
             for z, image in stream(volume, "transform", set(range(images.z0, images.z1))):

@@ -1,6 +1,7 @@
 """Make a volume coarser along z alone: keep one slice of every n, or average n of them."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 
@@ -67,14 +68,8 @@ def axial_grid(grid: Grid, factor: int, mode: str) -> Grid:
             f"of slices ({count})."
         )
     factor = int(factor)
-    phase = axial_phase(factor, mode)[0]
-    size = grid.spacing[0]
-    return Grid(
-        (count // factor, *grid.shape[1:]),
-        (size * factor, *grid.spacing[1:]),
-        (grid.origin[0] + phase * size, *grid.origin[1:]),
-        grid.unit,
-    )
+    first = grid.origin[0] + axial_phase(factor, mode)[0] * grid.spacing[0]
+    return replace(grid.downsample((factor, 1, 1)), origin=(first, *grid.origin[1:]))
 
 
 def axial(
@@ -119,14 +114,8 @@ def axial(
     grid = axial_grid(volume.grid, factor, mode)
     factor = int(factor)
     step = {"step": "axial", "source_digest": volume.digest, "factor": factor, "mode": mode}
-    with open_writer(
-        output,
-        grid,
-        volume.dtype if mode == "decimate" else np.float32,
-        part,
-        intensity=volume.intensity,
-        provenance=(*volume.provenance, step),
-    ) as writer:
+    dtype = volume.dtype if mode == "decimate" else np.float32
+    with open_writer(output, grid, dtype, part, **volume.after(step)) as writer:
         for z0, z1 in writer.spans(max(1, 32 // factor)):
             block = volume.read(slice(z0 * factor, z1 * factor))
             if mode == "decimate":

@@ -93,14 +93,7 @@ def degrade(
         "seed": seed,
     }
     grid = volume.grid.downsample(factors)
-    with open_writer(
-        output,
-        grid,
-        np.float32,
-        part,
-        intensity=volume.intensity,
-        provenance=(*volume.provenance, step),
-    ) as writer:
+    with open_writer(output, grid, np.float32, part, **volume.after(step)) as writer:
         scale, sd = 0.0, 0.0
         if photons is not None or noise_sd:
             low, high, bright = writer.agree("levels", lambda: levels(volume))

@@ -11,6 +11,7 @@ import numpy as np
 from scipy import ndimage
 
 from acuity.degrade.degrade import block_average
+from acuity.degrade.settings import RandomDegradation
 from acuity.errors import AcuityError
 from acuity.interpolation import weights_of
 from acuity.volume import Volume, VolumeWriter
@@ -18,17 +19,8 @@ from acuity.volume import Volume, VolumeWriter
 EIGHT_BITS = 255.0
 KERNELS = ("linear", "cubic", "lanczos")
 REDUCTIONS = ("average", "bicubic")
-STEPS = ("blur", "rescale", "gaussian", "poisson")
-
-DEFAULTS = {
-    "noise_sd": (2.0, 25.0),
-    "photons": (1e2, 1e4),
-    "blur": (0.2, 2.0),
-    "rescale": (0.5, 2.0),
-    "probability": {"blur": 0.8, "rescale": 0.5, "gaussian": 0.8, "poisson": 0.5},
-    "reduction": "average",
-    "reduce_last": True,
-}
+DEFAULTS = RandomDegradation().model_dump()
+STEPS = tuple(DEFAULTS["probability"])
 
 
 def check_strengths(strengths):
@@ -365,23 +357,12 @@ def degrade_images(
         **{key: list(v) if isinstance(v, tuple) else v for key, v in made.items()},
         "drawn": [draw(image_rng(seed, z), made) for z in range(grid.shape[0])],
     }
-    with VolumeWriter(
-        output,
-        grid,
-        volume.dtype if whole else np.float32,
-        intensity=volume.intensity,
-        provenance=(*volume.provenance, step),
-    ) as writer:
+    how = {"factor": factor, "full": full, "round_to_whole": whole, **made}
+    dtype = volume.dtype if whole else np.float32
+    with VolumeWriter(output, grid, dtype, **volume.after(step)) as writer:
         for z0, z1 in writer.spans(writer.slab_depth):
             low = [
-                degrade_image(
-                    image,
-                    image_rng(seed, z),
-                    factor=factor,
-                    full=full,
-                    round_to_whole=whole,
-                    **made,
-                )[0]
-                for z, image in zip(range(z0, z1), volume.read(slice(z0, z1)), strict=True)
+                degrade_image(image, image_rng(seed, z), **how)[0]
+                for z, image in enumerate(volume.read(slice(z0, z1)), z0)
             ]
             writer.write(z0, np.stack(low).astype(writer.dtype))

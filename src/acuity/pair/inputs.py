@@ -1,7 +1,5 @@
 """What two images must be to make a pair."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from acuity.errors import AcuityError
@@ -16,15 +14,7 @@ _FINER = 1.5
 _BLACK = 0.8
 
 
-@dataclass(frozen=True)
-class Images:
-    """The pixels of a pair, (y, x)."""
-
-    high: np.ndarray
-    low: np.ndarray
-
-
-def check_pair(high, low, factor, *, max_saturated, where):
+def check_pair(high, low, factor, max_saturated, where):
     """Read two images and refuse what cannot be a pair.
 
     Parameters
@@ -40,7 +30,8 @@ def check_pair(high, low, factor, *, max_saturated, where):
 
     Returns
     -------
-    images : Images
+    high, low : numpy.ndarray
+        The pixels, (y, x).
     ratios : numpy.ndarray
         (2,): pixel size of the low image over that of the high one, along y and x.
 
@@ -52,33 +43,45 @@ def check_pair(high, low, factor, *, max_saturated, where):
     if factor != int(factor) or factor < 1:
         raise AcuityError(f"{where}: factor is {factor}, allowed are whole numbers from 1 up.")
     ratios = check_grids(high, low, factor, where)
-    names = {"high": _called(high, "high"), "low": _called(low, "low")}
-    return (
-        Images(
-            *(
-                _checked(volume, names[key], max_saturated, where)
-                for key, volume in (("high", high), ("low", low))
-            )
-        ),
-        ratios,
+    images = (
+        _checked(volume, _called(volume, which), max_saturated, where)
+        for which, volume in (("high", high), ("low", low))
     )
+    return *images, ratios
 
 
 def check_grids(high, low, factor, where):
     """Refuse what cannot be a pair by its shape and pixel size, see `check_pair`; no pixel is read."""
-    names = {"high": _called(high, "high"), "low": _called(low, "low")}
-    pixels = {}
-    for key, volume in (("high", high), ("low", low)):
+    high_name, low_name = _called(high, "high"), _called(low, "low")
+    for volume, name in ((high, high_name), (low, low_name)):
         if volume.grid.shape[0] != 1:
-            raise AcuityError(
-                f"{where}: {names[key]} has {volume.grid.shape[0]} slices, allowed is one."
-            )
-        pixels[key] = np.array(
-            [convert(size, volume.grid.unit, "nm") for size in volume.grid.spacing[1:]]
+            raise AcuityError(f"{where}: {name} has {volume.grid.shape[0]} slices, allowed is one.")
+    fine, coarse = (
+        np.array([convert(size, volume.grid.unit, "nm") for size in volume.grid.spacing[1:]])
+        for volume in (high, low)
+    )
+    ratios = coarse / fine
+    if ratios.min() <= 1:
+        raise AcuityError(
+            f"{where}: {low_name} has pixels of {numbers(coarse)} nm and {high_name} of {numbers(fine)} nm; "
+            "those of the low one must be larger (are the two swapped?)."
         )
-    ratios = pixels["low"] / pixels["high"]
-    _check_scale(ratios, pixels, factor, names, where)
-    _check_sizes(high, low, ratios, pixels, names, where)
+    if factor > _FINER * ratios.max():
+        raise AcuityError(
+            f"{where}: factor is {factor} and the pixel sizes are {numbers(coarse)} nm and "
+            f"{numbers(fine)} nm; allowed is up to {_FINER:g} times their ratio of {ratios.max():.3g}."
+        )
+    covered = np.asarray(high.grid.shape[1:]) / ratios
+    if np.any(covered > _LARGER * np.asarray(low.grid.shape[1:])):
+        raise AcuityError(
+            f"{where}: the field of {high_name}, {_field(high, fine)}, is larger than that of "
+            f"{low_name}, {_field(low, coarse)}; it must lie within it."
+        )
+    if covered.min() < _LEAST:
+        raise AcuityError(
+            f"{where}: {high_name} covers {covered[0]:.0f} x {covered[1]:.0f} pixels of "
+            f"{low_name}; at least {_LEAST} x {_LEAST} are needed to place it."
+        )
     return ratios
 
 
@@ -86,36 +89,9 @@ def _called(volume, which):
     return f"the {which} image{f' ({volume.source})' if volume.source else ''}"
 
 
-def _check_scale(ratios, pixels, factor, names, where):
-    if ratios.min() <= 1:
-        raise AcuityError(
-            f"{where}: {names['low']} has pixels of {_size(pixels['low'])} and {names['high']} of "
-            f"{_size(pixels['high'])}; those of the low one must be larger (are the two swapped?)."
-        )
-    if factor > _FINER * ratios.max():
-        raise AcuityError(
-            f"{where}: factor is {factor} and the pixel sizes are {_size(pixels['low'])} and "
-            f"{_size(pixels['high'])}; allowed is up to {_FINER:g} times their ratio of "
-            f"{ratios.max():.3g}."
-        )
-
-
-def _check_sizes(high, low, ratios, pixels, names, where):
-    covered = np.asarray(high.grid.shape[1:]) / ratios
-    if np.any(covered > _LARGER * np.asarray(low.grid.shape[1:])):
-        raise AcuityError(
-            f"{where}: the field of {names['high']}, {_field(high, pixels['high'])}, is larger than "
-            f"that of {names['low']}, {_field(low, pixels['low'])}; it must lie within it."
-        )
-    if covered.min() < _LEAST:
-        raise AcuityError(
-            f"{where}: {names['high']} covers {covered[0]:.0f} x {covered[1]:.0f} pixels of "
-            f"{names['low']}; at least {_LEAST} x {_LEAST} are needed to place it."
-        )
-
-
-def _size(pixel):
-    return " x ".join(dict.fromkeys(f"{size:.4g}" for size in pixel)) + " nm"
+def numbers(values):
+    """Return numbers (y, x) as an error tells them: one where they are the same."""
+    return " x ".join(dict.fromkeys(f"{value:.4g}" for value in values))
 
 
 def _field(volume, pixel):

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from acuity.errors import AcuityError
-from acuity.pair.inputs import check_pair
-from acuity.pair.patches import measure_patches, patch_rows
+from acuity.pair.inputs import check_pair, numbers
+from acuity.pair.patches import measure_patches, patch_table
 from acuity.pair.settings import PairSettings
 from acuity.register.affine import apply_affine, refine_affine, take_apart
-from acuity.register.elastic import Field, Refinement, refine_elastic
+from acuity.register.elastic import Refinement, refine_elastic
 from acuity.register.place import find_place
 from acuity.register.sampling import Sampler, rectangle
 from acuity.seals import write_sealed
-from acuity.tables import write_rows
+from acuity.tables import tidy, write_rows, write_table
 from acuity.volume import Grid, Volume, remove_store, write_volume
 
 # Band pass in low pixels: coarse for the first blocks, whose place is right to a few pixels.
@@ -28,23 +28,15 @@ _SMALLEST = 24
 # Share of blocks that must follow one affine map, within this many low pixels or this part of
 # their side.
 _FOLLOW, _NEAR, _NEAR_PART = 0.4, 4.0, 1 / 16
-# Units of what `rows` gives.
+# Units of the figures that are no counts or ratios.
 _UNITS = {
     "registration_rms": "voxel",
     "registration_rms_before": "voxel",
-    "patches": "",
-    "patches_accepted": "",
-    "patch_ncc_median": "",
     "rotation": "degree",
-    "scale_stated": "",
-    "scale_found": "",
-    "scale_error": "",
     "shear": "degree",
     "elastic_rms": "voxel",
     "elastic_largest": "voxel",
     "elastic_update": "voxel",
-    "jacobian_least": "",
-    "jacobian_greatest": "",
 }
 
 
@@ -114,35 +106,33 @@ def pair(high, low, outputs: Outputs, settings: PairSettings, *, factor, name=""
         Nothing is left at the outputs then.
     """
     where = f"pair{f' {name}' if name else ''}"
-    images, ratios = check_pair(
-        high, low, factor, max_saturated=settings.max_saturated, where=where
-    )
+    fine, coarse, ratios = check_pair(high, low, factor, settings.max_saturated, where)
     both = ", ".join([where, *filter(None, (high.source, low.source))])
-    sides = _Sides(factor, settings.patch, settings.smallest_block)
-    image = images.low.astype(np.float32)
-    moving = Sampler(images.high, _BLUR * ratios)
-    matrix, place = _affine(image, images.high, moving, ratios, settings.max_rotation, both)
+    # Whole low pixels.
+    patch = math.ceil(max(settings.patch, 32 * factor) / factor) * factor
+    smallest = max(round(settings.smallest_block / factor), _SMALLEST)
+    image = coarse.astype(np.float32)
+    moving = Sampler(fine, _BLUR * ratios)
+    matrix, place = _affine(image, fine, moving, ratios, settings.max_rotation, both)
     _check_scale(matrix, ratios, settings.max_scale_error, high, low, both)
-    field, history = refine_elastic(
-        image,
-        moving,
-        matrix,
-        Refinement(
-            settings.blocks, sides.smallest, _BAND, settings.smoothness, settings.update / factor
-        ),
+    refinement = Refinement(
+        settings.blocks, smallest, _BAND, settings.smoothness, settings.update / factor
     )
-    output = _Output(images.high.shape, image.shape, matrix, field, ratios, sides, both)
-    resampled = output.resample(images.high)
-    cropped = images.low[output.crop]
+    field, history = refine_elastic(image, moving, matrix, refinement)
+    # Nearer to the border than half of the smallest block nothing was measured.
+    sides = {"factor": factor, "rim": smallest // 2, "patch": patch}
+    output = _Output(moving, image.shape, matrix, field, **sides, where=both)
+    resampled = output.resample(fine, ratios)
+    cropped = coarse[output.crop]
     shifts = measure_patches(
-        cropped, resampled, moving.warped(matrix, output.crop), factor, sides.patch, _BAND
+        cropped, resampled, moving.warped(matrix, output.crop), factor, patch, _BAND
     )
     accepted = _accept(shifts, settings, both)
-    valid = _mask(resampled.shape, shifts.corners[accepted], sides.patch)
+    valid = _mask(resampled.shape, shifts.corners[accepted], patch)
     resampled, normalisation = _normalise(cropped, resampled, valid, factor)
     content = output.content(matrix, ratios, history) | {
         "place": place,
-        "patch": sides.patch,
+        "patch": patch,
         "normalisation": normalisation,
         "accepted": int(np.count_nonzero(accepted)),
         "patches": int(accepted.size),
@@ -150,42 +140,29 @@ def pair(high, low, outputs: Outputs, settings: PairSettings, *, factor, name=""
     }
     metrics = _metrics(content, shifts, accepted, output)
     content["verdict"] = _verdict(content, metrics, settings.update, where)
-    _write_volumes((low, cropped), (high, resampled), valid, outputs, output)
+    step = {
+        "step": "pair",
+        "factor": factor,
+        "low_crop": content["low_crop"],
+        "grey_values": low.dtype.name,
+    }
+    coarse_grid, fine_grid = output.grids(low.grid)
     try:
-        write_rows(patch_rows(shifts, accepted), outputs.patches)
-        write_rows(rows(metrics), outputs.table)
+        for path, array, grid, meaning, source in (
+            (outputs.low, cropped, coarse_grid, low.intensity, low),
+            (outputs.high, resampled, fine_grid, low.intensity, high),
+            (outputs.valid, valid, fine_grid, "label", high),
+        ):
+            about = source.after(step | {"source_digest": source.digest})
+            write_volume(path, Volume(array[None], grid, **about | {"intensity": meaning}))
+        write_table(patch_table(shifts, accepted), outputs.patches)
+        write_rows(tidy(metrics, units=_UNITS), outputs.table)
         write_sealed(outputs.transform, content)
     except BaseException:
         for path in (outputs.low, outputs.high, outputs.valid):
             remove_store(path)
         raise
     return content
-
-
-def rows(metrics):
-    """Return tidy rows (metric, subset, value, unit) of the figures of a pair."""
-    return [
-        {"metric": key, "subset": "all", "value": float(metrics[key]), "unit": unit}
-        for key, unit in _UNITS.items()
-    ]
-
-
-@dataclass(frozen=True)
-class _Sides:
-    """Sides of patches (high-grid voxels) and of the smallest blocks (low pixels)."""
-
-    factor: int
-    patch_asked: int
-    smallest_asked: int
-
-    @property
-    def patch(self):
-        side = max(self.patch_asked, 32 * self.factor)
-        return math.ceil(side / self.factor) * self.factor
-
-    @property
-    def smallest(self):
-        return max(round(self.smallest_asked / self.factor), _SMALLEST)
 
 
 def _affine(image, high, moving, ratios, max_rotation, where):
@@ -200,11 +177,8 @@ def _affine(image, high, moving, ratios, max_rotation, where):
             f"correlation of {place.ncc:.2f}, and its parts follow no common map from there; do both "
             "show one field?"
         ) from None
-    side = (
-        2
-        * min(part.stop - part.start for part in moving.region(matrix, image.shape))
-        / (len(found.centres) ** 0.5 + 1)
-    )
+    shorter = min(part.stop - part.start for part in moving.region(matrix, image.shape))
+    side = 2 * shorter / (len(found.centres) ** 0.5 + 1)
     follow = np.hypot(*found.shifts.T) <= max(_NEAR, _NEAR_PART * side)
     follow &= found.ncc > 0
     if follow.mean() < _FOLLOW:
@@ -221,14 +195,10 @@ def _check_scale(matrix, ratios, most, high, low, where):
     found = np.array([parts.scale_y, parts.scale_x])
     if abs(parts.scale / math.sqrt(np.prod(ratios)) - 1) > most:
         raise AcuityError(
-            f"{where}: the pixel sizes state a scale of {_numbers(ratios)} and the images show one of "
-            f"{_numbers(found)} (y, x){_tilts(high, low)}; allowed is a mean difference of {most:.3g} "
+            f"{where}: the pixel sizes state a scale of {numbers(ratios)} and the images show one of "
+            f"{numbers(found)} (y, x){_tilts(high, low)}; allowed is a mean difference of {most:.3g} "
             "of it (max_scale_error)."
         )
-
-
-def _numbers(values):
-    return " x ".join(dict.fromkeys(f"{value:.4g}" for value in values))
 
 
 def _tilts(*volumes):
@@ -268,27 +238,22 @@ def _mask(shape, corners, side):
 class _Output:
     """The grids of the pair that is written, and the map from the high one to the raw image."""
 
-    def __init__(self, high_shape, low_shape, matrix, field, ratios, sides, where):
-        self.factor, self.field, self.matrix = sides.factor, field, matrix
-        self._ratios = ratios
-        known = Sampler.__new__(Sampler)
-        known.shape = high_shape
-        region = known.region(matrix, low_shape, field)
-        inside = known.inside(*known.places(matrix, *self._raster(region), field))
+    def __init__(self, high, low_shape, matrix, field, *, factor, rim, patch, where):
+        self.factor, self.field, self.matrix = factor, field, matrix
+        region = high.region(matrix, low_shape, field)
+        inside = high.inside(*high.places(matrix, *self._raster(region), field))
         n, m = (part.stop - part.start for part in region)
         whole = inside.reshape(n, self.factor, m, self.factor).all(axis=(1, 3))
         inner = rectangle(whole)
-        # Nearer to the border than half of the smallest block nothing was measured.
-        rim = sides.smallest // 2
         self.crop = tuple(
             slice(outer.start + part.start + rim, outer.start + part.stop - rim)
             for outer, part in zip(region, inner, strict=True)
         )
         sizes = [(part.stop - part.start) * self.factor for part in self.crop]
-        if min(sizes) < sides.patch:
+        if min(sizes) < patch:
             raise AcuityError(
                 f"{where}: the images have {sizes[0]} x {sizes[1]} voxels of the high grid in common, "
-                f"and a patch is {sides.patch} x {sides.patch}; choose images with a larger "
+                f"and a patch is {patch} x {patch}; choose images with a larger "
                 "common field or a smaller patch."
             )
         self.jacobian = field.jacobian(*self._raster(self.crop))
@@ -309,17 +274,16 @@ class _Output:
             for part in region
         ]
 
-    def resample(self, high):
+    def resample(self, high, ratios):
         """Sample the raw high image on the high grid: its one resampling."""
         # Where its pixels are finer than the grid's: the variance of binning them.
-        finer = np.maximum(self._ratios / self.factor, 1.0)
+        finer = np.maximum(ratios / self.factor, 1.0)
         sampler = Sampler(high, np.sqrt((finer**2 - 1) / 12))
         return sampler.at(*sampler.places(self.matrix, *self._raster(self.crop), self.field))
 
     def grids(self, low):
-        """Grids of the two outputs."""
-        rows, columns = self.crop
-        grid = low.grid.crop((slice(0, 1), rows, columns))
+        """Return the grids of the two outputs from that of the low image."""
+        grid = low.crop((slice(0, 1), *self.crop))
         f = self.factor
         spacing = (grid.spacing[0], grid.spacing[1] / f, grid.spacing[2] / f)
         origin = (
@@ -339,11 +303,6 @@ class _Output:
         affine = np.column_stack([matrix[:, :2] / f, apply_affine(matrix, *first)])
         y, x = self.field.nodes
         dy, dx = self.field.on(y, x) * f
-        to_high = Field(
-            tuple((o - s) * f for o, s in zip(self.field.origin, first, strict=True)),
-            tuple(s * f for s in self.field.step),
-            self.field.coefficients * f,
-        )
         return {
             "factor": f,
             "resampled": "high",
@@ -361,9 +320,9 @@ class _Output:
                 "dx": dx.tolist(),
             },
             "field": {
-                "origin": list(to_high.origin),
-                "step": list(to_high.step),
-                "coefficients": to_high.coefficients.tolist(),
+                "origin": ((self.field.origin - first) * f).tolist(),
+                "step": (np.asarray(self.field.step) * f).tolist(),
+                "coefficients": (self.field.coefficients * f).tolist(),
             },
             "jacobian": [float(self.jacobian.min()), float(self.jacobian.max())],
             "passes": [{"block": p.side * f, "update": p.update * f} for p in history],
@@ -417,31 +376,3 @@ def _verdict(content, metrics, update, where):
         f"rms{moving}, residual {metrics['registration_rms']:.3f} voxels rms over {content['accepted']} of "
         f"{content['patches']} patches; the high image was resampled."
     )
-
-
-def _write_volumes(low, high, valid, outputs, output):
-    """Write the three volumes, or none; `low` and `high` are what was read and what is written."""
-    (low_volume, cropped), (high_volume, resampled) = low, high
-    coarse, fine = output.grids(low_volume)
-    crop = [coarse.shape[1], coarse.shape[2]]
-    step = {
-        "step": "pair",
-        "factor": output.factor,
-        "low_crop": [output.crop[0].start, output.crop[1].start, *crop],
-        "grey_values": low_volume.dtype.name,
-    }
-    intensity = low_volume.intensity
-    done = []
-    try:
-        for path, array, grid, meaning, volume in (
-            (outputs.low, cropped, coarse, intensity, low_volume),
-            (outputs.high, resampled, fine, intensity, high_volume),
-            (outputs.valid, valid, fine, "label", high_volume),
-        ):
-            done.append(path)
-            provenance = (*volume.provenance, step | {"source_digest": volume.digest})
-            write_volume(path, Volume(array[None], grid, meaning, provenance))
-    except BaseException:
-        for path in done:
-            remove_store(path)
-        raise

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from acuity.register.blocks import Blocks, spread
 
@@ -66,12 +67,9 @@ def measure_patches(low, high, affine, factor, side, band):
     return Patches(corners * factor, before.shifts * factor, after.shifts * factor, after.ncc)
 
 
-def patch_rows(patches, accepted):
-    """Give the rows of the table of patches; see `acuity.pair.pair.pair`."""
-    columns = (*patches.corners.T, *patches.before.T, *patches.after.T, patches.ncc, accepted)
-    names = ("y", "x", "dy_before", "dx_before", "dy", "dx", "ncc", "accepted")
-    kinds = (int, int, float, float, float, float, float, int)
-    return [
-        {name: kind(value) for name, kind, value in zip(names, kinds, row, strict=True)}
-        for row in zip(*columns, strict=True)
-    ]
+def patch_table(patches, accepted):
+    """Return the table of patches; see `acuity.pair.pair.pair`."""
+    columns = [*patches.corners.T, *patches.before.T, *patches.after.T, patches.ncc]
+    names = ("y", "x", "dy_before", "dx_before", "dy", "dx", "ncc")
+    table = pd.DataFrame(dict(zip(names, columns, strict=True)))
+    return table.assign(accepted=accepted.astype(int))

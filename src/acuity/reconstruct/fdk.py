@@ -1,7 +1,7 @@
 """Cone-beam filtered back-projection after Feldkamp, Davis and Kress."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numba
 import numpy as np
@@ -51,12 +51,9 @@ class Cube:
     def seen_by(self, geometry: ConeBeam) -> "Cube":
         """Return it with what a scan makes of all that is not stated."""
         size = geometry.columns if self.size is None else self.size
-        return replace(
-            self,
-            size=size,
-            voxel=geometry.voxel if self.voxel is None else self.voxel,
-            z1=size if self.z1 is None else self.z1,
-            radius=size / 2 if self.radius is None else self.radius,
+        stated = {key: value for key, value in vars(self).items() if value is not None}
+        return Cube(
+            **{"size": size, "voxel": geometry.voxel, "z1": size, "radius": size / 2} | stated
         )
 
 
@@ -115,9 +112,7 @@ def fdk(
         return rtk.fdk(projections, geometry, angles, cube)
     if backend != "numba":
         raise AcuityError(f"backend is {backend!r}; allowed are 'numba' and 'rtk'")
-    slab = Slab(
-        geometry, cube.size, cube.voxel, cube.z0, cube.z1, radius=cube.radius, hann=cube.hann
-    )
+    slab = Slab(geometry, cube)
     first, end = slab.rows
     slab.add(projections[:, first:end], angles, weights)
     return slab.volume()
@@ -204,16 +199,8 @@ class Slab:
     ----------
     geometry : ConeBeam
         Scan, lengths in any unit.
-    size : int
-        Side of the whole cube, voxels, centred on the axis and the plane of the source.
-    voxel : float
-        Voxel size in the unit of `geometry`.
-    z0, z1 : int
-        Slices to reconstruct.
-    radius : float
-        Radius of the field of view, voxels; zeros beyond.
-    hann : float
-        Cut-off of the Hann window; 0 for none.
+    cube : Cube
+        All of it stated; centred on the axis and the plane of the source.
 
     Attributes
     ----------
@@ -231,17 +218,8 @@ class Slab:
     threads.
     """
 
-    def __init__(
-        self,
-        geometry: ConeBeam,
-        size: int,
-        voxel: float,
-        z0: int,
-        z1: int,
-        *,
-        radius: float,
-        hann: float = 0.0,
-    ) -> None:
+    def __init__(self, geometry: ConeBeam, cube: Cube) -> None:
+        size, voxel, z0, z1 = cube.size, cube.voxel, cube.z0, cube.z1
         if not 0 <= z0 < z1 <= size:
             raise AcuityError(f"slices {z0} to {z1} were asked for of a volume of {size} slices")
         if not (math.isfinite(voxel) and voxel > 0):
@@ -250,7 +228,7 @@ class Slab:
         self.geometry = geometry.scaled(1.0 / voxel)
         self.size, self.voxel, self.z0, self.z1 = size, voxel, z0, z1
         # A little beyond the corners: rounded, they would lie outside for some sizes.
-        self.radius = min(radius, math.hypot(size - 1, size - 1) / 2 * (1 + 1e-12))
+        self.radius = min(cube.radius, math.hypot(size - 1, size - 1) / 2 * (1 + 1e-12))
         if self.radius >= self.geometry.source_to_axis:
             raise AcuityError(
                 f"the volume of {size} voxels reaches the source, {geometry.source_to_axis:g} from "
@@ -258,11 +236,8 @@ class Slab:
             )
         centre = (size - 1) / 2
         self._window = self.geometry.rows_for(z0 - centre, z1 - 1 - centre, self.radius)
-        self.rows = (
-            min(max(self._window[0], 0), geometry.rows),
-            min(max(self._window[1], 0), geometry.rows),
-        )
-        self._transfer, self._length = ramp(geometry.columns, hann)
+        self.rows = tuple(min(max(row, 0), geometry.rows) for row in self._window)
+        self._transfer, self._length = ramp(geometry.columns, cube.hann)
         self._quarters = None
         self._general = None
 
@@ -282,10 +257,12 @@ class Slab:
             return  # no row of the detector sees the slab
         sets, rest = quarter_turns(angles) if self.size % 2 == 0 else ([], np.arange(len(angles)))
         filtered = self._filter(projections, weights)
-        if len(sets):
-            self._add_quarters(filtered, angles, sets)
-        if len(rest):
-            self._add_general(filtered, angles, rest)
+        angles = np.asarray(angles, np.float64)
+        with numba.parallel_chunksize(1):
+            if len(sets):
+                self._add_quarters(filtered, angles, sets)
+            if len(rest):
+                self._add_general(filtered, angles, rest)
 
     def volume(self) -> np.ndarray:
         """Return the slab as it stands.
@@ -324,12 +301,12 @@ class Slab:
             part = projections[a:b] * (cosine * weights[a:b, None, None].astype(np.float32))
             spectrum = scipy.fft.rfft(part, n=self._length, axis=2, workers=workers)
             spectrum *= self._transfer
-            out[a:b] = scipy.fft.irfft(spectrum, n=self._length, axis=2, workers=workers)[
-                :, :, :columns
-            ]
+            lines = scipy.fft.irfft(spectrum, n=self._length, axis=2, workers=workers)
+            out[a:b] = lines[:, :, :columns]
         return out
 
     def _frame(self) -> tuple[float, ...]:
+        """Return the length of a line of a chunk, and the scan as both kernels are told it."""
         g = self.geometry
         # Rows of the detector that the slices of a chunk span where the cone is widest.
         steepest = g.source_to_detector / g.pixel / (g.source_to_axis - self.radius)
@@ -342,15 +319,13 @@ class Slab:
         )
 
     def _add_quarters(self, filtered: np.ndarray, angles: np.ndarray, sets: np.ndarray) -> None:
-        before = self.rows[0] - self._window[0]
+        first, end = self._window
         # Sets in a whole number of batches: the ones that fill up have no signal.
         number = -(-len(sets) // _BATCH) * _BATCH
-        stack = np.empty(
-            (number, filtered.shape[2] + 2, self._window[1] - self._window[0], 4), np.float32
-        )
-        _fold(filtered, sets, stack, before)
+        stack = np.empty((number, filtered.shape[2] + 2, end - first, 4), np.float32)
+        _fold(filtered, sets, stack, self.rows[0] - first)
         turn = np.zeros(number)
-        turn[: len(sets)] = np.deg2rad(np.asarray(angles, np.float64)[sets[:, 0]])
+        turn[: len(sets)] = np.deg2rad(angles[sets[:, 0]])
         half = self.size // 2
         if self._quarters is None:
             self._quarters = np.zeros((half, half, self.z1 - self.z0, 4), np.float32)
@@ -363,38 +338,19 @@ class Slab:
         # Chunks are counted from slice 0 of the whole volume, so that slabs equal the whole.
         chunks = range(self.z0 // _CHUNK, -(-self.z1 // _CHUNK))
         jobs = np.array([(c, j, i) for c in chunks for j, i in tiles], np.int64)
-        with numba.parallel_chunksize(1):
-            _back_project_quarters(
-                stack,
-                np.cos(turn),
-                np.sin(turn),
-                jobs,
-                self._quarters,
-                self.size,
-                self.z0,
-                self.radius,
-                *self._frame(),
-            )
+        where = self.size, self.z0, self.radius, *self._frame()
+        _back_project_quarters(stack, np.cos(turn), np.sin(turn), jobs, self._quarters, *where)
 
     def _add_general(self, filtered: np.ndarray, angles: np.ndarray, rest: np.ndarray) -> None:
-        before = self.rows[0] - self._window[0]
-        stack = np.zeros(
-            (len(rest), filtered.shape[2] + 2, self._window[1] - self._window[0]), np.float32
-        )
-        stack[:, 1:-1, before : before + filtered.shape[1]] = filtered[rest].transpose(0, 2, 1)
-        turn = np.deg2rad(np.asarray(angles, np.float64)[rest])
+        first, end = self._window
+        stack = np.zeros((len(rest), filtered.shape[2] + 2, end - first), np.float32)
+        seen = slice(self.rows[0] - first, self.rows[1] - first)
+        stack[:, 1:-1, seen] = filtered[rest].transpose(0, 2, 1)
         if self._general is None:
             self._general = np.zeros((self.size, self.size, self.z1 - self.z0), np.float32)
-        with numba.parallel_chunksize(1):
-            _back_project_general(
-                stack,
-                np.cos(turn),
-                np.sin(turn),
-                self._general,
-                self.z0,
-                self.radius,
-                *self._frame(),
-            )
+        turn = np.deg2rad(angles[rest])
+        where = self.z0, self.radius, *self._frame()
+        _back_project_general(stack, np.cos(turn), np.sin(turn), self._general, *where)
 
 
 def quarter_turns(angles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

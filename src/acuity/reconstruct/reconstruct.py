@@ -3,7 +3,7 @@
 import hashlib
 import math
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
@@ -63,8 +63,6 @@ def reconstruct(
         If the file is incomplete, its angles do not make a full turn, or the backend is unknown.
     """
     scan = open_scan(scan_path)
-    geometry = scan.geometry
-    size = geometry.columns if size is None else size
     step = {
         "action": "reconstruct",
         "algorithm": "FDK",
@@ -73,20 +71,9 @@ def reconstruct(
         "views": len(scan.angles),
         "scan": scan.provenance,
     }
-    _run(
-        output,
-        geometry,
-        scan.unit,
-        scan.angles,
-        lambda views, rows: scan.read(views, rows),
-        size=size,
-        radius=size / 2 if radius is None else radius,
-        hann=hann,
-        backend=backend,
-        slab=slab,
-        part=part,
-        step=step,
-    )
+    cube = Cube(size, radius=radius, hann=hann)
+    how = {"backend": backend, "slab": slab, "part": part}
+    _run(output, scan.geometry, scan.unit, scan.angles, scan.read, cube, step, **how)
 
 
 def reconstruct_truth(
@@ -127,81 +114,59 @@ def reconstruct_truth(
     AcuityError
         If there is less than one view, or a size is out of range.
     """
-    size, cylinder_radius = body.size, body.cylinder_radius
-    views = 12 * size if views is None else views
+    views = 12 * body.size if views is None else views
     if views < 1:
         raise AcuityError(f"views of the truth is {views}; 1 or more is needed")
-    geometry = ConeBeam.standard(size, cylinder_radius)
+    geometry = ConeBeam.standard(body.size, body.cylinder_radius)
     angles = full_circle(views)
-    solid = peak_attenuation / (2 * cylinder_radius * size)
+    cylinder = {"size": body.size, "cylinder_radius": body.cylinder_radius}
+    solid = peak_attenuation / (2 * body.cylinder_radius * body.size)
 
     def lines(chosen: np.ndarray, rows: tuple[int, int]) -> np.ndarray:
-        return project(
-            spheres,
-            geometry.cropped(*rows),
-            angles[chosen],
-            size=size,
-            cylinder_radius=cylinder_radius,
-            solid=solid,
-        )
+        return project(spheres, geometry.cropped(*rows), angles[chosen], **cylinder, solid=solid)
 
-    _run(
-        output,
-        geometry.scaled(body.voxel_size),
-        canonical(body.unit),
-        angles,
-        lines,
-        size=size,
-        radius=size / 2,
-        hann=0.0,
-        backend="numba",
-        slab=slab,
-        part=part,
-        step={
-            "action": "reconstruct_truth",
-            "algorithm": "FDK",
-            "views": views,
-            "noise": None,
-            "blur_sigma_pixels": 0.0,
-            "peak_attenuation": peak_attenuation,
-            "spheres": hashlib.sha256(spheres.to_csv(index=False).encode()).hexdigest(),
-        },
-    )
+    step = {
+        "action": "reconstruct_truth",
+        "algorithm": "FDK",
+        "views": views,
+        "noise": None,
+        "blur_sigma_pixels": 0.0,
+        "peak_attenuation": peak_attenuation,
+        "spheres": hashlib.sha256(spheres.to_csv(index=False).encode()).hexdigest(),
+    }
+    scan = geometry.scaled(body.voxel_size), canonical(body.unit), angles
+    _run(output, *scan, lines, Cube(body.size), step, slab=slab, part=part)
 
 
-def _run(output, geometry, unit, angles, lines, *, size, radius, hann, backend, slab, part, step):
+def _run(
+    output, geometry, unit, angles, lines, cube, step, *, backend="numba", slab=None, part=None
+):
     """Reconstruct slab by slab, with `lines(views, rows)` as the source of line integrals."""
     if backend not in ("numba", "rtk"):
         raise AcuityError(f"backend is {backend!r}; allowed are 'numba' and 'rtk'")
     weights = angular_weights(angles)
-    voxel = geometry.voxel
+    cube = cube.seen_by(geometry)
+    size, voxel = cube.size, cube.voxel
     grid = Grid((size,) * 3, (voxel,) * 3, (-(size - 1) / 2 * voxel,) * 3, unit)
     depth = slab or max(1, SUMS // (4 * size * size))
     settled = {
         "geometry": asdict(geometry),
         "angles": hashlib.sha256(np.asarray(angles, "<f8")).hexdigest(),
-        "radius": radius if math.isfinite(radius) else None,
+        "radius": cube.radius if math.isfinite(cube.radius) else None,
     }
-    with open_writer(
-        output,
-        grid,
-        np.float32,
-        part,
-        settled=settled,
-        intensity=f"attenuation (1/{unit})",
-        provenance=(step,),
-    ) as writer:
+    about = {"intensity": f"attenuation (1/{unit})", "provenance": (step,)}
+    with open_writer(output, grid, np.float32, part, settled=settled, **about) as writer:
         if slab is None and depth > writer.slab_depth:
             depth -= depth % writer.slab_depth
         for z0, z1 in writer.spans(depth):
+            here = replace(cube, z0=z0, z1=z1)
             if backend == "rtk":
                 from acuity.reconstruct import rtk
 
                 every = lines(np.arange(len(angles)), (0, geometry.rows))
-                cube = Cube(size, voxel, z0, z1, radius, hann)
-                block = rtk.fdk(every, geometry, angles, cube)
+                block = rtk.fdk(every, geometry, angles, here)
             else:
-                sums = Slab(geometry, size, voxel, z0, z1, radius=radius, hann=hann)
+                sums = Slab(geometry, here)
                 for views in blocks(angles, 4 * geometry.rows * geometry.columns):
                     sums.add(lines(views, sums.rows), angles[views], weights[views])
                 block = sums.volume()

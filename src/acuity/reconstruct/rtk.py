@@ -4,7 +4,7 @@ Written for itk-rtk 2.x. RTK's rotation axis is y: its (x, y, z) is (x, z, y) of
 `acuity.geometry.ConeBeam`, and its arrays come out (z, y, x) in its own terms.
 """
 
-import functools
+import contextlib
 import warnings
 
 import numba
@@ -16,28 +16,19 @@ from acuity.geometry import ConeBeam
 from acuity.reconstruct.fdk import Cube
 
 
-def _calm(function):
+@contextlib.contextmanager
+def _calm():
     """Ignore the deprecation warnings of ITK's bindings while a function runs.
 
     ITK loads its parts when they are first used, and crashes where such a warning is an error.
     """
-
-    @functools.wraps(function)
-    def call(*args, **kwargs):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            return function(*args, **kwargs)
-
-    return call
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
 
 
-@_calm
-def fdk(
-    projections: np.ndarray,
-    geometry: ConeBeam,
-    angles: np.ndarray,
-    cube: Cube,
-) -> np.ndarray:
+@_calm()
+def fdk(projections: np.ndarray, geometry: ConeBeam, angles: np.ndarray, cube: Cube) -> np.ndarray:
     """Reconstruct a slab with RTK.
 
     RTK uses as many threads as numba does.
@@ -87,7 +78,7 @@ def fdk(
     return slab
 
 
-@_calm
+@_calm()
 def project(spheres: pd.DataFrame, geometry: ConeBeam, angles: np.ndarray) -> np.ndarray:
     """Compute line integrals of solid spheres with RTK, to check `acuity.simulate.project`.
 
@@ -137,16 +128,10 @@ def _modules():
 
 def _stack(itk, projections: np.ndarray, geometry: ConeBeam):
     stack = itk.image_from_array(np.ascontiguousarray(projections))
-    pixel = geometry.pixel
-    stack.SetSpacing([pixel, pixel, 1.0])
+    stack.SetSpacing([geometry.pixel, geometry.pixel, 1.0])
     # RTK takes the origin, by default 0, for the centre of the first pixel.
-    stack.SetOrigin(
-        [
-            geometry.offset_u - (geometry.columns - 1) / 2 * pixel,
-            geometry.offset_v - (geometry.rows - 1) / 2 * pixel,
-            0.0,
-        ]
-    )
+    v, u = geometry.first_pixel
+    stack.SetOrigin([u, v, 0.0])
     return stack
 
 

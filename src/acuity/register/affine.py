@@ -5,6 +5,7 @@ A map is a (2, 3) array M: (y', x') = M[:, :2] (y, x) + M[:, 2].
 
 import math
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -43,12 +44,9 @@ def compose(first, then):
         (2, 3).
     """
     first, then = np.asarray(first, np.float64), np.asarray(then, np.float64)
-    return np.column_stack([_times(then[:, :2], first[:, :2]), apply_affine(then, *first[:, 2])])
-
-
-def _times(a, b):
     # No BLAS: its last bits depend on the number of threads.
-    return np.einsum("ij,jk->ik", a, b)
+    linear = np.einsum("ij,jk->ik", then[:, :2], first[:, :2])
+    return np.column_stack([linear, apply_affine(then, *first[:, 2])])
 
 
 @dataclass(frozen=True)
@@ -175,15 +173,9 @@ def refine_affine(fixed, moving, matrix, *, bands, counts=(3, 4, 5), least=0.01)
             # fixed(q) = moving(M q), and the block has moved by d: fixed(q) = warped(q + d).
             update, weights = fit_affine(found.centres, found.centres + found.shifts, found.weights)
             found = found.weighed(weights)
-            corners = np.array(
-                [(y, x) for y in (region[0].start, region[0].stop) for x in _ends(region[1])]
-            )
+            corners = np.array(list(product(*((part.start, part.stop) for part in region))))
             moved = np.abs(apply_affine(update, *corners.T).T - corners).max()
             matrix = compose(update, matrix)
             if moved < least:
                 break
     return matrix, moving.region(matrix, fixed.shape), found
-
-
-def _ends(part):
-    return part.start, part.stop

@@ -99,15 +99,10 @@ class Blocks:
                 f"{LEAST_SIDE} x {LEAST_SIDE}"
             )
         step = side / 2 if step is None else step
-        return cls(
-            *(
-                part.start + spread(size, side, step)
-                for part, size in zip(region, sizes, strict=True)
-            ),
-            side,
-            band=band,
-            most=most,
+        rows, columns = (
+            part.start + spread(size, side, step) for part, size in zip(region, sizes, strict=True)
         )
+        return cls(rows, columns, side, band=band, most=most)
 
     def shifts(self, fixed, moving, origin=(0, 0)):
         """Measure the displacement in each block.
@@ -129,11 +124,8 @@ class Blocks:
         for y in self.rows - origin[0]:
             for x in self.columns - origin[1]:
                 box = slice(y, y + side), slice(x, x + side)
-                shift = correlator.shift(
-                    correlator.spectrum(fixed[box]),
-                    correlator.spectrum(moving[box]),
-                    most=self.most,
-                )
+                spectra = (correlator.spectrum(image[box]) for image in (fixed, moving))
+                shift = correlator.shift(*spectra, most=self.most)
                 good = shift.sign > 0 and max(abs(shift.dy), abs(shift.dx)) <= self.most
                 found.append((shift.dy, shift.dx, shift.ncc) if good else (0.0, 0.0, 0.0))
         found = np.asarray(found)

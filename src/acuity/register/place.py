@@ -129,11 +129,8 @@ class _Search:
 
     def __init__(self, image, shape):
         self._template = shape
-        self._sizes = [
-            scipy.fft.next_fast_len(n + t - 1, real=True)
-            for n, t in zip(image.shape, shape, strict=True)
-        ]
         self._full = [n + t - 1 for n, t in zip(image.shape, shape, strict=True)]
+        self._sizes = [scipy.fft.next_fast_len(n, real=True) for n in self._full]
         self._image, self._squares, self._mask = (
             self._transformed(a) for a in (image, image**2, np.ones_like(image))
         )

@@ -6,10 +6,16 @@ import numpy as np
 _TUKEY = 4.685
 # Residuals of good blocks are some hundredths of a pixel; a smaller scale would let rounding
 # decide which count.
-_SMALLEST = 0.02
+SMALLEST = 0.02
 
 
-def robust_weights(residuals, base=None, *, lengths=False, smallest=_SMALLEST):
+def robust_sd(lengths, smallest=SMALLEST):
+    """Return the robust standard deviation of one component of vectors from their lengths."""
+    # The median length of a vector of two normal components is 1.1774 of their deviation.
+    return max(float(np.median(lengths)) / 1.1774 if len(lengths) else 0.0, smallest)
+
+
+def robust_weights(residuals, base=None, *, lengths=False, smallest=SMALLEST):
     """Weigh residuals: Tukey's biweight of each over a robust standard deviation of all.
 
     Parameters
@@ -33,7 +39,5 @@ def robust_weights(residuals, base=None, *, lengths=False, smallest=_SMALLEST):
     if lengths:
         return smallest / np.maximum(residuals, smallest)
     counted = residuals if base is None else residuals[np.asarray(base) > 0]
-    # The median length of a vector of two normal components is 1.1774 of their deviation.
-    scale = max(float(np.median(counted)) / 1.1774 if counted.size else 0.0, smallest)
-    part = np.minimum(residuals / (_TUKEY * scale), 1.0)
+    part = np.minimum(residuals / (_TUKEY * robust_sd(counted, smallest)), 1.0)
     return (1 - part**2) ** 2

@@ -141,8 +141,7 @@ def rectangle(mask):
         raise AcuityError("register: the two images have nothing in common")
     y0, y1, x0, x1 = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
     # sums over any rectangle in four look-ups
-    total = np.zeros((mask.shape[0] + 1, mask.shape[1] + 1), np.int64)
-    total[1:, 1:] = mask.cumsum(axis=0).cumsum(axis=1)
+    total = np.pad(mask.cumsum(axis=0, dtype=np.int64).cumsum(axis=1), ((1, 0), (1, 0)))
 
     def missing(a, b, c, d):
         return 1 - (total[b, d] - total[a, d] - total[b, c] + total[a, c]) / max(
@@ -156,13 +155,9 @@ def rectangle(mask):
             missing(y0, y1, x0, x0 + 1),
             missing(y0, y1, x1 - 1, x1),
         )
-        worst = int(np.argmax(sides))
-        y0, y1, x0, x1 = (
-            y0 + (worst == 0),
-            y1 - (worst == 1),
-            x0 + (worst == 2),
-            x1 - (worst == 3),
-        )
+        inward = np.zeros(4, np.int64)
+        inward[np.argmax(sides)] = 1
+        y0, y1, x0, x1 = np.array([y0, y1, x0, x1]) + inward * [1, -1, 1, -1]
     if min(y1 - y0, x1 - x0) < _LEAST:
         raise AcuityError(
             f"register: the two images have {max(y1 - y0, 0)} x {max(x1 - x0, 0)} pixels in "

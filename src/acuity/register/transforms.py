@@ -42,21 +42,14 @@ def write_transforms(path, transforms):
     content["voxel_size"] = [float(v) for v in content["voxel_size"]]
     head = {key: content.pop(key) for key in _HEADER}
     head |= {"count": count} | {key: v for key, v in content.items() if key != "count"}
-    lines = [
-        json.dumps({"z": z, "dy": float(a), "dx": float(b)})
+    slices = [
+        {"z": z, "dy": float(a), "dx": float(b)}
         for z, (a, b) in enumerate(zip(dy, dx, strict=True))
     ]
-    slices = [json.loads(line) for line in lines]
     seal = json.dumps(add_seal({**head, "slices": slices})[SEAL])
-    text = json.dumps(head, indent=1, allow_nan=False)
-    text = (
-        text[: text.rindex("}")].rstrip()
-        + ',\n "slices": [\n  '
-        + ",\n  ".join(lines)
-        + f'\n ],\n "{SEAL}": {seal}\n}}\n'
-    )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, text)
+    text = json.dumps(head, indent=1, allow_nan=False).removesuffix("\n}")
+    lines = ",\n  ".join(map(json.dumps, slices))
+    write_text(path, f'{text},\n "slices": [\n  {lines}\n ],\n "{SEAL}": {seal}\n}}\n')
 
 
 def read_transforms(path):

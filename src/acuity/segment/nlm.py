@@ -190,21 +190,12 @@ def nlm(volume, *, sigma=None, h=None, patch=1, search=3):
         return volume.copy(), float(sigma)
     flat = volume.shape[0] == 1
     pad = patch + search
-    padded = np.pad(
-        volume, [(0, 0) if flat else (pad, pad), (pad, pad), (pad, pad)], mode="symmetric"
-    )
+    around_z = 0 if flat else pad
+    padded = np.pad(volume, [(around_z,), (pad,), (pad,)], mode="symmetric")
     count = (2 * patch + 1) ** (2 if flat else 3)
     out = np.empty_like(volume)
-    _nlm(
-        padded,
-        volume.shape,
-        patch,
-        search,
-        flat,
-        np.float32(2.0 * sigma**2 / h**2),
-        np.float32(1.0 / (count * h * h)),
-        out,
-    )
+    offset, scale = np.float32(2.0 * sigma**2 / h**2), np.float32(1.0 / (count * h * h))
+    _nlm(padded, volume.shape, patch, search, flat, offset, scale, out)
     return out, float(sigma)
 
 
@@ -231,15 +222,9 @@ def smooth(volume, output, *, part=None, patch=1, search=3):
         The noise that was found, in grey values. It is noted for the job that joins slabs.
     """
     halo = patch + search
-    with open_writer(
-        output,
-        volume.grid,
-        np.float32,
-        part,
-        settled={"input": volume.digest},
-        intensity=volume.intensity,
-        provenance=(*volume.provenance, {"step": "nlm", "patch": patch, "search": search}),
-    ) as writer:
+    how = volume.after({"step": "nlm", "patch": patch, "search": search})
+    how["settled"] = {"input": volume.digest}
+    with open_writer(output, volume.grid, np.float32, part, **how) as writer:
         sigma = writer.agree("sigma", lambda: noise_sigma(volume.data))
         for z0, z1 in writer.spans(writer.slab_depth):
             start = max(0, z0 - halo)

@@ -103,16 +103,12 @@ def find_objects(volume, output, *, part=None, threshold="otsu", **settings):
         raise AcuityError(f"segment: objects is {plan.objects!r}; allowed are 'dark' and 'bright'")
     keys = ("objects", "closing", "separation", "mask_radius", "largest_radius")
     step = {"step": "find_objects", **{key: getattr(plan, key) for key in keys}}
-    with open_writer(
-        output,
-        volume.grid,
-        np.uint32,
-        part,
-        block=plan.size[0],
-        settled={"input": volume.digest, "threshold": threshold, "size": plan.size},
-        intensity="object of a block",
-        provenance=(*volume.provenance, step),
-    ) as writer:
+    how = volume.after(step) | {
+        "block": plan.size[0],
+        "settled": {"input": volume.digest, "threshold": threshold, "size": plan.size},
+        "intensity": "object of a block",
+    }
+    with open_writer(output, volume.grid, np.uint32, part, **how) as writer:
         value = writer.agree(
             "threshold", lambda: choose_threshold(volume.data, threshold, plan.mask_radius)
         )
@@ -168,15 +164,10 @@ def number_objects(numbers, found, output, *, smallest=SMALLEST, **settings):
             ", ".join(map(str, large[:20])),
             more,
         )
-    own = {"step": "segment", "threshold": threshold, "smallest": smallest}
-    step = numbers.provenance[-1] | own
-    with VolumeWriter(
-        output,
-        numbers.grid,
-        np.uint32,
-        intensity="label",
-        provenance=(*numbers.provenance[:-1], step),
-    ) as writer:
+    *before, step = numbers.provenance
+    step = step | {"step": "segment", "threshold": threshold, "smallest": smallest}
+    about = {"intensity": "label", "provenance": (*before, step)}
+    with VolumeWriter(output, numbers.grid, np.uint32, **about) as writer:
         for box, labels in plan.relabel(numbers.data, lookup, writer.z0, writer.z1):
             writer.write_box(box, labels)
     return {

@@ -45,6 +45,14 @@ def root(parent, i):
 
 
 @njit(cache=True)
+def _longer(values):
+    """Return some values in an array twice as long."""
+    out = np.zeros(2 * values.shape[0], values.dtype)
+    out[: values.shape[0]] = values
+    return out
+
+
+@njit(cache=True)
 def _split(labels, distance, component, box, size, h, part):
     """Divide one component; write its parts (1, 2, ...) into `part` and return their number.
 
@@ -102,15 +110,7 @@ def _split(labels, distance, component, box, size, h, part):
         if count == 0:
             n += 1
             if n >= parent.shape[0]:
-                more = np.zeros(2 * parent.shape[0], np.int32)
-                more[: parent.shape[0]] = parent
-                parent = more
-                higher = np.zeros(2 * peak.shape[0], np.float32)
-                higher[: peak.shape[0]] = peak
-                peak = higher
-                seats = np.zeros(2 * seat.shape[0], np.int64)
-                seats[: seat.shape[0]] = seat
-                seat = seats
+                parent, peak, seat = _longer(parent), _longer(peak), _longer(seat)
             parent[n] = n
             peak[n] = level
             seat[n] = flat
@@ -245,12 +245,8 @@ def divide(labels, n, h, anisotropy=(1.0, 1.0, 1.0)):
     parts[0] = 0
     if n == 0:
         return parts, np.full(1, -1)
-    distance = edt.edt(
-        labels,
-        anisotropy=tuple(anisotropy),
-        black_border=False,
-        parallel=numba.get_num_threads(),
-    )
+    threads = numba.get_num_threads()
+    distance = edt.edt(labels, anisotropy=tuple(anisotropy), black_border=False, parallel=threads)
     sizes, boxes = sizes_and_boxes(labels, n)
     # An object of a few voxels has one maximum; largest first keeps the threads evenly loaded.
     which = np.flatnonzero(sizes >= 8)
@@ -258,7 +254,6 @@ def divide(labels, n, h, anisotropy=(1.0, 1.0, 1.0)):
     which = which[np.argsort(-sizes[which], kind="stable")]
     part = np.zeros(labels.shape, np.uint32)
     if len(which):
-        threads = numba.get_num_threads()
         # Threads take consecutive pieces: deal the components out like cards.
         dealt = np.concatenate([which[t::threads] for t in range(threads)])
         parts[dealt] = _split_all(labels, distance, dealt, boxes, sizes, np.float32(h), part)

@@ -235,15 +235,8 @@ def _describe(file: h5py.File, geometry: ConeBeam, unit: str, angles: np.ndarray
     exchange["theta"] = angles
     exchange["theta"].attrs["units"] = "degrees"
     group = file.create_group("measurement/instrument/geometry")
-    values = (
-        geometry.source_to_axis,
-        geometry.source_to_detector,
-        geometry.pixel,
-        geometry.offset_v,
-        geometry.offset_u,
-    )
-    for name, value in zip(_LENGTHS, values, strict=True):
-        group[name] = float(value)
+    for name in _LENGTHS:
+        group[name] = float(getattr(geometry, "pixel" if name == "pixel_size" else name))
         group[name].attrs["units"] = unit
 
 

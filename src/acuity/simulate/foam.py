@@ -6,7 +6,7 @@ import numba
 import numpy as np
 import pandas as pd
 
-from acuity.errors import AcuityError
+from acuity.errors import require
 from acuity.simulate.settings import Body, Pores
 
 # Trial points for each unit of volume (cube of side `size` voxels) and their bounds.
@@ -76,7 +76,7 @@ def foam(
         trial_points,
         np.random.default_rng([int(seed), 0xF0A3]),
     )
-    _check(len(spheres) > 0, "no pore fits the cylinder with these diameters and gap")
+    require(len(spheres) > 0, "no pore fits the cylinder with these diameters and gap")
     return pd.DataFrame(spheres, columns=["z", "y", "x", "radius"])
 
 
@@ -84,31 +84,26 @@ def _check_foam(pores: Pores, size: int, seed: int, cylinder_radius: float) -> N
     low, high = (float(d) for d in pores.diameter)
     small, share, gap = pores.small_below, pores.small_fraction, pores.min_gap
     porosity, count = pores.porosity, pores.max_pores
-    _check(size >= 8, f"size of the foam is {size} voxels; at least 8 are needed")
-    _check(
+    require(size >= 8, f"size of the foam is {size} voxels; at least 8 are needed")
+    require(
         0 < cylinder_radius <= 0.5,
         f"cylinder_radius is {cylinder_radius}; it must lie above 0 and at most at 0.5",
     )
-    _check(
+    require(
         0 < low <= small <= high,
         f"diameter is {low:g} to {high:g} and small_below {small:g} voxels; "
         "0 < smallest <= small_below <= largest is needed",
     )
-    _check(0 <= share < 1, f"small_fraction is {share}; 0 to below 1 is allowed")
-    _check(gap >= 0, f"min_gap is {gap} voxels; it must not be negative")
-    _check(porosity is None or 0 < porosity < 1, f"porosity is {porosity}; 0 to 1 is allowed")
-    _check(count is None or count > 0, f"max_pores is {count}; 1 or more is allowed")
-    _check(seed >= 0, f"seed of the foam is {seed}; 0 or more is allowed")
+    require(0 <= share < 1, f"small_fraction is {share}; 0 to below 1 is allowed")
+    require(gap >= 0, f"min_gap is {gap} voxels; it must not be negative")
+    require(porosity is None or 0 < porosity < 1, f"porosity is {porosity}; 0 to 1 is allowed")
+    require(count is None or count > 0, f"max_pores is {count}; 1 or more is allowed")
+    require(seed >= 0, f"seed of the foam is {seed}; 0 or more is allowed")
     radius = cylinder_radius * size
-    _check(
+    require(
         low / 2 + gap < radius,
         f"a pore of {low:g} voxels in diameter does not fit a cylinder of radius {radius:g} voxels",
     )
-
-
-def _check(condition: bool, message: str) -> None:
-    if not condition:
-        raise AcuityError(message)
 
 
 @numba.njit(cache=True)
@@ -263,7 +258,7 @@ def exact(
         If the slices lie outside the volume or `supersample` is below 1.
     """
     z1 = _slices(size, z0, z1)
-    _check(supersample >= 1, f"supersample is {supersample}; 1 or more is allowed")
+    require(supersample >= 1, f"supersample is {supersample}; 1 or more is allowed")
     table = _table(spheres)
     slab = np.zeros((z1 - z0, size, size), np.float32)
     disc = _disc(size, cylinder_radius * size, max(supersample, 8))
@@ -303,17 +298,17 @@ def exact_labels(
 
 def _slices(size: int, z0: int, z1: int | None) -> int:
     z1 = size if z1 is None else z1
-    _check(0 <= z0 < z1 <= size, f"slices {z0} to {z1} were asked for of a foam of {size} slices")
+    require(0 <= z0 < z1 <= size, f"slices {z0} to {z1} were asked for of a foam of {size} slices")
     return z1
 
 
 def _table(spheres: pd.DataFrame) -> np.ndarray:
     """Return the spheres as an array (pore, 4) of z, y, x, radius."""
     missing = [c for c in ("z", "y", "x", "radius") if c not in spheres]
-    _check(not missing, f"the spheres table lacks the column {', '.join(missing)}")
+    require(not missing, f"the spheres table lacks the column {', '.join(missing)}")
     table = np.ascontiguousarray(spheres[["z", "y", "x", "radius"]].to_numpy(np.float64))
-    _check(bool(np.isfinite(table).all()), "the spheres table holds a value that is not finite")
-    _check(bool((table[:, 3] > 0).all()), "the spheres table holds a radius that is not positive")
+    require(bool(np.isfinite(table).all()), "the spheres table holds a value that is not finite")
+    require(bool((table[:, 3] > 0).all()), "the spheres table holds a radius that is not positive")
     return table
 
 

@@ -171,16 +171,7 @@ def _network(seeds, bend, ratio, step, pore, thickness, out):
             out[j, i] = best
 
 
-def render(
-    *,
-    shape,
-    step,
-    seed,
-    pore,
-    thickness,
-    coat,
-    coat_size,
-):
+def render(*, shape, step, seed, pore, thickness, coat, coat_size):
     """Secondary electrons from every point of a porous network of fibres in two layers.
 
     Parameters

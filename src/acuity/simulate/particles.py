@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
-from acuity.errors import AcuityError
 from acuity.filters import gaussian
+from acuity.simulate.specimens.base import check
 from acuity.simulate.specimens.gold import Layout, Surface
 
 # Outlines are r (1 + sum of a_k cos(k (theta - phase_k))) for these k.
@@ -55,21 +55,11 @@ def layout(field, settings: Layout, *, seed):
     map_ = gaussian(random.standard_normal((1, *size)).astype(np.float32), (0, 3, 3))[0]
     free = map_ <= np.quantile(map_, settings.covered)
 
-    low, high = (float(d) for d in settings.diameter)
+    low, high, least, mean = (float(d) for d in (*settings.diameter, *settings.gap))
     table = _grow(
-        (y0, x0, y1, x1),
-        free,
-        step,
-        low,
-        high,
-        math.log(settings.typical),
-        settings.spread,
-        float(settings.gap[0]),
-        float(settings.gap[1]),
-        settings.touching,
-        settings.facets,
-        random,
-    )
+        (y0, x0, y1, x1), free, step, low, high, math.log(settings.typical), settings.spread, least,
+        mean, settings.touching, settings.facets, random,
+    )  # fmt: skip
     names = [f"{part}{k}" for k in _HARMONICS for part in "cs"]
     return pd.DataFrame(table, columns=["y", "x", "diameter_nm", "brightness", *names])
 
@@ -77,24 +67,19 @@ def layout(field, settings: Layout, *, seed):
 def _check_layout(settings):
     low, high = (float(d) for d in settings.diameter)
     typical, gap = settings.typical, settings.gap
-    _check(0 < low < high, f"diameter is {low:g} to {high:g} nm; 0 < smallest < largest is needed")
-    _check(low <= typical <= high, f"typical is {typical} nm; {low:g} to {high:g} is allowed")
-    _check(settings.spread > 0, f"spread is {settings.spread}; numbers above 0 are allowed")
-    _check(min(gap) > 0, f"gap is {tuple(gap)} nm; two numbers above 0 are needed")
+    check(0 < low < high, f"diameter is {low:g} to {high:g} nm; 0 < smallest < largest is needed")
+    check(low <= typical <= high, f"typical is {typical} nm; {low:g} to {high:g} is allowed")
+    check(settings.spread > 0, f"spread is {settings.spread}; numbers above 0 are allowed")
+    check(min(gap) > 0, f"gap is {tuple(gap)} nm; two numbers above 0 are needed")
     for name, allowed, words in (
         ("touching", 0 <= settings.touching < 1, "0 to below 1"),
         ("covered", 0 < settings.covered <= 1, "above 0 to 1"),
         ("facets", 0 <= settings.facets <= 1, "0 to 1"),
     ):
-        _check(allowed, f"{name} is {getattr(settings, name)}; {words} is allowed")
-    _check(
+        check(allowed, f"{name} is {getattr(settings, name)}; {words} is allowed")
+    check(
         settings.bare_size > 0, f"bare_size is {settings.bare_size} nm; numbers above 0 are allowed"
     )
-
-
-def _check(condition, message):
-    if not condition:
-        raise AcuityError(f"specimen: {message}")
 
 
 @numba.njit(cache=True)
@@ -136,6 +121,24 @@ def _between(a, b):
         return -0.5 * (a[2] + b[2])
     uy, ux = dy / away, dx / away
     return away - _radius(a, uy, ux) - _radius(b, -uy, -ux)
+
+
+@numba.njit(cache=True)
+def _fits(row, parent, placed, cells, filled, j, i, least):
+    """Tell whether a particle in cell j, i keeps the smallest gap to all but its parent."""
+    for b in range(max(0, j - 1), min(cells.shape[0], j + 2)):
+        for a in range(max(0, i - 1), min(cells.shape[1], i + 2)):
+            for n in range(filled[b, a]):
+                other = cells[b, a, n]
+                if other == parent:
+                    continue
+                away = math.hypot(row[0] - placed[other, 0], row[1] - placed[other, 1])
+                # No outline reaches farther out than 0.7 of the diameter.
+                if away - 0.7 * (row[2] + placed[other, 2]) >= least:
+                    continue
+                if _between(placed[other], row) < least:
+                    return False
+    return True
 
 
 @numba.njit(cache=True)
@@ -182,26 +185,7 @@ def _grow(field, free, step, low, high, middle, spread, least, mean, touching, f
             if not free[int((row[0] - y0) / step), int((row[1] - x0) / step)]:
                 continue
             j, i = int((row[0] - y0) / reach), int((row[1] - x0) / reach)
-            fits = True
-            for b in range(max(0, j - 1), min(rows_, j + 2)):
-                for a in range(max(0, i - 1), min(cols, i + 2)):
-                    for n in range(filled[b, a]):
-                        other = cells[b, a, n]
-                        if other == parent:
-                            continue
-                        away = math.hypot(row[0] - out[other, 0], row[1] - out[other, 1])
-                        # No outline reaches farther out than 0.7 of the diameter.
-                        if away - 0.7 * (row[2] + out[other, 2]) >= least:
-                            continue
-                        left = _between(out[other], row)
-                        if left < least:
-                            fits = False
-                            break
-                    if not fits:
-                        break
-                if not fits:
-                    break
-            if not fits:
+            if not _fits(row, parent, out, cells, filled, j, i, least):
                 continue
             if count == out.shape[0]:
                 larger = np.empty((2 * count, 14))

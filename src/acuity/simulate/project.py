@@ -66,19 +66,11 @@ def project(
             "axis"
         )
     projections = np.empty((angles.size, geometry.rows, geometry.columns), dtype)
+    turn = np.deg2rad(angles)
+    scan = geometry.source_to_axis, geometry.source_to_detector, geometry.pixel
+    cylinder = size / 2, cylinder_radius * size, solid
     _project(
-        projections,
-        table,
-        np.cos(np.deg2rad(angles)),
-        np.sin(np.deg2rad(angles)),
-        geometry.source_to_axis,
-        geometry.source_to_detector,
-        geometry.pixel,
-        geometry.offset_v - geometry.pixel * (geometry.rows - 1) / 2,
-        geometry.offset_u - geometry.pixel * (geometry.columns - 1) / 2,
-        size / 2,
-        cylinder_radius * size,
-        solid,
+        projections, table, np.cos(turn), np.sin(turn), *scan, *geometry.first_pixel, *cylinder
     )
     return projections
 

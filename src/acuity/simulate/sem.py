@@ -232,51 +232,15 @@ def _smooth_line(random, count, width):
     return line / max(np.abs(line).max(), 1e-12)
 
 
-@dataclass(frozen=True)
-class Exposure:
-    """What the beam is, and how the image records the electrons that it frees.
-
-    Attributes
-    ----------
-    dwell : float
-        Time on a pixel, us.
-    current : float
-        Beam current, nA.
-    detected : float
-        Electrons counted for each one of the beam on flat gold. Counts stand for the detective
-        efficiency of the whole chain, so that their Poisson noise is the image's.
-    streaks : float
-        How much of the running mean of the signal before a pixel is lost there: dark trails along
-        the fast axis behind bright particles.
-    shading : float
-        Greatest relative change of brightness across the field, smooth.
-    charging : float
-        Greatest relative change of brightness from row to row, slow.
-    noise : bool
-        Whether electrons are counted, or their expected number taken.
-    streak_length : float
-        Decay length of the trail, pixels.
-    """
-
-    dwell: float
-    current: float
-    detected: float
-    streaks: float = Scanning.streaks
-    shading: float = Scanning.shading
-    charging: float = Scanning.charging
-    noise: bool = Scanning.noise
-    streak_length: float = 25.0
-
-
-def expose(signal, settings: Exposure, *, random):
+def expose(signal, settings: Scanning, *, random):
     """Record an image: electrons counted at each pixel, with charging and shading.
 
     Parameters
     ----------
     signal : numpy.ndarray
         (y, x), electrons given off, 1 on flat gold.
-    settings : Exposure
-        Beam and record.
+    settings : Scanning
+        Beam and record; dwell and detected are stated.
     random : numpy.random.Generator
         Where noise and shading are drawn from.
 

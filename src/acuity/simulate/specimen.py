@@ -4,15 +4,14 @@ import dataclasses
 import math
 import os
 from dataclasses import dataclass
+from operator import ge, gt
 
 import numpy as np
 import pandas as pd
 
-from acuity.errors import AcuityError
 from acuity.filters import gaussian
 from acuity.simulate.particles import partners
 from acuity.simulate.sem import (
-    Exposure,
     Scan,
     automatic_contrast,
     drift_modes,
@@ -20,7 +19,7 @@ from acuity.simulate.sem import (
     expose,
     sample,
 )
-from acuity.simulate.specimens.base import Scanning, load
+from acuity.simulate.specimens.base import Scanning, check, load
 from acuity.tables import write_table
 from acuity.units import convert
 from acuity.volume import Grid, Volume, write_volume
@@ -124,21 +123,16 @@ def _complete(settings, kind):
 
 def _check_settings(settings, seed):
     shape, factor, supersample = settings.shape, settings.factor, settings.supersample
-    _check(min(shape) >= 64, f"shape is {shape[0]} x {shape[1]}; 64 x 64 or more is allowed")
-    _check(factor == int(factor) and factor >= 2, f"factor is {factor}; 2 or more is allowed")
-    _check(supersample >= 1, f"supersample is {supersample}; 1 or more is allowed")
-    for name in _POSITIVE:
-        value = getattr(settings, name)
-        _check(np.isfinite(value) and value > 0, f"{name} is {value}; numbers above 0 are allowed")
-    for name in _NOT_NEGATIVE:
-        value = getattr(settings, name)
-        _check(
-            np.isfinite(value) and value >= 0, f"{name} is {value}; numbers from 0 up are allowed"
-        )
-    _check(
-        seed == int(seed) and 0 <= seed < 2**63,
-        f"seed is {seed}; whole numbers from 0 up are allowed",
-    )
+    check(min(shape) >= 64, f"shape is {shape[0]} x {shape[1]}; 64 x 64 or more is allowed")
+    check(factor == int(factor) and factor >= 2, f"factor is {factor}; 2 or more is allowed")
+    check(supersample >= 1, f"supersample is {supersample}; 1 or more is allowed")
+    for names, above, words in ((_POSITIVE, gt, "above 0"), (_NOT_NEGATIVE, ge, "from 0 up")):
+        for name in names:
+            value = getattr(settings, name)
+            allowed = np.isfinite(value) and above(value, 0)
+            check(allowed, f"{name} is {value}; numbers {words} are allowed")
+    allowed = seed == int(seed) and 0 <= seed < 2**63
+    check(allowed, f"seed is {seed}; whole numbers from 0 up are allowed")
 
 
 def _scans(settings, pixel, seed):
@@ -200,15 +194,13 @@ def _draw(kind, places, settings, pixel, seed):
 
 def _record(fine, places, moved, settings, seed):
     """Return both images as recorded, 8 bits, and the gain and offset of each."""
-    names = [field.name for field in dataclasses.fields(Exposure) if field.name != "streak_length"]
-    exposure = Exposure(**{name: getattr(settings, name) for name in names})
     images, contrasts = [], []
     for number, at in enumerate(places):
         signal = fine.at(at)
         if number and moved is not None:
             # The coat tears where the network shrinks.
             signal *= 1.0 - 0.3 * moved.weight(*at)
-        counts = expose(signal, exposure, random=_random(seed, 3 + number))
+        counts = expose(signal, settings, random=_random(seed, 3 + number))
         grey, gain, offset = automatic_contrast(counts, _random(seed, 5 + number))
         images.append(grey)
         contrasts.append({"gain": gain, "offset": offset})
@@ -240,11 +232,6 @@ def _provenance(kind, settings, seed, low_scan, contrasts):
         **kind.settings(),
         "contrast": dict(zip(("high", "low"), contrasts, strict=True)),
     }
-
-
-def _check(condition, message):
-    if not condition:
-        raise AcuityError(f"specimen: {message}")
 
 
 def _random(seed, purpose):

@@ -27,18 +27,12 @@ def voxelise(spheres, solid, labels, *, size, cylinder_radius, voxel_size, unit,
         Samples along each axis of a voxel that a surface crosses.
     """
     grid = Grid((size,) * 3, (voxel_size,) * 3, (-(size - 1) / 2 * voxel_size,) * 3, unit)
+    how = {"cylinder_radius": cylinder_radius, "supersample": supersample}
     with (
         VolumeWriter(solid, grid, np.float32, intensity="solid fraction") as solid_writer,
         VolumeWriter(labels, grid, np.uint32, intensity="pore label") as label_writer,
     ):
         for z0, z1 in slabs(size, solid_writer.slab_depth):
-            block = exact(
-                spheres,
-                size=size,
-                cylinder_radius=cylinder_radius,
-                supersample=supersample,
-                z0=z0,
-                z1=z1,
-            )
-            solid_writer.write(z0, block)
-            label_writer.write(z0, exact_labels(spheres, size=size, z0=z0, z1=z1))
+            part = {"size": size, "z0": z0, "z1": z1}
+            solid_writer.write(z0, exact(spheres, **how, **part))
+            label_writer.write(z0, exact_labels(spheres, **part))

@@ -2,7 +2,7 @@
 
 from pydantic import model_validator
 
-from acuity.align.settings import AlignSettings, Disturb
+from acuity.align.settings import AlignSettings, Perturb
 from acuity.settings import setting
 from acuity.study.messages import short
 
@@ -15,7 +15,7 @@ class Align(AlignSettings):
         "Crop the aligned volume to the rectangle that every slice reaches; false: keep the whole "
         "field, with 0 where a slice does not reach",
     )
-    disturb: Disturb | None = setting(
+    disturb: Perturb | None = setting(
         None, "Put known shifts and faults in and check the alignment against them"
     )
 

@@ -4,45 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from acuity.methods.base import Section, setting
-
-
-class Chances(Section):
-    """How often each step of the random degradation is taken."""
-
-    blur: float = setting(0.8, "Gaussian blur", "1", ge=0, le=1)
-    rescale: float = setting(0.5, "Scaling down, or up, and back", "1", ge=0, le=1)
-    gaussian: float = setting(0.8, "Gaussian noise", "1", ge=0, le=1)
-    poisson: float = setting(0.5, "Poisson noise", "1", ge=0, le=1)
-
-
-class Random(Section):
-    """Strengths that images are degraded with, drawn for each image, or patch, anew (SEMNet)."""
-
-    noise_sd: tuple[float, float] = setting(
-        (2.0, 25.0), "Standard deviation of the Gaussian noise, from and to", "of 255"
-    )
-    photons: tuple[float, float] = setting(
-        (1e2, 1e4), "Mean count of the Poisson noise at the greatest intensity, from and to", "1"
-    )
-    blur: tuple[float, float] = setting(
-        (0.2, 2.0), "Standard deviation of the Gaussian blur, from and to", "pixel"
-    )
-    rescale: tuple[float, float] = setting(
-        (0.5, 2.0), "Factor of the size to which an image is brought, and back, from and to", "1"
-    )
-    probability: Chances = setting(Chances(), "How often each step is taken")
-    reduction: Literal["average", "bicubic", "random"] = setting(
-        "average", "How blocks of pixels become one"
-    )
-    reduce_last: bool = setting(True, "Whether that comes last, or anywhere in the order")
-
-    @field_validator("noise_sd", "photons", "blur", "rescale")
-    @classmethod
-    def _rising(cls, value):
-        if not 0 <= value[0] <= value[1]:
-            raise ValueError(f"found {list(value)}; allowed are two numbers, the smaller first")
-        return value
+from acuity.degrade.settings import RandomDegradation
+from acuity.settings import Section, setting
 
 
 class Degrade(Section):
@@ -78,7 +41,9 @@ class Degrade(Section):
         le=1,
     )
 
-    random: Random = setting(Random(), "Mode random: how strong each step may be, and how often")
+    random: RandomDegradation = setting(
+        RandomDegradation(), "Mode random: how strong each step may be, and how often"
+    )
 
     @field_validator("downsample", mode="before")
     @classmethod
@@ -87,7 +52,7 @@ class Degrade(Section):
 
     @model_validator(mode="after")
     def _one_mode(self):
-        if self.mode != "random" and self.random != Random():
+        if self.mode != "random" and self.random != RandomDegradation():
             raise ValueError(f"random belongs to mode random; found mode {self.mode}")
         if self.mode != "blur" and (self.downsample != (1, 1, 1) or self.photons or self.noise):
             raise ValueError(

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from acuity.errors import AcuityError
+from acuity.errors import AcuityError, require
 from acuity.simulate import specimens
 
 
@@ -91,6 +91,11 @@ class Specimen:
         return {key: own.get(key, {}) for key in ("layout", "surface", "damage")}
 
 
+def check(condition, message):
+    """Raise an `AcuityError` about a specimen where a condition does not hold."""
+    require(condition, f"specimen: {message}")
+
+
 def _plain(settings):
     return {k: list(v) if isinstance(v, tuple) else v for k, v in settings.items()}
 
@@ -121,12 +126,19 @@ class Scanning:
     current : float
         Beam current, nA.
     detected : float, optional
-        Electrons counted for each one of the beam on flat gold, see `acuity.simulate.sem.Exposure`;
-        the kind's by default.
+        Electrons counted for each one of the beam on flat gold; the kind's by default. Counts stand
+        for the detective efficiency of the whole chain, so that their Poisson noise is the image's.
     noise : bool
-        Whether there is shot noise.
-    streaks, shading, charging : float
-        As in `acuity.simulate.sem.Exposure`.
+        Whether electrons are counted, or their expected number taken.
+    streaks : float
+        How much of the running mean of the signal before a pixel is lost there: dark trails along
+        the fast axis behind bright particles.
+    streak_length : float
+        Decay length of the trail, pixels.
+    shading : float
+        Greatest relative change of brightness across the field, smooth.
+    charging : float
+        Greatest relative change of brightness from row to row, slow.
     rotation : float
         Greatest rotation of the low scan against the high one, degrees.
     scale : float
@@ -153,6 +165,7 @@ class Scanning:
     detected: float | None = None
     noise: bool = True
     streaks: float = 0.06
+    streak_length: float = 25.0
     shading: float = 0.06
     charging: float = 0.04
     rotation: float = 0.6
