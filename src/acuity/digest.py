@@ -32,6 +32,9 @@ _DISTRIBUTIONS = {
     "yaml": "pyyaml",
 }
 
+# Modules that load all of a folder, which their imports do not tell.
+_LOADS_ALL = {f"{PACKAGE}.formats.read": "formats/readers"}
+
 
 def digest(script, *, method=None, specimen=None, measure=None):
     """Digest a script with everything of the package that it imports.
@@ -91,6 +94,9 @@ def closure(script, *, method=None, specimen=None, measure=None):
             continue
         found[name] = path
         todo.extend(_imports(path)[0])
+        if folder := _LOADS_ALL.get(name):
+            parts = (file.relative_to(ROOT.parent) for file in ROOT.glob(f"{folder}/*.py"))
+            todo.extend(".".join(part.with_suffix("").parts) for part in parts)
     return found
 
 

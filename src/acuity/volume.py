@@ -25,7 +25,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from acuity.errors import AcuityError
+from acuity.errors import AcuityError, error_reason
 from acuity.seals import SEAL, add_seal, again, check_seal
 from acuity.shards import (
     Box,
@@ -996,12 +996,6 @@ class StoredArray(LazyArray):
 
 def _again(store: Path) -> str:
     return f"remove {store / 'zarr.json'} and run the step that makes it again"
-
-
-def error_reason(error: Exception) -> str:
-    """Give an error's message as one short line."""
-    lines = str(error).strip().splitlines()
-    return (lines[0] if lines else type(error).__name__)[:160].rstrip(". ")
 
 
 def read_sealed_json(path: Path, what: str, remedy: str, *, must: bool = False) -> dict:

@@ -128,7 +128,7 @@ def files_of(path: str | os.PathLike) -> list[Path]:
         return [file, *notes_of([file])]
     if suffix in HDF5_SUFFIXES or suffix == IMS_SUFFIX:
         # it loads h5py, which only those wait for who bring such a file
-        from acuity.formats.hdf5 import parts_of
+        from acuity.formats.readers.hdf5 import parts_of
 
         return [file, *parts_of(file, split_name(path)[1])]
     return [file, *named_parts(file)]

@@ -3,18 +3,40 @@
 import json
 import math
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from acuity.errors import AcuityError
+from acuity.errors import one_sentence
 from acuity.units import convert, known
-from acuity.volume import Box, LazyArray, check_dtype, error_reason
+from acuity.volume import Box, LazyArray, check_dtype
 
 Sizes = tuple[float, float, float]
+
+
+def is_number(value: object) -> bool:
+    """Tell whether a value is a finite number."""
+    return isinstance(value, (int, float, np.number)) and math.isfinite(value)
+
+
+def all_positive(sizes: Iterable[object]) -> bool:
+    """Tell whether all sizes are finite numbers above zero."""
+    return all(is_number(size) and size > 0 for size in sizes)
+
+
+def by_times(sizes: Iterable[object]) -> str:
+    """Write sizes for an error, as in ``20 x 10 x 10``."""
+    return " x ".join(
+        f"{size:g}" if isinstance(size, (int, float, np.number)) else repr(size) for size in sizes
+    )
+
+
+def one_slice(sizes: Sequence[float]) -> tuple[float, ...]:
+    """Make height and width of a pixel a voxel as thick as it is wide; a voxel stays as it is."""
+    return (sizes[1], *sizes) if len(sizes) == 2 else tuple(sizes)
 
 
 @dataclass
@@ -85,16 +107,12 @@ class GuardedArray(LazyArray):
 
     def read_box(self, box: Box) -> np.ndarray:
         """Read the voxels of a box."""
-        try:
+        first, last = box[0].start, box[0].stop - 1
+        with one_sentence(
+            f"{self._path}: slices {first} to {last} cannot be read",
+            "the file is damaged or cut short",
+        ):
             block = np.asarray(self._data[box])
-        except (AcuityError, MemoryError):
-            raise
-        except Exception as error:
-            first, last = box[0].start, box[0].stop - 1
-            raise AcuityError(
-                f"{self._path}: slices {first} to {last} cannot be read ({error_reason(error)}); "
-                "the file is damaged or cut short."
-            ) from error
         # what overflows becomes infinite and is refused as such
         with np.errstate(over="ignore"):
             return block.astype(self.dtype, copy=False)
@@ -221,7 +239,7 @@ def with_notes(source: OpenedFile, notes: Any) -> OpenedFile:
     if (
         isinstance(origin, list)
         and len(origin) == 3
-        and all(isinstance(place, (int, float)) and math.isfinite(place) for place in origin)
+        and all(map(is_number, origin))
         and known(notes.get("unit"))
         and source.spacing is not None
     ):

@@ -12,7 +12,7 @@ from acuity.errors import AcuityError
 from acuity.formats.axes import AxesArray, spatial_axes
 from acuity.formats.files import is_zarr
 from acuity.formats.opened import OpenedFile, with_notes
-from acuity.formats.reader import Reader
+from acuity.formats.readers.base import Reader
 from acuity.seals import SEAL
 from acuity.units import convert, known
 from acuity.volume import error_reason, open_volume, store_path
@@ -244,4 +244,4 @@ def _missing(path: Path, array: zarr.Array, own: Any) -> dict[str, str]:
     return {"missing_chunks": f"{total - there} of {total} {unit}, read as {array.fill_value}"}
 
 
-READER = Reader("OME-Zarr", (), lambda path, dataset: read(path), is_zarr)
+READER = Reader("OME-Zarr", (), lambda path, dataset: read(path), is_zarr, place=10)

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from acuity.errors import AcuityError
-from acuity.formats import pictures, tiff
 from acuity.formats.files import SLICE_LIST, listed_files, notes_of, number_step, slices_of
 from acuity.formats.opened import OpenedFile, describe
-from acuity.formats.reader import Reader
+from acuity.formats.readers import pictures, tiff
+from acuity.formats.readers.base import Reader
 from acuity.formats.vendor import pixel_text
 from acuity.units import convert
 from acuity.volume import Box, LazyArray, check_finite, error_reason
@@ -164,5 +164,9 @@ def read(source: Path | Sequence[Path]) -> OpenedFile:
 
 
 READER = Reader(
-    "folder or list of slices", (SLICE_LIST,), lambda path, dataset: read(path), Path.is_dir
+    "folder or list of slices",
+    (SLICE_LIST,),
+    lambda path, dataset: read(path),
+    Path.is_dir,
+    place=20,
 )

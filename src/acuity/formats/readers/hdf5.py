@@ -17,7 +17,7 @@ from acuity.formats.files import HDF5_SUFFIXES
 from acuity.formats.hdf5_links import Found, LinkedFile, VirtualParts
 from acuity.formats.hdf5_scan import detector_doubt, image_keys, is_angle, master_of, raw_mark
 from acuity.formats.opened import OpenedFile, Sizes, close_with, scaled
-from acuity.formats.reader import Reader
+from acuity.formats.readers.base import Reader
 from acuity.units import check_spacing, convert, known, parse_voxel_size
 from acuity.volume import LazyArray, error_reason
 
@@ -412,4 +412,4 @@ def _sizes(
         return None, "", f"{name} = {told}, which is no voxel size of three numbers (z, y, x)"
 
 
-READER = Reader("HDF5", SUFFIXES, read)
+READER = Reader("HDF5", SUFFIXES, read, place=30)

@@ -8,10 +8,10 @@ import numpy as np
 from acuity.errors import AcuityError
 from acuity.formats.axes import AxesArray
 from acuity.formats.files import IMS_SUFFIX
-from acuity.formats.hdf5 import missing_chunks
 from acuity.formats.hdf5_links import LinkedFile
 from acuity.formats.opened import OpenedFile, close_with
-from acuity.formats.reader import Reader
+from acuity.formats.readers.base import Reader
+from acuity.formats.readers.hdf5 import missing_chunks
 from acuity.units import known
 from acuity.volume import error_reason
 
@@ -135,4 +135,4 @@ def _number(value: Any) -> float | None:
         return None
 
 
-READER = Reader("Imaris", (IMS_SUFFIX,), read)
+READER = Reader("Imaris", (IMS_SUFFIX,), read, place=60)

@@ -27,7 +27,7 @@ from acuity.formats.opened import (
     describe,
     with_notes,
 )
-from acuity.formats.reader import Reader
+from acuity.formats.readers.base import Reader
 from acuity.formats.refused import begins_as
 from acuity.units import canonical, convert, known
 from acuity.volume import Box, LazyArray, error_reason
@@ -1029,4 +1029,4 @@ def no_distance(pixel: tuple[float, float], unit: str) -> str:
     return f"pixels of {vendor.pixel_text(pixel, unit)} and no distance between slices"
 
 
-READER = Reader("TIFF", SUFFIXES, lambda path, dataset: read(path, notes_of([path])))
+READER = Reader("TIFF", SUFFIXES, lambda path, dataset: read(path, notes_of([path])), place=40)

@@ -10,7 +10,7 @@ import numpy as np
 
 from acuity.errors import AcuityError
 from acuity.formats.opened import FlatArray, Mapped, OpenedFile
-from acuity.formats.reader import Reader
+from acuity.formats.readers.base import Reader
 from acuity.formats.refused import begins_as
 from acuity.units import convert
 from acuity.volume import LazyArray
@@ -226,4 +226,4 @@ def _nanometres(angstrom: float) -> float:
     return convert(float(f"{angstrom:.7g}"), "angstrom", "nm")
 
 
-READER = Reader("MRC", SUFFIXES, lambda path, dataset: read(path))
+READER = Reader("MRC", SUFFIXES, lambda path, dataset: read(path), place=50)

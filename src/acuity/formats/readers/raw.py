@@ -11,7 +11,7 @@ from acuity.errors import AcuityError
 from acuity.formats import xray
 from acuity.formats.files import RAW_SUFFIXES, SIDECARS, find_sidecars
 from acuity.formats.opened import FlatArray, OpenedFile
-from acuity.formats.reader import Reader
+from acuity.formats.readers.base import Reader
 from acuity.text import decode, parse_json, parse_yaml, read_bytes
 from acuity.units import parse_voxel_size
 
@@ -117,4 +117,4 @@ def _dtype(sidecar: Path, said: dict[str, Any]) -> np.dtype:
     return dtype.newbyteorder("<" if order == "little" else ">")
 
 
-READER = Reader("raw", SUFFIXES, lambda path, dataset: read(path))
+READER = Reader("raw", SUFFIXES, lambda path, dataset: read(path), place=95)

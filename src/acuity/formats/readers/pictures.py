@@ -1,4 +1,4 @@
-"""PNG, JPEG and BMP: single images, and slices of a folder (`acuity.formats.tiff_folder`)."""
+"""PNG, JPEG and BMP: single images, and slices of a folder (`acuity.formats.readers.tiff_folder`)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +11,9 @@ from acuity.errors import AcuityError
 from acuity.formats import vendor
 from acuity.formats.files import SLICE_KINDS, notes_of
 from acuity.formats.opened import OpenedFile
-from acuity.formats.reader import Reader
+from acuity.formats.readers.base import Reader
+from acuity.formats.readers.tiff import display
 from acuity.formats.refused import begins_as
-from acuity.formats.tiff import display
 from acuity.volume import Box, LazyArray, error_reason
 
 SUFFIXES = tuple(suffix for kind in SLICE_KINDS[1:] for suffix in kind)
@@ -215,5 +215,8 @@ def _reason(error: Exception) -> str:
 
 
 READER = Reader(
-    "PNG, JPEG, BMP", SUFFIXES, lambda path, dataset: read(path, notes_of([path]), alone=True)
+    "PNG, JPEG, BMP",
+    SUFFIXES,
+    lambda path, dataset: read(path, notes_of([path]), alone=True),
+    place=80,
 )

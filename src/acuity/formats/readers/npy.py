@@ -9,7 +9,7 @@ import numpy as np
 from acuity.errors import AcuityError
 from acuity.formats.axes import AxesArray, spatial_axes
 from acuity.formats.opened import FlatArray, OpenedFile
-from acuity.formats.reader import Reader
+from acuity.formats.readers.base import Reader
 from acuity.volume import LazyArray, error_reason
 
 _MAGIC = b"\x93NUMPY"
@@ -92,4 +92,4 @@ def _looks_like(path: Path) -> bool:
         return file.read(len(_MAGIC)) == _MAGIC
 
 
-READER = Reader("NPY", (".npy",), lambda path, dataset: read(path), _looks_like)
+READER = Reader("NPY", (".npy",), lambda path, dataset: read(path), _looks_like, place=90)
