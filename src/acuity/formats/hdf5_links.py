@@ -7,18 +7,18 @@ a virtual dataset is missing. So they are followed here, one by one: see
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import h5py
 import numpy as np
 
-from acuity.errors import AcuityError
+from acuity.errors import AcuityError, one_sentence
 from acuity.formats.hdf5_filters import unpacked
 from acuity.formats.parts import find_part
 from acuity.formats.refused import begins_as
 from acuity.hdf5 import open_hdf5
-from acuity.volume import error_reason
 
 _HOPS = 32  # links after links
 
@@ -45,6 +45,8 @@ class Found:
 class LinkedFile:
     """An HDF5 file, and those that it names as parts, opened as they are needed.
 
+    As a context manager it closes them where there is an error, and leaves them open else.
+
     Parameters
     ----------
     path : pathlib.Path
@@ -62,6 +64,13 @@ class LinkedFile:
         self._files: dict[Path, h5py.File] = {}
         self.root = self._open(path)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        if kind is not None:
+            self.close()
+
     def close(self) -> None:
         """Close every file."""
         for file in self._files.values():
@@ -69,15 +78,9 @@ class LinkedFile:
 
     def _open(self, path: Path) -> h5py.File:
         if path not in self._files:
-            try:
+            short = "it may be cut short, copy it again from its source"
+            with one_sentence(f"{path}: cannot be opened as HDF5", partial(begins_as, path, short)):
                 self._files[path] = open_hdf5(path)
-            except MemoryError:
-                raise
-            except Exception as error:
-                how = begins_as(path, "it may be cut short, copy it again from its source")
-                raise AcuityError(
-                    f"{path}: cannot be opened as HDF5 ({error_reason(error)}); {how}."
-                ) from error
         return self._files[path]
 
     def _part(self, path: Path, name: str) -> Path:

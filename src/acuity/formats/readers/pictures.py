@@ -7,14 +7,14 @@ import imagecodecs
 import numpy as np
 from PIL import Image
 
-from acuity.errors import AcuityError
+from acuity.errors import AcuityError, error_reason, one_sentence
 from acuity.formats import vendor
 from acuity.formats.files import SLICE_KINDS, notes_of
 from acuity.formats.opened import OpenedFile
 from acuity.formats.readers.base import Reader
 from acuity.formats.readers.tiff import display
 from acuity.formats.refused import begins_as
-from acuity.volume import Box, LazyArray, error_reason
+from acuity.volume import Box, LazyArray
 
 SUFFIXES = tuple(suffix for kind in SLICE_KINDS[1:] for suffix in kind)
 _KINDS = ("PNG", "JPEG", "BMP")
@@ -76,22 +76,19 @@ def read(path: Path, notes: Sequence[Path] = (), alone: bool = False) -> OpenedF
     AcuityError
         If it is of another format, damaged, in colour, transparent or has several frames.
     """
-    try:
-        with Image.open(path, formats=_KINDS) as image:
-            kind, mode, size = image.format, image.mode, image.size
-            frames = getattr(image, "n_frames", 1)
-            turned = _orientation(image)
-            dpi = image.info.get("dpi")
-    except MemoryError:
-        raise
-    except Exception as error:
-        how = (
-            "it is of another format, damaged or cut short: copy it again from its source, or open it in "
-            "Fiji and save it with File > Save As > Tiff"
-        )
-        raise AcuityError(
-            f"{path}: cannot be read as PNG, JPEG or BMP ({_reason(error)}); {begins_as(path, how)}."
-        ) from error
+    how = (
+        "it is of another format, damaged or cut short: copy it again from its source, or open it in Fiji "
+        "and save it with File > Save As > Tiff"
+    )
+    what = f"{path}: cannot be read as PNG, JPEG or BMP"
+    with (
+        one_sentence(what, lambda: begins_as(path, how), _reason),
+        Image.open(path, formats=_KINDS) as image,
+    ):
+        kind, mode, size = image.format, image.mode, image.size
+        frames = getattr(image, "n_frames", 1)
+        turned = _orientation(image)
+        dpi = image.info.get("dpi")
     if frames > 1 and kind == "PNG":
         raise AcuityError(
             f"{path}: holds {frames} images one after the other, allowed is one; save them as a "
@@ -104,14 +101,9 @@ def read(path: Path, notes: Sequence[Path] = (), alone: bool = False) -> OpenedF
             shape = shape[::-1]
     else:
         # what it is shows in its pixels alone
-        try:
+        damaged = "the file is damaged or cut short"
+        with one_sentence(f"{path}: cannot be decoded", damaged, _reason):
             image, what = _decode(path)
-        except (AcuityError, MemoryError):
-            raise
-        except Exception as error:
-            raise AcuityError(
-                f"{path}: cannot be decoded ({_reason(error)}); the file is damaged or cut short."
-            ) from error
         shape, dtype = image.shape, image.dtype
         if what:
             said["values"] = what

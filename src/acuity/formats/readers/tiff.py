@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 import numpy as np
 import tifffile
 
-from acuity.errors import AcuityError
+from acuity.errors import AcuityError, error_reason, one_sentence
 from acuity.formats import vendor, xray
 from acuity.formats.files import SLICE_KINDS, notes_of
 from acuity.formats.opened import (
@@ -30,7 +30,7 @@ from acuity.formats.opened import (
 from acuity.formats.readers.base import Reader
 from acuity.formats.refused import begins_as
 from acuity.units import canonical, convert, known
-from acuity.volume import Box, LazyArray, error_reason
+from acuity.volume import Box, LazyArray
 
 SUFFIXES = SLICE_KINDS[0]
 _STACK_AXES = "ZIQ"  # a z axis by its name, or pages without a meaning given
@@ -299,26 +299,12 @@ def read(path: Path, notes: Sequence[Path] = (), alone: bool = False) -> OpenedF
         of images than it says; if its values have no plain meaning.
     """
     count_pages(path)
-    try:
-        file = tifffile.TiffFile(path)
-    except Exception as error:
-        raise _broken(path, error) from error
-    keep = False
-    try:
-        source = _read(path, file, notes, alone)
-        keep = isinstance(source[1], PagesArray)
-        return source[0]
-    except (AcuityError, MemoryError):
-        raise
-    except Exception as error:
-        raise _broken(path, error) from error
-    finally:
-        if not keep:
-            file.close()
-
-
-def _broken(path: Path, error: Exception) -> AcuityError:
-    return AcuityError(f"{path}: cannot be read as a TIFF ({error_reason(error)}); {_AGAIN}.")
+    with one_sentence(f"{path}: cannot be read as a TIFF", _AGAIN), contextlib.ExitStack() as stack:
+        file = stack.enter_context(tifffile.TiffFile(path))
+        source, stored = _read(path, file, notes, alone)
+        if isinstance(stored, PagesArray):
+            stack.pop_all()  # it stays open as long as that array
+        return source
 
 
 def _read(

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from acuity.errors import AcuityError
+from acuity.errors import AcuityError, one_sentence
 from acuity.formats.files import SLICE_LIST, listed_files, notes_of, number_step, slices_of
 from acuity.formats.opened import OpenedFile, describe
 from acuity.formats.readers import pictures, tiff
 from acuity.formats.readers.base import Reader
 from acuity.formats.vendor import pixel_text
 from acuity.units import convert
-from acuity.volume import Box, LazyArray, check_finite, error_reason
+from acuity.volume import Box, LazyArray, check_finite
 
 # Pixel sizes of one stack differ by less than this: autofocus moves the last digits.
 _SAME_PIXEL = 0.005
@@ -49,12 +49,10 @@ class FilesArray(LazyArray):
         for image, number, file, note in slices:
             # opened anew, and so checked anew: it may have changed since
             source = _open_slice(file, note, self._first)
-            try:
+            with one_sentence(
+                f"{file}: this slice cannot be read", "the file is damaged or cut short"
+            ):
                 image[...] = source.data[0, y, x]
-            except (AcuityError, MemoryError):
-                raise
-            except Exception as error:
-                raise _unreadable(file, error) from error
             check_finite(image[None], number, str(file))
         return block
 
@@ -95,13 +93,6 @@ def _same_pixel(file: Path, source: OpenedFile, first: OpenedFile) -> None:
                 f"the first one has {pixel_text(first.pixel, first.unit)}; all slices must be of "
                 "one magnification."
             )
-
-
-def _unreadable(file: Path, error: Exception) -> AcuityError:
-    return AcuityError(
-        f"{file}: this slice cannot be read ({error_reason(error)}); the file is damaged or cut "
-        "short."
-    )
 
 
 def read(source: Path | Sequence[Path]) -> OpenedFile:
