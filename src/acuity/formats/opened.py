@@ -184,6 +184,37 @@ class Mapped(LazyArray):
         return self._function(np.asarray(self._data[box])).astype(self.dtype, copy=False)
 
 
+class Oriented(LazyArray):
+    """Images that are stored turned or mirrored, as a tag Orientation tells.
+
+    Parameters
+    ----------
+    data : array
+        (z, y, x), as stored.
+    orientation : int
+        1 to 8, as TIFF and EXIF number them.
+    """
+
+    def __init__(self, data: LazyArray | np.ndarray, orientation: int) -> None:
+        self._data = data
+        self._turned = orientation >= 5
+        self._flipped = (orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7))  # y, x
+        depth, *plane = data.shape
+        self.shape = (depth, *(plane[::-1] if self._turned else plane))
+        self.dtype = np.dtype(data.dtype)
+
+    def read_box(self, box: Box) -> np.ndarray:
+        """Read the voxels of a box."""
+        plane = [
+            slice(count - part.stop, count - part.start) if flipped else part
+            for part, count, flipped in zip(box[1:], self.shape[1:], self._flipped, strict=True)
+        ]
+        block = np.asarray(self._data[(box[0], *(plane[::-1] if self._turned else plane))])
+        block = block.swapaxes(1, 2) if self._turned else block
+        steps = (slice(None, None, -1 if flipped else 1) for flipped in self._flipped)
+        return block[(slice(None), *steps)]
+
+
 def scaled(data: Any, slope: float, shift: float, notes: dict, by: str) -> Any:
     """Apply a scale that a file tells of its stored values, and note it.
 

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
@@ -14,7 +14,9 @@ import tifffile
 from acuity.errors import AcuityError
 from acuity.text import decode, read_bytes
 from acuity.units import convert, known
-from acuity.volume import Box, LazyArray
+from acuity.volume import CroppedArray, LazyArray
+
+Pixel = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -43,26 +45,25 @@ class Vendor:
     notes: dict = field(default_factory=dict)
     hint: str = ""
 
+    def sized(self, pixel: Pixel | None, unit: str, hint: str) -> tuple[Pixel | None, str, str]:
+        """Put the size of a pixel that it tells, or its hint, before what the file's format tells."""
+        if self.pixel is not None:
+            return self.pixel, self.unit, ""
+        return pixel, unit, self.hint if self.hint and pixel is None else hint
 
-class UpperRows(LazyArray):
-    """The rows above the bar of information; the others are not read.
+    def above_bar(self, data: LazyArray | np.ndarray) -> LazyArray | np.ndarray:
+        """Leave out the bar of information of images (z, y, x), where there is one; not read yet."""
+        return data if self.rows is None else upper_rows(data, self.rows)
 
-    Parameters
-    ----------
-    data : array
-        (z, y, x).
-    rows : int
-        How many rows are kept.
-    """
 
-    def __init__(self, data: LazyArray | np.ndarray, rows: int) -> None:
-        self._data = data
-        self.shape = (data.shape[0], rows, data.shape[2])
-        self.dtype = np.dtype(data.dtype)
+def upper_rows(data: LazyArray | np.ndarray, rows: int) -> CroppedArray:
+    """Return the first rows of images (z, y, x); the others are not read."""
+    return CroppedArray(data, (slice(None), slice(rows), slice(None)))
 
-    def read_box(self, box: Box) -> np.ndarray:
-        """Read the voxels of a box."""
-        return self._data[box]
+
+def note_of_image(notes: Sequence[Path]) -> Path | None:
+    """Choose the text of a microscope among what lies beside an image."""
+    return next((note for note in notes if note.suffix.lower() in (".txt", ".hdr")), None)
 
 
 def read(

@@ -22,6 +22,7 @@ from acuity.formats.opened import (
     FlatArray,
     Mapped,
     OpenedFile,
+    Oriented,
     Sizes,
     close_with,
     describe,
@@ -94,37 +95,6 @@ def _decode(path: Path, page: tifffile.TiffPage, number: int) -> np.ndarray:
         ) from error
     except Exception as error:
         raise ValueError(f"slice {number}: {error_reason(error)}") from error
-
-
-class Oriented(LazyArray):
-    """Images that are stored turned or mirrored, as the tag Orientation tells.
-
-    Parameters
-    ----------
-    data : array
-        (z, y, x), as stored.
-    orientation : int
-        2 to 8, as TIFF numbers them.
-    """
-
-    def __init__(self, data: LazyArray | np.ndarray, orientation: int) -> None:
-        self._data = data
-        self._turned = orientation >= 5
-        self._flipped = (orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7))  # y, x
-        depth, *plane = data.shape
-        self.shape = (depth, *(plane[::-1] if self._turned else plane))
-        self.dtype = np.dtype(data.dtype)
-
-    def read_box(self, box: Box) -> np.ndarray:
-        """Read the voxels of a box."""
-        plane = [
-            slice(count - part.stop, count - part.start) if flipped else part
-            for part, count, flipped in zip(box[1:], self.shape[1:], self._flipped, strict=True)
-        ]
-        block = np.asarray(self._data[(box[0], *(plane[::-1] if self._turned else plane))])
-        block = block.swapaxes(1, 2) if self._turned else block
-        steps = (slice(None, None, -1 if flipped else 1) for flipped in self._flipped)
-        return block[(slice(None), *steps)]
 
 
 def count_pages(path: Path) -> int:
@@ -330,7 +300,7 @@ def _read(
         stored = _series(path, file, pages)
     else:
         stored = _stack(path, file, pages)
-    data, maker, said = stored, None, {}
+    maker, said = vendor.Vendor(None), {}
     if ome is not None:
         name, own = "OME-TIFF", _ome_notes(ome)
         spacing, unit, hint = _ome_size(ome)
@@ -341,15 +311,11 @@ def _read(
     else:
         name, own = "BigTIFF" if file.is_bigtiff else "TIFF", None
         spacing, unit, hint = _tag_size(first)
-        text = next((note for note in notes if note.suffix.lower() in (".txt", ".hdr")), None)
-        maker = vendor.read(file, data, text, first)
-        if maker is not None and maker.pixel is not None:
-            spacing, unit, hint = (None, *maker.pixel), maker.unit, ""
-        elif maker is not None and maker.hint and None in spacing[1:]:
-            hint = maker.hint
-        if maker is not None and maker.rows is not None:
-            data = vendor.UpperRows(data, maker.rows)
-    meant = _Meaning(data, pages[0].meaning, said)
+        maker = vendor.read(file, stored, vendor.note_of_image(notes), first) or maker
+        pixel = None if None in spacing[1:] else spacing[1:]
+        pixel, unit, hint = maker.sized(pixel, unit, hint)
+        spacing = (None, *(pixel or (None, None)))
+    meant = _Meaning(maker.above_bar(stored), pages[0].meaning, said)
     data = meant.read(path)
     if meant.turned:
         spacing = (spacing[0], spacing[2], spacing[1])
@@ -363,7 +329,7 @@ def _read(
     source = OpenedFile(
         data, name, spacing, unit, hint=hint, pixel=pixel, intensity=meant.intensity
     )
-    source.instrument = {} if maker is None else maker.notes
+    source.instrument = maker.notes
     source.notes = ({"left_out": left_out} if left_out else {}) | meant.notes
     scan = next(
         (note for note in notes if note.suffix.lower() in (".log", ".xtekct", ".pca")), None
