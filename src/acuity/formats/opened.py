@@ -27,10 +27,11 @@ def all_positive(sizes: Iterable[object]) -> bool:
     return all(is_number(size) and size > 0 for size in sizes)
 
 
-def by_times(sizes: Iterable[object]) -> str:
-    """Write sizes for an error, as in ``20 x 10 x 10``."""
+def by_times(sizes: Iterable[object], form: str = "g") -> str:
+    """Write sizes for an error, as in ``20 x 10 x 10``; counts in the form ``d``."""
     return " x ".join(
-        f"{size:g}" if isinstance(size, (int, float, np.number)) else repr(size) for size in sizes
+        format(size, form) if isinstance(size, (int, float, np.number)) else repr(size)
+        for size in sizes
     )
 
 
@@ -242,7 +243,7 @@ def close_with(owner: Any, resource: Any) -> None:
 
 def describe(shape: tuple[int, ...], dtype: Any) -> str:
     """Give the size and the type of an image for an error."""
-    return f"{' x '.join(map(str, shape))} of {np.dtype(dtype).name}"
+    return f"{by_times(shape, 'd')} of {np.dtype(dtype).name}"
 
 
 def with_notes(source: OpenedFile, notes: Any) -> OpenedFile:

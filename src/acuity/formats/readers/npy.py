@@ -9,7 +9,7 @@ import numpy as np
 
 from acuity.errors import AcuityError, one_sentence
 from acuity.formats.axes import AxesArray, spatial_axes
-from acuity.formats.opened import FlatArray, OpenedFile
+from acuity.formats.opened import FlatArray, OpenedFile, describe
 from acuity.formats.readers.base import Reader
 
 _MAGIC = b"\x93NUMPY"
@@ -52,7 +52,7 @@ def read(path: Path) -> OpenedFile:
     if needed != size:
         raise AcuityError(
             f"{path}: has {size} bytes where its header asks for {needed} "
-            f"({' x '.join(map(str, shape))} of {dtype.name}); "
+            f"({describe(shape, dtype)}); "
             + (
                 "it is cut short, copy it again from its source."
                 if size < needed
