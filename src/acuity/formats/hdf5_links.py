@@ -19,6 +19,8 @@ from acuity.formats.hdf5_filters import unpacked
 from acuity.formats.parts import find_part
 from acuity.formats.refused import begins_as
 from acuity.hdf5 import open_hdf5
+from acuity.shards import size_of
+from acuity.volume import Box, LazyArray
 
 _HOPS = 32  # links after links
 
@@ -291,7 +293,7 @@ def _ranges(space: h5py.h5s.SpaceID, shape: tuple[int, ...], where: str) -> list
     )
 
 
-class VirtualParts:
+class VirtualParts(LazyArray):
     """A virtual dataset, read from the parts that were found.
 
     Parameters
@@ -303,7 +305,7 @@ class VirtualParts:
     """
 
     def __init__(self, dataset: h5py.Dataset, pieces: list[_Piece]) -> None:
-        self.shape, self.dtype, self.ndim = dataset.shape, dataset.dtype, dataset.ndim
+        self.shape, self.dtype = dataset.shape, dataset.dtype
         self._fill = dataset.fillvalue
         self._pieces = pieces
 
@@ -314,23 +316,23 @@ class VirtualParts:
         filled = sum(int(np.prod([len(r) for r in piece.there])) for piece in self._pieces)
         return max(0, total - filled)
 
-    def __getitem__(self, key: tuple[slice, ...]) -> np.ndarray:
-        spans = [part.indices(count) for part, count in zip(key, self.shape, strict=True)]
-        out = np.full([stop - start for start, stop, _ in spans], self._fill, self.dtype)
+    def read_box(self, box: Box) -> np.ndarray:
+        """Read what the parts hold of a box."""
+        out = np.full(size_of(box), self._fill, self.dtype)
         for piece in self._pieces:
             # which of the piece's places lie in the span, along each axis
             chosen = [
                 range(
-                    max(0, -(-(start - places.start) // places.step)),
-                    min(len(places), -(-(stop - places.start) // places.step)),
+                    max(0, -(-(span.start - places.start) // places.step)),
+                    min(len(places), -(-(span.stop - places.start) // places.step)),
                 )
-                for places, (start, stop, _) in zip(piece.there, spans, strict=True)
+                for places, span in zip(piece.there, box, strict=True)
             ]
             if not all(chosen):
                 continue
             into = tuple(
-                slice(places[some[0]] - start, places[some[-1]] - start + 1, places.step)
-                for places, some, (start, _, _) in zip(piece.there, chosen, spans, strict=True)
+                slice(places[some[0]] - span.start, places[some[-1]] - span.start + 1, places.step)
+                for places, some, span in zip(piece.there, chosen, box, strict=True)
             )
             # axes of one place may be there in one of the two alone
             long = iter(
@@ -342,4 +344,4 @@ class VirtualParts:
                 source.append(slice(places[some[0]], places[some[-1]] + 1, places.step))
             block = piece.values[tuple(source)]
             out[into] = np.reshape(block, out[into].shape)
-        return out[tuple(slice(None, None, step) for _, _, step in spans)]
+        return out

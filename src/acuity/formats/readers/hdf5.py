@@ -19,6 +19,7 @@ from acuity.formats.hdf5_links import Found, LinkedFile, VirtualParts
 from acuity.formats.hdf5_scan import detector_doubt, image_keys, is_angle, master_of, raw_mark
 from acuity.formats.opened import OpenedFile, Sizes, close_with, scaled
 from acuity.formats.readers.base import Reader
+from acuity.shards import Layout
 from acuity.units import check_spacing, convert, known, parse_voxel_size
 from acuity.volume import LazyArray
 
@@ -134,9 +135,7 @@ def missing_chunks(where: str, dataset: h5py.Dataset) -> dict[str, str]:
     there, total = int(dataset.id.get_storage_size() > 0), 1
     if dataset.chunks:
         there = dataset.id.get_num_chunks()
-        total = math.prod(
-            -(-n // size) for n, size in zip(dataset.shape, dataset.chunks, strict=True)
-        )
+        total = Layout(dataset.shape, dataset.chunks, dataset.chunks).count
     if there >= total:
         return {}
     if not there:

@@ -14,6 +14,7 @@ from acuity.formats.files import is_zarr
 from acuity.formats.opened import OpenedFile, with_notes
 from acuity.formats.readers.base import Reader
 from acuity.seals import SEAL
+from acuity.shards import Layout
 from acuity.units import convert, known
 from acuity.volume import open_volume, store_path
 
@@ -211,10 +212,7 @@ def _missing(path: Path, array: zarr.Array, own: Any) -> dict[str, str]:
     In a store that carries the digest of its contents, none may be missing.
     """
     unit = "shards" if array.shards else "chunks"
-    total = math.prod(
-        -(-length // size)
-        for length, size in zip(array.shape, array.shards or array.chunks, strict=True)
-    )
+    total = Layout(array.shape, array.chunks, array.shards or array.chunks).count
     there = array._nshards_initialized if array.shards else array.nchunks_initialized
     if there >= total:
         return {}
