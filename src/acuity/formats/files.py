@@ -18,7 +18,7 @@ from pathlib import Path
 from acuity.errors import AcuityError
 from acuity.formats.parts import named_parts
 from acuity.formats.refused import begins_as, conversion
-from acuity.text import decode, read_bytes
+from acuity.text import read_text
 
 HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf", ".he5", ".nxs")
 IMS_SUFFIX = ".ims"  # HDF5 too
@@ -167,8 +167,7 @@ def listed_files(path: Path) -> list[Path]:
         If it is no text or empty, or a file is missing or named twice.
     """
     what = "list of slices"
-    text = decode(read_bytes(path, what), path, what, windows=True)
-    lines = [line.strip() for line in text.splitlines()]
+    lines = [line.strip() for line in read_text(path, what, windows=True).splitlines()]
     files = [_slice_named(path, line) for line in lines if line and not line.startswith("#")]
     if not files:
         raise AcuityError(f"{path}: names no file, allowed is a list of slices, one file a line.")

@@ -12,7 +12,7 @@ from acuity.formats import xray
 from acuity.formats.files import RAW_SUFFIXES, SIDECARS, find_sidecars
 from acuity.formats.opened import FlatArray, OpenedFile
 from acuity.formats.readers.base import Reader
-from acuity.text import decode, parse_json, parse_yaml, read_bytes
+from acuity.text import parse_json, parse_yaml, read_text
 from acuity.units import parse_voxel_size
 
 SUFFIXES = RAW_SUFFIXES
@@ -91,9 +91,8 @@ def read(path: Path) -> OpenedFile:
 
 
 def _load(sidecar: Path) -> dict[str, Any]:
-    text = decode(read_bytes(sidecar, "sidecar"), sidecar, "sidecar", windows=True)
     parse = parse_json if sidecar.suffix == ".json" else parse_yaml
-    said = parse(text, sidecar, "sidecar")
+    said = parse(read_text(sidecar, "sidecar", windows=True), sidecar, "sidecar")
     if not isinstance(said, dict):
         raise AcuityError(f"{sidecar}: holds no keys, allowed are {', '.join(_KEYS)}.")
     for key in said:
