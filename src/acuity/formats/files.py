@@ -9,7 +9,7 @@ import os
 import posixpath
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from itertools import pairwise
@@ -467,7 +467,9 @@ _IMAGE_NOTES = (
     *((f"-{kind}.hdr", (b"[main]",)) for kind in ("tif", "png", "bmp", "jpg")),
     (".hdr", (b"[main]",)),
 )
-_SCAN_NOTES = {
+IMAGE_NOTES = (".txt", ".hdr")  # one for each image
+# One for all slices.
+SCAN_NOTES = {
     ".log": (b"[system]", b"[acquisition]", b"[reconstruction]"),
     ".xtekct": (b"[xtekct]",),
     ".pca": (b"[geometry]",),
@@ -494,6 +496,11 @@ def notes_of(images: Sequence[Path]) -> list[Path]:
         return [file for image in images for file in _noted(image, ending, listed)]
     scan = _scan_note(images[0], sorted(listed[images[0].parent]))
     return [] if scan is None else [scan]
+
+
+def note_among(notes: Iterable[Path], endings: Collection[str]) -> Path | None:
+    """Choose what lies beside images by its ending: one of `IMAGE_NOTES` or of `SCAN_NOTES`."""
+    return next((note for note in notes if note.suffix.lower() in endings), None)
 
 
 def _endings(image: Path, listed: dict[Path, set[str]]) -> Iterator[str]:
@@ -530,8 +537,8 @@ def _scan_note(image: Path, names: Iterable[str]) -> Path | None:
     found = [
         file
         for name in names
-        if (file := image.with_name(name)).suffix.lower() in _SCAN_NOTES
-        and _begins(file, _SCAN_NOTES[file.suffix.lower()])
+        if (file := image.with_name(name)).suffix.lower() in SCAN_NOTES
+        and _begins(file, SCAN_NOTES[file.suffix.lower()])
     ]
     series = re.sub(r"\d+$", "", image.stem).rstrip("_- ").lower()
     named = [file for file in found if file.stem.rstrip("_- ").lower() == series]

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -60,11 +60,6 @@ class Vendor:
 def upper_rows(data: LazyArray | np.ndarray, rows: int) -> CroppedArray:
     """Return the first rows of images (z, y, x); the others are not read."""
     return CroppedArray(data, (slice(None), slice(rows), slice(None)))
-
-
-def note_of_image(notes: Sequence[Path]) -> Path | None:
-    """Choose the text of a microscope among what lies beside an image."""
-    return next((note for note in notes if note.suffix.lower() in (".txt", ".hdr")), None)
 
 
 def read(

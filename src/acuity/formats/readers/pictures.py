@@ -9,7 +9,7 @@ from PIL import Image
 
 from acuity.errors import AcuityError, error_reason, one_sentence
 from acuity.formats import vendor
-from acuity.formats.files import SLICE_KINDS, notes_of
+from acuity.formats.files import IMAGE_NOTES, SLICE_KINDS, note_among, notes_of
 from acuity.formats.opened import OpenedFile, Oriented, one_slice
 from acuity.formats.readers.base import Reader
 from acuity.formats.readers.tiff import display
@@ -109,7 +109,7 @@ def read(path: Path, notes: Sequence[Path] = (), alone: bool = False) -> OpenedF
     if turned > 1:
         said["orientation"] = f"turned as a viewer shows it (EXIF {turned})"
     data = Oriented(PictureArray(path, (1, *map(int, shape)), dtype), turned)
-    maker = vendor.read(None, data, vendor.note_of_image(notes)) or vendor.Vendor(None)
+    maker = vendor.read(None, data, note_among(notes, IMAGE_NOTES)) or vendor.Vendor(None)
     pixel, unit, hint = maker.sized(*_resolution(dpi, turned))
     return OpenedFile(
         maker.above_bar(data),

@@ -7,7 +7,15 @@ from pathlib import Path
 import numpy as np
 
 from acuity.errors import AcuityError, one_sentence
-from acuity.formats.files import SLICE_LIST, listed_files, notes_of, number_step, slices_of
+from acuity.formats.files import (
+    SCAN_NOTES,
+    SLICE_LIST,
+    listed_files,
+    note_among,
+    notes_of,
+    number_step,
+    slices_of,
+)
 from acuity.formats.opened import OpenedFile, describe
 from acuity.formats.readers import pictures, tiff
 from acuity.formats.readers.base import Reader
@@ -17,7 +25,6 @@ from acuity.volume import Box, LazyArray, check_finite
 
 # Pixel sizes of one stack differ by less than this: autofocus moves the last digits.
 _SAME_PIXEL = 0.005
-_SCAN = (".log", ".xtekct", ".pca")  # one for all slices, where others are one for each
 
 
 class FilesArray(LazyArray):
@@ -124,7 +131,7 @@ def read(source: Path | Sequence[Path]) -> OpenedFile:
     else:
         files, name = slices_of(source), "folder"
     notes = notes_of(files)
-    scan = next((note for note in notes if note.suffix.lower() in _SCAN), None)
+    scan = note_among(notes, SCAN_NOTES)
     own = (
         {}
         if scan
