@@ -14,12 +14,11 @@ import numpy as np
 
 from acuity.errors import AcuityError
 from acuity.field_of_view import cylinder
-from acuity.threshold import FAR, otsu
+from acuity.threshold import FAR, otsu, sample_of
 from acuity.volume import check_finite, choose_layout, slabs
 
 WARNING = "warning"  # the metric of a row that is a finding and no figure
 TOLD = ("volume", "finding", "effect")
-_SAMPLE = 1_000_000
 _SLICES = 16
 _FEW = 1e-4  # share of the voxels up to which they are single ones and no phase
 _BELOW = 0.1  # of the contrast: noise about 0 leaves the darker phase nearer to 0 than that
@@ -121,19 +120,13 @@ def survey(data, mask_radius=None, *, name="the volume"):
     AcuityError
         If a voxel is not finite, or none lies in the mask.
     """
-    step = max(1, math.prod(data.shape) // _SAMPLE)
-    sample, least, most, seen = [], np.inf, -np.inf, 0
-    for values in _parts(data, mask_radius):
-        if values.size:
-            sample.append(values[-seen % step :: step].copy())
-            # NaN, where there is one, stays
-            least, most = np.minimum(least, values.min()), np.maximum(most, values.max())
-            seen += values.size
+    parts = _parts(data, mask_radius)
+    taken, least, most, seen = sample_of(parts, math.prod(data.shape))
     if not (np.isfinite(least) and np.isfinite(most)):
         for z0, z1 in slabs(data.shape[0], _SLICES):
             check_finite(np.asarray(data[z0:z1]), z0, str(name))
         raise AcuityError(f"{name}: no voxel lies in the mask of radius {mask_radius}")
-    sample = np.concatenate(sample)
+    sample = np.concatenate(taken)
     low, high = (float(value) for value in np.percentile(sample, [0.1, 99.9]))
     dark = bright = float(least)
     if sample.min() < sample.max():
@@ -227,17 +220,10 @@ def check(
     list of (str, str)
         Findings: what was found, and what it does.
     """
-    said = []
+    said: list[tuple[str, str]] = []
     if assumes.of_values:
         found = found or survey(volume.data, mask_radius)
-        if moved := offset(assumes, found):
-            said.append(
-                (
-                    f"its darker phase lies at {found.dark:,.6g}, and values below 0 have no meaning "
-                    "to the method",
-                    f"VALUES SHIFTED: {moved:,.6g} counted as 0, and was added to the result again",
-                )
-            )
+        said += _shifted(assumes, found)
         if assumes.single and found.singles:
             said.append((_out(found), _single_effect(assumes.single, found, data_range)))
         if data_range and assumes.values == "0 to the range":
@@ -252,6 +238,14 @@ def check(
         size = " x ".join(f"{h:.4g}" for h in grid.spacing)
         said.append((f"its voxels are no cubes ({size} {grid.unit})", assumes.cubes))
     return said
+
+
+def _shifted(assumes, found):
+    if moved := offset(assumes, found):
+        yield (
+            f"its darker phase lies at {found.dark:,.6g}, and values below 0 have no meaning to the method",
+            f"VALUES SHIFTED: {moved:,.6g} counted as 0, and was added to the result again",
+        )
 
 
 def _out(found):
@@ -274,44 +268,35 @@ def _single_effect(effect, found, data_range):
 
 def _cut_off(found, data_range):
     low, high = found.used
-    if -_CUT * data_range <= low and high <= (1 + _CUT) * data_range:
-        return []
-    return [
-        (
+    if low < -_CUT * data_range or high > (1 + _CUT) * data_range:
+        yield (
             f"its values go from {low:,.6g} to {high:,.6g}, beyond 0 to {data_range:,.6g}",
             "they were cut to that before errors in grey values were taken",
         )
-    ]
 
 
 def _barely_used(found, whole):
     low, high = found.used
     top = 2 ** math.ceil(math.log2(high - low + 1)) - 1
-    if not top or _BARELY * top > whole + 1:
-        return []
-    return [
-        (
+    if top and _BARELY * top <= whole + 1:
+        yield (
             f"it uses {low:,.6g} to {high:,.6g} of a range of {whole:,.0f}, which {top.bit_length()} "
             "bits would hold",
             f"PSNR by {whole:,.0f} stands {20 * math.log10(whole / top):.0f} dB above that by "
             f"{top:,.0f}, and SSIM is too high as well; measure.data_range states another range",
         )
-    ]
 
 
 def _of_training(found, training):
     low, high = found.used
     width = (high - low) / training["std"]
     away = abs(0.5 * (low + high) - training["mean"]) / training["std"]
-    if 1 / _SCALE <= width <= 4 * _SCALE and away <= _SCALE:
-        return []
-    return [
-        (
+    if not (1 / _SCALE <= width <= 4 * _SCALE and away <= _SCALE):
+        yield (
             f"its values go from {low:,.6g} to {high:,.6g}, and those of the training had the middle "
             f"{training['mean']:,.6g} and the width {training['std']:,.6g}",
             "the network has seen nothing like it; bring both to one scale",
         )
-    ]
 
 
 def warning_rows(assumes, *, mask_radius=None, data_range=None, stated=True, **volumes):

@@ -1,21 +1,17 @@
 """Open a microscopist's file as a volume, whatever its format."""
 
-import importlib
 import math
 import os
-import pkgutil
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 from acuity.errors import AcuityError
-from acuity.formats import readers as room
 from acuity.formats.files import check_kind, split_name, voxels_of
 from acuity.formats.opened import GuardedArray, OpenedFile, all_positive, by_times, is_number
 from acuity.formats.readers import tiff_folder
-from acuity.formats.readers.base import Reader
+from acuity.formats.readers.base import Reader, readers
 from acuity.formats.refused import begins_as, conversion
 from acuity.units import canonical, convert, known, parse_length, parse_sizes, parse_voxel_size
 from acuity.volume import Grid, Volume
@@ -219,34 +215,6 @@ def _open(file: Path, dataset: str | None) -> OpenedFile:
         f"{file}: found a file of the type {file.suffix.lower() or 'without ending'!r}, allowed are "
         f"{formats()}."
     )
-
-
-@cache
-def readers() -> tuple[Reader, ...]:
-    """Find the readers, one file each in ``formats/readers``.
-
-    Returns
-    -------
-    tuple of Reader
-        In the order in which they are asked.
-
-    Raises
-    ------
-    AcuityError
-        If a file there cannot be loaded as a reader, naming it.
-    """
-    found = []
-    for module in pkgutil.iter_modules(room.__path__):
-        if module.name == "base":
-            continue
-        try:
-            found.append(importlib.import_module(f"{room.__name__}.{module.name}").READER)
-        except Exception as error:
-            file = Path(room.__path__[0], f"{module.name}.py")
-            raise AcuityError(
-                f"{file}: cannot be loaded as a reader: {str(error) or type(error).__name__}"
-            ) from error
-    return tuple(sorted(found, key=lambda reader: reader.place))
 
 
 def reader_of(file: Path) -> Reader | None:

@@ -1,9 +1,13 @@
-"""What a reader declares of itself: one object `READER` at the end of its file."""
+"""Readers: one file each, found by its name; a file that ends in ``READER = Reader(...)`` is one."""
 
+import importlib
+import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+from acuity.errors import AcuityError
 from acuity.formats.opened import OpenedFile
 
 
@@ -39,3 +43,28 @@ class Reader:
         """Tell whether it is to read a file or folder."""
         by_content = self.looks_like is not None and self.looks_like(path)
         return by_content or (path.suffix.lower() in self.suffixes and path.is_file())
+
+
+@cache
+def readers() -> tuple[Reader, ...]:
+    """Load all readers.
+
+    Returns
+    -------
+    tuple of Reader
+        In the order in which they are asked.
+
+    Raises
+    ------
+    AcuityError
+        If a file of this folder cannot be loaded as a reader, naming it.
+    """
+    found, folder = [], Path(__file__).parent
+    for name in {module.name for module in pkgutil.iter_modules([str(folder)])} - {"base"}:
+        try:
+            found.append(importlib.import_module(f"{__package__}.{name}").READER)
+        except Exception as error:
+            raise AcuityError(
+                f"{folder / name}.py: cannot be loaded as a reader: {str(error) or type(error).__name__}"
+            ) from error
+    return tuple(sorted(found, key=lambda reader: (reader.place, reader.name)))
