@@ -530,9 +530,13 @@ def _commonest(row: np.ndarray) -> tuple[int, float]:
     return int(values[most]), counts[most] / row.size
 
 
-def _told(notes: dict, rows: int | None, shape: tuple[int, int]) -> dict:
-    kept = {key: value for key, value in notes.items() if value not in (None, "")}
-    return kept if rows is None else {**kept, "info_bar_rows": shape[0] - rows}
+def told_alone(notes: dict) -> dict:
+    """Leave out notes that the file does not tell."""
+    return {key: value for key, value in notes.items() if value not in (None, "")}
+
+
+def _told(notes: dict, rows: int | None, shape: tuple[int, ...]) -> dict:
+    return told_alone(notes) | ({} if rows is None else {"info_bar_rows": shape[0] - rows})
 
 
 def _part(said: dict, name: object) -> dict:
