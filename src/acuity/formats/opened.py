@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from acuity.errors import one_sentence
+from acuity.shards import size_of
 from acuity.units import convert, known
 from acuity.volume import Box, LazyArray, check_dtype
 
@@ -147,7 +148,7 @@ class FlatArray(LazyArray):
     def read_box(self, box: Box) -> np.ndarray:
         """Read the voxels of a box."""
         z, y, x = box
-        block = np.empty([part.stop - part.start for part in box], self.dtype)
+        block = np.empty(size_of(box), self.dtype)
         _, rows, columns = self.shape
         with open(self._path, "rb") as file:
             for image, number in zip(block, range(z.start, z.stop), strict=True):
