@@ -7,18 +7,21 @@ last step of a volume's provenance or in the rows of a table, to the report's fi
 """
 
 import math
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from acuity.errors import AcuityError
 from acuity.field_of_view import cylinder
 from acuity.threshold import FAR, otsu, sample_of
-from acuity.volume import check_finite, choose_layout, slabs
+from acuity.volume import Grid, Volume, check_finite, choose_layout, slabs
 
 WARNING = "warning"  # the metric of a row that is a finding and no figure
 TOLD = ("volume", "finding", "effect")
+Finding = tuple[str, str]  # what was found, and what it does
 _SLICES = 16
 _FEW = 1e-4  # share of the voxels up to which they are single ones and no phase
 _BELOW = 0.1  # of the contrast: noise about 0 leaves the darker phase nearer to 0 than that
@@ -57,7 +60,7 @@ class Assumes:
     size: str = "1 voxel"
 
     @property
-    def of_values(self):
+    def of_values(self) -> bool:
         """Whether a volume must be read to be checked."""
         return bool(self.sign != "any" or self.values != "any" or self.single)
 
@@ -92,12 +95,14 @@ class Survey:
     singles: dict | None
 
     @property
-    def used(self):
+    def used(self) -> tuple[float, float]:
         """The values that are used, without single ones far out."""
         return (self.low, self.high) if self.singles else (self.least, self.most)
 
 
-def survey(data, mask_radius=None, *, name="the volume"):
+def survey(
+    data: Any, mask_radius: float | None = None, *, name: str | os.PathLike = "the volume"
+) -> Survey:
     """Read a volume once, shard by shard; twice where single voxels lie far out.
 
     Percentiles and medians are of every k-th voxel, a million or two of them.
@@ -142,7 +147,7 @@ def survey(data, mask_radius=None, *, name="the volume"):
     return Survey(float(least), float(most), low, high, dark, bright, seen, singles)
 
 
-def _parts(data, mask_radius):
+def _parts(data: Any, mask_radius: float | None) -> Iterator[np.ndarray]:
     """Values of each shard inside the mask: planes may be large."""
     for _, box in choose_layout(data.shape, np.float32).boxes():
         block = np.asarray(data[box], np.float32)
@@ -150,7 +155,7 @@ def _parts(data, mask_radius):
         yield block.ravel() if mask.all() else block[:, mask].ravel()
 
 
-def _singles(parts, low, high, ends):
+def _singles(parts: Iterable, low: float, high: float, ends: tuple[float, float]) -> dict[str, Any]:
     count, squares, value, farthest = 0, 0.0, 0.0, -1.0
     for values in parts:
         far = values[(values < ends[0]) | (values > ends[1])].astype(np.float64)
@@ -162,7 +167,7 @@ def _singles(parts, low, high, ends):
     return {"count": count, "value": value, "squares": squares}
 
 
-def offset(assumes, found):
+def offset(assumes: Assumes, found: Survey) -> float:
     """The value that must count as 0 where values are to be non-negative and are not.
 
     Noise about 0 is left as it is: then the median of the darker phase is 0 within a tenth of the
@@ -185,16 +190,16 @@ def offset(assumes, found):
 
 
 def check(
-    assumes,
-    volume,
+    assumes: Assumes,
+    volume: Volume,
     *,
-    grid=None,
-    found=None,
-    mask_radius=None,
-    data_range=None,
-    whole=None,
-    training=None,
-):
+    grid: Grid | None = None,
+    found: Survey | None = None,
+    mask_radius: float | None = None,
+    data_range: float | None = None,
+    whole: float | None = None,
+    training: Mapping[str, float] | None = None,
+) -> list[Finding]:
     """Hold a volume against what is assumed of it.
 
     Parameters
@@ -220,7 +225,7 @@ def check(
     list of (str, str)
         Findings: what was found, and what it does.
     """
-    said: list[tuple[str, str]] = []
+    said: list[Finding] = []
     if assumes.of_values:
         found = found or survey(volume.data, mask_radius)
         said += _shifted(assumes, found)
@@ -240,7 +245,7 @@ def check(
     return said
 
 
-def _shifted(assumes, found):
+def _shifted(assumes: Assumes, found: Survey) -> Iterator[Finding]:
     if moved := offset(assumes, found):
         yield (
             f"its darker phase lies at {found.dark:,.6g}, and values below 0 have no meaning to the method",
@@ -248,7 +253,7 @@ def _shifted(assumes, found):
         )
 
 
-def _out(found):
+def _out(found: Survey) -> str:
     single, span = found.singles, found.high - found.low
     voxels = "1 voxel lies" if single["count"] == 1 else f"{single['count']:,} voxels lie"
     away = max(single["value"] - found.high, found.low - single["value"])
@@ -259,14 +264,14 @@ def _out(found):
     )
 
 
-def _single_effect(effect, found, data_range):
+def _single_effect(effect: str, found: Survey, data_range: float | None) -> str:
     if not data_range:
         return effect
     cap = 10 * math.log10(data_range**2 * found.count / found.singles["squares"])
     return f"{effect}: where an image or its truth lacks them, PSNR is {cap:.1f} dB at most"
 
 
-def _cut_off(found, data_range):
+def _cut_off(found: Survey, data_range: float) -> Iterator[Finding]:
     low, high = found.used
     if low < -_CUT * data_range or high > (1 + _CUT) * data_range:
         yield (
@@ -275,7 +280,7 @@ def _cut_off(found, data_range):
         )
 
 
-def _barely_used(found, whole):
+def _barely_used(found: Survey, whole: float) -> Iterator[Finding]:
     low, high = found.used
     top = 2 ** math.ceil(math.log2(high - low + 1)) - 1
     if top and _BARELY * top <= whole + 1:
@@ -287,7 +292,7 @@ def _barely_used(found, whole):
         )
 
 
-def _of_training(found, training):
+def _of_training(found: Survey, training: Mapping[str, float]) -> Iterator[Finding]:
     low, high = found.used
     width = (high - low) / training["std"]
     away = abs(0.5 * (low + high) - training["mean"]) / training["std"]
@@ -299,7 +304,14 @@ def _of_training(found, training):
         )
 
 
-def warning_rows(assumes, *, mask_radius=None, data_range=None, stated=True, **volumes):
+def warning_rows(
+    assumes: Assumes,
+    *,
+    mask_radius: float | None = None,
+    data_range: float | None = None,
+    stated: bool = True,
+    **volumes: Volume,
+) -> list[dict]:
     """Findings of the volumes of a measure as rows of its table.
 
     Parameters

@@ -14,6 +14,7 @@ import contextlib
 import hashlib
 import importlib.metadata
 import json
+import os
 import sys
 from functools import cache
 from pathlib import Path
@@ -33,31 +34,31 @@ _DISTRIBUTIONS = {
     "yaml": "pyyaml",
 }
 
+# Where lies what scripts load by name.
+_ROOMS = {"method": "methods", "specimen": "simulate.specimens", "measure": "measures"}
 # Modules that load all of a folder, which their imports do not tell.
 _LOADS_ALL = {f"{PACKAGE}.formats.read": "formats/readers"}
 
 _DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def digest(script, *, method=None, specimen=None, measure=None):
+def digest(script: str | os.PathLike, **named: str | None) -> str:
     """Digest a script with everything of the package that it imports.
 
     Parameters
     ----------
     script : path-like
         A Python file.
-    method : str, optional
-        A restoration method that the script loads by name; its import closure counts, and no
-        other method's.
-    specimen, measure : str, optional
-        A kind of specimen, a measure, likewise.
+    **named : str, optional
+        What the script loads by name: a restoration `method`, a kind of `specimen`, a `measure`. Its
+        import closure counts, and no other one's of its room.
 
     Returns
     -------
     str
         16 hexadecimal digits.
     """
-    modules = closure(script, method=method, specimen=specimen, measure=measure)
+    modules = closure(script, **named)
     files = {"script": Path(script), **dict(sorted(modules.items()))}
     lines = [f"{name} {_read(path).tree}" for name, path in files.items()]
     folders = {path.parent / "templates" for path in modules.values()}
@@ -69,14 +70,14 @@ def digest(script, *, method=None, specimen=None, measure=None):
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
-def closure(script, *, method=None, specimen=None, measure=None):
+def closure(script: str | os.PathLike, **named: str | None) -> dict[str, Path]:
     """List the package's modules that a script reaches through its imports.
 
     Parameters
     ----------
     script : path-like
         A Python file.
-    method, specimen, measure : str, optional
+    **named : str, optional
         As for `digest`.
 
     Returns
@@ -85,9 +86,8 @@ def closure(script, *, method=None, specimen=None, measure=None):
         Module names and their files.
     """
     todo = list(_read(Path(script)).own)
-    named = {"methods": method, "simulate.specimens": specimen, "measures": measure}
-    todo += [f"{PACKAGE}.{room}.{name}" for room, name in named.items() if name is not None]
-    found = {}
+    todo += [f"{PACKAGE}.{_ROOMS[kind]}.{name}" for kind, name in named.items() if name is not None]
+    found: dict[str, Path] = {}
     while todo:
         name = todo.pop()
         path = _module_path(name, ROOT)

@@ -166,7 +166,7 @@ def _with_pitch(source: OpenedFile, path: object, pitch: str, voxel_size: str | 
                 f"{path}: the voxel_size {voxel_size!r} and the pitch {pitch!r} state different "
                 "distances between slices; state one of them."
             )
-        pixel = (sizes * 3)[1:3]
+        pixel = tuple(sizes * 3)[1:3]
     elif source.spacing is not None:
         pixel = source.spacing[1:]
     elif pixel is None:
@@ -179,7 +179,7 @@ def _with_pitch(source: OpenedFile, path: object, pitch: str, voxel_size: str | 
 
 
 def _text(source: OpenedFile) -> str:
-    return " ".join(f"{size:.12g}" for size in source.spacing) + f" {source.unit}"
+    return " ".join(f"{size:.12g}" for size in source.spacing or ()) + f" {source.unit}"
 
 
 def _everyday(source: OpenedFile) -> OpenedFile | None:
@@ -230,9 +230,7 @@ def formats() -> str:
     )
 
 
-def parse_region(
-    text: str, shape: tuple[int, int, int], where: str = "region"
-) -> tuple[slice, slice, slice]:
+def parse_region(text: str, shape: tuple[int, ...], where: str = "region") -> tuple[slice, ...]:
     """Read a region such as ``"0:60,:,10:"``.
 
     Parameters
@@ -268,7 +266,7 @@ def parse_region(
         high = count if stop is None else stop + (count if stop < 0 else 0)
         if not 0 <= low < high <= count:
             raise AcuityError(
-                f"{where}: the region asks for {match.group().strip()} along {axis}, allowed are "
+                f"{where}: the region asks for {match.group().strip() if match else ':'} along {axis}, allowed are "
                 f"spans within 0:{count}."
             )
         box.append(slice(low, high))

@@ -3,6 +3,7 @@
 import math
 import os
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from acuity.units import convert, known
 Sections = dict[str, dict[str, str]]  # as `parse_ini` returns them
 Index = tuple[int, ...]
 # GE's codes of types.
+_BY_BYTES: dict[float, str] = {1: "uint8", 2: "uint16", 4: "float32"}
 _GE_TYPES = {1: "uint8", 5: "uint16", 10: "float32"}
 
 
@@ -39,7 +41,7 @@ class Scan:
         How the scan was taken, for the provenance.
     """
 
-    spacing: tuple[float, float, float] | None = None
+    spacing: tuple[float, ...] | None = None
     unit: str = "mm"
     hint: str = ""
     doubt: str = ""
@@ -71,8 +73,12 @@ def read_scan(note: Path, shape: Index, step: int = 1) -> Scan:
         said = _ini(note)
     except AcuityError as error:
         return Scan(hint=f"nothing that can be used, as {error}")
-    reader = {".log": partial(_skyscan, step), ".xtekct": _nikon, ".pca": _ge}[note.suffix.lower()]
-    scan = reader(said, note.name, shape)
+    readers: dict[str, Callable[..., Scan]] = {
+        ".log": partial(_skyscan, step),
+        ".xtekct": _nikon,
+        ".pca": _ge,
+    }
+    scan = readers[note.suffix.lower()](said, note.name, shape)
     return replace(scan, notes=told_alone(scan.notes))
 
 
@@ -90,12 +96,13 @@ def _skyscan(numbered: int, said: Sections, name: str, shape: Index) -> Scan:
             doubt = f"its images are projections, as {name} has no section [Reconstruction]"
             return Scan(doubt=doubt)
         return Scan(hint=f"the pixel size of its projections ({name})", notes=notes)
-    sizes = {
+    sizes: dict[str, Any] = {
         match[1]: number_in(value)
         for key, value in made.items()
         if (match := re.fullmatch(r"pixel size\s*\(?([^\s)]*)\)?", key))
     }
-    unit, size = next(iter(sizes.items()), ("um", None))
+    unit: str = next(iter(sizes), "um")
+    size: Any = sizes.get(unit)
     step = number_in(made.get("section to section step", "1"))
     told = [number_in(made.get(f"result image {side} (pixels)")) for side in ("height", "width")]
     count = number_in(made.get("sections count"))
@@ -187,13 +194,15 @@ def read_headers(data: Path, headers: list[Path]) -> dict[str, Any]:
     found = [readers[header.suffix.lower()](header, _ini(header)) for header in headers]
     first = found[0]
     for other in found[1:]:
-        pairs = [("shape", first.shape, other.shape), ("type", first.dtype, other.dtype)]
-        if None not in (first.spacing, other.spacing) and known(first.unit) and known(other.unit):
-            sizes = [
-                [convert(size, one.unit, "mm") for size in one.spacing] for one in (first, other)
-            ]
-            if not np.allclose(*sizes, rtol=1e-4, atol=0):
-                pairs.append(("voxel size", *map(tuple, sizes)))
+        pairs: list[tuple[str, Any, Any]] = [
+            ("shape", first.shape, other.shape),
+            ("type", first.dtype, other.dtype),
+        ]
+        if first.spacing and other.spacing and known(first.unit) and known(other.unit):
+            here = tuple(convert(size, first.unit, "mm") for size in first.spacing)
+            there = tuple(convert(size, other.unit, "mm") for size in other.spacing)
+            if not np.allclose(here, there, rtol=1e-4, atol=0):
+                pairs.append(("voxel size", here, there))
         for what, one, two in pairs:
             if one is not None and two is not None and one != two:
                 raise AcuityError(
@@ -201,27 +210,27 @@ def read_headers(data: Path, headers: list[Path]) -> dict[str, Any]:
                     f"is {_plain(one)} in the one and {_plain(two)} in the other; remove the wrong one."
                 )
     dtype = next((one.dtype for one in found if one.dtype is not None), None)
-    sized = next((one for one in found if one.spacing is not None), None)
+    spacing, unit = next(((one.spacing, one.unit) for one in found if one.spacing), (None, ""))
     maker = first.maker
     if dtype is None:
         voxels, size = math.prod(first.shape), os.path.getsize(data)
         maker += " (type of the voxels by the size of the file)"
-        dtype = {1: "uint8", 2: "uint16", 4: "float32"}.get(size / voxels)
+        dtype = _BY_BYTES.get(size / voxels)
         if dtype is None:
             raise AcuityError(
                 f"{data}: found {size} bytes where {first.name} tells of {voxels} voxels "
                 f"({_plain(first.shape)}), allowed are 1, 2 or 4 bytes a voxel; the file is cut short or "
                 "the header is another's."
             )
-    said = {
+    said: dict[str, Any] = {
         "shape": list(first.shape),
         "dtype": dtype,
         "byte_order": "little",
         "offset": first.offset,
         "maker": maker,
     }
-    if sized is not None:
-        said |= {"voxel_size": list(sized.spacing), "unit": sized.unit}
+    if spacing is not None:
+        said |= {"voxel_size": list(spacing), "unit": unit}
     return said
 
 
@@ -229,7 +238,7 @@ def _plain(value: Any) -> str:
     return by_times(value) if isinstance(value, tuple) else str(value)
 
 
-def _counts(path: Path, texts: list[str | None], key: str) -> Index:
+def _counts(path: Path, texts: Sequence[str | None], key: str) -> Index:
     """Read three counts that are told along x, y, z, and give them along z, y, x."""
     numbers = [number_in(text) for text in texts]
     if len(numbers) != 3 or not all(n is not None and n > 0 and n == int(n) for n in numbers):
@@ -238,7 +247,7 @@ def _counts(path: Path, texts: list[str | None], key: str) -> Index:
     return tuple(int(number) for number in numbers[::-1])
 
 
-def _sizes(texts: list[str | None]) -> tuple[float, ...] | None:
+def _sizes(texts: Sequence[str | None]) -> tuple[float, ...] | None:
     """Read three sizes told along x, y, z; what is no number is left to who uses it."""
     numbers = [number_in(text) for text in texts]
     return None if len(numbers) != 3 or None in numbers else tuple(numbers[::-1])
@@ -256,7 +265,7 @@ def _vgi(path: Path, said: Sections) -> _Header:
         raise AcuityError(f"{path}: has no section [file1], allowed is a header of VGStudio.")
     form = file.get("fileformat", file.get("filetype", "raw")).lower()
     bits, kind = number_in(file.get("bitsperelement")), file.get("datatype", "").lower()
-    dtype = None
+    dtype: str | None = None
     if kind in ("float", "double"):
         dtype = {32: "float32", 64: "float64"}.get(bits)
     elif bits in (8, 16, 32):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 from xml.etree import ElementTree
 
 import h5py
@@ -165,47 +165,51 @@ def _scaled(where: str, dataset: h5py.Dataset, data: LazyArray, notes: dict) -> 
 
 
 def _choose(file: LinkedFile, path: Path, name: str | None) -> Found:
-    if name is not None:
-        found = file.find(name)
-        if found is None:
-            every = [key for key, found in file.datasets().items() if _numbers(found)]
-            raise AcuityError(
-                f"{path}: has no dataset {name!r}, there are {_list(every) or 'none with three axes'}."
-            )
-        return found
+    found = file.find(_only(file, path) if name is None else name)
+    if found is None:
+        every = [key for key, one in file.datasets().items() if _numbers(one)]
+        raise AcuityError(
+            f"{path}: has no dataset {name!r}, there are {_list(every) or 'none with three axes'}."
+        )
+    return found
+
+
+def _only(file: LinkedFile, path: Path) -> str:
+    """Return the name of the one dataset that can be a volume."""
     every = file.datasets()
     fitting = _fitting(every)
     if not fitting:
         for found in every.values():
             if isinstance(found, AcuityError):
                 raise found
-        several = [key for key, found in every.items() if found.dataset.ndim > 3]
+        several = [
+            key for key, one in every.items() if isinstance(one, Found) and one.dataset.ndim > 3
+        ]
         if len(several) == 1:  # its axes are named where they are looked at
-            return file.find(several[0])
+            return several[0]
     levels = [match for key in fitting if (match := _BIG_DATA_VIEWER.fullmatch(key))]
     if levels and len(levels) == len(fitting):
         finest = [match[0] for match in levels if match[2] == "0"]
         if len(finest) == 1:
-            return file.find(finest[0])
-    raw = {key: mark for key, (mark, _) in fitting.items() if mark}
-    others = [key for key in fitting if key not in raw]
-    if raw:
-        key = next(iter(raw))
-        rest = f"; name a volume in it, of {_list(others)}" if others else ""
-        raise AcuityError(
-            f"{path}: holds the projections of a scan ({key}) and no volume, known by {raw[key]}; "
-            f"reconstruct it first, as with TomoPy or at the beamline, and name the reconstruction"
-            f"{rest}."
-        )
+            return finest[0]
+    others = [key for key, mark in fitting.items() if not mark]
+    for key, mark in fitting.items():
+        if mark:
+            rest = f"; name a volume in it, of {_list(others)}" if others else ""
+            raise AcuityError(
+                f"{path}: holds the projections of a scan ({key}) and no volume, known by {mark}; "
+                f"reconstruct it first, as with TomoPy or at the beamline, and name the reconstruction"
+                f"{rest}."
+            )
     if len(fitting) == 1:
-        return file.find(others[0])
+        return others[0]
     how = ", allowed is one with three axes (z, y, x) of numbers"
     if fitting:
         how = f": {_list(others)}; name one, as in {path.name}:/path/to/data"
     raise AcuityError(f"{path}: found {len(fitting)} datasets that could be meant{how}.")
 
 
-def _numbers(found: Found | AcuityError) -> bool:
+def _numbers(found: Found | AcuityError) -> TypeGuard[Found]:
     """Tell whether a dataset holds numbers along two axes or more."""
     return (
         isinstance(found, Found)
@@ -214,23 +218,23 @@ def _numbers(found: Found | AcuityError) -> bool:
     )
 
 
-def _fitting(every: dict[str, Found | AcuityError]) -> dict[str, tuple[str, Found]]:
+def _fitting(every: dict[str, Found | AcuityError]) -> dict[str, str]:
     """Choose the datasets that can be a volume, and with each what shows it to be raw."""
-    several: dict[tuple, list[str]] = {}
+    several: dict[tuple, dict[str, Found]] = {}
     for name, found in every.items():
         if _numbers(found):
-            several.setdefault((found.path, found.dataset.name), []).append(name)
+            several.setdefault((found.path, found.dataset.name), {})[name] = found
     roots = [found.groups[0].file["/"] for found in every.values() if isinstance(found, Found)]
     keys = image_keys(roots[0]) if roots else {}
-    fitting: dict[int, dict[str, tuple[str, Found]]] = {2: {}, 3: {}}
-    for names in several.values():
-        found = every[names[0]]
-        dataset = found.dataset
+    fitting: dict[int, dict[str, str]] = {2: {}, 3: {}}
+    for named in several.values():
+        name, found = next(iter(named.items()))
+        shape = found.dataset.shape
         # without those of length one that are too many
-        axes = min(dataset.ndim, max(3, sum(count != 1 for count in dataset.shape)))
-        if axes in (2, 3):
-            marks = [raw_mark(every[name], keys) for name in names]
-            fitting[axes][names[0]] = (next(filter(None, marks), ""), found)
+        axes = min(len(shape), max(3, sum(count != 1 for count in shape)))
+        if axes in fitting:
+            marks = [raw_mark(one, keys) for one in named.values()]
+            fitting[axes][name] = next(filter(None, marks), "")
     return fitting[3] or fitting[2]
 
 
@@ -377,7 +381,7 @@ def _sizes(
             sizes = sizes[[1, 0, 1]]
         if sizes.size not in (1, 3) or len(units) not in (1, sizes.size):
             raise ValueError
-        spacing = check_spacing(np.broadcast_to(sizes, 3), name)
+        spacing = check_spacing(np.broadcast_to(sizes, 3).tolist(), name)
         each = np.broadcast_to(units, 3)
         return tuple(map(convert, spacing, each, [units[-1]] * 3)), units[-1], ""
     except (AcuityError, ValueError, TypeError):

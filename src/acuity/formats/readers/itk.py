@@ -100,7 +100,7 @@ class _Header:
     sizes: list[float] = field(default_factory=list)
     counts: list[int] = field(default_factory=list)
     kind: str = ""
-    scale: tuple[float, float] = (1.0, 0.0)
+    scale: tuple[float, ...] = (1.0, 0.0)
     plain: bool = False
     hint: str = ""
 
@@ -161,7 +161,7 @@ def read(path: Path) -> OpenedFile:
     letters = ["t", "z", "y", "x"][-len(shape) :] if 2 <= len(shape) <= 4 else None
     axes, notes = spatial_axes(str(path), shape, letters)
     spacing, unit, hint = _size(header, sizes[:3])
-    origin = (0.0, 0.0, 0.0)
+    origin: Sizes = (0.0, 0.0, 0.0)
     if reader is None:
         axes = (0, 1, 2)
     else:
@@ -172,7 +172,8 @@ def read(path: Path) -> OpenedFile:
         elif spacing is not None and len(shape) >= 3:
             places = (float(f"{place:.9g}") for place in reader.GetOrigin()[2::-1])
             origin = tuple(convert(place, _world(header), unit) for place in places)
-    data = scaled(AxesArray(values, axes), *header.scale, header.notes, "the file says")
+    slope, shift = header.scale
+    data = scaled(AxesArray(values, axes), slope, shift, header.notes, "the file says")
     notes = header.notes | notes
     return OpenedFile(data, header.name, spacing, unit, origin, hint=hint, notes=notes)
 
@@ -391,12 +392,13 @@ def _straight(directions: list[str]) -> bool:
 def _nifti(path: Path) -> _Header:
     data = path
     if path.suffix.lower() == ".hdr":
-        data = next(iter(named_parts(path)), None)
-        if data is None:
+        parts = named_parts(path)
+        if not parts:
             raise AcuityError(
                 f"{path}: is the header of a pair and the voxels ({path.stem}.img) are not beside it; "
                 "put both into one folder."
             )
+        data = parts[0]
     with open(path, "rb") as file:
         head = file.read(2**16)
     if head[:2] == b"\x1f\x8b":
@@ -436,16 +438,16 @@ def _nifti(path: Path) -> _Header:
         notes["values"] = f"stored values x {slope:g} + {inter:g}, as the file says"
     dims = min(max(counts[0], 2), 7)
     # axes of one voxel at the end have no size of their own
-    sizes = [float(f"{size:.7g}") for size in sizes[1 : min(dims, 3) + 1]]
-    counts = list(counts[1 : dims + 1])
-    while len(counts) > 3 and counts[-1] == 1:
-        counts.pop()
+    sides = [float(f"{size:.7g}") for size in sizes[1 : min(dims, 3) + 1]]
+    along = list(counts[1 : dims + 1])
+    while len(along) > 3 and along[-1] == 1:
+        along.pop()
     unit = _NIFTI_UNITS.get(units & 7, "")
-    placing = np.reshape(struct.unpack_from(rows[0], head, rows[1]), (3, 4))[:, : len(sizes)]
+    placing = np.reshape(struct.unpack_from(rows[0], head, rows[1]), (3, 4))[:, : len(sides)]
     lengths = [float(f"{length:.7g}") for length in np.sqrt((placing**2).sum(axis=0))]
     hint = ""
-    if placed > 0 and not np.allclose(lengths, np.abs(sizes), rtol=0.01, atol=0):
-        hint = f"sizes of {_told(sizes)} (pixdim) and of {_told(lengths)} (sform)"
+    if placed > 0 and not np.allclose(lengths, np.abs(sides), rtol=0.01, atol=0):
+        hint = f"sizes of {_told(sides)} (pixdim) and of {_told(lengths)} (sform)"
     zipped = _is_gzip(data)
     return _Header(
         "NIfTI",
@@ -456,8 +458,8 @@ def _nifti(path: Path) -> _Header:
         [unit] * 3 if unit else [],
         True,
         notes,
-        sizes,
-        counts,
+        sides,
+        along,
         _NIFTI_TYPES.get(code, "") and endian + _NIFTI_TYPES[code],
         # A scale of 0 does not count by the format, and ITK adds the offset. It goes by the name of a file
         # for whether it is packed, and refuses an sform of its own.

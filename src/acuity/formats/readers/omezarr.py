@@ -61,7 +61,7 @@ def read(path: Path) -> OpenedFile:
     if "ome" in attributes and ("acuity" in attributes or any(sealed)):
         volume = open_volume(path)
         place = (volume.grid.spacing, volume.grid.unit, volume.grid.origin)
-        about = {"intensity": volume.intensity, "provenance": volume.provenance}
+        about: dict[str, Any] = {"intensity": volume.intensity, "provenance": volume.provenance}
         return OpenedFile(volume.data, "Acuity volume", *place, **about)
     ome = attributes.get("ome", attributes)
     if not isinstance(ome, dict) or not ome.get("multiscales"):
@@ -114,9 +114,7 @@ def _what_else(path: Path, group: zarr.Group, attributes: dict) -> str:
     )
 
 
-def _image(
-    path: Path, group: zarr.Group, image: dict, version: str, notes: dict, own: Any
-) -> OpenedFile:
+def _image(path: Path, group: Any, image: dict, version: str, notes: dict, own: Any) -> OpenedFile:
     levels = [image["datasets"][0], *(one for one in image["datasets"][1:] if one["path"] in group)]
     # the finest comes first, but in some files
     dataset = max(levels, key=lambda one: math.prod(group[one["path"]].shape))
