@@ -209,16 +209,12 @@ def slices_of(folder: Path) -> list[Path]:
     for file in folder.iterdir():
         if file.name[0] != ".":
             kinds[_kind(file)].append(file)
-    kinds.pop(0, None)
+    rest = kinds.pop(0, [])
     if not kinds:
         endings = ", ".join(suffix for kind in SLICE_KINDS for suffix in kind)
-        if (folder / "attributes.json").is_file() and (
-            how := conversion(folder.with_suffix(".n5"))
-        ):
-            raise AcuityError(f"{folder}: found {how}.")
-        others = sorted(
-            file for file in folder.iterdir() if file.name[0] != "." and not is_litter(file)
-        )
+        if (folder / "attributes.json").is_file():
+            raise AcuityError(f"{folder}: found {conversion(folder.with_suffix('.n5'))}.")
+        others = sorted(file for file in rest if not is_litter(file))
         for file in others:
             if how := conversion(file):
                 raise AcuityError(f"{folder}: found {file.name}, {how}.")

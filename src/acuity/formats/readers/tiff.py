@@ -43,6 +43,7 @@ _OTHERS = ("lsm", "stk", "fluoview", "mmstack", "ndtiff", "scanimage", "scn", "s
 _AGAIN = "copy it again from its source, or open it in Fiji and save it with File > Save As > Tiff"
 
 
+@dataclass(eq=False)
 class PagesArray(LazyArray):
     """Slices that are decoded page by page.
 
@@ -60,29 +61,24 @@ class PagesArray(LazyArray):
         Type of a voxel.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        file: tifffile.TiffFile,
-        pages: Sequence,
-        shape: tuple[int, ...],
-        dtype: np.dtype,
-    ) -> None:
-        self._path = path
-        self._file = file
-        self._pages = pages
-        self.shape = shape
-        self.dtype = np.dtype(dtype)
-        close_with(self, file)
+    path: Path
+    file: tifffile.TiffFile
+    pages: Sequence
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    def __post_init__(self) -> None:
+        self.dtype = np.dtype(self.dtype)
+        close_with(self, self.file)
 
     def read_box(self, box: Box) -> np.ndarray:
         """Decode the pages of a box."""
         z, y, x = box
         block = np.empty([part.stop - part.start for part in box], self.dtype)
         for image, number in zip(block, range(z.start, z.stop), strict=True):
-            page = self._pages[number]
-            page = _page_at(self._file, page) if isinstance(page, int) else page
-            whole = _decode(self._path, page, number)
+            page = self.pages[number]
+            page = _page_at(self.file, page) if isinstance(page, int) else page
+            whole = _decode(self.path, page, number)
             image[...] = whole.reshape(self.shape[1:])[y, x]
         return block
 
