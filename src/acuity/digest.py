@@ -14,9 +14,11 @@ import contextlib
 import hashlib
 import importlib.metadata
 import json
+import os
 import sys
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from acuity.errors import AcuityError
 from acuity.writing import write_text
@@ -32,47 +34,50 @@ _DISTRIBUTIONS = {
     "yaml": "pyyaml",
 }
 
+# Where lies what scripts load by name.
+_ROOMS = {"method": "methods", "specimen": "simulate.specimens", "measure": "measures"}
+# Modules that load all of a folder, which their imports do not tell.
+_LOADS_ALL = {f"{PACKAGE}.formats.read": "formats/readers"}
 
-def digest(script, *, method=None, specimen=None, measure=None):
+_DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def digest(script: str | os.PathLike, **named: str | None) -> str:
     """Digest a script with everything of the package that it imports.
 
     Parameters
     ----------
     script : path-like
         A Python file.
-    method : str, optional
-        A restoration method that the script loads by name; its import closure counts, and no
-        other method's.
-    specimen, measure : str, optional
-        A kind of specimen, a measure, likewise.
+    **named : str, optional
+        What the script loads by name: a restoration `method`, a kind of `specimen`, a `measure`. Its
+        import closure counts, and no other one's of its room.
 
     Returns
     -------
     str
         16 hexadecimal digits.
     """
-    modules = closure(script, method=method, specimen=specimen, measure=measure)
-    lines = [f"script {_tree_digest(Path(script))}"]
-    lines += [f"{name} {_tree_digest(path)}" for name, path in sorted(modules.items())]
+    modules = closure(script, **named)
+    files = {"script": Path(script), **dict(sorted(modules.items()))}
+    lines = [f"{name} {_read(path).tree}" for name, path in files.items()]
     folders = {path.parent / "templates" for path in modules.values()}
     for path in sorted(file for folder in folders for file in folder.glob("*")):
         lines.append(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}")
-    libraries = set(_imports(Path(script))[1])
-    for path in modules.values():
-        libraries |= _imports(path)[1]
+    libraries = set().union(*(_read(path).others for path in files.values()))
     lines += [f"{name} {_version(name)}" for name in sorted(libraries)]
     _keep()
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
-def closure(script, *, method=None, specimen=None, measure=None):
+def closure(script: str | os.PathLike, **named: str | None) -> dict[str, Path]:
     """List the package's modules that a script reaches through its imports.
 
     Parameters
     ----------
     script : path-like
         A Python file.
-    method, specimen, measure : str, optional
+    **named : str, optional
         As for `digest`.
 
     Returns
@@ -80,17 +85,19 @@ def closure(script, *, method=None, specimen=None, measure=None):
     dict of str to pathlib.Path
         Module names and their files.
     """
-    todo = list(_imports(Path(script))[0])
-    named = {"methods": method, "simulate.specimens": specimen, "measures": measure}
-    todo += [f"{PACKAGE}.{room}.{name}" for room, name in named.items() if name is not None]
-    found = {}
+    todo = list(_read(Path(script)).own)
+    todo += [f"{PACKAGE}.{_ROOMS[kind]}.{name}" for kind, name in named.items() if name is not None]
+    found: dict[str, Path] = {}
     while todo:
         name = todo.pop()
         path = _module_path(name, ROOT)
         if path is None or name in found:
             continue
         found[name] = path
-        todo.extend(_imports(path)[0])
+        todo.extend(_read(path).own)
+        if folder := _LOADS_ALL.get(name):
+            parts = (file.relative_to(ROOT.parent) for file in ROOT.glob(f"{folder}/*.py"))
+            todo.extend(".".join(part.with_suffix("").parts) for part in parts)
     return found
 
 
@@ -104,18 +111,17 @@ def _module_path(name, root):
     return package if package.is_file() else None
 
 
-def _imports(path):
-    """Names of the package's modules, and of other libraries, that a file imports anywhere."""
-    return _read(path)[:2]
+class _Code(NamedTuple):
+    """What a file imports of the package and beside it, anywhere in it, and its tree's digest."""
 
-
-def _tree_digest(path):
-    return _read(path)[2]
+    own: frozenset
+    others: frozenset
+    tree: str
 
 
 @cache
 def _read(path):
-    """Read a file once: what it imports of the package and beside it, and its tree's digest."""
+    """Read a file once."""
     content = path.read_bytes()
     name = path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else f"/{path.name}"
     kept, said = _kept(ROOT), hashlib.sha256(content).hexdigest()
@@ -123,7 +129,7 @@ def _read(path):
         kept["files"][name] = [said, *_parse(content, path)]
         kept["new"] = True
     own, others, tree = kept["files"][name][1:]
-    return frozenset(own), frozenset(others), tree
+    return _Code(frozenset(own), frozenset(others), tree)
 
 
 def _parse(content, path):
@@ -151,15 +157,8 @@ def _parse(content, path):
             if node.module.split(".")[0] == PACKAGE:
                 for alias in node.names:
                     note(f"{node.module}.{alias.name}")
-        elif isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            body = node.body
-            if (
-                body
-                and isinstance(body[0], ast.Expr)
-                and isinstance(body[0].value, ast.Constant)
-                and isinstance(body[0].value.value, str)
-            ):
-                node.body = body[1:]
+        elif isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:]
     return sorted(own), sorted(others), hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 

@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,8 @@ from numcodecs import blosc
 from acuity.threads import cores
 from acuity.writing import part_of
 
-Index = tuple[int, int, int]
-Box = tuple[slice, slice, slice]
+Index = tuple[int, ...]  # along each axis, mostly z, y, x
+Box = tuple[slice, ...]
 
 CHECKSUM = 4  # bytes
 _ABSENT = 2**64 - 1
@@ -82,7 +83,7 @@ class Layout:
             Index along z, y, x, and the part of the box as slices of the array.
         """
         size = self.chunk if chunks else self.shard
-        box = box or tuple(slice(0, count) for count in self.shape)
+        box = box or whole(self.shape)
         ranges = (
             range(part.start // length, -(-part.stop // length))
             for part, length in zip(box, size, strict=True)
@@ -135,6 +136,16 @@ class Layout:
         return [{"name": "sharding_indexed", "configuration": sharding}]
 
 
+def whole(shape: Sequence[int]) -> Box:
+    """Return the box of a whole array."""
+    return tuple(slice(0, count) for count in shape)
+
+
+def size_of(box: Sequence[slice]) -> Index:
+    """Return the voxels of a box along each axis."""
+    return tuple(part.stop - part.start for part in box)
+
+
 def shift(box: Sequence[slice], origin: Sequence[int]) -> tuple[slice, ...]:
     """Count a box from another first voxel."""
     return tuple(
@@ -148,7 +159,7 @@ def shard_file(array: Path, index: Index) -> Path:
     return array.joinpath("c", *map(str, index))
 
 
-def write_shard(array: Path, layout: Layout, index: Index, block: np.ndarray) -> tuple[int, int]:
+def write_shard(array: Path, layout: Layout, index: Index, block: np.ndarray) -> tuple[int, ...]:
     """Write a shard in one step, all its chunks, those of zeros too.
 
     Parameters
@@ -193,7 +204,7 @@ def write_shard(array: Path, layout: Layout, index: Index, block: np.ndarray) ->
     return size, google_crc32c.extend(checksum, end)
 
 
-def file_checksum(file: Path) -> tuple[int, int]:
+def file_checksum(file: Path) -> tuple[int, ...]:
     """Give the bytes of a file and their crc32c, as `write_shard` gave them."""
     size = checksum = 0
     with open(file, "rb") as source:
@@ -227,11 +238,10 @@ def read_box(array: Path, layout: Layout, dtype: np.dtype, box: Box) -> np.ndarr
     ShardError
         If a chunk is missing or fails its checksum.
     """
-    out = np.empty([part.stop - part.start for part in box], dtype)
+    out = np.empty(size_of(box), dtype)
     start = [part.start for part in box]
     for index, part in layout.boxes(box):
         file = shard_file(array, index)
-        corner = [i * length for i, length in zip(index, layout.shard, strict=True)]
         first = tuple(p.start // c for p, c in zip(part, layout.chunk, strict=True))
         try:
             handle = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0))
@@ -242,9 +252,11 @@ def read_box(array: Path, layout: Layout, dtype: np.dtype, box: Box) -> np.ndarr
             with open(handle, "rb", closefd=False) as source:
                 table = _table(source, layout, first, file)
 
-            def unpack(item, table=table, corner=corner, file=file, handle=handle) -> None:
+            def unpack(item, table=table, index=index, file=file, handle=handle) -> None:
                 chunk, piece = item
-                values = _chunk(handle, layout, dtype, table, shift(piece, corner), chunk, file)
+                parts = zip(chunk, index, layout.chunks_per_shard, strict=True)
+                entry = table[tuple(i - shard * count for i, shard, count in parts)]
+                values = _chunk(handle, layout, dtype, entry, partial(ShardError, chunk, file))
                 inner = shift(piece, [i * c for i, c in zip(chunk, layout.chunk, strict=True)])
                 out[shift(piece, start)] = values[inner]
 
@@ -273,18 +285,16 @@ def _chunk(
     handle: int,
     layout: Layout,
     dtype: np.dtype,
-    table: np.ndarray,
-    place: Box,
-    chunk: Index,
-    file: Path,
+    entry: np.ndarray,
+    lost: Callable[[str], ShardError],
 ) -> np.ndarray:
-    """Read one chunk and check it."""
-    offset, length = table[tuple(p.start // c for p, c in zip(place, layout.chunk, strict=True))]
+    """Read one chunk at its place and length, and check it."""
+    offset, length = entry
     if offset == _ABSENT:
-        raise ShardError(chunk, file, "the chunk is missing")
+        raise lost("the chunk is missing")
     content = os.pread(handle, int(length), int(offset))
     if len(content) < length or content[-CHECKSUM:] != _checksum(content[:-CHECKSUM]):
-        raise ShardError(chunk, file, "its checksum does not match")
+        raise lost("its checksum does not match")
     values = np.empty(layout.chunk, dtype)
     blosc.decompress(content[:-CHECKSUM], values)
     return values

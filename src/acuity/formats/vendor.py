@@ -3,18 +3,22 @@
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeGuard
 from xml.etree import ElementTree
 
 import numpy as np
 import tifffile
 
 from acuity.errors import AcuityError
-from acuity.text import decode, read_bytes
+from acuity.text import read_text
 from acuity.units import convert, known
-from acuity.volume import Box, LazyArray
+from acuity.volume import CroppedArray, LazyArray
+
+Pixel = tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -37,39 +41,33 @@ class Vendor:
         What it says of the size of a pixel where that cannot be used.
     """
 
-    pixel: tuple[float, float] | None
+    pixel: tuple[float, ...] | None
     unit: str = ""
     rows: int | None = None
     notes: dict = field(default_factory=dict)
     hint: str = ""
 
+    def sized(self, pixel: Pixel | None, unit: str, hint: str) -> tuple[Pixel | None, str, str]:
+        """Put the size of a pixel that it tells, or its hint, before what the file's format tells."""
+        if self.pixel is not None:
+            return self.pixel, self.unit, ""
+        return pixel, unit, self.hint if self.hint and pixel is None else hint
 
-class UpperRows(LazyArray):
-    """The rows above the bar of information; the others are not read.
+    def above_bar(self, data: LazyArray | np.ndarray) -> LazyArray | np.ndarray:
+        """Leave out the bar of information of images (z, y, x), where there is one; not read yet."""
+        return data if self.rows is None else upper_rows(data, self.rows)
 
-    Parameters
-    ----------
-    data : array
-        (z, y, x).
-    rows : int
-        How many rows are kept.
-    """
 
-    def __init__(self, data: LazyArray | np.ndarray, rows: int) -> None:
-        self._data = data
-        self.shape = (data.shape[0], rows, data.shape[2])
-        self.dtype = np.dtype(data.dtype)
-
-    def read_box(self, box: Box) -> np.ndarray:
-        """Read the voxels of a box."""
-        return self._data[box]
+def upper_rows(data: LazyArray | np.ndarray, rows: int) -> CroppedArray:
+    """Return the first rows of images (z, y, x); the others are not read."""
+    return CroppedArray(data, (slice(None), slice(rows), slice(None)))
 
 
 def read(
     file: tifffile.TiffFile | None,
     data: LazyArray | np.ndarray,
     note: Path | None = None,
-    page: tifffile.TiffPage | None = None,
+    page: Any = None,
 ) -> Vendor | None:
     """Read what a microscope has written of an image.
 
@@ -100,16 +98,15 @@ def read(
     if file.is_fei:
         return _fei(file.fei_metadata or {}, shape)
     page = page or file.pages[0]
-    found = None
     for tag, reader in _TAGS.items():
-        text = _tag_text(page, tag)
-        found = found or (reader(text, shape) if text else None)
-    return found or _open_fibsem(page) or (None if note is None else _beside(note, shape))
+        if (text := _tag_text(page, tag)) and (found := reader(text, shape)):
+            return found
+    return _open_fibsem(page) or (None if note is None else _beside(note, shape))
 
 
-def _tag_text(page: tifffile.TiffPage, tag: int) -> str:
-    """Give a tag that holds a text, whatever type it was written in."""
-    value = page.tags[tag].value if tag in page.tags else ""
+def _tag_text(page: Any, tag: int) -> str:
+    """Return a tag that holds a text, whatever type it was written in."""
+    value: Any = page.tags[tag].value if tag in page.tags else ""
     if isinstance(value, tuple) and all(
         isinstance(part, int) and 0 <= part < 256 for part in value
     ):
@@ -147,15 +144,15 @@ def parse_ini(text: str) -> dict[str, dict[str, str]]:
     return sections
 
 
-def number_in(text: str | None) -> float | None:
-    """Read a number that stands alone, with a point or a comma before its fraction."""
+def number_in(text: str | None) -> Any:
+    """Read a number that stands alone, with a point or a comma before its fraction; else None."""
     match = re.fullmatch(r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?", (text or "").strip())
     if match is None or re.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}", match[0]):  # may be thousands
         return None
     return _number(float(match[0].replace(",", ".")))
 
 
-def _measured(text: str | None, unit: str) -> tuple[float | None, str]:
+def _measured(text: str | None, unit: str) -> tuple[Any, str]:
     """Read a length such as ``9.92``, ``9.92 nm`` or ``10um``; without a unit it is in `unit`."""
     match = re.fullmatch(r"\s*([\d.,eE+-]+?)\s*\(?([^\d\s.,()+-]*)\)?\s*", text or "")
     if match is None:
@@ -163,7 +160,7 @@ def _measured(text: str | None, unit: str) -> tuple[float | None, str]:
     return number_in(match[1]), match[2] or unit
 
 
-def _size(told: tuple[object, object], shape: tuple[int, int]) -> tuple[int | None, bool]:
+def _size(told: tuple[object, object], shape: tuple[int, ...]) -> tuple[int | None, bool]:
     """Compare the rows and columns that are told with the image's.
 
     Returns
@@ -181,9 +178,7 @@ def _size(told: tuple[object, object], shape: tuple[int, int]) -> tuple[int | No
     return (rows if rows < shape[0] else None), True
 
 
-def _vendor(
-    notes: dict, pixel: list[float | None], unit: str, told: tuple, shape: tuple[int, int]
-) -> Vendor:
+def _vendor(notes: dict, pixel: list, unit: str, told: tuple, shape: tuple[int, ...]) -> Vendor:
     """Put together what a microscope says that tells the rows and columns of its image, if it does."""
     rows, same = _size(told, shape)
     usable = all(_positive(size) for size in pixel) and known(unit)
@@ -201,6 +196,11 @@ def _vendor(
     return Vendor(sizes, unit if sizes else "", rows, _told(notes, rows, shape), hint)
 
 
+def _find(root: ElementTree.Element, path: str) -> str | None:
+    """Return the text of an element at a path of names, whatever their namespace."""
+    return root.findtext(re.sub(r"\w+", r"{*}\g<0>", path))
+
+
 def _xml(text: str) -> ElementTree.Element | None:
     """Read an XML document, without what follows it; None where it is none."""
     try:
@@ -209,15 +209,12 @@ def _xml(text: str) -> ElementTree.Element | None:
         return None
 
 
-def _fei_xml(text: str, shape: tuple[int, int]) -> Vendor | None:
+def _fei_xml(text: str, shape: tuple[int, ...]) -> Vendor | None:
     """Read the XML of Phenom, and that of later microscopes of Thermo Fisher (tag 34683)."""
     root = _xml(text)
     if root is None:
         return None
-
-    def find(path: str) -> str | None:
-        return root.findtext("/".join(f"{{*}}{name}" for name in path.split("/")))
-
+    find = partial(_find, root)
     if root.tag.endswith("FeiImage"):
         units = [root.find(f"{{*}}pixel{side}") for side in ("Height", "Width")]
         unit = next((part.get("unit", "m") for part in units if part is not None), "m")
@@ -247,16 +244,15 @@ def _fei_xml(text: str, shape: tuple[int, int]) -> Vendor | None:
             unit = part.get("unit", "m")
         pixel.append(size)
     told = [number_in(find(f"BinaryResult/ImageSize/{axis}")) for axis in "YX"]
-    tilt = number_in(root.findtext(".//{*}StagePosition/{*}Tilt/{*}Alpha"))
     notes = {
         "maker": "Thermo Fisher (FEI)",
         "instrument": find("Instrument/InstrumentClass"),
-        "stage_tilt_degrees": None if tilt is None else round(math.degrees(tilt), 4),
+        "stage_tilt_degrees": _degrees(number_in(find(".//StagePosition/Tilt/Alpha"))),
         "voltage_V": number_in(find("Optics/AccelerationVoltage")),
         "current_A": number_in(find("Optics/BeamCurrent")),
         "dwell_s": number_in(find("ScanSettings/DwellTime")),
         "working_distance_m": number_in(find("Optics/WorkingDistance")),
-        "detector": root.findtext(".//{*}Detectors//{*}DetectorName"),
+        "detector": find(".//Detectors//DetectorName"),
         "taken": find("Acquisition/AcquisitionDatetime"),
     }
     return _vendor(notes, pixel, unit, tuple(told), shape)
@@ -268,35 +264,32 @@ def _volts(text: str | None) -> float | None:
     return None if value is None else abs(value) * (1000.0 if abs(value) < 100 else 1.0)
 
 
-def _fibics(text: str, shape: tuple[int, int]) -> Vendor | None:
+def _fibics(text: str, shape: tuple[int, ...]) -> Vendor | None:
     """Read the XML of Fibics, which Zeiss's Atlas writes (tag 51023)."""
     root = _xml(text)
     if root is None or not root.tag.endswith("Fibics"):
         return None
+    find = partial(_find, root)
     # steps of the scan along a row (U) and from row to row (V)
-    steps = [
-        [number_in(root.findtext(f"{{*}}Scan/{{*}}{name}{axis}")) for axis in "xy"] for name in "VU"
-    ]
-    told = tuple(
-        number_in(root.findtext(f"{{*}}Image/{{*}}{name}")) for name in ("Height", "Width")
-    )
+    steps = [[number_in(find(f"Scan/{name}{axis}")) for axis in "xy"] for name in "VU"]
+    told = tuple(number_in(find(f"Image/{name}")) for name in ("Height", "Width"))
     pixel = [None if None in step else math.hypot(*step) for step in steps]
     for n, axis in enumerate("YX"):
-        field_of_view = number_in(root.findtext(f"{{*}}Scan/{{*}}FOV_{axis}"))
+        field_of_view = number_in(find(f"Scan/FOV_{axis}"))
         if pixel[n] is None and _positive(field_of_view) and _positive(told[n]):
             pixel[n] = field_of_view / told[n]
-    dwell = number_in(root.findtext("{*}Scan/{*}Dwell"))
+    dwell = number_in(find("Scan/Dwell"))
     notes = {
         "maker": "Fibics",
-        "instrument": root.findtext("{*}Application/{*}Version"),
+        "instrument": find("Application/Version"),
         "dwell_s": None if dwell is None else dwell * 1e-9,
-        "detector": root.findtext(".//{*}Detector"),
-        "taken": root.findtext("{*}Application/{*}Date"),
+        "detector": find(".//Detector"),
+        "taken": find("Application/Date"),
     }
     return _vendor(notes, pixel, "um", told, shape)
 
 
-def _tescan(text: str, shape: tuple[int, int]) -> Vendor | None:
+def _tescan(text: str, shape: tuple[int, ...]) -> Vendor | None:
     """Read TESCAN's header: a tag (50431) or a file beside the image; lengths in m."""
     start = text.upper().find("[MAIN]")
     said = parse_ini(text[start:]) if start >= 0 else {}
@@ -317,17 +310,17 @@ def _tescan(text: str, shape: tuple[int, int]) -> Vendor | None:
         "dwell_s": number_in(sem.get("dwelltime")),
         "working_distance_m": number_in(sem.get("wd")),
         "detector": sem.get("detector") or sem.get("detector0"),
-        "taken": " ".join(main[key] for key in ("date", "time") if main.get(key)),
+        "taken": _joined(main, "date", "time"),
     }
     if max(views) > 1:
         notes["views"] = f"{views[0]:g} x {views[1]:g} images of several detectors side by side"
     return _vendor(notes, pixel, "m", (rows, shape[1] if rows else None), shape)
 
 
-def _hitachi(text: str, shape: tuple[int, int]) -> Vendor | None:
+def _hitachi(text: str, shape: tuple[int, ...]) -> Vendor | None:
     """Read Hitachi's text beside the image; a pixel in nm where no unit is told."""
-    said = parse_ini(text)
-    said = said.get("semimagefile") or said.get("temimagefile") or {}
+    sections = parse_ini(text)
+    said = sections.get("semimagefile") or sections.get("temimagefile") or {}
     if not said:
         return None
     size, unit = _measured(said.get("pixelsize"), "nm")
@@ -341,14 +334,14 @@ def _hitachi(text: str, shape: tuple[int, int]) -> Vendor | None:
         "voltage_V": volts,
         "working_distance_m": convert(distance, length, "m") if usable else None,
         "detector": said.get("signalname"),
-        "taken": " ".join(said[key] for key in ("date", "time") if said.get(key)),
+        "taken": _joined(said, "date", "time"),
         # drawn over the image on demand, and the text does not tell
         "info_bar": "may be drawn over the lowest rows; leave them out with region",
     }
     return _vendor(notes, [size, size], unit, (number_in(rows), number_in(columns)), shape)
 
 
-def _jeol(text: str, shape: tuple[int, int]) -> Vendor | None:
+def _jeol(text: str, shape: tuple[int, ...]) -> Vendor | None:
     """Read JEOL's text beside the image; a pixel is the scale bar over its number of pixels."""
     said: dict[str, str] = {}
     for line in text.splitlines():
@@ -369,7 +362,7 @@ def _jeol(text: str, shape: tuple[int, int]) -> Vendor | None:
         "voltage_V": None if volts is None else volts * 1000,
         "working_distance_m": None if distance is None else float(f"{distance / 1000:.9g}"),
         "detector": said.get("CM_SIGNAL"),
-        "taken": " ".join(said[key] for key in ("CM_DATE", "CM_TIME") if said.get(key)),
+        "taken": _joined(said, "CM_DATE", "CM_TIME"),
     }
     if size is not None:
         notes["pixel_from"] = f"scale bar of {length:g} {unit} and {count:g} pixels"
@@ -378,19 +371,17 @@ def _jeol(text: str, shape: tuple[int, int]) -> Vendor | None:
     return _vendor(notes, [size, size], unit, told, shape)
 
 
-_TAGS: dict[int, Callable[[str, tuple[int, int]], Vendor | None]] = {
+_TAGS: dict[int, Callable[[str, tuple[int, ...]], Vendor | None]] = {
     34683: _fei_xml,
     51023: _fibics,
     50431: _tescan,
 }
 
 
-def _beside(note: Path, shape: tuple[int, int]) -> Vendor | None:
+def _beside(note: Path, shape: tuple[int, ...]) -> Vendor | None:
     """Read the text that lies beside an image."""
     try:
-        text = decode(
-            read_bytes(note, "text of a microscope"), note, "text of a microscope", windows=True
-        )
+        text = read_text(note, "text of a microscope", windows=True)
     except AcuityError as error:
         return Vendor(None, hint=f"nothing that can be used, as {error}")
     found = _hitachi(text, shape) or _jeol(text, shape) or _tescan(text, shape)
@@ -399,37 +390,32 @@ def _beside(note: Path, shape: tuple[int, int]) -> Vendor | None:
     return found
 
 
-def _fei(said: dict, shape: tuple[int, int]) -> Vendor:
+def _fei(said: dict, shape: tuple[int, ...]) -> Vendor:
     beam = _part(said, _part(said, "Beam").get("Beam"))
-    pixel = None
+    own = _part(said, _part(said, "Beam").get("Scan"))
     # the scan as a whole, or that of the beam alone
-    for scan in (_part(said, "Scan"), _part(said, _part(said, "Beam").get("Scan")), beam):
-        sizes = scan.get("PixelHeight"), scan.get("PixelWidth")
-        if all(_positive(size) for size in sizes):
-            pixel = (float(sizes[0]), float(sizes[1]))
-            break
-    tilt = _number(_part(said, "Stage").get("StageT"))
-    corrected = beam.get("TiltCorrectionIsOn")
+    sizes: Iterable[tuple[Any, Any]] = (
+        (scan.get("PixelHeight"), scan.get("PixelWidth"))
+        for scan in (_part(said, "Scan"), own, beam)
+    )
+    pixel = next((tuple(map(float, size)) for size in sizes if all(map(_positive, size))), None)
+    corrected = _yes(beam.get("TiltCorrectionIsOn"))
     notes = {
         "maker": "Thermo Fisher (FEI)",
         "instrument": _part(said, "System").get("SystemType"),
-        "stage_tilt_degrees": None if tilt is None else round(math.degrees(tilt), 4),
-        "tilt_correction": _yes(corrected),
-    }
-    angle = _number(beam.get("TiltCorrectionAngle"))
-    if notes["tilt_correction"] and angle is not None:
-        notes["tilt_correction_degrees"] = round(math.degrees(angle), 4)
-    own, user = _part(said, _part(said, "Beam").get("Scan")), _part(said, "User")
-    notes |= {
+        "stage_tilt_degrees": _degrees(_part(said, "Stage").get("StageT")),
+        "tilt_correction": corrected,
+        "tilt_correction_degrees": _degrees(beam.get("TiltCorrectionAngle")) if corrected else None,
         "voltage_V": _number(beam.get("HV")) or _number(_part(said, "Beam").get("HV")),
         "current_A": _number(beam.get("BeamCurrent")),
         "dwell_s": _number(_part(said, "Scan").get("Dwelltime")) or _number(own.get("Dwell")),
         "working_distance_m": _number(beam.get("WD")),
         "detector": _part(said, "Detectors").get("Name"),
-        "taken": " ".join(str(user[key]) for key in ("Date", "Time") if user.get(key)),
+        "taken": _joined(_part(said, "User"), "Date", "Time"),
     }
     image = _part(said, "Image")
-    rows, columns = image.get("ResolutionY"), image.get("ResolutionX")
+    rows: Any = image.get("ResolutionY")
+    columns = image.get("ResolutionX")
     bar = _part(said, "PrivateFei").get("DatabarHeight")
     # The bar lies under the image. Where the sizes do not add up the file was changed afterwards,
     # and which rows are the specimen's is not known.
@@ -443,8 +429,8 @@ def _fei(said: dict, shape: tuple[int, int]) -> Vendor:
 
 
 def _of_this_image(
-    pixel: tuple[float, float] | None, unit: str, columns: object, shape: tuple[int, int]
-) -> tuple[tuple[float, float] | None, str]:
+    pixel: tuple[float, ...] | None, unit: str, columns: object, shape: tuple[int, ...]
+) -> tuple[tuple[float, ...] | None, str]:
     """Leave out the size of a pixel of an image that was binned, enlarged or cut since, and say so."""
     if pixel is None or not _positive(columns) or columns == shape[1]:
         return pixel, ""
@@ -457,7 +443,8 @@ def _of_this_image(
 
 def _zeiss(said: dict, data: LazyArray | np.ndarray) -> Vendor:
     shape = data.shape[1:]
-    pixel, unit = None, ""
+    pixel: Pixel | None = None
+    unit = ""
     # not ap_pixel_size, which in some files is that of an image stored at another size
     for key, pixels in (("ap_image_pixel_size", 1), ("ap_width", shape[1])):
         found = said.get(key, ())
@@ -467,32 +454,27 @@ def _zeiss(said: dict, data: LazyArray | np.ndarray) -> Vendor:
             break
     stored = re.match(r"\s*(\d+)\s*\*", str(_second(said, "dp_image_store") or ""))
     pixel, hint = _of_this_image(pixel, unit, int(stored[1]) if stored else None, shape)
-    tilt = _number(_second(said, "ap_stage_at_t"))
+    tilt, angle = (_number(_second(said, f"ap_{key}")) for key in ("stage_at_t", "tilt_angle"))
+    corrected = _yes(_second(said, "dp_tilt_correction"))
     notes = {
         "maker": "Zeiss",
         "instrument": _second(said, "dp_sem"),
         # adding 0.0 makes a negative zero a plain one
         "stage_tilt_degrees": None if tilt is None else round(tilt, 4) + 0.0,
-        "tilt_correction": _yes(_second(said, "dp_tilt_correction")),
-    }
-    angle = _number(_second(said, "ap_tilt_angle"))
-    if notes["tilt_correction"] and angle is not None:
-        notes["tilt_correction_degrees"] = round(angle, 4)
-    notes |= {
+        "tilt_correction": corrected,
+        "tilt_correction_degrees": round(angle, 4) if corrected and angle is not None else None,
         "voltage_V": _measure(said, "ap_actualkv", "V"),
         "current_A": _measure(said, "ap_beam_current", "A"),
         "dwell_s": _measure(said, "dp_dwell_time", "s"),
         "working_distance_m": _measure(said, "ap_wd", "m"),
         "detector": _second(said, "dp_detector_type"),
-        "taken": " ".join(
-            str(part) for key in ("ap_date", "ap_time") if (part := _second(said, key))
-        ),
+        "taken": _joined({key: _second(said, key) for key in said}, "ap_date", "ap_time"),
     }
     rows = _bar_start(data)
     return Vendor(pixel, unit, rows, _told(notes, rows, shape), hint)
 
 
-def _open_fibsem(page: tifffile.TiffPage) -> Vendor | None:
+def _open_fibsem(page: Any) -> Vendor | None:
     """Read the JSON that OpenFIBSEM writes for Thermo Fisher's microscopes."""
     try:
         said = json.loads(page.description)
@@ -501,16 +483,12 @@ def _open_fibsem(page: tifffile.TiffPage) -> Vendor | None:
     except (ValueError, KeyError, TypeError):
         return None
     pixel = tuple(float(f"{size:.9g}") for size in sizes if _positive(size))
-    place = _part(_part(said, "microscope_state"), "absolute_position")
-    tilt = _number(place.get("t"))
+    state, kind = _part(said, "microscope_state"), str(said["beam_type"]).lower()
+    beam = _part(state, {"electron": "eb_settings", "ion": "ib_settings"}.get(kind))
     notes = {
         "maker": "OpenFIBSEM",
-        "beam": str(said["beam_type"]).lower(),
-        "stage_tilt_degrees": None if tilt is None else round(math.degrees(tilt), 4),
-    }
-    state = _part(said, "microscope_state")
-    beam = _part(state, {"electron": "eb_settings", "ion": "ib_settings"}.get(notes["beam"]))
-    notes |= {
+        "beam": kind,
+        "stage_tilt_degrees": _degrees(_part(state, "absolute_position").get("t")),
         "voltage_V": _number(beam.get("voltage")),
         "current_A": _number(beam.get("beam_current")),
         "dwell_s": _number(said.get("dwell_time")) or _number(beam.get("dwell_time")),
@@ -553,9 +531,13 @@ def _commonest(row: np.ndarray) -> tuple[int, float]:
     return int(values[most]), counts[most] / row.size
 
 
-def _told(notes: dict, rows: int | None, shape: tuple[int, int]) -> dict:
-    kept = {key: value for key, value in notes.items() if value not in (None, "")}
-    return kept if rows is None else {**kept, "info_bar_rows": shape[0] - rows}
+def told_alone(notes: dict) -> dict:
+    """Leave out notes that the file does not tell."""
+    return {key: value for key, value in notes.items() if value not in (None, "")}
+
+
+def _told(notes: dict, rows: int | None, shape: tuple[int, ...]) -> dict:
+    return told_alone(notes) | ({} if rows is None else {"info_bar_rows": shape[0] - rows})
 
 
 def _part(said: dict, name: object) -> dict:
@@ -580,12 +562,22 @@ def _measure(said: dict, key: str, unit: str) -> float | None:
     return None if number is None or prefix is None else float(f"{number * prefix:.9g}")
 
 
-def _number(value: object) -> float | None:
+def _number(value: Any) -> float | None:
     plain = isinstance(value, (int, float)) and not isinstance(value, bool)
     return float(value) if plain and math.isfinite(value) else None
 
 
-def _positive(value: object) -> bool:
+def _degrees(radians: object) -> float | None:
+    value = _number(radians)
+    return None if value is None else round(math.degrees(value), 4)
+
+
+def _joined(said: Mapping[str, object], *keys: str) -> str:
+    """Put together what some keys say, where they say it."""
+    return " ".join(str(said[key]) for key in keys if said.get(key))
+
+
+def _positive(value: object) -> TypeGuard[float]:
     return (_number(value) or 0.0) > 0
 
 
@@ -595,7 +587,7 @@ def _yes(value: object) -> bool | None:
     return {"yes": True, "on": True, "no": False, "off": False}.get(str(value).strip().lower())
 
 
-def pixel_text(pixel: tuple[float, float], unit: str) -> str:
+def pixel_text(pixel: tuple[float, ...], unit: str) -> str:
     """Write a pixel size for an error, metres in nm or um.
 
     Parameters

@@ -5,20 +5,20 @@ from typing import Any
 
 import numpy as np
 
-from acuity.errors import AcuityError
-from acuity.formats.axes import AxesArray
+from acuity.errors import AcuityError, one_sentence
 from acuity.formats.files import IMS_SUFFIX
-from acuity.formats.hdf5 import missing_chunks
 from acuity.formats.hdf5_links import LinkedFile
-from acuity.formats.reader import Reader
-from acuity.formats.source import Source, close_with
+from acuity.formats.opened import OpenedFile, all_positive, by_times, close_with
+from acuity.formats.readers.base import Reader
+from acuity.formats.readers.hdf5 import missing_chunks
+from acuity.shards import whole
 from acuity.units import known
-from acuity.volume import error_reason
+from acuity.volume import CroppedArray
 
 _FINEST = "/DataSet/ResolutionLevel 0"
 
 
-def read(path: Path, name: str | None) -> Source:
+def read(path: Path, name: str | None) -> OpenedFile:
     """Open the finest level of an Imaris image.
 
     Parameters
@@ -30,7 +30,7 @@ def read(path: Path, name: str | None) -> Source:
 
     Returns
     -------
-    Source
+    OpenedFile
         Read part by part, without the voxels that pad it to whole chunks. The voxel size is the
         extent divided by the number of voxels; one micrometre on every axis is what Imaris writes
         where it knows none.
@@ -40,21 +40,15 @@ def read(path: Path, name: str | None) -> Source:
     AcuityError
         If it is damaged, or has several channels or time points and none is named.
     """
-    file = LinkedFile(path)
-    try:
+    how = (
+        "it is damaged or cut short, copy it again or export it from Imaris with File > Export > TIFF "
+        "Series"
+    )
+    with LinkedFile(path) as file, one_sentence(f"{path}: cannot be read as an Imaris file", how):
         return _read(file, path, name)
-    except (AcuityError, MemoryError):
-        file.close()
-        raise
-    except Exception as error:
-        file.close()
-        raise AcuityError(
-            f"{path}: cannot be read as an Imaris file ({error_reason(error)}); it is damaged or cut "
-            "short, copy it again or export it from Imaris with File > Export > TIFF Series."
-        ) from error
 
 
-def _read(file: LinkedFile, path: Path, name: str | None) -> Source:
+def _read(file: LinkedFile, path: Path, name: str | None) -> OpenedFile:
     level = file.root.get(_FINEST)
     if level is None:
         raise AcuityError(
@@ -78,7 +72,7 @@ def _read(file: LinkedFile, path: Path, name: str | None) -> Source:
         raise AcuityError(
             f"{path}: has no image {name!r}, there are {', '.join(images[:6]) or 'none'}."
         )
-    missing = missing_chunks(f"{path}:{name}", found.dataset)
+    notes = missing_chunks(f"{path}:{name}", found.dataset)
     values = file.values(found)
     about = dict(file.root["DataSetInfo/Image"].attrs) if "DataSetInfo/Image" in file.root else {}
     channel = dict(found.dataset.parent.attrs)
@@ -91,34 +85,34 @@ def _read(file: LinkedFile, path: Path, name: str | None) -> Source:
                 "copy it again from its source."
             )
         shape.append(int(told))
-    data = AxesArray(values, (0, 1, 2), shape=tuple(shape))
+    data = CroppedArray(values, whole(shape))
     close_with(data, file)
-    notes = missing
     if tuple(shape) != values.shape:
         notes["padding"] = f"{values.shape} in the file, without what pads it to whole chunks"
     spacing, unit, origin, hint = _extent(about, shape)
-    return Source(data, "Imaris", spacing, unit, origin, hint=hint, notes=notes)
+    return OpenedFile(data, "Imaris", spacing, unit, origin, hint=hint, notes=notes)
 
 
 def _extent(about: dict, shape: list[int]) -> tuple[Any, str, Any, str]:
-    """Give voxel size, unit and origin along z, y, x, and what is told where that is not enough."""
-    nothing = (0.0, 0.0, 0.0)
+    """Return voxel size, unit and origin along z, y, x, and what is told where that is not enough."""
+    nothing, hint = (0.0, 0.0, 0.0), ""
     ends = [[_number(about.get(f"Ext{end}{n}")) for n in (2, 1, 0)] for end in ("Min", "Max")]
-    if None in ends[0] or None in ends[1]:
+    if None in (*ends[0], *ends[1]):
         return None, "", nothing, ""
-    low, high = np.array(ends[0]), np.array(ends[1])
-    sizes = (high - low) / shape
-    sizes = np.array([float(f"{size:.7g}") for size in sizes])
-    told = " x ".join(f"{size:g}" for size in sizes)
+    low, high = np.array(ends)
+    sizes = [float(f"{size:.7g}") for size in (high - low) / shape]
+    told = by_times(sizes)
     unit = _text(about.get("Unit", "")).strip()
-    if not (np.isfinite(sizes).all() and (sizes > 0).all()):
-        return None, "", nothing, f"sizes of {told}"
-    if (sizes == 1).all():
-        return None, "", nothing, "1 on every axis, which is what Imaris writes that knows no size"
-    if not known(unit):
-        return None, "", nothing, f"sizes of {told} without a unit"
-    origin = tuple(float(f"{place:.7g}") for place in low + sizes / 2)
-    return tuple(float(size) for size in sizes), unit, origin, ""
+    if not all_positive(sizes):
+        hint = f"sizes of {told}"
+    elif sizes == [1.0] * 3:
+        hint = "1 on every axis, which is what Imaris writes that knows no size"
+    elif not known(unit):
+        hint = f"sizes of {told} without a unit"
+    else:
+        origin = tuple(float(f"{place:.7g}") for place in low + np.array(sizes) / 2)
+        return tuple(sizes), unit, origin, ""
+    return None, "", nothing, hint
 
 
 def _text(value: Any) -> str:
@@ -135,4 +129,4 @@ def _number(value: Any) -> float | None:
         return None
 
 
-READER = Reader("Imaris", (IMS_SUFFIX,), read)
+READER = Reader("Imaris", (IMS_SUFFIX,), read, place=60)

@@ -7,22 +7,33 @@ import os
 import struct
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 from xml.etree import ElementTree
 
 import numpy as np
 import tifffile
 
-from acuity.errors import AcuityError
+from acuity.errors import AcuityError, error_reason, one_sentence
 from acuity.formats import vendor, xray
-from acuity.formats.files import SLICE_KINDS, notes_of
-from acuity.formats.reader import Reader
+from acuity.formats.files import IMAGE_NOTES, SCAN_NOTES, SLICE_KINDS, note_among, notes_of
+from acuity.formats.opened import (
+    FlatArray,
+    Mapped,
+    OpenedFile,
+    Oriented,
+    Sizes,
+    all_positive,
+    close_with,
+    describe,
+    is_number,
+    with_notes,
+)
+from acuity.formats.readers.base import Reader
 from acuity.formats.refused import begins_as
-from acuity.formats.source import FlatArray, Mapped, Sizes, Source, close_with, describe, with_notes
 from acuity.units import canonical, convert, known
-from acuity.volume import Box, LazyArray, error_reason
+from acuity.volume import Box, LazyArray
 
 SUFFIXES = SLICE_KINDS[0]
 _STACK_AXES = "ZIQ"  # a z axis by its name, or pages without a meaning given
@@ -32,6 +43,7 @@ _OTHERS = ("lsm", "stk", "fluoview", "mmstack", "ndtiff", "scanimage", "scn", "s
 _AGAIN = "copy it again from its source, or open it in Fiji and save it with File > Save As > Tiff"
 
 
+@dataclass(eq=False)
 class PagesArray(LazyArray):
     """Slices that are decoded page by page.
 
@@ -49,31 +61,30 @@ class PagesArray(LazyArray):
         Type of a voxel.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        file: tifffile.TiffFile,
-        pages: Sequence,
-        shape: tuple[int, int, int],
-        dtype: np.dtype,
-    ) -> None:
-        self._path = path
-        self._file = file
-        self._pages = pages
-        self.shape = shape
-        self.dtype = np.dtype(dtype)
-        close_with(self, file)
+    path: Path
+    file: tifffile.TiffFile
+    pages: Sequence
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    def __post_init__(self) -> None:
+        self.dtype = np.dtype(self.dtype)
+        close_with(self, self.file)
 
     def read_box(self, box: Box) -> np.ndarray:
         """Decode the pages of a box."""
         z, y, x = box
         block = np.empty([part.stop - part.start for part in box], self.dtype)
         for image, number in zip(block, range(z.start, z.stop), strict=True):
-            page = self._pages[number]
-            page = self._file.pages[page] if isinstance(page, int) else page
-            whole = _decode(self._path, page, number)
+            page = self.pages[number]
+            page = _page_at(self.file, page) if isinstance(page, int) else page
+            whole = _decode(self.path, page, number)
             image[...] = whole.reshape(self.shape[1:])[y, x]
         return block
+
+
+def _page_at(file: tifffile.TiffFile, index: int) -> tifffile.TiffPage:
+    return cast(tifffile.TiffPage, file.pages[index])
 
 
 def _decode(path: Path, page: tifffile.TiffPage, number: int) -> np.ndarray:
@@ -86,37 +97,6 @@ def _decode(path: Path, page: tifffile.TiffPage, number: int) -> np.ndarray:
         ) from error
     except Exception as error:
         raise ValueError(f"slice {number}: {error_reason(error)}") from error
-
-
-class Oriented(LazyArray):
-    """Images that are stored turned or mirrored, as the tag Orientation tells.
-
-    Parameters
-    ----------
-    data : array
-        (z, y, x), as stored.
-    orientation : int
-        2 to 8, as TIFF numbers them.
-    """
-
-    def __init__(self, data: LazyArray | np.ndarray, orientation: int) -> None:
-        self._data = data
-        self._turned = orientation >= 5
-        self._flipped = (orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7))  # y, x
-        depth, *plane = data.shape
-        self.shape = (depth, *(plane[::-1] if self._turned else plane))
-        self.dtype = np.dtype(data.dtype)
-
-    def read_box(self, box: Box) -> np.ndarray:
-        """Read the voxels of a box."""
-        plane = [
-            slice(count - part.stop, count - part.start) if flipped else part
-            for part, count, flipped in zip(box[1:], self.shape[1:], self._flipped, strict=True)
-        ]
-        block = np.asarray(self._data[(box[0], *(plane[::-1] if self._turned else plane))])
-        block = block.swapaxes(1, 2) if self._turned else block
-        steps = (slice(None, None, -1 if flipped else 1) for flipped in self._flipped)
-        return block[(slice(None), *steps)]
 
 
 def count_pages(path: Path) -> int:
@@ -142,7 +122,7 @@ def count_pages(path: Path) -> int:
             return struct.unpack(fmt, data)[0]
 
         count = 0
-        order = {b"II": "<", b"MM": ">"}.get(file.read(2))
+        order = {b"II": "<", b"MM": ">"}.get(file.read(2), "")
         version = unpack(f"{order}H") if order else 0
         if version not in (42, 43):
             own = "give it the ending of its own format, or copy it again from its source"
@@ -267,7 +247,7 @@ class _Page:
     axes: tuple[tuple[str, int], ...]
 
 
-def read(path: Path, notes: Sequence[Path] = (), alone: bool = False) -> Source:
+def read(path: Path, notes: Sequence[Path] = (), alone: bool = False) -> OpenedFile:
     """Open a TIFF.
 
     Parameters
@@ -281,7 +261,7 @@ def read(path: Path, notes: Sequence[Path] = (), alone: bool = False) -> Source:
 
     Returns
     -------
-    Source
+    OpenedFile
         Read when asked for; what is compressed is decoded page by page.
 
     Raises
@@ -291,52 +271,34 @@ def read(path: Path, notes: Sequence[Path] = (), alone: bool = False) -> Source:
         of images than it says; if its values have no plain meaning.
     """
     count_pages(path)
-    try:
-        file = tifffile.TiffFile(path)
-    except Exception as error:
-        raise _broken(path, error) from error
-    keep = False
-    try:
-        source = _read(path, file, notes, alone)
-        keep = isinstance(source[1], PagesArray)
-        return source[0]
-    except (AcuityError, MemoryError):
-        raise
-    except Exception as error:
-        raise _broken(path, error) from error
-    finally:
-        if not keep:
-            file.close()
-
-
-def _broken(path: Path, error: Exception) -> AcuityError:
-    return AcuityError(f"{path}: cannot be read as a TIFF ({error_reason(error)}); {_AGAIN}.")
+    with one_sentence(f"{path}: cannot be read as a TIFF", _AGAIN), contextlib.ExitStack() as stack:
+        file = stack.enter_context(tifffile.TiffFile(path))
+        source, stored = _read(path, file, notes, alone)
+        if isinstance(stored, PagesArray):
+            stack.pop_all()  # it stays open as long as that array
+        return source
 
 
 def _read(
     path: Path, file: tifffile.TiffFile, notes: Sequence[Path], alone: bool
-) -> tuple[Source, LazyArray | np.ndarray]:
+) -> tuple[OpenedFile, LazyArray | np.ndarray]:
     """Open a file; beside the source give the array that reads from it."""
     pages, left_out = _slices(path, file)
-    first = file.pages[pages[0].index]
-    try:
-        tifffile.TIFF.DECOMPRESSORS[first.compression]
-    except KeyError:
+    first = _page_at(file, pages[0].index)
+    if first.compression not in tifffile.TIFF.DECOMPRESSORS:
         name = getattr(first.compression, "name", f"the compression {first.compression}")
         raise AcuityError(
             f"{path}: its images are packed by {name}, which cannot be read; save it without "
             "compression, in Fiji with File > Save As > Tiff."
-        ) from None
+        )
     ome = _ome(path, file)
-    if ome is not None:
-        _same_images(path, ome, pages[0])
-    if ome is not None and (alone or not _planes(path, ome, pages)):
-        stored = _stack(path, file, pages)
-    elif ome is not None or any(getattr(file, f"is_{other}") for other in _OTHERS):
-        stored = _series(path, file, pages)
+    if ome is None:
+        plain = not any(getattr(file, f"is_{other}") for other in _OTHERS)
     else:
-        stored = _stack(path, file, pages)
-    data, maker, said = stored, None, {}
+        _same_images(path, ome, pages[0])
+        plain = alone or not _planes(path, ome, pages)
+    stored = (_stack if plain else _series)(path, file, pages)
+    maker, said = vendor.Vendor(None), {}
     if ome is not None:
         name, own = "OME-TIFF", _ome_notes(ome)
         spacing, unit, hint = _ome_size(ome)
@@ -347,44 +309,44 @@ def _read(
     else:
         name, own = "BigTIFF" if file.is_bigtiff else "TIFF", None
         spacing, unit, hint = _tag_size(first)
-        text = next((note for note in notes if note.suffix.lower() in (".txt", ".hdr")), None)
-        maker = vendor.read(file, data, text, first)
-        if maker is not None and maker.pixel is not None:
-            spacing, unit, hint = (None, *maker.pixel), maker.unit, ""
-        elif maker is not None and maker.hint and None in spacing[1:]:
-            hint = maker.hint
-        if maker is not None and maker.rows is not None:
-            data = vendor.UpperRows(data, maker.rows)
-    meant = _Meaning(data, pages[0].meaning, said)
+        maker = vendor.read(file, stored, note_among(notes, IMAGE_NOTES), first) or maker
+        pixel = None if None in spacing[1:] else spacing[1:]
+        pixel, unit, hint = maker.sized(pixel, unit, hint)
+        spacing = (None, *(pixel or (None, None)))
+    photometric, orientation, bits = pages[0].meaning
+    meant = _Meaning(maker.above_bar(stored), said, photometric, orientation or 1, bits)
     data = meant.read(path)
-    if meant.turned:
+    if meant.orientation >= 5:
         spacing = (spacing[0], spacing[2], spacing[1])
     if data.shape[0] == 1 and spacing[0] is None:
         spacing = (spacing[2], *spacing[1:])  # one image: as thick as a pixel is wide
     pixel = None if None in spacing[1:] else spacing[1:]
-    if None in spacing:
-        if pixel is not None:
-            hint = no_distance(pixel, unit) + (f", and {hint}" if hint else "")
-        spacing = None
-    source = Source(data, name, spacing, unit, hint=hint, pixel=pixel, intensity=meant.intensity)
-    source.instrument = {} if maker is None else maker.notes
-    source.notes = ({"left_out": left_out} if left_out else {}) | meant.notes
-    scan = next(
-        (note for note in notes if note.suffix.lower() in (".log", ".xtekct", ".pca")), None
+    if spacing[0] is None and pixel is not None:
+        hint = no_distance(pixel, unit) + (f", and {hint}" if hint else "")
+    voxel = None if None in spacing else spacing
+    source = OpenedFile(
+        data,
+        name,
+        voxel,
+        unit,
+        _imagej_origin(said, voxel),
+        hint,
+        meant.intensity,
+        pixel=pixel,
+        instrument=maker.notes,
+        notes=({"left_out": left_out} if left_out else {}) | meant.notes,
     )
-    if scan is not None:
+    if (scan := note_among(notes, SCAN_NOTES)) is not None:
         source = with_scan(source, scan, data.shape)
-    if spacing is not None and said:
-        source.origin = _imagej_origin(said, spacing)
     return with_notes(source, own), stored
 
 
-def with_scan(source: Source, note: Path, shape: tuple[int, int, int], step: int = 1) -> Source:
+def with_scan(source: OpenedFile, note: Path, shape: tuple[int, ...], step: int = 1) -> OpenedFile:
     """Put what a tomograph says of a scan to what its images say of themselves.
 
     Parameters
     ----------
-    source : Source
+    source : OpenedFile
         The images.
     note : pathlib.Path
         What lies beside them, see :func:`acuity.formats.files.notes_of`.
@@ -406,11 +368,11 @@ def with_scan(source: Source, note: Path, shape: tuple[int, int, int], step: int
 def _slices(path: Path, file: tifffile.TiffFile) -> tuple[list[_Page], str]:
     """Give the pages that are slices, and in words what was left out."""
     told = _imagej_count if file.is_imagej else _shaped_count
-    pages = [_page(path, page, index, told) for index, page in enumerate(file.pages)]
+    pages = [_page(path, _page_at(file, n), n, told) for n in range(len(file.pages))]
     full = [page for page in pages if not page.reduced] or pages
     grey = [page for page in full if page.grey]
     if not grey:
-        raise _colour(path, file.pages[full[0].index])
+        raise _colour(path, _page_at(file, full[0].index))
     kinds = Counter(page.shape for page in grey)
     shape = max(kinds, key=lambda kind: (kinds[kind], math.prod(kind)))
     main = [page for page in grey if page.shape == shape]
@@ -534,11 +496,13 @@ def _imagej_count(path: Path, page: tifffile.TiffPage) -> _Told:
     if not text:
         return None, ()
     said = tifffile.tifffile.imagej_description_metadata(text)
-    counts = {key: said.get(key) for key in ("images", "channels", "slices", "frames")}
+    counts: dict[str, Any] = {
+        key: said.get(key) for key in ("images", "channels", "slices", "frames")
+    }
     counts = {key: n for key, n in counts.items() if isinstance(n, int) and n > 0}
     images = counts.pop("images", None)
-    axes = (("C", counts.get("channels", 1)), ("Z", counts.get("slices", 1)))
-    axes = (*axes, ("T", counts.get("frames", 1)))
+    named = (("C", "channels"), ("Z", "slices"), ("T", "frames"))
+    axes = tuple((axis, counts.get(name, 1)) for axis, name in named)
     if not counts:
         return images, ()
     product = math.prod(counts.values())
@@ -576,8 +540,8 @@ def _stack(path: Path, file: tifffile.TiffFile, pages: list[_Page]) -> np.ndarra
     told = [page.images for page in pages if page.images is not None]
     count = len(pages)
     size = os.path.getsize(path)
+    axes: Sequence[tuple[str, int]] = first.axes
     if count == 1:
-        axes = first.axes
         count = _behind(path, file, first, sum(told) if told else 1, size)
     else:
         # appended to one another, each with a description of its own
@@ -590,7 +554,7 @@ def _stack(path: Path, file: tifffile.TiffFile, pages: list[_Page]) -> np.ndarra
     if end > size:
         raise _short(path, end, size)
     if len(first.shape) == 3 and len(pages) == 1:  # one page of several slices
-        return _decode(path, file.pages[first.index], 0).reshape(first.shape)
+        return _decode(path, _page_at(file, first.index), 0).reshape(first.shape)
     if len(first.shape) != 2:
         raise AcuityError(
             f"{path}: each page holds {describe(first.shape, first.dtype)}, allowed is one slice a page."
@@ -619,8 +583,8 @@ def _behind(path: Path, file: tifffile.TiffFile, page: _Page, told: int, size: i
     if told > there:
         raise _counts(path, told, f"has data for {there}")
     end = page.start + told * each
-    places = [tag.valueoffset for tag in file.pages[page.index].tags.values()]
-    last = max([file.pages[page.index].offset, *places])
+    whole_page = _page_at(file, page.index)
+    last = max([whole_page.offset, *(tag.valueoffset for tag in whole_page.tags.values())])
     whole = size > end and (size - end) % each == 0
     if file.is_imagej and len(file.pages) == 1 and last < end and whole:
         raise _counts(path, told, f"has data for {there}")
@@ -683,23 +647,20 @@ def _series(path: Path, file: tifffile.TiffFile, pages: list[_Page]) -> np.ndarr
 
 # ImageJ's functions of calibration by their numbers; those beyond the polynomials are no straight
 # change of the grey values.
-_FUNCTIONS = {
-    **{
-        4: "exponential",
-        5: "power",
-        6: "log",
-        7: "Rodbard",
-        8: "gamma variate",
-        9: "y=a+b*ln(x-c)",
-    },
-    **{10: "Rodbard (NIH Image)", 11: "exponential with offset", 12: "Gaussian"},
-    **{13: "exponential recovery", 21: "uncalibrated OD", 22: "custom"},
-}
+_FUNCTIONS = dict(
+    [
+        *enumerate(("exponential", "power", "log", "Rodbard", "gamma variate", "y=a+b*ln(x-c)"), 4),
+        *enumerate(("Rodbard (NIH Image)", "exponential with offset", "Gaussian"), 10),
+        *enumerate(("exponential recovery",), 13),
+        *enumerate(("uncalibrated OD", "custom"), 21),
+    ]
+)
 _POLYNOMIALS = {0: 2, 1: 3, 2: 4, 3: 5}  # number of coefficients
 _NO_FUNCTION = 20
 _SIGNED = 32768  # by which ImageJ shifts signed values of 16 bits
 
 
+@dataclass
 class _Meaning:
     """How stored numbers become the values that a viewer shows.
 
@@ -707,27 +668,30 @@ class _Meaning:
     ----------
     data : array
         (z, y, x), as stored.
-    meaning : tuple
-        Photometric interpretation, orientation, bits of a value.
     said : dict
         ImageJ's description, empty where it has none.
+    photometric, orientation, bits
+        Tags of the page: `bits` of a value.
+    notes : dict
+        What was done, for the provenance.
+    intensity : str
+        What a value means, where ImageJ tells.
     """
 
-    def __init__(self, data: LazyArray | np.ndarray, meaning: tuple, said: dict) -> None:
-        self._data = data
-        self._photometric, orientation, self._bits = meaning
-        self._orientation = orientation or 1
-        self._said = said
-        self.turned = self._orientation >= 5
-        self.notes: dict = {}
-        self.intensity = ""
+    data: LazyArray | np.ndarray
+    said: dict
+    photometric: int
+    orientation: int
+    bits: Any
+    notes: dict = field(default_factory=dict)
+    intensity: str = ""
 
     def read(self, path: Path) -> LazyArray | np.ndarray:
         """Give the values as they are meant, and note what was done."""
-        data = self._data
+        data = self.data
         dtype = np.dtype(data.dtype).newbyteorder("=")
-        white = self._photometric == tifffile.PHOTOMETRIC.MINISWHITE
-        function = self._said.get("cf", _NO_FUNCTION)
+        white = self.photometric == tifffile.PHOTOMETRIC.MINISWHITE
+        function = self.said.get("cf", _NO_FUNCTION)
         if function != _NO_FUNCTION and dtype.kind in "ui" and dtype.itemsize <= 2:
             if white:
                 raise AcuityError(
@@ -737,9 +701,9 @@ class _Meaning:
             data = self._calibrated(path, function, dtype)
         elif white:
             data = self._inverted(path, dtype)
-        if self._orientation != 1:
-            data = Oriented(data, self._orientation)
-            self.notes["orientation"] = f"{self._orientation} in the file, turned to 1"
+        if self.orientation != 1:
+            data = Oriented(data, self.orientation)
+            self.notes["orientation"] = f"{self.orientation} in the file, turned to 1"
         return data
 
     def _inverted(self, path: Path, dtype: np.dtype) -> LazyArray:
@@ -751,17 +715,14 @@ class _Meaning:
             )
         if dtype.kind == "b":
             self.notes["values"] = "white was 0 in the file (MINISWHITE): v = not stored"
-            return Mapped(self._data, dtype, np.logical_not)
-        bits = (
-            self._bits if isinstance(self._bits, int) and self._bits < 8 * dtype.itemsize else None
-        )
-        top = 2**bits - 1 if bits else int(np.iinfo(dtype).max) + int(np.iinfo(dtype).min)
-        if not bits and dtype.kind == "u":
-            top = int(np.iinfo(dtype).max)
+            return Mapped(self.data, dtype, np.logical_not)
+        top = int(np.iinfo(dtype).max) + int(np.iinfo(dtype).min)
+        if isinstance(self.bits, int) and 0 < self.bits < 8 * dtype.itemsize:
+            top = 2**self.bits - 1
         self.notes["values"] = f"white was lowest in the file (MINISWHITE): v = {top} - stored"
-        return Mapped(self._data, dtype, lambda block: top - block.astype(np.int64))
+        return Mapped(self.data, dtype, lambda block: top - block.astype(np.int64))
 
-    def _calibrated(self, path: Path, function: object, dtype: np.dtype) -> LazyArray | np.ndarray:
+    def _calibrated(self, path: Path, function: Any, dtype: np.dtype) -> LazyArray | np.ndarray:
         """Apply the calibration that ImageJ has noted."""
         if function not in _POLYNOMIALS:
             name = _FUNCTIONS.get(function, repr(function))
@@ -770,35 +731,32 @@ class _Meaning:
                 "straight line and polynomials; save the calibrated values, in Fiji with Image > Type > "
                 "32-bit."
             )
-        terms = [self._said.get(f"c{n}") for n in range(_POLYNOMIALS[function])]
-        if not all(isinstance(term, (int, float)) and math.isfinite(term) for term in terms):
+        terms: list[Any] = [self.said.get(f"c{n}") for n in range(_POLYNOMIALS[function])]
+        if not all(map(is_number, terms)):
             told = ", ".join(f"c{n}={term}" for n, term in enumerate(terms))
             raise AcuityError(
                 f"{path}: its values are calibrated in ImageJ with {told}, allowed are "
                 f"{len(terms)} numbers; calibrate it again, in Fiji with Analyze > Calibrate."
             )
         shift = _SIGNED if dtype == np.int16 else 0
-        clip = self._said.get("zeroclip") is True
-        unit = str(self._said.get("vunit", ""))
+        clip = self.said.get("zeroclip") is True
+        unit = str(self.said.get("vunit", ""))
         if unit and unit.lower() != "gray value":
             self.intensity = unit
         if terms[1:] == [1.0] and terms[0] == -shift and not clip:
-            return self._data
+            return self.data
         formula = " + ".join(
             f"{term:g} v^{n}" if n > 1 else f"{term:g}{' v' * n}" for n, term in enumerate(terms)
         )
-        self.notes["values"] = f"ImageJ: {formula} of the stored v" + (
-            ", not below 0" if clip else ""
-        )
-        if shift:
-            self.notes["values"] += f" + {shift}"
+        cut, shifted = ", not below 0" if clip else "", f" + {shift}" if shift else ""
+        self.notes["values"] = f"ImageJ: {formula} of the stored v{cut}{shifted}"
 
         def apply(block: np.ndarray) -> np.ndarray:
             values = block.astype(np.float64) + shift
             result = np.polynomial.polynomial.polyval(values, terms)
             return np.maximum(result, 0) if clip else result
 
-        return Mapped(self._data, _narrowest(apply, dtype, terms), apply)
+        return Mapped(self.data, _narrowest(apply, dtype, terms), apply)
 
 
 def _narrowest(apply: Callable, dtype: np.dtype, terms: list[float]) -> np.dtype:
@@ -806,9 +764,9 @@ def _narrowest(apply: Callable, dtype: np.dtype, terms: list[float]) -> np.dtype
     if len(terms) == 2 and all(term == int(term) for term in terms):
         limits = np.iinfo(dtype)
         ends = apply(np.array([limits.min, limits.max], dtype))
-        for kind in map(np.dtype, (np.uint8, np.int8, np.uint16, np.int16, np.int32)):
+        for kind in ("uint8", "int8", "uint16", "int16", "int32"):
             if np.iinfo(kind).min <= ends.min() and ends.max() <= np.iinfo(kind).max:
-                return kind
+                return np.dtype(kind)
     return np.dtype(np.float32)
 
 
@@ -816,7 +774,7 @@ def _narrowest(apply: Callable, dtype: np.dtype, terms: list[float]) -> np.dtype
 
 # Each gives the sizes along z, y, x, None where it is not told, their unit and, where there is
 # something to say to the user, what the file says instead.
-_Found = tuple[tuple[float | None, float | None, float | None], str, str]
+_Found = tuple[tuple[Any, ...], str, str]
 _NOTHING: _Found = ((None, None, None), "", "")
 
 
@@ -840,7 +798,7 @@ def display(pixel: float, unit: str) -> str:
         What it is in words; empty where it may be that of a sample.
     """
     dots = convert(1, "inch", unit) / pixel
-    slack = 0.02
+    slack, usual = 0.02, tuple[int, ...]()
     if canonical(unit) in ("inch", "cm"):
         written = f"{1 / pixel:.7g}".partition("e")[0]
         last = 10.0 ** -len(written.partition(".")[2])
@@ -883,7 +841,7 @@ def _imagej_size(said: dict, page: tifffile.TiffPage) -> _Found:
     for axis in "yx":
         if not known(units[axis]):
             return (*_NOTHING[:2], f"a size in {units[axis]!r}")
-    sizes = {"y": _pixel(page, "YResolution"), "x": _pixel(page, "XResolution")}
+    sizes: dict[str, Any] = {"y": _pixel(page, "YResolution"), "x": _pixel(page, "XResolution")}
     told = next((display(size, units[axis]) for axis, size in sizes.items() if size), "")
     if told:
         return (*_NOTHING[:2], told)
@@ -902,10 +860,10 @@ def _imagej_size(said: dict, page: tifffile.TiffPage) -> _Found:
     return tuple(found), unit, hint
 
 
-def _imagej_origin(said: dict, spacing: Sizes) -> Sizes:
-    """Give the centre of the first voxel from the voxel at which the coordinate is zero."""
+def _imagej_origin(said: dict, spacing: Sizes | None) -> Sizes:
+    """Return the centre of the first voxel from the voxel at which the coordinate is zero."""
     places = [said.get(f"{axis}origin", 0) for axis in "zyx"]
-    if not all(isinstance(place, (int, float)) and math.isfinite(place) for place in places):
+    if spacing is None or not all(map(is_number, places)):
         return (0.0, 0.0, 0.0)
     # adding 0.0 makes a negative zero a plain one
     return tuple(
@@ -986,35 +944,35 @@ def _ome_notes(ome: ElementTree.Element) -> str | None:
 
 
 def _ome_size(ome: ElementTree.Element) -> _Found:
-    pixels = ome.find(".//{*}Pixels")
-    sizes, target, hint = [], "", ""
+    pixels: Any = ome.find(".//{*}Pixels")
+    sizes: dict[str, Any] = dict.fromkeys("ZYX")
+    target = hint = ""
     for axis in "XYZ":
-        told, size = pixels.get(f"PhysicalSize{axis}"), None
+        told = pixels.get(f"PhysicalSize{axis}")
+        size: Any = None
         unit = pixels.get(f"PhysicalSize{axis}Unit", "um")  # the schema's default
         with contextlib.suppress(TypeError, ValueError):
             size = float(told)
         if told is None:
-            pass
-        elif not known(unit):
+            continue
+        if not known(unit):
             hint = f"a size in {unit!r}"
-        elif size is None or not (math.isfinite(size) and size > 0):
+        elif not all_positive([size]):
             hint = f"a PhysicalSize{axis} of {told!r}"
         elif axis != "Z" and (screen := display(size, unit)):
             # what Bio-Formats makes of a printer's resolution
             return (*_NOTHING[:2], screen)
         else:
             target = target or unit
-            sizes.append(convert(size, unit, target))
-            continue
-        sizes.append(None)
-    if None in sizes[:2]:
+            sizes[axis] = convert(size, unit, target)
+    if None in (sizes["Y"], sizes["X"]):
         return (*_NOTHING[:2], hint)
-    return tuple(sizes[::-1]), target, hint
+    return tuple(sizes.values()), target, hint
 
 
-def no_distance(pixel: tuple[float, float], unit: str) -> str:
+def no_distance(pixel: tuple[float, ...], unit: str) -> str:
     """Say that slices know their pixels and not their distance from one another."""
     return f"pixels of {vendor.pixel_text(pixel, unit)} and no distance between slices"
 
 
-READER = Reader("TIFF", SUFFIXES, lambda path, dataset: read(path, notes_of([path])))
+READER = Reader("TIFF", SUFFIXES, lambda path, dataset: read(path, notes_of([path])), place=40)

@@ -6,18 +6,25 @@ from pathlib import Path
 
 import numpy as np
 
-from acuity.errors import AcuityError
-from acuity.formats import pictures, tiff
-from acuity.formats.files import SLICE_LIST, listed_files, notes_of, number_step, slices_of
-from acuity.formats.reader import Reader
-from acuity.formats.source import Source, describe
+from acuity.errors import AcuityError, one_sentence
+from acuity.formats.files import (
+    SCAN_NOTES,
+    SLICE_LIST,
+    listed_files,
+    note_among,
+    notes_of,
+    number_step,
+    slices_of,
+)
+from acuity.formats.opened import OpenedFile, describe
+from acuity.formats.readers import pictures, tiff
+from acuity.formats.readers.base import Reader
 from acuity.formats.vendor import pixel_text
 from acuity.units import convert
-from acuity.volume import Box, LazyArray, check_finite, error_reason
+from acuity.volume import Box, LazyArray, check_finite
 
 # Pixel sizes of one stack differ by less than this: autofocus moves the last digits.
 _SAME_PIXEL = 0.005
-_SCAN = (".log", ".xtekct", ".pca")  # one for all slices, where others are one for each
 
 
 class FilesArray(LazyArray):
@@ -27,13 +34,13 @@ class FilesArray(LazyArray):
     ----------
     files : list of pathlib.Path
         One file a slice.
-    first : Source
+    first : OpenedFile
         The first slice.
     notes : list of pathlib.Path
         What lies beside each slice, None where nothing does.
     """
 
-    def __init__(self, files: list[Path], first: Source, notes: list[Path | None]) -> None:
+    def __init__(self, files: list[Path], first: OpenedFile, notes: list[Path | None]) -> None:
         self._files = files
         self._first = first
         self._notes = notes
@@ -49,21 +56,18 @@ class FilesArray(LazyArray):
         for image, number, file, note in slices:
             # opened anew, and so checked anew: it may have changed since
             source = _open_slice(file, note, self._first)
-            try:
+            with one_sentence(
+                f"{file}: this slice cannot be read", "the file is damaged or cut short"
+            ):
                 image[...] = source.data[0, y, x]
-            except (AcuityError, MemoryError):
-                raise
-            except Exception as error:
-                raise _unreadable(file, error) from error
             check_finite(image[None], number, str(file))
         return block
 
 
-def _open_slice(file: Path, note: Path | None, first: Source | None = None) -> Source:
-    suffix = file.suffix.lower()
-    if suffix not in (*tiff.SUFFIXES, *pictures.SUFFIXES) or not file.is_file():
-        endings = ", ".join((*tiff.SUFFIXES, *pictures.SUFFIXES))
-        raise AcuityError(f"{file}: is no image ({endings}) that could be read.")
+def _open_slice(file: Path, note: Path | None, first: OpenedFile | None = None) -> OpenedFile:
+    suffix, endings = file.suffix.lower(), (*tiff.SUFFIXES, *pictures.SUFFIXES)
+    if suffix not in endings or not file.is_file():
+        raise AcuityError(f"{file}: is no image ({', '.join(endings)}) that could be read.")
     reader = tiff if suffix in tiff.SUFFIXES else pictures
     source = reader.read(file, () if note is None else (note,), alone=True)
     if source.data.shape[0] != 1:
@@ -83,7 +87,7 @@ def _open_slice(file: Path, note: Path | None, first: Source | None = None) -> S
     return source
 
 
-def _same_pixel(file: Path, source: Source, first: Source) -> None:
+def _same_pixel(file: Path, source: OpenedFile, first: OpenedFile) -> None:
     """Refuse a slice taken at another magnification."""
     if source.pixel is None or first.pixel is None:
         return
@@ -97,14 +101,7 @@ def _same_pixel(file: Path, source: Source, first: Source) -> None:
             )
 
 
-def _unreadable(file: Path, error: Exception) -> AcuityError:
-    return AcuityError(
-        f"{file}: this slice cannot be read ({error_reason(error)}); the file is damaged or cut "
-        "short."
-    )
-
-
-def read(source: Path | Sequence[Path]) -> Source:
+def read(source: Path | Sequence[Path]) -> OpenedFile:
     """Open a folder of images in the natural order of their names, or a list of images.
 
     Parameters
@@ -115,7 +112,7 @@ def read(source: Path | Sequence[Path]) -> Source:
 
     Returns
     -------
-    Source
+    OpenedFile
         Read file by file.
 
     Raises
@@ -133,15 +130,11 @@ def read(source: Path | Sequence[Path]) -> Source:
     else:
         files, name = slices_of(source), "folder"
     notes = notes_of(files)
-    scan = next((note for note in notes if note.suffix.lower() in _SCAN), None)
-    own = (
-        {}
-        if scan
-        else {
-            note.parent / re.sub(r"-(tif|png|bmp|jpg)$", "", note.stem.lower()): note
-            for note in notes
-        }
-    )
+    scan = note_among(notes, SCAN_NOTES)
+    own: dict[Path, Path] = {}
+    for beside_it in notes if scan is None else ():
+        stem = re.sub(r"-(tif|png|bmp|jpg)$", "", beside_it.stem.lower())
+        own[beside_it.parent / stem] = beside_it
     beside = [own.get(file.parent / file.stem.lower()) for file in files]
     first = _open_slice(files[0], beside[0])
     kind = "TIFF" if files[0].suffix.lower() in tiff.SUFFIXES else first.format
@@ -158,11 +151,15 @@ def read(source: Path | Sequence[Path]) -> Source:
     if first.spacing is not None and len(files) > 1:
         hint = tiff.no_distance(first.spacing[1:], first.unit)
     spacing = first.spacing if len(files) == 1 else None
-    opened = Source(data, name, spacing, first.unit, hint=hint, pixel=first.pixel)
+    opened = OpenedFile(data, name, spacing, first.unit, hint=hint, pixel=first.pixel)
     opened.instrument, opened.notes, opened.intensity = first.instrument, values, first.intensity
     return opened if scan is None else tiff.with_scan(opened, scan, data.shape, number_step(files))
 
 
 READER = Reader(
-    "folder or list of slices", (SLICE_LIST,), lambda path, dataset: read(path), Path.is_dir
+    "folder or list of slices",
+    (SLICE_LIST,),
+    lambda path, dataset: read(path),
+    Path.is_dir,
+    place=20,
 )
