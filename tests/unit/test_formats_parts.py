@@ -35,8 +35,8 @@ from acuity.formats.files import (
     listed_files,
     split_name,
 )
+from acuity.formats.opened import FlatArray, GuardedArray, OpenedFile, describe, with_notes
 from acuity.formats.read import parse_region, read_volume
-from acuity.formats.source import FlatArray, GuardedArray, Source, describe, with_notes
 from acuity.units import convert
 from acuity.volume import Grid, Volume, open_volume, write_volume
 
@@ -327,7 +327,7 @@ def test_what_overflows_becomes_infinite():
 
 
 def test_notes_that_are_taken_up():
-    source = Source(None, "TIFF", (3.0, 2.0, 1.0), "um", (9.0, 9.0, 9.0))
+    source = OpenedFile(None, "TIFF", (3.0, 2.0, 1.0), "um", (9.0, 9.0, 9.0))
     notes = {
         "provenance": [{"step": "a"}],
         "intensity": "density",
@@ -360,7 +360,7 @@ def test_notes_that_are_taken_up():
 
 
 def test_a_source_by_default():
-    source = Source(None, "TIFF")
+    source = OpenedFile(None, "TIFF")
     assert (source.spacing, source.unit, source.origin) == (None, "", (0, 0, 0))
     assert (source.hint, source.intensity, source.provenance) == ("", "", ())
     assert (source.pixel, source.instrument) == (None, {})
@@ -1373,7 +1373,7 @@ def flat(path, size=(0.3, 0.2, 0.1), unit="um", shape=SHAPE, **said):
 def test_units_of_every_day(tmp_path, unit, size, spacing, to):
     grid = read_volume(flat(tmp_path / "a.h5", size, unit)).grid
     assert (grid.spacing, grid.unit) == (spacing, to)
-    told = read_module._everyday(Source(None, "x", size, unit, (1.0, 2.0, 3.0)))
+    told = read_module._everyday(OpenedFile(None, "x", size, unit, (1.0, 2.0, 3.0)))
     assert told.origin == tuple(convert(place, unit, to) for place in (1.0, 2.0, 3.0))
 
 

@@ -17,7 +17,7 @@ LAYERS = (
         "errors",
         "hdf5",
         "interpolation",
-        "ranks",
+        "streaming_median",
         "threads",
         "filters",
         "geometry",

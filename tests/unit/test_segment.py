@@ -13,12 +13,12 @@ from skimage.segmentation import watershed
 
 from acuity.errors import AcuityError
 from acuity.field_of_view import cylinder, inscribed_box
-from acuity.ranks import medians
 from acuity.segment.nlm import nlm, noise_sigma, smooth
 from acuity.segment.objects import Objects, closing_ball
 from acuity.segment.segment import find_objects, number_objects, segment
 from acuity.segment.separate import components, drop_small, separate
 from acuity.slabs import join
+from acuity.streaming_median import medians
 from acuity.threshold import otsu, otsu_inside
 from acuity.volume import Grid, Volume, open_volume
 from tests.unit.test_slabs import shards

@@ -16,8 +16,8 @@ from acuity.formats.axes import AxesArray, spatial_axes
 from acuity.formats.files import HDF5_SUFFIXES
 from acuity.formats.hdf5_links import Found, LinkedFile, VirtualParts
 from acuity.formats.hdf5_scan import detector_doubt, image_keys, is_angle, master_of, raw_mark
+from acuity.formats.opened import OpenedFile, Sizes, close_with, scaled
 from acuity.formats.reader import Reader
-from acuity.formats.source import Sizes, Source, close_with, scaled
 from acuity.units import check_spacing, convert, known, parse_voxel_size
 from acuity.volume import LazyArray, error_reason
 
@@ -33,7 +33,7 @@ _LETTERED = re.compile(
 )
 
 
-def read(path: Path, name: str | None) -> Source:
+def read(path: Path, name: str | None) -> OpenedFile:
     """Open a dataset of an HDF5 file.
 
     Parameters
@@ -45,7 +45,7 @@ def read(path: Path, name: str | None) -> Source:
 
     Returns
     -------
-    Source
+    OpenedFile
         Read part by part, also from parts of a virtual dataset and behind links to files in the
         same folder. The voxel size is taken from the attributes ``element_size_um`` (z, y, x in
         micrometres) or ``voxel_size`` (a text such as "10 nm", or numbers in z, y, x with their
@@ -102,7 +102,7 @@ def parts_of(path: Path, name: str | None) -> list[Path]:
         file.close()
 
 
-def _read(file: LinkedFile, path: Path, name: str | None) -> Source:
+def _read(file: LinkedFile, path: Path, name: str | None) -> OpenedFile:
     found = _choose(file, path, name)
     dataset, where = found.dataset, f"{path}:{name or found.dataset.name}"
     if dataset.dtype.kind not in "biuf" or not 2 <= dataset.ndim <= _COUNT_MOST:
@@ -139,7 +139,7 @@ def _read(file: LinkedFile, path: Path, name: str | None) -> Source:
     if axes[0] is None and spacing is not None:
         spacing = (spacing[-1], *spacing[-2:])
     doubt = detector_doubt(dataset.name) if labels is None and spacing is None else ""
-    return Source(data, "HDF5", spacing, unit, hint=hint, notes=notes, doubt=doubt)
+    return OpenedFile(data, "HDF5", spacing, unit, hint=hint, notes=notes, doubt=doubt)
 
 
 def missing_chunks(where: str, dataset: h5py.Dataset) -> dict[str, str]:

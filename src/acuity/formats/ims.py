@@ -10,15 +10,15 @@ from acuity.formats.axes import AxesArray
 from acuity.formats.files import IMS_SUFFIX
 from acuity.formats.hdf5 import missing_chunks
 from acuity.formats.hdf5_links import LinkedFile
+from acuity.formats.opened import OpenedFile, close_with
 from acuity.formats.reader import Reader
-from acuity.formats.source import Source, close_with
 from acuity.units import known
 from acuity.volume import error_reason
 
 _FINEST = "/DataSet/ResolutionLevel 0"
 
 
-def read(path: Path, name: str | None) -> Source:
+def read(path: Path, name: str | None) -> OpenedFile:
     """Open the finest level of an Imaris image.
 
     Parameters
@@ -30,7 +30,7 @@ def read(path: Path, name: str | None) -> Source:
 
     Returns
     -------
-    Source
+    OpenedFile
         Read part by part, without the voxels that pad it to whole chunks. The voxel size is the
         extent divided by the number of voxels; one micrometre on every axis is what Imaris writes
         where it knows none.
@@ -54,7 +54,7 @@ def read(path: Path, name: str | None) -> Source:
         ) from error
 
 
-def _read(file: LinkedFile, path: Path, name: str | None) -> Source:
+def _read(file: LinkedFile, path: Path, name: str | None) -> OpenedFile:
     level = file.root.get(_FINEST)
     if level is None:
         raise AcuityError(
@@ -97,7 +97,7 @@ def _read(file: LinkedFile, path: Path, name: str | None) -> Source:
     if tuple(shape) != values.shape:
         notes["padding"] = f"{values.shape} in the file, without what pads it to whole chunks"
     spacing, unit, origin, hint = _extent(about, shape)
-    return Source(data, "Imaris", spacing, unit, origin, hint=hint, notes=notes)
+    return OpenedFile(data, "Imaris", spacing, unit, origin, hint=hint, notes=notes)
 
 
 def _extent(about: dict, shape: list[int]) -> tuple[Any, str, Any, str]:

@@ -12,9 +12,9 @@ import numpy as np
 
 from acuity.errors import AcuityError
 from acuity.formats.axes import AxesArray, spatial_axes
+from acuity.formats.opened import FlatArray, OpenedFile, Sizes, scaled
 from acuity.formats.parts import META_SUFFIXES, NRRD_SUFFIXES, named_parts, text_header
 from acuity.formats.reader import Reader
-from acuity.formats.source import FlatArray, Sizes, Source, scaled
 from acuity.units import canonical, convert, known
 from acuity.volume import error_reason
 
@@ -126,7 +126,7 @@ class _Whole:
         return self._values[key]
 
 
-def read(path: Path) -> Source:
+def read(path: Path) -> OpenedFile:
     """Open an NRRD, NIfTI or MetaImage; it is read whole when its first voxel is asked for.
 
     Parameters
@@ -136,7 +136,7 @@ def read(path: Path) -> Source:
 
     Returns
     -------
-    Source
+    OpenedFile
         The axes in the order of the file; a direction other than that of the axes is noted and not
         applied. A size without a unit is none; nor is 1 mm on every axis in NIfTI, which programs
         write that know no size.
@@ -193,10 +193,10 @@ def read(path: Path) -> Source:
         AxesArray(_Whole(reader, shape, dtype), axes), *header.scale, header.notes, "the file says"
     )
     notes = header.notes | notes
-    return Source(data, header.name, spacing, unit, origin, hint=hint, notes=notes)
+    return OpenedFile(data, header.name, spacing, unit, origin, hint=hint, notes=notes)
 
 
-def _read_plain(path: Path, header: _Header) -> Source:
+def _read_plain(path: Path, header: _Header) -> OpenedFile:
     """Open plain or packed voxels without ITK, which makes 1 of a size that is none, or an error."""
     dtype = np.dtype(header.kind) if header.kind else None
     if dtype is None or header.packed == "text" or len(header.files) != 1 or len(header.counts) < 2:
@@ -221,7 +221,7 @@ def _read_plain(path: Path, header: _Header) -> Source:
     spacing, unit, hint = _size(header, header.sizes[:3])
     data = scaled(AxesArray(data, (0, 1, 2)), *header.scale, header.notes, "the file says")
     notes = header.notes | notes
-    return Source(data, header.name, spacing, unit, hint=hint, notes=notes)
+    return OpenedFile(data, header.name, spacing, unit, hint=hint, notes=notes)
 
 
 def _unpacked(packed: bytes) -> bytes:

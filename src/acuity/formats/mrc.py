@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from acuity.errors import AcuityError
+from acuity.formats.opened import FlatArray, Mapped, OpenedFile
 from acuity.formats.reader import Reader
 from acuity.formats.refused import begins_as
-from acuity.formats.source import FlatArray, Mapped, Source
 from acuity.units import convert
 from acuity.volume import LazyArray
 
@@ -115,7 +115,7 @@ def _shifted(block: np.ndarray) -> np.ndarray:
     return block.astype(np.int16) + 128
 
 
-def read(path: Path) -> Source:
+def read(path: Path) -> OpenedFile:
     """Open an MRC file; voxels are read when they are asked for.
 
     Bytes (mode 0) have a sign by the format and none in the files of IMOD, whose stamp in the
@@ -128,7 +128,7 @@ def read(path: Path) -> Source:
 
     Returns
     -------
-    Source
+    OpenedFile
         Its voxel size and origin are brought from angstrom to nanometres. One angstrom on every
         axis is what programs write that know no size, and is taken for none.
 
@@ -193,7 +193,7 @@ def read(path: Path) -> Source:
     spacing, hint = _size(header)
     origin = tuple(_nanometres(p) if math.isfinite(p) else 0.0 for p in header.origin)
     doubt = _stack_of_images(path, header)
-    return Source(data, "MRC", spacing, "nm", origin, hint=hint, notes=notes, doubt=doubt)
+    return OpenedFile(data, "MRC", spacing, "nm", origin, hint=hint, notes=notes, doubt=doubt)
 
 
 def _stack_of_images(path: Path, header: _Header) -> str:

@@ -8,14 +8,14 @@ import numpy as np
 
 from acuity.errors import AcuityError
 from acuity.formats.axes import AxesArray, spatial_axes
+from acuity.formats.opened import FlatArray, OpenedFile
 from acuity.formats.reader import Reader
-from acuity.formats.source import FlatArray, Source
 from acuity.volume import LazyArray, error_reason
 
 _MAGIC = b"\x93NUMPY"
 
 
-def read(path: Path) -> Source:
+def read(path: Path) -> OpenedFile:
     """Open an array that NumPy has saved; voxels are read when they are asked for.
 
     Parameters
@@ -25,7 +25,7 @@ def read(path: Path) -> Source:
 
     Returns
     -------
-    Source
+    OpenedFile
         The axes z, y, x in the array's order; it tells no voxel size.
 
     Raises
@@ -71,10 +71,10 @@ def read(path: Path) -> Source:
         notes["order"] = "stored with the first axis fastest"
         values = np.memmap(path, dtype, "r", start, shape, "F") if needed > start else None
         values = np.empty(shape, dtype) if values is None else values
-        return Source(AxesArray(values, axes), "NPY", notes=notes)
+        return OpenedFile(AxesArray(values, axes), "NPY", notes=notes)
     counts = tuple(1 if axis is None else shape[axis] for axis in axes)
     data: LazyArray = FlatArray(path, dtype, start, counts)
-    return Source(data, "NPY", notes=notes)
+    return OpenedFile(data, "NPY", notes=notes)
 
 
 def _header(file, version: tuple[int, int]) -> tuple[tuple[int, ...], bool, np.dtype]:

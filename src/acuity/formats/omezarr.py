@@ -11,8 +11,8 @@ from zarr.storage import LocalStore
 from acuity.errors import AcuityError
 from acuity.formats.axes import AxesArray, spatial_axes
 from acuity.formats.files import is_zarr
+from acuity.formats.opened import OpenedFile, with_notes
 from acuity.formats.reader import Reader
-from acuity.formats.source import Source, with_notes
 from acuity.seals import SEAL
 from acuity.units import convert, known
 from acuity.volume import error_reason, open_volume, store_path
@@ -20,7 +20,7 @@ from acuity.volume import error_reason, open_volume, store_path
 VERSIONS = ("0.4", "0.5")
 
 
-def read(path: Path) -> Source:
+def read(path: Path) -> OpenedFile:
     """Open the finest level of an OME-Zarr image.
 
     Parameters
@@ -30,7 +30,7 @@ def read(path: Path) -> Source:
 
     Returns
     -------
-    Source
+    OpenedFile
         Read chunk by chunk. A chunk that is not there holds the array's fill value, as Zarr has
         it; only volumes written by Acuity tell a lost chunk from an empty one.
 
@@ -65,7 +65,7 @@ def read(path: Path) -> Source:
     sealed = (isinstance(entry, dict) and SEAL in entry for entry in attributes.values())
     if "ome" in attributes and ("acuity" in attributes or any(sealed)):
         volume = open_volume(path)
-        return Source(
+        return OpenedFile(
             volume.data,
             "Acuity volume",
             volume.grid.spacing,
@@ -133,7 +133,7 @@ def _what_else(path: Path, group: zarr.Group, attributes: dict) -> str:
 
 def _image(
     path: Path, group: zarr.Group, image: dict, version: str, notes: dict, own: Any
-) -> Source:
+) -> OpenedFile:
     dataset = image["datasets"][0]
     array = group[dataset["path"]]
     for other in image["datasets"][1:]:  # the finest comes first, but in some files
@@ -170,7 +170,7 @@ def _image(
     ):
         problem = f"sizes of {sizes}"
     if problem:
-        return Source(data, name, hint=problem.removeprefix("-"), notes=notes)
+        return OpenedFile(data, name, hint=problem.removeprefix("-"), notes=notes)
     unit = units["x"]
 
     def along(values: np.ndarray) -> list[float]:
@@ -179,7 +179,7 @@ def _image(
     spacing, origin = along(scale), along(np.where(np.isfinite(shift), shift, 0))
     if len(spacing) == 2:  # one image: as thick as a pixel is wide
         spacing, origin = [spacing[1], *spacing], [0.0, *origin]
-    return Source(data, name, tuple(spacing), unit, tuple(origin), notes=notes)
+    return OpenedFile(data, name, tuple(spacing), unit, tuple(origin), notes=notes)
 
 
 def _transformations(

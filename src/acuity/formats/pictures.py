@@ -10,9 +10,9 @@ from PIL import Image
 from acuity.errors import AcuityError
 from acuity.formats import vendor
 from acuity.formats.files import SLICE_KINDS, notes_of
+from acuity.formats.opened import OpenedFile
 from acuity.formats.reader import Reader
 from acuity.formats.refused import begins_as
-from acuity.formats.source import Source
 from acuity.formats.tiff import display
 from acuity.volume import Box, LazyArray, error_reason
 
@@ -51,7 +51,7 @@ class PictureArray(LazyArray):
         return image[None][box]
 
 
-def read(path: Path, notes: Sequence[Path] = (), alone: bool = False) -> Source:
+def read(path: Path, notes: Sequence[Path] = (), alone: bool = False) -> OpenedFile:
     """Open an image.
 
     Grey values stored as colours that are all grey are read as grey values, and turned as a viewer
@@ -68,7 +68,7 @@ def read(path: Path, notes: Sequence[Path] = (), alone: bool = False) -> Source:
 
     Returns
     -------
-    Source
+    OpenedFile
         One slice, uint8 or uint16.
 
     Raises
@@ -132,7 +132,7 @@ def read(path: Path, notes: Sequence[Path] = (), alone: bool = False) -> Source:
         if maker.rows is not None:
             data = vendor.UpperRows(data, maker.rows)
     spacing = None if pixel is None else (pixel[1], *pixel)
-    source = Source(data, kind, spacing, unit, hint=hint, pixel=pixel, notes=said)
+    source = OpenedFile(data, kind, spacing, unit, hint=hint, pixel=pixel, notes=said)
     source.instrument = {} if maker is None else maker.notes
     return source
 

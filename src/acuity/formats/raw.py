@@ -10,8 +10,8 @@ import numpy as np
 from acuity.errors import AcuityError
 from acuity.formats import xray
 from acuity.formats.files import RAW_SUFFIXES, SIDECARS, find_sidecars
+from acuity.formats.opened import FlatArray, OpenedFile
 from acuity.formats.reader import Reader
-from acuity.formats.source import FlatArray, Source
 from acuity.text import decode, parse_json, parse_yaml, read_bytes
 from acuity.units import parse_voxel_size
 
@@ -21,7 +21,7 @@ _REQUIRED = ("shape", "dtype")
 _TYPES = tuple(["uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64"])
 
 
-def read(path: Path) -> Source:
+def read(path: Path) -> OpenedFile:
     """Open raw voxels; they are read when they are asked for.
 
     The sidecar is ``scan.raw.yaml`` or ``scan.yaml`` beside ``scan.raw`` (or ``.yml``,
@@ -37,7 +37,7 @@ def read(path: Path) -> Source:
 
     Returns
     -------
-    Source
+    OpenedFile
         The voxels.
 
     Raises
@@ -82,7 +82,9 @@ def read(path: Path) -> Source:
         else:
             hint = f"a voxel_size of {size} without a unit"
     data = FlatArray(path, dtype, offset, tuple(shape))
-    opened = Source(data, "raw", spacing, unit, hint=hint, intensity=str(said.get("intensity", "")))
+    opened = OpenedFile(
+        data, "raw", spacing, unit, hint=hint, intensity=str(said.get("intensity", ""))
+    )
     if not own:
         opened.instrument = {"maker": said["maker"]}
     return opened

@@ -12,9 +12,9 @@ import numpy as np
 from acuity.errors import AcuityError
 from acuity.formats import hdf5, ims, itk, mrc, npy, omezarr, pictures, raw, tiff, tiff_folder
 from acuity.formats.files import check_kind, split_name, voxels_of
+from acuity.formats.opened import GuardedArray, OpenedFile
 from acuity.formats.reader import Reader
 from acuity.formats.refused import begins_as, conversion
-from acuity.formats.source import GuardedArray, Source
 from acuity.units import canonical, convert, known, parse_length, parse_sizes, parse_voxel_size
 from acuity.volume import Grid, Volume
 
@@ -133,7 +133,7 @@ def read_volume(
     return replace(opened, provenance=(*source.provenance, entry))
 
 
-def _sound(source: Source) -> Source:
+def _sound(source: OpenedFile) -> OpenedFile:
     """Leave out sizes of the file that are none, and say what they are where it counts.
 
     A study that states a size needs no other, so a wrong one is no reason to refuse the file.
@@ -159,7 +159,7 @@ def _positive(value: object) -> bool:
     return _number(value) and value > 0
 
 
-def _with_pitch(source: Source, path: object, pitch: str, voxel_size: str | None) -> Source:
+def _with_pitch(source: OpenedFile, path: object, pitch: str, voxel_size: str | None) -> OpenedFile:
     """Put the distance between slices beside the size of a pixel."""
     size, own = parse_length(pitch, "pitch")
     count = source.data.shape[0]
@@ -192,11 +192,11 @@ def _with_pitch(source: Source, path: object, pitch: str, voxel_size: str | None
     return replace(source, spacing=(depth, *pixel), unit=unit, origin=(0.0, 0.0, 0.0))
 
 
-def _text(source: Source) -> str:
+def _text(source: OpenedFile) -> str:
     return " ".join(f"{size:.12g}" for size in source.spacing) + f" {source.unit}"
 
 
-def _everyday(source: Source) -> Source | None:
+def _everyday(source: OpenedFile) -> OpenedFile | None:
     """Bring the sizes of a source to nm, um or mm; None where it has none."""
     if source.spacing is None:
         return None
@@ -214,7 +214,7 @@ def _everyday(source: Source) -> Source | None:
     return replace(source, unit=unit)
 
 
-def _open(file: Path, dataset: str | None) -> Source:
+def _open(file: Path, dataset: str | None) -> OpenedFile:
     if not file.exists():
         raise AcuityError(f"{file}: no such file or folder.")
     check_kind(file)

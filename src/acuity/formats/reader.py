@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from acuity.formats.source import Source
+from acuity.formats.opened import OpenedFile
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Reader:
     suffixes : tuple of str
         Endings of its files, in lower case.
     read : callable
-        From the path, and the dataset that the user named (None where none is), to a `Source`.
+        From the path, and the dataset that the user named (None where none is), to a `OpenedFile`.
     looks_like : callable, optional
         Whether a file or folder is of this format by its content, asked where the ending does not
         tell.
@@ -28,6 +28,6 @@ class Reader:
 
     name: str
     suffixes: tuple[str, ...]
-    read: Callable[[Path, str | None], Source]
+    read: Callable[[Path, str | None], OpenedFile]
     looks_like: Callable[[Path], bool] | None = None
     whole: bool = False

@@ -18,9 +18,17 @@ import tifffile
 from acuity.errors import AcuityError
 from acuity.formats import vendor, xray
 from acuity.formats.files import SLICE_KINDS, notes_of
+from acuity.formats.opened import (
+    FlatArray,
+    Mapped,
+    OpenedFile,
+    Sizes,
+    close_with,
+    describe,
+    with_notes,
+)
 from acuity.formats.reader import Reader
 from acuity.formats.refused import begins_as
-from acuity.formats.source import FlatArray, Mapped, Sizes, Source, close_with, describe, with_notes
 from acuity.units import canonical, convert, known
 from acuity.volume import Box, LazyArray, error_reason
 
@@ -267,7 +275,7 @@ class _Page:
     axes: tuple[tuple[str, int], ...]
 
 
-def read(path: Path, notes: Sequence[Path] = (), alone: bool = False) -> Source:
+def read(path: Path, notes: Sequence[Path] = (), alone: bool = False) -> OpenedFile:
     """Open a TIFF.
 
     Parameters
@@ -281,7 +289,7 @@ def read(path: Path, notes: Sequence[Path] = (), alone: bool = False) -> Source:
 
     Returns
     -------
-    Source
+    OpenedFile
         Read when asked for; what is compressed is decoded page by page.
 
     Raises
@@ -315,7 +323,7 @@ def _broken(path: Path, error: Exception) -> AcuityError:
 
 def _read(
     path: Path, file: tifffile.TiffFile, notes: Sequence[Path], alone: bool
-) -> tuple[Source, LazyArray | np.ndarray]:
+) -> tuple[OpenedFile, LazyArray | np.ndarray]:
     """Open a file; beside the source give the array that reads from it."""
     pages, left_out = _slices(path, file)
     first = file.pages[pages[0].index]
@@ -366,7 +374,9 @@ def _read(
         if pixel is not None:
             hint = no_distance(pixel, unit) + (f", and {hint}" if hint else "")
         spacing = None
-    source = Source(data, name, spacing, unit, hint=hint, pixel=pixel, intensity=meant.intensity)
+    source = OpenedFile(
+        data, name, spacing, unit, hint=hint, pixel=pixel, intensity=meant.intensity
+    )
     source.instrument = {} if maker is None else maker.notes
     source.notes = ({"left_out": left_out} if left_out else {}) | meant.notes
     scan = next(
@@ -379,12 +389,14 @@ def _read(
     return with_notes(source, own), stored
 
 
-def with_scan(source: Source, note: Path, shape: tuple[int, int, int], step: int = 1) -> Source:
+def with_scan(
+    source: OpenedFile, note: Path, shape: tuple[int, int, int], step: int = 1
+) -> OpenedFile:
     """Put what a tomograph says of a scan to what its images say of themselves.
 
     Parameters
     ----------
-    source : Source
+    source : OpenedFile
         The images.
     note : pathlib.Path
         What lies beside them, see :func:`acuity.formats.files.notes_of`.

@@ -9,8 +9,8 @@ import numpy as np
 from acuity.errors import AcuityError
 from acuity.formats import pictures, tiff
 from acuity.formats.files import SLICE_LIST, listed_files, notes_of, number_step, slices_of
+from acuity.formats.opened import OpenedFile, describe
 from acuity.formats.reader import Reader
-from acuity.formats.source import Source, describe
 from acuity.formats.vendor import pixel_text
 from acuity.units import convert
 from acuity.volume import Box, LazyArray, check_finite, error_reason
@@ -27,13 +27,13 @@ class FilesArray(LazyArray):
     ----------
     files : list of pathlib.Path
         One file a slice.
-    first : Source
+    first : OpenedFile
         The first slice.
     notes : list of pathlib.Path
         What lies beside each slice, None where nothing does.
     """
 
-    def __init__(self, files: list[Path], first: Source, notes: list[Path | None]) -> None:
+    def __init__(self, files: list[Path], first: OpenedFile, notes: list[Path | None]) -> None:
         self._files = files
         self._first = first
         self._notes = notes
@@ -59,7 +59,7 @@ class FilesArray(LazyArray):
         return block
 
 
-def _open_slice(file: Path, note: Path | None, first: Source | None = None) -> Source:
+def _open_slice(file: Path, note: Path | None, first: OpenedFile | None = None) -> OpenedFile:
     suffix = file.suffix.lower()
     if suffix not in (*tiff.SUFFIXES, *pictures.SUFFIXES) or not file.is_file():
         endings = ", ".join((*tiff.SUFFIXES, *pictures.SUFFIXES))
@@ -83,7 +83,7 @@ def _open_slice(file: Path, note: Path | None, first: Source | None = None) -> S
     return source
 
 
-def _same_pixel(file: Path, source: Source, first: Source) -> None:
+def _same_pixel(file: Path, source: OpenedFile, first: OpenedFile) -> None:
     """Refuse a slice taken at another magnification."""
     if source.pixel is None or first.pixel is None:
         return
@@ -104,7 +104,7 @@ def _unreadable(file: Path, error: Exception) -> AcuityError:
     )
 
 
-def read(source: Path | Sequence[Path]) -> Source:
+def read(source: Path | Sequence[Path]) -> OpenedFile:
     """Open a folder of images in the natural order of their names, or a list of images.
 
     Parameters
@@ -115,7 +115,7 @@ def read(source: Path | Sequence[Path]) -> Source:
 
     Returns
     -------
-    Source
+    OpenedFile
         Read file by file.
 
     Raises
@@ -158,7 +158,7 @@ def read(source: Path | Sequence[Path]) -> Source:
     if first.spacing is not None and len(files) > 1:
         hint = tiff.no_distance(first.spacing[1:], first.unit)
     spacing = first.spacing if len(files) == 1 else None
-    opened = Source(data, name, spacing, first.unit, hint=hint, pixel=first.pixel)
+    opened = OpenedFile(data, name, spacing, first.unit, hint=hint, pixel=first.pixel)
     opened.instrument, opened.notes, opened.intensity = first.instrument, values, first.intensity
     return opened if scan is None else tiff.with_scan(opened, scan, data.shape, number_step(files))
 

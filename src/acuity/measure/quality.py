@@ -14,8 +14,8 @@ from numba import njit, prange
 from acuity.errors import AcuityError
 from acuity.field_of_view import cylinder, values_inside
 from acuity.filters import gaussian
-from acuity.ranks import medians
 from acuity.slabs import open_writer
+from acuity.streaming_median import medians
 from acuity.threshold import otsu_inside
 from acuity.volume import choose_layout, slabs
 

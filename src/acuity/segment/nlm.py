@@ -4,8 +4,8 @@ import numpy as np
 from numba import njit, prange
 
 from acuity.errors import AcuityError
-from acuity.ranks import medians
 from acuity.slabs import open_writer
+from acuity.streaming_median import medians
 from acuity.volume import choose_layout, slabs
 
 

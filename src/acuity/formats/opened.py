@@ -18,7 +18,7 @@ Sizes = tuple[float, float, float]
 
 
 @dataclass
-class Source:
+class OpenedFile:
     """A file of someone else's, opened but not read.
 
     Parameters
@@ -196,12 +196,12 @@ def describe(shape: tuple[int, ...], dtype: Any) -> str:
     return f"{' x '.join(map(str, shape))} of {np.dtype(dtype).name}"
 
 
-def with_notes(source: Source, notes: Any) -> Source:
+def with_notes(source: OpenedFile, notes: Any) -> OpenedFile:
     """Take up what an export of Acuity has noted of a volume; other notes are left aside.
 
     Parameters
     ----------
-    source : Source
+    source : OpenedFile
         As the file's own format tells it.
     notes : dict or str
         With `intensity`, `provenance`, `origin` and its `unit`, as JSON text or read already.
