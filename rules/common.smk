@@ -236,13 +236,14 @@ def counts_of(path):
 
 
 @cache
-def code(script, method=None, specimen=None, measure=None):
+def code(script, method=None, specimen=None, measure=None, figures=()):
     """Digest of a script and of all of the package that it uses."""
     return digest(
         ROOT / "scripts" / f"{script}.py",
         method=method and module_name(method),
         specimen=specimen,
         measure=measure,
+        figures=figures,
     )
 
 

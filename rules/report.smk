@@ -8,6 +8,8 @@ Makes  figures/*.png, figures/{sample}/*.png, and beside each figure X.json, whi
        report/sem/{sample}.html
 """
 
+from acuity.report.further.base import further
+
 STUDY_FIGURES = {
     "quality": "Image quality",
     "ms_ssim": "Image quality",
@@ -44,6 +46,14 @@ SEM_FIGURES = (
     "sem_gaps",
     "sem_spectra",
 )
+try:
+    FURTHER_FIGURES = {
+        "study": further("study", STUDY_FIGURES),
+        "sample": further("sample", SAMPLE_FIGURES),
+    }
+except AcuityError as error:
+    raise WorkflowError(str(error))
+STUDY_FIGURES |= dict.fromkeys(FURTHER_FIGURES["study"], "Further")
 DRAWN = {
     name: category
     for name, category in STUDY_FIGURES.items()
@@ -53,7 +63,10 @@ DRAWN = {
     and (KIND.pixelwise or category != "Image quality")
     and (name != "training_adversaries" or any(map(PROJECT.adversarial, METHODS)))
 }
-PICTURED = tuple(SAMPLE_FIGURES[: 3 if STUDY.segment else 1 + KIND.pixelwise])
+PICTURED = (
+    *SAMPLE_FIGURES[: 3 if STUDY.segment else 1 + KIND.pixelwise],
+    *FURTHER_FIGURES["sample"],
+)
 FURTHER = PROJECT.further_pages()
 STACKS = ALIGNMENT.stacks
 WORDS = {
@@ -108,6 +121,12 @@ PAGES = [results(f"report/{sample}.html") for sample in SHOWN] + [
 ]
 
 
+def caption(name):
+    """What `snakemake --report` says of a figure; of a further one its page alone says it."""
+    known = (ROOT / "config" / "captions" / f"{name}.rst").exists()
+    return f"../config/captions/{name}.rst" if known else None
+
+
 rule figures:
     """Draw the study's figures."""
     input:
@@ -121,7 +140,7 @@ rule figures:
         *(
             report(
                 figure(name),
-                caption=f"../config/captions/{name}.rst",
+                caption=caption(name),
                 category=category,
                 labels={"figure": name.replace("_", " ")},
             )
@@ -139,9 +158,10 @@ rule figures:
             "training_samples": TRAIN,
             "folder": results("figures"),
             "names": list(DRAWN),
+            "further": FURTHER_FIGURES["study"],
             "words": WORDS,
         },
-        code=lambda w: code("figures"),
+        code=lambda w: code("figures", figures=tuple(FURTHER_FIGURES["study"])),
     message:
         "Draw the study's figures"
     script:
@@ -160,7 +180,7 @@ rule sample_figures:
         *(
             report(
                 figure(f"{{sample}}/{name}"),
-                caption=f"../config/captions/{name}.rst",
+                caption=caption(name),
                 category="Samples",
                 subcategory="{sample}",
                 labels={"figure": name},
@@ -179,9 +199,10 @@ rule sample_figures:
             "sample": w.sample,
             "folder": results(f"figures/{w.sample}"),
             "names": list(PICTURED),
+            "further": FURTHER_FIGURES["sample"],
             "words": {key: WORDS[key] for key in ("level_format", "noun")},
         },
-        code=lambda w: code("sample_figures"),
+        code=lambda w: code("sample_figures", figures=tuple(FURTHER_FIGURES["sample"])),
     message:
         "{wildcards.sample}: draw its pictures"
     script:

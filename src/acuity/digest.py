@@ -19,6 +19,7 @@ from functools import cache
 from pathlib import Path
 
 from acuity.errors import AcuityError
+from acuity.plugins import declares
 from acuity.writing import write_text
 
 PACKAGE = "acuity"
@@ -31,9 +32,11 @@ _DISTRIBUTIONS = {
     "skimage": "scikit-image",
     "yaml": "pyyaml",
 }
+# Modules that load what lies beside them, where it ends in such a name.
+_LOADS = {f"{PACKAGE}.formats.read": "READER"}
 
 
-def digest(script, *, method=None, specimen=None, measure=None):
+def digest(script, *, method=None, specimen=None, measure=None, figures=()):
     """Digest a script with everything of the package that it imports.
 
     Parameters
@@ -45,13 +48,17 @@ def digest(script, *, method=None, specimen=None, measure=None):
         other method's.
     specimen, measure : str, optional
         A kind of specimen, a measure, likewise.
+    figures : iterable of str
+        Further figures (acuity.report.further), likewise.
 
     Returns
     -------
     str
         16 hexadecimal digits.
     """
-    modules = closure(script, method=method, specimen=specimen, measure=measure)
+    modules = closure(
+        script, method=method, specimen=specimen, measure=measure, figures=figures
+    )
     lines = [f"script {_tree_digest(Path(script))}"]
     lines += [f"{name} {_tree_digest(path)}" for name, path in sorted(modules.items())]
     folders = {path.parent / "templates" for path in modules.values()}
@@ -65,14 +72,14 @@ def digest(script, *, method=None, specimen=None, measure=None):
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
-def closure(script, *, method=None, specimen=None, measure=None):
+def closure(script, *, method=None, specimen=None, measure=None, figures=()):
     """List the package's modules that a script reaches through its imports.
 
     Parameters
     ----------
     script : path-like
         A Python file.
-    method, specimen, measure : str, optional
+    method, specimen, measure, figures
         As for `digest`.
 
     Returns
@@ -83,6 +90,7 @@ def closure(script, *, method=None, specimen=None, measure=None):
     todo = list(_imports(Path(script))[0])
     named = {"methods": method, "simulate.specimens": specimen, "measures": measure}
     todo += [f"{PACKAGE}.{room}.{name}" for room, name in named.items() if name is not None]
+    todo += [f"{PACKAGE}.report.further.{name}" for name in figures]
     found = {}
     while todo:
         name = todo.pop()
@@ -91,6 +99,10 @@ def closure(script, *, method=None, specimen=None, measure=None):
             continue
         found[name] = path
         todo.extend(_imports(path)[0])
+        if name in _LOADS:
+            beside = sorted(path.parent.glob("*.py"))
+            own = [file for file in beside if declares(file, _LOADS[name])]
+            todo += [f"{name.rpartition('.')[0]}.{file.stem}" for file in own]
     return found
 
 

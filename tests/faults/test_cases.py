@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from acuity.errors import AcuityError
-from acuity.formats.read import READERS
+from acuity.formats.read import readers
 from tests.conftest import ROOT
 
 MODULES = sorted(path.stem for path in Path(__file__).parent.glob("cases_*.py"))
@@ -61,7 +61,7 @@ def test_enough_is_tried():
     assert counts["command line"] >= 20
     slices = "folder or list of slices"
     counts[slices] = counts["folder of slices"] + counts["list of slices"]
-    for reader in READERS:
+    for reader in readers():
         # one reader of three formats has eight for each
         for name in [reader.name] if reader.name in counts else reader.name.split(", "):
             assert counts[name] >= 8, name

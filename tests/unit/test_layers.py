@@ -22,6 +22,7 @@ LAYERS = (
         "filters",
         "geometry",
         "keys",
+        "plugins",
         "settings",
         "text",
         "units",

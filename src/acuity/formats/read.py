@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +16,13 @@ from acuity.formats.files import check_kind, split_name, voxels_of
 from acuity.formats.opened import GuardedArray, OpenedFile
 from acuity.formats.reader import Reader
 from acuity.formats.refused import begins_as, conversion
+from acuity.plugins import declared, modules
 from acuity.units import canonical, convert, known, parse_length, parse_sizes, parse_voxel_size
 from acuity.volume import Grid, Volume
 
 _SPAN = re.compile(r"\s*(-?\d*)\s*:\s*(-?\d*)\s*")
-# In the order in which they are asked.
-READERS = tuple(
-    module.READER
-    for module in (omezarr, tiff_folder, hdf5, tiff, mrc, ims, itk, pictures, npy, raw)
-)
+# Asked before all others, in this order.
+_FIRST = (omezarr, tiff_folder, hdf5, tiff, mrc, ims, itk, pictures, npy, raw)
 _EVERYDAY = ("nm", "um", "mm")
 
 
@@ -233,10 +232,26 @@ def _open(file: Path, dataset: str | None) -> OpenedFile:
     )
 
 
+@cache
+def readers() -> tuple[Reader, ...]:
+    """Return the readers that there are, in the order in which they are asked.
+
+    Raises
+    ------
+    AcuityError
+        If the module of one cannot be loaded.
+    """
+    first = [module.READER for module in _FIRST]
+    every = [
+        declared(__package__, name, "READER", "a reader") for name in modules(__package__, "READER")
+    ]
+    return (*first, *(reader for reader in every if reader not in first))
+
+
 def reader_of(file: Path) -> Reader | None:
     """Give the reader of a file or folder that is there, None where none can read it."""
     suffix = file.suffix.lower()
-    for reader in READERS:
+    for reader in readers():
         by_content = reader.looks_like is not None and reader.looks_like(file)
         if by_content or (suffix in reader.suffixes and file.is_file()):
             return reader
@@ -247,7 +262,7 @@ def formats() -> str:
     """List what can be read, as the readers declare it."""
     return ", ".join(
         reader.name + (f" ({', '.join(reader.suffixes)})" if reader.suffixes else "")
-        for reader in READERS
+        for reader in readers()
     )
 
 

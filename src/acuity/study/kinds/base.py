@@ -1,10 +1,8 @@
 """What the kinds of study share: the volumes and measures of an imported volume, and what may differ."""
 
-import importlib
-import pkgutil
 from dataclasses import dataclass
-from pathlib import Path
 
+from acuity.plugins import declared, modules
 from acuity.study.paths import volume
 
 
@@ -170,8 +168,7 @@ def kind_of(project):
     -------
     acuity.study.kinds.base.Kind
     """
-    modules = pkgutil.iter_modules([str(Path(__file__).parent)])
-    names = sorted(module.name for module in modules if module.name != "base")
-    kinds = [importlib.import_module(f"{__package__}.{name}").KIND for name in names]
+    names = modules(__package__)
+    kinds = [declared(__package__, name, "KIND", "a kind of study") for name in names]
     (found,) = [kind for kind in kinds if kind.applies(project.study)]
     return found(project)
