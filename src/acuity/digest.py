@@ -56,9 +56,7 @@ def digest(script, *, method=None, specimen=None, measure=None, figures=()):
     str
         16 hexadecimal digits.
     """
-    modules = closure(
-        script, method=method, specimen=specimen, measure=measure, figures=figures
-    )
+    modules = closure(script, method=method, specimen=specimen, measure=measure, figures=figures)
     lines = [f"script {_tree_digest(Path(script))}"]
     lines += [f"{name} {_tree_digest(path)}" for name, path in sorted(modules.items())]
     folders = {path.parent / "templates" for path in modules.values()}
