@@ -85,6 +85,13 @@ def test_every_room_has_its_place():
     assert len(LAYERS) == len(set(LAYERS))
 
 
+def test_the_picture_of_the_layers_is_so():
+    text = (ROOT / "docs" / "architecture.md").read_text().split("stand in layers.", 1)[1]
+    lines = text.split("```\n")[1].splitlines()
+    rooms = [line.split("|")[0].split() for line in reversed(lines)]
+    assert tuple(room for line in rooms for room in line) == LAYERS
+
+
 def test_no_room_imports_one_above_it():
     assert upwards(PACKAGE) == []
 
