@@ -19,7 +19,6 @@ from functools import cache
 from pathlib import Path
 
 from acuity.errors import AcuityError
-from acuity.plugins import declares
 from acuity.writing import write_text
 
 PACKAGE = "acuity"
@@ -32,8 +31,8 @@ _DISTRIBUTIONS = {
     "skimage": "scikit-image",
     "yaml": "pyyaml",
 }
-# Modules that load what lies beside them, where it ends in such a name.
-_LOADS = {f"{PACKAGE}.formats.read": "READER"}
+# Modules that load all of a folder, which their imports do not tell.
+_LOADS_ALL = {f"{PACKAGE}.formats.read": "formats/readers"}
 
 
 def digest(script, *, method=None, specimen=None, measure=None, figures=()):
@@ -97,10 +96,9 @@ def closure(script, *, method=None, specimen=None, measure=None, figures=()):
             continue
         found[name] = path
         todo.extend(_imports(path)[0])
-        if name in _LOADS:
-            beside = sorted(path.parent.glob("*.py"))
-            own = [file for file in beside if declares(file, _LOADS[name])]
-            todo += [f"{name.rpartition('.')[0]}.{file.stem}" for file in own]
+        if folder := _LOADS_ALL.get(name):
+            parts = (file.relative_to(ROOT.parent) for file in ROOT.glob(f"{folder}/*.py"))
+            todo.extend(".".join(part.with_suffix("").parts) for part in parts)
     return found
 
 

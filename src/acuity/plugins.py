@@ -7,15 +7,13 @@ from pathlib import Path
 from acuity.errors import AcuityError
 
 
-def modules(package, ending=None):
+def modules(package):
     """Find the modules of a package.
 
     Parameters
     ----------
     package : str
         Such as ``acuity.methods``. Its own packages and its module ``base`` are no such modules.
-    ending : str, optional
-        Only modules that assign this name.
 
     Returns
     -------
@@ -25,16 +23,7 @@ def modules(package, ending=None):
     every = pkgutil.iter_modules(importlib.import_module(package).__path__)
     files = {m.name: Path(m.module_finder.path) / f"{m.name}.py" for m in every if not m.ispkg}
     files.pop("base", None)
-    return {
-        name: file
-        for name, file in sorted(files.items())
-        if ending is None or declares(file, ending)
-    }
-
-
-def declares(file, ending):
-    """Return whether a module assigns a name, by its text alone."""
-    return f"\n{ending} = " in file.read_text(encoding="utf-8")
+    return dict(sorted(files.items()))
 
 
 def declared(package, name, ending, what):

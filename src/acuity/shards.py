@@ -23,8 +23,8 @@ from numcodecs import blosc
 from acuity.threads import cores
 from acuity.writing import part_of
 
-Index = tuple[int, int, int]
-Box = tuple[slice, slice, slice]
+Index = tuple[int, ...]  # along each axis, mostly z, y, x
+Box = tuple[slice, ...]
 
 CHECKSUM = 4  # bytes
 _ABSENT = 2**64 - 1
@@ -82,7 +82,7 @@ class Layout:
             Index along z, y, x, and the part of the box as slices of the array.
         """
         size = self.chunk if chunks else self.shard
-        box = box or tuple(slice(0, count) for count in self.shape)
+        box = box or whole(self.shape)
         ranges = (
             range(part.start // length, -(-part.stop // length))
             for part, length in zip(box, size, strict=True)
@@ -133,6 +133,16 @@ class Layout:
             "index_location": "end",
         }
         return [{"name": "sharding_indexed", "configuration": sharding}]
+
+
+def whole(shape: Sequence[int]) -> Box:
+    """Return the box of a whole array."""
+    return tuple(slice(0, count) for count in shape)
+
+
+def size_of(box: Sequence[slice]) -> Index:
+    """Return the voxels of a box along each axis."""
+    return tuple(part.stop - part.start for part in box)
 
 
 def shift(box: Sequence[slice], origin: Sequence[int]) -> tuple[slice, ...]:
@@ -227,7 +237,7 @@ def read_box(array: Path, layout: Layout, dtype: np.dtype, box: Box) -> np.ndarr
     ShardError
         If a chunk is missing or fails its checksum.
     """
-    out = np.empty([part.stop - part.start for part in box], dtype)
+    out = np.empty(size_of(box), dtype)
     start = [part.start for part in box]
     for index, part in layout.boxes(box):
         file = shard_file(array, index)

@@ -58,6 +58,11 @@ def read_bytes(path: str | os.PathLike, what: str) -> bytes:
         raise AcuityError(f"{str(path)!r}: cannot be read as a {what} ({reason})") from None
 
 
+def read_text(path: str | os.PathLike, what: str, *, windows: bool = False) -> str:
+    """Read a small text file; see `read_bytes` and `decode`."""
+    return decode(read_bytes(path, what), path, what, windows=windows)
+
+
 def decode(data: bytes, path: str | os.PathLike, what: str, *, windows: bool = False) -> str:
     r"""Turn the bytes of a text file into text; lines end with ``\n``.
 

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from acuity.errors import AcuityError
+from acuity.errors import AcuityError, error_reason
 from acuity.seals import SEAL, add_seal, again, check_seal
 from acuity.shards import (
     Box,
@@ -36,6 +36,8 @@ from acuity.shards import (
     read_box,
     shard_file,
     shift,
+    size_of,
+    whole,
     write_shard,
 )
 from acuity.units import canonical, check_spacing, long_name
@@ -140,28 +142,32 @@ class Grid:
 
 
 class LazyArray:
-    """A three-dimensional array that is read part by part.
+    """An array, mostly of three axes (z, y, x), that is read part by part.
 
     A subclass gives `shape` and `dtype` and reads a box in :meth:`read_box`. Indexing takes
     integers, slices with a positive step and an ellipsis, and gives a numpy array.
     """
 
-    shape: tuple[int, int, int]
+    shape: Index
     dtype: np.dtype
-    ndim = 3
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
 
     def read_box(self, box: Box) -> np.ndarray:
-        """Read the voxels of a box, three slices with bounds inside the array and step 1."""
+        """Read the voxels of a box: a slice an axis, with bounds inside the array and step 1."""
         raise NotImplementedError
 
     def __getitem__(self, key: Any) -> np.ndarray:
         keys = list(key) if isinstance(key, tuple) else [key]
         if Ellipsis in keys:
             at = keys.index(Ellipsis)
-            keys[at : at + 1] = [slice(None)] * (4 - len(keys))
-        keys += [slice(None)] * (3 - len(keys))
-        if len(keys) > 3:
-            raise IndexError(f"too many indices: {len(keys)} for three axes")
+            keys[at : at + 1] = [slice(None)] * (self.ndim + 1 - len(keys))
+        keys += [slice(None)] * (self.ndim - len(keys))
+        if len(keys) > self.ndim:
+            raise IndexError(f"too many indices: {len(keys)} for {self.ndim} axes")
         box, then = [], []
         for part, count in zip(keys, self.shape, strict=True):
             if isinstance(part, slice):
@@ -176,13 +182,13 @@ class LazyArray:
                     raise IndexError(f"index {part} is outside an axis of {count}")
                 box.append(slice(position, position + 1))
                 then.append(0)
-        shape = tuple(part.stop - part.start for part in box)
+        shape = size_of(box)
         block = self.read_box(tuple(box)) if all(shape) else np.empty(shape, self.dtype)
         return block[tuple(then)]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        whole = self[:, :, :]
-        return whole if dtype is None else whole.astype(dtype, copy=False)
+        values = self[...]
+        return values if dtype is None else values.astype(dtype, copy=False)
 
 
 class CroppedArray(LazyArray):
@@ -201,15 +207,11 @@ class CroppedArray(LazyArray):
         self.data = data
         self.dtype = np.dtype(data.dtype)
         self.shape = tuple(stop - start for start, stop in spans)
-        self._first = [start for start, _ in spans]
+        self._first = [-start for start, _ in spans]
 
     def read_box(self, box: Box) -> np.ndarray:
         """Read the voxels of a box, counted from the crop's own first voxel."""
-        moved = (
-            slice(part.start + first, part.stop + first)
-            for part, first in zip(box, self._first, strict=True)
-        )
-        return np.asarray(self.data[tuple(moved)])
+        return np.asarray(self.data[shift(box, self._first)])
 
 
 @dataclass
@@ -272,10 +274,7 @@ class Volume:
         return known.get(stated) if isinstance(stated, str) else None
 
     def read(
-        self,
-        z: slice = slice(None),
-        y: slice = slice(None),
-        x: slice = slice(None),
+        self, z: slice = slice(None), y: slice = slice(None), x: slice = slice(None)
     ) -> np.ndarray:
         """Read a part as a numpy array.
 
@@ -335,25 +334,21 @@ class Volume:
                 f"{name}: found voxels of {self.grid.spacing} {self.grid.unit}; to be compared it "
                 f"needs those of the other grid, {grid.spacing} {grid.unit} (z, y, x)."
             )
-        offsets = [
-            (there - here) / size
-            for there, here, size in zip(
-                grid.origin, self.grid.origin, self.grid.spacing, strict=True
-            )
-        ]
-        first = [round(offset) for offset in offsets]
-        if any(abs(offset - start) > 1e-3 for offset, start in zip(offsets, first, strict=True)):
+        places = zip(grid.origin, self.grid.origin, self.grid.spacing, strict=True)
+        offsets = [(there - here) / size for there, here, size in places]
+        if any(abs(offset - round(offset)) > 1e-3 for offset in offsets):
             raise AcuityError(
                 f"{name}: the other grid starts {tuple(round(o, 4) for o in offsets)} voxels (z, y, "
                 "x) from its first one; allowed are whole numbers, so that voxels meet."
             )
+        first = [round(offset) for offset in offsets]
         last = [start + count for start, count in zip(first, grid.shape, strict=True)]
         if min(first) < 0 or any(b > n for b, n in zip(last, self.grid.shape, strict=True)):
             raise AcuityError(
                 f"{name}: has {self.grid.shape} voxels (z, y, x), and the other grid asks for those "
                 f"from {tuple(first)} up to {tuple(last)}."
             )
-        box = [slice(a, b) for a, b in zip(first, last, strict=True)]
+        box = tuple(map(slice, first, last))
         return replace(self, data=CroppedArray(self.data, box), grid=grid, digest="")
 
 
@@ -788,7 +783,7 @@ class VolumeWriter:
                 row = self._row[: stop - start]
             self._next += len(part)
             if self._next == stop:
-                self._write_shards((slice(start, stop), *_whole(self.grid.shape[1:])), row)
+                self._write_shards((slice(start, stop), *whole(self.grid.shape[1:])), row)
 
     def write_shard(self, index: Index, block: np.ndarray) -> None:
         """Write one shard, for a caller that works shard by shard in any order.
@@ -802,7 +797,7 @@ class VolumeWriter:
         """
         box = self.layout.box_of(index)
         block = self._checked(block, box[0].start)
-        if block.shape != tuple(part.stop - part.start for part in box):
+        if block.shape != size_of(box):
             raise ValueError(f"found a block {block.shape} for the shard {index} of {box}")
         self._write_shards(box, block)
 
@@ -817,7 +812,7 @@ class VolumeWriter:
             Its voxels.
         """
         for index, part in self.layout.boxes(box):
-            self.write_shard(index, block[shift(part, [whole.start for whole in box])])
+            self.write_shard(index, block[shift(part, [of.start for of in box])])
 
     def _checked(self, block: np.ndarray, z0: int) -> np.ndarray:
         if not self._open:
@@ -841,8 +836,8 @@ class VolumeWriter:
             for index, part in self.layout.boxes(box):
                 if not self.z0 <= part[0].start < part[0].stop <= self.z1:
                     raise ValueError(f"shard {index} lies beyond slices {self.z0} to {self.z1}")
-                inner = shift(part, [whole.start for whole in box])
-                self._shards[index] = fill_shard(self.path, self.layout, index, block[inner])
+                inner = block[shift(part, [of.start for of in box])]
+                self._shards[index] = fill_shard(self.path, self.layout, index, inner)
 
     def __exit__(
         self,
@@ -894,23 +889,14 @@ def write_volume(path: str | os.PathLike, volume: Volume) -> str:
     str
         Content digest.
     """
-    with VolumeWriter(
-        path,
-        volume.grid,
-        volume.dtype,
-        intensity=volume.intensity,
-        provenance=volume.provenance,
-    ) as writer:
+    about = {"intensity": volume.intensity, "provenance": volume.provenance}
+    with VolumeWriter(path, volume.grid, volume.dtype, **about) as writer:
         for z0, z1 in writer.spans(writer.slab_depth):
             writer.write(z0, volume.read(slice(z0, z1)))
     return writer.digest
 
 
 # --------------------------------------------------------------------------------------- reading
-
-
-def _whole(shape: Sequence[int]) -> tuple[slice, ...]:
-    return tuple(slice(0, count) for count in shape)
 
 
 class StoredArray(LazyArray):
@@ -998,12 +984,6 @@ def _again(store: Path) -> str:
     return f"remove {store / 'zarr.json'} and run the step that makes it again"
 
 
-def error_reason(error: Exception) -> str:
-    """Give an error's message as one short line."""
-    lines = str(error).strip().splitlines()
-    return (lines[0] if lines else type(error).__name__)[:160].rstrip(". ")
-
-
 def read_sealed_json(path: Path, what: str, remedy: str, *, must: bool = False) -> dict:
     """Read a JSON file and check the seal in it, see `read_json` and `acuity.seals.check_seal`."""
     content = read_json(path, what, remedy)
@@ -1076,12 +1056,8 @@ def open_volume(path: str | os.PathLike, *, complete: bool = True) -> Volume:
         if found == STORE_VERSION or SEAL in own:
             check_seal(root, file, remedy, holder=own, must=True)
         grid = Grid(own["shape"], own["spacing"], own["origin"], own["unit"])
-        intensity, provenance, digest = (
-            own["intensity"],
-            tuple(own["provenance"]),
-            str(own["digest"]),
-        )
-        dtype = np.dtype(own["dtype"])
+        intensity, provenance = own["intensity"], tuple(own["provenance"])
+        digest, dtype = str(own["digest"]), np.dtype(own["dtype"])
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise AcuityError(
             f"{file}: not a volume written by Acuity ({error_reason(error)!r} is missing or wrong); "

@@ -23,7 +23,6 @@ from zarr.storage import LocalStore
 from acuity.errors import AcuityError
 from acuity.formats import export as export_module
 from acuity.formats import files as files_module
-from acuity.formats import hdf5, mrc, omezarr, raw, tiff, tiff_folder
 from acuity.formats import read as read_module
 from acuity.formats.export import export
 from acuity.formats.files import (
@@ -37,6 +36,7 @@ from acuity.formats.files import (
 )
 from acuity.formats.opened import FlatArray, GuardedArray, OpenedFile, describe, with_notes
 from acuity.formats.read import parse_region, read_volume
+from acuity.formats.readers import hdf5, mrc, omezarr, raw, tiff, tiff_folder
 from acuity.units import convert
 from acuity.volume import Grid, Volume, open_volume, write_volume
 

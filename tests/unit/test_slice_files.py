@@ -9,7 +9,7 @@ import tifffile
 from acuity.errors import AcuityError
 from acuity.formats.files import files_of, in_order, notes_of, slices_of
 from acuity.formats.read import read_volume
-from acuity.formats.tiff import directory
+from acuity.formats.readers.tiff import directory
 from acuity.ingest.ingest import source_digest
 
 DATA = np.random.default_rng(3).integers(0, 200, (6, 12, 10)).astype(np.uint8)

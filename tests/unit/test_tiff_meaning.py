@@ -5,8 +5,8 @@ import pytest
 import tifffile
 
 from acuity.errors import AcuityError
-from acuity.formats import tiff
 from acuity.formats.read import read_volume
+from acuity.formats.readers import tiff
 from acuity.volume import Grid
 
 NM = "20 10 10 nm"

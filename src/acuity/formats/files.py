@@ -9,7 +9,7 @@ import os
 import posixpath
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from itertools import pairwise
@@ -18,7 +18,7 @@ from pathlib import Path
 from acuity.errors import AcuityError
 from acuity.formats.parts import named_parts
 from acuity.formats.refused import begins_as, conversion
-from acuity.text import decode, read_bytes
+from acuity.text import read_text
 
 HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf", ".he5", ".nxs")
 IMS_SUFFIX = ".ims"  # HDF5 too
@@ -128,7 +128,7 @@ def files_of(path: str | os.PathLike) -> list[Path]:
         return [file, *notes_of([file])]
     if suffix in HDF5_SUFFIXES or suffix == IMS_SUFFIX:
         # it loads h5py, which only those wait for who bring such a file
-        from acuity.formats.hdf5 import parts_of
+        from acuity.formats.readers.hdf5 import parts_of
 
         return [file, *parts_of(file, split_name(path)[1])]
     return [file, *named_parts(file)]
@@ -167,8 +167,7 @@ def listed_files(path: Path) -> list[Path]:
         If it is no text or empty, or a file is missing or named twice.
     """
     what = "list of slices"
-    text = decode(read_bytes(path, what), path, what, windows=True)
-    lines = [line.strip() for line in text.splitlines()]
+    lines = [line.strip() for line in read_text(path, what, windows=True).splitlines()]
     files = [_slice_named(path, line) for line in lines if line and not line.startswith("#")]
     if not files:
         raise AcuityError(f"{path}: names no file, allowed is a list of slices, one file a line.")
@@ -468,7 +467,9 @@ _IMAGE_NOTES = (
     *((f"-{kind}.hdr", (b"[main]",)) for kind in ("tif", "png", "bmp", "jpg")),
     (".hdr", (b"[main]",)),
 )
-_SCAN_NOTES = {
+IMAGE_NOTES = (".txt", ".hdr")  # one for each image
+# One for all slices.
+SCAN_NOTES = {
     ".log": (b"[system]", b"[acquisition]", b"[reconstruction]"),
     ".xtekct": (b"[xtekct]",),
     ".pca": (b"[geometry]",),
@@ -495,6 +496,11 @@ def notes_of(images: Sequence[Path]) -> list[Path]:
         return [file for image in images for file in _noted(image, ending, listed)]
     scan = _scan_note(images[0], sorted(listed[images[0].parent]))
     return [] if scan is None else [scan]
+
+
+def note_among(notes: Iterable[Path], endings: Collection[str]) -> Path | None:
+    """Choose what lies beside images by its ending: one of `IMAGE_NOTES` or of `SCAN_NOTES`."""
+    return next((note for note in notes if note.suffix.lower() in endings), None)
 
 
 def _endings(image: Path, listed: dict[Path, set[str]]) -> Iterator[str]:
@@ -531,8 +537,8 @@ def _scan_note(image: Path, names: Iterable[str]) -> Path | None:
     found = [
         file
         for name in names
-        if (file := image.with_name(name)).suffix.lower() in _SCAN_NOTES
-        and _begins(file, _SCAN_NOTES[file.suffix.lower()])
+        if (file := image.with_name(name)).suffix.lower() in SCAN_NOTES
+        and _begins(file, SCAN_NOTES[file.suffix.lower()])
     ]
     series = re.sub(r"\d+$", "", image.stem).rstrip("_- ").lower()
     named = [file for file in found if file.stem.rstrip("_- ").lower() == series]

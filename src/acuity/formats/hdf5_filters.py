@@ -1,6 +1,5 @@
 """Chunks of HDF5 whose filter is not installed: named, and the common ones unpacked here."""
 
-import itertools
 import math
 import zlib
 from contextlib import suppress
@@ -11,6 +10,8 @@ import imagecodecs
 import numpy as np
 
 from acuity.errors import AcuityError
+from acuity.shards import Layout, shift, size_of
+from acuity.volume import Box, LazyArray
 
 # https://github.com/HDFGroup/hdf5_plugins/blob/master/docs/RegisteredFilterPlugins.md
 _NAMES = {
@@ -132,7 +133,7 @@ def unpacked(dataset: h5py.Dataset, where: str) -> Any:
     )
 
 
-class PackedChunks:
+class PackedChunks(LazyArray):
     """A dataset whose chunks are fetched as they are stored and unpacked here.
 
     Parameters
@@ -146,29 +147,17 @@ class PackedChunks:
     def __init__(self, dataset: h5py.Dataset, filters: list[tuple[int, tuple[int, ...]]]) -> None:
         self._dataset = dataset
         self._filters = filters
-        self.shape, self.dtype, self.ndim = dataset.shape, dataset.dtype, dataset.ndim
+        self.shape, self.dtype = dataset.shape, dataset.dtype
+        self._layout = Layout(dataset.shape, dataset.chunks, dataset.chunks)
 
-    def __getitem__(self, key: tuple[slice, ...]) -> np.ndarray:
-        spans = [part.indices(count) for part, count in zip(key, self.shape, strict=True)]
-        counts = [stop - start for start, stop, _ in spans]
-        out = np.full(counts, self._dataset.fillvalue, self.dtype)
-        chunks = self._dataset.chunks
-        ranges = [
-            range(start // size, -(-stop // size))
-            for (start, stop, _), size in zip(spans, chunks, strict=True)
-        ]
-        for index in itertools.product(*ranges):
-            first = tuple(n * size for n, size in zip(index, chunks, strict=True))
-            block = self._chunk(first)
-            if block is None:
-                continue
-            there, here = [], []
-            for (start, stop, _), at, size in zip(spans, first, chunks, strict=True):
-                a, b = max(start, at), min(stop, at + size)
-                there.append(slice(a - start, b - start))
-                here.append(slice(a - at, b - at))
-            out[tuple(there)] = block[tuple(here)]
-        return out[tuple(slice(None, None, step) for _, _, step in spans)]
+    def read_box(self, box: Box) -> np.ndarray:
+        """Read and unpack the chunks of a box."""
+        out = np.full(size_of(box), self._dataset.fillvalue, self.dtype)
+        for index, part in self._layout.boxes(box):
+            first = tuple(n * size for n, size in zip(index, self._layout.chunk, strict=True))
+            if (block := self._chunk(first)) is not None:
+                out[shift(part, [of.start for of in box])] = block[shift(part, first)]
+        return out
 
     def _chunk(self, first: tuple[int, ...]) -> np.ndarray | None:
         """Unpack the chunk that begins at a place; None where it was never written."""

@@ -7,18 +7,20 @@ a virtual dataset is missing. So they are followed here, one by one: see
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import h5py
 import numpy as np
 
-from acuity.errors import AcuityError
+from acuity.errors import AcuityError, one_sentence
 from acuity.formats.hdf5_filters import unpacked
 from acuity.formats.parts import find_part
 from acuity.formats.refused import begins_as
 from acuity.hdf5 import open_hdf5
-from acuity.volume import error_reason
+from acuity.shards import size_of
+from acuity.volume import Box, LazyArray
 
 _HOPS = 32  # links after links
 
@@ -45,6 +47,8 @@ class Found:
 class LinkedFile:
     """An HDF5 file, and those that it names as parts, opened as they are needed.
 
+    As a context manager it closes them where there is an error, and leaves them open else.
+
     Parameters
     ----------
     path : pathlib.Path
@@ -62,6 +66,13 @@ class LinkedFile:
         self._files: dict[Path, h5py.File] = {}
         self.root = self._open(path)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        if kind is not None:
+            self.close()
+
     def close(self) -> None:
         """Close every file."""
         for file in self._files.values():
@@ -69,15 +80,9 @@ class LinkedFile:
 
     def _open(self, path: Path) -> h5py.File:
         if path not in self._files:
-            try:
+            short = "it may be cut short, copy it again from its source"
+            with one_sentence(f"{path}: cannot be opened as HDF5", partial(begins_as, path, short)):
                 self._files[path] = open_hdf5(path)
-            except MemoryError:
-                raise
-            except Exception as error:
-                how = begins_as(path, "it may be cut short, copy it again from its source")
-                raise AcuityError(
-                    f"{path}: cannot be opened as HDF5 ({error_reason(error)}); {how}."
-                ) from error
         return self._files[path]
 
     def _part(self, path: Path, name: str) -> Path:
@@ -288,7 +293,7 @@ def _ranges(space: h5py.h5s.SpaceID, shape: tuple[int, ...], where: str) -> list
     )
 
 
-class VirtualParts:
+class VirtualParts(LazyArray):
     """A virtual dataset, read from the parts that were found.
 
     Parameters
@@ -300,7 +305,7 @@ class VirtualParts:
     """
 
     def __init__(self, dataset: h5py.Dataset, pieces: list[_Piece]) -> None:
-        self.shape, self.dtype, self.ndim = dataset.shape, dataset.dtype, dataset.ndim
+        self.shape, self.dtype = dataset.shape, dataset.dtype
         self._fill = dataset.fillvalue
         self._pieces = pieces
 
@@ -311,23 +316,23 @@ class VirtualParts:
         filled = sum(int(np.prod([len(r) for r in piece.there])) for piece in self._pieces)
         return max(0, total - filled)
 
-    def __getitem__(self, key: tuple[slice, ...]) -> np.ndarray:
-        spans = [part.indices(count) for part, count in zip(key, self.shape, strict=True)]
-        out = np.full([stop - start for start, stop, _ in spans], self._fill, self.dtype)
+    def read_box(self, box: Box) -> np.ndarray:
+        """Read what the parts hold of a box."""
+        out = np.full(size_of(box), self._fill, self.dtype)
         for piece in self._pieces:
             # which of the piece's places lie in the span, along each axis
             chosen = [
                 range(
-                    max(0, -(-(start - places.start) // places.step)),
-                    min(len(places), -(-(stop - places.start) // places.step)),
+                    max(0, -(-(span.start - places.start) // places.step)),
+                    min(len(places), -(-(span.stop - places.start) // places.step)),
                 )
-                for places, (start, stop, _) in zip(piece.there, spans, strict=True)
+                for places, span in zip(piece.there, box, strict=True)
             ]
             if not all(chosen):
                 continue
             into = tuple(
-                slice(places[some[0]] - start, places[some[-1]] - start + 1, places.step)
-                for places, some, (start, _, _) in zip(piece.there, chosen, spans, strict=True)
+                slice(places[some[0]] - span.start, places[some[-1]] - span.start + 1, places.step)
+                for places, some, span in zip(piece.there, chosen, box, strict=True)
             )
             # axes of one place may be there in one of the two alone
             long = iter(
@@ -339,4 +344,4 @@ class VirtualParts:
                 source.append(slice(places[some[0]], places[some[-1]] + 1, places.step))
             block = piece.values[tuple(source)]
             out[into] = np.reshape(block, out[into].shape)
-        return out[tuple(slice(None, None, step) for _, _, step in spans)]
+        return out

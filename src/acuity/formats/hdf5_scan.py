@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import h5py
@@ -116,11 +116,8 @@ def master_of(path: Path, found: Found) -> str:
         if file.resolve() in own:
             continue
         with suppress(AcuityError, OSError, RuntimeError, KeyError, ValueError, TypeError):
-            master = LinkedFile(file)
-            try:
+            with closing(LinkedFile(file)) as master:
                 mark = _links_as_projections(master, found.path.name, name, found.dataset)
-            finally:
-                master.close()
             if mark:
                 return f"{file.name}, which links to them with {mark}"
     return ""

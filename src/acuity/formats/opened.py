@@ -3,18 +3,41 @@
 import json
 import math
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from acuity.errors import AcuityError
+from acuity.errors import one_sentence
 from acuity.units import convert, known
-from acuity.volume import Box, LazyArray, check_dtype, error_reason
+from acuity.volume import Box, LazyArray, check_dtype
 
 Sizes = tuple[float, float, float]
+
+
+def is_number(value: object) -> bool:
+    """Tell whether a value is a finite number."""
+    return isinstance(value, (int, float, np.number)) and math.isfinite(value)
+
+
+def all_positive(sizes: Iterable[object]) -> bool:
+    """Tell whether all sizes are finite numbers above zero."""
+    return all(is_number(size) and size > 0 for size in sizes)
+
+
+def by_times(sizes: Iterable[object], form: str = "g") -> str:
+    """Write sizes for an error, as in ``20 x 10 x 10``; counts in the form ``d``."""
+    return " x ".join(
+        format(size, form) if isinstance(size, (int, float, np.number)) else repr(size)
+        for size in sizes
+    )
+
+
+def one_slice(sizes: Sequence[float]) -> tuple[float, ...]:
+    """Make height and width of a pixel a voxel as thick as it is wide; a voxel stays as it is."""
+    return (sizes[1], *sizes) if len(sizes) == 2 else tuple(sizes)
 
 
 @dataclass
@@ -85,16 +108,12 @@ class GuardedArray(LazyArray):
 
     def read_box(self, box: Box) -> np.ndarray:
         """Read the voxels of a box."""
-        try:
+        first, last = box[0].start, box[0].stop - 1
+        with one_sentence(
+            f"{self._path}: slices {first} to {last} cannot be read",
+            "the file is damaged or cut short",
+        ):
             block = np.asarray(self._data[box])
-        except (AcuityError, MemoryError):
-            raise
-        except Exception as error:
-            first, last = box[0].start, box[0].stop - 1
-            raise AcuityError(
-                f"{self._path}: slices {first} to {last} cannot be read ({error_reason(error)}); "
-                "the file is damaged or cut short."
-            ) from error
         # what overflows becomes infinite and is refused as such
         with np.errstate(over="ignore"):
             return block.astype(self.dtype, copy=False)
@@ -166,6 +185,37 @@ class Mapped(LazyArray):
         return self._function(np.asarray(self._data[box])).astype(self.dtype, copy=False)
 
 
+class Oriented(LazyArray):
+    """Images that are stored turned or mirrored, as a tag Orientation tells.
+
+    Parameters
+    ----------
+    data : array
+        (z, y, x), as stored.
+    orientation : int
+        1 to 8, as TIFF and EXIF number them.
+    """
+
+    def __init__(self, data: LazyArray | np.ndarray, orientation: int) -> None:
+        self._data = data
+        self._turned = orientation >= 5
+        self._flipped = (orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7))  # y, x
+        depth, *plane = data.shape
+        self.shape = (depth, *(plane[::-1] if self._turned else plane))
+        self.dtype = np.dtype(data.dtype)
+
+    def read_box(self, box: Box) -> np.ndarray:
+        """Read the voxels of a box."""
+        plane = [
+            slice(count - part.stop, count - part.start) if flipped else part
+            for part, count, flipped in zip(box[1:], self.shape[1:], self._flipped, strict=True)
+        ]
+        block = np.asarray(self._data[(box[0], *(plane[::-1] if self._turned else plane))])
+        block = block.swapaxes(1, 2) if self._turned else block
+        steps = (slice(None, None, -1 if flipped else 1) for flipped in self._flipped)
+        return block[(slice(None), *steps)]
+
+
 def scaled(data: Any, slope: float, shift: float, notes: dict, by: str) -> Any:
     """Apply a scale that a file tells of its stored values, and note it.
 
@@ -193,7 +243,7 @@ def close_with(owner: Any, resource: Any) -> None:
 
 def describe(shape: tuple[int, ...], dtype: Any) -> str:
     """Give the size and the type of an image for an error."""
-    return f"{' x '.join(map(str, shape))} of {np.dtype(dtype).name}"
+    return f"{by_times(shape, 'd')} of {np.dtype(dtype).name}"
 
 
 def with_notes(source: OpenedFile, notes: Any) -> OpenedFile:
@@ -221,7 +271,7 @@ def with_notes(source: OpenedFile, notes: Any) -> OpenedFile:
     if (
         isinstance(origin, list)
         and len(origin) == 3
-        and all(isinstance(place, (int, float)) and math.isfinite(place) for place in origin)
+        and all(map(is_number, origin))
         and known(notes.get("unit"))
         and source.spacing is not None
     ):

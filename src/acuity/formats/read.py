@@ -8,21 +8,18 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-import numpy as np
-
 from acuity.errors import AcuityError
-from acuity.formats import hdf5, ims, itk, mrc, npy, omezarr, pictures, raw, tiff, tiff_folder
 from acuity.formats.files import check_kind, split_name, voxels_of
-from acuity.formats.opened import GuardedArray, OpenedFile
-from acuity.formats.reader import Reader
+from acuity.formats.opened import GuardedArray, OpenedFile, all_positive, by_times, is_number
+from acuity.formats.readers import tiff_folder
+from acuity.formats.readers.base import Reader
 from acuity.formats.refused import begins_as, conversion
 from acuity.plugins import declared, modules
 from acuity.units import canonical, convert, known, parse_length, parse_sizes, parse_voxel_size
 from acuity.volume import Grid, Volume
 
+PLACE = "acuity.formats.readers"
 _SPAN = re.compile(r"\s*(-?\d*)\s*:\s*(-?\d*)\s*")
-# Asked before all others, in this order.
-_FIRST = (omezarr, tiff_folder, hdf5, tiff, mrc, ims, itk, pictures, npy, raw)
 _EVERYDAY = ("nm", "um", "mm")
 
 
@@ -71,8 +68,8 @@ def read_volume(
         region lies outside it; if the slices of a stack do not go together.
     """
     if isinstance(path, (str, os.PathLike)):
-        file, dataset = split_name(os.fspath(path))
-        file = Path(file)
+        name, dataset = split_name(os.fspath(path))
+        file = Path(name)
         source = _open(file, dataset)
         name = file.parent.name if file.name == "zarr.json" else file.name
     else:
@@ -96,32 +93,21 @@ def read_volume(
     own = _everyday(source)
     if pitch is not None:
         used = _everyday(_with_pitch(source, path, pitch, voxel_size))
-        entry["voxel_size"] = _text(used)
-        entry["voxel_size_from"] = "study" if voxel_size is not None else "file and pitch"
-    elif voxel_size is None:
-        if own is None and source.pixel is not None:
-            raise AcuityError(
-                f"{path}: the file tells {source.hint}; state the distance as pitch, such as "
-                '"20 nm", or the voxel size as voxel_size, such as "20 10 10 nm" (z y x).'
-            )
-        if own is None:
-            told = f" (it tells {source.hint})" if source.hint else ""
-            raise AcuityError(
-                f"{path}: the file carries no voxel size{told}; state it as voxel_size, such as "
-                '"10 nm" or "20 10 10 nm" (z y x).'
-            )
-        used, entry["voxel_size"], entry["voxel_size_from"] = own, _text(own), "file"
-    else:
+        said_by = "study" if voxel_size is not None else "file and pitch"
+    elif voxel_size is not None:
         spacing, unit = parse_voxel_size(voxel_size)
         used = _everyday(replace(source, spacing=spacing, unit=unit, origin=(0.0, 0.0, 0.0)))
-        entry["voxel_size"], entry["voxel_size_from"] = _text(used), "study"
-    if own is not None and entry["voxel_size_from"] != "file":
+        said_by = "study"
+    else:
+        used, said_by = own, "file"
+    if used is None or used.spacing is None:
+        raise AcuityError(_sizeless(source, path))
+    entry |= {"voxel_size": _text(used), "voxel_size_from": said_by}
+    if own is not None and own.spacing is not None and said_by != "file":
         entry["voxel_size_in_file"] = _text(own)
         # the origin keeps its place in voxels
-        used.origin = tuple(
-            place / size * new
-            for place, size, new in zip(own.origin, own.spacing, used.spacing, strict=True)
-        )
+        places = zip(own.origin, own.spacing, used.spacing, strict=True)
+        used.origin = tuple(place / size * new for place, size, new in places)
     data = GuardedArray(source.data, file)
     grid = Grid(data.shape, used.spacing, used.origin, used.unit)
     opened = Volume(data, grid, source.intensity)
@@ -138,24 +124,32 @@ def _sound(source: OpenedFile) -> OpenedFile:
     A study that states a size needs no other, so a wrong one is no reason to refuse the file.
     """
     sizes, unit = source.spacing, source.unit
-    if sizes is not None and not (known(unit) and all(map(_positive, sizes))):
-        told = " x ".join(f"{size:g}" if _number(size) else repr(size) for size in sizes)
-        hint = f"sizes of {told} {unit if known(unit) else f'in {unit!r}'}".rstrip()
+    if sizes is not None and not (known(unit) and all_positive(sizes)):
+        hint = f"sizes of {by_times(sizes)} {unit if known(unit) else f'in {unit!r}'}".rstrip()
         pixel = tuple(sizes[1:]) if source.pixel is None else source.pixel
         source = replace(source, spacing=None, pixel=pixel, hint=hint, origin=(0.0, 0.0, 0.0))
-    if source.pixel is not None and not (known(unit) and all(map(_positive, source.pixel))):
+    if source.pixel is not None and not (known(unit) and all_positive(source.pixel)):
         source = replace(source, pixel=None)
-    if not all(map(_number, source.origin)):
+    if not all(map(is_number, source.origin)):
         source = replace(source, origin=(0.0, 0.0, 0.0))
     return source
 
 
-def _number(value: object) -> bool:
-    return isinstance(value, (int, float, np.number)) and math.isfinite(value)
+def _told(source: OpenedFile) -> str:
+    return f" (it tells {source.hint})" if source.hint else ""
 
 
-def _positive(value: object) -> bool:
-    return _number(value) and value > 0
+def _sizeless(source: OpenedFile, path: object) -> str:
+    """Say of a file without a voxel size what the study has to state."""
+    if source.pixel is not None:
+        return (
+            f"{path}: the file tells {source.hint}; state the distance as pitch, such as "
+            '"20 nm", or the voxel size as voxel_size, such as "20 10 10 nm" (z y x).'
+        )
+    return (
+        f"{path}: the file carries no voxel size{_told(source)}; state it as voxel_size, such as "
+        '"10 nm" or "20 10 10 nm" (z y x).'
+    )
 
 
 def _with_pitch(source: OpenedFile, path: object, pitch: str, voxel_size: str | None) -> OpenedFile:
@@ -167,28 +161,24 @@ def _with_pitch(source: OpenedFile, path: object, pitch: str, voxel_size: str | 
             f"{path}: found {count} slice where a pitch of {pitch} is stated; a stack is at least "
             "two slices."
         )
+    pixel, unit = source.pixel, source.unit
     if voxel_size is not None:
         sizes, unit = parse_sizes(voxel_size, "voxel_size")
-        depth = convert(size, own, unit)
-        if len(sizes) > 1 and not math.isclose(depth, sizes[0]):
+        if len(sizes) > 1 and not math.isclose(convert(size, own, unit), sizes[0]):
             raise AcuityError(
                 f"{path}: the voxel_size {voxel_size!r} and the pitch {pitch!r} state different "
                 "distances between slices; state one of them."
             )
         pixel = (sizes * 3)[1:3]
-    else:
-        if source.spacing is not None:
-            pixel, unit = source.spacing[1:], source.unit
-        elif source.pixel is not None:
-            pixel, unit = source.pixel, source.unit
-        else:
-            told = f" (it tells {source.hint})" if source.hint else ""
-            raise AcuityError(
-                f"{path}: the file carries no pixel size{told}; state it as voxel_size beside the "
-                'pitch, such as "10 nm".'
-            )
-        depth = convert(size, own, unit)
-    return replace(source, spacing=(depth, *pixel), unit=unit, origin=(0.0, 0.0, 0.0))
+    elif source.spacing is not None:
+        pixel = source.spacing[1:]
+    elif pixel is None:
+        raise AcuityError(
+            f"{path}: the file carries no pixel size{_told(source)}; state it as voxel_size beside the "
+            'pitch, such as "10 nm".'
+        )
+    spacing = (convert(size, own, unit), *pixel)
+    return replace(source, spacing=spacing, unit=unit, origin=(0.0, 0.0, 0.0))
 
 
 def _text(source: OpenedFile) -> str:
@@ -196,21 +186,20 @@ def _text(source: OpenedFile) -> str:
 
 
 def _everyday(source: OpenedFile) -> OpenedFile | None:
-    """Bring the sizes of a source to nm, um or mm; None where it has none."""
+    """Bring the sizes of a file to nm, um or mm; None where it has none."""
     if source.spacing is None:
         return None
-    unit = canonical(source.unit)
+    unit = to = canonical(source.unit)
     if unit not in _EVERYDAY:
         # the largest unit in which the smallest size is at least 0.1
-        fits = [to for to in _EVERYDAY if convert(min(source.spacing), unit, to) >= 0.1]
+        fits = [one for one in _EVERYDAY if convert(min(source.spacing), unit, one) >= 0.1]
         to = fits[-1] if fits else _EVERYDAY[0]
-        source = replace(
-            source,
-            spacing=tuple(convert(size, unit, to) for size in source.spacing),
-            origin=tuple(convert(place, unit, to) for place in source.origin),
-        )
-        unit = to
-    return replace(source, unit=unit)
+    return replace(
+        source,
+        spacing=tuple(convert(size, unit, to) for size in source.spacing),
+        origin=tuple(convert(place, unit, to) for place in source.origin),
+        unit=to,
+    )
 
 
 def _open(file: Path, dataset: str | None) -> OpenedFile:
@@ -218,44 +207,40 @@ def _open(file: Path, dataset: str | None) -> OpenedFile:
         raise AcuityError(f"{file}: no such file or folder.")
     check_kind(file)
     file = voxels_of(file)
-    suffix = file.suffix.lower()
-    if file.is_dir() and (how := conversion(file)):
+    reader = reader_of(file)
+    if (file.is_dir() or reader is None) and (how := conversion(file)):
         raise AcuityError(f"{file}: found {how}.")
-    if reader := reader_of(file):
+    if reader is not None:
         return reader.read(file, dataset)
-    if how := conversion(file):
-        raise AcuityError(f"{file}: found {how}.")
     if how := begins_as(file, ""):
         raise AcuityError(f"{file}: its ending tells no format, and {how}.")
     raise AcuityError(
-        f"{file}: found a file of the type {suffix or 'without ending'!r}, allowed are {formats()}."
+        f"{file}: found a file of the type {file.suffix.lower() or 'without ending'!r}, allowed are "
+        f"{formats()}."
     )
 
 
 @cache
 def readers() -> tuple[Reader, ...]:
-    """Return the readers that there are, in the order in which they are asked.
+    """Find the readers, one file each in ``formats/readers``.
+
+    Returns
+    -------
+    tuple of Reader
+        In the order in which they are asked.
 
     Raises
     ------
     AcuityError
-        If the module of one cannot be loaded.
+        If a file there cannot be loaded as a reader, naming it.
     """
-    first = [module.READER for module in _FIRST]
-    every = [
-        declared(__package__, name, "READER", "a reader") for name in modules(__package__, "READER")
-    ]
-    return (*first, *(reader for reader in every if reader not in first))
+    found = [declared(PLACE, name, "READER", "a reader") for name in modules(PLACE)]
+    return tuple(sorted(found, key=lambda reader: reader.place))
 
 
 def reader_of(file: Path) -> Reader | None:
-    """Give the reader of a file or folder that is there, None where none can read it."""
-    suffix = file.suffix.lower()
-    for reader in readers():
-        by_content = reader.looks_like is not None and reader.looks_like(file)
-        if by_content or (suffix in reader.suffixes and file.is_file()):
-            return reader
-    return None
+    """Choose the reader of a file or folder; None where there is none."""
+    return next((reader for reader in readers() if reader.takes(file)), None)
 
 
 def formats() -> str:

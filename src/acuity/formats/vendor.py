@@ -3,8 +3,9 @@
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -12,9 +13,11 @@ import numpy as np
 import tifffile
 
 from acuity.errors import AcuityError
-from acuity.text import decode, read_bytes
+from acuity.text import read_text
 from acuity.units import convert, known
-from acuity.volume import Box, LazyArray
+from acuity.volume import CroppedArray, LazyArray
+
+Pixel = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -43,26 +46,20 @@ class Vendor:
     notes: dict = field(default_factory=dict)
     hint: str = ""
 
+    def sized(self, pixel: Pixel | None, unit: str, hint: str) -> tuple[Pixel | None, str, str]:
+        """Put the size of a pixel that it tells, or its hint, before what the file's format tells."""
+        if self.pixel is not None:
+            return self.pixel, self.unit, ""
+        return pixel, unit, self.hint if self.hint and pixel is None else hint
 
-class UpperRows(LazyArray):
-    """The rows above the bar of information; the others are not read.
+    def above_bar(self, data: LazyArray | np.ndarray) -> LazyArray | np.ndarray:
+        """Leave out the bar of information of images (z, y, x), where there is one; not read yet."""
+        return data if self.rows is None else upper_rows(data, self.rows)
 
-    Parameters
-    ----------
-    data : array
-        (z, y, x).
-    rows : int
-        How many rows are kept.
-    """
 
-    def __init__(self, data: LazyArray | np.ndarray, rows: int) -> None:
-        self._data = data
-        self.shape = (data.shape[0], rows, data.shape[2])
-        self.dtype = np.dtype(data.dtype)
-
-    def read_box(self, box: Box) -> np.ndarray:
-        """Read the voxels of a box."""
-        return self._data[box]
+def upper_rows(data: LazyArray | np.ndarray, rows: int) -> CroppedArray:
+    """Return the first rows of images (z, y, x); the others are not read."""
+    return CroppedArray(data, (slice(None), slice(rows), slice(None)))
 
 
 def read(
@@ -100,11 +97,10 @@ def read(
     if file.is_fei:
         return _fei(file.fei_metadata or {}, shape)
     page = page or file.pages[0]
-    found = None
     for tag, reader in _TAGS.items():
-        text = _tag_text(page, tag)
-        found = found or (reader(text, shape) if text else None)
-    return found or _open_fibsem(page) or (None if note is None else _beside(note, shape))
+        if (text := _tag_text(page, tag)) and (found := reader(text, shape)):
+            return found
+    return _open_fibsem(page) or (None if note is None else _beside(note, shape))
 
 
 def _tag_text(page: tifffile.TiffPage, tag: int) -> str:
@@ -201,6 +197,11 @@ def _vendor(
     return Vendor(sizes, unit if sizes else "", rows, _told(notes, rows, shape), hint)
 
 
+def _find(root: ElementTree.Element, path: str) -> str | None:
+    """Return the text of an element at a path of names, whatever their namespace."""
+    return root.findtext(re.sub(r"\w+", r"{*}\g<0>", path))
+
+
 def _xml(text: str) -> ElementTree.Element | None:
     """Read an XML document, without what follows it; None where it is none."""
     try:
@@ -214,10 +215,7 @@ def _fei_xml(text: str, shape: tuple[int, int]) -> Vendor | None:
     root = _xml(text)
     if root is None:
         return None
-
-    def find(path: str) -> str | None:
-        return root.findtext("/".join(f"{{*}}{name}" for name in path.split("/")))
-
+    find = partial(_find, root)
     if root.tag.endswith("FeiImage"):
         units = [root.find(f"{{*}}pixel{side}") for side in ("Height", "Width")]
         unit = next((part.get("unit", "m") for part in units if part is not None), "m")
@@ -247,16 +245,15 @@ def _fei_xml(text: str, shape: tuple[int, int]) -> Vendor | None:
             unit = part.get("unit", "m")
         pixel.append(size)
     told = [number_in(find(f"BinaryResult/ImageSize/{axis}")) for axis in "YX"]
-    tilt = number_in(root.findtext(".//{*}StagePosition/{*}Tilt/{*}Alpha"))
     notes = {
         "maker": "Thermo Fisher (FEI)",
         "instrument": find("Instrument/InstrumentClass"),
-        "stage_tilt_degrees": None if tilt is None else round(math.degrees(tilt), 4),
+        "stage_tilt_degrees": _degrees(number_in(find(".//StagePosition/Tilt/Alpha"))),
         "voltage_V": number_in(find("Optics/AccelerationVoltage")),
         "current_A": number_in(find("Optics/BeamCurrent")),
         "dwell_s": number_in(find("ScanSettings/DwellTime")),
         "working_distance_m": number_in(find("Optics/WorkingDistance")),
-        "detector": root.findtext(".//{*}Detectors//{*}DetectorName"),
+        "detector": find(".//Detectors//DetectorName"),
         "taken": find("Acquisition/AcquisitionDatetime"),
     }
     return _vendor(notes, pixel, unit, tuple(told), shape)
@@ -273,25 +270,22 @@ def _fibics(text: str, shape: tuple[int, int]) -> Vendor | None:
     root = _xml(text)
     if root is None or not root.tag.endswith("Fibics"):
         return None
+    find = partial(_find, root)
     # steps of the scan along a row (U) and from row to row (V)
-    steps = [
-        [number_in(root.findtext(f"{{*}}Scan/{{*}}{name}{axis}")) for axis in "xy"] for name in "VU"
-    ]
-    told = tuple(
-        number_in(root.findtext(f"{{*}}Image/{{*}}{name}")) for name in ("Height", "Width")
-    )
+    steps = [[number_in(find(f"Scan/{name}{axis}")) for axis in "xy"] for name in "VU"]
+    told = tuple(number_in(find(f"Image/{name}")) for name in ("Height", "Width"))
     pixel = [None if None in step else math.hypot(*step) for step in steps]
     for n, axis in enumerate("YX"):
-        field_of_view = number_in(root.findtext(f"{{*}}Scan/{{*}}FOV_{axis}"))
+        field_of_view = number_in(find(f"Scan/FOV_{axis}"))
         if pixel[n] is None and _positive(field_of_view) and _positive(told[n]):
             pixel[n] = field_of_view / told[n]
-    dwell = number_in(root.findtext("{*}Scan/{*}Dwell"))
+    dwell = number_in(find("Scan/Dwell"))
     notes = {
         "maker": "Fibics",
-        "instrument": root.findtext("{*}Application/{*}Version"),
+        "instrument": find("Application/Version"),
         "dwell_s": None if dwell is None else dwell * 1e-9,
-        "detector": root.findtext(".//{*}Detector"),
-        "taken": root.findtext("{*}Application/{*}Date"),
+        "detector": find(".//Detector"),
+        "taken": find("Application/Date"),
     }
     return _vendor(notes, pixel, "um", told, shape)
 
@@ -317,7 +311,7 @@ def _tescan(text: str, shape: tuple[int, int]) -> Vendor | None:
         "dwell_s": number_in(sem.get("dwelltime")),
         "working_distance_m": number_in(sem.get("wd")),
         "detector": sem.get("detector") or sem.get("detector0"),
-        "taken": " ".join(main[key] for key in ("date", "time") if main.get(key)),
+        "taken": _joined(main, "date", "time"),
     }
     if max(views) > 1:
         notes["views"] = f"{views[0]:g} x {views[1]:g} images of several detectors side by side"
@@ -341,7 +335,7 @@ def _hitachi(text: str, shape: tuple[int, int]) -> Vendor | None:
         "voltage_V": volts,
         "working_distance_m": convert(distance, length, "m") if usable else None,
         "detector": said.get("signalname"),
-        "taken": " ".join(said[key] for key in ("date", "time") if said.get(key)),
+        "taken": _joined(said, "date", "time"),
         # drawn over the image on demand, and the text does not tell
         "info_bar": "may be drawn over the lowest rows; leave them out with region",
     }
@@ -369,7 +363,7 @@ def _jeol(text: str, shape: tuple[int, int]) -> Vendor | None:
         "voltage_V": None if volts is None else volts * 1000,
         "working_distance_m": None if distance is None else float(f"{distance / 1000:.9g}"),
         "detector": said.get("CM_SIGNAL"),
-        "taken": " ".join(said[key] for key in ("CM_DATE", "CM_TIME") if said.get(key)),
+        "taken": _joined(said, "CM_DATE", "CM_TIME"),
     }
     if size is not None:
         notes["pixel_from"] = f"scale bar of {length:g} {unit} and {count:g} pixels"
@@ -388,9 +382,7 @@ _TAGS: dict[int, Callable[[str, tuple[int, int]], Vendor | None]] = {
 def _beside(note: Path, shape: tuple[int, int]) -> Vendor | None:
     """Read the text that lies beside an image."""
     try:
-        text = decode(
-            read_bytes(note, "text of a microscope"), note, "text of a microscope", windows=True
-        )
+        text = read_text(note, "text of a microscope", windows=True)
     except AcuityError as error:
         return Vendor(None, hint=f"nothing that can be used, as {error}")
     found = _hitachi(text, shape) or _jeol(text, shape) or _tescan(text, shape)
@@ -401,32 +393,26 @@ def _beside(note: Path, shape: tuple[int, int]) -> Vendor | None:
 
 def _fei(said: dict, shape: tuple[int, int]) -> Vendor:
     beam = _part(said, _part(said, "Beam").get("Beam"))
-    pixel = None
+    own = _part(said, _part(said, "Beam").get("Scan"))
     # the scan as a whole, or that of the beam alone
-    for scan in (_part(said, "Scan"), _part(said, _part(said, "Beam").get("Scan")), beam):
-        sizes = scan.get("PixelHeight"), scan.get("PixelWidth")
-        if all(_positive(size) for size in sizes):
-            pixel = (float(sizes[0]), float(sizes[1]))
-            break
-    tilt = _number(_part(said, "Stage").get("StageT"))
-    corrected = beam.get("TiltCorrectionIsOn")
+    sizes = (
+        (scan.get("PixelHeight"), scan.get("PixelWidth"))
+        for scan in (_part(said, "Scan"), own, beam)
+    )
+    pixel = next((tuple(map(float, size)) for size in sizes if all(map(_positive, size))), None)
+    corrected = _yes(beam.get("TiltCorrectionIsOn"))
     notes = {
         "maker": "Thermo Fisher (FEI)",
         "instrument": _part(said, "System").get("SystemType"),
-        "stage_tilt_degrees": None if tilt is None else round(math.degrees(tilt), 4),
-        "tilt_correction": _yes(corrected),
-    }
-    angle = _number(beam.get("TiltCorrectionAngle"))
-    if notes["tilt_correction"] and angle is not None:
-        notes["tilt_correction_degrees"] = round(math.degrees(angle), 4)
-    own, user = _part(said, _part(said, "Beam").get("Scan")), _part(said, "User")
-    notes |= {
+        "stage_tilt_degrees": _degrees(_part(said, "Stage").get("StageT")),
+        "tilt_correction": corrected,
+        "tilt_correction_degrees": _degrees(beam.get("TiltCorrectionAngle")) if corrected else None,
         "voltage_V": _number(beam.get("HV")) or _number(_part(said, "Beam").get("HV")),
         "current_A": _number(beam.get("BeamCurrent")),
         "dwell_s": _number(_part(said, "Scan").get("Dwelltime")) or _number(own.get("Dwell")),
         "working_distance_m": _number(beam.get("WD")),
         "detector": _part(said, "Detectors").get("Name"),
-        "taken": " ".join(str(user[key]) for key in ("Date", "Time") if user.get(key)),
+        "taken": _joined(_part(said, "User"), "Date", "Time"),
     }
     image = _part(said, "Image")
     rows, columns = image.get("ResolutionY"), image.get("ResolutionX")
@@ -467,26 +453,21 @@ def _zeiss(said: dict, data: LazyArray | np.ndarray) -> Vendor:
             break
     stored = re.match(r"\s*(\d+)\s*\*", str(_second(said, "dp_image_store") or ""))
     pixel, hint = _of_this_image(pixel, unit, int(stored[1]) if stored else None, shape)
-    tilt = _number(_second(said, "ap_stage_at_t"))
+    tilt, angle = (_number(_second(said, f"ap_{key}")) for key in ("stage_at_t", "tilt_angle"))
+    corrected = _yes(_second(said, "dp_tilt_correction"))
     notes = {
         "maker": "Zeiss",
         "instrument": _second(said, "dp_sem"),
         # adding 0.0 makes a negative zero a plain one
         "stage_tilt_degrees": None if tilt is None else round(tilt, 4) + 0.0,
-        "tilt_correction": _yes(_second(said, "dp_tilt_correction")),
-    }
-    angle = _number(_second(said, "ap_tilt_angle"))
-    if notes["tilt_correction"] and angle is not None:
-        notes["tilt_correction_degrees"] = round(angle, 4)
-    notes |= {
+        "tilt_correction": corrected,
+        "tilt_correction_degrees": round(angle, 4) if corrected and angle is not None else None,
         "voltage_V": _measure(said, "ap_actualkv", "V"),
         "current_A": _measure(said, "ap_beam_current", "A"),
         "dwell_s": _measure(said, "dp_dwell_time", "s"),
         "working_distance_m": _measure(said, "ap_wd", "m"),
         "detector": _second(said, "dp_detector_type"),
-        "taken": " ".join(
-            str(part) for key in ("ap_date", "ap_time") if (part := _second(said, key))
-        ),
+        "taken": _joined({key: _second(said, key) for key in said}, "ap_date", "ap_time"),
     }
     rows = _bar_start(data)
     return Vendor(pixel, unit, rows, _told(notes, rows, shape), hint)
@@ -501,16 +482,12 @@ def _open_fibsem(page: tifffile.TiffPage) -> Vendor | None:
     except (ValueError, KeyError, TypeError):
         return None
     pixel = tuple(float(f"{size:.9g}") for size in sizes if _positive(size))
-    place = _part(_part(said, "microscope_state"), "absolute_position")
-    tilt = _number(place.get("t"))
+    state, kind = _part(said, "microscope_state"), str(said["beam_type"]).lower()
+    beam = _part(state, {"electron": "eb_settings", "ion": "ib_settings"}.get(kind))
     notes = {
         "maker": "OpenFIBSEM",
-        "beam": str(said["beam_type"]).lower(),
-        "stage_tilt_degrees": None if tilt is None else round(math.degrees(tilt), 4),
-    }
-    state = _part(said, "microscope_state")
-    beam = _part(state, {"electron": "eb_settings", "ion": "ib_settings"}.get(notes["beam"]))
-    notes |= {
+        "beam": kind,
+        "stage_tilt_degrees": _degrees(_part(state, "absolute_position").get("t")),
         "voltage_V": _number(beam.get("voltage")),
         "current_A": _number(beam.get("beam_current")),
         "dwell_s": _number(said.get("dwell_time")) or _number(beam.get("dwell_time")),
@@ -583,6 +560,16 @@ def _measure(said: dict, key: str, unit: str) -> float | None:
 def _number(value: object) -> float | None:
     plain = isinstance(value, (int, float)) and not isinstance(value, bool)
     return float(value) if plain and math.isfinite(value) else None
+
+
+def _degrees(radians: object) -> float | None:
+    value = _number(radians)
+    return None if value is None else round(math.degrees(value), 4)
+
+
+def _joined(said: Mapping[str, object], *keys: str) -> str:
+    """Put together what some keys say, where they say it."""
+    return " ".join(str(said[key]) for key in keys if said.get(key))
 
 
 def _positive(value: object) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 
 from acuity.errors import AcuityError
 from acuity.formats.vendor import number_in, parse_ini
-from acuity.text import decode, read_bytes
+from acuity.text import read_text
 from acuity.units import convert, known
 
 # GE's codes of types.
@@ -43,8 +43,7 @@ class Scan:
 
 
 def _ini(path: Path) -> dict[str, dict[str, str]]:
-    what = "header of a scanner"
-    return parse_ini(decode(read_bytes(path, what), path, what, windows=True))
+    return parse_ini(read_text(path, "header of a scanner", windows=True))
 
 
 def read_scan(note: Path, shape: tuple[int, int, int], step: int = 1) -> Scan:

@@ -5,10 +5,9 @@ import json
 import logging
 from pathlib import Path
 
-from acuity.errors import AcuityError
+from acuity.errors import AcuityError, error_reason
 from acuity.methods.base import check_settings
 from acuity.seals import again, check_seal
-from acuity.volume import error_reason
 
 logger = logging.getLogger("acuity.predict")
 

@@ -11,8 +11,8 @@ from acuity.errors import AcuityError
 from acuity.formats import xray
 from acuity.formats.files import RAW_SUFFIXES, SIDECARS, find_sidecars
 from acuity.formats.opened import FlatArray, OpenedFile
-from acuity.formats.reader import Reader
-from acuity.text import decode, parse_json, parse_yaml, read_bytes
+from acuity.formats.readers.base import Reader
+from acuity.text import parse_json, parse_yaml, read_text
 from acuity.units import parse_voxel_size
 
 SUFFIXES = RAW_SUFFIXES
@@ -91,9 +91,8 @@ def read(path: Path) -> OpenedFile:
 
 
 def _load(sidecar: Path) -> dict[str, Any]:
-    text = decode(read_bytes(sidecar, "sidecar"), sidecar, "sidecar", windows=True)
     parse = parse_json if sidecar.suffix == ".json" else parse_yaml
-    said = parse(text, sidecar, "sidecar")
+    said = parse(read_text(sidecar, "sidecar", windows=True), sidecar, "sidecar")
     if not isinstance(said, dict):
         raise AcuityError(f"{sidecar}: holds no keys, allowed are {', '.join(_KEYS)}.")
     for key in said:
@@ -117,4 +116,4 @@ def _dtype(sidecar: Path, said: dict[str, Any]) -> np.dtype:
     return dtype.newbyteorder("<" if order == "little" else ">")
 
 
-READER = Reader("raw", SUFFIXES, lambda path, dataset: read(path))
+READER = Reader("raw", SUFFIXES, lambda path, dataset: read(path), place=95)

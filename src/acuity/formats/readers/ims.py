@@ -5,15 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from acuity.errors import AcuityError
+from acuity.errors import AcuityError, one_sentence
 from acuity.formats.axes import AxesArray
 from acuity.formats.files import IMS_SUFFIX
-from acuity.formats.hdf5 import missing_chunks
 from acuity.formats.hdf5_links import LinkedFile
-from acuity.formats.opened import OpenedFile, close_with
-from acuity.formats.reader import Reader
+from acuity.formats.opened import OpenedFile, all_positive, by_times, close_with
+from acuity.formats.readers.base import Reader
+from acuity.formats.readers.hdf5 import missing_chunks
 from acuity.units import known
-from acuity.volume import error_reason
 
 _FINEST = "/DataSet/ResolutionLevel 0"
 
@@ -40,18 +39,12 @@ def read(path: Path, name: str | None) -> OpenedFile:
     AcuityError
         If it is damaged, or has several channels or time points and none is named.
     """
-    file = LinkedFile(path)
-    try:
+    how = (
+        "it is damaged or cut short, copy it again or export it from Imaris with File > Export > TIFF "
+        "Series"
+    )
+    with LinkedFile(path) as file, one_sentence(f"{path}: cannot be read as an Imaris file", how):
         return _read(file, path, name)
-    except (AcuityError, MemoryError):
-        file.close()
-        raise
-    except Exception as error:
-        file.close()
-        raise AcuityError(
-            f"{path}: cannot be read as an Imaris file ({error_reason(error)}); it is damaged or cut "
-            "short, copy it again or export it from Imaris with File > Export > TIFF Series."
-        ) from error
 
 
 def _read(file: LinkedFile, path: Path, name: str | None) -> OpenedFile:
@@ -78,7 +71,7 @@ def _read(file: LinkedFile, path: Path, name: str | None) -> OpenedFile:
         raise AcuityError(
             f"{path}: has no image {name!r}, there are {', '.join(images[:6]) or 'none'}."
         )
-    missing = missing_chunks(f"{path}:{name}", found.dataset)
+    notes = missing_chunks(f"{path}:{name}", found.dataset)
     values = file.values(found)
     about = dict(file.root["DataSetInfo/Image"].attrs) if "DataSetInfo/Image" in file.root else {}
     channel = dict(found.dataset.parent.attrs)
@@ -93,7 +86,6 @@ def _read(file: LinkedFile, path: Path, name: str | None) -> OpenedFile:
         shape.append(int(told))
     data = AxesArray(values, (0, 1, 2), shape=tuple(shape))
     close_with(data, file)
-    notes = missing
     if tuple(shape) != values.shape:
         notes["padding"] = f"{values.shape} in the file, without what pads it to whole chunks"
     spacing, unit, origin, hint = _extent(about, shape)
@@ -109,9 +101,9 @@ def _extent(about: dict, shape: list[int]) -> tuple[Any, str, Any, str]:
     low, high = np.array(ends[0]), np.array(ends[1])
     sizes = (high - low) / shape
     sizes = np.array([float(f"{size:.7g}") for size in sizes])
-    told = " x ".join(f"{size:g}" for size in sizes)
+    told = by_times(sizes)
     unit = _text(about.get("Unit", "")).strip()
-    if not (np.isfinite(sizes).all() and (sizes > 0).all()):
+    if not all_positive(sizes):
         return None, "", nothing, f"sizes of {told}"
     if (sizes == 1).all():
         return None, "", nothing, "1 on every axis, which is what Imaris writes that knows no size"
@@ -135,4 +127,4 @@ def _number(value: Any) -> float | None:
         return None
 
 
-READER = Reader("Imaris", (IMS_SUFFIX,), read)
+READER = Reader("Imaris", (IMS_SUFFIX,), read, place=60)

@@ -8,14 +8,15 @@ import numpy as np
 import zarr
 from zarr.storage import LocalStore
 
-from acuity.errors import AcuityError
+from acuity.errors import AcuityError, one_sentence
 from acuity.formats.axes import AxesArray, spatial_axes
 from acuity.formats.files import is_zarr
 from acuity.formats.opened import OpenedFile, with_notes
-from acuity.formats.reader import Reader
+from acuity.formats.readers.base import Reader
 from acuity.seals import SEAL
+from acuity.shards import Layout
 from acuity.units import convert, known
-from acuity.volume import error_reason, open_volume, store_path
+from acuity.volume import open_volume, store_path
 
 VERSIONS = ("0.4", "0.5")
 
@@ -41,7 +42,7 @@ def read(path: Path) -> OpenedFile:
         points, or axes that are none of z, y, x, c and t.
     """
     path = store_path(path)
-    try:
+    with one_sentence(f"{path}: cannot be opened as an OME-Zarr image", "it may be incomplete"):
         group = zarr.open(LocalStore(path, read_only=True), mode="r")
         if isinstance(group, zarr.Array):
             holder = path.absolute().parent
@@ -54,13 +55,6 @@ def read(path: Path) -> OpenedFile:
                 )
             )
         attributes = dict(group.attrs)
-    except (AcuityError, MemoryError):
-        raise
-    except Exception as error:
-        raise AcuityError(
-            f"{path}: cannot be opened as an OME-Zarr image ({error_reason(error)}); it may be "
-            "incomplete."
-        ) from error
     # under a name that was damaged, too: the seal tells
     sealed = (isinstance(entry, dict) and SEAL in entry for entry in attributes.values())
     if "ome" in attributes and ("acuity" in attributes or any(sealed)):
@@ -93,14 +87,8 @@ def read(path: Path) -> OpenedFile:
             "with a newer version of its program, or open it in napari or Fiji and save it as OME-TIFF."
         )
     own = attributes.get("acuity")
-    try:
+    with one_sentence(f"{path}: its OME metadata or array cannot be read"):
         source = _image(path, group, images[0], str(version), notes, own)
-    except (AcuityError, MemoryError):
-        raise
-    except Exception as error:
-        raise AcuityError(
-            f"{path}: its OME metadata or array cannot be read ({error_reason(error)})."
-        ) from error
     return with_notes(source, own)
 
 
@@ -224,10 +212,7 @@ def _missing(path: Path, array: zarr.Array, own: Any) -> dict[str, str]:
     In a store that carries the digest of its contents, none may be missing.
     """
     unit = "shards" if array.shards else "chunks"
-    total = math.prod(
-        -(-length // size)
-        for length, size in zip(array.shape, array.shards or array.chunks, strict=True)
-    )
+    total = Layout(array.shape, array.chunks, array.shards or array.chunks).count
     there = array._nshards_initialized if array.shards else array.nchunks_initialized
     if there >= total:
         return {}
@@ -244,4 +229,4 @@ def _missing(path: Path, array: zarr.Array, own: Any) -> dict[str, str]:
     return {"missing_chunks": f"{total - there} of {total} {unit}, read as {array.fill_value}"}
 
 
-READER = Reader("OME-Zarr", (), lambda path, dataset: read(path), is_zarr)
+READER = Reader("OME-Zarr", (), lambda path, dataset: read(path), is_zarr, place=10)

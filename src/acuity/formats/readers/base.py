@@ -1,4 +1,4 @@
-"""What a format declares of itself: one object `READER` at the end of its module."""
+"""What a reader declares of itself: one object `READER` at the end of its file."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from acuity.formats.opened import OpenedFile
 
 @dataclass(frozen=True)
 class Reader:
-    """A format that can be read.
+    """A format that can be read; each has a file in this folder, which is all it takes.
 
     Parameters
     ----------
@@ -18,12 +18,14 @@ class Reader:
     suffixes : tuple of str
         Endings of its files, in lower case.
     read : callable
-        From the path, and the dataset that the user named (None where none is), to a `OpenedFile`.
+        From the path, and the dataset that the user named (None where none is), to an `OpenedFile`.
     looks_like : callable, optional
         Whether a file or folder is of this format by its content, asked where the ending does not
         tell.
     whole : bool
         Whether it holds all of a volume in memory, however little is asked for.
+    place : int
+        Those of a lower one are asked first, and stand before it where formats are listed.
     """
 
     name: str
@@ -31,3 +33,9 @@ class Reader:
     read: Callable[[Path, str | None], OpenedFile]
     looks_like: Callable[[Path], bool] | None = None
     whole: bool = False
+    place: int = 100
+
+    def takes(self, path: Path) -> bool:
+        """Tell whether it is to read a file or folder."""
+        by_content = self.looks_like is not None and self.looks_like(path)
+        return by_content or (path.suffix.lower() in self.suffixes and path.is_file())

@@ -7,30 +7,32 @@ import os
 import struct
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from xml.etree import ElementTree
 
 import numpy as np
 import tifffile
 
-from acuity.errors import AcuityError
+from acuity.errors import AcuityError, error_reason, one_sentence
 from acuity.formats import vendor, xray
-from acuity.formats.files import SLICE_KINDS, notes_of
+from acuity.formats.files import IMAGE_NOTES, SCAN_NOTES, SLICE_KINDS, note_among, notes_of
 from acuity.formats.opened import (
     FlatArray,
     Mapped,
     OpenedFile,
+    Oriented,
     Sizes,
     close_with,
     describe,
+    is_number,
     with_notes,
 )
-from acuity.formats.reader import Reader
+from acuity.formats.readers.base import Reader
 from acuity.formats.refused import begins_as
 from acuity.units import canonical, convert, known
-from acuity.volume import Box, LazyArray, error_reason
+from acuity.volume import Box, LazyArray
 
 SUFFIXES = SLICE_KINDS[0]
 _STACK_AXES = "ZIQ"  # a z axis by its name, or pages without a meaning given
@@ -94,37 +96,6 @@ def _decode(path: Path, page: tifffile.TiffPage, number: int) -> np.ndarray:
         ) from error
     except Exception as error:
         raise ValueError(f"slice {number}: {error_reason(error)}") from error
-
-
-class Oriented(LazyArray):
-    """Images that are stored turned or mirrored, as the tag Orientation tells.
-
-    Parameters
-    ----------
-    data : array
-        (z, y, x), as stored.
-    orientation : int
-        2 to 8, as TIFF numbers them.
-    """
-
-    def __init__(self, data: LazyArray | np.ndarray, orientation: int) -> None:
-        self._data = data
-        self._turned = orientation >= 5
-        self._flipped = (orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7))  # y, x
-        depth, *plane = data.shape
-        self.shape = (depth, *(plane[::-1] if self._turned else plane))
-        self.dtype = np.dtype(data.dtype)
-
-    def read_box(self, box: Box) -> np.ndarray:
-        """Read the voxels of a box."""
-        plane = [
-            slice(count - part.stop, count - part.start) if flipped else part
-            for part, count, flipped in zip(box[1:], self.shape[1:], self._flipped, strict=True)
-        ]
-        block = np.asarray(self._data[(box[0], *(plane[::-1] if self._turned else plane))])
-        block = block.swapaxes(1, 2) if self._turned else block
-        steps = (slice(None, None, -1 if flipped else 1) for flipped in self._flipped)
-        return block[(slice(None), *steps)]
 
 
 def count_pages(path: Path) -> int:
@@ -299,26 +270,12 @@ def read(path: Path, notes: Sequence[Path] = (), alone: bool = False) -> OpenedF
         of images than it says; if its values have no plain meaning.
     """
     count_pages(path)
-    try:
-        file = tifffile.TiffFile(path)
-    except Exception as error:
-        raise _broken(path, error) from error
-    keep = False
-    try:
-        source = _read(path, file, notes, alone)
-        keep = isinstance(source[1], PagesArray)
-        return source[0]
-    except (AcuityError, MemoryError):
-        raise
-    except Exception as error:
-        raise _broken(path, error) from error
-    finally:
-        if not keep:
-            file.close()
-
-
-def _broken(path: Path, error: Exception) -> AcuityError:
-    return AcuityError(f"{path}: cannot be read as a TIFF ({error_reason(error)}); {_AGAIN}.")
+    with one_sentence(f"{path}: cannot be read as a TIFF", _AGAIN), contextlib.ExitStack() as stack:
+        file = stack.enter_context(tifffile.TiffFile(path))
+        source, stored = _read(path, file, notes, alone)
+        if isinstance(stored, PagesArray):
+            stack.pop_all()  # it stays open as long as that array
+        return source
 
 
 def _read(
@@ -327,24 +284,20 @@ def _read(
     """Open a file; beside the source give the array that reads from it."""
     pages, left_out = _slices(path, file)
     first = file.pages[pages[0].index]
-    try:
-        tifffile.TIFF.DECOMPRESSORS[first.compression]
-    except KeyError:
+    if first.compression not in tifffile.TIFF.DECOMPRESSORS:
         name = getattr(first.compression, "name", f"the compression {first.compression}")
         raise AcuityError(
             f"{path}: its images are packed by {name}, which cannot be read; save it without "
             "compression, in Fiji with File > Save As > Tiff."
-        ) from None
+        )
     ome = _ome(path, file)
-    if ome is not None:
-        _same_images(path, ome, pages[0])
-    if ome is not None and (alone or not _planes(path, ome, pages)):
-        stored = _stack(path, file, pages)
-    elif ome is not None or any(getattr(file, f"is_{other}") for other in _OTHERS):
-        stored = _series(path, file, pages)
+    if ome is None:
+        plain = not any(getattr(file, f"is_{other}") for other in _OTHERS)
     else:
-        stored = _stack(path, file, pages)
-    data, maker, said = stored, None, {}
+        _same_images(path, ome, pages[0])
+        plain = alone or not _planes(path, ome, pages)
+    stored = (_stack if plain else _series)(path, file, pages)
+    maker, said = vendor.Vendor(None), {}
     if ome is not None:
         name, own = "OME-TIFF", _ome_notes(ome)
         spacing, unit, hint = _ome_size(ome)
@@ -355,17 +308,13 @@ def _read(
     else:
         name, own = "BigTIFF" if file.is_bigtiff else "TIFF", None
         spacing, unit, hint = _tag_size(first)
-        text = next((note for note in notes if note.suffix.lower() in (".txt", ".hdr")), None)
-        maker = vendor.read(file, data, text, first)
-        if maker is not None and maker.pixel is not None:
-            spacing, unit, hint = (None, *maker.pixel), maker.unit, ""
-        elif maker is not None and maker.hint and None in spacing[1:]:
-            hint = maker.hint
-        if maker is not None and maker.rows is not None:
-            data = vendor.UpperRows(data, maker.rows)
-    meant = _Meaning(data, pages[0].meaning, said)
+        maker = vendor.read(file, stored, note_among(notes, IMAGE_NOTES), first) or maker
+        pixel = None if None in spacing[1:] else spacing[1:]
+        pixel, unit, hint = maker.sized(pixel, unit, hint)
+        spacing = (None, *(pixel or (None, None)))
+    meant = _Meaning(maker.above_bar(stored), said, *pages[0].meaning)
     data = meant.read(path)
-    if meant.turned:
+    if (meant.orientation or 1) >= 5:
         spacing = (spacing[0], spacing[2], spacing[1])
     if data.shape[0] == 1 and spacing[0] is None:
         spacing = (spacing[2], *spacing[1:])  # one image: as thick as a pixel is wide
@@ -375,17 +324,19 @@ def _read(
             hint = no_distance(pixel, unit) + (f", and {hint}" if hint else "")
         spacing = None
     source = OpenedFile(
-        data, name, spacing, unit, hint=hint, pixel=pixel, intensity=meant.intensity
+        data,
+        name,
+        spacing,
+        unit,
+        _imagej_origin(said, spacing),
+        hint,
+        meant.intensity,
+        pixel=pixel,
+        instrument=maker.notes,
+        notes=({"left_out": left_out} if left_out else {}) | meant.notes,
     )
-    source.instrument = {} if maker is None else maker.notes
-    source.notes = ({"left_out": left_out} if left_out else {}) | meant.notes
-    scan = next(
-        (note for note in notes if note.suffix.lower() in (".log", ".xtekct", ".pca")), None
-    )
-    if scan is not None:
+    if (scan := note_among(notes, SCAN_NOTES)) is not None:
         source = with_scan(source, scan, data.shape)
-    if spacing is not None and said:
-        source.origin = _imagej_origin(said, spacing)
     return with_notes(source, own), stored
 
 
@@ -695,23 +646,20 @@ def _series(path: Path, file: tifffile.TiffFile, pages: list[_Page]) -> np.ndarr
 
 # ImageJ's functions of calibration by their numbers; those beyond the polynomials are no straight
 # change of the grey values.
-_FUNCTIONS = {
-    **{
-        4: "exponential",
-        5: "power",
-        6: "log",
-        7: "Rodbard",
-        8: "gamma variate",
-        9: "y=a+b*ln(x-c)",
-    },
-    **{10: "Rodbard (NIH Image)", 11: "exponential with offset", 12: "Gaussian"},
-    **{13: "exponential recovery", 21: "uncalibrated OD", 22: "custom"},
-}
+_FUNCTIONS = dict(
+    [
+        *enumerate(("exponential", "power", "log", "Rodbard", "gamma variate", "y=a+b*ln(x-c)"), 4),
+        *enumerate(("Rodbard (NIH Image)", "exponential with offset", "Gaussian"), 10),
+        *enumerate(("exponential recovery",), 13),
+        *enumerate(("uncalibrated OD", "custom"), 21),
+    ]
+)
 _POLYNOMIALS = {0: 2, 1: 3, 2: 4, 3: 5}  # number of coefficients
 _NO_FUNCTION = 20
 _SIGNED = 32768  # by which ImageJ shifts signed values of 16 bits
 
 
+@dataclass
 class _Meaning:
     """How stored numbers become the values that a viewer shows.
 
@@ -719,27 +667,30 @@ class _Meaning:
     ----------
     data : array
         (z, y, x), as stored.
-    meaning : tuple
-        Photometric interpretation, orientation, bits of a value.
     said : dict
         ImageJ's description, empty where it has none.
+    photometric, orientation, bits
+        Tags of the page: `bits` of a value.
+    notes : dict
+        What was done, for the provenance.
+    intensity : str
+        What a value means, where ImageJ tells.
     """
 
-    def __init__(self, data: LazyArray | np.ndarray, meaning: tuple, said: dict) -> None:
-        self._data = data
-        self._photometric, orientation, self._bits = meaning
-        self._orientation = orientation or 1
-        self._said = said
-        self.turned = self._orientation >= 5
-        self.notes: dict = {}
-        self.intensity = ""
+    data: LazyArray | np.ndarray
+    said: dict
+    photometric: int
+    orientation: int | None
+    bits: Any
+    notes: dict = field(default_factory=dict)
+    intensity: str = ""
 
     def read(self, path: Path) -> LazyArray | np.ndarray:
         """Give the values as they are meant, and note what was done."""
-        data = self._data
+        data = self.data
         dtype = np.dtype(data.dtype).newbyteorder("=")
-        white = self._photometric == tifffile.PHOTOMETRIC.MINISWHITE
-        function = self._said.get("cf", _NO_FUNCTION)
+        white = self.photometric == tifffile.PHOTOMETRIC.MINISWHITE
+        function = self.said.get("cf", _NO_FUNCTION)
         if function != _NO_FUNCTION and dtype.kind in "ui" and dtype.itemsize <= 2:
             if white:
                 raise AcuityError(
@@ -749,9 +700,9 @@ class _Meaning:
             data = self._calibrated(path, function, dtype)
         elif white:
             data = self._inverted(path, dtype)
-        if self._orientation != 1:
-            data = Oriented(data, self._orientation)
-            self.notes["orientation"] = f"{self._orientation} in the file, turned to 1"
+        if (self.orientation or 1) != 1:
+            data = Oriented(data, self.orientation)
+            self.notes["orientation"] = f"{self.orientation} in the file, turned to 1"
         return data
 
     def _inverted(self, path: Path, dtype: np.dtype) -> LazyArray:
@@ -763,15 +714,12 @@ class _Meaning:
             )
         if dtype.kind == "b":
             self.notes["values"] = "white was 0 in the file (MINISWHITE): v = not stored"
-            return Mapped(self._data, dtype, np.logical_not)
-        bits = (
-            self._bits if isinstance(self._bits, int) and self._bits < 8 * dtype.itemsize else None
-        )
-        top = 2**bits - 1 if bits else int(np.iinfo(dtype).max) + int(np.iinfo(dtype).min)
-        if not bits and dtype.kind == "u":
-            top = int(np.iinfo(dtype).max)
+            return Mapped(self.data, dtype, np.logical_not)
+        top = int(np.iinfo(dtype).max) + int(np.iinfo(dtype).min)
+        if isinstance(self.bits, int) and 0 < self.bits < 8 * dtype.itemsize:
+            top = 2**self.bits - 1
         self.notes["values"] = f"white was lowest in the file (MINISWHITE): v = {top} - stored"
-        return Mapped(self._data, dtype, lambda block: top - block.astype(np.int64))
+        return Mapped(self.data, dtype, lambda block: top - block.astype(np.int64))
 
     def _calibrated(self, path: Path, function: object, dtype: np.dtype) -> LazyArray | np.ndarray:
         """Apply the calibration that ImageJ has noted."""
@@ -782,35 +730,32 @@ class _Meaning:
                 "straight line and polynomials; save the calibrated values, in Fiji with Image > Type > "
                 "32-bit."
             )
-        terms = [self._said.get(f"c{n}") for n in range(_POLYNOMIALS[function])]
-        if not all(isinstance(term, (int, float)) and math.isfinite(term) for term in terms):
+        terms = [self.said.get(f"c{n}") for n in range(_POLYNOMIALS[function])]
+        if not all(map(is_number, terms)):
             told = ", ".join(f"c{n}={term}" for n, term in enumerate(terms))
             raise AcuityError(
                 f"{path}: its values are calibrated in ImageJ with {told}, allowed are "
                 f"{len(terms)} numbers; calibrate it again, in Fiji with Analyze > Calibrate."
             )
         shift = _SIGNED if dtype == np.int16 else 0
-        clip = self._said.get("zeroclip") is True
-        unit = str(self._said.get("vunit", ""))
+        clip = self.said.get("zeroclip") is True
+        unit = str(self.said.get("vunit", ""))
         if unit and unit.lower() != "gray value":
             self.intensity = unit
         if terms[1:] == [1.0] and terms[0] == -shift and not clip:
-            return self._data
+            return self.data
         formula = " + ".join(
             f"{term:g} v^{n}" if n > 1 else f"{term:g}{' v' * n}" for n, term in enumerate(terms)
         )
-        self.notes["values"] = f"ImageJ: {formula} of the stored v" + (
-            ", not below 0" if clip else ""
-        )
-        if shift:
-            self.notes["values"] += f" + {shift}"
+        cut, shifted = ", not below 0" if clip else "", f" + {shift}" if shift else ""
+        self.notes["values"] = f"ImageJ: {formula} of the stored v{cut}{shifted}"
 
         def apply(block: np.ndarray) -> np.ndarray:
             values = block.astype(np.float64) + shift
             result = np.polynomial.polynomial.polyval(values, terms)
             return np.maximum(result, 0) if clip else result
 
-        return Mapped(self._data, _narrowest(apply, dtype, terms), apply)
+        return Mapped(self.data, _narrowest(apply, dtype, terms), apply)
 
 
 def _narrowest(apply: Callable, dtype: np.dtype, terms: list[float]) -> np.dtype:
@@ -914,10 +859,10 @@ def _imagej_size(said: dict, page: tifffile.TiffPage) -> _Found:
     return tuple(found), unit, hint
 
 
-def _imagej_origin(said: dict, spacing: Sizes) -> Sizes:
-    """Give the centre of the first voxel from the voxel at which the coordinate is zero."""
+def _imagej_origin(said: dict, spacing: Sizes | None) -> Sizes:
+    """Return the centre of the first voxel from the voxel at which the coordinate is zero."""
     places = [said.get(f"{axis}origin", 0) for axis in "zyx"]
-    if not all(isinstance(place, (int, float)) and math.isfinite(place) for place in places):
+    if spacing is None or not all(map(is_number, places)):
         return (0.0, 0.0, 0.0)
     # adding 0.0 makes a negative zero a plain one
     return tuple(
@@ -1029,4 +974,4 @@ def no_distance(pixel: tuple[float, float], unit: str) -> str:
     return f"pixels of {vendor.pixel_text(pixel, unit)} and no distance between slices"
 
 
-READER = Reader("TIFF", SUFFIXES, lambda path, dataset: read(path, notes_of([path])))
+READER = Reader("TIFF", SUFFIXES, lambda path, dataset: read(path, notes_of([path])), place=40)

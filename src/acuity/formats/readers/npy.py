@@ -3,14 +3,14 @@
 import math
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
-from acuity.errors import AcuityError
+from acuity.errors import AcuityError, one_sentence
 from acuity.formats.axes import AxesArray, spatial_axes
-from acuity.formats.opened import FlatArray, OpenedFile
-from acuity.formats.reader import Reader
-from acuity.volume import LazyArray, error_reason
+from acuity.formats.opened import FlatArray, OpenedFile, describe
+from acuity.formats.readers.base import Reader
 
 _MAGIC = b"\x93NUMPY"
 
@@ -34,18 +34,11 @@ def read(path: Path) -> OpenedFile:
         If it is no NPY, holds objects or fields, has more axes than three, or another size than its
         header says.
     """
-    try:
-        with open(path, "rb") as file:
-            version = np.lib.format.read_magic(file)
-            shape, fortran, dtype = _header(file, version)
-            start = file.tell()
-    except MemoryError:
-        raise
-    except Exception as error:
-        raise AcuityError(
-            f"{path}: cannot be read as NPY ({error_reason(error)}); it is damaged or of another "
-            "format, save it again with numpy.save."
-        ) from error
+    how = "it is damaged or of another format, save it again with numpy.save"
+    with one_sentence(f"{path}: cannot be read as NPY", how), open(path, "rb") as file:
+        version = np.lib.format.read_magic(file)
+        shape, fortran, dtype = _header(file, version)
+        start = file.tell()
     if dtype.hasobject or dtype.kind not in "biuf":
         raise AcuityError(
             f"{path}: holds {'objects of Python' if dtype.hasobject else dtype}, allowed is an array "
@@ -59,7 +52,7 @@ def read(path: Path) -> OpenedFile:
     if needed != size:
         raise AcuityError(
             f"{path}: has {size} bytes where its header asks for {needed} "
-            f"({' x '.join(map(str, shape))} of {dtype.name}); "
+            f"({describe(shape, dtype)}); "
             + (
                 "it is cut short, copy it again from its source."
                 if size < needed
@@ -73,11 +66,10 @@ def read(path: Path) -> OpenedFile:
         values = np.empty(shape, dtype) if values is None else values
         return OpenedFile(AxesArray(values, axes), "NPY", notes=notes)
     counts = tuple(1 if axis is None else shape[axis] for axis in axes)
-    data: LazyArray = FlatArray(path, dtype, start, counts)
-    return OpenedFile(data, "NPY", notes=notes)
+    return OpenedFile(FlatArray(path, dtype, start, counts), "NPY", notes=notes)
 
 
-def _header(file, version: tuple[int, int]) -> tuple[tuple[int, ...], bool, np.dtype]:
+def _header(file: BinaryIO, version: tuple[int, int]) -> tuple[tuple[int, ...], bool, np.dtype]:
     if version == (1, 0):
         return np.lib.format.read_array_header_1_0(file)
     if version == (2, 0):
@@ -92,4 +84,4 @@ def _looks_like(path: Path) -> bool:
         return file.read(len(_MAGIC)) == _MAGIC
 
 
-READER = Reader("NPY", (".npy",), lambda path, dataset: read(path), _looks_like)
+READER = Reader("NPY", (".npy",), lambda path, dataset: read(path), _looks_like, place=90)

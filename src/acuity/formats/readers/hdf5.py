@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -11,15 +12,16 @@ from xml.etree import ElementTree
 import h5py
 import numpy as np
 
-from acuity.errors import AcuityError
+from acuity.errors import AcuityError, error_reason, one_sentence
 from acuity.formats.axes import AxesArray, spatial_axes
 from acuity.formats.files import HDF5_SUFFIXES
 from acuity.formats.hdf5_links import Found, LinkedFile, VirtualParts
 from acuity.formats.hdf5_scan import detector_doubt, image_keys, is_angle, master_of, raw_mark
 from acuity.formats.opened import OpenedFile, Sizes, close_with, scaled
-from acuity.formats.reader import Reader
+from acuity.formats.readers.base import Reader
+from acuity.shards import Layout
 from acuity.units import check_spacing, convert, known, parse_voxel_size
-from acuity.volume import LazyArray, error_reason
+from acuity.volume import LazyArray
 
 SUFFIXES = HDF5_SUFFIXES
 # BigDataViewer: /t00000/s00/0/cells, the first level of resolution
@@ -58,18 +60,9 @@ def read(path: Path, name: str | None) -> OpenedFile:
         If the file is cut short, the dataset is not there or not the only one, a part or a filter
         is missing, or the images are the projections of a scan.
     """
-    file = LinkedFile(path)
-    try:
+    how = "it is damaged or cut short, copy it again from its source"
+    with LinkedFile(path) as file, one_sentence(f"{path}: cannot be read as HDF5", how):
         return _read(file, path, name)
-    except (AcuityError, MemoryError):
-        file.close()
-        raise
-    except Exception as error:
-        file.close()
-        raise AcuityError(
-            f"{path}: cannot be read as HDF5 ({error_reason(error)}); it is damaged or cut short, "
-            "copy it again from its source."
-        ) from error
 
 
 def parts_of(path: Path, name: str | None) -> list[Path]:
@@ -87,19 +80,12 @@ def parts_of(path: Path, name: str | None) -> list[Path]:
     list of pathlib.Path
         Nothing where the file cannot be read: its reader says why.
     """
-    try:
-        file = LinkedFile(path)
-    except AcuityError:
-        return []
-    try:
+    with suppress(Exception), closing(LinkedFile(path)) as file:
         found = _choose(file, path, name)
         file.values(found)
         viewer = _BIG_DATA_VIEWER.fullmatch(found.dataset.name)
         return sorted([*file.parts, *(_viewer_text(path) if viewer else ())])
-    except Exception:
-        return []
-    finally:
-        file.close()
+    return []
 
 
 def _read(file: LinkedFile, path: Path, name: str | None) -> OpenedFile:
@@ -149,9 +135,7 @@ def missing_chunks(where: str, dataset: h5py.Dataset) -> dict[str, str]:
     there, total = int(dataset.id.get_storage_size() > 0), 1
     if dataset.chunks:
         there = dataset.id.get_num_chunks()
-        total = math.prod(
-            -(-n // size) for n, size in zip(dataset.shape, dataset.chunks, strict=True)
-        )
+        total = Layout(dataset.shape, dataset.chunks, dataset.chunks).count
     if there >= total:
         return {}
     if not there:
@@ -412,4 +396,4 @@ def _sizes(
         return None, "", f"{name} = {told}, which is no voxel size of three numbers (z, y, x)"
 
 
-READER = Reader("HDF5", SUFFIXES, read)
+READER = Reader("HDF5", SUFFIXES, read, place=30)

@@ -3,14 +3,14 @@
 import math
 import re
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
 from acuity.errors import AcuityError
-from acuity.formats.opened import FlatArray, Mapped, OpenedFile
-from acuity.formats.reader import Reader
+from acuity.formats.opened import FlatArray, Mapped, OpenedFile, Sizes, all_positive, by_times
+from acuity.formats.readers.base import Reader
 from acuity.formats.refused import begins_as
 from acuity.units import convert
 from acuity.volume import LazyArray
@@ -32,46 +32,32 @@ _VOLUME_STACK = range(401, 631)
 _MOST = 2**20  # voxels along an axis: more come of a header read in the wrong byte order
 
 
-@dataclass
-class _Header:
-    shape: tuple[int, int, int]
-    mode: int
-    order: list[int]
-    sizes: list[float]
-    origin: list[float]
-    low: float
-    high: float
-    sections: int
-    space: int
-    extended: int
-    imod_flags: int | None
+# What counts of the header: its numbers and their places, in words of four bytes.
+_FIELDS = {
+    "counts": ("3i4", 0),  # along x, y, z
+    "mode": ("i4", 3),
+    "cells": ("3i4", 7),
+    "lengths": ("3f4", 10),
+    "order": ("3i4", 16),
+    "low": ("f4", 19),
+    "high": ("f4", 20),
+    "space": ("i4", 22),
+    "extended": ("i4", 23),
+    "imod_stamp": ("i4", 38),
+    "imod_flags": ("i4", 39),
+    "origin": ("3f4", 49),
+}
 
 
-def _parse(head: bytes, endian: str) -> _Header:
-    whole = np.frombuffer(head, f"{endian}i4", 256)
-    real = np.frombuffer(head, f"{endian}f4", 256)
-    columns, rows, sections, mode = (int(value) for value in whole[:4])
-    cells, lengths = whole[7:10], real[10:13].astype(np.float64)
-    sizes = [
-        float(length) / int(cell) if cell > 0 else 0.0
-        for length, cell in zip(lengths, cells, strict=True)
-    ]
-    return _Header(
-        (sections, rows, columns),
-        mode,
-        [int(value) for value in whole[16:19]],
-        sizes[::-1],
-        [float(value) for value in real[49:52]][::-1],
-        float(real[19]),
-        float(real[20]),
-        int(whole[9]),
-        int(whole[22]),
-        int(whole[23]),
-        int(whole[39]) if int(whole[38]) == _IMOD_STAMP else None,
-    )
+def _parse(head: bytes, endian: str) -> SimpleNamespace:
+    said = {
+        name: np.frombuffer(head, np.dtype(kind).newbyteorder(endian), 1, 4 * word)[0].tolist()
+        for name, (kind, word) in _FIELDS.items()
+    }
+    return SimpleNamespace(**said, shape=tuple(said["counts"][::-1]))
 
 
-def _plausible(header: _Header) -> bool:
+def _plausible(header: SimpleNamespace) -> bool:
     return (
         all(0 < count < _MOST for count in header.shape)
         and 0 <= header.mode < 1024
@@ -79,7 +65,7 @@ def _plausible(header: _Header) -> bool:
     )
 
 
-def _read_header(path: Path) -> tuple[_Header, str, dict[str, str]]:
+def _read_header(path: Path) -> tuple[SimpleNamespace, str, dict[str, str]]:
     """Read the header in its byte order, which the stamp tells or, where it does not, the numbers."""
     with open(path, "rb") as file:
         head = file.read(_HEADER)
@@ -98,7 +84,7 @@ def _read_header(path: Path) -> tuple[_Header, str, dict[str, str]]:
             own = "check that the file is MRC (IMOD: header FILE) and give it the ending of its own format"
             raise AcuityError(
                 f"{path}: found the machine stamp {told} and a header of "
-                f"{' x '.join(map(str, either['<'].shape))} voxels in mode {either['<'].mode}, which "
+                f"{by_times(either['<'].shape, 'd')} voxels in mode {either['<'].mode}, which "
                 f"is no MRC in either byte order; {begins_as(path, own)}."
             )
         (endian,) = fits
@@ -160,7 +146,7 @@ def read(path: Path) -> OpenedFile:
     dtype = np.dtype(_TYPES[mode]).newbyteorder(endian)
     start, size = _HEADER + header.extended, path.stat().st_size
     needed = start + math.prod(shape) * dtype.itemsize
-    told = f"{' x '.join(map(str, shape))} voxels of {dtype.name}"
+    told = f"{by_times(shape, 'd')} voxels of {dtype.name}"
     if size < needed:
         raise AcuityError(
             f"{path}: has {size} bytes where its header asks for {needed} ({told}); it is cut short, "
@@ -176,7 +162,7 @@ def read(path: Path) -> OpenedFile:
     if size > needed:
         notes["bytes_left_over"] = str(size - needed)
     data: LazyArray = FlatArray(path, dtype, start, shape)
-    if mode == 0 and header.imod_flags is not None:
+    if mode == 0 and header.imod_stamp == _IMOD_STAMP:
         if header.imod_flags & _SIGNED_BYTES:
             data = Mapped(data, np.uint8, _shifted)
             notes["values"] = "bytes with a sign, shifted by 128 as IMOD shows them"
@@ -191,12 +177,12 @@ def read(path: Path) -> OpenedFile:
             "greatest value"
         )
     spacing, hint = _size(header)
-    origin = tuple(_nanometres(p) if math.isfinite(p) else 0.0 for p in header.origin)
+    origin = tuple(_nanometres(p) if math.isfinite(p) else 0.0 for p in header.origin[::-1])
     doubt = _stack_of_images(path, header)
     return OpenedFile(data, "MRC", spacing, "nm", origin, hint=hint, notes=notes, doubt=doubt)
 
 
-def _stack_of_images(path: Path, header: _Header) -> str:
+def _stack_of_images(path: Path, header: SimpleNamespace) -> str:
     """Say by what a file is known for images of a tilt series, frames or particles."""
     count = header.shape[0]
     for name in (f"{path.stem}.rawtlt", f"{path.stem}.tlt", f"{path.name}.mdoc"):
@@ -205,20 +191,22 @@ def _stack_of_images(path: Path, header: _Header) -> str:
             angles = re.findall(r"(?m)^TiltAngle\b" if name.endswith("mdoc") else r"\S+", text)
             if count > 1 and len(angles) == count:
                 return f"its {count} images are those of a tilt series, as {name} beside it tells"
-    if count > 1 and header.sections == 1 and header.space == 0:
+    if count > 1 and header.cells[2] == 1 and header.space == 0:
         return f"its header calls it {count} images and not a volume (space group 0, MZ 1)"
     return ""
 
 
-def _size(header: _Header) -> tuple[tuple[float, float, float] | None, str]:
-    sizes = [float(f"{size:.6g}") if math.isfinite(size) else size for size in header.sizes]
+def _size(header: SimpleNamespace) -> tuple[Sizes | None, str]:
+    places = zip(header.lengths[::-1], header.cells[::-1], strict=True)
+    stored = [length / cell if cell > 0 else 0.0 for length, cell in places]
+    sizes = [float(f"{size:.6g}") for size in stored]
     if not any(sizes):
         return None, ""
     if sizes == [1.0] * 3:
         return None, "1 angstrom on every axis, which is what programs write that know no size"
-    if not all(math.isfinite(size) and size > 0 for size in sizes):
-        return None, f"sizes of {' x '.join(f'{size:g}' for size in sizes)} angstrom"
-    return tuple(_nanometres(size) for size in header.sizes), ""
+    if not all_positive(sizes):
+        return None, f"sizes of {by_times(sizes)} angstrom"
+    return tuple(map(_nanometres, stored)), ""
 
 
 def _nanometres(angstrom: float) -> float:
@@ -226,4 +214,4 @@ def _nanometres(angstrom: float) -> float:
     return convert(float(f"{angstrom:.7g}"), "angstrom", "nm")
 
 
-READER = Reader("MRC", SUFFIXES, lambda path, dataset: read(path))
+READER = Reader("MRC", SUFFIXES, lambda path, dataset: read(path), place=50)

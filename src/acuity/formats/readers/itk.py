@@ -14,7 +14,7 @@ from acuity.errors import AcuityError
 from acuity.formats.axes import AxesArray, spatial_axes
 from acuity.formats.opened import FlatArray, OpenedFile, Sizes, scaled
 from acuity.formats.parts import META_SUFFIXES, NRRD_SUFFIXES, named_parts, text_header
-from acuity.formats.reader import Reader
+from acuity.formats.readers.base import Reader
 from acuity.units import canonical, convert, known
 from acuity.volume import error_reason
 
@@ -545,4 +545,5 @@ READER = Reader(
     lambda path, dataset: read(path),
     _looks_like,
     whole=True,
+    place=70,
 )

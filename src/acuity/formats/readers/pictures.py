@@ -1,4 +1,4 @@
-"""PNG, JPEG and BMP: single images, and slices of a folder (`acuity.formats.tiff_folder`)."""
+"""PNG, JPEG and BMP: single images, and slices of a folder (`acuity.formats.readers.tiff_folder`)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,21 +7,20 @@ import imagecodecs
 import numpy as np
 from PIL import Image
 
-from acuity.errors import AcuityError
+from acuity.errors import AcuityError, error_reason, one_sentence
 from acuity.formats import vendor
-from acuity.formats.files import SLICE_KINDS, notes_of
-from acuity.formats.opened import OpenedFile
-from acuity.formats.reader import Reader
+from acuity.formats.files import IMAGE_NOTES, SLICE_KINDS, note_among, notes_of
+from acuity.formats.opened import OpenedFile, Oriented, one_slice
+from acuity.formats.readers.base import Reader
+from acuity.formats.readers.tiff import display
 from acuity.formats.refused import begins_as
-from acuity.formats.tiff import display
-from acuity.volume import Box, LazyArray, error_reason
+from acuity.volume import Box, LazyArray
 
 SUFFIXES = tuple(suffix for kind in SLICE_KINDS[1:] for suffix in kind)
 _KINDS = ("PNG", "JPEG", "BMP")
 _GREY = {"1": np.uint8, "L": np.uint8}
 _COLOUR = ("P", "PA", "RGB", "RGBA", "RGBX", "LA")
 _ORIENTATION = 0x0112  # in EXIF
-_SWAPPED = (5, 6, 7, 8)
 # Micrographs of a mosaic are larger than what Pillow takes for an attack.
 Image.MAX_IMAGE_PIXELS = None
 
@@ -34,7 +33,7 @@ class PictureArray(LazyArray):
     path : pathlib.Path
         The file.
     shape : tuple of int
-        (1, y, x), as a viewer shows it.
+        (1, y, x), as it is stored.
     dtype : numpy.dtype
         Type of a pixel.
     """
@@ -76,22 +75,19 @@ def read(path: Path, notes: Sequence[Path] = (), alone: bool = False) -> OpenedF
     AcuityError
         If it is of another format, damaged, in colour, transparent or has several frames.
     """
-    try:
-        with Image.open(path, formats=_KINDS) as image:
-            kind, mode, size = image.format, image.mode, image.size
-            frames = getattr(image, "n_frames", 1)
-            turned = _orientation(image)
-            dpi = image.info.get("dpi")
-    except MemoryError:
-        raise
-    except Exception as error:
-        how = (
-            "it is of another format, damaged or cut short: copy it again from its source, or open it in "
-            "Fiji and save it with File > Save As > Tiff"
-        )
-        raise AcuityError(
-            f"{path}: cannot be read as PNG, JPEG or BMP ({_reason(error)}); {begins_as(path, how)}."
-        ) from error
+    how = (
+        "it is of another format, damaged or cut short: copy it again from its source, or open it in Fiji "
+        "and save it with File > Save As > Tiff"
+    )
+    what = f"{path}: cannot be read as PNG, JPEG or BMP"
+    with (
+        one_sentence(what, lambda: begins_as(path, how), _reason),
+        Image.open(path, formats=_KINDS) as image,
+    ):
+        kind, mode, size = image.format, image.mode, image.size
+        frames = getattr(image, "n_frames", 1)
+        turned = _orientation(image)
+        dpi = image.info.get("dpi")
     if frames > 1 and kind == "PNG":
         raise AcuityError(
             f"{path}: holds {frames} images one after the other, allowed is one; save them as a "
@@ -100,48 +96,39 @@ def read(path: Path, notes: Sequence[Path] = (), alone: bool = False) -> OpenedF
     said: dict[str, str] = {}
     if mode in _GREY:
         shape, dtype = size[::-1], _GREY[mode]
-        if turned in _SWAPPED:
-            shape = shape[::-1]
     else:
         # what it is shows in its pixels alone
-        try:
+        damaged = "the file is damaged or cut short"
+        with one_sentence(f"{path}: cannot be decoded", damaged, _reason):
             image, what = _decode(path)
-        except (AcuityError, MemoryError):
-            raise
-        except Exception as error:
-            raise AcuityError(
-                f"{path}: cannot be decoded ({_reason(error)}); the file is damaged or cut short."
-            ) from error
         shape, dtype = image.shape, image.dtype
         if what:
             said["values"] = what
     if kind == "JPEG":
         said["compression"] = "JPEG, which changes values"
-    if turned in range(2, 9):
+    if turned > 1:
         said["orientation"] = f"turned as a viewer shows it (EXIF {turned})"
-    data: LazyArray = PictureArray(path, (1, *map(int, shape)), dtype)
-    text = next((note for note in notes if note.suffix.lower() in (".txt", ".hdr")), None)
-    maker = vendor.read(None, data, text)
-    pixel, unit, hint = _resolution(dpi, turned)
-    if maker is not None:
-        pixel, unit, hint = (
-            maker.pixel or pixel,
-            maker.unit if maker.pixel else unit,
-            maker.hint or hint,
-        )
-        if maker.rows is not None:
-            data = vendor.UpperRows(data, maker.rows)
-    spacing = None if pixel is None else (pixel[1], *pixel)
-    source = OpenedFile(data, kind, spacing, unit, hint=hint, pixel=pixel, notes=said)
-    source.instrument = {} if maker is None else maker.notes
-    return source
+    data = Oriented(PictureArray(path, (1, *map(int, shape)), dtype), turned)
+    maker = vendor.read(None, data, note_among(notes, IMAGE_NOTES)) or vendor.Vendor(None)
+    pixel, unit, hint = maker.sized(*_resolution(dpi, turned))
+    return OpenedFile(
+        maker.above_bar(data),
+        kind,
+        None if pixel is None else one_slice(pixel),
+        unit,
+        hint=hint,
+        pixel=pixel,
+        instrument=maker.notes,
+        notes=said,
+    )
 
 
 def _orientation(image: Image.Image) -> int:
     # Pillow decodes a PNG to look for what may follow the pixels; programs write it before them
     if image.format == "PNG" and "exif" not in image.info:
         return 1
-    return image.getexif().get(_ORIENTATION, 1)
+    turned = image.getexif().get(_ORIENTATION, 1)
+    return turned if turned in range(2, 9) else 1
 
 
 def _resolution(dpi: object, turned: int) -> tuple[tuple[float, float] | None, str, str]:
@@ -156,13 +143,12 @@ def _resolution(dpi: object, turned: int) -> tuple[tuple[float, float] | None, s
     for size in pixel:
         if hint := display(size, "inch"):
             return None, "", hint
-    return pixel[::-1] if turned in _SWAPPED else pixel, "inch", ""
+    return pixel[::-1] if turned >= 5 else pixel, "inch", ""
 
 
 def _decode(path: Path) -> tuple[np.ndarray, str]:
-    """Decode an image as a viewer shows it, and say how its values were stored where not as grey."""
+    """Decode an image as it is stored, and say how its values were where not as grey."""
     with Image.open(path, formats=_KINDS) as image:
-        turned = _orientation(image)
         mode = image.mode
         head = path.read_bytes()[:26] if image.format == "PNG" else b""
         if len(head) == 26 and head[24] == 16:
@@ -198,15 +184,7 @@ def _decode(path: Path) -> tuple[np.ndarray, str]:
                 "Image > Type > 8-bit."
             )
         values, what = values[..., 0], "colours that are all grey, read as grey values"
-    return _turn(values, turned), what
-
-
-def _turn(values: np.ndarray, turned: int) -> np.ndarray:
-    if turned in _SWAPPED:
-        values = values.T
-    down = turned in (3, 4, 7, 8)
-    across = turned in (2, 3, 6, 7)
-    return values[:: -1 if down else 1, :: -1 if across else 1]
+    return values, what
 
 
 def _reason(error: Exception) -> str:
@@ -215,5 +193,8 @@ def _reason(error: Exception) -> str:
 
 
 READER = Reader(
-    "PNG, JPEG, BMP", SUFFIXES, lambda path, dataset: read(path, notes_of([path]), alone=True)
+    "PNG, JPEG, BMP",
+    SUFFIXES,
+    lambda path, dataset: read(path, notes_of([path]), alone=True),
+    place=80,
 )

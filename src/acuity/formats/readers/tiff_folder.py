@@ -6,18 +6,25 @@ from pathlib import Path
 
 import numpy as np
 
-from acuity.errors import AcuityError
-from acuity.formats import pictures, tiff
-from acuity.formats.files import SLICE_LIST, listed_files, notes_of, number_step, slices_of
+from acuity.errors import AcuityError, one_sentence
+from acuity.formats.files import (
+    SCAN_NOTES,
+    SLICE_LIST,
+    listed_files,
+    note_among,
+    notes_of,
+    number_step,
+    slices_of,
+)
 from acuity.formats.opened import OpenedFile, describe
-from acuity.formats.reader import Reader
+from acuity.formats.readers import pictures, tiff
+from acuity.formats.readers.base import Reader
 from acuity.formats.vendor import pixel_text
 from acuity.units import convert
-from acuity.volume import Box, LazyArray, check_finite, error_reason
+from acuity.volume import Box, LazyArray, check_finite
 
 # Pixel sizes of one stack differ by less than this: autofocus moves the last digits.
 _SAME_PIXEL = 0.005
-_SCAN = (".log", ".xtekct", ".pca")  # one for all slices, where others are one for each
 
 
 class FilesArray(LazyArray):
@@ -49,12 +56,10 @@ class FilesArray(LazyArray):
         for image, number, file, note in slices:
             # opened anew, and so checked anew: it may have changed since
             source = _open_slice(file, note, self._first)
-            try:
+            with one_sentence(
+                f"{file}: this slice cannot be read", "the file is damaged or cut short"
+            ):
                 image[...] = source.data[0, y, x]
-            except (AcuityError, MemoryError):
-                raise
-            except Exception as error:
-                raise _unreadable(file, error) from error
             check_finite(image[None], number, str(file))
         return block
 
@@ -97,13 +102,6 @@ def _same_pixel(file: Path, source: OpenedFile, first: OpenedFile) -> None:
             )
 
 
-def _unreadable(file: Path, error: Exception) -> AcuityError:
-    return AcuityError(
-        f"{file}: this slice cannot be read ({error_reason(error)}); the file is damaged or cut "
-        "short."
-    )
-
-
 def read(source: Path | Sequence[Path]) -> OpenedFile:
     """Open a folder of images in the natural order of their names, or a list of images.
 
@@ -133,7 +131,7 @@ def read(source: Path | Sequence[Path]) -> OpenedFile:
     else:
         files, name = slices_of(source), "folder"
     notes = notes_of(files)
-    scan = next((note for note in notes if note.suffix.lower() in _SCAN), None)
+    scan = note_among(notes, SCAN_NOTES)
     own = (
         {}
         if scan
@@ -164,5 +162,9 @@ def read(source: Path | Sequence[Path]) -> OpenedFile:
 
 
 READER = Reader(
-    "folder or list of slices", (SLICE_LIST,), lambda path, dataset: read(path), Path.is_dir
+    "folder or list of slices",
+    (SLICE_LIST,),
+    lambda path, dataset: read(path),
+    Path.is_dir,
+    place=20,
 )
