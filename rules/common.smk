@@ -112,7 +112,7 @@ def logs(path):
     return local(f"logs/{STUDY.study}/{path}.log")
 
 
-def records(path):
+def benchmarks(path):
     return local(f"logs/{STUDY.study}/{path}.benchmark.tsv")
 
 
@@ -193,8 +193,8 @@ class Part:
     def log(self, path):
         return logs(f"{path}/{self.below}" if self.below else path)
 
-    def record(self, path):
-        return records(f"{path}/{self.below}" if self.below else path)
+    def benchmark(self, path):
+        return benchmarks(f"{path}/{self.below}" if self.below else path)
 
     def says(self, message):
         return message + self.words
@@ -236,7 +236,7 @@ def counts_of(path):
 
 
 @cache
-def code(script, method=None, specimen=None, measure=None):
+def code_digest(script, method=None, specimen=None, measure=None):
     """Digest of a script and of all of the package that it uses."""
     return digest(
         ROOT / "scripts" / f"{script}.py",
@@ -246,7 +246,7 @@ def code(script, method=None, specimen=None, measure=None):
     )
 
 
-def needs(rule):
+def resources_for(rule):
     """Memory and time that a rule's jobs ask for, by their shapes; more with each of three attempts.
 
     No more after that: a long training goes on over many, and a site allows only so much.

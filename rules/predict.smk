@@ -21,18 +21,18 @@ for part in PARTS:
         log:
             part.log("predict/{sample}/level{level}/{method}"),
         benchmark:
-            part.record("predict/{sample}/level{level}/{method}")
+            part.benchmark("predict/{sample}/level{level}/{method}")
         wildcard_constraints:
             method=either(PROJECT.by_voxels),
         conda:
             ENVIRONMENT
         threads: 2
         resources:
-            **needs(part.name("predict")),
+            **resources_for(part.name("predict")),
             gpu=part.gpus_to_restore,
         params:
             cfg=part.cfg(lambda w: PROJECT.prediction_cfg(w.method, w.level)),
-            code=lambda w: code("predict", PROJECT.shown_by(w.method)),
+            code=lambda w: code_digest("predict", PROJECT.shown_by(w.method)),
         message:
             part.says(
                 "{wildcards.sample}: {wildcards.method} at level {wildcards.level}"
@@ -60,18 +60,18 @@ for part in PARTS:
         log:
             part.log("predict/{sample}/level{level}/{method}"),
         benchmark:
-            part.record("predict/{sample}/level{level}/{method}")
+            part.benchmark("predict/{sample}/level{level}/{method}")
         wildcard_constraints:
             method=either(PROJECT.by_planes),
         conda:
             ENVIRONMENT
         threads: 2
         resources:
-            **needs(part.name("predict_planes")),
+            **resources_for(part.name("predict_planes")),
             gpu=part.gpus_to_restore,
         params:
             cfg=part.cfg(lambda w: PROJECT.prediction_cfg(w.method, w.level)),
-            code=lambda w: code("predict_planes", w.method),
+            code=lambda w: code_digest("predict_planes", w.method),
         message:
             part.says(
                 "{wildcards.sample}: {wildcards.method} at level {wildcards.level}"

@@ -133,7 +133,7 @@ rule figures:
     conda:
         ENVIRONMENT
     resources:
-        **needs("figures"),
+        **resources_for("figures"),
     params:
         cfg={
             "training_samples": TRAIN,
@@ -141,7 +141,7 @@ rule figures:
             "names": list(DRAWN),
             "words": WORDS,
         },
-        code=lambda w: code("figures"),
+        code=lambda w: code_digest("figures"),
     message:
         "Draw the study's figures"
     script:
@@ -173,7 +173,7 @@ rule sample_figures:
     conda:
         ENVIRONMENT
     resources:
-        **needs("sample_figures"),
+        **resources_for("sample_figures"),
     params:
         cfg=lambda w: {
             "sample": w.sample,
@@ -181,7 +181,7 @@ rule sample_figures:
             "names": list(PICTURED),
             "words": {key: WORDS[key] for key in ("level_format", "noun")},
         },
-        code=lambda w: code("sample_figures"),
+        code=lambda w: code_digest("sample_figures"),
     message:
         "{wildcards.sample}: draw its pictures"
     script:
@@ -207,7 +207,7 @@ rule report_sample:
     conda:
         ENVIRONMENT
     resources:
-        **needs("report_sample"),
+        **resources_for("report_sample"),
     params:
         cfg=lambda w: {
             "sample": w.sample,
@@ -216,7 +216,7 @@ rule report_sample:
             "words": WORDS,
         },
         columns=PROJECT.columns,
-        code=lambda w: code("report_sample"),
+        code=lambda w: code_digest("report_sample"),
     message:
         "{wildcards.sample}: write its page"
     script:
@@ -248,13 +248,13 @@ rule stack_figures:
     conda:
         ENVIRONMENT
     resources:
-        **needs("stack_figures"),
+        **resources_for("stack_figures"),
     params:
         cfg=lambda w: {
             "sample": w.sample,
             "folder": results(f"figures/{w.sample}"),
         },
-        code=lambda w: code("stack_figures"),
+        code=lambda w: code_digest("stack_figures"),
     message:
         "{wildcards.sample}: draw its alignment"
     script:
@@ -280,7 +280,7 @@ rule report_stack:
     conda:
         ENVIRONMENT
     resources:
-        **needs("report_stack"),
+        **resources_for("report_stack"),
     params:
         cfg=lambda w: {
             "sample": w.sample,
@@ -289,7 +289,7 @@ rule report_stack:
             "mode": STUDY.align.mode,
             "index": "../index.html",
         },
-        code=lambda w: code("report_stack"),
+        code=lambda w: code_digest("report_stack"),
     message:
         "{wildcards.sample}: write the page of its alignment"
     script:
@@ -328,14 +328,14 @@ rule axial_figures:
     conda:
         ENVIRONMENT
     resources:
-        **needs("axial_figures"),
+        **resources_for("axial_figures"),
     params:
         cfg=lambda w: {
             "sample": w.sample,
             "data_range": STUDY.measure.data_range,
             "folder": results(f"figures/{w.sample}"),
         },
-        code=lambda w: code("axial_figures"),
+        code=lambda w: code_digest("axial_figures"),
     message:
         "{wildcards.sample}: draw its sections along z"
     script:
@@ -361,7 +361,7 @@ rule report_axial:
     conda:
         ENVIRONMENT
     resources:
-        **needs("report_axial"),
+        **resources_for("report_axial"),
     params:
         cfg=lambda w: {
             "sample": w.sample,
@@ -369,7 +369,7 @@ rule report_axial:
             "title": STUDY.title,
             "index": "../index.html",
         },
-        code=lambda w: code("report_axial"),
+        code=lambda w: code_digest("report_axial"),
     message:
         "{wildcards.sample}: write the page of its sections along z"
     script:
@@ -403,7 +403,7 @@ rule sem_figures:
     conda:
         ENVIRONMENT
     resources:
-        **needs("sem_figures"),
+        **resources_for("sem_figures"),
     params:
         cfg=lambda w: {
             "sample": w.sample,
@@ -411,7 +411,7 @@ rule sem_figures:
             "folder": results(f"figures/{w.sample}"),
         },
         columns=PROJECT.columns,
-        code=lambda w: code("sem_figures"),
+        code=lambda w: code_digest("sem_figures"),
     message:
         "{wildcards.sample}: draw its gaps and spectra"
     script:
@@ -436,7 +436,7 @@ rule report_sem:
     conda:
         ENVIRONMENT
     resources:
-        **needs("report_sem"),
+        **resources_for("report_sem"),
     params:
         cfg=lambda w: {
             "sample": w.sample,
@@ -445,7 +445,7 @@ rule report_sem:
             "index": "../index.html",
         },
         columns=PROJECT.columns,
-        code=lambda w: code("report_sem"),
+        code=lambda w: code_digest("report_sem"),
     message:
         "{wildcards.sample}: write the page of its gaps and spectra"
     script:
@@ -466,10 +466,10 @@ if KIND.page:
         conda:
             ENVIRONMENT
         resources:
-            **needs("judge"),
+            **resources_for("judge"),
         params:
             cfg={},
-            code=lambda w: code(f"judge_{KIND.page}"),
+            code=lambda w: code_digest(f"judge_{KIND.page}"),
         message:
             "Say what is judged beside objects"
         script:
@@ -505,7 +505,7 @@ rule report:
     conda:
         ENVIRONMENT
     resources:
-        **needs("report"),
+        **resources_for("report"),
     params:
         cfg={
             "settings": STUDY.model_dump(mode="json", exclude_none=True),
@@ -525,7 +525,7 @@ rule report:
             "words": WORDS,
         },
         columns=PROJECT.columns,
-        code=lambda w: code("report"),
+        code=lambda w: code_digest("report"),
     message:
         "Write the report"
     script:

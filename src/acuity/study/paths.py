@@ -46,7 +46,7 @@ LOGS = (
     Log("degrade/{sample}/level{level}", "degrade", _STORE),
     Log("ingest/{scan}", "ingest", _STORE),
     Log("disturb/{sample}", "disturb", ("{}/*.ome.zarr",)),
-    Log("align/{sample}/transform", "transform", ("align/{sample}/*.ome.zarr",)),
+    Log("align/{sample}/transform", "apply_alignment", ("align/{sample}/*.ome.zarr",)),
     Log("align/{sample}/{stack}", "align"),
     Log("pair/{sample}", "pair", ("{}/*.ome.zarr",)),
     Log("train/{method}/level{level}", "train"),
@@ -55,7 +55,7 @@ LOGS = (
         "predict",
         (*_STORE, "predict/{sample}/level{level}/disagreement/{method}.ome.zarr"),
     ),
-    Log("segment/{sample}/smoothed/{image}", "smooth", _STORE),
+    Log("segment/{sample}/smoothed/{image}", "smooth_for_segmentation", _STORE),
     Log("segment/{sample}/{image}", "segment", _STORE),
     Log("measure/{sample}/align/check", "check_alignment"),
     Log(

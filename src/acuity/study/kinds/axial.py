@@ -8,7 +8,7 @@ class AxialStudy(Kind):
 
     level_format, level_title = "n = {:g}", "Slice interval n (input : target)"
     page = "axial"
-    degraded = Degradation("axial", "one slice of every")
+    degraded = Degradation("degrade_axial", "one slice of every")
     figures_left_out = ("resolution",)
 
     @staticmethod
