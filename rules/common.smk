@@ -9,6 +9,7 @@ import os
 import sys
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from snakemake.exceptions import WorkflowError
 from snakemake.io import contains_wildcard
@@ -236,14 +237,10 @@ def counts_of(path):
 
 
 @cache
-def code_digest(script, method=None, specimen=None, measure=None):
+def code_digest(script, method=None, **loaded):
     """Digest of a script and of all of the package that it uses."""
-    return digest(
-        ROOT / "scripts" / f"{script}.py",
-        method=method and module_name(method),
-        specimen=specimen,
-        measure=measure,
-    )
+    method = method and module_name(method)
+    return digest(ROOT / "scripts" / f"{script}.py", method=method, **loaded)
 
 
 def resources_for(rule):

@@ -447,12 +447,13 @@ class Project:
             for image in self.all_images(sample)
         }
 
-    def curves(self, sample, name):
-        """Return the curves of a kind of a sample's images, each named by its key; none if not measured."""
+    def curves(self, sample, *names):
+        """Return the curves of some kinds of a sample's images, each named by its key; those that there are."""
         return {
             name_of(name, sample, image): paths.table(sample, image, name)
             for image in self.all_images(sample)
             for measure in self.measures_of(sample, image)
+            for name in names
             if name in measure.written()
         }
 
@@ -476,6 +477,30 @@ class Project:
             name_of(kind, "", image_name(level, method)): paths.model(method, level, name)
             for method, level in trained
         }
+
+    # By name, as scripts ask for them.
+    study_tables = {
+        "metrics": "metrics.tsv",
+        "pores": "pores.tsv",
+        "curves": "curves.tsv",
+        "spaces": "pore_space.tsv",
+    }
+
+    def drawn_files(self, page, sample):
+        """Return what the figures of a sample's page are drawn from, each named by its key."""
+        if page == "stack":
+            return self.alignment.page_files(sample)
+        files = self.shown_files(sample) if page == "sample" else self.kind.page_files(sample)
+        return files | self.learned_from(sample)
+
+    def page_tables(self, page, sample):
+        """Return the tables, and the cards of models, that a sample's page shows."""
+        if page == "stack":
+            return {"slices": self.alignment.page_files(sample)["slices"]}
+        if page == "sample":
+            return self.study_tables
+        cards = self.trained_files("model.json") if page == "axial" else {}
+        return {"metrics": "metrics.tsv"} | cards
 
     def further_pages(self):
         """Return the samples that have a further page, by its kind."""

@@ -24,5 +24,15 @@ class AxialStudy(Kind):
 
         return list(axial_phase(self.study.scale(float(level))[0], self.study.degrade.mode))
 
+    def page_files(self, sample):
+        project = self.project
+        return {
+            "metrics": "metrics.tsv",
+            **project.shown_volumes(sample),
+            **project.curves(sample, "scattering_curve", "fsc_curve"),
+            **project.disagreements(sample),
+            **project.trained_files("model.json"),
+        }
+
 
 KIND = AxialStudy
