@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from snakemake.exceptions import WorkflowError
 from snakemake.io import contains_wildcard
+from snakemake.logging import logger
 from snakemake.settings.types import DeploymentMethod
 from snakemake.utils import update_config
 
@@ -23,7 +24,7 @@ from acuity.formats.files import files_of, is_remote, split_name
 from acuity.keys import name_of
 from acuity.methods.base import module_name
 from acuity.plan.planner import Planner
-from acuity.study.paths import either, wildcards
+from acuity.study.paths import STUDY_TABLES, either, wildcards
 from acuity.study.project import Project
 from acuity.study.reading import load_study, read_keys
 from acuity.threads import keep_limit, wait_passively
@@ -81,11 +82,13 @@ try:
     keys = read_keys(STUDY_FILE)
     if isinstance(keys, dict):
         update_config(keys, workflow.config_settings.config)
-    STUDY, SAMPLES = load_study(keys, STUDY_FILE)
+    # Each job reads it again: one of them need say what is written in a former way.
+    tell = logger.warning if workflow.is_main_process else lambda said: None
+    STUDY, SAMPLES = load_study(keys, STUDY_FILE, tell)
     named = [path for sample in SAMPLES for path in (sample.path, sample.low_path)]
     REMOTE = {path: bucket_file(path) for path in named if path and is_remote(path)}
     check_partition()
-    PROJECT = Project(STUDY, SAMPLES, str(STUDY_FILE))
+    PROJECT = Project(STUDY, SAMPLES)
     checks.check_cache(workflow.workflow_settings.cache or ())
     if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
         checks.check_image(IMAGE)

@@ -172,9 +172,9 @@ rule figures:
     """Draw the study's figures."""
     input:
         seals_of(seen()),
-        seals_of(files(PROJECT.study_tables)),
+        seals_of(files(STUDY_TABLES)),
         seals_of(HISTORIES),
-        **files(PROJECT.study_tables),
+        **files(STUDY_TABLES),
         **HISTORIES,
         seen=seen(),
     output:

@@ -179,7 +179,7 @@ def test_a_stack_is_aligned_and_made_isotropic_from_its_own_planes(workflow):
     assert workflow.planned("--configfile", path) == {}
     restored = [f"predict/mine/level4/{name}" for name in ("cubic", "srgan")]
     rules = same_in_slabs(workflow, study, sheet, ["align/mine/aligned", *restored])
-    assert {"transform_slab", "predict_slab", "predict_planes_slab"} <= rules
+    assert {"apply_alignment_slab", "predict_slab", "predict_planes_slab"} <= rules
 
 
 def test_slices_restored_along_z(workflow):
@@ -276,7 +276,7 @@ def test_slices_restored_along_z(workflow):
         for stage, end in zip(stores, ("", "/cubic", "/cubic/ms_ssim"), strict=True)
     ]
     rules = same_in_slabs(workflow, study, sheet, stores)
-    assert {"axial_slab", "predict_slab", "quality_slab"} <= rules
+    assert {"degrade_axial_slab", "predict_slab", "quality_slab"} <= rules
     assert "train" not in rules
 
 

@@ -249,7 +249,7 @@ class Planner:
     @cached_property
     def images(self):
         """Number of measured images of the study: what the tables and figures grow with."""
-        judged = len(self.study.judge_training) + 1
+        judged = len(self.study.evaluate_on_train) + 1
         roles = [row.role for row in self.samples.values()]
         restored = len(self.study.methods) + len(self.study.further_trainings)
         each = {"train": judged, "test": restored + 2, "restore": 0}

@@ -91,6 +91,13 @@ RESULTS = (
     "report/{sample}",
     "{stage}/{sample}/{name}",
 )
+# Tables of the whole study, by the names that pages and figures know them by.
+STUDY_TABLES = {
+    "metrics": "metrics.tsv",
+    "pores": "pores.tsv",
+    "curves": "curves.tsv",
+    "spaces": "pore_space.tsv",
+}
 # Of a volume: its root file, what its slabs agree upon, and what each leaves.
 _VOLUME = re.compile(r"\.ome\.zarr/(zarr\.json|\.slabs/(store|(?P<slab>[0-9]+))\.json)$")
 

@@ -1,0 +1,11 @@
+"""Write a page, by the name of its module in acuity.report: figures, tables, cards -> self-contained HTML."""
+
+from importlib import import_module
+
+from acuity.job import job
+
+with job(snakemake):
+    page, cfg = snakemake.params.page, snakemake.params.cfg
+    module, name = import_module(f"acuity.report.{page}"), page.removesuffix("_page")
+    read, write = getattr(module, f"read_{name}"), getattr(module, f"{name}_page")
+    write(read(dict(snakemake.input.items()), cfg), snakemake.output[0])
