@@ -9,9 +9,11 @@ import os
 import sys
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from snakemake.exceptions import WorkflowError
 from snakemake.io import contains_wildcard
+from snakemake.logging import logger
 from snakemake.settings.types import DeploymentMethod
 from snakemake.utils import update_config
 
@@ -22,7 +24,7 @@ from acuity.formats.files import files_of, is_remote, split_name
 from acuity.keys import name_of
 from acuity.methods.base import module_name
 from acuity.plan.planner import Planner
-from acuity.study.paths import either, wildcards
+from acuity.study.paths import STUDY_TABLES, either, wildcards
 from acuity.study.project import Project
 from acuity.study.reading import load_study, read_keys
 from acuity.threads import keep_limit, wait_passively
@@ -80,11 +82,13 @@ try:
     keys = read_keys(STUDY_FILE)
     if isinstance(keys, dict):
         update_config(keys, workflow.config_settings.config)
-    STUDY, SAMPLES = load_study(keys, STUDY_FILE)
+    # Each job reads it again: one of them need say what is written in a former way.
+    tell = logger.warning if workflow.is_main_process else lambda said: None
+    STUDY, SAMPLES = load_study(keys, STUDY_FILE, tell)
     named = [path for sample in SAMPLES for path in (sample.path, sample.low_path)]
     REMOTE = {path: bucket_file(path) for path in named if path and is_remote(path)}
     check_partition()
-    PROJECT = Project(STUDY, SAMPLES, str(STUDY_FILE))
+    PROJECT = Project(STUDY, SAMPLES)
     checks.check_cache(workflow.workflow_settings.cache or ())
     if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
         checks.check_image(IMAGE)
@@ -112,7 +116,7 @@ def logs(path):
     return local(f"logs/{STUDY.study}/{path}.log")
 
 
-def records(path):
+def benchmarks(path):
     return local(f"logs/{STUDY.study}/{path}.benchmark.tsv")
 
 
@@ -193,8 +197,8 @@ class Part:
     def log(self, path):
         return logs(f"{path}/{self.below}" if self.below else path)
 
-    def record(self, path):
-        return records(f"{path}/{self.below}" if self.below else path)
+    def benchmark(self, path):
+        return benchmarks(f"{path}/{self.below}" if self.below else path)
 
     def says(self, message):
         return message + self.words
@@ -236,18 +240,13 @@ def counts_of(path):
 
 
 @cache
-def code(script, method=None, specimen=None, measure=None, figures=()):
+def code_digest(script, method=None, **loaded):
     """Digest of a script and of all of the package that it uses."""
-    return digest(
-        ROOT / "scripts" / f"{script}.py",
-        method=method and module_name(method),
-        specimen=specimen,
-        measure=measure,
-        figures=figures,
-    )
+    method = method and module_name(method)
+    return digest(ROOT / "scripts" / f"{script}.py", method=method, **loaded)
 
 
-def needs(rule):
+def resources_for(rule):
     """Memory and time that a rule's jobs ask for, by their shapes; more with each of three attempts.
 
     No more after that: a long training goes on over many, and a site allows only so much.

@@ -15,15 +15,15 @@ rule ingest:
     log:
         logs("ingest/{scan}"),
     benchmark:
-        records("ingest/{scan}")
+        benchmarks("ingest/{scan}")
     conda:
         ENVIRONMENT
     resources:
-        **needs("ingest"),
+        **resources_for("ingest"),
     params:
         cfg=lambda w: scan_cfg(w.scan),
         untracked=lambda w: untracked(w.scan),
-        code=lambda w: code("ingest"),
+        code=lambda w: code_digest("ingest"),
     message:
         "{wildcards.scan}: import"
     script:
@@ -46,10 +46,10 @@ rule unseen:
     conda:
         ENVIRONMENT
     resources:
-        **needs("unseen"),
+        **resources_for("unseen"),
     params:
         cfg={"allow": True} if STUDY.allow_seen else {},
-        code=lambda w: code("unseen"),
+        code=lambda w: code_digest("unseen"),
     message:
         "Compare the samples to learn from with those to be judged"
     script:

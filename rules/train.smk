@@ -30,12 +30,12 @@ rule train:
     log:
         logs("train/{method}/level{level}"),
     benchmark:
-        records("train/{method}/level{level}")
+        benchmarks("train/{method}/level{level}")
     conda:
         ENVIRONMENT
     threads: lambda w: 2 * PROJECT.processes(w.method)
     resources:
-        **needs("train"),
+        **resources_for("train"),
         gpu=lambda w: PROJECT.gpus(w.method, "train"),
     params:
         cfg=lambda w: {
@@ -45,7 +45,7 @@ rule train:
             "seed": PROJECT.training_seed(w.method, w.level),
             "checkpoints": results(f"train/{w.method}/level{w.level}/checkpoints"),
         },
-        code=lambda w: code("train", w.method),
+        code=lambda w: code_digest("train", w.method),
     message:
         "Train {wildcards.method} at level {wildcards.level}"
     script:

@@ -24,6 +24,14 @@ from acuity.writing import write_text
 PACKAGE = "acuity"
 ROOT = Path(__file__).parent
 
+# Where what is loaded by name lies in the package.
+_ROOMS = {
+    "method": "methods",
+    "specimen": "simulate.specimens",
+    "measure": "measures",
+    "page": "report",
+    "figures": "report.further",
+}
 # Imported name -> distribution, where the two differ.
 _DISTRIBUTIONS = {
     "cc3d": "connected-components-3d",
@@ -35,27 +43,23 @@ _DISTRIBUTIONS = {
 _LOADS_ALL = {f"{PACKAGE}.formats.read": "formats/readers"}
 
 
-def digest(script, *, method=None, specimen=None, measure=None, figures=()):
+def digest(script, **loaded):
     """Digest a script with everything of the package that it imports.
 
     Parameters
     ----------
     script : path-like
         A Python file.
-    method : str, optional
-        A restoration method that the script loads by name; its import closure counts, and no
-        other method's.
-    specimen, measure : str, optional
-        A kind of specimen, a measure, likewise.
-    figures : iterable of str
-        Further figures (acuity.report.further), likewise.
+    **loaded : str, iterable of str or None
+        What the script loads by name: a ``method``, a kind of ``specimen``, a ``measure``, a ``page``,
+        further ``figures``. Its import closure counts, and no other one's.
 
     Returns
     -------
     str
         16 hexadecimal digits.
     """
-    modules = closure(script, method=method, specimen=specimen, measure=measure, figures=figures)
+    modules = closure(script, **loaded)
     lines = [f"script {_tree_digest(Path(script))}"]
     lines += [f"{name} {_tree_digest(path)}" for name, path in sorted(modules.items())]
     folders = {path.parent / "templates" for path in modules.values()}
@@ -69,14 +73,14 @@ def digest(script, *, method=None, specimen=None, measure=None, figures=()):
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
-def closure(script, *, method=None, specimen=None, measure=None, figures=()):
+def closure(script, **loaded):
     """List the package's modules that a script reaches through its imports.
 
     Parameters
     ----------
     script : path-like
         A Python file.
-    method, specimen, measure, figures
+    **loaded : str, iterable of str or None
         As for `digest`.
 
     Returns
@@ -85,9 +89,9 @@ def closure(script, *, method=None, specimen=None, measure=None, figures=()):
         Module names and their files.
     """
     todo = list(_imports(Path(script))[0])
-    named = {"methods": method, "simulate.specimens": specimen, "measures": measure}
-    todo += [f"{PACKAGE}.{room}.{name}" for room, name in named.items() if name is not None]
-    todo += [f"{PACKAGE}.report.further.{name}" for name in figures]
+    for kind, names in loaded.items():
+        names = [names] if isinstance(names, str) else names or ()
+        todo += [f"{PACKAGE}.{_ROOMS[kind]}.{name}" for name in names]
     found = {}
     while todo:
         name = todo.pop()

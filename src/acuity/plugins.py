@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+import traceback
 from pathlib import Path
 
 from acuity.errors import AcuityError
@@ -26,6 +27,28 @@ def modules(package):
     return dict(sorted(files.items()))
 
 
+def load(module, what):
+    """Import a module by its name.
+
+    Parameters
+    ----------
+    module : str
+        Such as ``acuity.methods.deepnet``.
+    what : str
+        What it is to be, for the error, such as "a method".
+
+    Raises
+    ------
+    AcuityError
+        If it cannot be imported; the sentence names the file at fault, which may be one that it
+        imports.
+    """
+    try:
+        return importlib.import_module(module)
+    except Exception as error:
+        raise _refused(error, module, what) from error
+
+
 def declared(package, name, ending, what):
     """Import a module and return what it declares.
 
@@ -36,7 +59,7 @@ def declared(package, name, ending, what):
     ending : str
         The name that it assigns.
     what : str
-        What it is to be, for the error, such as "a method".
+        As for `load`.
 
     Returns
     -------
@@ -47,9 +70,20 @@ def declared(package, name, ending, what):
     AcuityError
         If it cannot be imported, or assigns no such name; the sentence names the file.
     """
+    module = load(f"{package}.{name}", what)
     try:
-        return getattr(importlib.import_module(f"{package}.{name}"), ending)
-    except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        file = modules(package)[name]
-        raise AcuityError(f"{file}: cannot be loaded as {what}: {reason}") from error
+        return getattr(module, ending)
+    except AttributeError as error:
+        raise _refused(error, module.__name__, what) from error
+
+
+def _refused(error, module, what):
+    """Say which file cannot be loaded and why: the last of ours that Python was in."""
+    root, package = Path(__file__).parent, module.rpartition(".")[0]
+    frames = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
+    ours = [file for file in frames if file.is_relative_to(root) and file != Path(__file__)]
+    if isinstance(error, SyntaxError):
+        ours.append(Path(error.filename))
+    file = ours[-1] if ours else modules(package)[module.rpartition(".")[2]]
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return AcuityError(f"{file}: cannot be loaded as {what}: {reason}")

@@ -421,7 +421,7 @@ def test_slabs_share_the_work():
     assert labels.written == foam().quantity("segment", image).written > 0
     assert one.quantity("predict", w) == whole
     # 64 slices are four rows of shards: a fifth slab has nothing to do, and four do its share.
-    many = foam(slabs=8, judge_training=[], methods={"richardson_lucy": {"iterations": 10_000}})
+    many = foam(slabs=8, evaluate_on_train=[], methods={"richardson_lucy": {"iterations": 10_000}})
     w = {"sample": "b", "level": "2", "method": "richardson_lucy", "slab": "1"}
     work = many.cost("predict_slab", w).cpu - many.cost("predict_slab", w).start
     assert many.request("predict_slab", w)[1] >= 3 * 2 * work / 60

@@ -14,7 +14,7 @@ from acuity.settings import Section, call, setting
 from acuity.simulate import specimens
 from acuity.simulate.specimen import Outputs, specimen
 from acuity.simulate.specimens.base import known
-from acuity.study.degrade import Degrade, Random
+from acuity.study.degrade import Degrade, RandomDegradation
 from acuity.study.measure import Gaps
 from acuity.volume import open_volume
 
@@ -51,7 +51,7 @@ def test_what_stands_in_a_study_and_beside_a_function_is_the_same():
     study, library = Degrade(), Degradation(sigma=1.0)
     assert study.downsample == library.downsample
     assert (study.photons, study.noise) == (library.photons, library.noise_sd)
-    assert Random().model_dump() == DEFAULTS
+    assert RandomDegradation().model_dump() == DEFAULTS
 
 
 GRATING = """

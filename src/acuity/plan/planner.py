@@ -30,7 +30,7 @@ BLOCK = 32  # slices of a method's input that are restored together, about
 # Stages that the study key `slabs` divides: X_init makes a store (census has none), X_slab fills it,
 # X joins.
 SLABBED = {
-    "axial",
+    "degrade_axial",
     "census",
     "degrade",
     "predict",
@@ -39,8 +39,8 @@ SLABBED = {
     "reconstruct",
     "reconstruct_truth",
     "segment",
-    "smooth",
-    "transform",
+    "smooth_for_segmentation",
+    "apply_alignment",
 }
 LEAST_MEMORY, LEAST_RUNTIME = 500, 10  # MB, minutes; a job script needs some by itself
 
@@ -249,7 +249,7 @@ class Planner:
     @cached_property
     def images(self):
         """Number of measured images of the study: what the tables and figures grow with."""
-        judged = len(self.study.judge_training) + 1
+        judged = len(self.study.evaluate_on_train) + 1
         roles = [row.role for row in self.samples.values()]
         restored = len(self.study.methods) + len(self.study.further_trainings)
         each = {"train": judged, "test": restored + 2, "restore": 0}
@@ -526,7 +526,7 @@ def _blocks_of_objects(plan, sample):
 
 def _segment(plan, rule, w):
     voxels = prod(plan._image_shape(w))
-    if rule == "smooth":
+    if rule == "smooth_for_segmentation":
         shape, _ = plan.high(w["sample"])
         deep = choose_layout(shape, "float32").shard[0] + 2 * 4  # whole slices, with their halo
         held = min(voxels, deep * shape[1] * shape[2])
@@ -582,16 +582,16 @@ _COUNTS = {
     "ingest": _ingest,
     "disturb": _slices(2),
     "align": _align,
-    "transform": _slices(2),
+    "apply_alignment": _slices(2),
     "pair": _pair,
-    "axial": _degrade,
+    "degrade_axial": _degrade,
     "degrade": _degrade,
     "degrade_images": _degrade,
     "train": _train,
     "predict": _predict,
     "predict_planes": _predict,
     "segment": _segment,
-    "smooth": _segment,
+    "smooth_for_segmentation": _segment,
     "quality": _streamed(40, 64 + 2 * 80, columns=True, written=FLOAT),  # halo: coarsest scale
     "census": _census,
     "metrics": _tables,

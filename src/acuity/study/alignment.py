@@ -41,7 +41,7 @@ class Alignment:
     def transform_inputs(self, sample):
         """Return the stack whose slices are moved, and their transforms."""
         return {
-            "volume": self.slices_per_stack(sample, self.kind),
+            "volume": self.stack(sample, self.kind),
             "transforms": f"align/{self.source(sample)}/{self.kind}/transforms.json",
         }
 
@@ -69,6 +69,6 @@ class Alignment:
         return {
             "slices": f"{folder}/slices.tsv",
             "pairs": f"{folder}/pairs.tsv",
-            "before": self.slices_per_stack(sample, self.kind),
+            "before": self.stack(sample, self.kind),
             "after": volume(f"align/{sample}/aligned"),
         }

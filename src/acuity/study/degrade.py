@@ -1,13 +1,15 @@
 """The degrade section: how an imported volume is made worse."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from acuity.methods.base import Section, setting
 
+_Factor = Annotated[int, Field(ge=1, le=16)]
 
-class Chances(Section):
+
+class StepProbabilities(Section):
     """How often each step of the random degradation is taken."""
 
     blur: float = setting(0.8, "Gaussian blur", "1", ge=0, le=1)
@@ -16,7 +18,7 @@ class Chances(Section):
     poisson: float = setting(0.5, "Poisson noise", "1", ge=0, le=1)
 
 
-class Random(Section):
+class RandomDegradation(Section):
     """Strengths that images are degraded with, drawn for each image, or patch, anew (SEMNet)."""
 
     noise_sd: tuple[float, float] = setting(
@@ -31,7 +33,7 @@ class Random(Section):
     rescale: tuple[float, float] = setting(
         (0.5, 2.0), "Factor of the size to which an image is brought, and back, from and to", "1"
     )
-    probability: Chances = setting(Chances(), "How often each step is taken")
+    probability: StepProbabilities = setting(StepProbabilities(), "How often each step is taken")
     reduction: Literal["average", "bicubic", "random"] = setting(
         "average", "How blocks of pixels become one"
     )
@@ -39,7 +41,7 @@ class Random(Section):
 
     @field_validator("noise_sd", "photons", "blur", "rescale")
     @classmethod
-    def _rising(cls, value):
+    def _rising(cls, value: tuple[float, float]) -> tuple[float, float]:
         if not 0 <= value[0] <= value[1]:
             raise ValueError(f"found {list(value)}; allowed are two numbers, the smaller first")
         return value
@@ -59,11 +61,9 @@ class Degrade(Section):
         "Blur the volume, keep one slice of every n, average every n slices, or make images worse "
         "at random",
     )
-    downsample: tuple[
-        Annotated[int, Field(ge=1, le=16)],
-        Annotated[int, Field(ge=1, le=16)],
-        Annotated[int, Field(ge=1, le=16)],
-    ] = setting((1, 1, 1), "Whole factors of block averaging along z, y, x", "voxel")
+    downsample: tuple[_Factor, _Factor, _Factor] = setting(
+        (1, 1, 1), "Whole factors of block averaging along z, y, x", "voxel"
+    )
     photons: float | None = setting(
         None,
         "Poisson noise: photons a voxel at the volume's 99.9th percentile; none: no Poisson noise",
@@ -78,16 +78,18 @@ class Degrade(Section):
         le=1,
     )
 
-    random: Random = setting(Random(), "Mode random: how strong each step may be, and how often")
+    random: RandomDegradation = setting(
+        RandomDegradation(), "Mode random: how strong each step may be, and how often"
+    )
 
     @field_validator("downsample", mode="before")
     @classmethod
-    def _one_for_all(cls, value):
+    def _one_for_all(cls, value: Any) -> Any:
         return (value,) * 3 if isinstance(value, int) else value
 
     @model_validator(mode="after")
-    def _one_mode(self):
-        if self.mode != "random" and self.random != Random():
+    def _one_mode(self) -> Self:
+        if self.mode != "random" and self.random != RandomDegradation():
             raise ValueError(f"random belongs to mode random; found mode {self.mode}")
         if self.mode != "blur" and (self.downsample != (1, 1, 1) or self.photons or self.noise):
             raise ValueError(

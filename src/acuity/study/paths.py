@@ -46,7 +46,7 @@ LOGS = (
     Log("degrade/{sample}/level{level}", "degrade", _STORE),
     Log("ingest/{scan}", "ingest", _STORE),
     Log("disturb/{sample}", "disturb", ("{}/*.ome.zarr",)),
-    Log("align/{sample}/transform", "transform", ("align/{sample}/*.ome.zarr",)),
+    Log("align/{sample}/transform", "apply_alignment", ("align/{sample}/*.ome.zarr",)),
     Log("align/{sample}/{stack}", "align"),
     Log("pair/{sample}", "pair", ("{}/*.ome.zarr",)),
     Log("train/{method}/level{level}", "train"),
@@ -55,7 +55,7 @@ LOGS = (
         "predict",
         (*_STORE, "predict/{sample}/level{level}/disagreement/{method}.ome.zarr"),
     ),
-    Log("segment/{sample}/smoothed/{image}", "smooth", _STORE),
+    Log("segment/{sample}/smoothed/{image}", "smooth_for_segmentation", _STORE),
     Log("segment/{sample}/{image}", "segment", _STORE),
     Log("measure/{sample}/align/check", "check_alignment"),
     Log(
@@ -91,6 +91,13 @@ RESULTS = (
     "report/{sample}",
     "{stage}/{sample}/{name}",
 )
+# Tables of the whole study, by the names that pages and figures know them by.
+STUDY_TABLES = {
+    "metrics": "metrics.tsv",
+    "pores": "pores.tsv",
+    "curves": "curves.tsv",
+    "spaces": "pore_space.tsv",
+}
 # Of a volume: its root file, what its slabs agree upon, and what each leaves.
 _VOLUME = re.compile(r"\.ome\.zarr/(zarr\.json|\.slabs/(store|(?P<slab>[0-9]+))\.json)$")
 

@@ -16,7 +16,7 @@ from acuity.methods.base import load, module_name, split_training
 from acuity.study import paths
 from acuity.study.alignment import Alignment
 from acuity.study.kinds.base import kind_of
-from acuity.study.reading import own_factor
+from acuity.study.reading import anisotropy_factor
 from acuity.units import parse_voxel_size
 
 
@@ -27,8 +27,6 @@ class Project:
     ----------
     study : acuity.study.study.Study
     samples : sequence of acuity.study.sample.Sample
-    where : str
-        The study file, for errors.
 
     Attributes
     ----------
@@ -45,7 +43,7 @@ class Project:
     alignment : acuity.study.alignment.Alignment
     """
 
-    def __init__(self, study, samples, where="the sample sheet"):
+    def __init__(self, study, samples):
         self.study = study
         self.samples = {row.sample: row for row in samples}
         roles = {"train": [], "test": [], "restore": []}
@@ -53,7 +51,7 @@ class Project:
             roles[row.role].append(row.sample)
         self.train, self.test = roles["train"], roles["test"]
         self.restore = {
-            name: f"{own_factor(self.samples[name], study, where)}" for name in roles["restore"]
+            name: f"{anisotropy_factor(self.samples[name], study)}" for name in roles["restore"]
         }
         self.levels = [f"{level:g}" for level in study.levels]
         self.methods, self.further = list(study.methods), study.further_trainings
@@ -251,14 +249,14 @@ class Project:
     @cached_property
     def shown(self):
         """The samples with images: judged ones, those that were learned from if asked, those to restore."""
-        taught = self.train if self.study.judge_training else []
+        taught = self.train if self.study.evaluate_on_train else []
         return [*self.test, *taught, *self.restore] if self.methods else []
 
     def images(self, sample, methods=None):
         """Return all images of a sample, the truth aside; or those of some methods."""
         row = self.samples[sample]
         if methods is None:
-            judged = self.study.judge_training if row.role == "train" else self.methods
+            judged = self.study.evaluate_on_train if row.role == "train" else self.methods
             methods = ["input", *judged]
         own = self.restore.get(sample) or row.level
         levels = self.levels if own is None else [f"{own}"]
@@ -447,12 +445,13 @@ class Project:
             for image in self.all_images(sample)
         }
 
-    def curves(self, sample, name):
-        """Return the curves of a kind of a sample's images, each named by its key; none if not measured."""
+    def curves(self, sample, *names):
+        """Return the curves of some kinds of a sample's images, each named by its key; those that there are."""
         return {
             name_of(name, sample, image): paths.table(sample, image, name)
             for image in self.all_images(sample)
             for measure in self.measures_of(sample, image)
+            for name in names
             if name in measure.written()
         }
 
@@ -476,6 +475,22 @@ class Project:
             name_of(kind, "", image_name(level, method)): paths.model(method, level, name)
             for method, level in trained
         }
+
+    def drawn_files(self, page, sample):
+        """Return what the figures of a sample's page are drawn from, each named by its key."""
+        if page == "stack":
+            return self.alignment.page_files(sample)
+        files = self.shown_files(sample) if page == "sample" else self.kind.page_files(sample)
+        return files | self.learned_from(sample)
+
+    def page_tables(self, page, sample):
+        """Return the tables, and the cards of models, that a sample's page shows."""
+        if page == "stack":
+            return {"slices": self.alignment.page_files(sample)["slices"]}
+        if page == "sample":
+            return paths.STUDY_TABLES
+        cards = self.trained_files("model.json") if page == "axial" else {}
+        return {"metrics": "metrics.tsv"} | cards
 
     def further_pages(self):
         """Return the samples that have a further page, by its kind."""

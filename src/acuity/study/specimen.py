@@ -6,8 +6,7 @@ from pydantic import field_validator
 
 from acuity.settings import Section, setting
 from acuity.simulate.specimens.base import Scanning, known
-from acuity.study.lengths import check_length
-from acuity.units import parse_length
+from acuity.study.lengths import Length
 
 KINDS = known()
 _TITLES = ", or ".join(kind.title for kind in KINDS.values())
@@ -28,7 +27,7 @@ class Specimen(Section):
         + _by_kind(lambda kind: "{} x {}".format(*kind.shape)),
         "pixel",
     )
-    pixel_size: str | None = setting(
+    pixel_size: Length | None = setting(
         None,
         "Pixel of the high-resolution image; none: "
         + _by_kind(lambda kind: f"{kind.pixel_size:g} nm"),
@@ -67,18 +66,13 @@ class Specimen(Section):
     )
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, int]:
         """Pixels of the high-resolution image along y, x."""
         return self.size or KINDS[self.kind].shape
 
-    @field_validator("pixel_size")
-    @classmethod
-    def _length(cls, value):
-        return value if value is None else check_length(value, parse_length)
-
     @field_validator("size")
     @classmethod
-    def _large_enough(cls, value):
+    def _large_enough(cls, value: tuple[int, int] | None) -> tuple[int, int] | None:
         if value is not None and not 64 <= min(value) <= max(value) <= 8192:
             raise ValueError(f"found {list(value)}; allowed are two sides from 64 to 8192 pixels")
         return value

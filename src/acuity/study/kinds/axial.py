@@ -8,7 +8,7 @@ class AxialStudy(Kind):
 
     level_format, level_title = "n = {:g}", "Slice interval n (input : target)"
     page = "axial"
-    degraded = Degradation("axial", "one slice of every")
+    degraded = Degradation("degrade_axial", "one slice of every")
     figures_left_out = ("resolution",)
 
     @staticmethod
@@ -23,6 +23,16 @@ class AxialStudy(Kind):
         from acuity.degrade.axial import axial_phase
 
         return list(axial_phase(self.study.scale(float(level))[0], self.study.degrade.mode))
+
+    def page_files(self, sample):
+        project = self.project
+        return {
+            "metrics": "metrics.tsv",
+            **project.shown_volumes(sample),
+            **project.curves(sample, "scattering_curve", "fsc_curve"),
+            **project.disagreements(sample),
+            **project.trained_files("model.json"),
+        }
 
 
 KIND = AxialStudy

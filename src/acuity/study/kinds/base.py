@@ -152,6 +152,10 @@ class Kind:
         """Return the samples whose registration is measured, each with the image ``pair``."""
         return []
 
+    def page_files(self, sample):
+        """Return what the figures of a sample's further page are drawn from, each named by its key."""
+        return {}
+
     def repeated(self, level, method):
         """Return how often each pixel of an image stands there; an edge's spread is not that of its steps."""
         return int(level) if method in ("input", "nearest") else 1

@@ -24,20 +24,18 @@ class ImageStudy(Kind):
         return {"keep_type": True}
 
     def page_files(self, sample):
-        """Return images of a sample and their tables, each named by its key, and those of its pair."""
         project, measure = self.project, self.study.measure
-        shown = project.images(sample) if sample not in project.restore else []
-        files = project.shown_volumes(sample)
-        if measure.gaps is not None:
-            files |= {
-                name_of("gaps", sample, image): table(sample, image, "gaps") for image in shown
-            }
-        if measure.spectrum:
-            files |= {
-                name_of("spectra", sample, image): table(sample, image, "spectrum_curve")
-                for image in shown
-            }
-        return files
+        asked = {
+            ("gaps", "gaps"): measure.gaps is not None,
+            ("spectra", "spectrum_curve"): measure.spectrum,
+        }
+        tables = {
+            name_of(kind, sample, image): table(sample, image, name)
+            for (kind, name), wanted in asked.items()
+            if wanted and sample not in project.restore
+            for image in project.images(sample)
+        }
+        return {"metrics": "metrics.tsv"} | project.shown_volumes(sample) | tables
 
 
 class RandomStudy(ImageStudy):
