@@ -243,7 +243,10 @@ def counts_of(path):
 def code_digest(script, method=None, **loaded):
     """Digest of a script and of all of the package that it uses."""
     method = method and module_name(method)
-    return digest(ROOT / "scripts" / f"{script}.py", method=method, **loaded)
+    try:
+        return digest(ROOT / "scripts" / f"{script}.py", method=method, **loaded)
+    except AcuityError as error:
+        raise WorkflowError(str(error))
 
 
 def resources_for(rule):

@@ -151,7 +151,10 @@ def _parse(content, path):
         elif top not in sys.stdlib_module_names:
             others.add(top)
 
-    tree = ast.parse(content, filename=str(path))
+    try:
+        tree = ast.parse(content, filename=str(path))
+    except SyntaxError as error:
+        raise AcuityError(f"{path}: cannot be read as Python: {error}") from error
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:

@@ -42,6 +42,15 @@ print(study.specimen.shape)
 print("checkerboard" in str(schema()["$defs"]["Specimen"]))
 """
 
+PAGE_ALONE = """
+from acuity.errors import AcuityError
+from acuity.plugins import load
+try:
+    load("acuity.report.index", "a page")
+except AcuityError as error:
+    print(error)
+"""
+
 
 def add(folder, section):
     """Add what a section of the page shows; return what it touches of the project."""
@@ -219,6 +228,22 @@ def test_an_edit_reruns_what_uses_the_new_file(extended):
 
 def test_the_specimen_is_drawn_and_a_study_may_ask_for_it(extended):
     assert python(extended, "-c", SPECIMEN) == "(64, 96) True\n(256, 256)\nTrue\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [("import nothing_of_that_name\n", "No module named"), ("no Python\n", "invalid syntax")],
+)
+def test_a_section_that_cannot_be_loaded_is_told_in_one_sentence(extended, text, why):
+    path = extended.folder / "src/acuity/report/sections/warnings.py"
+    before = path.read_text()
+    try:
+        path.write_text(text)
+        said = python(extended, "-c", PAGE_ALONE)
+    finally:
+        path.write_text(before)
+    assert said.startswith(f"{path}: cannot be loaded as a page: {why}")
+    assert said.count("\n") == 1
 
 
 # Modules that cannot be
