@@ -260,6 +260,7 @@ for page, about in SAMPLE_PAGES.items():
         resources:
             **resources_for(f"{page}_figures"),
         params:
+            page=page,
             cfg=lambda w, page=page, about=about: {
                 "sample": w.sample,
                 "folder": results(f"figures/{w.sample}"),
@@ -272,7 +273,8 @@ for page, about in SAMPLE_PAGES.items():
         message:
             f"{{wildcards.sample}}: draw its {about.drawn}"
         script:
-            f"../scripts/{page}_figures.py"
+            # not an f-string: it is read when a job runs, after the last page
+            "../scripts/{params.page}_figures.py"
 
     rule:
         """Write one page of a sample."""

@@ -78,10 +78,11 @@ def declared(package, name, ending, what):
 
 
 def _refused(error, module, what):
-    """Say which file cannot be loaded and why: the last of ours that Python was in."""
+    """Say which file cannot be loaded and why: the last of ours that was being imported."""
     root, package = Path(__file__).parent, module.rpartition(".")[0]
-    frames = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
-    ours = [file for file in frames if file.is_relative_to(root) and file != Path(__file__)]
+    frames = traceback.extract_tb(error.__traceback__)
+    imported = [Path(frame.filename) for frame in frames if frame.name == "<module>"]
+    ours = [file for file in imported if file.is_relative_to(root)]
     if isinstance(error, SyntaxError):
         ours.append(Path(error.filename))
     file = ours[-1] if ours else modules(package)[module.rpartition(".")[2]]
