@@ -24,6 +24,7 @@ from acuity.formats.files import files_of, is_remote, split_name
 from acuity.keys import name_of
 from acuity.methods.base import module_name
 from acuity.plan.planner import Planner
+from acuity.simulate.settings import Beam, Body, Pores
 from acuity.study.paths import STUDY_TABLES, either, wildcards
 from acuity.study.project import Project
 from acuity.study.reading import load_study, read_keys

@@ -92,7 +92,15 @@ MODULES = {
     "errors": RULES,
     "job": RULES,
     "units": {"exact_truth", "projections", "reconstruct", "reconstruct_truth", "train", "predict"}
-    | {"smooth_for_segmentation", "segment", "quality", "resolution", "census", "pore_space", "sample_figures"}
+    | {
+        "smooth_for_segmentation",
+        "segment",
+        "quality",
+        "resolution",
+        "census",
+        "pore_space",
+        "sample_figures",
+    }
     | {"report_sample", "report", "figures"},
     "slabs": {"reconstruct", "reconstruct_truth", "predict"},
     "simulate.foam": {"spheres", "exact_truth"},
@@ -165,7 +173,9 @@ def test_library_edit(finished, module):
     with edited(path, append="\nEDITED = True\n"):
         wanted = and_after(*MODULES[module])
         if MODULES[module] == {"train"}:
-            wanted -= {"smooth_for_segmentation"}  # what is smoothed comes from a method that does not learn
+            wanted -= {
+                "smooth_for_segmentation"
+            }  # what is smoothed comes from a method that does not learn
         assert set(rerun(finished)) == wanted
 
 
@@ -272,7 +282,9 @@ def test_method_edit_reruns_that_method_alone(finished, method):
     with edited(path, append="\nEDITED = True\n"):
         jobs = rerun(finished)
     # What is smoothed comes from the method that does not learn.
-    assert set(jobs) == (and_after("train") - {"smooth_for_segmentation"} if learned else and_after("predict"))
+    assert set(jobs) == (
+        and_after("train") - {"smooth_for_segmentation"} if learned else and_after("predict")
+    )
     assert jobs.get("train", 0) == int(learned)
     for rule in ("predict", "segment", "quality", "resolution", "census", "pore_space"):
         assert jobs.pop(rule) == images, rule
@@ -430,7 +442,12 @@ def test_a_stage_has_its_slabs_and_a_kind_its_way_to_degrade(listed):
     slabs = {name for rules in listed.values() for name in rules if name.endswith("_slab")}
     assert {name.removesuffix("_slab") for name in slabs} == SLABBED
     ways = {"degrade", "degrade_axial", "degrade_images"}
-    kinds = {"foam": set(), "blur": {"degrade"}, "axial": {"degrade_axial"}, "images": {"degrade_images"}}
+    kinds = {
+        "foam": set(),
+        "blur": {"degrade"},
+        "axial": {"degrade_axial"},
+        "images": {"degrade_images"},
+    }
     assert {kind: ways & set(rules) for kind, rules in listed.items()} == kinds
 
 

@@ -1,5 +1,7 @@
 """Simulated foams, scanned and reconstructed at several blurs (Pelt et al. 2022; Bukka et al. 2025)."""
 
+from itertools import chain
+
 from acuity.study.kinds.base import Kind
 from acuity.study.paths import volume
 from acuity.units import parse_voxel_size
@@ -16,13 +18,17 @@ class FoamStudy(Kind):
     def applies(study):
         return study.foam is not None
 
-    def settings(self, *keys):
-        """Return these keys of the foam section; the voxel size as a number and its unit."""
+    def settings(self, *asked):
+        """Return keys of the foam section, by name or those of a class of settings.
+
+        The voxel size is a number, with its unit.
+        """
         foam = self.study.foam
         values = foam.model_dump(mode="json")
         (values["voxel_size"], *_), values["unit"] = parse_voxel_size(foam.voxel_size)
         values["views"] = foam.truth_views * foam.size
-        return {key: values[key] for key in keys}
+        keys = [[key] if isinstance(key, str) else key.__dataclass_fields__ for key in asked]
+        return {key: values[key] for key in chain(*keys) if key in values}
 
     @property
     def fov_radius(self):
