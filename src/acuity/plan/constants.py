@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from functools import cache
+from os import PathLike
 from pathlib import Path
 
 import pandas as pd
@@ -85,7 +86,7 @@ class Cost:
 
 
 @cache
-def constants():
+def constants() -> dict[str, dict]:
     """Read the table of constants.
 
     Returns
@@ -97,7 +98,7 @@ def constants():
     return {row["kind"]: row for row in table.to_dict("records")}
 
 
-def cost(quantity, rows=None):
+def cost(quantity: Quantity, rows: dict[str, dict] | None = None) -> Cost:
     """Give the cost of a job.
 
     Parameters
@@ -133,7 +134,7 @@ def _guess(quantity, kind, row):
     return "" if row["jobs"] else f"{kind}: its constants are assumed"
 
 
-def fit(measured, known=None):
+def fit(measured: pd.DataFrame, known: dict[str, dict] | None = None) -> pd.DataFrame:
     """Fit constants to measured jobs.
 
     Memory is base + factor x held and time start + rate x work, both with the least squares of
@@ -229,7 +230,7 @@ def _line(x, y):
     return float(offset), float(slope)
 
 
-def write_table(rows, path=TABLE, note=""):
+def write_table(rows: pd.DataFrame, path: str | PathLike = TABLE, note: str = "") -> None:
     """Write a table of constants, with three figures a number.
 
     Parameters

@@ -2,6 +2,8 @@
 
 import hashlib
 import re
+from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,8 @@ from acuity.plan.constants import MIB, Quantity, cost
 from acuity.plan.planner import SLABBED, Planner
 from acuity.study.paths import read_log
 from acuity.study.project import Project
+from acuity.study.sample import Sample
+from acuity.study.study import Study
 
 # Columns of `measured`, and of benchmarks/plan/jobs.tsv behind the study and its second size.
 COLUMNS = ("job", "rule", "kind", "like", "held", "work", "written", "memory", "cpu", "stored")
@@ -20,7 +24,7 @@ FEW = 4  # jobs below which a kind is judged at a second size
 _USED = re.compile(r"used ([0-9.]+) MiB of memory, ([0-9.]+) core seconds")
 
 
-def measured(study, samples, folder="."):
+def measured(study: Study, samples: Sequence[Sample], folder: str | PathLike = ".") -> pd.DataFrame:
     """List what the jobs of a study used, and what they hold, compute and write.
 
     Parameters
@@ -54,16 +58,13 @@ def measured(study, samples, folder="."):
         used = found and _used(log, logs / f"{stem}.benchmark.tsv")
         if not used:
             continue
-        rule, wildcards, outputs = found
-        quantity = planner.quantity(rule, wildcards)
-        stored = sum(_size(path) for name in outputs for path in results.glob(name))
-        written = quantity.written if stored else 0.0
-        counted = (quantity.kind, quantity.like, quantity.held, quantity.work, written)
-        jobs.append((stem, rule, *counted, *used, stored))
+        stored = sum(_size(path) for name in found[2] for path in results.glob(name))
+        counted = _counted(planner, *found[:2], stored)
+        jobs.append({"job": stem, **counted, **used, "stored": stored})
     return pd.DataFrame(jobs, columns=list(COLUMNS))
 
 
-def compiled(jobs):
+def compiled(jobs: pd.DataFrame) -> pd.Series:
     """Tell which jobs of a study were the first of their code on a machine, and compiled it.
 
     Parameters
@@ -81,7 +82,7 @@ def compiled(jobs):
     return (alike.transform("size") >= 3) & (jobs["cpu"] > COMPILED * alike.transform("median"))
 
 
-def recounted(jobs, study, samples):
+def recounted(jobs: pd.DataFrame, study: Study, samples: Sequence[Sample]) -> pd.DataFrame:
     """Count anew what the measured jobs of a study hold, compute and write.
 
     Parameters
@@ -98,17 +99,12 @@ def recounted(jobs, study, samples):
     """
     planner, rows = Planner(Project(study, samples)), []
     for row in jobs.to_dict("records"):
-        found = _job(row["job"], study, planner)
-        if found is None:
-            continue
-        quantity = planner.quantity(*found[:2])
-        written = quantity.written if row["stored"] else 0.0
-        now = {name: getattr(quantity, name) for name in ("kind", "like", "held", "work")}
-        rows.append(row | now | {"rule": found[0], "written": written})
+        if found := _job(row["job"], study, planner):
+            rows.append(row | _counted(planner, *found[:2], row["stored"]))
     return pd.DataFrame(rows, columns=jobs.columns)
 
 
-def planned(jobs, rows=None):
+def planned(jobs: pd.DataFrame, rows: dict[str, dict] | None = None) -> pd.DataFrame:
     """Add to jobs what is planned for them.
 
     Parameters
@@ -132,7 +128,7 @@ def planned(jobs, rows=None):
     )
 
 
-def halves(jobs, seed=1):
+def halves(jobs: pd.DataFrame, seed: int = 1) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Divide jobs into those that constants are fitted to and those that judge them.
 
     Of a kind with four jobs and more, of whatever samples, levels and studies, half is drawn, of long
@@ -159,17 +155,13 @@ def halves(jobs, seed=1):
     alone = drawn.groupby("kind")["second"].transform("all")
     first = drawn[~drawn["second"] | alone].sort_values("digest")
     kinds, alike = first.groupby("kind"), first.groupby(["kind", first["cpu"] >= LONG])
-    few, place, count = (
-        kinds["job"].transform("size") < FEW,
-        alike.cumcount(),
-        alike["job"].transform("size"),
-    )
-    fitted = few | (2 * place < count)
+    few = kinds["job"].transform("size") < FEW
+    fitted = few | (2 * alike.cumcount() < alike["job"].transform("size"))
     chosen = jobs.index.isin(first.index[fitted])
     return jobs[chosen], jobs[~chosen]
 
 
-def judged_by_kind(jobs):
+def judged_by_kind(jobs: pd.DataFrame) -> pd.DataFrame:
     """Compare measured and planned time of the kinds of job that have long ones.
 
     Parameters
@@ -204,6 +196,13 @@ def judged_by_kind(jobs):
     return pd.DataFrame(rows, columns=columns)
 
 
+def _counted(planner, rule, wildcards, stored):
+    """What a job holds, computes and, where it left anything, writes."""
+    quantity = planner.quantity(rule, wildcards)
+    counted = {name: getattr(quantity, name) for name in ("kind", "like", "held", "work")}
+    return {"rule": rule, **counted, "written": quantity.written if stored else 0.0}
+
+
 def _job(stem, study, planner):
     """Rule, wildcards and outputs of the job that a log is of."""
     rule, wildcards, outputs = read_log(stem)
@@ -224,14 +223,14 @@ def _used(log, record):
     """Peak memory (MiB) and core seconds of a job, None where nothing tells."""
     told = _USED.findall(log.read_text(encoding="utf-8", errors="replace"))
     if told:
-        return tuple(map(float, told[-1]))
+        return dict(zip(("memory", "cpu"), map(float, told[-1]), strict=True))
     try:
         row = pd.read_csv(record, sep="\t").iloc[0]
-        used = float(row["max_rss"]), float(row["cpu_time"])
+        used = {"memory": float(row["max_rss"]), "cpu": float(row["cpu_time"])}
     except (OSError, ValueError, KeyError, IndexError):
         return None
     # Too short a job is recorded as nothing.
-    return used if used[0] > 50 and used[1] > 0.5 else None
+    return used if used["memory"] > 50 and used["cpu"] > 0.5 else None
 
 
 def _size(path):
@@ -240,7 +239,7 @@ def _size(path):
     return path.stat().st_size
 
 
-def compare(jobs):
+def compare(jobs: pd.DataFrame) -> pd.DataFrame:
     """Put measured and planned figures side by side, by rule.
 
     Parameters

@@ -5,15 +5,16 @@ import difflib
 import json
 import math
 import reprlib
+from collections.abc import Sequence
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 _LONGEST_PATH = 1000
 _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = _REPR.maxlong = 80
 
 
-def sentence(error, model, prefix=""):
+def sentence(error: ValidationError, model: type[BaseModel], prefix: str = "") -> str:
     """Say the first of pydantic's errors in one sentence."""
     first = error.errors()[0]
     # Keys are in lower case; what begins with a capital is the class that pydantic tried.
@@ -57,7 +58,7 @@ def sentence(error, model, prefix=""):
     return f"key {key!r}: found {shown}; {message[:1].lower()}{message[1:]}"
 
 
-def unknown(name, key, model, location=()):
+def unknown(name: str, key: str, model: type[BaseModel], location: Sequence[str] = ()) -> str:
     """Say that a key is not known, and which ones are."""
     allowed = _fields_at(model, location)
     close = difflib.get_close_matches(name, allowed, n=1)
@@ -65,7 +66,7 @@ def unknown(name, key, model, location=()):
     return f"key {short(key)} is not known{hint}; allowed here: {', '.join(allowed)}"
 
 
-def short(value):
+def short(value: object) -> str:
     """A value as an error shows it: in one line, however large it is."""
     if value is None or isinstance(value, bool):
         return json.dumps(value)
@@ -77,7 +78,7 @@ def short(value):
     return shown if len(shown) < 80 else shown[:77] + "..."
 
 
-def place(path):
+def place(path: object) -> str:
     """A path as an error shows it: whole, but for what no file system has."""
     return repr(str(path)) if len(str(path)) <= _LONGEST_PATH else short(str(path))
 
