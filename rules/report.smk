@@ -8,6 +8,19 @@ Makes  figures/*.png, figures/{sample}/*.png, and beside each figure X.json, whi
        report/sem/{sample}.html
 """
 
+from typing import NamedTuple
+
+
+def figure(name):
+    """The file of a figure, and beside it its SVG."""
+    return local(results(f"figures/{name}.png"))
+
+
+def beside(name):
+    """What lies beside a figure, for pages: title, caption, legend and what they show of it."""
+    return local(results(f"figures/{name}.json"))
+
+
 STUDY_FIGURES = {
     "quality": "Image quality",
     "ms_ssim": "Image quality",
@@ -58,6 +71,12 @@ PICTURED = ("slices", "maps", "pores")[: 3 if STUDY.segment else 1 + KIND.pixelw
 BACK = {"study": STUDY.study, "title": STUDY.title, "index": "../index.html"}
 
 
+def captioned(page):
+    """The figures of a page: those that have a caption, whose name begins with the page's."""
+    found = (ROOT / "config" / "captions").glob(f"{page}_*.rst")
+    return tuple(sorted(path.stem for path in found))
+
+
 class SamplePage(NamedTuple):
     """A page of a sample, and the figures on it.
 
@@ -91,7 +110,7 @@ SAMPLE_PAGES = {
         page_cfg={**REPORTED, "words": WORDS},
     ),
     "stack": SamplePage(
-        ("stack_path", "stack_ncc", "stack_residuals", "stack_views"),
+        captioned("stack"),
         "Stacks",
         "alignment",
         "{sample}: alignment",
@@ -101,16 +120,7 @@ SAMPLE_PAGES = {
         page_cfg=BACK | {"mode": STUDY.align and STUDY.align.mode},
     ),
     "axial": SamplePage(
-        (
-            "axial_scattering",
-            "axial_shells",
-            "axial_error",
-            "axial_views",
-            "axial_differences",
-            "axial_patches",
-            "axial_surface",
-            "axial_disagreement",
-        ),
+        captioned("axial"),
         "Along z",
         "sections along z",
         "{sample}: along z",
@@ -120,15 +130,7 @@ SAMPLE_PAGES = {
         page_cfg=BACK,
     ),
     "sem": SamplePage(
-        (
-            "sem_overlay",
-            "sem_displacement",
-            "sem_patches",
-            "sem_crops",
-            "sem_profiles",
-            "sem_gaps",
-            "sem_spectra",
-        ),
+        captioned("sem"),
         "Images",
         "gaps and spectra",
         "{sample}: gaps and spectra",

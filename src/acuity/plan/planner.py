@@ -521,13 +521,16 @@ def _blocks_of_objects(plan, sample):
     )
 
 
+def _smooth(plan, rule, w):
+    voxels = prod(plan._image_shape(w))
+    shape, _ = plan.high(w["sample"])
+    deep = choose_layout(shape, "float32").shard[0] + 2 * 4  # whole slices, with their halo
+    held = min(voxels, deep * shape[1] * shape[2])
+    return Quantity("segment:nlm", 24 * held, voxels, FLOAT * voxels)
+
+
 def _segment(plan, rule, w):
     voxels = prod(plan._image_shape(w))
-    if rule == "smooth_for_segmentation":
-        shape, _ = plan.high(w["sample"])
-        deep = choose_layout(shape, "float32").shard[0] + 2 * 4  # whole slices, with their halo
-        held = min(voxels, deep * shape[1] * shape[2])
-        return Quantity("segment:nlm", 24 * held, voxels, FLOAT * voxels)
     if not plan.study.segment:
         return Quantity(rule, work=voxels)
     blocks = _blocks_of_objects(plan, w["sample"])
@@ -538,17 +541,11 @@ def _segment(plan, rule, w):
     return Quantity(rule, 24 * prod(seen), voxels, FLOAT * voxels)
 
 
-def _streamed(bytes_a_voxel, slices, *, columns=False, written=0):
-    """A stage that holds some slices of an image at a time, or of a column of its shards."""
-
-    def count(plan, rule, w):
-        voxels = prod(plan._image_shape(w))
-        shape, _ = plan.high(w["sample"])
-        plane = _column(shape) if columns else shape[1] * shape[2]
-        held = min(voxels, slices * plane)
-        return Quantity(rule, bytes_a_voxel * held, voxels, written * voxels)
-
-    return count
+def _quality(plan, rule, w):
+    voxels = prod(plan._image_shape(w))
+    slices = 64 + 2 * 80  # with the halo of the coarsest scale
+    held = min(voxels, slices * _column(plan.high(w["sample"])[0]))
+    return Quantity(rule, 40 * held, voxels, FLOAT * voxels)
 
 
 def _census(plan, rule, w):
@@ -588,8 +585,8 @@ _COUNTS = {
     "predict": _predict,
     "predict_planes": _predict,
     "segment": _segment,
-    "smooth_for_segmentation": _segment,
-    "quality": _streamed(40, 64 + 2 * 80, columns=True, written=FLOAT),  # halo: coarsest scale
+    "smooth_for_segmentation": _smooth,
+    "quality": _quality,
     "census": _census,
     "metrics": _tables,
     **dict.fromkeys(("trainings", "figures", "judge", "report"), _tables),

@@ -241,6 +241,15 @@ class Project:
             list(self.restore) if method in self.by_planes and not self.train else []
         )
 
+    def training_inputs(self, method: str, level: str) -> dict[str, list[str]]:
+        """Return the volumes that a method learns from at a level."""
+        samples = self.learns_from(method, level)
+        return {
+            "low": [self.learned_low(sample, level) for sample in samples],
+            "target": [self.target(sample) for sample in samples],
+            "masks": [mask for sample in samples for mask in self.kind.masks(sample)],
+        }
+
     def prediction_inputs(self, method: str, sample: str, level: str) -> dict[str, str]:
         """Return the volume to restore and, of a method that learns, its model."""
         files = {"low": self.low(sample, level)}
