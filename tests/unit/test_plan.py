@@ -20,18 +20,8 @@ import yaml
 
 from acuity.errors import AcuityError
 from acuity.methods.base import Task, load
-from acuity.plan.constants import (
-    COLUMNS,
-    MIB,
-    Cost,
-    Quantity,
-    constants,
-    cost,
-    fit,
-    write_table,
-)
+from acuity.plan.constants import MIB, Cost, Quantity, constants, cost
 from acuity.plan.jobs import Line, Machine, check, jobs_of, table, total
-from acuity.plan.measured import FEW, compiled, halves, judged_by_kind, measured, planned, recounted
 from acuity.plan.networks import SHIPPED, judge, network
 from acuity.plan.planner import Planner, check_device
 from acuity.segment.objects import Objects
@@ -41,6 +31,18 @@ from acuity.study.reading import read_study
 from acuity.study.sample import Sample
 from acuity.study.study import Study
 from acuity.volume import Grid
+from benchmarks.plan import (
+    COLUMNS,
+    FEW,
+    compiled,
+    fit,
+    halves,
+    judged_by_kind,
+    measured,
+    planned,
+    recounted,
+    write_table,
+)
 from tests.conftest import REAL, ROOT, TINY_FOAM, TINY_SHEET, needs_real, with_marks
 
 ALONG_Z = Task(4.0, (4, 1, 1))
