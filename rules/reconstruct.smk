@@ -52,16 +52,7 @@ for part in PARTS:
         resources:
             **resources_for(part.name("reconstruct_truth")),
         params:
-            cfg=part.cfg(
-                lambda w: KIND.settings(
-                    "size",
-                    "cylinder_radius",
-                    "voxel_size",
-                    "unit",
-                    "peak_attenuation",
-                    "views",
-                )
-            ),
+            cfg=part.cfg(lambda w: KIND.settings(Body, "peak_attenuation", "views")),
             code=lambda w: code_digest("reconstruct_truth"),
         message:
             part.says("Foam {wildcards.sample}: reference reconstruction")

@@ -8,7 +8,20 @@ Makes  figures/*.png, figures/{sample}/*.png, and beside each figure X.json, whi
        report/sem/{sample}.html
 """
 
+from typing import NamedTuple
+
 from acuity.report.further.base import further
+
+
+def figure(name):
+    """The file of a figure, and beside it its SVG."""
+    return local(results(f"figures/{name}.png"))
+
+
+def beside(name):
+    """What lies beside a figure, for pages: title, caption, legend and what they show of it."""
+    return local(results(f"figures/{name}.json"))
+
 
 STUDY_FIGURES = {
     "quality": "Image quality",
@@ -69,6 +82,12 @@ PICTURED = PICTURED[: 3 if STUDY.segment else 1 + KIND.pixelwise]
 BACK = {"study": STUDY.study, "title": STUDY.title, "index": "../index.html"}
 
 
+def captioned(page):
+    """The figures of a page: those that have a caption, whose name begins with the page's."""
+    found = (ROOT / "config" / "captions").glob(f"{page}_*.rst")
+    return tuple(sorted(path.stem for path in found))
+
+
 class SamplePage(NamedTuple):
     """A page of a sample, and the figures on it.
 
@@ -105,7 +124,7 @@ SAMPLE_PAGES = {
         further=tuple(FURTHER_FIGURES["sample"]),
     ),
     "stack": SamplePage(
-        ("stack_path", "stack_ncc", "stack_residuals", "stack_views"),
+        captioned("stack"),
         "Stacks",
         "alignment",
         "{sample}: alignment",
@@ -115,16 +134,7 @@ SAMPLE_PAGES = {
         page_cfg=BACK | {"mode": STUDY.align and STUDY.align.mode},
     ),
     "axial": SamplePage(
-        (
-            "axial_scattering",
-            "axial_shells",
-            "axial_error",
-            "axial_views",
-            "axial_differences",
-            "axial_patches",
-            "axial_surface",
-            "axial_disagreement",
-        ),
+        captioned("axial"),
         "Along z",
         "sections along z",
         "{sample}: along z",
@@ -134,15 +144,7 @@ SAMPLE_PAGES = {
         page_cfg=BACK,
     ),
     "sem": SamplePage(
-        (
-            "sem_overlay",
-            "sem_displacement",
-            "sem_patches",
-            "sem_crops",
-            "sem_profiles",
-            "sem_gaps",
-            "sem_spectra",
-        ),
+        captioned("sem"),
         "Images",
         "gaps and spectra",
         "{sample}: gaps and spectra",

@@ -18,15 +18,7 @@ rule spheres:
     resources:
         **resources_for("spheres"),
     params:
-        cfg=lambda w: KIND.settings(
-            "size",
-            "cylinder_radius",
-            "diameter",
-            "small_below",
-            "small_fraction",
-            "min_gap",
-            "max_pores",
-        )
+        cfg=lambda w: KIND.settings("size", "cylinder_radius", Pores)
         | {"seed": SAMPLE[w.sample].seed},
         code=lambda w: code_digest("spheres"),
     message:
@@ -53,7 +45,7 @@ rule exact_truth:
     resources:
         **resources_for("exact_truth"),
     params:
-        cfg=lambda w: KIND.settings("size", "cylinder_radius", "voxel_size", "unit"),
+        cfg=lambda w: KIND.settings(Body),
         code=lambda w: code_digest("exact_truth"),
     message:
         "Foam {wildcards.sample}: exact truth"
@@ -77,15 +69,7 @@ rule projections:
     resources:
         **resources_for("projections"),
     params:
-        cfg=lambda w: KIND.settings(
-            "size",
-            "cylinder_radius",
-            "voxel_size",
-            "unit",
-            "photons",
-            "peak_attenuation",
-            "blur_domain",
-        )
+        cfg=lambda w: KIND.settings(Body, Beam)
         | {
             "level": float(w.level),
             "seed": PROJECT.seed_of(w.sample, "photons", w.level),

@@ -8,18 +8,7 @@ Makes  train/{method}/level{level}/model.safetensors, model.json, history.tsv
 rule train:
     """Train one method at one level on all train samples."""
     input:
-        low=lambda w: files(
-            [
-                PROJECT.learned_low(s, w.level)
-                for s in PROJECT.learns_from(w.method, w.level)
-            ]
-        ),
-        target=lambda w: files(
-            [PROJECT.target(s) for s in PROJECT.learns_from(w.method, w.level)]
-        ),
-        masks=lambda w: files(
-            [m for s in PROJECT.learns_from(w.method, w.level) for m in KIND.masks(s)]
-        ),
+        unpack(lambda w: files(PROJECT.training_inputs(w.method, w.level))),
         # first, but a further sample to be judged is no reason to train again
         unseen=[ancient(file) for file in unseen()],
     output:

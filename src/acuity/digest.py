@@ -24,6 +24,7 @@ from acuity.writing import write_text
 PACKAGE = "acuity"
 ROOT = Path(__file__).parent
 
+_DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 # Where what is loaded by name lies in the package.
 _ROOMS = {
     "method": "methods",
@@ -166,15 +167,8 @@ def _parse(content, path):
             if node.module.split(".")[0] == PACKAGE:
                 for alias in node.names:
                     note(f"{node.module}.{alias.name}")
-        elif isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            body = node.body
-            if (
-                body
-                and isinstance(body[0], ast.Expr)
-                and isinstance(body[0].value, ast.Constant)
-                and isinstance(body[0].value.value, str)
-            ):
-                node.body = body[1:]
+        elif isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:]
     return sorted(own), sorted(others), hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 

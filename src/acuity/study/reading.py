@@ -148,11 +148,12 @@ def _read_lines(
     for column in columns:
         if column not in Sample.model_fields:
             raise AcuityError(f"{sheet}: line {line}: {unknown(column, column, Sample)}")
-    samples, lines = [], {}
+    samples: list[Sample] = []
+    lines: dict[str, tuple[int, str]] = {}
     for number, row in rows:
         with _at(f"{sheet}: line {number}"):
             try:
-                sample = Sample(**row)
+                sample = Sample.model_validate(row)
             except ValidationError as error:
                 raise AcuityError(sentence(error, Sample)) from None
             # On the file systems of Windows and macOS, a and A are one.
@@ -310,7 +311,7 @@ def _with_level(sample: Sample, study: Study) -> Sample:
     return sample.model_copy(update={"level": level})
 
 
-def anisotropy_factor(sample: Sample, study: Study) -> int:
+def anisotropy_factor(sample: Sample, study: Study) -> int | None:
     """Return how much coarser the slices of a volume without truth are than its planes.
 
     Parameters

@@ -1,6 +1,7 @@
 """The specimen section: what a simulated electron microscope scans, and how."""
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
 from pydantic import field_validator
 
@@ -12,7 +13,7 @@ KINDS = known()
 _TITLES = ", or ".join(kind.title for kind in KINDS.values())
 
 
-def _by_kind(words):
+def _by_kind(words: Callable[[Any], str]) -> str:
     """Return what each kind has where a study states nothing."""
     return ", ".join(f"{words(kind)} ({name})" for name, kind in KINDS.items())
 
@@ -20,7 +21,9 @@ def _by_kind(words):
 class Specimen(Section):
     """Specimens scanned twice by a simulated electron microscope: pairs of images, known warp."""
 
-    kind: Literal[*KINDS] = setting("gold", _TITLES[0].upper() + _TITLES[1:])
+    kind: Literal[*KINDS] = setting(  # type: ignore[valid-type]
+        "gold", _TITLES[0].upper() + _TITLES[1:]
+    )
     size: tuple[int, int] | None = setting(
         None,
         "Size (y, x) of the high-resolution image; none: "

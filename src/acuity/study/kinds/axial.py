@@ -1,6 +1,9 @@
 """Volumes that get coarser, and are made finer, along z alone (Hagita et al. 2018; Heinrich et al. 2017)."""
 
+from typing import Any
+
 from acuity.study.kinds.base import Degradation, Kind
+from acuity.study.study import Study
 
 
 class AxialStudy(Kind):
@@ -12,19 +15,19 @@ class AxialStudy(Kind):
     figures_left_out = ("resolution",)
 
     @staticmethod
-    def applies(study):
+    def applies(study: Study) -> bool:
         return study.axial
 
-    def degrade_cfg(self, sample, level):
+    def degrade_cfg(self, sample: str, level: str) -> dict[str, Any]:
         return {"factor": int(level), "mode": self.study.degrade.mode}
 
-    def phase(self, level):
+    def phase(self, level: str) -> list[float] | None:
         # Here and not above: it loads numba, which every job of every study would wait for.
         from acuity.degrade.axial import axial_phase
 
         return list(axial_phase(self.study.scale(float(level))[0], self.study.degrade.mode))
 
-    def page_files(self, sample):
+    def page_files(self, sample: str) -> dict[str, str]:
         project = self.project
         return {
             "metrics": "metrics.tsv",

@@ -1,8 +1,11 @@
 """Images that are made finer along y and x; here those that get worse at random (SEMNet)."""
 
+from typing import Any
+
 from acuity.keys import name_of
 from acuity.study.kinds.base import Degradation, Kind
 from acuity.study.paths import table
+from acuity.study.study import Study
 
 
 class ImageStudy(Kind):
@@ -13,17 +16,17 @@ class ImageStudy(Kind):
     figures_left_out = ("resolution",)
 
     @staticmethod
-    def applies(study):
+    def applies(study: Study) -> bool:
         return study.pair is None and study.degrade.mode == "random"
 
     @property
-    def pixelwise(self):
+    def pixelwise(self) -> bool:
         return self.study.measure.pixelwise
 
-    def prediction_cfg(self):
+    def prediction_cfg(self) -> dict[str, Any]:
         return {"keep_type": True}
 
-    def page_files(self, sample):
+    def page_files(self, sample: str) -> dict[str, str]:
         project, measure = self.project, self.study.measure
         asked = {
             ("gaps", "gaps"): measure.gaps is not None,
@@ -44,12 +47,12 @@ class RandomStudy(ImageStudy):
     # Images are no volumes that slabs would divide.
     degraded = Degradation("degrade_images", "degrade at random to level", slabs=False)
 
-    def degrade_cfg(self, sample, level):
+    def degrade_cfg(self, sample: str, level: str) -> dict[str, Any]:
         seed = self.project.seed_of(sample, "degrade", level)
         random = self.study.degrade.random.model_dump(mode="json")
         return {"factor": int(level), "seed": seed, **random}
 
-    def degradation_while_learning(self):
+    def degradation_while_learning(self) -> dict[str, Any]:
         return {"degradation": self.study.degrade.random.model_dump(mode="json")}
 
 
