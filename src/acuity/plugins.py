@@ -4,11 +4,13 @@ import importlib
 import pkgutil
 import traceback
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from acuity.errors import AcuityError
 
 
-def modules(package):
+def modules(package: str) -> dict[str, Path]:
     """Find the modules of a package.
 
     Parameters
@@ -27,7 +29,7 @@ def modules(package):
     return dict(sorted(files.items()))
 
 
-def load(module, what):
+def load(module: str, what: str) -> ModuleType:
     """Import a module by its name.
 
     Parameters
@@ -49,7 +51,7 @@ def load(module, what):
         raise _refused(error, module, what) from error
 
 
-def declared(package, name, ending, what):
+def declared(package: str, name: str, ending: str, what: str) -> Any:
     """Import a module and return what it declares.
 
     Parameters
@@ -77,14 +79,14 @@ def declared(package, name, ending, what):
         raise _refused(error, module.__name__, what) from error
 
 
-def _refused(error, module, what):
+def _refused(error: Exception, module: str, what: str) -> AcuityError:
     """Say which file cannot be loaded and why: the last of ours that was being imported."""
     root, package = Path(__file__).parent, module.rpartition(".")[0]
     frames = traceback.extract_tb(error.__traceback__)
     imported = [Path(frame.filename) for frame in frames if frame.name == "<module>"]
     ours = [file for file in imported if file.is_relative_to(root)]
     if isinstance(error, SyntaxError):
-        ours.append(Path(error.filename))
+        ours.append(Path(str(error.filename)))
     file = ours[-1] if ours else modules(package)[module.rpartition(".")[2]]
     reason = " ".join(str(error).split()) or type(error).__name__
     return AcuityError(f"{file}: cannot be loaded as {what}: {reason}")

@@ -4,7 +4,8 @@ The rule that draws a page's other figures draws it too, and the page shows it. 
 imported in `Figure.plot`: Snakemake loads all of these files at each start.
 """
 
-from typing import ClassVar, Literal
+from collections.abc import Iterable
+from typing import Any, ClassVar, Literal
 
 from acuity.errors import AcuityError
 from acuity.plugins import declared, modules
@@ -23,11 +24,11 @@ class Figure:
     page: ClassVar[Literal["sample", "study"]] = "sample"
 
     @property
-    def name(self):
+    def name(self) -> str:
         """Name of its files: that of its module."""
         return type(self).__module__.rsplit(".", 1)[-1]
 
-    def plot(self, **sources):
+    def plot(self, **sources: Any) -> Any:
         """Return it as it is drawn.
 
         Parameters
@@ -46,7 +47,7 @@ class Figure:
         raise NotImplementedError
 
 
-def load(name):
+def load(name: str) -> Figure:
     """Find a further figure by its name.
 
     Raises
@@ -57,7 +58,7 @@ def load(name):
     return declared(__package__, name, "FIGURE", "a figure")
 
 
-def further(page, drawn):
+def further(page: str, drawn: Iterable[str]) -> list[str]:
     """Name the further figures of a page.
 
     Parameters
