@@ -7,19 +7,21 @@ last step of a volume's provenance or in the rows of a table, to the report's fi
 """
 
 import math
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from acuity.errors import AcuityError
 from acuity.field_of_view import cylinder
-from acuity.threshold import FAR, otsu
-from acuity.volume import check_finite, choose_layout, slabs
+from acuity.threshold import FAR, otsu, sample_of
+from acuity.volume import Grid, Volume, check_finite, choose_layout, slabs
 
 WARNING = "warning"  # the metric of a row that is a finding and no figure
 TOLD = ("volume", "finding", "effect")
-_SAMPLE = 1_000_000
+Finding = tuple[str, str]  # what was found, and what it does
 _SLICES = 16
 _FEW = 1e-4  # share of the voxels up to which they are single ones and no phase
 _BELOW = 0.1  # of the contrast: noise about 0 leaves the darker phase nearer to 0 than that
@@ -58,7 +60,7 @@ class Assumes:
     size: str = "1 voxel"
 
     @property
-    def of_values(self):
+    def of_values(self) -> bool:
         """Whether a volume must be read to be checked."""
         return bool(self.sign != "any" or self.values != "any" or self.single)
 
@@ -93,12 +95,14 @@ class Survey:
     singles: dict | None
 
     @property
-    def used(self):
+    def used(self) -> tuple[float, float]:
         """The values that are used, without single ones far out."""
         return (self.low, self.high) if self.singles else (self.least, self.most)
 
 
-def survey(data, mask_radius=None, *, name="the volume"):
+def survey(
+    data: Any, mask_radius: float | None = None, *, name: str | os.PathLike = "the volume"
+) -> Survey:
     """Read a volume once, shard by shard; twice where single voxels lie far out.
 
     Percentiles and medians are of every k-th voxel, a million or two of them.
@@ -121,19 +125,13 @@ def survey(data, mask_radius=None, *, name="the volume"):
     AcuityError
         If a voxel is not finite, or none lies in the mask.
     """
-    step = max(1, math.prod(data.shape) // _SAMPLE)
-    sample, least, most, seen = [], np.inf, -np.inf, 0
-    for values in _parts(data, mask_radius):
-        if values.size:
-            sample.append(values[-seen % step :: step].copy())
-            # NaN, where there is one, stays
-            least, most = np.minimum(least, values.min()), np.maximum(most, values.max())
-            seen += values.size
+    parts = _parts(data, mask_radius)
+    taken, least, most, seen = sample_of(parts, math.prod(data.shape))
     if not (np.isfinite(least) and np.isfinite(most)):
         for z0, z1 in slabs(data.shape[0], _SLICES):
             check_finite(np.asarray(data[z0:z1]), z0, str(name))
         raise AcuityError(f"{name}: no voxel lies in the mask of radius {mask_radius}")
-    sample = np.concatenate(sample)
+    sample = np.concatenate(taken)
     low, high = (float(value) for value in np.percentile(sample, [0.1, 99.9]))
     dark = bright = float(least)
     if sample.min() < sample.max():
@@ -149,7 +147,7 @@ def survey(data, mask_radius=None, *, name="the volume"):
     return Survey(float(least), float(most), low, high, dark, bright, seen, singles)
 
 
-def _parts(data, mask_radius):
+def _parts(data: Any, mask_radius: float | None) -> Iterator[np.ndarray]:
     """Values of each shard inside the mask: planes may be large."""
     for _, box in choose_layout(data.shape, np.float32).boxes():
         block = np.asarray(data[box], np.float32)
@@ -157,7 +155,7 @@ def _parts(data, mask_radius):
         yield block.ravel() if mask.all() else block[:, mask].ravel()
 
 
-def _singles(parts, low, high, ends):
+def _singles(parts: Iterable, low: float, high: float, ends: tuple[float, float]) -> dict[str, Any]:
     count, squares, value, farthest = 0, 0.0, 0.0, -1.0
     for values in parts:
         far = values[(values < ends[0]) | (values > ends[1])].astype(np.float64)
@@ -169,7 +167,7 @@ def _singles(parts, low, high, ends):
     return {"count": count, "value": value, "squares": squares}
 
 
-def offset(assumes, found):
+def offset(assumes: Assumes, found: Survey) -> float:
     """The value that must count as 0 where values are to be non-negative and are not.
 
     Noise about 0 is left as it is: then the median of the darker phase is 0 within a tenth of the
@@ -192,16 +190,16 @@ def offset(assumes, found):
 
 
 def check(
-    assumes,
-    volume,
+    assumes: Assumes,
+    volume: Volume,
     *,
-    grid=None,
-    found=None,
-    mask_radius=None,
-    data_range=None,
-    whole=None,
-    training=None,
-):
+    grid: Grid | None = None,
+    found: Survey | None = None,
+    mask_radius: float | None = None,
+    data_range: float | None = None,
+    whole: float | None = None,
+    training: Mapping[str, float] | None = None,
+) -> list[Finding]:
     """Hold a volume against what is assumed of it.
 
     Parameters
@@ -227,17 +225,10 @@ def check(
     list of (str, str)
         Findings: what was found, and what it does.
     """
-    said = []
+    said: list[Finding] = []
     if assumes.of_values:
         found = found or survey(volume.data, mask_radius)
-        if moved := offset(assumes, found):
-            said.append(
-                (
-                    f"its darker phase lies at {found.dark:,.6g}, and values below 0 have no meaning "
-                    "to the method",
-                    f"VALUES SHIFTED: {moved:,.6g} counted as 0, and was added to the result again",
-                )
-            )
+        said += _shifted(assumes, found)
         if assumes.single and found.singles:
             said.append((_out(found), _single_effect(assumes.single, found, data_range)))
         if data_range and assumes.values == "0 to the range":
@@ -254,7 +245,15 @@ def check(
     return said
 
 
-def _out(found):
+def _shifted(assumes: Assumes, found: Survey) -> Iterator[Finding]:
+    if moved := offset(assumes, found):
+        yield (
+            f"its darker phase lies at {found.dark:,.6g}, and values below 0 have no meaning to the method",
+            f"VALUES SHIFTED: {moved:,.6g} counted as 0, and was added to the result again",
+        )
+
+
+def _out(found: Survey) -> str:
     single, span = found.singles, found.high - found.low
     voxels = "1 voxel lies" if single["count"] == 1 else f"{single['count']:,} voxels lie"
     away = max(single["value"] - found.high, found.low - single["value"])
@@ -265,56 +264,54 @@ def _out(found):
     )
 
 
-def _single_effect(effect, found, data_range):
+def _single_effect(effect: str, found: Survey, data_range: float | None) -> str:
     if not data_range:
         return effect
     cap = 10 * math.log10(data_range**2 * found.count / found.singles["squares"])
     return f"{effect}: where an image or its truth lacks them, PSNR is {cap:.1f} dB at most"
 
 
-def _cut_off(found, data_range):
+def _cut_off(found: Survey, data_range: float) -> Iterator[Finding]:
     low, high = found.used
-    if -_CUT * data_range <= low and high <= (1 + _CUT) * data_range:
-        return []
-    return [
-        (
+    if low < -_CUT * data_range or high > (1 + _CUT) * data_range:
+        yield (
             f"its values go from {low:,.6g} to {high:,.6g}, beyond 0 to {data_range:,.6g}",
             "they were cut to that before errors in grey values were taken",
         )
-    ]
 
 
-def _barely_used(found, whole):
+def _barely_used(found: Survey, whole: float) -> Iterator[Finding]:
     low, high = found.used
     top = 2 ** math.ceil(math.log2(high - low + 1)) - 1
-    if not top or _BARELY * top > whole + 1:
-        return []
-    return [
-        (
+    if top and _BARELY * top <= whole + 1:
+        yield (
             f"it uses {low:,.6g} to {high:,.6g} of a range of {whole:,.0f}, which {top.bit_length()} "
             "bits would hold",
             f"PSNR by {whole:,.0f} stands {20 * math.log10(whole / top):.0f} dB above that by "
             f"{top:,.0f}, and SSIM is too high as well; measure.data_range states another range",
         )
-    ]
 
 
-def _of_training(found, training):
+def _of_training(found: Survey, training: Mapping[str, float]) -> Iterator[Finding]:
     low, high = found.used
     width = (high - low) / training["std"]
     away = abs(0.5 * (low + high) - training["mean"]) / training["std"]
-    if 1 / _SCALE <= width <= 4 * _SCALE and away <= _SCALE:
-        return []
-    return [
-        (
+    if not (1 / _SCALE <= width <= 4 * _SCALE and away <= _SCALE):
+        yield (
             f"its values go from {low:,.6g} to {high:,.6g}, and those of the training had the middle "
             f"{training['mean']:,.6g} and the width {training['std']:,.6g}",
             "the network has seen nothing like it; bring both to one scale",
         )
-    ]
 
 
-def warning_rows(assumes, *, mask_radius=None, data_range=None, stated=True, **volumes):
+def warning_rows(
+    assumes: Assumes,
+    *,
+    mask_radius: float | None = None,
+    data_range: float | None = None,
+    stated: bool = True,
+    **volumes: Volume,
+) -> list[dict]:
     """Findings of the volumes of a measure as rows of its table.
 
     Parameters

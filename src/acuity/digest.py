@@ -14,9 +14,12 @@ import contextlib
 import hashlib
 import importlib.metadata
 import json
+import os
 import sys
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from acuity.errors import AcuityError
 from acuity.writing import write_text
@@ -24,15 +27,6 @@ from acuity.writing import write_text
 PACKAGE = "acuity"
 ROOT = Path(__file__).parent
 
-_DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-# Where what is loaded by name lies in the package.
-_ROOMS = {
-    "method": "methods",
-    "specimen": "simulate.specimens",
-    "measure": "measures",
-    "page": "report",
-    "figures": "report.further",
-}
 # Imported name -> distribution, where the two differ.
 _DISTRIBUTIONS = {
     "cc3d": "connected-components-3d",
@@ -40,48 +34,57 @@ _DISTRIBUTIONS = {
     "skimage": "scikit-image",
     "yaml": "pyyaml",
 }
+
+# Where lies what scripts load by name.
+_ROOMS = {
+    "method": "methods",
+    "specimen": "simulate.specimens",
+    "measure": "measures",
+    "page": "report",
+    "figures": "report.further",
+}
 # Modules that load all of a folder, which their imports do not tell.
 _LOADS_ALL = {f"{PACKAGE}.formats.read": "formats/readers"}
 
+_DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
-def digest(script, **loaded):
+
+def digest(script: str | os.PathLike, **named: str | Iterable[str] | None) -> str:
     """Digest a script with everything of the package that it imports.
 
     Parameters
     ----------
     script : path-like
         A Python file.
-    **loaded : str, iterable of str or None
-        What the script loads by name: a ``method``, a kind of ``specimen``, a ``measure``, a ``page``,
-        further ``figures``. Its import closure counts, and no other one's.
+    **named : str or iterable of str, optional
+        What the script loads by name: a restoration `method`, a kind of `specimen`, a `measure`, a
+        `page`, further `figures`. Its import closure counts, and no other one's of its room.
 
     Returns
     -------
     str
         16 hexadecimal digits.
     """
-    modules = closure(script, **loaded)
-    lines = [f"script {_tree_digest(Path(script))}"]
-    lines += [f"{name} {_tree_digest(path)}" for name, path in sorted(modules.items())]
+    modules = closure(script, **named)
+    files = {"script": Path(script), **dict(sorted(modules.items()))}
+    lines = [f"{name} {_read(path).tree}" for name, path in files.items()]
     folders = {path.parent / "templates" for path in modules.values()}
     for path in sorted(file for folder in folders for file in folder.glob("*")):
         lines.append(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}")
-    libraries = set(_imports(Path(script))[1])
-    for path in modules.values():
-        libraries |= _imports(path)[1]
+    libraries = set().union(*(_read(path).others for path in files.values()))
     lines += [f"{name} {_version(name)}" for name in sorted(libraries)]
     _keep()
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
-def closure(script, **loaded):
+def closure(script: str | os.PathLike, **named: str | Iterable[str] | None) -> dict[str, Path]:
     """List the package's modules that a script reaches through its imports.
 
     Parameters
     ----------
     script : path-like
         A Python file.
-    **loaded : str, iterable of str or None
+    **named : str or iterable of str, optional
         As for `digest`.
 
     Returns
@@ -89,18 +92,18 @@ def closure(script, **loaded):
     dict of str to pathlib.Path
         Module names and their files.
     """
-    todo = list(_imports(Path(script))[0])
-    for kind, names in loaded.items():
+    todo = list(_read(Path(script)).own)
+    for kind, names in named.items():
         names = [names] if isinstance(names, str) else names or ()
         todo += [f"{PACKAGE}.{_ROOMS[kind]}.{name}" for name in names]
-    found = {}
+    found: dict[str, Path] = {}
     while todo:
         name = todo.pop()
         path = _module_path(name, ROOT)
         if path is None or name in found:
             continue
         found[name] = path
-        todo.extend(_imports(path)[0])
+        todo.extend(_read(path).own)
         if folder := _LOADS_ALL.get(name):
             parts = (file.relative_to(ROOT.parent) for file in ROOT.glob(f"{folder}/*.py"))
             todo.extend(".".join(part.with_suffix("").parts) for part in parts)
@@ -117,18 +120,17 @@ def _module_path(name, root):
     return package if package.is_file() else None
 
 
-def _imports(path):
-    """Names of the package's modules, and of other libraries, that a file imports anywhere."""
-    return _read(path)[:2]
+class _Code(NamedTuple):
+    """What a file imports of the package and beside it, anywhere in it, and its tree's digest."""
 
-
-def _tree_digest(path):
-    return _read(path)[2]
+    own: frozenset
+    others: frozenset
+    tree: str
 
 
 @cache
 def _read(path):
-    """Read a file once: what it imports of the package and beside it, and its tree's digest."""
+    """Read a file once."""
     content = path.read_bytes()
     name = path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else f"/{path.name}"
     kept, said = _kept(ROOT), hashlib.sha256(content).hexdigest()
@@ -136,7 +138,7 @@ def _read(path):
         kept["files"][name] = [said, *_parse(content, path)]
         kept["new"] = True
     own, others, tree = kept["files"][name][1:]
-    return frozenset(own), frozenset(others), tree
+    return _Code(frozenset(own), frozenset(others), tree)
 
 
 def _parse(content, path):

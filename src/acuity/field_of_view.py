@@ -1,12 +1,17 @@
 """Masks of the part of a volume that is sample."""
 
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 import numpy as np
 
 from acuity.errors import AcuityError
 from acuity.volume import choose_layout, slabs
 
 
-def cylinder(shape, radius, part=(slice(None), slice(None))):
+def cylinder(
+    shape: Sequence[int], radius: float | None, part: Sequence[slice] = (slice(None), slice(None))
+) -> np.ndarray:
     """Return the slice mask of a cylinder along z, centred in the slice.
 
     Parameters
@@ -40,7 +45,7 @@ def cylinder(shape, radius, part=(slice(None), slice(None))):
     return y * y + x * x <= radius * radius
 
 
-def values_inside(data, radius):
+def values_inside(data: Any, radius: float | None) -> Iterator[np.ndarray]:
     """Yield the values of the voxels in a cylinder along z, row of shards by row of shards.
 
     Parameters
@@ -64,7 +69,7 @@ def values_inside(data, radius):
         yield block.ravel() if whole else block[:, mask].ravel()
 
 
-def inscribed_box(shape, radius):
+def inscribed_box(shape: Sequence[int], radius: float | None) -> tuple[slice, ...]:
     """Return the slices of the largest box of a volume whose every voxel is within the cylinder.
 
     Parameters

@@ -2,11 +2,12 @@
 
 import numpy as np
 from numba import njit, prange
+from numpy.typing import ArrayLike
 
 from acuity.errors import AcuityError
 
 
-def gaussian_kernel(sigma, truncate=4.0):
+def gaussian_kernel(sigma: float, truncate: float = 4.0) -> np.ndarray:
     """Half of a sampled Gaussian kernel, normalised so that the whole kernel sums to one.
 
     Parameters
@@ -27,7 +28,7 @@ def gaussian_kernel(sigma, truncate=4.0):
     return weights.astype(np.float32)
 
 
-def reflected(n, radius):
+def reflected(n: int, radius: int) -> np.ndarray:
     """Indices of an axis of `n` voxels continued by `radius` reflected voxels on either side."""
     i = np.mod(np.arange(-radius, n + radius), 2 * n)
     return np.minimum(i, 2 * n - 1 - i)
@@ -65,7 +66,7 @@ def _sum_rows(source, rows, weights, first, out):
 
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")
-def sum_shifts(line, weights, stride, out):
+def sum_shifts(line: np.ndarray, weights: np.ndarray, stride: int, out: np.ndarray) -> None:
     """Set ``out`` to the weighted sum of `line` shifted by multiples of `stride`.
 
     `line` is flat and longer than `out` by ``2 * radius * stride``, half at either end.
@@ -132,7 +133,7 @@ def _along_y_x(volume, rows_y, weights_y, rows_x, weights_x, out):
                 sum_shifts(line, weights_x, 1, out[z, y])
 
 
-def gaussian(volume, sigma, *, truncate=4.0):
+def gaussian(volume: ArrayLike, sigma: ArrayLike, *, truncate: float = 4.0) -> np.ndarray:
     """Gaussian filter of a volume with reflecting borders.
 
     Equal to ``scipy.ndimage.gaussian_filter(volume, sigma, mode="reflect")`` to float32

@@ -6,12 +6,15 @@ at ``(i + 1/2) / f - 1/2`` on the low-resolution grid. One that was kept by deci
 elsewhere: at an `offset` p, and target voxel ``i`` sits at ``(i - p) / f``.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 LOBES = 3  # of the Lanczos kernel
 
 
-def weights_of(kernel, fraction):
+def weights_of(kernel: str, fraction: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Return the weights of the samples about positions.
 
     Parameters
@@ -63,14 +66,16 @@ def weights_of(kernel, fraction):
     raise ValueError(f"unknown kernel {kernel!r}")
 
 
-def _places(factor, start, stop, offset):
+def _places(factor: int, start: int, stop: int, offset: float | None) -> np.ndarray:
     """Return positions on the low-resolution grid of a span of the target's."""
     # Written so that the middle of the block gives the bytes of (i + 1/2) / f - 1/2.
     late = 0.0 if offset is None else offset - (factor - 1) / 2
     return (np.arange(start, stop) + (0.5 - late)) / factor - 0.5
 
 
-def support(kernel, factor, start, stop, count, offset=None):
+def support(
+    kernel: str, factor: int, start: int, stop: int, count: int, offset: float | None = None
+) -> tuple[int, int]:
     """Return the low-resolution voxels that a span of the target's grid needs along one axis.
 
     Parameters
@@ -100,7 +105,15 @@ def support(kernel, factor, start, stop, count, offset=None):
     return min(max(first, 0), count - 1), min(max(last, 0), count - 1) + 1
 
 
-def interpolate(low, first, counts, factors, box, kernel, offset=(None, None, None)):
+def interpolate(
+    low: ArrayLike,
+    first: Sequence[int],
+    counts: Sequence[int],
+    factors: Sequence[int],
+    box: Sequence[slice],
+    kernel: str,
+    offset: Sequence[float | None] = (None, None, None),
+) -> np.ndarray:
     """Interpolate a region; beyond the volume's ends the last voxel counts.
 
     A voxel's value does not depend on the region that is asked for.

@@ -7,8 +7,10 @@ import os
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NoReturn
 
 from acuity.errors import AcuityError
 from acuity.patience import share_cores
@@ -21,7 +23,7 @@ USED = "used %.1f MiB of memory, %.2f core seconds"
 
 
 @contextmanager
-def job(snakemake):
+def job(snakemake: Any) -> Iterator[None]:
     """Run the body of a script as one job.
 
     The log goes to the rule's log file and to standard error, and ends with the memory and the
@@ -68,7 +70,7 @@ def job(snakemake):
         _unexpected(snakemake.rule, error, path)
 
 
-def peak_memory():
+def peak_memory() -> float:
     """Give the most memory that this process has held.
 
     Returns
@@ -87,7 +89,7 @@ def peak_memory():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
-def _configure(path):
+def _configure(path: Path | None) -> None:
     logger.handlers = []
     logger.setLevel(logging.INFO)
     logger.propagate = False
@@ -106,19 +108,19 @@ def _configure(path):
         )
 
 
-def _log_to(handler):
+def _log_to(handler: logging.Handler) -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
     logger.addHandler(handler)
 
 
-def _fail(sentence, code=1):
+def _fail(sentence: str, code: int = 1) -> NoReturn:
     logger.error("error: %s", sentence)
     logging.shutdown()
     sys.stdout.flush()
     raise SystemExit(code)
 
 
-def _unexpected(rule, error, path):
+def _unexpected(rule: str, error: Exception, path: Path | None) -> NoReturn:
     text = str(error).strip().splitlines()
     where = f"; the traceback is in {path}" if path is not None else ""
     if path is not None:

@@ -49,7 +49,7 @@ def share_cores() -> Iterator[None]:
         watcher.join()
 
 
-def _watch(end):
+def _watch(end: threading.Event) -> None:
     team, queued, since = None, _queued(), time.monotonic()
     while not end.wait(EVERY):
         now, at = _queued(), time.monotonic()
@@ -65,7 +65,7 @@ def _watch(end):
         team.release()
 
 
-def _queued(tasks=TASKS):
+def _queued(tasks: Path = TASKS) -> float:
     """Seconds that the threads of this process have waited for a core, while they had work."""
     total = 0
     for path in tasks.glob("*/schedstat"):
@@ -79,7 +79,7 @@ def _queued(tasks=TASKS):
 class _Team:
     """Sleeping threads of each of GNU's libraries of OpenMP in this process."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._end = threading.Event()
         ready = threading.Event()
         # The team belongs to the thread that started it, and ends with it.
@@ -87,7 +87,7 @@ class _Team:
         self._thread.start()
         ready.wait()
 
-    def _hold(self, ready):
+    def _hold(self, ready: threading.Event) -> None:
         for path in _libraries():
             library = ctypes.CDLL(path)
             cores = library.omp_get_num_procs()
@@ -97,18 +97,18 @@ class _Team:
         ready.set()
         self._end.wait()
 
-    def release(self):
+    def release(self) -> None:
         self._end.set()
         self._thread.join()
 
 
-def _libraries(maps=Path("/proc/self/maps")):
+def _libraries(maps: Path = Path("/proc/self/maps")) -> list[str]:
     """Paths of GNU's libraries of OpenMP that this process has loaded: torch's, the system's."""
     lines = (line.split(maxsplit=5) for line in maps.read_text().splitlines())
     return sorted({f[5] for f in lines if len(f) == 6 and "libgomp" in Path(f[5]).name})
 
 
-def _short_slices():
+def _short_slices() -> None:
     """Ask the kernel to run the threads of this process soon after they wake, for less at a time.
 
     Their share of the cores stays the same. Linux heeds it from 6.12 on; other systems, or a

@@ -2,12 +2,14 @@
 
 import dataclasses
 import inspect
+from collections.abc import Callable
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
 
 
-def setting(default, description, unit="none", **limits):
+def setting(default: Any, description: str, unit: str = "none", **limits: Any) -> Any:
     """Declare one setting: its default, what it is, and its unit.
 
     Parameters
@@ -50,7 +52,7 @@ class Section(BaseModel, metaclass=_Declared):
 
     @model_validator(mode="before")
     @classmethod
-    def _no_switches(cls, values):
+    def _no_switches(cls, values: Any) -> Any:
         # pydantic would take true for the number 1.
         for name, value in values.items() if isinstance(values, dict) else ():
             field = cls.model_fields.get(name)
@@ -67,7 +69,7 @@ class Section(BaseModel, metaclass=_Declared):
         return values
 
 
-def call(function, *given, **flat):
+def call(function: Callable, *given: Any, **flat: Any) -> Any:
     """Call a function with its settings given key by key.
 
     Parameters

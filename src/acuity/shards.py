@@ -158,7 +158,7 @@ def shard_file(array: Path, index: Index) -> Path:
     return array.joinpath("c", *map(str, index))
 
 
-def write_shard(array: Path, layout: Layout, index: Index, block: np.ndarray) -> tuple[int, int]:
+def write_shard(array: Path, layout: Layout, index: Index, block: np.ndarray) -> tuple[int, ...]:
     """Write a shard in one step, all its chunks, those of zeros too.
 
     Parameters
@@ -203,7 +203,7 @@ def write_shard(array: Path, layout: Layout, index: Index, block: np.ndarray) ->
     return size, google_crc32c.extend(checksum, end)
 
 
-def file_checksum(file: Path) -> tuple[int, int]:
+def file_checksum(file: Path) -> tuple[int, ...]:
     """Give the bytes of a file and their crc32c, as `write_shard` gave them."""
     size = checksum = 0
     with open(file, "rb") as source:

@@ -1,22 +1,24 @@
 """Order statistics of more values than fit in memory, exact, from counts that add up."""
 
+from collections.abc import Callable, Iterable
+
 import numpy as np
 
 _SIGN = np.uint32(0x80000000)
 
 
-def _keys(values):
+def _keys(values: np.ndarray) -> np.ndarray:
     """Whole numbers, uint32, in the order of some float32 values."""
     bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
     return np.where(bits & _SIGN, ~bits, bits | _SIGN)
 
 
-def _values(keys):
+def _values(keys: np.ndarray) -> np.ndarray:
     bits = np.where(keys & _SIGN, keys ^ _SIGN, ~keys)
     return bits.astype(np.uint32).view(np.float32)
 
 
-def medians(parts):
+def medians(parts: Callable[[], Iterable[tuple[np.ndarray, ...]]]) -> list[np.float32]:
     """Medians of sets of float32 values that come in parts.
 
     The parts are read twice: counts over the upper half of the bits find the bin of the middle,

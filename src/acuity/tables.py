@@ -2,14 +2,18 @@
 
 import io
 import math
+import os
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
 from acuity.errors import AcuityError
+from acuity.keys import Key
 from acuity.seals import again, read_sealed, sealing
 
 
-def write_table(table, path, *, index=False):
+def write_table(table: pd.DataFrame, path: str | os.PathLike, *, index: bool = False) -> None:
     """Write a table as tab-separated text with its seal beside it, replacing both in one step.
 
     Parameters
@@ -25,7 +29,7 @@ def write_table(table, path, *, index=False):
         table.to_csv(part, sep="\t", index=index, lineterminator="\n")
 
 
-def read_table(path, **kwargs):
+def read_table(path: str | os.PathLike, **kwargs: Any) -> pd.DataFrame:
     """Read a tab-separated table, after its seal was checked.
 
     A sample named NA or 007 keeps its name: of fields, only an empty one is missing.
@@ -65,12 +69,12 @@ def read_table(path, **kwargs):
 TIDY = ["metric", "subset", "value", "unit"]
 
 
-def write_rows(rows, path):
+def write_rows(rows: list[dict], path: str | os.PathLike) -> None:
     """Write a list of dicts as a table; see `write_table`. Of no rows, a tidy table's head."""
     write_table(pd.DataFrame(rows, columns=None if rows else TIDY), path)
 
 
-def tidy(values, prefix=""):
+def tidy(values: Mapping[str, float | None], prefix: str = "") -> list[dict]:
     """Turn named figures into tidy rows.
 
     Parameters
@@ -92,7 +96,7 @@ def tidy(values, prefix=""):
     ]
 
 
-def read_keyed(files, **kwargs):
+def read_keyed(files: Mapping[Key, str | os.PathLike], **kwargs: Any) -> pd.DataFrame | None:
     """Read tables of images and put them under each other, with method and level in their rows.
 
     Parameters

@@ -1,6 +1,10 @@
 """Automatic choice of a threshold."""
 
+from collections.abc import Callable, Iterable
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from acuity.errors import AcuityError
 from acuity.field_of_view import cylinder, values_inside
@@ -11,7 +15,7 @@ FAR = 10.0
 _CLEAR = 0.75  # share of the variance that is between two phases; of noise alone it is 2 / pi
 
 
-def otsu(values, bins=1024):
+def otsu(values: ArrayLike, bins: int = 1024) -> float:
     """Return Otsu's threshold of some values; see `otsu_of_parts`.
 
     Parameters
@@ -29,7 +33,7 @@ def otsu(values, bins=1024):
     return otsu_of_parts(lambda: [values], values.size, bins)
 
 
-def otsu_inside(data, mask_radius=None):
+def otsu_inside(data: Any, mask_radius: float | None = None) -> float:
     """Return Otsu's threshold of the voxels in a cylinder along z, read twice, slab by slab.
 
     Parameters
@@ -47,7 +51,39 @@ def otsu_inside(data, mask_radius=None):
     return otsu_of_parts(lambda: values_inside(data, mask_radius), count)
 
 
-def otsu_of_parts(parts, count, bins=1024):
+def sample_of(
+    parts: Iterable[np.ndarray], count: int
+) -> tuple[list[np.ndarray], float, float, int]:
+    """Take every k-th of values that come in parts, a million or two of them.
+
+    Parameters
+    ----------
+    parts : iterable of numpy.ndarray
+        Flat arrays.
+    count : int
+        Number of values in all of them.
+
+    Returns
+    -------
+    sample : list of numpy.ndarray
+        By part; independent of how the values are cut.
+    least, most : float
+        Of all values; NaN where there is one.
+    seen : int
+        Number of values.
+    """
+    step = max(1, count // _SAMPLE)
+    sample, least, most, seen = [], np.inf, -np.inf, 0
+    for values in parts:
+        if values.size:
+            sample.append(values[-seen % step :: step].copy())
+            # NaN, where there is one, stays
+            least, most = np.minimum(least, values.min()), np.maximum(most, values.max())
+            seen += values.size
+    return sample, least, most, seen
+
+
+def otsu_of_parts(parts: Callable[[], Iterable[np.ndarray]], count: int, bins: int = 1024) -> float:
     """Return Otsu's threshold of values that come in parts (Otsu 1979, doi:10.1109/TSMC.1979.4310076).
 
     The histogram spans the 0.01st to the 99.99th percentile (of every k-th value, a million or two
@@ -77,15 +113,7 @@ def otsu_of_parts(parts, count, bins=1024):
     """
     if count == 0:
         raise AcuityError("Otsu's threshold: there are no voxels in the mask")
-    step = max(1, count // _SAMPLE)
-    sample, least, most, seen = [], np.inf, -np.inf, 0
-    for values in parts():
-        if values.size:
-            sample.append(values[-seen % step :: step].copy())
-            # NaN, where there is one, stays
-            least = np.minimum(least, values.min())
-            most = np.maximum(most, values.max())
-            seen += values.size
+    sample, least, most, _ = sample_of(parts(), count)
     low, first, last, high = np.percentile(np.concatenate(sample), [0.01, 1, 99, 99.99])
     if not high > low:
         low, high = float(least), float(most)

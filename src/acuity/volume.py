@@ -79,9 +79,9 @@ class Grid:
         If a size is not positive, a number is not finite, or the unit is unknown.
     """
 
-    shape: tuple[int, int, int]
-    spacing: tuple[float, float, float]
-    origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    shape: tuple[int, ...]
+    spacing: tuple[float, ...]
+    origin: tuple[float, ...] = (0.0, 0.0, 0.0)
     unit: str = "um"
 
     def __post_init__(self) -> None:
@@ -168,7 +168,8 @@ class LazyArray:
         keys += [slice(None)] * (self.ndim - len(keys))
         if len(keys) > self.ndim:
             raise IndexError(f"too many indices: {len(keys)} for {self.ndim} axes")
-        box, then = [], []
+        box: list[slice] = []
+        then: list[slice | int] = []
         for part, count in zip(keys, self.shape, strict=True):
             if isinstance(part, slice):
                 start, stop, step = part.indices(count)
@@ -352,7 +353,7 @@ class Volume:
         return replace(self, data=CroppedArray(self.data, box), grid=grid, digest="")
 
 
-def slabs(count: int, depth: int) -> Iterator[tuple[int, int]]:
+def slabs(count: int, depth: int) -> Iterator[tuple[int, ...]]:
     """Cut an axis into slabs.
 
     Parameters
@@ -552,7 +553,7 @@ def _values_digest(block: np.ndarray) -> str:
     """SHA-256 of the values of a shard."""
     values = hashlib.sha256()
     for image in block:  # a shard that has neighbours in its plane would be copied whole
-        values.update(np.ascontiguousarray(image, block.dtype.newbyteorder("<")))
+        values.update(np.ascontiguousarray(image, block.dtype.newbyteorder("<")).data)
     return values.hexdigest()
 
 
@@ -709,7 +710,7 @@ class VolumeWriter:
         self._open = True
         return self
 
-    def spans(self, depth: int) -> Iterator[tuple[int, int]]:
+    def spans(self, depth: int) -> Iterator[tuple[int, ...]]:
         """Cut the slices that this writer fills into spans of `depth`, the last one thinner.
 
         Yields
@@ -889,7 +890,7 @@ def write_volume(path: str | os.PathLike, volume: Volume) -> str:
     str
         Content digest.
     """
-    about = {"intensity": volume.intensity, "provenance": volume.provenance}
+    about: dict[str, Any] = {"intensity": volume.intensity, "provenance": volume.provenance}
     with VolumeWriter(path, volume.grid, volume.dtype, **about) as writer:
         for z0, z1 in writer.spans(writer.slab_depth):
             writer.write(z0, volume.read(slice(z0, z1)))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from acuity.errors import AcuityError
-from acuity.formats.read import readers
+from acuity.formats.readers.base import readers
 from tests.conftest import ROOT
 
 MODULES = sorted(path.stem for path in Path(__file__).parent.glob("cases_*.py"))

@@ -280,7 +280,7 @@ def all_figures():
 
 
 def all_readers():
-    from acuity.formats.read import readers
+    from acuity.formats.readers.base import readers
 
     readers.cache_clear()
     try:

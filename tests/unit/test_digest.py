@@ -132,6 +132,17 @@ def test_a_measure_counts_for_itself_alone(tree):
     assert changed == {"edges", "fsc"}
 
 
+def test_every_reader_counts_for_who_reads_files(tree):
+    scripts = {name: tree / "scripts" / f"{name}.py" for name in ("ingest", "align")}
+    before = {name: digest(script) for name, script in scripts.items()}
+    edited(tree, "acuity/formats/readers/mrc.py", append="\nEXTRA = 1\n")
+    changed = {name for name, script in scripts.items() if digest(script) != before[name]}
+    assert changed == {"ingest"}
+    clear()
+    (tree / "acuity/formats/readers/gipl.py").write_text("EXTRA = 1\n")
+    assert "acuity.formats.readers.gipl" in closure(scripts["ingest"])
+
+
 def test_scripts_never_reach_the_study_nor_all_methods():
     for script in (ROOT / "scripts").glob("*.py"):
         reached = closure(script)

@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 
 from acuity.errors import AcuityError
-from acuity.volume import Box, LazyArray
+from acuity.shards import Box, size_of
+from acuity.volume import LazyArray
 
 _COLOURS = (3, 4)  # with and without transparency
-Axes = tuple[int | None, int | None, int | None]
+_OTHERS = {"c": "channels", "t": "time points"}
+Axes = tuple[int | None, ...]  # of z, y, x
 
 
 def spatial_axes(
@@ -40,18 +42,18 @@ def spatial_axes(
     AcuityError
         If there are several channels or time points, or more axes than three.
     """
-    names = {"c": "channels", "t": "time points"}
+    notes: dict[str, str] = {}
     if letters is not None:
         for letter, count in zip(letters, shape, strict=True):
-            if letter in names and count != 1:
+            if letter in _OTHERS and count != 1:
                 raise AcuityError(
-                    f"{where}: found {count} {names[letter]} (axis {letter!r}), allowed is one; "
+                    f"{where}: found {count} {_OTHERS[letter]} (axis {letter!r}), allowed is one; "
                     "write the one that you mean to a file of its own."
                 )
         axes = tuple(letters.index(letter) if letter in letters else None for letter in "zyx")
         plain = [axis for axis in axes if axis is not None]
-        turned = plain != sorted(plain)
-        notes = {"axes": f"{' '.join(letters)} in the file, brought to z y x"} if turned else {}
+        if plain != sorted(plain):
+            notes["axes"] = f"{' '.join(letters)} in the file, brought to z y x"
     else:
         left = list(range(len(shape)))
         while len(left) > 2 and shape[left[-1]] == 1 and sum(shape[n] > 1 for n in left) > 1:
@@ -71,7 +73,7 @@ def spatial_axes(
                 "colours of one image, allowed are z, y, x of grey values; write one colour, or their "
                 "mean, to a file of its own."
             )
-        axes, notes = (*[None] * (3 - len(left)), *left), {}
+        axes = (*[None] * (3 - len(left)), *left)
     dropped = len(shape) - sum(axis is not None for axis in axes)
     if dropped:
         notes["axes_left_out"] = f"{dropped} of length one, of {tuple(map(int, shape))}"
@@ -87,25 +89,13 @@ class AxesArray(LazyArray):
         With `shape`, `dtype` and indexing by one slice an axis.
     axes : tuple of int
         Which of its axes z, y and x are, see `spatial_axes`.
-    dtype : numpy.dtype, optional
-        Type that the bytes are read as, where the file names another one.
-    shape : tuple of int, optional
-        Along z, y, x, where the array is padded.
     """
 
-    def __init__(
-        self,
-        values: Any,
-        axes: Axes,
-        dtype: np.dtype | None = None,
-        shape: tuple[int, int, int] | None = None,
-    ) -> None:
+    def __init__(self, values: Any, axes: Axes) -> None:
         self._values = values
         self._axes = axes
-        self._as = dtype
-        found = tuple(1 if axis is None else int(values.shape[axis]) for axis in axes)
-        self.shape = shape or found
-        self.dtype = np.dtype(dtype or values.dtype)
+        self.shape = tuple(1 if axis is None else int(values.shape[axis]) for axis in axes)
+        self.dtype = np.dtype(values.dtype)
 
     def read_box(self, box: Box) -> np.ndarray:
         """Read the voxels of a box."""
@@ -116,5 +106,4 @@ class AxesArray(LazyArray):
         block = np.asarray(self._values[tuple(key)])
         order = [axis for axis in self._axes if axis is not None]
         rest = [axis for axis in range(block.ndim) if axis not in order]
-        block = block.transpose(rest + order).reshape([part.stop - part.start for part in box])
-        return block if self._as is None else block.astype(self._as)
+        return block.transpose(rest + order).reshape(size_of(box))

@@ -104,7 +104,8 @@ def files_of(path: str | os.PathLike) -> list[Path]:
     AcuityError
         If there is nothing, a raw file has no sidecar, or a file of a folder does not fit its series.
     """
-    file = Path(split_name(os.fspath(path))[0])
+    name, dataset = split_name(os.fspath(path))
+    file = Path(name)
     if file.name == "zarr.json":
         file = file.parent
     if not file.exists():
@@ -130,7 +131,7 @@ def files_of(path: str | os.PathLike) -> list[Path]:
         # it loads h5py, which only those wait for who bring such a file
         from acuity.formats.readers.hdf5 import parts_of
 
-        return [file, *parts_of(file, split_name(path)[1])]
+        return [file, *parts_of(file, dataset)]
     return [file, *named_parts(file)]
 
 

@@ -62,15 +62,14 @@ def _bitshuffle(data: bytes, values: tuple[int, ...]) -> bytes:
         if not count:
             break
         length = int.from_bytes(data[at : at + 4], "big")
-        block = data[at + 4 : at + 4 + length]
+        part: Any = data[at + 4 : at + 4 + length]
         at += 4 + length
         if packed == _LZ4:
-            block = imagecodecs.lz4_decode(block, header=False, out=count)
+            part = imagecodecs.lz4_decode(part, header=False, out=count)
         else:
-            block = imagecodecs.zstd_decode(block, out=count)
-        parts.append(
-            bytes(imagecodecs.bitshuffle_decode(block, itemsize=item, blocksize=count // item))
-        )
+            part = imagecodecs.zstd_decode(part, out=count)
+        plain = imagecodecs.bitshuffle_decode(part, itemsize=item, blocksize=count // item)
+        parts.append(bytes(plain))
     return b"".join(parts) + data[at:]
 
 

@@ -6,18 +6,19 @@ import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
 from acuity.errors import one_sentence
+from acuity.shards import size_of
 from acuity.units import convert, known
 from acuity.volume import Box, LazyArray, check_dtype
 
-Sizes = tuple[float, float, float]
+Sizes = tuple[float, ...]  # along z, y, x, or y, x of a pixel
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     """Tell whether a value is a finite number."""
     return isinstance(value, (int, float, np.number)) and math.isfinite(value)
 
@@ -81,7 +82,7 @@ class OpenedFile:
     hint: str = ""
     intensity: str = ""
     provenance: tuple[dict, ...] = ()
-    pixel: tuple[float, float] | None = None
+    pixel: tuple[float, ...] | None = None
     instrument: dict = field(default_factory=dict)
     notes: dict = field(default_factory=dict)
     doubt: str = ""
@@ -136,9 +137,7 @@ class FlatArray(LazyArray):
         (z, y, x).
     """
 
-    def __init__(
-        self, path: Path, dtype: np.dtype, offset: int, shape: tuple[int, int, int]
-    ) -> None:
+    def __init__(self, path: Path, dtype: np.dtype, offset: int, shape: tuple[int, ...]) -> None:
         self._path = path
         self._offset = offset
         self.dtype = np.dtype(dtype)
@@ -147,7 +146,7 @@ class FlatArray(LazyArray):
     def read_box(self, box: Box) -> np.ndarray:
         """Read the voxels of a box."""
         z, y, x = box
-        block = np.empty([part.stop - part.start for part in box], self.dtype)
+        block = np.empty(size_of(box), self.dtype)
         _, rows, columns = self.shape
         with open(self._path, "rb") as file:
             for image, number in zip(block, range(z.start, z.stop), strict=True):
@@ -155,7 +154,7 @@ class FlatArray(LazyArray):
                 first = (number * rows + y.start) * columns * self.dtype.itemsize
                 file.seek(self._offset + first)
                 lines = np.empty((y.stop - y.start, columns), self.dtype)
-                if file.readinto(lines) < lines.nbytes:
+                if file.readinto(lines.data) < lines.nbytes:
                     raise ValueError("the file ends too early")
                 image[...] = lines[:, x]
         return block

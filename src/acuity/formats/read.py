@@ -5,20 +5,17 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 from acuity.errors import AcuityError
 from acuity.formats.files import check_kind, split_name, voxels_of
 from acuity.formats.opened import GuardedArray, OpenedFile, all_positive, by_times, is_number
 from acuity.formats.readers import tiff_folder
-from acuity.formats.readers.base import Reader
+from acuity.formats.readers.base import Reader, readers
 from acuity.formats.refused import begins_as, conversion
-from acuity.plugins import declared, modules
 from acuity.units import canonical, convert, known, parse_length, parse_sizes, parse_voxel_size
 from acuity.volume import Grid, Volume
 
-PLACE = "acuity.formats.readers"
 _SPAN = re.compile(r"\s*(-?\d*)\s*:\s*(-?\d*)\s*")
 _EVERYDAY = ("nm", "um", "mm")
 
@@ -169,7 +166,7 @@ def _with_pitch(source: OpenedFile, path: object, pitch: str, voxel_size: str | 
                 f"{path}: the voxel_size {voxel_size!r} and the pitch {pitch!r} state different "
                 "distances between slices; state one of them."
             )
-        pixel = (sizes * 3)[1:3]
+        pixel = tuple(sizes * 3)[1:3]
     elif source.spacing is not None:
         pixel = source.spacing[1:]
     elif pixel is None:
@@ -182,7 +179,7 @@ def _with_pitch(source: OpenedFile, path: object, pitch: str, voxel_size: str | 
 
 
 def _text(source: OpenedFile) -> str:
-    return " ".join(f"{size:.12g}" for size in source.spacing) + f" {source.unit}"
+    return " ".join(f"{size:.12g}" for size in source.spacing or ()) + f" {source.unit}"
 
 
 def _everyday(source: OpenedFile) -> OpenedFile | None:
@@ -220,24 +217,6 @@ def _open(file: Path, dataset: str | None) -> OpenedFile:
     )
 
 
-@cache
-def readers() -> tuple[Reader, ...]:
-    """Find the readers, one file each in ``formats/readers``.
-
-    Returns
-    -------
-    tuple of Reader
-        In the order in which they are asked.
-
-    Raises
-    ------
-    AcuityError
-        If a file there cannot be loaded as a reader, naming it.
-    """
-    found = [declared(PLACE, name, "READER", "a reader") for name in modules(PLACE)]
-    return tuple(sorted(found, key=lambda reader: reader.place))
-
-
 def reader_of(file: Path) -> Reader | None:
     """Choose the reader of a file or folder; None where there is none."""
     return next((reader for reader in readers() if reader.takes(file)), None)
@@ -251,9 +230,7 @@ def formats() -> str:
     )
 
 
-def parse_region(
-    text: str, shape: tuple[int, int, int], where: str = "region"
-) -> tuple[slice, slice, slice]:
+def parse_region(text: str, shape: tuple[int, ...], where: str = "region") -> tuple[slice, ...]:
     """Read a region such as ``"0:60,:,10:"``.
 
     Parameters
@@ -289,7 +266,7 @@ def parse_region(
         high = count if stop is None else stop + (count if stop < 0 else 0)
         if not 0 <= low < high <= count:
             raise AcuityError(
-                f"{where}: the region asks for {match.group().strip()} along {axis}, allowed are "
+                f"{where}: the region asks for {match.group().strip() if match else ':'} along {axis}, allowed are "
                 f"spans within 0:{count}."
             )
         box.append(slice(low, high))

@@ -3,10 +3,11 @@
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any, TypeGuard
 from xml.etree import ElementTree
 
 import numpy as np
@@ -17,7 +18,7 @@ from acuity.text import read_text
 from acuity.units import convert, known
 from acuity.volume import CroppedArray, LazyArray
 
-Pixel = tuple[float, float]
+Pixel = tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Vendor:
         What it says of the size of a pixel where that cannot be used.
     """
 
-    pixel: tuple[float, float] | None
+    pixel: tuple[float, ...] | None
     unit: str = ""
     rows: int | None = None
     notes: dict = field(default_factory=dict)
@@ -66,7 +67,7 @@ def read(
     file: tifffile.TiffFile | None,
     data: LazyArray | np.ndarray,
     note: Path | None = None,
-    page: tifffile.TiffPage | None = None,
+    page: Any = None,
 ) -> Vendor | None:
     """Read what a microscope has written of an image.
 
@@ -103,9 +104,9 @@ def read(
     return _open_fibsem(page) or (None if note is None else _beside(note, shape))
 
 
-def _tag_text(page: tifffile.TiffPage, tag: int) -> str:
-    """Give a tag that holds a text, whatever type it was written in."""
-    value = page.tags[tag].value if tag in page.tags else ""
+def _tag_text(page: Any, tag: int) -> str:
+    """Return a tag that holds a text, whatever type it was written in."""
+    value: Any = page.tags[tag].value if tag in page.tags else ""
     if isinstance(value, tuple) and all(
         isinstance(part, int) and 0 <= part < 256 for part in value
     ):
@@ -143,15 +144,15 @@ def parse_ini(text: str) -> dict[str, dict[str, str]]:
     return sections
 
 
-def number_in(text: str | None) -> float | None:
-    """Read a number that stands alone, with a point or a comma before its fraction."""
+def number_in(text: str | None) -> Any:
+    """Read a number that stands alone, with a point or a comma before its fraction; else None."""
     match = re.fullmatch(r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?", (text or "").strip())
     if match is None or re.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}", match[0]):  # may be thousands
         return None
     return _number(float(match[0].replace(",", ".")))
 
 
-def _measured(text: str | None, unit: str) -> tuple[float | None, str]:
+def _measured(text: str | None, unit: str) -> tuple[Any, str]:
     """Read a length such as ``9.92``, ``9.92 nm`` or ``10um``; without a unit it is in `unit`."""
     match = re.fullmatch(r"\s*([\d.,eE+-]+?)\s*\(?([^\d\s.,()+-]*)\)?\s*", text or "")
     if match is None:
@@ -159,7 +160,7 @@ def _measured(text: str | None, unit: str) -> tuple[float | None, str]:
     return number_in(match[1]), match[2] or unit
 
 
-def _size(told: tuple[object, object], shape: tuple[int, int]) -> tuple[int | None, bool]:
+def _size(told: tuple[object, object], shape: tuple[int, ...]) -> tuple[int | None, bool]:
     """Compare the rows and columns that are told with the image's.
 
     Returns
@@ -177,9 +178,7 @@ def _size(told: tuple[object, object], shape: tuple[int, int]) -> tuple[int | No
     return (rows if rows < shape[0] else None), True
 
 
-def _vendor(
-    notes: dict, pixel: list[float | None], unit: str, told: tuple, shape: tuple[int, int]
-) -> Vendor:
+def _vendor(notes: dict, pixel: list, unit: str, told: tuple, shape: tuple[int, ...]) -> Vendor:
     """Put together what a microscope says that tells the rows and columns of its image, if it does."""
     rows, same = _size(told, shape)
     usable = all(_positive(size) for size in pixel) and known(unit)
@@ -210,7 +209,7 @@ def _xml(text: str) -> ElementTree.Element | None:
         return None
 
 
-def _fei_xml(text: str, shape: tuple[int, int]) -> Vendor | None:
+def _fei_xml(text: str, shape: tuple[int, ...]) -> Vendor | None:
     """Read the XML of Phenom, and that of later microscopes of Thermo Fisher (tag 34683)."""
     root = _xml(text)
     if root is None:
@@ -265,7 +264,7 @@ def _volts(text: str | None) -> float | None:
     return None if value is None else abs(value) * (1000.0 if abs(value) < 100 else 1.0)
 
 
-def _fibics(text: str, shape: tuple[int, int]) -> Vendor | None:
+def _fibics(text: str, shape: tuple[int, ...]) -> Vendor | None:
     """Read the XML of Fibics, which Zeiss's Atlas writes (tag 51023)."""
     root = _xml(text)
     if root is None or not root.tag.endswith("Fibics"):
@@ -290,7 +289,7 @@ def _fibics(text: str, shape: tuple[int, int]) -> Vendor | None:
     return _vendor(notes, pixel, "um", told, shape)
 
 
-def _tescan(text: str, shape: tuple[int, int]) -> Vendor | None:
+def _tescan(text: str, shape: tuple[int, ...]) -> Vendor | None:
     """Read TESCAN's header: a tag (50431) or a file beside the image; lengths in m."""
     start = text.upper().find("[MAIN]")
     said = parse_ini(text[start:]) if start >= 0 else {}
@@ -318,10 +317,10 @@ def _tescan(text: str, shape: tuple[int, int]) -> Vendor | None:
     return _vendor(notes, pixel, "m", (rows, shape[1] if rows else None), shape)
 
 
-def _hitachi(text: str, shape: tuple[int, int]) -> Vendor | None:
+def _hitachi(text: str, shape: tuple[int, ...]) -> Vendor | None:
     """Read Hitachi's text beside the image; a pixel in nm where no unit is told."""
-    said = parse_ini(text)
-    said = said.get("semimagefile") or said.get("temimagefile") or {}
+    sections = parse_ini(text)
+    said = sections.get("semimagefile") or sections.get("temimagefile") or {}
     if not said:
         return None
     size, unit = _measured(said.get("pixelsize"), "nm")
@@ -342,7 +341,7 @@ def _hitachi(text: str, shape: tuple[int, int]) -> Vendor | None:
     return _vendor(notes, [size, size], unit, (number_in(rows), number_in(columns)), shape)
 
 
-def _jeol(text: str, shape: tuple[int, int]) -> Vendor | None:
+def _jeol(text: str, shape: tuple[int, ...]) -> Vendor | None:
     """Read JEOL's text beside the image; a pixel is the scale bar over its number of pixels."""
     said: dict[str, str] = {}
     for line in text.splitlines():
@@ -372,14 +371,14 @@ def _jeol(text: str, shape: tuple[int, int]) -> Vendor | None:
     return _vendor(notes, [size, size], unit, told, shape)
 
 
-_TAGS: dict[int, Callable[[str, tuple[int, int]], Vendor | None]] = {
+_TAGS: dict[int, Callable[[str, tuple[int, ...]], Vendor | None]] = {
     34683: _fei_xml,
     51023: _fibics,
     50431: _tescan,
 }
 
 
-def _beside(note: Path, shape: tuple[int, int]) -> Vendor | None:
+def _beside(note: Path, shape: tuple[int, ...]) -> Vendor | None:
     """Read the text that lies beside an image."""
     try:
         text = read_text(note, "text of a microscope", windows=True)
@@ -391,11 +390,11 @@ def _beside(note: Path, shape: tuple[int, int]) -> Vendor | None:
     return found
 
 
-def _fei(said: dict, shape: tuple[int, int]) -> Vendor:
+def _fei(said: dict, shape: tuple[int, ...]) -> Vendor:
     beam = _part(said, _part(said, "Beam").get("Beam"))
     own = _part(said, _part(said, "Beam").get("Scan"))
     # the scan as a whole, or that of the beam alone
-    sizes = (
+    sizes: Iterable[tuple[Any, Any]] = (
         (scan.get("PixelHeight"), scan.get("PixelWidth"))
         for scan in (_part(said, "Scan"), own, beam)
     )
@@ -415,7 +414,8 @@ def _fei(said: dict, shape: tuple[int, int]) -> Vendor:
         "taken": _joined(_part(said, "User"), "Date", "Time"),
     }
     image = _part(said, "Image")
-    rows, columns = image.get("ResolutionY"), image.get("ResolutionX")
+    rows: Any = image.get("ResolutionY")
+    columns = image.get("ResolutionX")
     bar = _part(said, "PrivateFei").get("DatabarHeight")
     # The bar lies under the image. Where the sizes do not add up the file was changed afterwards,
     # and which rows are the specimen's is not known.
@@ -429,8 +429,8 @@ def _fei(said: dict, shape: tuple[int, int]) -> Vendor:
 
 
 def _of_this_image(
-    pixel: tuple[float, float] | None, unit: str, columns: object, shape: tuple[int, int]
-) -> tuple[tuple[float, float] | None, str]:
+    pixel: tuple[float, ...] | None, unit: str, columns: object, shape: tuple[int, ...]
+) -> tuple[tuple[float, ...] | None, str]:
     """Leave out the size of a pixel of an image that was binned, enlarged or cut since, and say so."""
     if pixel is None or not _positive(columns) or columns == shape[1]:
         return pixel, ""
@@ -443,7 +443,8 @@ def _of_this_image(
 
 def _zeiss(said: dict, data: LazyArray | np.ndarray) -> Vendor:
     shape = data.shape[1:]
-    pixel, unit = None, ""
+    pixel: Pixel | None = None
+    unit = ""
     # not ap_pixel_size, which in some files is that of an image stored at another size
     for key, pixels in (("ap_image_pixel_size", 1), ("ap_width", shape[1])):
         found = said.get(key, ())
@@ -473,7 +474,7 @@ def _zeiss(said: dict, data: LazyArray | np.ndarray) -> Vendor:
     return Vendor(pixel, unit, rows, _told(notes, rows, shape), hint)
 
 
-def _open_fibsem(page: tifffile.TiffPage) -> Vendor | None:
+def _open_fibsem(page: Any) -> Vendor | None:
     """Read the JSON that OpenFIBSEM writes for Thermo Fisher's microscopes."""
     try:
         said = json.loads(page.description)
@@ -530,9 +531,13 @@ def _commonest(row: np.ndarray) -> tuple[int, float]:
     return int(values[most]), counts[most] / row.size
 
 
-def _told(notes: dict, rows: int | None, shape: tuple[int, int]) -> dict:
-    kept = {key: value for key, value in notes.items() if value not in (None, "")}
-    return kept if rows is None else {**kept, "info_bar_rows": shape[0] - rows}
+def told_alone(notes: dict) -> dict:
+    """Leave out notes that the file does not tell."""
+    return {key: value for key, value in notes.items() if value not in (None, "")}
+
+
+def _told(notes: dict, rows: int | None, shape: tuple[int, ...]) -> dict:
+    return told_alone(notes) | ({} if rows is None else {"info_bar_rows": shape[0] - rows})
 
 
 def _part(said: dict, name: object) -> dict:
@@ -557,7 +562,7 @@ def _measure(said: dict, key: str, unit: str) -> float | None:
     return None if number is None or prefix is None else float(f"{number * prefix:.9g}")
 
 
-def _number(value: object) -> float | None:
+def _number(value: Any) -> float | None:
     plain = isinstance(value, (int, float)) and not isinstance(value, bool)
     return float(value) if plain and math.isfinite(value) else None
 
@@ -572,7 +577,7 @@ def _joined(said: Mapping[str, object], *keys: str) -> str:
     return " ".join(str(said[key]) for key in keys if said.get(key))
 
 
-def _positive(value: object) -> bool:
+def _positive(value: object) -> TypeGuard[float]:
     return (_number(value) or 0.0) > 0
 
 
@@ -582,7 +587,7 @@ def _yes(value: object) -> bool | None:
     return {"yes": True, "on": True, "no": False, "off": False}.get(str(value).strip().lower())
 
 
-def pixel_text(pixel: tuple[float, float], unit: str) -> str:
+def pixel_text(pixel: tuple[float, ...], unit: str) -> str:
     """Write a pixel size for an error, metres in nm or um.
 
     Parameters

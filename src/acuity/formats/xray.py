@@ -3,18 +3,24 @@
 import math
 import os
 import re
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from acuity.errors import AcuityError
-from acuity.formats.vendor import number_in, parse_ini
+from acuity.formats.opened import all_positive, by_times
+from acuity.formats.vendor import number_in, parse_ini, told_alone
 from acuity.text import read_text
 from acuity.units import convert, known
 
+Sections = dict[str, dict[str, str]]  # as `parse_ini` returns them
+Index = tuple[int, ...]
 # GE's codes of types.
+_BY_BYTES: dict[float, str] = {1: "uint8", 2: "uint16", 4: "float32"}
 _GE_TYPES = {1: "uint8", 5: "uint16", 10: "float32"}
 
 
@@ -35,18 +41,18 @@ class Scan:
         How the scan was taken, for the provenance.
     """
 
-    spacing: tuple[float, float, float] | None = None
+    spacing: tuple[float, ...] | None = None
     unit: str = "mm"
     hint: str = ""
     doubt: str = ""
     notes: dict = field(default_factory=dict)
 
 
-def _ini(path: Path) -> dict[str, dict[str, str]]:
+def _ini(path: Path) -> Sections:
     return parse_ini(read_text(path, "header of a scanner", windows=True))
 
 
-def read_scan(note: Path, shape: tuple[int, int, int], step: int = 1) -> Scan:
+def read_scan(note: Path, shape: Index, step: int = 1) -> Scan:
     """Read what lies beside a folder of images: SkyScan's log, Nikon's ``.xtekct``, GE's ``.pca``.
 
     Parameters
@@ -67,84 +73,83 @@ def read_scan(note: Path, shape: tuple[int, int, int], step: int = 1) -> Scan:
         said = _ini(note)
     except AcuityError as error:
         return Scan(hint=f"nothing that can be used, as {error}")
-    if note.suffix.lower() == ".log":
-        return _skyscan(said, note.name, shape, step)
-    reader = {".xtekct": _nikon, ".pca": _ge}[note.suffix.lower()]
-    return reader(said, note.name, shape)
+    readers: dict[str, Callable[..., Scan]] = {
+        ".log": partial(_skyscan, step),
+        ".xtekct": _nikon,
+        ".pca": _ge,
+    }
+    scan = readers[note.suffix.lower()](said, note.name, shape)
+    return replace(scan, notes=told_alone(scan.notes))
 
 
-def _skyscan(
-    said: dict[str, dict[str, str]], name: str, shape: tuple[int, int, int], numbered: int
-) -> Scan:
+def _skyscan(numbered: int, said: Sections, name: str, shape: Index) -> Scan:
     taken, made = said.get("acquisition", {}), said.get("reconstruction")
-    volts, current = (
-        number_in(taken.get(f"source {key}")) for key in ("voltage (kv)", "current (ua)")
-    )
     notes = {
         "maker": "Bruker (SkyScan)",
         "instrument": said.get("system", {}).get("scanner"),
-        "voltage_V": None if volts is None else volts * 1000,
-        "current_A": None if current is None else float(f"{current * 1e-6:.9g}"),
+        **_tube(taken.get("source voltage (kv)"), taken.get("source current (ua)")),
         "taken": taken.get("study date and time"),
     }
     if made is None:
         told = [number_in(taken.get(f"number of {side}")) for side in ("rows", "columns")]
         if None in told or tuple(told) == shape[1:]:
-            return Scan(
-                doubt=f"its images are projections, as {name} has no section [Reconstruction]"
-            )
-        return Scan(hint=f"the pixel size of its projections ({name})", notes=_told(notes))
-    sizes = {
+            doubt = f"its images are projections, as {name} has no section [Reconstruction]"
+            return Scan(doubt=doubt)
+        return Scan(hint=f"the pixel size of its projections ({name})", notes=notes)
+    sizes: dict[str, Any] = {
         match[1]: number_in(value)
         for key, value in made.items()
         if (match := re.fullmatch(r"pixel size\s*\(?([^\s)]*)\)?", key))
     }
-    unit, size = next(iter(sizes.items()), ("um", None))
+    unit: str = next(iter(sizes), "um")
+    size: Any = sizes.get(unit)
     step = number_in(made.get("section to section step", "1"))
     told = [number_in(made.get(f"result image {side} (pixels)")) for side in ("height", "width")]
     count = number_in(made.get("sections count"))
     if count is not None and count != shape[0]:
         notes["sections_in_log"] = int(count)
-    usable = size is not None and size > 0 and step is not None and step > 0 and known(unit)
-    if not usable:
+    if not (all_positive((size, step)) and known(unit)):
         hint = f"a pixel size of {size} {unit} and a step of {step} in {name}"
-        return Scan(hint=hint, notes=_told(notes))
-    if None not in told and tuple(told) != shape[1:]:
+    elif None not in told and tuple(told) != shape[1:]:
         hint = (
-            f"pixels of {size:g} {unit} for images of {told[0]:g} x {told[1]:g} in {name}, and these "
-            f"have {shape[1]} x {shape[2]}"
+            f"pixels of {size:g} {unit} for images of {by_times(told)} in {name}, and these have "
+            f"{by_times(shape[1:], 'd')}"
         )
-        return Scan(hint=hint, notes=_told(notes))
-    if numbered not in (1, step):
+    elif numbered not in (1, step):
         hint = (
             f"a step of {step:g} from section to section in {name}, and the numbers of the slices go on in "
             f"steps of {numbered}"
         )
-        return Scan(hint=hint, notes=_told(notes))
-    return Scan((float(f"{size * step:.12g}"), size, size), unit, notes=_told(notes))
+    else:
+        return Scan((float(f"{size * step:.12g}"), size, size), unit, notes=notes)
+    return Scan(hint=hint, notes=notes)
 
 
-def _nikon(said: dict[str, dict[str, str]], name: str, shape: tuple[int, int, int]) -> Scan:
-    scan, tube = said.get("xtekct", {}), said.get("xrays", {})
-    volts, current = number_in(tube.get("xraykv")), number_in(tube.get("xrayua"))
-    notes = {
-        "maker": "Nikon",
+def _tube(kilovolts: str | None, microamperes: str | None) -> dict[str, float | None]:
+    """Read the voltage and the current of an X-ray tube."""
+    volts, current = number_in(kilovolts), number_in(microamperes)
+    return {
         "voltage_V": None if volts is None else volts * 1000,
         "current_A": None if current is None else float(f"{current * 1e-6:.9g}"),
     }
+
+
+def _nikon(said: Sections, name: str, shape: Index) -> Scan:
+    scan, tube = said.get("xtekct", {}), said.get("xrays", {})
+    notes = {"maker": "Nikon", **_tube(tube.get("xraykv"), tube.get("xrayua"))}
     voxels = tuple(number_in(scan.get(f"voxels{axis}")) for axis in "zyx")
     detector = tuple(number_in(scan.get(f"detectorpixels{axis}")) for axis in "yx")
     if voxels == shape:
         sizes = tuple(number_in(scan.get(f"voxelsize{axis}")) for axis in "zyx")
-        if all(size is not None and size > 0 for size in sizes):
-            return Scan(sizes, scan.get("units", "mm"), notes=_told(notes))
-        return Scan(hint=f"sizes of {sizes} in {name}", notes=_told(notes))
+        if all_positive(sizes):
+            return Scan(sizes, scan.get("units", "mm"), notes=notes)
+        return Scan(hint=f"sizes of {sizes} in {name}", notes=notes)
     if detector == shape[1:]:
         return Scan(doubt=f"its images are projections, of the size of the detector in {name}")
     return Scan(hint=f"voxels of another volume in {name}")
 
 
-def _ge(said: dict[str, dict[str, str]], name: str, shape: tuple[int, int, int]) -> Scan:
+def _ge(said: Sections, name: str, shape: Index) -> Scan:
     image = said.get("image", {})
     if tuple(number_in(image.get(f"dim{axis}")) for axis in "yx") == shape[1:]:
         return Scan(doubt=f"its images are projections, of the size of the detector in {name}")
@@ -187,16 +192,17 @@ def read_headers(data: Path, headers: list[Path]) -> dict[str, Any]:
     """
     readers = {".vgi": _vgi, ".pcr": _pcr, ".xtekct": _xtekct}
     found = [readers[header.suffix.lower()](header, _ini(header)) for header in headers]
-    first, path = found[0], headers[0]
+    first = found[0]
     for other in found[1:]:
-        pairs = [("shape", first.shape, other.shape), ("type", first.dtype, other.dtype)]
-        if None not in (first.spacing, other.spacing) and known(first.unit) and known(other.unit):
-            sizes = [
-                tuple(convert(size, one.unit, "mm") for size in one.spacing)
-                for one in (first, other)
-            ]
-            if not np.allclose(*sizes, rtol=1e-4, atol=0):
-                pairs.append(("voxel size", *sizes))
+        pairs: list[tuple[str, Any, Any]] = [
+            ("shape", first.shape, other.shape),
+            ("type", first.dtype, other.dtype),
+        ]
+        if first.spacing and other.spacing and known(first.unit) and known(other.unit):
+            here = tuple(convert(size, first.unit, "mm") for size in first.spacing)
+            there = tuple(convert(size, other.unit, "mm") for size in other.spacing)
+            if not np.allclose(here, there, rtol=1e-4, atol=0):
+                pairs.append(("voxel size", here, there))
         for what, one, two in pairs:
             if one is not None and two is not None and one != two:
                 raise AcuityError(
@@ -204,40 +210,35 @@ def read_headers(data: Path, headers: list[Path]) -> dict[str, Any]:
                     f"is {_plain(one)} in the one and {_plain(two)} in the other; remove the wrong one."
                 )
     dtype = next((one.dtype for one in found if one.dtype is not None), None)
-    sized = next((one for one in found if one.spacing is not None), None)
-    voxels, size = math.prod(first.shape), os.path.getsize(data)
+    spacing, unit = next(((one.spacing, one.unit) for one in found if one.spacing), (None, ""))
     maker = first.maker
     if dtype is None:
-        each = size / voxels
+        voxels, size = math.prod(first.shape), os.path.getsize(data)
         maker += " (type of the voxels by the size of the file)"
-        dtype = {1: "uint8", 2: "uint16", 4: "float32"}.get(each)
+        dtype = _BY_BYTES.get(size / voxels)
         if dtype is None:
             raise AcuityError(
-                f"{data}: found {size} bytes where {path.name} tells of {voxels} voxels "
+                f"{data}: found {size} bytes where {first.name} tells of {voxels} voxels "
                 f"({_plain(first.shape)}), allowed are 1, 2 or 4 bytes a voxel; the file is cut short or "
                 "the header is another's."
             )
-    said = {
+    said: dict[str, Any] = {
         "shape": list(first.shape),
         "dtype": dtype,
         "byte_order": "little",
         "offset": first.offset,
         "maker": maker,
     }
-    if sized is not None:
-        said |= {"voxel_size": list(sized.spacing), "unit": sized.unit}
+    if spacing is not None:
+        said |= {"voxel_size": list(spacing), "unit": unit}
     return said
 
 
 def _plain(value: Any) -> str:
-    return " x ".join(f"{part:g}" for part in value) if isinstance(value, tuple) else str(value)
+    return by_times(value) if isinstance(value, tuple) else str(value)
 
 
-def _told(notes: dict) -> dict:
-    return {key: value for key, value in notes.items() if value not in (None, "")}
-
-
-def _counts(path: Path, texts: list[str | None], key: str) -> tuple[int, int, int]:
+def _counts(path: Path, texts: Sequence[str | None], key: str) -> Index:
     """Read three counts that are told along x, y, z, and give them along z, y, x."""
     numbers = [number_in(text) for text in texts]
     if len(numbers) != 3 or not all(n is not None and n > 0 and n == int(n) for n in numbers):
@@ -246,13 +247,13 @@ def _counts(path: Path, texts: list[str | None], key: str) -> tuple[int, int, in
     return tuple(int(number) for number in numbers[::-1])
 
 
-def _sizes(texts: list[str | None]) -> tuple[float, ...] | None:
+def _sizes(texts: Sequence[str | None]) -> tuple[float, ...] | None:
     """Read three sizes told along x, y, z; what is no number is left to who uses it."""
     numbers = [number_in(text) for text in texts]
     return None if len(numbers) != 3 or None in numbers else tuple(numbers[::-1])
 
 
-def _vgi(path: Path, said: dict[str, dict[str, str]]) -> _Header:
+def _vgi(path: Path, said: Sections) -> _Header:
     # [representation] is how VGStudio holds the volume, [file1] how it lies in the file
     file = said.get("file1", {})
     if "file2" in said or "volume2" in said:
@@ -264,16 +265,11 @@ def _vgi(path: Path, said: dict[str, dict[str, str]]) -> _Header:
         raise AcuityError(f"{path}: has no section [file1], allowed is a header of VGStudio.")
     form = file.get("fileformat", file.get("filetype", "raw")).lower()
     bits, kind = number_in(file.get("bitsperelement")), file.get("datatype", "").lower()
-    letter = (
-        "f"
-        if kind in ("float", "double")
-        else "i"
-        if kind in ("signed integer", "integer")
-        else "u"
-    )
-    dtype = {("f", 32): "float32", ("f", 64): "float64"}.get((letter, bits))
-    if letter != "f" and bits in (8, 16, 32):
-        dtype = f"{'' if letter == 'i' else 'u'}int{bits:.0f}"
+    dtype: str | None = None
+    if kind in ("float", "double"):
+        dtype = {32: "float32", 64: "float64"}.get(bits)
+    elif bits in (8, 16, 32):
+        dtype = f"{'' if kind in ('signed integer', 'integer') else 'u'}int{bits:.0f}"
     if form != "raw" or dtype is None or not kind:
         raise AcuityError(
             f"{path}: the file is {form}, {kind or 'of no Datatype'} of {file.get('bitsperelement')} bits, "
@@ -302,7 +298,7 @@ def _vgi(path: Path, said: dict[str, dict[str, str]]) -> _Header:
     return _Header(path.name, "VGStudio", shape, dtype, int(skip), sizes, unit)
 
 
-def _pcr(path: Path, said: dict[str, dict[str, str]]) -> _Header:
+def _pcr(path: Path, said: Sections) -> _Header:
     volume = said.get("volumedata", {})
     shape = _counts(
         path, [volume.get(f"volume_size{axis}") for axis in "xyz"], "Volume_SizeX, Y, Z"
@@ -318,7 +314,7 @@ def _pcr(path: Path, said: dict[str, dict[str, str]]) -> _Header:
     return _Header(path.name, "GE", shape, _GE_TYPES[code], 0, sizes, "mm")
 
 
-def _xtekct(path: Path, said: dict[str, dict[str, str]]) -> _Header:
+def _xtekct(path: Path, said: Sections) -> _Header:
     scan = said.get("xtekct", {})
     shape = _counts(path, [scan.get(f"voxels{axis}") for axis in "xyz"], "VoxelsX, Y, Z")
     sizes = _sizes([scan.get(f"voxelsize{axis}") for axis in "xyz"])

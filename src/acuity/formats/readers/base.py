@@ -1,10 +1,12 @@
-"""What a reader declares of itself: one object `READER` at the end of its file."""
+"""Readers: one file each, found by its name; a file that ends in ``READER = Reader(...)`` is one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from acuity.formats.opened import OpenedFile
+from acuity.plugins import declared, modules
 
 
 @dataclass(frozen=True)
@@ -39,3 +41,21 @@ class Reader:
         """Tell whether it is to read a file or folder."""
         by_content = self.looks_like is not None and self.looks_like(path)
         return by_content or (path.suffix.lower() in self.suffixes and path.is_file())
+
+
+@cache
+def readers() -> tuple[Reader, ...]:
+    """Load all readers.
+
+    Returns
+    -------
+    tuple of Reader
+        In the order in which they are asked.
+
+    Raises
+    ------
+    AcuityError
+        If a file of this folder cannot be loaded as a reader, naming it.
+    """
+    found = [declared(__package__, name, "READER", "a reader") for name in modules(__package__)]
+    return tuple(sorted(found, key=lambda reader: (reader.place, reader.name)))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 from xml.etree import ElementTree
 
 import h5py
@@ -17,7 +17,7 @@ from acuity.formats.axes import AxesArray, spatial_axes
 from acuity.formats.files import HDF5_SUFFIXES
 from acuity.formats.hdf5_links import Found, LinkedFile, VirtualParts
 from acuity.formats.hdf5_scan import detector_doubt, image_keys, is_angle, master_of, raw_mark
-from acuity.formats.opened import OpenedFile, Sizes, close_with, scaled
+from acuity.formats.opened import Mapped, OpenedFile, Sizes, by_times, close_with, scaled
 from acuity.formats.readers.base import Reader
 from acuity.shards import Layout
 from acuity.units import check_spacing, convert, known, parse_voxel_size
@@ -91,7 +91,7 @@ def parts_of(path: Path, name: str | None) -> list[Path]:
 def _read(file: LinkedFile, path: Path, name: str | None) -> OpenedFile:
     found = _choose(file, path, name)
     dataset, where = found.dataset, f"{path}:{name or found.dataset.name}"
-    if dataset.dtype.kind not in "biuf" or not 2 <= dataset.ndim <= _COUNT_MOST:
+    if not _numbers(found):
         raise AcuityError(
             f"{where}: found {dataset.ndim} axes of {dataset.dtype}, allowed are three axes (z, y, "
             "x) of numbers."
@@ -115,12 +115,12 @@ def _read(file: LinkedFile, path: Path, name: str | None) -> OpenedFile:
     values = file.values(found)
     if isinstance(values, VirtualParts) and values.unfilled:
         notes["values_no_part_holds"] = f"{values.unfilled}, read as {dataset.fillvalue}"
-    dtype = None
+    data: LazyArray = AxesArray(values, axes)
+    close_with(data, file)
     if viewer and dataset.dtype.kind == "i":
         dtype = np.dtype(f"u{dataset.dtype.itemsize}")
         notes["values"] = f"{dataset.dtype.name} read as {dtype.name}, as BigDataViewer stores them"
-    data = AxesArray(values, axes, dtype)
-    close_with(data, file)
+        data = Mapped(data, dtype, lambda block: block)
     data = _scaled(where, dataset, data, notes)
     if axes[0] is None and spacing is not None:
         spacing = (spacing[-1], *spacing[-2:])
@@ -146,11 +146,9 @@ def missing_chunks(where: str, dataset: h5py.Dataset) -> dict[str, str]:
     return {"missing_chunks": f"{total - there} of {total} chunks, read as {dataset.fillvalue}"}
 
 
-def _scaled(where: str, dataset: h5py.Dataset, data: AxesArray, notes: dict) -> LazyArray:
+def _scaled(where: str, dataset: h5py.Dataset, data: LazyArray, notes: dict) -> LazyArray:
     """Apply the scale of packed values that NetCDF and its users note beside a dataset."""
-    told = [
-        dataset.attrs.get(name, plain) for name, plain in (("scale_factor", 1), ("add_offset", 0))
-    ]
+    told = [dataset.attrs.get("scale_factor", 1), dataset.attrs.get("add_offset", 0)]
     try:
         scale, shift = (float(np.ravel(number)[0]) for number in told)
         if not (math.isfinite(scale) and math.isfinite(shift) and scale):
@@ -167,78 +165,77 @@ def _scaled(where: str, dataset: h5py.Dataset, data: AxesArray, notes: dict) -> 
 
 
 def _choose(file: LinkedFile, path: Path, name: str | None) -> Found:
-    if name is not None:
-        found = file.find(name)
-        if found is None:
-            every = [
-                key
-                for key, found in file.datasets().items()
-                if isinstance(found, Found)
-                and found.dataset.dtype.kind in "biuf"
-                and 2 <= found.dataset.ndim <= _COUNT_MOST
-            ]
-            raise AcuityError(
-                f"{path}: has no dataset {name!r}, there are {_list(every) or 'none with three axes'}."
-            )
-        return found
+    found = file.find(_only(file, path) if name is None else name)
+    if found is None:
+        every = [key for key, one in file.datasets().items() if _numbers(one)]
+        raise AcuityError(
+            f"{path}: has no dataset {name!r}, there are {_list(every) or 'none with three axes'}."
+        )
+    return found
+
+
+def _only(file: LinkedFile, path: Path) -> str:
+    """Return the name of the one dataset that can be a volume."""
     every = file.datasets()
     fitting = _fitting(every)
     if not fitting:
         for found in every.values():
             if isinstance(found, AcuityError):
                 raise found
-        several = [key for key, found in every.items() if found.dataset.ndim > 3]
+        several = [
+            key for key, one in every.items() if isinstance(one, Found) and one.dataset.ndim > 3
+        ]
         if len(several) == 1:  # its axes are named where they are looked at
-            return file.find(several[0])
+            return several[0]
     levels = [match for key in fitting if (match := _BIG_DATA_VIEWER.fullmatch(key))]
     if levels and len(levels) == len(fitting):
         finest = [match[0] for match in levels if match[2] == "0"]
         if len(finest) == 1:
-            return file.find(finest[0])
-    raw = {key: mark for key, (mark, _) in fitting.items() if mark}
-    others = [key for key in fitting if key not in raw]
-    if raw:
-        key = next(iter(raw))
-        rest = f"; name a volume in it, of {_list(others)}" if others else ""
-        raise AcuityError(
-            f"{path}: holds the projections of a scan ({key}) and no volume, known by {raw[key]}; "
-            f"reconstruct it first, as with TomoPy or at the beamline, and name the reconstruction"
-            f"{rest}."
-        )
+            return finest[0]
+    others = [key for key, mark in fitting.items() if not mark]
+    for key, mark in fitting.items():
+        if mark:
+            rest = f"; name a volume in it, of {_list(others)}" if others else ""
+            raise AcuityError(
+                f"{path}: holds the projections of a scan ({key}) and no volume, known by {mark}; "
+                f"reconstruct it first, as with TomoPy or at the beamline, and name the reconstruction"
+                f"{rest}."
+            )
     if len(fitting) == 1:
-        return file.find(others[0])
-    raise AcuityError(
-        f"{path}: found {len(fitting)} datasets that could be meant"
-        + (
-            f": {_list(others)}; name one, as in {path.name}:/path/to/data."
-            if fitting
-            else ", allowed is one with three axes (z, y, x) of numbers."
-        )
+        return others[0]
+    how = ", allowed is one with three axes (z, y, x) of numbers"
+    if fitting:
+        how = f": {_list(others)}; name one, as in {path.name}:/path/to/data"
+    raise AcuityError(f"{path}: found {len(fitting)} datasets that could be meant{how}.")
+
+
+def _numbers(found: Found | AcuityError) -> TypeGuard[Found]:
+    """Tell whether a dataset holds numbers along two axes or more."""
+    return (
+        isinstance(found, Found)
+        and found.dataset.dtype.kind in "biuf"
+        and 2 <= found.dataset.ndim <= _COUNT_MOST
     )
 
 
-def _fitting(every: dict[str, Found | AcuityError]) -> dict[str, tuple[str, Found]]:
+def _fitting(every: dict[str, Found | AcuityError]) -> dict[str, str]:
     """Choose the datasets that can be a volume, and with each what shows it to be raw."""
-    several: dict[tuple, list[str]] = {}
+    several: dict[tuple, dict[str, Found]] = {}
     for name, found in every.items():
-        if isinstance(found, Found) and found.dataset.dtype.kind in "biuf":
-            several.setdefault((found.path, found.dataset.name), []).append(name)
+        if _numbers(found):
+            several.setdefault((found.path, found.dataset.name), {})[name] = found
     roots = [found.groups[0].file["/"] for found in every.values() if isinstance(found, Found)]
     keys = image_keys(roots[0]) if roots else {}
-    fitting: dict[int, dict[str, tuple[str, Found]]] = {2: {}, 3: {}}
-    for names in several.values():
-        found = every[names[0]]
-        dataset = found.dataset
-        axes = len(dataset.shape) if len(dataset.shape) < 3 else _long(dataset.shape)
-        if axes in (2, 3) and dataset.ndim <= _COUNT_MOST:
-            marks = [raw_mark(every[name], keys) for name in names]
-            fitting[axes][names[0]] = (next(filter(None, marks), ""), found)
+    fitting: dict[int, dict[str, str]] = {2: {}, 3: {}}
+    for named in several.values():
+        name, found = next(iter(named.items()))
+        shape = found.dataset.shape
+        # without those of length one that are too many
+        axes = min(len(shape), max(3, sum(count != 1 for count in shape)))
+        if axes in fitting:
+            marks = [raw_mark(one, keys) for one in named.values()]
+            fitting[axes][name] = next(filter(None, marks), "")
     return fitting[3] or fitting[2]
-
-
-def _long(shape: tuple[int, ...]) -> int:
-    """Axes of a dataset without those of length one that are too many."""
-    return max(3, sum(count != 1 for count in shape))
 
 
 def _list(names: list[str]) -> str:
@@ -281,9 +278,8 @@ def _labels(where: str, found: Found) -> list[str] | None:
 def _names(said: Any) -> list[str]:
     if isinstance(said, (str, bytes)):
         parts = re.findall(r"\w+", _text(said))
-        return (
-            list(parts[0]) if len(parts) == 1 and set(parts[0].lower()) <= set("xyzct") else parts
-        )
+        together = len(parts) == 1 and set(parts[0].lower()) <= set("xyzct")
+        return list(parts[0]) if together else parts
     if isinstance(said, np.ndarray):
         return [_text(part) for part in said.ravel()]
     return []
@@ -291,10 +287,10 @@ def _names(said: Any) -> list[str]:
 
 def _letters(labels: list[str] | None) -> list[str] | None:
     """Give axes as letters; None where they are named in another way, and the order counts."""
-    letters = [label.lower().strip() for label in labels or ()]
+    names = [label.lower().strip() for label in labels or ()]
     letters = [
-        match[1] if (match := _LETTERED.fullmatch(letter)) else _LETTERS.get(letter, letter)
-        for letter in letters
+        match[1] if (match := _LETTERED.fullmatch(name)) else _LETTERS.get(name, name)
+        for name in names
     ]
     named = {"x", "y"} <= set(letters) <= set("xyzct") and len(set(letters)) == len(letters)
     return letters if named else None
@@ -365,12 +361,9 @@ def _viewer_size(path: Path, setup: int, found: Found) -> tuple[Sizes | None, st
         if not known(unit):
             return None, "", f"sizes of {' x '.join(sizes)} in {unit!r} ({file.name})"
         if told and told != found.dataset.shape:
-            there, here = (" x ".join(map(str, shape)) for shape in (told, found.dataset.shape))
-            return (
-                None,
-                "",
-                f"the sizes of a view of {there} in {file.name}, and this one is {here}",
-            )
+            there, here = by_times(told, "d"), by_times(found.dataset.shape, "d")
+            hint = f"the sizes of a view of {there} in {file.name}, and this one is {here}"
+            return None, "", hint
         return _sizes(f"voxelSize of {file.name}", np.array(sizes), [unit], found.dataset)
     return None, "", ""
 
@@ -388,7 +381,7 @@ def _sizes(
             sizes = sizes[[1, 0, 1]]
         if sizes.size not in (1, 3) or len(units) not in (1, sizes.size):
             raise ValueError
-        spacing = check_spacing(np.broadcast_to(sizes, 3), name)
+        spacing = check_spacing(np.broadcast_to(sizes, 3).tolist(), name)
         each = np.broadcast_to(units, 3)
         return tuple(map(convert, spacing, each, [units[-1]] * 3)), units[-1], ""
     except (AcuityError, ValueError, TypeError):

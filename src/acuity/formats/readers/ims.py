@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 
 from acuity.errors import AcuityError, one_sentence
-from acuity.formats.axes import AxesArray
 from acuity.formats.files import IMS_SUFFIX
 from acuity.formats.hdf5_links import LinkedFile
 from acuity.formats.opened import OpenedFile, all_positive, by_times, close_with
 from acuity.formats.readers.base import Reader
 from acuity.formats.readers.hdf5 import missing_chunks
+from acuity.shards import whole
 from acuity.units import known
+from acuity.volume import CroppedArray
 
 _FINEST = "/DataSet/ResolutionLevel 0"
 
@@ -84,7 +85,7 @@ def _read(file: LinkedFile, path: Path, name: str | None) -> OpenedFile:
                 "copy it again from its source."
             )
         shape.append(int(told))
-    data = AxesArray(values, (0, 1, 2), shape=tuple(shape))
+    data = CroppedArray(values, whole(shape))
     close_with(data, file)
     if tuple(shape) != values.shape:
         notes["padding"] = f"{values.shape} in the file, without what pads it to whole chunks"
@@ -93,24 +94,25 @@ def _read(file: LinkedFile, path: Path, name: str | None) -> OpenedFile:
 
 
 def _extent(about: dict, shape: list[int]) -> tuple[Any, str, Any, str]:
-    """Give voxel size, unit and origin along z, y, x, and what is told where that is not enough."""
-    nothing = (0.0, 0.0, 0.0)
+    """Return voxel size, unit and origin along z, y, x, and what is told where that is not enough."""
+    nothing, hint = (0.0, 0.0, 0.0), ""
     ends = [[_number(about.get(f"Ext{end}{n}")) for n in (2, 1, 0)] for end in ("Min", "Max")]
-    if None in ends[0] or None in ends[1]:
+    if None in (*ends[0], *ends[1]):
         return None, "", nothing, ""
-    low, high = np.array(ends[0]), np.array(ends[1])
-    sizes = (high - low) / shape
-    sizes = np.array([float(f"{size:.7g}") for size in sizes])
+    low, high = np.array(ends)
+    sizes = [float(f"{size:.7g}") for size in (high - low) / shape]
     told = by_times(sizes)
     unit = _text(about.get("Unit", "")).strip()
     if not all_positive(sizes):
-        return None, "", nothing, f"sizes of {told}"
-    if (sizes == 1).all():
-        return None, "", nothing, "1 on every axis, which is what Imaris writes that knows no size"
-    if not known(unit):
-        return None, "", nothing, f"sizes of {told} without a unit"
-    origin = tuple(float(f"{place:.7g}") for place in low + sizes / 2)
-    return tuple(float(size) for size in sizes), unit, origin, ""
+        hint = f"sizes of {told}"
+    elif sizes == [1.0] * 3:
+        hint = "1 on every axis, which is what Imaris writes that knows no size"
+    elif not known(unit):
+        hint = f"sizes of {told} without a unit"
+    else:
+        origin = tuple(float(f"{place:.7g}") for place in low + np.array(sizes) / 2)
+        return tuple(sizes), unit, origin, ""
+    return None, "", nothing, hint
 
 
 def _text(value: Any) -> str:

@@ -12,7 +12,15 @@ import numpy as np
 
 from acuity.errors import AcuityError
 from acuity.formats.axes import AxesArray, spatial_axes
-from acuity.formats.opened import FlatArray, OpenedFile, Sizes, scaled
+from acuity.formats.opened import (
+    FlatArray,
+    OpenedFile,
+    Sizes,
+    all_positive,
+    by_times,
+    one_slice,
+    scaled,
+)
 from acuity.formats.parts import META_SUFFIXES, NRRD_SUFFIXES, named_parts, text_header
 from acuity.formats.readers.base import Reader
 from acuity.units import canonical, convert, known
@@ -92,14 +100,9 @@ class _Header:
     sizes: list[float] = field(default_factory=list)
     counts: list[int] = field(default_factory=list)
     kind: str = ""
-    scale: tuple[float, float] = (1.0, 0.0)
+    scale: tuple[float, ...] = (1.0, 0.0)
     plain: bool = False
     hint: str = ""
-
-    @property
-    def unusable(self) -> bool:
-        """Whether a size is none: zero, below zero or not a number, of which ITK makes 1 or an error."""
-        return not all(math.isfinite(size) and size > 0 for size in self.sizes)
 
 
 class _Whole:
@@ -147,12 +150,39 @@ def read(path: Path) -> OpenedFile:
         If it is damaged, cut short, in colour, has several components or time points, or its voxels
         lie elsewhere.
     """
+    header = _header(path)
+    reader = None if header.plain or not all_positive(header.sizes) else _itk_reader(path, header)
+    if reader is None:
+        shape = tuple(header.counts[::-1])
+        values, sizes = _plain(path, header, shape), header.sizes
+    else:
+        values = _whole(path, header, reader)
+        shape, sizes = values.shape, [float(size) for size in reader.GetSpacing()]
+    letters = ["t", "z", "y", "x"][-len(shape) :] if 2 <= len(shape) <= 4 else None
+    axes, notes = spatial_axes(str(path), shape, letters)
+    spacing, unit, hint = _size(header, sizes[:3])
+    origin: Sizes = (0.0, 0.0, 0.0)
+    if reader is None:
+        axes = (0, 1, 2)
+    else:
+        direction = np.array(reader.GetDirection()).reshape(len(shape), -1)
+        if not np.allclose(direction, np.eye(len(shape)), atol=1e-6):
+            rows = "; ".join(" ".join(f"{v:.6g}" for v in row) for row in direction)
+            notes["direction"] = f"{rows} (x y z), not applied"
+        elif spacing is not None and len(shape) >= 3:
+            places = (float(f"{place:.9g}") for place in reader.GetOrigin()[2::-1])
+            origin = tuple(convert(place, _world(header), unit) for place in places)
+    slope, shift = header.scale
+    data = scaled(AxesArray(values, axes), slope, shift, header.notes, "the file says")
+    notes = header.notes | notes
+    return OpenedFile(data, header.name, spacing, unit, origin, hint=hint, notes=notes)
+
+
+def _itk_reader(path: Path, header: _Header) -> Any:
+    """Let ITK read the header."""
     import SimpleITK
 
     SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
-    header = _header(path)
-    if header.plain or header.unusable:
-        return _read_plain(path, header)
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(path))
     try:
@@ -162,6 +192,13 @@ def read(path: Path) -> OpenedFile:
             f"{path}: cannot be read as {header.name} ({_reason(error)}); it is damaged or of a kind "
             "that ITK does not know, save it again as TIFF, in Fiji with File > Save As > Tiff."
         ) from error
+    return reader
+
+
+def _whole(path: Path, header: _Header, reader: Any) -> _Whole:
+    """Check what ITK will read."""
+    import SimpleITK
+
     types = {
         getattr(SimpleITK, f"sitk{name}"): np.dtype(name.lower())
         for name in ("UInt8", "Int8", "UInt16", "Int16", "UInt32", "Int32", "UInt64", "Int64")
@@ -176,52 +213,26 @@ def read(path: Path) -> OpenedFile:
         )
     shape = tuple(reader.GetSize())[::-1]
     _check_length(path, header, math.prod(shape) * (header.item or dtype.itemsize))
-    letters = ["t", "z", "y", "x"][-len(shape) :] if 2 <= len(shape) <= 4 else None
-    axes, notes = spatial_axes(str(path), shape, letters)
-    count = min(3, len(shape))
-    spacing, unit, hint = _size(header, [float(s) for s in reader.GetSpacing()][:count])
-    direction = np.array(reader.GetDirection()).reshape(len(shape), -1)
-    origin = (0.0, 0.0, 0.0)
-    if not np.allclose(direction, np.eye(len(shape)), atol=1e-6):
-        rows = "; ".join(" ".join(f"{v:.6g}" for v in row) for row in direction)
-        notes["direction"] = f"{rows} (x y z), not applied"
-    elif spacing is not None and count == 3:
-        origin = tuple(
-            convert(float(f"{p:.9g}"), _world(header), unit) for p in reader.GetOrigin()[2::-1]
-        )
-    data = scaled(
-        AxesArray(_Whole(reader, shape, dtype), axes), *header.scale, header.notes, "the file says"
-    )
-    notes = header.notes | notes
-    return OpenedFile(data, header.name, spacing, unit, origin, hint=hint, notes=notes)
+    return _Whole(reader, shape, dtype)
 
 
-def _read_plain(path: Path, header: _Header) -> OpenedFile:
-    """Open plain or packed voxels without ITK, which makes 1 of a size that is none, or an error."""
+def _plain(path: Path, header: _Header, shape: tuple[int, ...]) -> Any:
+    """Open plain or packed voxels as z, y, x without ITK, which makes 1 of a size that is none, or an error."""
     dtype = np.dtype(header.kind) if header.kind else None
     if dtype is None or header.packed == "text" or len(header.files) != 1 or len(header.counts) < 2:
         raise AcuityError(
             f"{path}: tells sizes of {_told(header.sizes)}, with which it cannot be read; write sizes above "
             "zero into its header, or save it as TIFF, in Fiji with File > Save As > Tiff."
         )
-    shape = tuple(header.counts[::-1])
-    letters = ["t", "z", "y", "x"][-len(shape) :] if len(shape) <= 4 else None
-    _, notes = spatial_axes(str(path), shape, letters)
     needed, file = math.prod(shape) * dtype.itemsize, header.files[0]
     _check_length(path, header, needed)
     start = header.offset if header.offset >= 0 else file.stat().st_size - needed
-    plane = (math.prod(shape[:-2]), *shape[-2:])
-    if header.packed:
-        packed = file.read_bytes()
-        skip = 0 if _is_gzip(file) else start
-        content = _unpacked(packed[skip:])[start - skip :][:needed]
-        data: Any = np.frombuffer(content, dtype).reshape(plane)
-    else:
-        data = FlatArray(file, dtype, start, plane)
-    spacing, unit, hint = _size(header, header.sizes[:3])
-    data = scaled(AxesArray(data, (0, 1, 2)), *header.scale, header.notes, "the file says")
-    notes = header.notes | notes
-    return OpenedFile(data, header.name, spacing, unit, hint=hint, notes=notes)
+    planes = (math.prod(shape[:-2]), *shape[-2:])
+    if not header.packed:
+        return FlatArray(file, dtype, start, planes)
+    skip = 0 if _is_gzip(file) else start
+    content = _unpacked(file.read_bytes()[skip:])[start - skip :][:needed]
+    return np.frombuffer(content, dtype).reshape(planes)
 
 
 def _unpacked(packed: bytes) -> bytes:
@@ -235,7 +246,7 @@ def _unpacked(packed: bytes) -> bytes:
 
 
 def _told(sizes: list[float]) -> str:
-    return " x ".join(f"{size:g}" for size in sizes[::-1])
+    return by_times(sizes[::-1])
 
 
 def _world(header: _Header) -> str:
@@ -248,7 +259,7 @@ def _size(header: _Header, sizes: list[float]) -> tuple[Sizes | None, str, str]:
     told = _told(sizes)
     if not header.stated or header.hint:
         return None, "", header.hint
-    if not all(math.isfinite(size) and size > 0 for size in sizes):
+    if not all_positive(sizes):
         return None, "", f"sizes of {told}"
     if not header.units:
         return None, "", f"sizes of {told} without a unit (programs of ITK mean mm)"
@@ -257,9 +268,7 @@ def _size(header: _Header, sizes: list[float]) -> tuple[Sizes | None, str, str]:
     units = [_world(header)] * len(sizes) if header.name == "NIfTI" else header.units
     unit = canonical(header.units[0])
     found = [convert(size, own, unit) for size, own in zip(sizes, units, strict=True)][::-1]
-    if len(found) == 2:  # one image: as thick as a pixel is wide
-        found = [found[1], *found]
-    return tuple(found), unit, ""
+    return one_slice(found), unit, ""
 
 
 # --------------------------------------------------------------------------------- headers
@@ -383,12 +392,13 @@ def _straight(directions: list[str]) -> bool:
 def _nifti(path: Path) -> _Header:
     data = path
     if path.suffix.lower() == ".hdr":
-        data = next(iter(named_parts(path)), None)
-        if data is None:
+        parts = named_parts(path)
+        if not parts:
             raise AcuityError(
                 f"{path}: is the header of a pair and the voxels ({path.stem}.img) are not beside it; "
                 "put both into one folder."
             )
+        data = parts[0]
     with open(path, "rb") as file:
         head = file.read(2**16)
     if head[:2] == b"\x1f\x8b":
@@ -428,16 +438,16 @@ def _nifti(path: Path) -> _Header:
         notes["values"] = f"stored values x {slope:g} + {inter:g}, as the file says"
     dims = min(max(counts[0], 2), 7)
     # axes of one voxel at the end have no size of their own
-    sizes = [float(f"{size:.7g}") for size in sizes[1 : min(dims, 3) + 1]]
-    counts = list(counts[1 : dims + 1])
-    while len(counts) > 3 and counts[-1] == 1:
-        counts.pop()
+    sides = [float(f"{size:.7g}") for size in sizes[1 : min(dims, 3) + 1]]
+    along = list(counts[1 : dims + 1])
+    while len(along) > 3 and along[-1] == 1:
+        along.pop()
     unit = _NIFTI_UNITS.get(units & 7, "")
-    placing = np.reshape(struct.unpack_from(rows[0], head, rows[1]), (3, 4))[:, : len(sizes)]
+    placing = np.reshape(struct.unpack_from(rows[0], head, rows[1]), (3, 4))[:, : len(sides)]
     lengths = [float(f"{length:.7g}") for length in np.sqrt((placing**2).sum(axis=0))]
     hint = ""
-    if placed > 0 and not np.allclose(lengths, np.abs(sizes), rtol=0.01, atol=0):
-        hint = f"sizes of {_told(sizes)} (pixdim) and of {_told(lengths)} (sform)"
+    if placed > 0 and not np.allclose(lengths, np.abs(sides), rtol=0.01, atol=0):
+        hint = f"sizes of {_told(sides)} (pixdim) and of {_told(lengths)} (sform)"
     zipped = _is_gzip(data)
     return _Header(
         "NIfTI",
@@ -448,8 +458,8 @@ def _nifti(path: Path) -> _Header:
         [unit] * 3 if unit else [],
         True,
         notes,
-        sizes,
-        counts,
+        sides,
+        along,
         _NIFTI_TYPES.get(code, "") and endian + _NIFTI_TYPES[code],
         # A scale of 0 does not count by the format, and ITK adds the offset. It goes by the name of a file
         # for whether it is packed, and refuses an sform of its own.
@@ -464,9 +474,7 @@ def _check_length(path: Path, header: _Header, needed: int) -> None:
     """Compare the bytes of the voxels with what the header asks for: ITK fills what is missing."""
     if header.packed == "text":
         return
-    found, start = 0, max(0, header.offset)
-    for file in header.files:
-        found += _length(file, start, header.packed)
+    found = sum(_length(file, max(0, header.offset), header.packed) for file in header.files)
     # voxels at the end may have anything before them
     if found == needed or (header.offset < 0 and found >= needed):
         return
@@ -475,13 +483,11 @@ def _check_length(path: Path, header: _Header, needed: int) -> None:
         header.notes["bytes_left_over"] = str(left)
         return
     where = "" if header.files == [path] else f" in {header.files[0].name}"
+    how = "the two must agree, save it again from its program"
+    if left < 0:
+        how = "it is cut short, copy it again from its source"
     raise AcuityError(
-        f"{path}: has {found} bytes of voxels{where} where its header asks for {needed}; "
-        + (
-            "it is cut short, copy it again from its source."
-            if left < 0
-            else "the two must agree, save it again from its program."
-        )
+        f"{path}: has {found} bytes of voxels{where} where its header asks for {needed}; {how}."
     )
 
 

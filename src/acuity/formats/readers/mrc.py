@@ -5,6 +5,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
@@ -49,7 +50,7 @@ _FIELDS = {
 }
 
 
-def _parse(head: bytes, endian: str) -> SimpleNamespace:
+def _parse(head: bytes, endian: Any) -> SimpleNamespace:
     said = {
         name: np.frombuffer(head, np.dtype(kind).newbyteorder(endian), 1, 4 * word)[0].tolist()
         for name, (kind, word) in _FIELDS.items()
@@ -65,7 +66,7 @@ def _plausible(header: SimpleNamespace) -> bool:
     )
 
 
-def _read_header(path: Path) -> tuple[SimpleNamespace, str, dict[str, str]]:
+def _read_header(path: Path) -> tuple[SimpleNamespace, Any, dict[str, str]]:
     """Read the header in its byte order, which the stamp tells or, where it does not, the numbers."""
     with open(path, "rb") as file:
         head = file.read(_HEADER)

@@ -62,14 +62,16 @@ def read(path: Path) -> OpenedFile:
     axes, notes = spatial_axes(str(path), shape)
     if fortran and shape:
         notes["order"] = "stored with the first axis fastest"
-        values = np.memmap(path, dtype, "r", start, shape, "F") if needed > start else None
-        values = np.empty(shape, dtype) if values is None else values
+        empty = needed == start
+        values: np.ndarray = (
+            np.empty(shape, dtype) if empty else np.memmap(path, dtype, "r", start, shape, "F")
+        )
         return OpenedFile(AxesArray(values, axes), "NPY", notes=notes)
     counts = tuple(1 if axis is None else shape[axis] for axis in axes)
     return OpenedFile(FlatArray(path, dtype, start, counts), "NPY", notes=notes)
 
 
-def _header(file: BinaryIO, version: tuple[int, int]) -> tuple[tuple[int, ...], bool, np.dtype]:
+def _header(file: BinaryIO, version: tuple[int, ...]) -> tuple[tuple[int, ...], bool, np.dtype]:
     if version == (1, 0):
         return np.lib.format.read_array_header_1_0(file)
     if version == (2, 0):

@@ -1,6 +1,7 @@
 """OME-Zarr 0.4 (Zarr v2) and 0.5 (Zarr v3)."""
 
 import math
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from zarr.storage import LocalStore
 from acuity.errors import AcuityError, one_sentence
 from acuity.formats.axes import AxesArray, spatial_axes
 from acuity.formats.files import is_zarr
-from acuity.formats.opened import OpenedFile, with_notes
+from acuity.formats.opened import OpenedFile, all_positive, by_times, one_slice, with_notes
 from acuity.formats.readers.base import Reader
 from acuity.seals import SEAL
 from acuity.shards import Layout
@@ -45,29 +46,23 @@ def read(path: Path) -> OpenedFile:
     with one_sentence(f"{path}: cannot be opened as an OME-Zarr image", "it may be incomplete"):
         group = zarr.open(LocalStore(path, read_only=True), mode="r")
         if isinstance(group, zarr.Array):
-            holder = path.absolute().parent
+            holder, how = (
+                path.absolute().parent,
+                "write it as OME-Zarr 0.4 or 0.5, as with ome-zarr-py",
+            )
+            if is_zarr(holder):
+                how = f"name the folder that holds it, {holder.name}"
             raise AcuityError(
-                f"{path}: is one array of a Zarr without the OME metadata of an image; "
-                + (
-                    f"name the folder that holds it, {holder.name}."
-                    if is_zarr(holder)
-                    else "write it as OME-Zarr 0.4 or 0.5, as with ome-zarr-py."
-                )
+                f"{path}: is one array of a Zarr without the OME metadata of an image; {how}."
             )
         attributes = dict(group.attrs)
     # under a name that was damaged, too: the seal tells
     sealed = (isinstance(entry, dict) and SEAL in entry for entry in attributes.values())
     if "ome" in attributes and ("acuity" in attributes or any(sealed)):
         volume = open_volume(path)
-        return OpenedFile(
-            volume.data,
-            "Acuity volume",
-            volume.grid.spacing,
-            volume.grid.unit,
-            volume.grid.origin,
-            intensity=volume.intensity,
-            provenance=volume.provenance,
-        )
+        place = (volume.grid.spacing, volume.grid.unit, volume.grid.origin)
+        about: dict[str, Any] = {"intensity": volume.intensity, "provenance": volume.provenance}
+        return OpenedFile(volume.data, "Acuity volume", *place, **about)
     ome = attributes.get("ome", attributes)
     if not isinstance(ome, dict) or not ome.get("multiscales"):
         raise AcuityError(f"{path}: {_what_else(path, group, attributes)}")
@@ -119,16 +114,11 @@ def _what_else(path: Path, group: zarr.Group, attributes: dict) -> str:
     )
 
 
-def _image(
-    path: Path, group: zarr.Group, image: dict, version: str, notes: dict, own: Any
-) -> OpenedFile:
-    dataset = image["datasets"][0]
+def _image(path: Path, group: Any, image: dict, version: str, notes: dict, own: Any) -> OpenedFile:
+    levels = [image["datasets"][0], *(one for one in image["datasets"][1:] if one["path"] in group)]
+    # the finest comes first, but in some files
+    dataset = max(levels, key=lambda one: math.prod(group[one["path"]].shape))
     array = group[dataset["path"]]
-    for other in image["datasets"][1:]:  # the finest comes first, but in some files
-        if other["path"] in group and math.prod(group[other["path"]].shape) > math.prod(
-            array.shape
-        ):
-            dataset, array = other, group[other["path"]]
     axes = [str(axis["name"]).lower() for axis in image["axes"]]
     letters = [
         {"channel": "c", "time": "t"}.get(axis.get("type"), letter)
@@ -148,14 +138,13 @@ def _image(
     scale, shift, problem = _transformations(path, dataset, image, len(axes))
     units = {letter: axis.get("unit") for letter, axis in zip(letters, image["axes"], strict=True)}
     spatial = [letter for letter in "zyx" if letter in letters]
-    sizes = " x ".join(f"{scale[letters.index(letter)]:g}" for letter in spatial)
+    order = [letters.index(letter) for letter in spatial]
+    sizes = by_times(scale[order])
     bare = [letter for letter in spatial if not known(units[letter])]
     if not problem and bare:
         where = "" if len(bare) == len(spatial) else f" along {', '.join(bare)}"
         problem = f"sizes of {sizes} without a unit{where}"
-    if not problem and not all(
-        math.isfinite(size) and size > 0 for size in (scale[letters.index(s)] for s in spatial)
-    ):
+    if not problem and not all_positive(scale[order]):
         problem = f"sizes of {sizes}"
     if problem:
         return OpenedFile(data, name, hint=problem.removeprefix("-"), notes=notes)
@@ -164,10 +153,9 @@ def _image(
     def along(values: np.ndarray) -> list[float]:
         return [convert(values[letters.index(letter)], units[letter], unit) for letter in spatial]
 
-    spacing, origin = along(scale), along(np.where(np.isfinite(shift), shift, 0))
-    if len(spacing) == 2:  # one image: as thick as a pixel is wide
-        spacing, origin = [spacing[1], *spacing], [0.0, *origin]
-    return OpenedFile(data, name, tuple(spacing), unit, tuple(origin), notes=notes)
+    origin = along(np.where(np.isfinite(shift), shift, 0))
+    origin = [0.0] * (3 - len(origin)) + origin
+    return OpenedFile(data, name, one_slice(along(scale)), unit, tuple(origin), notes=notes)
 
 
 def _transformations(
@@ -177,10 +165,8 @@ def _transformations(
     scale, shift = np.ones(count), np.zeros(count)
     scaled = False
     # those of the dataset first, then those of the whole image
-    for step in [
-        *(dataset.get("coordinateTransformations") or ()),
-        *(image.get("coordinateTransformations") or ()),
-    ]:
+    told = (holder.get("coordinateTransformations") or () for holder in (dataset, image))
+    for step in chain.from_iterable(told):
         kind = step.get("type")
         if kind not in ("scale", "translation", "identity"):
             raise AcuityError(
@@ -193,11 +179,8 @@ def _transformations(
             if len(values) != count:
                 raise ValueError
         except (KeyError, TypeError, ValueError):
-            return (
-                scale,
-                shift,
-                f"a {kind} of {str(step.get(kind))[:60]}, which is none for {count} axes",
-            )
+            problem = f"a {kind} of {str(step.get(kind))[:60]}, which is none for {count} axes"
+            return scale, shift, problem
         if kind == "scale":
             scale, shift = scale * values, shift * values
             scaled = True

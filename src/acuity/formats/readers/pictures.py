@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -18,7 +19,7 @@ from acuity.volume import Box, LazyArray
 
 SUFFIXES = tuple(suffix for kind in SLICE_KINDS[1:] for suffix in kind)
 _KINDS = ("PNG", "JPEG", "BMP")
-_GREY = {"1": np.uint8, "L": np.uint8}
+_GREY = {"1": np.dtype(np.uint8), "L": np.dtype(np.uint8)}
 _COLOUR = ("P", "PA", "RGB", "RGBA", "RGBX", "LA")
 _ORIENTATION = 0x0112  # in EXIF
 # Micrographs of a mosaic are larger than what Pillow takes for an attack.
@@ -38,7 +39,7 @@ class PictureArray(LazyArray):
         Type of a pixel.
     """
 
-    def __init__(self, path: Path, shape: tuple[int, int, int], dtype: np.dtype) -> None:
+    def __init__(self, path: Path, shape: tuple[int, ...], dtype: np.dtype) -> None:
         self._path = path
         self.shape, self.dtype = shape, np.dtype(dtype)
 
@@ -84,7 +85,7 @@ def read(path: Path, notes: Sequence[Path] = (), alone: bool = False) -> OpenedF
         one_sentence(what, lambda: begins_as(path, how), _reason),
         Image.open(path, formats=_KINDS) as image,
     ):
-        kind, mode, size = image.format, image.mode, image.size
+        kind, mode, size = str(image.format), image.mode, image.size
         frames = getattr(image, "n_frames", 1)
         turned = _orientation(image)
         dpi = image.info.get("dpi")
@@ -100,8 +101,8 @@ def read(path: Path, notes: Sequence[Path] = (), alone: bool = False) -> OpenedF
         # what it is shows in its pixels alone
         damaged = "the file is damaged or cut short"
         with one_sentence(f"{path}: cannot be decoded", damaged, _reason):
-            image, what = _decode(path)
-        shape, dtype = image.shape, image.dtype
+            values, what = _decode(path)
+        shape, dtype = values.shape, values.dtype
         if what:
             said["values"] = what
     if kind == "JPEG":
@@ -131,7 +132,7 @@ def _orientation(image: Image.Image) -> int:
     return turned if turned in range(2, 9) else 1
 
 
-def _resolution(dpi: object, turned: int) -> tuple[tuple[float, float] | None, str, str]:
+def _resolution(dpi: Any, turned: int) -> tuple[tuple[float, ...] | None, str, str]:
     """Give height and width of a pixel from dots an inch, which mostly are those of a printer."""
     try:
         across, down = (float(number) for number in dpi)

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 from xml.etree import ElementTree
 
 import numpy as np
@@ -24,6 +24,7 @@ from acuity.formats.opened import (
     OpenedFile,
     Oriented,
     Sizes,
+    all_positive,
     close_with,
     describe,
     is_number,
@@ -64,7 +65,7 @@ class PagesArray(LazyArray):
         path: Path,
         file: tifffile.TiffFile,
         pages: Sequence,
-        shape: tuple[int, int, int],
+        shape: tuple[int, ...],
         dtype: np.dtype,
     ) -> None:
         self._path = path
@@ -80,10 +81,14 @@ class PagesArray(LazyArray):
         block = np.empty([part.stop - part.start for part in box], self.dtype)
         for image, number in zip(block, range(z.start, z.stop), strict=True):
             page = self._pages[number]
-            page = self._file.pages[page] if isinstance(page, int) else page
+            page = _page_at(self._file, page) if isinstance(page, int) else page
             whole = _decode(self._path, page, number)
             image[...] = whole.reshape(self.shape[1:])[y, x]
         return block
+
+
+def _page_at(file: tifffile.TiffFile, index: int) -> tifffile.TiffPage:
+    return cast(tifffile.TiffPage, file.pages[index])
 
 
 def _decode(path: Path, page: tifffile.TiffPage, number: int) -> np.ndarray:
@@ -121,7 +126,7 @@ def count_pages(path: Path) -> int:
             return struct.unpack(fmt, data)[0]
 
         count = 0
-        order = {b"II": "<", b"MM": ">"}.get(file.read(2))
+        order = {b"II": "<", b"MM": ">"}.get(file.read(2), "")
         version = unpack(f"{order}H") if order else 0
         if version not in (42, 43):
             own = "give it the ending of its own format, or copy it again from its source"
@@ -283,7 +288,7 @@ def _read(
 ) -> tuple[OpenedFile, LazyArray | np.ndarray]:
     """Open a file; beside the source give the array that reads from it."""
     pages, left_out = _slices(path, file)
-    first = file.pages[pages[0].index]
+    first = _page_at(file, pages[0].index)
     if first.compression not in tifffile.TIFF.DECOMPRESSORS:
         name = getattr(first.compression, "name", f"the compression {first.compression}")
         raise AcuityError(
@@ -312,23 +317,23 @@ def _read(
         pixel = None if None in spacing[1:] else spacing[1:]
         pixel, unit, hint = maker.sized(pixel, unit, hint)
         spacing = (None, *(pixel or (None, None)))
-    meant = _Meaning(maker.above_bar(stored), said, *pages[0].meaning)
+    photometric, orientation, bits = pages[0].meaning
+    meant = _Meaning(maker.above_bar(stored), said, photometric, orientation or 1, bits)
     data = meant.read(path)
-    if (meant.orientation or 1) >= 5:
+    if meant.orientation >= 5:
         spacing = (spacing[0], spacing[2], spacing[1])
     if data.shape[0] == 1 and spacing[0] is None:
         spacing = (spacing[2], *spacing[1:])  # one image: as thick as a pixel is wide
     pixel = None if None in spacing[1:] else spacing[1:]
-    if None in spacing:
-        if pixel is not None:
-            hint = no_distance(pixel, unit) + (f", and {hint}" if hint else "")
-        spacing = None
+    if spacing[0] is None and pixel is not None:
+        hint = no_distance(pixel, unit) + (f", and {hint}" if hint else "")
+    voxel = None if None in spacing else spacing
     source = OpenedFile(
         data,
         name,
-        spacing,
+        voxel,
         unit,
-        _imagej_origin(said, spacing),
+        _imagej_origin(said, voxel),
         hint,
         meant.intensity,
         pixel=pixel,
@@ -340,9 +345,7 @@ def _read(
     return with_notes(source, own), stored
 
 
-def with_scan(
-    source: OpenedFile, note: Path, shape: tuple[int, int, int], step: int = 1
-) -> OpenedFile:
+def with_scan(source: OpenedFile, note: Path, shape: tuple[int, ...], step: int = 1) -> OpenedFile:
     """Put what a tomograph says of a scan to what its images say of themselves.
 
     Parameters
@@ -369,11 +372,11 @@ def with_scan(
 def _slices(path: Path, file: tifffile.TiffFile) -> tuple[list[_Page], str]:
     """Give the pages that are slices, and in words what was left out."""
     told = _imagej_count if file.is_imagej else _shaped_count
-    pages = [_page(path, page, index, told) for index, page in enumerate(file.pages)]
+    pages = [_page(path, _page_at(file, n), n, told) for n in range(len(file.pages))]
     full = [page for page in pages if not page.reduced] or pages
     grey = [page for page in full if page.grey]
     if not grey:
-        raise _colour(path, file.pages[full[0].index])
+        raise _colour(path, _page_at(file, full[0].index))
     kinds = Counter(page.shape for page in grey)
     shape = max(kinds, key=lambda kind: (kinds[kind], math.prod(kind)))
     main = [page for page in grey if page.shape == shape]
@@ -497,11 +500,13 @@ def _imagej_count(path: Path, page: tifffile.TiffPage) -> _Told:
     if not text:
         return None, ()
     said = tifffile.tifffile.imagej_description_metadata(text)
-    counts = {key: said.get(key) for key in ("images", "channels", "slices", "frames")}
+    counts: dict[str, Any] = {
+        key: said.get(key) for key in ("images", "channels", "slices", "frames")
+    }
     counts = {key: n for key, n in counts.items() if isinstance(n, int) and n > 0}
     images = counts.pop("images", None)
-    axes = (("C", counts.get("channels", 1)), ("Z", counts.get("slices", 1)))
-    axes = (*axes, ("T", counts.get("frames", 1)))
+    named = (("C", "channels"), ("Z", "slices"), ("T", "frames"))
+    axes = tuple((axis, counts.get(name, 1)) for axis, name in named)
     if not counts:
         return images, ()
     product = math.prod(counts.values())
@@ -539,8 +544,8 @@ def _stack(path: Path, file: tifffile.TiffFile, pages: list[_Page]) -> np.ndarra
     told = [page.images for page in pages if page.images is not None]
     count = len(pages)
     size = os.path.getsize(path)
+    axes: Sequence[tuple[str, int]] = first.axes
     if count == 1:
-        axes = first.axes
         count = _behind(path, file, first, sum(told) if told else 1, size)
     else:
         # appended to one another, each with a description of its own
@@ -553,7 +558,7 @@ def _stack(path: Path, file: tifffile.TiffFile, pages: list[_Page]) -> np.ndarra
     if end > size:
         raise _short(path, end, size)
     if len(first.shape) == 3 and len(pages) == 1:  # one page of several slices
-        return _decode(path, file.pages[first.index], 0).reshape(first.shape)
+        return _decode(path, _page_at(file, first.index), 0).reshape(first.shape)
     if len(first.shape) != 2:
         raise AcuityError(
             f"{path}: each page holds {describe(first.shape, first.dtype)}, allowed is one slice a page."
@@ -582,8 +587,8 @@ def _behind(path: Path, file: tifffile.TiffFile, page: _Page, told: int, size: i
     if told > there:
         raise _counts(path, told, f"has data for {there}")
     end = page.start + told * each
-    places = [tag.valueoffset for tag in file.pages[page.index].tags.values()]
-    last = max([file.pages[page.index].offset, *places])
+    whole_page = _page_at(file, page.index)
+    last = max([whole_page.offset, *(tag.valueoffset for tag in whole_page.tags.values())])
     whole = size > end and (size - end) % each == 0
     if file.is_imagej and len(file.pages) == 1 and last < end and whole:
         raise _counts(path, told, f"has data for {there}")
@@ -680,7 +685,7 @@ class _Meaning:
     data: LazyArray | np.ndarray
     said: dict
     photometric: int
-    orientation: int | None
+    orientation: int
     bits: Any
     notes: dict = field(default_factory=dict)
     intensity: str = ""
@@ -700,7 +705,7 @@ class _Meaning:
             data = self._calibrated(path, function, dtype)
         elif white:
             data = self._inverted(path, dtype)
-        if (self.orientation or 1) != 1:
+        if self.orientation != 1:
             data = Oriented(data, self.orientation)
             self.notes["orientation"] = f"{self.orientation} in the file, turned to 1"
         return data
@@ -721,7 +726,7 @@ class _Meaning:
         self.notes["values"] = f"white was lowest in the file (MINISWHITE): v = {top} - stored"
         return Mapped(self.data, dtype, lambda block: top - block.astype(np.int64))
 
-    def _calibrated(self, path: Path, function: object, dtype: np.dtype) -> LazyArray | np.ndarray:
+    def _calibrated(self, path: Path, function: Any, dtype: np.dtype) -> LazyArray | np.ndarray:
         """Apply the calibration that ImageJ has noted."""
         if function not in _POLYNOMIALS:
             name = _FUNCTIONS.get(function, repr(function))
@@ -730,7 +735,7 @@ class _Meaning:
                 "straight line and polynomials; save the calibrated values, in Fiji with Image > Type > "
                 "32-bit."
             )
-        terms = [self.said.get(f"c{n}") for n in range(_POLYNOMIALS[function])]
+        terms: list[Any] = [self.said.get(f"c{n}") for n in range(_POLYNOMIALS[function])]
         if not all(map(is_number, terms)):
             told = ", ".join(f"c{n}={term}" for n, term in enumerate(terms))
             raise AcuityError(
@@ -763,9 +768,9 @@ def _narrowest(apply: Callable, dtype: np.dtype, terms: list[float]) -> np.dtype
     if len(terms) == 2 and all(term == int(term) for term in terms):
         limits = np.iinfo(dtype)
         ends = apply(np.array([limits.min, limits.max], dtype))
-        for kind in map(np.dtype, (np.uint8, np.int8, np.uint16, np.int16, np.int32)):
+        for kind in ("uint8", "int8", "uint16", "int16", "int32"):
             if np.iinfo(kind).min <= ends.min() and ends.max() <= np.iinfo(kind).max:
-                return kind
+                return np.dtype(kind)
     return np.dtype(np.float32)
 
 
@@ -773,7 +778,7 @@ def _narrowest(apply: Callable, dtype: np.dtype, terms: list[float]) -> np.dtype
 
 # Each gives the sizes along z, y, x, None where it is not told, their unit and, where there is
 # something to say to the user, what the file says instead.
-_Found = tuple[tuple[float | None, float | None, float | None], str, str]
+_Found = tuple[tuple[Any, ...], str, str]
 _NOTHING: _Found = ((None, None, None), "", "")
 
 
@@ -797,7 +802,7 @@ def display(pixel: float, unit: str) -> str:
         What it is in words; empty where it may be that of a sample.
     """
     dots = convert(1, "inch", unit) / pixel
-    slack = 0.02
+    slack, usual = 0.02, tuple[int, ...]()
     if canonical(unit) in ("inch", "cm"):
         written = f"{1 / pixel:.7g}".partition("e")[0]
         last = 10.0 ** -len(written.partition(".")[2])
@@ -840,7 +845,7 @@ def _imagej_size(said: dict, page: tifffile.TiffPage) -> _Found:
     for axis in "yx":
         if not known(units[axis]):
             return (*_NOTHING[:2], f"a size in {units[axis]!r}")
-    sizes = {"y": _pixel(page, "YResolution"), "x": _pixel(page, "XResolution")}
+    sizes: dict[str, Any] = {"y": _pixel(page, "YResolution"), "x": _pixel(page, "XResolution")}
     told = next((display(size, units[axis]) for axis, size in sizes.items() if size), "")
     if told:
         return (*_NOTHING[:2], told)
@@ -943,33 +948,33 @@ def _ome_notes(ome: ElementTree.Element) -> str | None:
 
 
 def _ome_size(ome: ElementTree.Element) -> _Found:
-    pixels = ome.find(".//{*}Pixels")
-    sizes, target, hint = [], "", ""
+    pixels: Any = ome.find(".//{*}Pixels")
+    sizes: dict[str, Any] = dict.fromkeys("ZYX")
+    target = hint = ""
     for axis in "XYZ":
-        told, size = pixels.get(f"PhysicalSize{axis}"), None
+        told = pixels.get(f"PhysicalSize{axis}")
+        size: Any = None
         unit = pixels.get(f"PhysicalSize{axis}Unit", "um")  # the schema's default
         with contextlib.suppress(TypeError, ValueError):
             size = float(told)
         if told is None:
-            pass
-        elif not known(unit):
+            continue
+        if not known(unit):
             hint = f"a size in {unit!r}"
-        elif size is None or not (math.isfinite(size) and size > 0):
+        elif not all_positive([size]):
             hint = f"a PhysicalSize{axis} of {told!r}"
         elif axis != "Z" and (screen := display(size, unit)):
             # what Bio-Formats makes of a printer's resolution
             return (*_NOTHING[:2], screen)
         else:
             target = target or unit
-            sizes.append(convert(size, unit, target))
-            continue
-        sizes.append(None)
-    if None in sizes[:2]:
+            sizes[axis] = convert(size, unit, target)
+    if None in (sizes["Y"], sizes["X"]):
         return (*_NOTHING[:2], hint)
-    return tuple(sizes[::-1]), target, hint
+    return tuple(sizes.values()), target, hint
 
 
-def no_distance(pixel: tuple[float, float], unit: str) -> str:
+def no_distance(pixel: tuple[float, ...], unit: str) -> str:
     """Say that slices know their pixels and not their distance from one another."""
     return f"pixels of {vendor.pixel_text(pixel, unit)} and no distance between slices"
 
