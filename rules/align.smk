@@ -76,9 +76,7 @@ for part in PARTS:
             part.name("apply_alignment")
         input:
             unpack(lambda w: files(ALIGNMENT.transform_inputs(w.sample))),
-            **part.needed(
-                aligned="align/{sample}/aligned", valid="align/{sample}/valid"
-            ),
+            **part.needed("align/{sample}/aligned", "align/{sample}/valid"),
         output:
             aligned=part.volume("align/{sample}/aligned"),
             valid=part.volume("align/{sample}/valid"),

@@ -26,7 +26,7 @@ for restore, methods, volumes in (
                         PROJECT.prediction_inputs(w.method, w.sample, w.level)
                     )
                 ),
-                **part.needed(**volumes),
+                **part.needed(*volumes.values()),
             output:
                 **{name: part.volume(path) for name, path in volumes.items()},
             log:

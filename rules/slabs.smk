@@ -23,13 +23,11 @@ class Part:
             return volume(path)
         return results(f"{path}.ome.zarr/.slabs/{self.marker}.json")
 
-    def needed(self, *path, **paths):
+    def needed(self, *paths):
         """What a job needs of the volumes that slabs fill: all slabs to join them, the store to fill it."""
         if self is JOIN:
-            return {"slabs": slabs_of(*path, *paths.values())}
-        stores = {f"{name}_store": path for name, path in paths.items()}
-        stores |= {"store": path[0]} if path else {}
-        return {k: STORE.volume(v) for k, v in stores.items()} if self is SLAB else {}
+            return {"slabs": slabs_of(*paths)}
+        return {"stores": [STORE.volume(p) for p in paths]} if self is SLAB else {}
 
     def made(self, path, **whole):
         """These files with the whole volume; of a store or a slab its marker alone."""

@@ -34,21 +34,6 @@ FLOAT = 4
 PASSED = 2**17  # pixels of planes that pass a network together: acuity.engine.planes.PIXELS
 TRIALS = 16  # forward passes of a tile by which the execution of a trained network is chosen
 BLOCK = 32  # slices of a method's input that are restored together, about
-# Stages that the study key `slabs` divides: X_init makes a store (census has none), X_slab fills it,
-# X joins.
-SLABBED = {
-    "degrade_axial",
-    "census",
-    "degrade",
-    "predict",
-    "predict_planes",
-    "quality",
-    "reconstruct",
-    "reconstruct_truth",
-    "segment",
-    "smooth_for_segmentation",
-    "apply_alignment",
-}
 LEAST_MEMORY, LEAST_RUNTIME = 500, 10  # MB, minutes; a job script needs some by itself
 
 
@@ -566,28 +551,33 @@ def _pictures(plan, rule, w):
     return Quantity(rule, held, images * shape[1] * shape[2], 1e6)
 
 
-_COUNTS = {
+# Of stages that the study key `slabs` divides: X_init makes a store (census has none), X_slab fills it,
+# X joins.
+_DIVIDED = {
+    "apply_alignment": _slices(2),
+    "census": _census,
+    "degrade": _degrade,
+    "degrade_axial": _degrade,
+    "predict": _predict,
+    "predict_planes": _predict,
+    "quality": _quality,
+    "reconstruct": _reconstruct,
+    "reconstruct_truth": _reconstruct,
+    "segment": _segment,
+    "smooth_for_segmentation": _smooth,
+}
+SLABBED = frozenset(_DIVIDED)
+_COUNTS = _DIVIDED | {
     "spheres": _spheres,
     "exact_truth": _exact_truth,
     "projections": _projections,
-    "reconstruct": _reconstruct,
-    "reconstruct_truth": _reconstruct,
     "specimen": _specimen,
     "ingest": _ingest,
     "disturb": _slices(2),
     "align": _align,
-    "apply_alignment": _slices(2),
     "pair": _pair,
-    "degrade_axial": _degrade,
-    "degrade": _degrade,
     "degrade_images": _degrade,
     "train": _train,
-    "predict": _predict,
-    "predict_planes": _predict,
-    "segment": _segment,
-    "smooth_for_segmentation": _smooth,
-    "quality": _quality,
-    "census": _census,
     "metrics": _tables,
     **dict.fromkeys(("trainings", "figures", "judge", "report"), _tables),
     **{f"{page}_figures": _pictures for page in PAGES},
