@@ -14,6 +14,7 @@ report: "config/captions/workflow.rst"
 
 
 include: "rules/common.smk"
+include: "rules/slabs.smk"
 
 
 # Used under `--sdm apptainer` alone.

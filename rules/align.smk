@@ -20,15 +20,15 @@ rule disturb:
     log:
         logs("disturb/{sample}"),
     benchmark:
-        records("disturb/{sample}")
+        benchmarks("disturb/{sample}")
     conda:
         ENVIRONMENT
     resources:
-        **needs("disturb"),
+        **resources_for("disturb"),
     params:
         cfg=lambda w: STUDY.align.disturb.model_dump(mode="json")
         | {"seed": PROJECT.seed_of(ALIGNMENT.source(w.sample), "disturb")},
-        code=lambda w: code("disturb"),
+        code=lambda w: code_digest("disturb"),
     message:
         "{wildcards.sample}: put shifts and faults in"
     script:
@@ -52,16 +52,16 @@ rule align:
     log:
         logs("align/{sample}/{stack}"),
     benchmark:
-        records("align/{sample}/{stack}")
+        benchmarks("align/{sample}/{stack}")
     conda:
         ENVIRONMENT
     threads: 2
     resources:
-        **needs("align"),
+        **resources_for("align"),
     params:
         cfg=lambda w: STUDY.align.model_dump(mode="json", exclude={"crop", "disturb"})
         | {"name": w.sample},
-        code=lambda w: code("align"),
+        code=lambda w: code_digest("align"),
     message:
         "{wildcards.sample}: align the {wildcards.stack} slices"
     script:
@@ -73,31 +73,29 @@ for part in PARTS:
     rule:
         """Move every slice once, by the displacement that was found; in slabs, or join them."""
         name:
-            part.name("transform")
+            part.name("apply_alignment")
         input:
             unpack(lambda w: files(ALIGNMENT.transform_inputs(w.sample))),
-            **part.needed(
-                aligned="align/{sample}/aligned", valid="align/{sample}/valid"
-            ),
+            **part.needed("align/{sample}/aligned", "align/{sample}/valid"),
         output:
             aligned=part.volume("align/{sample}/aligned"),
             valid=part.volume("align/{sample}/valid"),
         log:
             part.log("align/{sample}/transform"),
         benchmark:
-            part.record("align/{sample}/transform")
+            part.benchmark("align/{sample}/transform")
         conda:
             ENVIRONMENT
         threads: 2
         resources:
-            **needs(part.name("transform")),
+            **resources_for(part.name("apply_alignment")),
         params:
             cfg=part.cfg(ALIGNMENT.cfg),
-            code=lambda w: code("transform"),
+            code=lambda w: code_digest("apply_alignment"),
         message:
             part.says("{wildcards.sample}: move the slices")
         script:
-            "../scripts/transform.py"
+            "../scripts/apply_alignment.py"
 
 
 rule check_alignment:
@@ -120,10 +118,10 @@ rule check_alignment:
     conda:
         ENVIRONMENT
     resources:
-        **needs("check_alignment"),
+        **resources_for("check_alignment"),
     params:
         cfg={},
-        code=lambda w: code("check_alignment"),
+        code=lambda w: code_digest("check_alignment"),
     message:
         "{wildcards.sample}: check the alignment"
     script:

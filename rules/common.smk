@@ -9,9 +9,11 @@ import os
 import sys
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from snakemake.exceptions import WorkflowError
 from snakemake.io import contains_wildcard
+from snakemake.logging import logger
 from snakemake.settings.types import DeploymentMethod
 from snakemake.utils import update_config
 
@@ -22,7 +24,8 @@ from acuity.formats.files import files_of, is_remote, split_name
 from acuity.keys import name_of
 from acuity.methods.base import module_name
 from acuity.plan.planner import Planner
-from acuity.study.paths import either, wildcards
+from acuity.simulate.settings import Beam, Body, Pores
+from acuity.study.paths import STUDY_TABLES, either, wildcards
 from acuity.study.project import Project
 from acuity.study.reading import load_study, read_keys
 from acuity.threads import keep_limit, wait_passively
@@ -80,11 +83,13 @@ try:
     keys = read_keys(STUDY_FILE)
     if isinstance(keys, dict):
         update_config(keys, workflow.config_settings.config)
-    STUDY, SAMPLES = load_study(keys, STUDY_FILE)
+    # Each job reads it again: one of them need say what is written in a former way.
+    tell = logger.warning if workflow.is_main_process else lambda said: None
+    STUDY, SAMPLES = load_study(keys, STUDY_FILE, tell)
     named = [path for sample in SAMPLES for path in (sample.path, sample.low_path)]
     REMOTE = {path: bucket_file(path) for path in named if path and is_remote(path)}
     check_partition()
-    PROJECT = Project(STUDY, SAMPLES, str(STUDY_FILE))
+    PROJECT = Project(STUDY, SAMPLES)
     checks.check_cache(workflow.workflow_settings.cache or ())
     if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
         checks.check_image(IMAGE)
@@ -112,7 +117,7 @@ def logs(path):
     return local(f"logs/{STUDY.study}/{path}.log")
 
 
-def records(path):
+def benchmarks(path):
     return local(f"logs/{STUDY.study}/{path}.benchmark.tsv")
 
 
@@ -131,16 +136,6 @@ def files(paths):
     return local(found) if paths.endswith("zarr.json") else found
 
 
-def figure(name):
-    """The file of a figure, and beside it its SVG."""
-    return local(results(f"figures/{name}.png"))
-
-
-def beside(name):
-    """What lies beside a figure, for pages: title, caption, legend and what they show of it."""
-    return local(results(f"figures/{name}.json"))
-
-
 def seals(*names):
     """The seals of tables, beside them (acuity.seals): made and read with them."""
     return [results(f"{name}.tsv.seal") for name in names]
@@ -154,99 +149,17 @@ def seals_of(files):
     return [seal for file in files for seal in seals_of(file)]
 
 
-class Part:
-    """A volume as a whole or, in a study with slabs, what a job does of it (acuity.slabs).
-
-    X_init makes the volume's store, the jobs of X_slab fill it, and X joins them.
-    """
-
-    def __init__(self, ending="", below="", words="", marker=None):
-        self.ending, self.below, self.words, self.marker = ending, below, words, marker
-
-    def name(self, rule):
-        return rule + self.ending
-
-    def volume(self, path):
-        """The volume itself; or the marker that its store, or the slab, leaves when it is done."""
-        if self.marker is None:
-            return volume(path)
-        return results(f"{path}.ome.zarr/.slabs/{self.marker}.json")
-
-    def needed(self, *path, **paths):
-        """What a job needs of the volumes that slabs fill: all slabs to join them, the store to fill it."""
-        if self is JOIN:
-            return {"slabs": slabs_of(*path, *paths.values())}
-        stores = {f"{name}_store": path for name, path in paths.items()}
-        stores |= {"store": path[0]} if path else {}
-        return {k: STORE.volume(v) for k, v in stores.items()} if self is SLAB else {}
-
-    def made(self, path, **whole):
-        """These files with the whole volume; of a store or a slab its marker alone."""
-        return whole if self.marker is None else {"part": self.volume(path)}
-
-    def seals(self, *names):
-        return seals(*names) if self.marker is None else []
-
-    def gpus_to_restore(self, w):
-        return 0 if self is JOIN else PROJECT.gpus(w.method, "predict")
-
-    def log(self, path):
-        return logs(f"{path}/{self.below}" if self.below else path)
-
-    def record(self, path):
-        return records(f"{path}/{self.below}" if self.below else path)
-
-    def says(self, message):
-        return message + self.words
-
-    def cfg(self, cfg):
-        if self.marker is None:
-            return cfg
-        return lambda w: {
-            **(cfg(w) if callable(cfg) else cfg),
-            "part": [int(w.slab) if self is SLAB else 0, SLABS],
-        }
-
-
-WHOLE, JOIN = Part(), Part()
-STORE = Part("_init", "init", ", empty store", "store")
-SLAB = Part("_slab", "slab{slab}", ", slab {wildcards.slab}", "{slab}")
-PARTS = [JOIN, STORE, SLAB] if SLABS > 1 else [WHOLE]
-
-
-def slabs_of(*paths):
-    """What all slabs of volumes leave, and what they agree upon."""
-    stores = [results(f"{path}.ome.zarr/.slabs/") for path in paths]
-    # A function: a list of thousands of patterns would be compiled for every rule.
-    return lambda w: [
-        f"{store}{name}.json"
-        for store in (store.format(**dict(w.items())) for store in stores)
-        for name in ("store", *range(1, SLABS + 1))
-    ]
-
-
-def counts_of(path):
-    """What the slabs of a stage without a volume of its own have counted; none for one job."""
-    if SLABS == 1:
-        return []
-    folder = results(path)
-    return lambda w: [
-        f"{folder.format(**dict(w.items()))}/{k}.npz" for k in range(1, SLABS + 1)
-    ]
-
-
 @cache
-def code(script, method=None, specimen=None, measure=None):
+def code_digest(script, method=None, **loaded):
     """Digest of a script and of all of the package that it uses."""
-    return digest(
-        ROOT / "scripts" / f"{script}.py",
-        method=method and module_name(method),
-        specimen=specimen,
-        measure=measure,
-    )
+    method = method and module_name(method)
+    try:
+        return digest(ROOT / "scripts" / f"{script}.py", method=method, **loaded)
+    except AcuityError as error:
+        raise WorkflowError(str(error))
 
 
-def needs(rule):
+def resources_for(rule):
     """Memory and time that a rule's jobs ask for, by their shapes; more with each of three attempts.
 
     No more after that: a long training goes on over many, and a site allows only so much.
@@ -265,40 +178,6 @@ def needs(rule):
     }
 
 
-def scan_cfg(scan):
-    """What to read of a scan; one in a bucket from where Snakemake fetches it to."""
-    reading = PROJECT.reading(scan)
-    if (path := reading["path"]) in REMOTE:
-        dataset = split_name(path)[1]
-        reading["path"] = str(REMOTE[path]) + (f":{dataset}" if dataset else "")
-    return reading
-
-
-def raw_files(scan):
-    """The files of a scan, so that a changed slice reruns its sample alone."""
-    path = PROJECT.reading(scan)["path"]
-    if path in REMOTE:
-        return [storage.s3(address) for address in objects(path)]
-    return [
-        local(str(file)) for file in files_of(path) if not contains_wildcard(str(file))
-    ]
-
-
-def untracked(scan):
-    """Size and time of those of its files whose names Snakemake would take for patterns, {a}.tif."""
-    path = PROJECT.reading(scan)["path"]
-    files = [] if path in REMOTE else files_of(path)
-    files = [file for file in files if contains_wildcard(str(file))]
-    return [
-        [str(file), (said := file.stat()).st_size, said.st_mtime_ns] for file in files
-    ]
-
-
-@cache
-def objects(path):
-    return addresses(REMOTE[path].flags["storage_object"])
-
-
 def unseen():
     """The table of what was compared, where a model learns from files and others are judged."""
     return [results("unseen.tsv")] if PROJECT.compares_voxels else []
@@ -307,10 +186,3 @@ def unseen():
 def seen():
     """That table where it may name samples that were seen in training: for pages and figures."""
     return unseen() if STUDY.allow_seen else []
-
-
-def compared(sample, image):
-    """An image and its truth and, where these agree in places alone, which."""
-    found = {"image": PROJECT.image(sample, image), "truth": PROJECT.truth(sample)}
-    masks = KIND.masks(sample)
-    return files(found | ({"valid": masks[0]} if masks else {}))

@@ -20,15 +20,15 @@ for part in (PARTS if DEGRADED.slabs else [WHOLE]) if DEGRADED else []:
         log:
             part.log("degrade/{sample}/level{level}"),
         benchmark:
-            part.record("degrade/{sample}/level{level}")
+            part.benchmark("degrade/{sample}/level{level}")
         conda:
             ENVIRONMENT
         threads: DEGRADED.threads
         resources:
-            **needs(part.name(DEGRADED.rule)),
+            **resources_for(part.name(DEGRADED.rule)),
         params:
             cfg=part.cfg(lambda w: KIND.degrade_cfg(w.sample, w.level)),
-            code=lambda w: code(DEGRADED.rule),
+            code=lambda w: code_digest(DEGRADED.rule),
         message:
             part.says(f"{{wildcards.sample}}: {DEGRADED.words} {{wildcards.level}}")
         script:

@@ -30,15 +30,15 @@ for part in PARTS:
         log:
             part.log("measure/{sample}/{image}/quality"),
         benchmark:
-            part.record("measure/{sample}/{image}/quality")
+            part.benchmark("measure/{sample}/{image}/quality")
         conda:
             ENVIRONMENT
         threads: 2
         resources:
-            **needs(part.name("quality")),
+            **resources_for(part.name("quality")),
         params:
             cfg=part.cfg(PROJECT.quality_cfg()),
-            code=lambda w: code("quality"),
+            code=lambda w: code_digest("quality"),
         message:
             part.says("{wildcards.sample}: quality of {wildcards.image}")
         script:
@@ -66,12 +66,12 @@ rule census:
     log:
         logs("measure/{sample}/{image}/census"),
     benchmark:
-        records("measure/{sample}/{image}/census")
+        benchmarks("measure/{sample}/{image}/census")
     conda:
         ENVIRONMENT
     threads: 2
     resources:
-        **needs("census"),
+        **resources_for("census"),
     params:
         cfg={
             "count": {"mask_radius": KIND.mask_radius(1)},
@@ -86,7 +86,7 @@ rule census:
                 SAMPLE[s].voxel_size for s in SHOWN[:1] if PROJECT.size_reference()
             ],
         },
-        code=lambda w: code("census"),
+        code=lambda w: code_digest("census"),
     message:
         "{wildcards.sample}: pores of {wildcards.image}"
     script:
@@ -105,9 +105,9 @@ if SLABS > 1:
         log:
             logs("measure/{sample}/{image}/census/slab{slab}"),
         benchmark:
-            records("measure/{sample}/{image}/census/slab{slab}")
+            benchmarks("measure/{sample}/{image}/census/slab{slab}")
         resources:
-            **needs("census_slab"),
+            **resources_for("census_slab"),
         params:
             cfg=lambda w: {"count": SLAB.cfg({"mask_radius": KIND.mask_radius(1)})(w)},
         message:
@@ -138,16 +138,16 @@ for MEASURE in PROJECT.measures.values():
         log:
             logs(f"measure/{{sample}}/{{image}}/{MEASURE.name}"),
         benchmark:
-            records(f"measure/{{sample}}/{{image}}/{MEASURE.name}")
+            benchmarks(f"measure/{{sample}}/{{image}}/{MEASURE.name}")
         conda:
             ENVIRONMENT
         threads: MEASURE.threads
         resources:
-            **needs(MEASURE.name),
+            **resources_for(MEASURE.name),
         params:
             measure=MEASURE.name,
             cfg=lambda w, measure=MEASURE: measure.cfg(PROJECT, w.sample, w.image),
-            code=lambda w, name=MEASURE.name: code("measure", measure=name),
+            code=lambda w, name=MEASURE.name: code_digest("measure", measure=name),
         message:
             f"{{wildcards.sample}}: {MEASURE.name} of {{wildcards.image}}"
         script:
@@ -172,7 +172,7 @@ rule metrics:
     conda:
         ENVIRONMENT
     resources:
-        **needs("metrics"),
+        **resources_for("metrics"),
     params:
         cfg={
             "study": STUDY.study,
@@ -180,7 +180,7 @@ rule metrics:
             # some of them may be seen
             **({"pooled": "judged"} if STUDY.allow_seen else {}),
         },
-        code=lambda w: code("metrics"),
+        code=lambda w: code_digest("metrics"),
     message:
         "Gather the tables of the study"
     script:
@@ -200,14 +200,14 @@ rule trainings:
     conda:
         ENVIRONMENT
     resources:
-        **needs("trainings"),
+        **resources_for("trainings"),
     params:
         cfg={
             "study": STUDY.study,
             "unseen": TEST,
             "seed": STUDY.seed,
         },
-        code=lambda w: code("trainings"),
+        code=lambda w: code_digest("trainings"),
     message:
         "Gather the figures of all trainings"
     script:

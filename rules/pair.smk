@@ -23,15 +23,15 @@ rule pair:
     log:
         logs("pair/{sample}"),
     benchmark:
-        records("pair/{sample}")
+        benchmarks("pair/{sample}")
     conda:
         ENVIRONMENT
     resources:
-        **needs("pair"),
+        **resources_for("pair"),
     params:
         cfg=lambda w: STUDY.pair.model_dump(mode="json")
         | {"factor": SAMPLE[w.sample].level, "name": w.sample},
-        code=lambda w: code("pair"),
+        code=lambda w: code_digest("pair"),
     message:
         "{wildcards.sample}: register the pair"
     script:

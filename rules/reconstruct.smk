@@ -18,15 +18,15 @@ for part in PARTS:
         log:
             part.log("reconstruct/{sample}/level{level}"),
         benchmark:
-            part.record("reconstruct/{sample}/level{level}")
+            part.benchmark("reconstruct/{sample}/level{level}")
         conda:
             ENVIRONMENT
         threads: 2
         resources:
-            **needs(part.name("reconstruct")),
+            **resources_for(part.name("reconstruct")),
         params:
             cfg=part.cfg(lambda w: KIND.settings("backend")),
-            code=lambda w: code("reconstruct"),
+            code=lambda w: code_digest("reconstruct"),
         message:
             part.says("Foam {wildcards.sample}: FDK at level {wildcards.level}")
         script:
@@ -45,24 +45,15 @@ for part in PARTS:
         log:
             part.log("reconstruct/{sample}/truth"),
         benchmark:
-            part.record("reconstruct/{sample}/truth")
+            part.benchmark("reconstruct/{sample}/truth")
         conda:
             ENVIRONMENT
         threads: 2
         resources:
-            **needs(part.name("reconstruct_truth")),
+            **resources_for(part.name("reconstruct_truth")),
         params:
-            cfg=part.cfg(
-                lambda w: KIND.settings(
-                    "size",
-                    "cylinder_radius",
-                    "voxel_size",
-                    "unit",
-                    "peak_attenuation",
-                    "views",
-                )
-            ),
-            code=lambda w: code("reconstruct_truth"),
+            cfg=part.cfg(lambda w: KIND.settings(Body, "peak_attenuation", "views")),
+            code=lambda w: code_digest("reconstruct_truth"),
         message:
             part.says("Foam {wildcards.sample}: reference reconstruction")
         script:

@@ -8,6 +8,21 @@ Makes  figures/*.png, figures/{sample}/*.png, and beside each figure X.json, whi
        report/sem/{sample}.html
 """
 
+from typing import NamedTuple
+
+from acuity.report.further.base import further
+
+
+def figure(name):
+    """The file of a figure, and beside it its SVG."""
+    return local(results(f"figures/{name}.png"))
+
+
+def beside(name):
+    """What lies beside a figure, for pages: title, caption, legend and what they show of it."""
+    return local(results(f"figures/{name}.json"))
+
+
 STUDY_FIGURES = {
     "quality": "Image quality",
     "ms_ssim": "Image quality",
@@ -23,27 +38,15 @@ STUDY_FIGURES = {
     "training_loss": "Training",
     "training_adversaries": "Training",
 }
-SAMPLE_FIGURES = ["slices", "maps", "pores"]
-STACK_FIGURES = ("stack_path", "stack_ncc", "stack_residuals", "stack_views")
-AXIAL_FIGURES = (
-    "axial_scattering",
-    "axial_shells",
-    "axial_error",
-    "axial_views",
-    "axial_differences",
-    "axial_patches",
-    "axial_surface",
-    "axial_disagreement",
-)
-SEM_FIGURES = (
-    "sem_overlay",
-    "sem_displacement",
-    "sem_patches",
-    "sem_crops",
-    "sem_profiles",
-    "sem_gaps",
-    "sem_spectra",
-)
+PICTURED = ("slices", "maps", "pores")
+try:
+    FURTHER_FIGURES = {
+        "study": further("study", STUDY_FIGURES),
+        "sample": further("sample", PICTURED),
+    }
+except AcuityError as error:
+    raise WorkflowError(str(error))
+STUDY_FIGURES |= dict.fromkeys(FURTHER_FIGURES["study"], "Further")
 DRAWN = {
     name: category
     for name, category in STUDY_FIGURES.items()
@@ -53,7 +56,6 @@ DRAWN = {
     and (KIND.pixelwise or category != "Image quality")
     and (name != "training_adversaries" or any(map(PROJECT.adversarial, METHODS)))
 }
-PICTURED = tuple(SAMPLE_FIGURES[: 3 if STUDY.segment else 1 + KIND.pixelwise])
 FURTHER = PROJECT.further_pages()
 STACKS = ALIGNMENT.stacks
 WORDS = {
@@ -69,42 +71,122 @@ REPORTED = {
     "learned": PROJECT.learners,
     "trainings": 1 + len(STUDY.training_seeds),
 }
-
-
-STUDY_TABLES = {
-    "metrics": results("metrics.tsv"),
-    "pores": results("pores.tsv"),
-    "curves": results("curves.tsv"),
-    "spaces": results("pore_space.tsv"),
-}
 HISTORIES = files(PROJECT.trained_files("history.tsv"))
 CARDS = files(PROJECT.trained_files("model.json"))
 FURTHER_CARDS = files(
     PROJECT.trained_files("model.json", [(m, level) for m in AGAIN for level in LEVELS])
 )
 JUDGED = [results("judged.json")] if KIND.page else []
+STACK_JUDGED = beside("{sample}/stack")
+PICTURED = PICTURED[: 3 if STUDY.segment else 1 + KIND.pixelwise]
+BACK = {"study": STUDY.study, "title": STUDY.title, "index": "../index.html"}
 
-SAMPLES_OF = {
-    PICTURED: SHOWN,
-    STACK_FIGURES: FURTHER["stack"],
-    AXIAL_FIGURES: FURTHER["axial"],
-    SEM_FIGURES: FURTHER["sem"],
+
+def captioned(page):
+    """The figures of a page: those that have a caption, whose name begins with the page's."""
+    found = (ROOT / "config" / "captions").glob(f"{page}_*.rst")
+    return tuple(sorted(path.stem for path in found))
+
+
+class SamplePage(NamedTuple):
+    """A page of a sample, and the figures on it.
+
+    What differs between the pages: their figures, words about them, who has such a page, and what
+    its jobs are told beside the sample.
+    """
+
+    figures: tuple[str, ...]
+    category: str
+    drawn: str
+    label: str
+    samples: list[str]
+    judged: dict = {}
+    title: str = ""
+    drawing_cfg: dict = {}
+    page_cfg: dict = {}
+    further: tuple[str, ...] = ()
+
+
+SAMPLE_PAGES = {
+    "sample": SamplePage(
+        (*PICTURED, *FURTHER_FIGURES["sample"]),
+        "Samples",
+        "pictures",
+        "{sample}",
+        SHOWN,
+        judged={"judged": [STACK_JUDGED] * bool(STACKS) + JUDGED},
+        drawing_cfg={
+            "names": list(PICTURED),
+            "further": FURTHER_FIGURES["sample"],
+            "words": {key: WORDS[key] for key in ("level_format", "noun")},
+        },
+        page_cfg={**REPORTED, "words": WORDS},
+        further=tuple(FURTHER_FIGURES["sample"]),
+    ),
+    "stack": SamplePage(
+        captioned("stack"),
+        "Stacks",
+        "alignment",
+        "{sample}: alignment",
+        FURTHER["stack"],
+        judged={"judged": STACK_JUDGED},
+        title="Alignment",
+        page_cfg=BACK | {"mode": STUDY.align and STUDY.align.mode},
+    ),
+    "axial": SamplePage(
+        captioned("axial"),
+        "Along z",
+        "sections along z",
+        "{sample}: along z",
+        FURTHER["axial"],
+        title="Along the milling direction",
+        drawing_cfg={"data_range": STUDY.measure.data_range},
+        page_cfg=BACK,
+    ),
+    "sem": SamplePage(
+        captioned("sem"),
+        "Images",
+        "gaps and spectra",
+        "{sample}: gaps and spectra",
+        FURTHER["sem"],
+        title="Images, gaps and spectra",
+        drawing_cfg={"limits": PROJECT.pair_limits()},
+        page_cfg=BACK,
+    ),
 }
+
+
+def stated(section):
+    """What a study or a row of its sample sheet states, and its defaults."""
+    return section.model_dump(mode="json", exclude_none=True)
+
+
+def page_of(page, sample="{sample}"):
+    """The path of a sample's page, below report/ and without ending."""
+    return sample if page == "sample" else f"{page}/{sample}"
+
+
+def caption(name):
+    """What `snakemake --report` says of a figure; of a further one its page alone says it."""
+    known = (ROOT / "config" / "captions" / f"{name}.rst").exists()
+    return f"../config/captions/{name}.rst" if known else None
+
+
+def module_of(page):
+    """The module of acuity.report that writes a sample's page."""
+    return page if page == "sample" else f"{page}_page"
+
+
+PAGES = [
+    results(f"report/{page_of(page, sample)}.html")
+    for page, about in SAMPLE_PAGES.items()
+    for sample in about.samples
+]
 FIGURES = [figure(name) for name in DRAWN] + [
     figure(f"{sample}/{name}")
-    for names, samples in SAMPLES_OF.items()
-    for sample in samples
-    for name in names
-]
-TITLES = {
-    "stack": "Alignment",
-    "axial": "Along the milling direction",
-    "sem": "Images, gaps and spectra",
-}
-PAGES = [results(f"report/{sample}.html") for sample in SHOWN] + [
-    results(f"report/{kind}/{sample}.html")
-    for kind, samples in FURTHER.items()
-    for sample in samples
+    for about in SAMPLE_PAGES.values()
+    for sample in about.samples
+    for name in about.figures
 ]
 
 
@@ -112,16 +194,16 @@ rule figures:
     """Draw the study's figures."""
     input:
         seals_of(seen()),
-        seals_of(STUDY_TABLES),
+        seals_of(files(STUDY_TABLES)),
         seals_of(HISTORIES),
-        **STUDY_TABLES,
+        **files(STUDY_TABLES),
         **HISTORIES,
         seen=seen(),
     output:
         *(
             report(
                 figure(name),
-                caption=f"../config/captions/{name}.rst",
+                caption=caption(name),
                 category=category,
                 labels={"figure": name.replace("_", " ")},
             )
@@ -133,323 +215,105 @@ rule figures:
     conda:
         ENVIRONMENT
     resources:
-        **needs("figures"),
+        **resources_for("figures"),
     params:
         cfg={
             "training_samples": TRAIN,
             "folder": results("figures"),
             "names": list(DRAWN),
+            "further": FURTHER_FIGURES["study"],
             "words": WORDS,
         },
-        code=lambda w: code("figures"),
+        code=lambda w: code_digest("figures", figures=tuple(FURTHER_FIGURES["study"])),
     message:
         "Draw the study's figures"
     script:
         "../scripts/figures.py"
 
 
-rule sample_figures:
-    """Draw one sample's pictures."""
-    input:
-        seals_of(seen()),
-        lambda w: seals_of(files(PROJECT.shown_files(w.sample))),
-        unpack(lambda w: files(PROJECT.shown_files(w.sample))),
-        unpack(lambda w: files(PROJECT.learned_from(w.sample))),
-        seen=seen(),
-    output:
-        *(
+for page, about in SAMPLE_PAGES.items():
+
+    rule:
+        """Draw the figures of one sample's page."""
+        name:
+            f"{page}_figures"
+        input:
+            seals_of(seen()),
+            lambda w, page=page: seals_of(files(PROJECT.drawn_files(page, w.sample))),
+            unpack(lambda w, page=page: files(PROJECT.drawn_files(page, w.sample))),
+            seen=seen(),
+        output:
+            *(
+                report(
+                    figure(f"{{sample}}/{name}"),
+                    caption=caption(name),
+                    category=about.category,
+                    subcategory="{sample}",
+                    labels={"figure": name.replace("_", " ")},
+                )
+                for name in about.figures
+            ),
+            **(about.judged if page == "stack" else {}),
+            beside=[beside(f"{{sample}}/{name}") for name in about.figures],
+        log:
+            logs("figures/{sample}" + (f"-{page}" if page in FURTHER else "")),
+        conda:
+            ENVIRONMENT
+        resources:
+            **resources_for(f"{page}_figures"),
+        params:
+            page=page,
+            cfg=lambda w, page=page, about=about: {
+                "sample": w.sample,
+                "folder": results(f"figures/{w.sample}"),
+                **about.drawing_cfg,
+            },
+            columns=PROJECT.columns if page == "sem" else None,
+            code=lambda w, page=page, about=about: code_digest(
+                f"{page}_figures", figures=about.further
+            ),
+        message:
+            f"{{wildcards.sample}}: draw its {about.drawn}"
+        script:
+            # not an f-string: it is read when a job runs, after the last page
+            "../scripts/{params.page}_figures.py"
+
+    rule:
+        """Write one page of a sample."""
+        name:
+            f"report_{page}"
+        input:
+            lambda w, page=page: seals_of(files(PROJECT.page_tables(page, w.sample))),
+            unpack(lambda w, page=page: files(PROJECT.page_tables(page, w.sample))),
+            **about.judged,
+            drawings=[beside(f"{{sample}}/{name}") for name in about.figures],
+        output:
             report(
-                figure(f"{{sample}}/{name}"),
-                caption=f"../config/captions/{name}.rst",
-                category="Samples",
-                subcategory="{sample}",
-                labels={"figure": name},
-            )
-            for name in PICTURED
-        ),
-        beside=[beside(f"{{sample}}/{name}") for name in PICTURED],
-    log:
-        logs("figures/{sample}"),
-    conda:
-        ENVIRONMENT
-    resources:
-        **needs("sample_figures"),
-    params:
-        cfg=lambda w: {
-            "sample": w.sample,
-            "folder": results(f"figures/{w.sample}"),
-            "names": list(PICTURED),
-            "words": {key: WORDS[key] for key in ("level_format", "noun")},
-        },
-        code=lambda w: code("sample_figures"),
-    message:
-        "{wildcards.sample}: draw its pictures"
-    script:
-        "../scripts/sample_figures.py"
-
-
-rule report_sample:
-    """Write one sample's page."""
-    input:
-        seals("metrics", "pores", "curves", "pore_space"),
-        **STUDY_TABLES,
-        drawings=[beside(f"{{sample}}/{name}") for name in PICTURED],
-        judged=[beside("{sample}/stack")] * bool(STACKS) + JUDGED,
-    output:
-        report(
-            results("report/{sample}.html"),
-            caption="../config/captions/sample.rst",
-            category="Pages",
-            labels={"page": "{sample}"},
-        ),
-    log:
-        logs("report/{sample}"),
-    conda:
-        ENVIRONMENT
-    resources:
-        **needs("report_sample"),
-    params:
-        cfg=lambda w: {
-            "sample": w.sample,
-            "row": SAMPLE[w.sample].model_dump(mode="json", exclude_none=True),
-            **REPORTED,
-            "words": WORDS,
-        },
-        columns=PROJECT.columns,
-        code=lambda w: code("report_sample"),
-    message:
-        "{wildcards.sample}: write its page"
-    script:
-        "../scripts/report_sample.py"
-
-
-rule stack_figures:
-    """Draw what was done to a stack."""
-    input:
-        seals_of(seen()),
-        lambda w: seals_of(files(ALIGNMENT.page_files(w.sample))),
-        unpack(lambda w: files(ALIGNMENT.page_files(w.sample))),
-        seen=seen(),
-    output:
-        *(
-            report(
-                figure(f"{{sample}}/{name}"),
-                caption=f"../config/captions/{name}.rst",
-                category="Stacks",
-                subcategory="{sample}",
-                labels={"figure": name.replace("_", " ")},
-            )
-            for name in STACK_FIGURES
-        ),
-        beside=[beside(f"{{sample}}/{name}") for name in STACK_FIGURES],
-        judged=beside("{sample}/stack"),
-    log:
-        logs("figures/{sample}-stack"),
-    conda:
-        ENVIRONMENT
-    resources:
-        **needs("stack_figures"),
-    params:
-        cfg=lambda w: {
-            "sample": w.sample,
-            "folder": results(f"figures/{w.sample}"),
-        },
-        code=lambda w: code("stack_figures"),
-    message:
-        "{wildcards.sample}: draw its alignment"
-    script:
-        "../scripts/stack_figures.py"
-
-
-rule report_stack:
-    """Write the page of a stack."""
-    input:
-        lambda w: seals_of(files(ALIGNMENT.page_files(w.sample)["slices"])),
-        slices=lambda w: files(ALIGNMENT.page_files(w.sample)["slices"]),
-        drawings=[beside(f"{{sample}}/{name}") for name in STACK_FIGURES],
-        judged=beside("{sample}/stack"),
-    output:
-        report(
-            results("report/stack/{sample}.html"),
-            caption="../config/captions/stack.rst",
-            category="Pages",
-            labels={"page": "{sample}: alignment"},
-        ),
-    log:
-        logs("report/stack/{sample}"),
-    conda:
-        ENVIRONMENT
-    resources:
-        **needs("report_stack"),
-    params:
-        cfg=lambda w: {
-            "sample": w.sample,
-            "study": STUDY.study,
-            "title": STUDY.title,
-            "mode": STUDY.align.mode,
-            "index": "../index.html",
-        },
-        code=lambda w: code("report_stack"),
-    message:
-        "{wildcards.sample}: write the page of its alignment"
-    script:
-        "../scripts/report_stack.py"
-
-
-rule axial_figures:
-    """Draw what was restored along z."""
-    input:
-        seals_of(seen()),
-        seals("metrics"),
-        lambda w: seals_of(files(PROJECT.curves(w.sample, "scattering_curve"))),
-        lambda w: seals_of(files(PROJECT.curves(w.sample, "fsc_curve"))),
-        unpack(lambda w: files(PROJECT.shown_volumes(w.sample))),
-        unpack(lambda w: files(PROJECT.curves(w.sample, "scattering_curve"))),
-        unpack(lambda w: files(PROJECT.curves(w.sample, "fsc_curve"))),
-        unpack(lambda w: files(PROJECT.disagreements(w.sample))),
-        unpack(lambda w: files(PROJECT.learned_from(w.sample))),
-        **CARDS,
-        metrics=results("metrics.tsv"),
-        seen=seen(),
-    output:
-        *(
-            report(
-                figure(f"{{sample}}/{name}"),
-                caption=f"../config/captions/{name}.rst",
-                category="Along z",
-                subcategory="{sample}",
-                labels={"figure": name.replace("_", " ")},
-            )
-            for name in AXIAL_FIGURES
-        ),
-        beside=[beside(f"{{sample}}/{name}") for name in AXIAL_FIGURES],
-    log:
-        logs("figures/{sample}-axial"),
-    conda:
-        ENVIRONMENT
-    resources:
-        **needs("axial_figures"),
-    params:
-        cfg=lambda w: {
-            "sample": w.sample,
-            "data_range": STUDY.measure.data_range,
-            "folder": results(f"figures/{w.sample}"),
-        },
-        code=lambda w: code("axial_figures"),
-    message:
-        "{wildcards.sample}: draw its sections along z"
-    script:
-        "../scripts/axial_figures.py"
-
-
-rule report_axial:
-    """Write the page of what was restored along z."""
-    input:
-        seals("metrics"),
-        **CARDS,
-        metrics=results("metrics.tsv"),
-        drawings=[beside(f"{{sample}}/{name}") for name in AXIAL_FIGURES],
-    output:
-        report(
-            results("report/axial/{sample}.html"),
-            caption="../config/captions/axial.rst",
-            category="Pages",
-            labels={"page": "{sample}: along z"},
-        ),
-    log:
-        logs("report/axial/{sample}"),
-    conda:
-        ENVIRONMENT
-    resources:
-        **needs("report_axial"),
-    params:
-        cfg=lambda w: {
-            "sample": w.sample,
-            "study": STUDY.study,
-            "title": STUDY.title,
-            "index": "../index.html",
-        },
-        code=lambda w: code("report_axial"),
-    message:
-        "{wildcards.sample}: write the page of its sections along z"
-    script:
-        "../scripts/report_axial.py"
-
-
-rule sem_figures:
-    """Draw what became of an image: its pair, gaps, spectra."""
-    input:
-        seals_of(seen()),
-        seals("metrics"),
-        lambda w: seals_of(files(KIND.page_files(w.sample))),
-        unpack(lambda w: files(KIND.page_files(w.sample))),
-        unpack(lambda w: files(PROJECT.learned_from(w.sample))),
-        metrics=results("metrics.tsv"),
-        seen=seen(),
-    output:
-        *(
-            report(
-                figure(f"{{sample}}/{name}"),
-                caption=f"../config/captions/{name}.rst",
-                category="Images",
-                subcategory="{sample}",
-                labels={"figure": name.replace("_", " ")},
-            )
-            for name in SEM_FIGURES
-        ),
-        beside=[beside(f"{{sample}}/{name}") for name in SEM_FIGURES],
-    log:
-        logs("figures/{sample}-sem"),
-    conda:
-        ENVIRONMENT
-    resources:
-        **needs("sem_figures"),
-    params:
-        cfg=lambda w: {
-            "sample": w.sample,
-            "limits": PROJECT.pair_limits(),
-            "folder": results(f"figures/{w.sample}"),
-        },
-        columns=PROJECT.columns,
-        code=lambda w: code("sem_figures"),
-    message:
-        "{wildcards.sample}: draw its gaps and spectra"
-    script:
-        "../scripts/sem_figures.py"
-
-
-rule report_sem:
-    """Write the page of an image: its pair, gaps, spectra."""
-    input:
-        seals("metrics"),
-        metrics=results("metrics.tsv"),
-        drawings=[beside(f"{{sample}}/{name}") for name in SEM_FIGURES],
-    output:
-        report(
-            results("report/sem/{sample}.html"),
-            caption="../config/captions/sem.rst",
-            category="Pages",
-            labels={"page": "{sample}: gaps and spectra"},
-        ),
-    log:
-        logs("report/sem/{sample}"),
-    conda:
-        ENVIRONMENT
-    resources:
-        **needs("report_sem"),
-    params:
-        cfg=lambda w: {
-            "sample": w.sample,
-            "study": STUDY.study,
-            "title": STUDY.title,
-            "index": "../index.html",
-        },
-        columns=PROJECT.columns,
-        code=lambda w: code("report_sem"),
-    message:
-        "{wildcards.sample}: write the page of its gaps and spectra"
-    script:
-        "../scripts/report_sem.py"
+                results(f"report/{page_of(page)}.html"),
+                caption=f"../config/captions/{page}.rst",
+                category="Pages",
+                labels={"page": about.label},
+            ),
+        log:
+            logs(f"report/{page_of(page)}"),
+        conda:
+            ENVIRONMENT
+        resources:
+            **resources_for(f"report_{page}"),
+        params:
+            page=module_of(page),
+            cfg=lambda w, page=page, about=about: {
+                "sample": w.sample,
+                **({"row": stated(SAMPLE[w.sample])} if page == "sample" else {}),
+                **about.page_cfg,
+            },
+            columns=PROJECT.columns if page in ("sample", "sem") else None,
+            code=lambda w, page=page: code_digest("page", page=module_of(page)),
+        message:
+            "{wildcards.sample}: write "
+            + (f"the page of its {about.drawn}" if page in FURTHER else "its page")
+        script:
+            "../scripts/page.py"
 
 
 if KIND.page:
@@ -466,10 +330,10 @@ if KIND.page:
         conda:
             ENVIRONMENT
         resources:
-            **needs("judge"),
+            **resources_for("judge"),
         params:
             cfg={},
-            code=lambda w: code(f"judge_{KIND.page}"),
+            code=lambda w: code_digest(f"judge_{KIND.page}"),
         message:
             "Say what is judged beside objects"
         script:
@@ -505,18 +369,18 @@ rule report:
     conda:
         ENVIRONMENT
     resources:
-        **needs("report"),
+        **resources_for("report"),
     params:
         cfg={
-            "settings": STUDY.model_dump(mode="json", exclude_none=True),
-            "sheet": [s.model_dump(mode="json", exclude_none=True) for s in SAMPLES],
+            "settings": stated(STUDY),
+            "sheet": [stated(row) for row in SAMPLES],
             "command": f"snakemake --configfile {STUDY_FILE}",
             "restored_samples": list(RESTORE),
             "shown": PROJECT.first_picture()[1],
             "further": {
                 sample: [
-                    [TITLES[kind], f"{kind}/{sample}.html"]
-                    for kind, samples in FURTHER.items()
+                    [SAMPLE_PAGES[page].title, f"{page}/{sample}.html"]
+                    for page, samples in FURTHER.items()
                     if sample in samples
                 ]
                 for sample in dict.fromkeys(sum(FURTHER.values(), []))
@@ -524,9 +388,10 @@ rule report:
             **REPORTED,
             "words": WORDS,
         },
+        page="index",
         columns=PROJECT.columns,
-        code=lambda w: code("report"),
+        code=lambda w: code_digest("page", page="index"),
     message:
         "Write the report"
     script:
-        "../scripts/report.py"
+        "../scripts/page.py"

@@ -12,7 +12,7 @@ for part in PARTS:
     rule:
         """Smooth one image by non-local means; in slabs, or join them."""
         name:
-            part.name("smooth")
+            part.name("smooth_for_segmentation")
         input:
             **part.needed("segment/{sample}/smoothed/{image}"),
             image=lambda w: files(PROJECT.image(w.sample, w.image)),
@@ -26,19 +26,19 @@ for part in PARTS:
         log:
             part.log("segment/{sample}/smoothed/{image}"),
         benchmark:
-            part.record("segment/{sample}/smoothed/{image}")
+            part.benchmark("segment/{sample}/smoothed/{image}")
         conda:
             ENVIRONMENT
         threads: 2
         resources:
-            **needs(part.name("smooth")),
+            **resources_for(part.name("smooth_for_segmentation")),
         params:
             cfg=part.cfg({}),
-            code=lambda w: code("smooth"),
+            code=lambda w: code_digest("smooth_for_segmentation"),
         message:
             part.says("{wildcards.sample}: smooth {wildcards.image}")
         script:
-            "../scripts/smooth.py"
+            "../scripts/smooth_for_segmentation.py"
 
     rule:
         """Label the objects of one image; in slabs, or join what these have found."""
@@ -57,15 +57,15 @@ for part in PARTS:
         log:
             part.log("segment/{sample}/{image}"),
         benchmark:
-            part.record("segment/{sample}/{image}")
+            part.benchmark("segment/{sample}/{image}")
         conda:
             ENVIRONMENT
         threads: 2
         resources:
-            **needs(part.name("segment")),
+            **resources_for(part.name("segment")),
         params:
             cfg=part.cfg(PROJECT.segment_cfg(joined=part.marker is None)),
-            code=lambda w: code("segment"),
+            code=lambda w: code_digest("segment"),
         message:
             part.says("{wildcards.sample}: segment {wildcards.image}")
         script:

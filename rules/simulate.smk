@@ -16,19 +16,11 @@ rule spheres:
     conda:
         ENVIRONMENT
     resources:
-        **needs("spheres"),
+        **resources_for("spheres"),
     params:
-        cfg=lambda w: KIND.settings(
-            "size",
-            "cylinder_radius",
-            "diameter",
-            "small_below",
-            "small_fraction",
-            "min_gap",
-            "max_pores",
-        )
+        cfg=lambda w: KIND.settings("size", "cylinder_radius", Pores)
         | {"seed": SAMPLE[w.sample].seed},
-        code=lambda w: code("spheres"),
+        code=lambda w: code_digest("spheres"),
     message:
         "Foam {wildcards.sample}: placing pores"
     script:
@@ -46,15 +38,15 @@ rule exact_truth:
     log:
         logs("simulate/{sample}/exact_truth"),
     benchmark:
-        records("simulate/{sample}/exact_truth")
+        benchmarks("simulate/{sample}/exact_truth")
     conda:
         ENVIRONMENT
     threads: 2
     resources:
-        **needs("exact_truth"),
+        **resources_for("exact_truth"),
     params:
-        cfg=lambda w: KIND.settings("size", "cylinder_radius", "voxel_size", "unit"),
-        code=lambda w: code("exact_truth"),
+        cfg=lambda w: KIND.settings(Body),
+        code=lambda w: code_digest("exact_truth"),
     message:
         "Foam {wildcards.sample}: exact truth"
     script:
@@ -75,22 +67,14 @@ rule projections:
         ENVIRONMENT
     threads: 2
     resources:
-        **needs("projections"),
+        **resources_for("projections"),
     params:
-        cfg=lambda w: KIND.settings(
-            "size",
-            "cylinder_radius",
-            "voxel_size",
-            "unit",
-            "photons",
-            "peak_attenuation",
-            "blur_domain",
-        )
+        cfg=lambda w: KIND.settings(Body, Beam)
         | {
             "level": float(w.level),
             "seed": PROJECT.seed_of(w.sample, "photons", w.level),
         },
-        code=lambda w: code("projections"),
+        code=lambda w: code_digest("projections"),
     message:
         "Foam {wildcards.sample}: scan at level {wildcards.level}"
     script:
@@ -108,14 +92,14 @@ rule specimen:
     log:
         logs("simulate/{sample}/specimen"),
     benchmark:
-        records("simulate/{sample}/specimen")
+        benchmarks("simulate/{sample}/specimen")
     conda:
         ENVIRONMENT
     resources:
-        **needs("specimen"),
+        **resources_for("specimen"),
     params:
         cfg=lambda w: PROJECT.specimen_cfg(w.sample),
-        code=lambda w: code("specimen", specimen=STUDY.specimen.kind),
+        code=lambda w: code_digest("specimen", specimen=STUDY.specimen.kind),
     message:
         "Specimen {wildcards.sample}: scan it twice"
     script:

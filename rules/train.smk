@@ -8,18 +8,7 @@ Makes  train/{method}/level{level}/model.safetensors, model.json, history.tsv
 rule train:
     """Train one method at one level on all train samples."""
     input:
-        low=lambda w: files(
-            [
-                PROJECT.learned_low(s, w.level)
-                for s in PROJECT.learns_from(w.method, w.level)
-            ]
-        ),
-        target=lambda w: files(
-            [PROJECT.target(s) for s in PROJECT.learns_from(w.method, w.level)]
-        ),
-        masks=lambda w: files(
-            [m for s in PROJECT.learns_from(w.method, w.level) for m in KIND.masks(s)]
-        ),
+        unpack(lambda w: files(PROJECT.training_inputs(w.method, w.level))),
         # first, but a further sample to be judged is no reason to train again
         unseen=[ancient(file) for file in unseen()],
     output:
@@ -30,12 +19,12 @@ rule train:
     log:
         logs("train/{method}/level{level}"),
     benchmark:
-        records("train/{method}/level{level}")
+        benchmarks("train/{method}/level{level}")
     conda:
         ENVIRONMENT
     threads: lambda w: 2 * PROJECT.processes(w.method)
     resources:
-        **needs("train"),
+        **resources_for("train"),
         gpu=lambda w: PROJECT.gpus(w.method, "train"),
     params:
         cfg=lambda w: {
@@ -45,7 +34,7 @@ rule train:
             "seed": PROJECT.training_seed(w.method, w.level),
             "checkpoints": results(f"train/{w.method}/level{w.level}/checkpoints"),
         },
-        code=lambda w: code("train", w.method),
+        code=lambda w: code_digest("train", w.method),
     message:
         "Train {wildcards.method} at level {wildcards.level}"
     script:

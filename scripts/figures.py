@@ -3,6 +3,7 @@
 from acuity.job import job
 from acuity.keys import by_kind
 from acuity.report.figures import study_figures
+from acuity.report.further.base import load
 from acuity.report.images import stamp
 from acuity.report.sources import seen_note, study_tables
 from acuity.report.style import Words
@@ -10,5 +11,9 @@ from acuity.report.style import Words
 with job(snakemake):
     cfg, files = dict(snakemake.params.cfg), dict(snakemake.input.items())
     tables = study_tables(files, by_kind(files.items()).get("histories"))
+    further = map(load, cfg.pop("further"))
     cfg |= {"words": Words(**cfg["words"]), "out_dir": cfg.pop("folder")}
-    stamp(study_figures(**tables, **cfg), seen_note(files["seen"]))
+    drawn = study_figures(**tables, **cfg)
+    for figure in further:
+        drawn += figure.plot(**tables, words=cfg["words"]).save(cfg["out_dir"])
+    stamp(drawn, seen_note(files["seen"]))

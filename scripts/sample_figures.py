@@ -2,6 +2,7 @@
 
 from acuity.job import job
 from acuity.keys import by_kind
+from acuity.report.further.base import load
 from acuity.report.images import sample_figures, stamp
 from acuity.report.sources import input_file, sample_sources, told_of
 from acuity.report.style import Words
@@ -10,6 +11,9 @@ with job(snakemake):
     cfg, files = dict(snakemake.params.cfg), dict(snakemake.input.items())
     seen, cfg["framed"] = told_of(files, cfg.pop("sample"))
     sources = sample_sources(by_kind(files.items()))
-    cfg["words"] = Words(**cfg["words"])
+    cfg["words"], further = Words(**cfg["words"]), map(load, cfg.pop("further"))
     cfg |= {"about": input_file(sources["volumes"]), "out_dir": cfg.pop("folder")}
-    stamp(sample_figures(**sources, **cfg), seen)
+    drawn = sample_figures(**sources, **cfg)
+    for figure in further:
+        drawn += figure.plot(**sources, words=cfg["words"]).save(cfg["out_dir"])
+    stamp(drawn, seen)

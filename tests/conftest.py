@@ -40,7 +40,7 @@ TINY_FOAM = {
         "srcnn3d": {"features": [4, 4], "train": {**TINY_TRAINING, "patch": [16, 16, 16]}},
         "deepnet": {"features": 4, "train": {**TINY_TRAINING, "patch": [5, 32, 32]}},
     },
-    "judge_training": ["deepnet"],
+    "evaluate_on_train": ["deepnet"],
 }
 TINY_SHEET = "sample\trole\tseed\na\ttrain\t1\nb\ttest\t2\n"
 

@@ -16,6 +16,7 @@ import importlib.metadata
 import json
 import os
 import sys
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -35,23 +36,29 @@ _DISTRIBUTIONS = {
 }
 
 # Where lies what scripts load by name.
-_ROOMS = {"method": "methods", "specimen": "simulate.specimens", "measure": "measures"}
+_ROOMS = {
+    "method": "methods",
+    "specimen": "simulate.specimens",
+    "measure": "measures",
+    "page": "report",
+    "figures": "report.further",
+}
 # Modules that load all of a folder, which their imports do not tell.
 _LOADS_ALL = {f"{PACKAGE}.formats.read": "formats/readers"}
 
 _DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def digest(script: str | os.PathLike, **named: str | None) -> str:
+def digest(script: str | os.PathLike, **named: str | Iterable[str] | None) -> str:
     """Digest a script with everything of the package that it imports.
 
     Parameters
     ----------
     script : path-like
         A Python file.
-    **named : str, optional
-        What the script loads by name: a restoration `method`, a kind of `specimen`, a `measure`. Its
-        import closure counts, and no other one's of its room.
+    **named : str or iterable of str, optional
+        What the script loads by name: a restoration `method`, a kind of `specimen`, a `measure`, a
+        `page`, further `figures`. Its import closure counts, and no other one's of its room.
 
     Returns
     -------
@@ -70,14 +77,14 @@ def digest(script: str | os.PathLike, **named: str | None) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
-def closure(script: str | os.PathLike, **named: str | None) -> dict[str, Path]:
+def closure(script: str | os.PathLike, **named: str | Iterable[str] | None) -> dict[str, Path]:
     """List the package's modules that a script reaches through its imports.
 
     Parameters
     ----------
     script : path-like
         A Python file.
-    **named : str, optional
+    **named : str or iterable of str, optional
         As for `digest`.
 
     Returns
@@ -86,7 +93,9 @@ def closure(script: str | os.PathLike, **named: str | None) -> dict[str, Path]:
         Module names and their files.
     """
     todo = list(_read(Path(script)).own)
-    todo += [f"{PACKAGE}.{_ROOMS[kind]}.{name}" for kind, name in named.items() if name is not None]
+    for kind, names in named.items():
+        names = [names] if isinstance(names, str) else names or ()
+        todo += [f"{PACKAGE}.{_ROOMS[kind]}.{name}" for name in names]
     found: dict[str, Path] = {}
     while todo:
         name = todo.pop()
@@ -145,7 +154,10 @@ def _parse(content, path):
         elif top not in sys.stdlib_module_names:
             others.add(top)
 
-    tree = ast.parse(content, filename=str(path))
+    try:
+        tree = ast.parse(content, filename=str(path))
+    except SyntaxError as error:
+        raise AcuityError(f"{path}: cannot be read as Python: {error}") from error
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:

@@ -18,7 +18,7 @@ from acuity.threads import note_environment, use_threads
 
 logger = logging.getLogger("acuity")
 
-# A job's last line; `acuity.plan` reads it.
+# A job's last line; benchmarks/plan.py reads it.
 USED = "used %.1f MiB of memory, %.2f core seconds"
 
 

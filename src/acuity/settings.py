@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.fields import FieldInfo
 
 
 def setting(default: Any, description: str, unit: str = "none", **limits: Any) -> Any:
@@ -29,7 +30,22 @@ def setting(default: Any, description: str, unit: str = "none", **limits: Any) -
     return Field(default, description=description, json_schema_extra={"unit": unit}, **limits)
 
 
-class Section(BaseModel):
+class _Keys(dict):
+    """What a section's class declares: a key that stands there twice would lose its first meaning."""
+
+    def __setitem__(self, key, value):
+        if isinstance(value, FieldInfo) and isinstance(self.get(key), FieldInfo):
+            raise TypeError(f"declares the key {key!r} twice")
+        super().__setitem__(key, value)
+
+
+class _Declared(type(BaseModel)):
+    @classmethod
+    def __prepare__(cls, name, bases, **options):
+        return _Keys(super().__prepare__(name, bases, **options))
+
+
+class Section(BaseModel, metaclass=_Declared):
     """A group of settings; unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

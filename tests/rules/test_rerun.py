@@ -46,11 +46,11 @@ READS = {
     "reconstruct_truth": {"spheres"},
     "train": {"reconstruct"},
     "predict": {"reconstruct", "train"},
-    "smooth": {"predict"},
-    "segment": {"reconstruct", "reconstruct_truth", "predict", "smooth"},
+    "smooth_for_segmentation": {"predict"},
+    "segment": {"reconstruct", "reconstruct_truth", "predict", "smooth_for_segmentation"},
     "quality": {"reconstruct", "reconstruct_truth", "predict"},
     "census": {"segment", "exact_truth"},
-    "metrics": {"smooth", "segment", "quality", "census"},
+    "metrics": {"smooth_for_segmentation", "segment", "quality", "census"},
     "figures": {"metrics", "train"},
     "sample_figures": {"segment", "quality", "census", "reconstruct", "predict"},
     "report_sample": {"metrics", "sample_figures"},
@@ -92,7 +92,15 @@ MODULES = {
     "errors": RULES,
     "job": RULES,
     "units": {"exact_truth", "projections", "reconstruct", "reconstruct_truth", "train", "predict"}
-    | {"smooth", "segment", "quality", "resolution", "census", "pore_space", "sample_figures"}
+    | {
+        "smooth_for_segmentation",
+        "segment",
+        "quality",
+        "resolution",
+        "census",
+        "pore_space",
+        "sample_figures",
+    }
     | {"report_sample", "report", "figures"},
     "slabs": {"reconstruct", "reconstruct_truth", "predict"},
     "simulate.foam": {"spheres", "exact_truth"},
@@ -110,7 +118,7 @@ MODULES = {
     "train.distributed": {"train"},
     "segment.segment": {"segment"},
     "segment.separate": {"segment"},
-    "segment.nlm": {"smooth"},
+    "segment.nlm": {"smooth_for_segmentation"},
     "measure.quality": {"quality"},
     "measure.resolution": {"resolution"},
     "measure.census": {"census"},
@@ -165,7 +173,9 @@ def test_library_edit(finished, module):
     with edited(path, append="\nEDITED = True\n"):
         wanted = and_after(*MODULES[module])
         if MODULES[module] == {"train"}:
-            wanted -= {"smooth"}  # what is smoothed comes from a method that does not learn
+            wanted -= {
+                "smooth_for_segmentation"
+            }  # what is smoothed comes from a method that does not learn
         assert set(rerun(finished)) == wanted
 
 
@@ -272,7 +282,9 @@ def test_method_edit_reruns_that_method_alone(finished, method):
     with edited(path, append="\nEDITED = True\n"):
         jobs = rerun(finished)
     # What is smoothed comes from the method that does not learn.
-    assert set(jobs) == (and_after("train") - {"smooth"} if learned else and_after("predict"))
+    assert set(jobs) == (
+        and_after("train") - {"smooth_for_segmentation"} if learned else and_after("predict")
+    )
     assert jobs.get("train", 0) == int(learned)
     for rule in ("predict", "segment", "quality", "resolution", "census", "pore_space"):
         assert jobs.pop(rule) == images, rule
@@ -308,7 +320,7 @@ def test_study_key_reruns_what_uses_it(finished):
     with edited(finished.study, old="iterations: 3", new="iterations: 4"):
         jobs = rerun(finished)
     assert set(jobs) == and_after("predict")
-    assert jobs["predict"] == jobs["smooth"] == jobs["segment"] == 1
+    assert jobs["predict"] == jobs["smooth_for_segmentation"] == jobs["segment"] == 1
 
 
 def test_swapped_parameters(finished):
@@ -316,7 +328,7 @@ def test_swapped_parameters(finished):
     with edited(finished.study, old="validate_every: 3", new="validate_every: 2"):
         with edited(finished.study, old="validation_patches: 2", new="validation_patches: 3"):
             jobs = rerun(finished)
-    assert set(jobs) == and_after("train") - {"smooth"}
+    assert set(jobs) == and_after("train") - {"smooth_for_segmentation"}
     assert jobs["train"] == 1
 
 
@@ -429,8 +441,13 @@ def test_every_rule_has_a_script_of_its_name_and_two_params(listed):
 def test_a_stage_has_its_slabs_and_a_kind_its_way_to_degrade(listed):
     slabs = {name for rules in listed.values() for name in rules if name.endswith("_slab")}
     assert {name.removesuffix("_slab") for name in slabs} == SLABBED
-    ways = {"degrade", "axial", "degrade_images"}
-    kinds = {"foam": set(), "blur": {"degrade"}, "axial": {"axial"}, "images": {"degrade_images"}}
+    ways = {"degrade", "degrade_axial", "degrade_images"}
+    kinds = {
+        "foam": set(),
+        "blur": {"degrade"},
+        "axial": {"degrade_axial"},
+        "images": {"degrade_images"},
+    }
     assert {kind: ways & set(rules) for kind, rules in listed.items()} == kinds
 
 

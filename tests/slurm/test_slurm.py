@@ -18,7 +18,7 @@ from tests.slurm.loopback import MISSING, REASON, loopback
 needs_slurm = pytest.mark.skipif(bool(MISSING), reason=REASON)
 
 FOAM = {
-    **{key: value for key, value in TINY_FOAM.items() if key != "judge_training"},
+    **{key: value for key, value in TINY_FOAM.items() if key != "evaluate_on_train"},
     "methods": {"srcnn3d": TINY_FOAM["methods"]["srcnn3d"]},
 }
 # As the profile proposes for small studies: what judges an image is one job of Slurm.

@@ -101,11 +101,11 @@ def test_stack_with_shifts_and_faults_put_in(workflow):
     assert workflow.planned("--configfile", path) == {}
     pages = {"stack_figures", "report_stack", "report"}
     moved = after_edit(workflow, path, "align/transform.py")
-    assert set(moved) == {"transform", *pages}
+    assert set(moved) == {"apply_alignment", *pages}
     # Cropped, which is the default: the same voxels without the rims, of both stacks alike.
     del study["align"]["crop"]
     workflow.write_study(study, sheet, name="stack")
-    assert set(workflow.planned("--configfile", path)) == {"transform", *pages}
+    assert set(workflow.planned("--configfile", path)) == {"apply_alignment", *pages}
     field = aligned.read()
     workflow.run("--configfile", path)
     aligned, second = (
@@ -116,7 +116,7 @@ def test_stack_with_shifts_and_faults_put_in(workflow):
     assert np.array_equal(aligned.read(), field[(slice(None), *box)])
     assert open_volume(folder / "align/first/valid.ome.zarr").read().all()
     solved = after_edit(workflow, path, "align/solve.py")
-    assert set(solved) == {"align", "transform", "check_alignment", "metrics", *pages}
+    assert set(solved) == {"align", "apply_alignment", "check_alignment", "metrics", *pages}
     assert solved["align"] == 2  # with and without what was put in; the second stack has none
 
 
@@ -179,7 +179,7 @@ def test_a_stack_is_aligned_and_made_isotropic_from_its_own_planes(workflow):
     assert workflow.planned("--configfile", path) == {}
     restored = [f"predict/mine/level4/{name}" for name in ("cubic", "srgan")]
     rules = same_in_slabs(workflow, study, sheet, ["align/mine/aligned", *restored])
-    assert {"transform_slab", "predict_slab", "predict_planes_slab"} <= rules
+    assert {"apply_alignment_slab", "predict_slab", "predict_planes_slab"} <= rules
 
 
 def test_slices_restored_along_z(workflow):
@@ -276,7 +276,7 @@ def test_slices_restored_along_z(workflow):
         for stage, end in zip(stores, ("", "/cubic", "/cubic/ms_ssim"), strict=True)
     ]
     rules = same_in_slabs(workflow, study, sheet, stores)
-    assert {"axial_slab", "predict_slab", "quality_slab"} <= rules
+    assert {"degrade_axial_slab", "predict_slab", "quality_slab"} <= rules
     assert "train" not in rules
 
 
@@ -303,7 +303,7 @@ def test_a_changed_slice_reruns_its_sample_alone(workflow):
     tifffile.imwrite(changed, 255 - tifffile.imread(changed))
     jobs = workflow.planned("--configfile", path)
     # The input and cubic are two images of a sample.
-    chain = {"ingest": 1, "axial": 1, "predict": 2, "quality": 2, "error": 2}
+    chain = {"ingest": 1, "degrade_axial": 1, "predict": 2, "quality": 2, "error": 2}
     pictures = {"sample_figures": 1, "axial_figures": 2}
     pages = {"metrics": 1, "figures": 1, "report_sample": 2, "report_axial": 2, "report": 1}
     assert jobs == chain | pictures | pages | {"judge": 1}

@@ -22,6 +22,7 @@ LAYERS = (
         "filters",
         "geometry",
         "keys",
+        "plugins",
         "settings",
         "text",
         "units",
@@ -82,6 +83,13 @@ def test_every_room_has_its_place():
     found = {room_of(path, PACKAGE) for path in PACKAGE.rglob("*.py")} - {"__init__"}
     assert found == set(LAYERS)
     assert len(LAYERS) == len(set(LAYERS))
+
+
+def test_the_picture_of_the_layers_is_so():
+    text = (ROOT / "docs" / "architecture.md").read_text().split("stand in layers.", 1)[1]
+    lines = text.split("```\n")[1].splitlines()
+    rooms = [line.split("|")[0].split() for line in reversed(lines)]
+    assert tuple(room for line in rooms for room in line) == LAYERS
 
 
 def test_no_room_imports_one_above_it():

@@ -1,8 +1,10 @@
 """What a study costs: counted from its shapes, fitted to what was measured, refused where too much."""
 
+import json
 import math
 import os
 import re
+import runpy
 import subprocess
 import sys
 import time
@@ -18,19 +20,9 @@ import yaml
 
 from acuity.errors import AcuityError
 from acuity.methods.base import Task, load
-from acuity.plan.constants import (
-    COLUMNS,
-    MIB,
-    Cost,
-    Quantity,
-    constants,
-    cost,
-    fit,
-    write_table,
-)
+from acuity.plan.constants import MIB, Cost, Quantity, constants, cost
 from acuity.plan.jobs import Line, Machine, check, jobs_of, table, total
-from acuity.plan.measured import FEW, compiled, halves, judged_by_kind, measured, planned, recounted
-from acuity.plan.networks import judge, network
+from acuity.plan.networks import SHIPPED, judge, network
 from acuity.plan.planner import Planner, check_device
 from acuity.segment.objects import Objects
 from acuity.study.paths import read_result
@@ -39,6 +31,18 @@ from acuity.study.reading import read_study
 from acuity.study.sample import Sample
 from acuity.study.study import Study
 from acuity.volume import Grid
+from benchmarks.plan import (
+    COLUMNS,
+    FEW,
+    compiled,
+    fit,
+    halves,
+    judged_by_kind,
+    measured,
+    planned,
+    recounted,
+    write_table,
+)
 from tests.conftest import REAL, ROOT, TINY_FOAM, TINY_SHEET, needs_real, with_marks
 
 ALONG_Z = Task(4.0, (4, 1, 1))
@@ -169,6 +173,13 @@ def test_networks_are_counted_once_by_a_process_of_its_own(tmp_path, monkeypatch
     assert apart("9", "alone", folder=tmp_path) == expected
     (tmp_path / "file").touch()
     assert apart("9", folder=tmp_path / "file") == expected
+
+
+def test_what_the_studies_that_come_with_acuity_train_was_counted_beforehand():
+    counted = runpy.run_path(str(ROOT / "benchmarks/networks.py"))["counted"]()
+    kept = json.loads(SHIPPED.read_text())
+    assert kept == json.loads(json.dumps(counted)), "run python benchmarks/networks.py"
+    assert len(kept) > 20
 
 
 def jobs(kind="segment", held=(100, 200, 800), base=300.0, factor=1.5, start=2.0, rate=50.0):
@@ -421,7 +432,7 @@ def test_slabs_share_the_work():
     assert labels.written == foam().quantity("segment", image).written > 0
     assert one.quantity("predict", w) == whole
     # 64 slices are four rows of shards: a fifth slab has nothing to do, and four do its share.
-    many = foam(slabs=8, judge_training=[], methods={"richardson_lucy": {"iterations": 10_000}})
+    many = foam(slabs=8, evaluate_on_train=[], methods={"richardson_lucy": {"iterations": 10_000}})
     w = {"sample": "b", "level": "2", "method": "richardson_lucy", "slab": "1"}
     work = many.cost("predict_slab", w).cpu - many.cost("predict_slab", w).start
     assert many.request("predict_slab", w)[1] >= 3 * 2 * work / 60

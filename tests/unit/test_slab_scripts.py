@@ -141,7 +141,7 @@ def test_counts_that_do_not_fit_are_refused(tmp_path, monkeypatch):
     ("script", "name", "cfg", "at_end"),
     [
         ("segment", "labels", SEGMENT, {"smallest": 20}),
-        ("smooth", "smoothed", {}, {}),
+        ("smooth_for_segmentation", "smoothed", {}, {}),
         ("quality", "map", {"mask_radius": 15.0, "data_range": 1.0}, {}),
     ],
 )

@@ -14,6 +14,7 @@ from acuity.errors import AcuityError
 from acuity.methods.base import Section, known, load
 from acuity.study.lengths import check_length
 from acuity.study.reading import read_keys, read_study
+from acuity.study.renamed import with_new_names
 from acuity.study.study import schema
 from tests.conftest import needs_real, with_marks
 
@@ -105,7 +106,7 @@ def test_good_study(write):
         (lambda c: c["foam"].update(voxel_size="1"), ["voxel_size", "'1'", "unit"]),
         (lambda c: c["foam"].update(voxel_size="0 um"), ["voxel_size", "'0 um'"]),
         (lambda c: c["foam"].update(diameter=[20, 6]), ["diameter"]),
-        (lambda c: c.update(judge_training=["srcnn3d"]), ["judge_training", "srcnn3d"]),
+        (lambda c: c.update(evaluate_on_train=["srcnn3d"]), ["evaluate_on_train", "srcnn3d"]),
         (lambda c: c.update(training_seeds=[2, 2]), ["training_seeds", "[2, 2]", "differ"]),
         (lambda c: c.update(training_seeds=[1]), ["training_seeds", "[1] with seed 1"]),
         (lambda c: c.update(training_seeds=[-1]), ["training_seeds", "-1"]),
@@ -324,3 +325,29 @@ def test_an_input_in_a_bucket_is_left_as_it_is(write):
         path = write(imported, f"{heading}a\ttest\t{given}\t2 um\n")
         assert said in sentence(path)
         assert f"line 2: sample 'a': {given}: " in sentence(path)
+
+
+def test_a_former_name_of_a_key_is_read_with_a_line_that_names_the_new_one(write, capsys):
+    path = write(lambda c: c.update(judge_training=["deepnet"]))
+    study, _ = read_study(path)
+    assert study.evaluate_on_train == ("deepnet",)
+    told = f"{path}: key 'judge_training' is called 'evaluate_on_train' now; "
+    assert capsys.readouterr().err == told + "the next version reads the new name alone\n"
+    both = write(lambda c: c.update(judge_training=[], evaluate_on_train=["deepnet"]))
+    assert sentence(both).endswith(
+        "'judge_training' and 'evaluate_on_train' are one; leave 'judge_training' out"
+    )
+    mistaken = write(lambda c: c.update(judge_training=["srcnn3d"]))
+    assert "evaluate_on_train names 'srcnn3d'" in sentence(mistaken)
+
+
+def test_keys_of_sections_and_several_keys_may_be_renamed():
+    told, renamed = [], {"align.reach": "align.bridge", "first": "last"}
+    config = {"first": 1, "align": {"reach": 5, "crop": True}, "levels": [2]}
+    now = with_new_names(config, told.append, renamed)
+    assert now == {"last": 1, "align": {"bridge": 5, "crop": True}, "levels": [2]}
+    assert list(config) == ["first", "align", "levels"]  # as it was
+    assert [said.split()[1] for said in told] == ["'reach'", "'first'"]
+    for nothing in ({}, {"align": None}, {"align": {"bridge": 5}}, {"last": 1}):
+        assert with_new_names(nothing, told.append, renamed) == nothing
+    assert len(told) == 2

@@ -6,16 +6,15 @@ shown where. From that come its rule, its place in ``metrics.tsv``, the columns 
 imported in `Measure.run`: Snakemake loads all of these files at each start.
 """
 
-import importlib
-import pkgutil
 from dataclasses import dataclass
 from functools import cache
 from math import prod
-from pathlib import Path
 from typing import ClassVar, Literal
 
 from acuity.assumptions import Assumes, warning_rows
 from acuity.errors import AcuityError
+from acuity.plugins import declared as load_module
+from acuity.plugins import modules
 
 LENGTH = "length"  # the unit of a figure that is in the volume's own unit
 ALL = "all"  # the subset of a figure that is of the whole image
@@ -231,8 +230,7 @@ def measured(measure, volumes, cfg):
 
 def known():
     """Return the names of the measures that there are, sorted."""
-    modules = pkgutil.iter_modules([str(Path(__file__).parent)])
-    return sorted(module.name for module in modules if module.name != "base")
+    return list(modules(__package__))
 
 
 @cache
@@ -256,14 +254,7 @@ def load(name):
     """
     if name not in known():
         raise AcuityError(f"unknown measure {name!r}; known measures are {', '.join(known())}")
-    try:
-        found = importlib.import_module(f"{__package__}.{name}").MEASURE
-    except Exception as error:
-        file = Path(__file__).with_name(f"{name}.py")
-        raise AcuityError(
-            f"{file}: cannot be loaded as a measure: {str(error) or type(error).__name__}"
-        ) from error
-    return found
+    return load_module(__package__, name, "MEASURE", "a measure")
 
 
 def measures():
@@ -285,7 +276,7 @@ def measures():
         declared = [f"the metric {metric.name!r}" for metric in measure.metrics]
         for what in [*declared, *(f"the table {name!r}" for name in measure.written())]:
             if what in owners:
-                file = Path(__file__).with_name(f"{measure.name}.py")
+                file = modules(__package__)[measure.name]
                 raise AcuityError(f"{file}: declares {what}, which {owners[what]}.py declares too")
             owners[what] = measure.name
     return {measure.name: measure for measure in found}

@@ -9,16 +9,14 @@ blending, streaming, devices) lives outside, once for all methods.
 Adding a method is adding one module to this package that ends in ``METHOD = ItsClass``.
 """
 
-import importlib
-import pkgutil
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import ValidationError, model_validator
 
 from acuity.assumptions import Assumes
 from acuity.errors import AcuityError
+from acuity.plugins import declared, modules
 from acuity.settings import Section, setting
 
 
@@ -463,12 +461,7 @@ def check_settings(method, settings):
 
 def known():
     """Return the names of the methods that there are, sorted."""
-    folder = [str(Path(__file__).parent)]
-    return sorted(
-        module.name
-        for module in pkgutil.iter_modules(folder)
-        if not module.ispkg and module.name != "base"
-    )
+    return list(modules(__package__))
 
 
 def split_training(name):
@@ -507,8 +500,7 @@ def module_name(name):
 def load(name):
     """Find a method by its name.
 
-    This is the only dynamic import of the package: a rule that runs a method depends on the code
-    of that method and of no other.
+    A rule that runs a method depends on the code of that method and of no other.
 
     Parameters
     ----------
@@ -523,9 +515,9 @@ def load(name):
     Raises
     ------
     AcuityError
-        If there is none of that name.
+        If there is none of that name, or its file is none that can be loaded.
     """
     names, name = known(), module_name(name)
     if name not in names:
         raise AcuityError(f"unknown method {name!r}; known methods are {', '.join(names)}")
-    return importlib.import_module(f"acuity.methods.{name}").METHOD
+    return declared(__package__, name, "METHOD", "a method")

@@ -5,16 +5,18 @@ import shutil
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from acuity.errors import AcuityError
-from acuity.plan.constants import MIB, constants
+from acuity.plan.constants import MIB, Cost, constants
 from acuity.plan.planner import Planner, check_device
 from acuity.seals import SUFFIX
 from acuity.study.paths import read_result
 from acuity.study.project import Project
 from acuity.study.reading import read_study
+from acuity.study.study import Study
 from acuity.threads import cores
 
 GIB = 2**30
@@ -32,7 +34,7 @@ class Job:
     outputs: tuple[str, ...]
 
 
-def jobs_of(study_file, study, *, all_jobs=False):
+def jobs_of(study_file: str | os.PathLike, study: Study, *, all_jobs: bool = False) -> list[Job]:
     """List the jobs of a study that are still to do, as Snakemake itself counts them.
 
     Parameters
@@ -95,7 +97,7 @@ class Machine:
     gpus: int
 
     @classmethod
-    def here(cls, folder="results"):
+    def here(cls, folder: str | os.PathLike = "results") -> "Machine":
         """Describe this machine and the disk of its results folder."""
         folder = Path(folder).absolute()
         while not folder.exists():
@@ -124,17 +126,21 @@ class Line:
     gpu: float = 0.0
     written: float = 0.0
 
-    def add(self, cost, gpus):
+    def add(self, cost: Cost, gpus: int) -> None:
         """Add a job."""
-        on_gpu = bool(gpus and cost.gpu)
-        self.jobs += 1
-        self.memory = max(self.memory, cost.memory)
-        self.cpu += cost.start + cost.gpu if on_gpu else cost.cpu
-        self.gpu += cost.gpu if on_gpu else 0.0
-        self.written += cost.written
+        gpu = cost.gpu if gpus else 0.0
+        self.join(Line(1, cost.memory, cost.start + gpu if gpu else cost.cpu, gpu, cost.written))
+
+    def join(self, other: "Line") -> None:
+        """Add the jobs of another line."""
+        self.jobs += other.jobs
+        self.memory = max(self.memory, other.memory)
+        self.cpu += other.cpu
+        self.gpu += other.gpu
+        self.written += other.written
 
 
-def plan(study_file, machine):
+def plan(study_file: str | os.PathLike, machine: Machine) -> tuple[dict[str, Line], list[str]]:
     """Work out what a study still needs.
 
     Parameters
@@ -172,19 +178,15 @@ def plan(study_file, machine):
     return lines, [*planner.unread, *guessed]
 
 
-def total(lines):
+def total(lines: Mapping[str, Line]) -> Line:
     """Sum up a plan; memory is that of its largest job."""
-    values = list(lines.values())
-    return Line(
-        jobs=sum(line.jobs for line in values),
-        memory=max((line.memory for line in values), default=0.0),
-        cpu=sum(line.cpu for line in values),
-        gpu=sum(line.gpu for line in values),
-        written=sum(line.written for line in values),
-    )
+    whole = Line()
+    for line in lines.values():
+        whole.join(line)
+    return whole
 
 
-def check(lines, machine, study_file):
+def check(lines: Mapping[str, Line], machine: Machine, study_file: str | os.PathLike) -> None:
     """Refuse a plan that a machine cannot hold.
 
     Parameters
@@ -216,7 +218,7 @@ def check(lines, machine, study_file):
         )
 
 
-def table(lines, machine, guessed=()):
+def table(lines: Mapping[str, Line], machine: Machine, guessed: Sequence[str] = ()) -> str:
     """Write a plan as text.
 
     Parameters
@@ -234,29 +236,14 @@ def table(lines, machine, guessed=()):
     """
     if not lines:
         return "nothing to be done"
-    rows = [("rule", "jobs", "memory", "disk", "core hours", "GPU hours")]
-    for name, line in [*lines.items(), ("total", total(lines))]:
-        rows.append(
-            (
-                name,
-                str(line.jobs),
-                _bytes(line.memory * MIB),
-                _bytes(line.written),
-                f"{line.cpu / 3600:.2f}",
-                f"{line.gpu / 3600:.2f}",
-            )
-        )
-    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
-    text = [
-        "  ".join(
-            [
-                row[0].ljust(widths[0]),
-                *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True)),
-            ]
-        ).rstrip()
-        for row in rows
-    ]
     whole = total(lines)
+    rows = [("rule", "jobs", "memory", "disk", "core hours", "GPU hours")]
+    for name, line in [*lines.items(), ("total", whole)]:
+        sizes = _bytes(line.memory * MIB), _bytes(line.written)
+        hours = f"{line.cpu / 3600:.2f}", f"{line.gpu / 3600:.2f}"
+        rows.append((name, str(line.jobs), *sizes, *hours))
+    first, *others = (max(map(len, column)) for column in zip(*rows, strict=True))
+    text = ["  ".join([name.ljust(first), *map(str.rjust, cells, others)]) for name, *cells in rows]
     # Each job starts Snakemake anew.
     cpu = whole.cpu + whole.jobs * constants()["snakemake"]["start_s"]
     wall = max(cpu / machine.cores, whole.gpu / max(1, machine.gpus)) / 3600

@@ -1,7 +1,8 @@
 """What a network costs: multiply-adds, activations and reach, counted from the network itself.
 
 It is built on torch's meta device, where nothing is computed. Torch takes seconds to load, and neither a
-start of Snakemake nor a plan may wait for that each time: a process of its own counts, once for a
+start of Snakemake nor a plan may wait for that. What the studies of config/ train was counted beforehand:
+networks.json, written by benchmarks/networks.py. Of other settings a process of its own counts, once for a
 method's code and settings, and what it found is kept in the user's folder of caches.
 """
 
@@ -11,6 +12,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, lru_cache
 from math import prod
@@ -18,40 +20,19 @@ from pathlib import Path
 
 from acuity.digest import closure
 from acuity.errors import AcuityError
-from acuity.methods.base import Task, load
+from acuity.methods.base import LearnedMethod, Method, Task, load
 from acuity.writing import write_text
 
-FULL = (1.0, 1.0, 1.0)
 SHAPE = (64, 256, 256)  # of the image that passes: whole at every coarser grid of a network
 RESTORER, JUDGE = "restorer", "judge"
-# What this process knows: key -> networks.
+SHIPPED = Path(__file__).with_name("networks.json")
+# What this process knows, by `words_of`.
 _FOUND = {}
 
 
 @dataclass(frozen=True)
-class Layer:
-    """A convolution.
-
-    Attributes
-    ----------
-    before, after : int
-        Channels.
-    kernel : tuple of float
-        Taps that an output voxel has (z, y, x); less than the kernel's side where a fractionally
-        strided convolution meets zeros.
-    pitch : tuple of float
-        Distance of its output's voxels (z, y, x), in voxels of the network's input.
-    """
-
-    before: int
-    after: int
-    kernel: tuple[float, float, float]
-    pitch: tuple[float, float, float] = FULL
-
-
-@dataclass(frozen=True)
 class Network:
-    """The cost of a forward pass.
+    """The cost of a forward pass through a network, or through one layer of it.
 
     Attributes
     ----------
@@ -71,21 +52,17 @@ class Network:
     halo: tuple[float, float, float]
 
     @classmethod
-    def of(cls, layers):
+    def of(cls, layers: "Sequence[Network]") -> "Network":
         """Sum up layers."""
-        outputs = [layer.after / prod(layer.pitch) for layer in layers]
-        work = [
-            layer.before * prod(layer.kernel) * count
-            for layer, count in zip(layers, outputs, strict=True)
-        ]
-        halo = tuple(
-            sum(max(0.0, layer.kernel[axis] - 1) / 2 * layer.pitch[axis] for layer in layers)
-            for axis in range(3)
+        return cls(
+            sum(layer.multiply_adds for layer in layers),
+            sum(layer.activations for layer in layers),
+            max(layer.widest for layer in layers),
+            tuple(map(sum, zip(*(layer.halo for layer in layers), strict=True))),
         )
-        return cls(sum(work), sum(outputs), max(outputs), halo)
 
 
-def network(method):
+def network(method: Method) -> Network | None:
     """Return the cost of a method's restoring network.
 
     Parameters
@@ -101,7 +78,7 @@ def network(method):
     return _counted(method).get(RESTORER)
 
 
-def judge(method):
+def judge(method: LearnedMethod) -> Network | None:
     """Return the cost of a method's discriminator.
 
     Parameters
@@ -117,7 +94,7 @@ def judge(method):
     return _counted(method).get(JUDGE)
 
 
-def count(method):
+def count(method: LearnedMethod) -> dict[str, Network]:
     """Build a method's networks and count them; this loads torch.
 
     Parameters
@@ -152,19 +129,22 @@ def _layers(module, image, axes):
 
     layers, shape = [], image.shape[2:]
 
-    def in_space(numbers):
-        places = dict(zip(axes, numbers, strict=True))
-        return tuple(float(places.get(axis, 1)) for axis in range(3))
-
     def note(layer, _, output):
+        taps, pitch, grouped = (1,) * len(shape), shape, 1
         if isinstance(layer, nn.Linear):  # sees all of its input at once
-            layers.append(Layer(layer.in_features, layer.out_features, FULL, in_space(shape)))
-            return
-        strides = layer.stride if layer.transposed else [1] * len(shape)
-        taps = [side / stride for side, stride in zip(layer.kernel_size, strides, strict=True)]
-        pitch = [n / m for n, m in zip(shape, output.shape[2:], strict=True)]
-        before = layer.in_channels // layer.groups
-        layers.append(Layer(before, layer.out_channels, in_space(taps), in_space(pitch)))
+            before, after = layer.in_features, layer.out_features
+        else:
+            before, after, grouped = layer.in_channels, layer.out_channels, layer.groups
+            # Fewer taps than the kernel's side where a fractionally strided one meets zeros.
+            strides = layer.stride if layer.transposed else taps
+            taps = [side / stride for side, stride in zip(layer.kernel_size, strides, strict=True)]
+            # The distance of its output's voxels, in voxels of the network's input.
+            pitch = [n / m for n, m in zip(shape, output.shape[2:], strict=True)]
+        outputs = after / prod(pitch)
+        reach = dict(zip(axes, zip(taps, pitch, strict=True), strict=True))
+        halo = (reach.get(axis, (1, 1)) for axis in range(3))
+        halo = tuple(max(0.0, side - 1) / 2 * step for side, step in halo)
+        layers.append(Network(before // grouped * prod(taps) * outputs, outputs, outputs, halo))
 
     for part in module.modules():
         if isinstance(part, nn.Linear | nn.modules.conv._ConvNd):
@@ -173,7 +153,7 @@ def _layers(module, image, axes):
     return layers
 
 
-def prepare(methods):
+def prepare(methods: Iterable[Method]) -> None:
     """Count the networks of several methods, in one process for all that were never counted.
 
     Parameters
@@ -183,19 +163,28 @@ def prepare(methods):
     """
     missing = {}
     for method in methods:
-        if method.learned and method.regime != "fit" and (key := _key(method)) not in _FOUND:
-            with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
-                _FOUND[key] = _read(_kept(key).read_text(encoding="utf-8"))
-                continue
-            missing[key] = _words(method)
-    if not missing:
-        return
-    for key, text in zip(missing, _count_apart(list(missing.values())), strict=False):
-        _FOUND[key] = _read(text)
+        if method.learned and method.regime != "fit" and (words := words_of(method)) not in _FOUND:
+            found = _shipped().get(key_of(words))
+            if found is None:
+                with contextlib.suppress(OSError, ValueError, AttributeError):
+                    found = json.loads(_kept(method, words).read_text(encoding="utf-8"))
+            try:
+                _FOUND[words] = _networks(found)
+            except (TypeError, KeyError, AttributeError):  # never counted, or damaged since
+                missing[words] = method
+    counted = _count_apart(list(missing)) if missing else []
+    for (words, method), found in zip(missing.items(), counted, strict=False):
+        _FOUND[words] = _networks(found)
         with contextlib.suppress(OSError, AcuityError, AttributeError):
-            file = _kept(key)
+            file = _kept(method, words)
             file.parent.mkdir(parents=True, exist_ok=True)
-            write_text(file, text)
+            write_text(file, json.dumps(found))
+
+
+def _networks(found):
+    return {
+        name: Network(**values | {"halo": tuple(values["halo"])}) for name, values in found.items()
+    }
 
 
 def _counted(method):
@@ -203,20 +192,27 @@ def _counted(method):
         return {}
     prepare([method])
     # none on a machine where torch cannot be loaded
-    return _FOUND.setdefault(_key(method), {})
-
-
-def _words(method):
-    """What decides a method's networks: its settings, of training the patch alone, and its task."""
-    settings = method.settings.model_dump(mode="json", exclude={"predict", "nlm_before_threshold"})
-    settings["train"] = {"patch": settings["train"]["patch"]}
-    return {"name": method.name(), "settings": settings, "task": asdict(method.task)}
+    return _FOUND.setdefault(words_of(method), {})
 
 
 @lru_cache(1024)
-def _key(method):
-    words = json.dumps(_words(method), sort_keys=True)
-    return hashlib.sha256(f"{_code(method.name())} {words}".encode()).hexdigest()[:32]
+def words_of(method: LearnedMethod) -> str:
+    """Return what decides a method's networks, as JSON: its settings, of training the patch alone, and its task."""
+    settings = method.settings.model_dump(mode="json", exclude={"predict", "nlm_before_threshold"})
+    settings["train"] = {"patch": settings["train"]["patch"]}
+    words = {"name": method.name(), "settings": settings, "task": asdict(method.task)}
+    return json.dumps(words, sort_keys=True)
+
+
+def key_of(words: str) -> str:
+    """Return the key that a count is kept by."""
+    return hashlib.sha256(words.encode()).hexdigest()[:32]
+
+
+@cache
+def _shipped():
+    """The counts of the methods as the studies of config/ use them, by the digests of their words."""
+    return json.loads(SHIPPED.read_text(encoding="utf-8"))
 
 
 @cache
@@ -228,10 +224,18 @@ def _code(name):
     return hashlib.sha256(content).hexdigest()
 
 
+def _kept(method, words):
+    """The file that keeps a count; None where there is no place for it."""
+    with contextlib.suppress(RuntimeError):  # nobody's home
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        key = key_of(f"{_code(method.name())} {words}")
+        return folder / "acuity" / "networks" / f"{key}.json"
+
+
 def _count_apart(words):
-    """Count networks, each as a text; by another process where torch is not loaded."""
+    """Count networks; by another process where torch is not loaded."""
     if "torch" in sys.modules:
-        return _count(words)
+        return count_all(words)
     root = str(Path(__file__).parents[2])
     paths = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
     done = subprocess.run(
@@ -245,30 +249,28 @@ def _count_apart(words):
     return json.loads(done.stdout) if done.returncode == 0 else []
 
 
-def _kept(key):
-    """The file that keeps a count; None where there is no place for it."""
-    with contextlib.suppress(RuntimeError):  # nobody's home
-        folder = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        return Path(folder) / "acuity" / "networks" / f"{key}.json"
+def count_all(words: Iterable[str]) -> list[dict[str, dict]]:
+    """Count networks by what decides them (`words_of`); this loads torch.
 
+    Parameters
+    ----------
+    words : iterable of str
 
-def _read(text):
-    return {
-        name: Network(**values | {"halo": tuple(values["halo"])})
-        for name, values in json.loads(text).items()
-    }
-
-
-def _count(words):
-    texts = []
-    for one in words:
+    Returns
+    -------
+    list of dict
+        As of `count`, each network as a dict; nothing for one that cannot be built, of which the job
+        that trains says why.
+    """
+    counted = []
+    for told in map(json.loads, words):
         try:
-            found = count(load(one["name"])(one["settings"], Task(**one["task"])))
-        except AcuityError:  # cannot be built: the job that trains says why
+            found = count(load(told["name"])(told["settings"], Task(**told["task"])))
+        except AcuityError:
             found = {}
-        texts.append(json.dumps({key: asdict(value) for key, value in found.items()}))
-    return texts
+        counted.append({name: asdict(network) for name, network in found.items()})
+    return counted
 
 
 if __name__ == "__main__":
-    json.dump(_count(json.load(sys.stdin)), sys.stdout)
+    json.dump(count_all(json.load(sys.stdin)), sys.stdout)

@@ -6,6 +6,8 @@ is counted here from what its code does; `acuity.plan.constants` turns that into
 """
 
 import math
+import re
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from math import prod
@@ -13,35 +15,25 @@ from pathlib import Path
 
 from acuity.errors import AcuityError
 from acuity.measure.slices import slices_at_a_time
-from acuity.methods.base import Task, load
-from acuity.plan.constants import MIB, Quantity, cost
-from acuity.plan.networks import judge, network, prepare
+from acuity.methods.base import Method, Task, load
+from acuity.plan.constants import MIB, Cost, Quantity, cost
+from acuity.plan.networks import Network, judge, network, prepare
 from acuity.reconstruct.memory_limits import SUMS, VIEWS
 from acuity.segment.blocks import Blocks
+from acuity.study.paths import PAGES
+from acuity.study.project import Project
+from acuity.study.study import Study
 from acuity.units import parse_voxel_size
 from acuity.volume import Grid, choose_layout
 
+# Shape (z, y, x) and bytes a voxel.
+Sized = tuple[tuple[int, ...], int]
 # Where the header of a file cannot be read: a volume of the size that people have.
 UNREADABLE = ((512, 1024, 1024), 1)
 FLOAT = 4
 PASSED = 2**17  # pixels of planes that pass a network together: acuity.engine.planes.PIXELS
 TRIALS = 16  # forward passes of a tile by which the execution of a trained network is chosen
 BLOCK = 32  # slices of a method's input that are restored together, about
-# Stages that the study key `slabs` divides: X_init makes a store (census has none), X_slab fills it,
-# X joins.
-SLABBED = {
-    "axial",
-    "census",
-    "degrade",
-    "predict",
-    "predict_planes",
-    "quality",
-    "reconstruct",
-    "reconstruct_truth",
-    "segment",
-    "smooth",
-    "transform",
-}
 LEAST_MEMORY, LEAST_RUNTIME = 500, 10  # MB, minutes; a job script needs some by itself
 
 
@@ -54,13 +46,13 @@ class Planner:
         The study with its samples.
     """
 
-    def __init__(self, project):
+    def __init__(self, project: Project) -> None:
         self.project, self.study, self.samples = project, project.study, project.samples
         self._sources, self._costs, self._methods, self._prepared = {}, {}, {}, False
         # What could not be read, and what was taken for it: sentences.
         self.unread = []
 
-    def cost(self, rule, wildcards=None):
+    def cost(self, rule: str, wildcards: Mapping[str, str] | None = None) -> Cost:
         """Give the cost of a job.
 
         Parameters
@@ -74,13 +66,14 @@ class Planner:
         -------
         acuity.plan.constants.Cost
         """
-        wildcards = dict(wildcards or {})
-        key = (rule, *sorted(wildcards.items()))
+        key = (rule, *sorted((wildcards or {}).items()))
         if key not in self._costs:
-            self._costs[key] = cost(self.quantity(rule, wildcards))
+            self._costs[key] = cost(self.quantity(rule, dict(wildcards or {})))
         return self._costs[key]
 
-    def request(self, rule, wildcards=(), threads=1, gpus=0):
+    def request(
+        self, rule: str, wildcards: Mapping[str, str] | None = None, threads: int = 1, gpus: int = 0
+    ) -> tuple[int, int]:
         """Give what to ask a cluster for: more than the estimate, and never very little.
 
         Parameters
@@ -102,64 +95,58 @@ class Planner:
         found = self.cost(rule, wildcards)
         work = found.gpu if gpus and found.gpu else (found.cpu - found.start) / max(1, threads)
         if rule.endswith("_slab"):
-            work *= self._largest_slab(rule, dict(wildcards))
+            work *= self._largest_slab(rule, dict(wildcards or {}))
         memory = max(LEAST_MEMORY, 1.25 * found.memory * MIB / 1e6)
         runtime = max(LEAST_RUNTIME, 3 * (found.start + work) / 60)
         return math.ceil(memory / 100) * 100, math.ceil(runtime)
 
-    def quantity(self, rule, wildcards):
+    def quantity(self, rule: str, wildcards: Mapping[str, str]) -> Quantity:
         """Give what a job holds, computes and writes; see `Planner.cost`.
 
         Returns
         -------
         acuity.plan.constants.Quantity
         """
-        whole, part = rule, None
-        for ending in ("_init", "_slab"):
-            if rule.endswith(ending):
-                whole, part = rule.removesuffix(ending), ending
-        measure = self.project.measures.get(whole)
+        whole, *part = re.split("_(init|slab)$", rule)
         if whole in _COUNTS:
             found = _COUNTS[whole](self, whole, wildcards)
-        elif measure:
+        elif measure := self.project.measures.get(whole):
             shape = self._image_shape(wildcards)
             found = Quantity(rule, measure.held(shape), prod(shape))
         else:
             return Quantity(rule, work=1.0)
         if self.study.slabs == 1 or whole not in SLABBED:
             return found
-        if part is None:  # joins: reads what the slabs have written
+        if not part:  # joins: reads what the slabs have written
             if whole == "segment":  # and writes the labels
                 return Quantity("join:segment", work=2 * found.written, written=found.written)
             return Quantity("join", work=found.written)
-        share = self.study.slabs if part == "_slab" else math.inf
+        share = self.study.slabs if part[0] == "slab" else math.inf
         return replace(found, work=found.work / share, written=found.written / share)
 
     # shapes ------------------------------------------------------------------------------------
 
-    def source(self, sample, key="path"):
+    def source(self, sample: str, key: str = "path") -> Sized:
         """Shape (z, y, x) and bytes a voxel of a sample's file, from its header.
 
         A plan must not fail on a file that cannot be read: the job that reads it says what is
         wrong.
         """
-        sample = self.samples[sample]
-        path = getattr(sample, key)
-        region = sample.region if key == "path" else None
+        row = self.samples[sample]
+        path, region = getattr(row, key), row.region if key == "path" else None
         if (path, region) not in self._sources:
             try:
                 self._sources[path, region] = _header(path, region)
             except Exception as error:
-                self._sources[path, region] = UNREADABLE
-                shape, item = UNREADABLE
+                shape, item = self._sources[path, region] = UNREADABLE
                 why = str(error).splitlines()[0] if str(error) else type(error).__name__
                 self.unread.append(
-                    f"sample {sample.sample}, {key}: the header could not be read; planned as "
+                    f"sample {sample}, {key}: the header could not be read; planned as "
                     f"{' x '.join(map(str, shape))} voxels of {item} byte ({why})"
                 )
         return self._sources[path, region]
 
-    def high(self, sample, level=None):
+    def high(self, sample: str, level: str | float | None = None) -> Sized:
         """Shape (z, y, x) of a sample's volumes on the target's grid, and bytes a voxel."""
         study, row = self.study, self.samples[sample]
         if study.foam is not None:
@@ -178,13 +165,13 @@ class Planner:
             return tuple(min(pair) for pair in zip(shape, fine, strict=True)), item
         return tuple(max(1, n // f) * f for n, f in zip(shape, scale, strict=True)), item
 
-    def low(self, sample, level):
+    def low(self, sample: str, level: str | float) -> Sized:
         """Shape (z, y, x) of a sample's low-resolution volume at a level, and bytes a voxel."""
         shape, item = self.high(sample, level)
         scale = self.study.scale(float(level))
         return tuple(max(1, n // f) for n, f in zip(shape, scale, strict=True)), item
 
-    def voxel_size(self, sample):
+    def voxel_size(self, sample: str) -> tuple | None:
         """Sides (z, y, x) of a sample's voxels, an origin and their unit, where the study states them."""
         foam = self.study.foam
         stated = foam.voxel_size if foam is not None else self.samples[sample].voxel_size
@@ -225,7 +212,7 @@ class Planner:
 
     # methods -----------------------------------------------------------------------------------
 
-    def method(self, name, level):
+    def method(self, name: str, level: str | float) -> Method:
         """Build a method for a level; the unrestored input is shown by an interpolation."""
         if (name, level) not in self._methods:
             shown = self.project.shown_by(name)
@@ -233,7 +220,7 @@ class Planner:
             self._methods[name, level] = load(shown)(self.study.settings_of(shown), task)
         return self._methods[name, level]
 
-    def network(self, method):
+    def network(self, method: Method) -> Network | None:
         """Give the cost of a method's network; all of the study are counted at once."""
         if not self._prepared:
             prepare(self.method(*training) for training in self.project.trained)
@@ -247,9 +234,9 @@ class Planner:
         return found
 
     @cached_property
-    def images(self):
+    def images(self) -> int:
         """Number of measured images of the study: what the tables and figures grow with."""
-        judged = len(self.study.judge_training) + 1
+        judged = len(self.study.evaluate_on_train) + 1
         roles = [row.role for row in self.samples.values()]
         restored = len(self.study.methods) + len(self.study.further_trainings)
         each = {"train": judged, "test": restored + 2, "restore": 0}
@@ -292,7 +279,7 @@ def _held_whole(path):
     return 2 * prod(shape) * item
 
 
-def row_bytes(shape, item=FLOAT):
+def row_bytes(shape: tuple[int, int, int], item: int = FLOAT) -> int:
     """Bytes of a row of shards: what a writer holds."""
     deep = choose_layout(shape, "float32" if item == FLOAT else "uint8").shard[0]
     return min(deep, shape[0]) * shape[1] * shape[2] * item
@@ -398,14 +385,9 @@ def _predict(plan, rule, w):
     if name == "richardson_lucy":
         from acuity.engine.schedule import TileSchedule
 
-        cut, layout, halo = (
-            TileSchedule(method, shape),
-            choose_layout(shape, "float32"),
-            method.halo,
-        )
-        sides = layout.shard[1:] if cut.columns else shape[1:]
-        core = [cut.depth, *(min(pair) for pair in zip(sides, shape[1:], strict=True))]
-        block = [min(n, c + 2 * h) for n, c, h in zip(shape, core, halo, strict=True)]
+        cut, layout = TileSchedule(method, shape), choose_layout(shape, "float32")
+        core = [cut.depth, *map(min, layout.shard[1:] if cut.columns else shape[1:], shape[1:])]
+        block = [min(n, c + 2 * h) for n, c, h in zip(shape, core, method.halo, strict=True)]
         again = prod(block) / prod(core)
         steps = method.settings.iterations * 6 * (8 * method.sigma + 1)
         return Quantity(f"{rule}:{name}", 5 * FLOAT * prod(block), again * voxels * steps, written)
@@ -419,7 +401,7 @@ def _predict(plan, rule, w):
     if found is None:
         held = 4 * FLOAT * 32 * _column(shape)
         return Quantity(f"{rule}:{name}", held, voxels, written, like=f"{rule}:interpolation")
-    tile = [min(t, n) for t, n in zip(settings.tile, own, strict=True)]
+    tile = [*map(min, settings.tile, own)]
     axes = (1, 2) if method.slices_per_stack else (0, 1, 2)
     again = math.prod(_repeated(found, tile, own, shape, method.scale, axis) for axis in axes)
     ways, passed = 1, prod(tile[axis] for axis in axes)
@@ -496,9 +478,9 @@ def _tried(plan, method, w):
     if method.regime == "planes":
         return TRIALS * 4 * 256**2 / max(method.scale)
     shape = plan.high(sample[0], w["level"])[0]
+    most = [256 // max(method.scale)] * 3
     own = (n // f for n, f in zip(shape, method.scale, strict=True))
-    most = (min(n, 256 // max(method.scale)) for n in method.settings.predict.tile)
-    tile = [min(pair) for pair in zip(own, most, strict=True)]
+    tile = [*map(min, own, method.settings.predict.tile, most)]
     return TRIALS * prod(tile[1:] if method.slices_per_stack else tile)
 
 
@@ -524,13 +506,16 @@ def _blocks_of_objects(plan, sample):
     )
 
 
+def _smooth(plan, rule, w):
+    voxels = prod(plan._image_shape(w))
+    shape, _ = plan.high(w["sample"])
+    deep = choose_layout(shape, "float32").shard[0] + 2 * 4  # whole slices, with their halo
+    held = min(voxels, deep * shape[1] * shape[2])
+    return Quantity("segment:nlm", 24 * held, voxels, FLOAT * voxels)
+
+
 def _segment(plan, rule, w):
     voxels = prod(plan._image_shape(w))
-    if rule == "smooth":
-        shape, _ = plan.high(w["sample"])
-        deep = choose_layout(shape, "float32").shard[0] + 2 * 4  # whole slices, with their halo
-        held = min(voxels, deep * shape[1] * shape[2])
-        return Quantity("segment:nlm", 24 * held, voxels, FLOAT * voxels)
     if not plan.study.segment:
         return Quantity(rule, work=voxels)
     blocks = _blocks_of_objects(plan, w["sample"])
@@ -541,17 +526,11 @@ def _segment(plan, rule, w):
     return Quantity(rule, 24 * prod(seen), voxels, FLOAT * voxels)
 
 
-def _streamed(bytes_a_voxel, slices, *, columns=False, written=0):
-    """A stage that holds some slices of an image at a time, or of a column of its shards."""
-
-    def count(plan, rule, w):
-        voxels = prod(plan._image_shape(w))
-        shape, _ = plan.high(w["sample"])
-        plane = _column(shape) if columns else shape[1] * shape[2]
-        held = min(voxels, slices * plane)
-        return Quantity(rule, bytes_a_voxel * held, voxels, written * voxels)
-
-    return count
+def _quality(plan, rule, w):
+    voxels = prod(plan._image_shape(w))
+    slices = 64 + 2 * 80  # with the halo of the coarsest scale
+    held = min(voxels, slices * _column(plan.high(w["sample"])[0]))
+    return Quantity(rule, 40 * held, voxels, FLOAT * voxels)
 
 
 def _census(plan, rule, w):
@@ -572,46 +551,42 @@ def _pictures(plan, rule, w):
     return Quantity(rule, held, images * shape[1] * shape[2], 1e6)
 
 
-_COUNTS = {
+# Of stages that the study key `slabs` divides: X_init makes a store (census has none), X_slab fills it,
+# X joins.
+_DIVIDED = {
+    "apply_alignment": _slices(2),
+    "census": _census,
+    "degrade": _degrade,
+    "degrade_axial": _degrade,
+    "predict": _predict,
+    "predict_planes": _predict,
+    "quality": _quality,
+    "reconstruct": _reconstruct,
+    "reconstruct_truth": _reconstruct,
+    "segment": _segment,
+    "smooth_for_segmentation": _smooth,
+}
+SLABBED = frozenset(_DIVIDED)
+_COUNTS = _DIVIDED | {
     "spheres": _spheres,
     "exact_truth": _exact_truth,
     "projections": _projections,
-    "reconstruct": _reconstruct,
-    "reconstruct_truth": _reconstruct,
     "specimen": _specimen,
     "ingest": _ingest,
     "disturb": _slices(2),
     "align": _align,
-    "transform": _slices(2),
     "pair": _pair,
-    "axial": _degrade,
-    "degrade": _degrade,
     "degrade_images": _degrade,
     "train": _train,
-    "predict": _predict,
-    "predict_planes": _predict,
-    "segment": _segment,
-    "smooth": _segment,
-    "quality": _streamed(40, 64 + 2 * 80, columns=True, written=FLOAT),  # halo: coarsest scale
-    "census": _census,
     "metrics": _tables,
-    "trainings": _tables,
-    "figures": _tables,
-    "judge": _tables,
-    "report": _tables,
-    "sample_figures": _pictures,
-    "report_sample": _pictures,
-    "stack_figures": _pictures,
-    "report_stack": _pictures,
-    "axial_figures": _pictures,
-    "report_axial": _pictures,
-    "sem_figures": _pictures,
-    "report_sem": _pictures,
+    **dict.fromkeys(("trainings", "figures", "judge", "report"), _tables),
+    **{f"{page}_figures": _pictures for page in PAGES},
+    **{f"report_{page}": _pictures for page in PAGES},
 }
 # Volumes that were aligned are looked up by their file all the same: cropping makes them smaller.
 
 
-def check_device(study, gpus):
+def check_device(study: Study, gpus: int) -> None:
     """Refuse a study that demands a GPU where there is none.
 
     Parameters

@@ -206,6 +206,10 @@ class Plot:
                 drawings.append(_svg(figure, f"{self.name}-{number}", label))
         return drawings
 
+    def save(self, folder):
+        """Write it; see `save`."""
+        return save(self, folder)
+
 
 def save(plot, folder):
     """Write a figure as PNG and as SVG, and beside it what pages show of it.

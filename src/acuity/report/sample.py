@@ -11,6 +11,7 @@ from acuity.report.figures import check_tables
 from acuity.report.judged import read_judged
 from acuity.report.page import Page, Section, link, seen_of, write_page
 from acuity.report.sections.compare import COMPARE
+from acuity.report.sections.further_figures import FURTHER_FIGURES
 from acuity.report.sections.provenance import PROVENANCE
 from acuity.report.sections.sample_graphs import SAMPLE_GRAPHS
 from acuity.report.sections.sample_table import SAMPLE_TABLE
@@ -19,7 +20,7 @@ from acuity.report.sources import run_date, study_tables, without_folders
 from acuity.report.style import Words
 from acuity.report.verdict import Line, length_unit, tidy, verdicts
 
-SECTIONS = (SAMPLE_VERDICT, COMPARE, SAMPLE_TABLE, SAMPLE_GRAPHS, PROVENANCE)
+SECTIONS = (SAMPLE_VERDICT, COMPARE, SAMPLE_TABLE, SAMPLE_GRAPHS, FURTHER_FIGURES, PROVENANCE)
 
 
 @dataclass(frozen=True, kw_only=True)

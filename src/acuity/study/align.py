@@ -1,5 +1,7 @@
 """The align section: how the slices of a stack are brought into line."""
 
+from typing import Self
+
 from pydantic import model_validator
 
 from acuity.align.settings import AlignSettings, Perturb
@@ -20,7 +22,7 @@ class Align(AlignSettings):
     )
 
     @model_validator(mode="after")
-    def _region_belongs_to_mode(self):
+    def _region_belongs_to_mode(self) -> Self:
         if (self.mode == "template_roi") != (self.roi is not None):
             raise ValueError(
                 f"mode {self.mode} with roi {short(self.roi)}: template_roi needs a roi and no other mode has one"

@@ -1,6 +1,6 @@
 """The degrade section: how an imported volume is made worse."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -22,11 +22,9 @@ class Degrade(Section):
         "Blur the volume, keep one slice of every n, average every n slices, or make images worse "
         "at random",
     )
-    downsample: tuple[
-        Annotated[int, Field(ge=1, le=16)],
-        Annotated[int, Field(ge=1, le=16)],
-        Annotated[int, Field(ge=1, le=16)],
-    ] = setting((1, 1, 1), "Whole factors of block averaging along z, y, x", "voxel")
+    downsample: tuple[_Factor, _Factor, _Factor] = setting(
+        (1, 1, 1), "Whole factors of block averaging along z, y, x", "voxel"
+    )
     photons: float | None = setting(
         None,
         "Poisson noise: photons a voxel at the volume's 99.9th percentile; none: no Poisson noise",
@@ -47,11 +45,11 @@ class Degrade(Section):
 
     @field_validator("downsample", mode="before")
     @classmethod
-    def _one_for_all(cls, value):
+    def _one_for_all(cls, value: Any) -> Any:
         return (value,) * 3 if isinstance(value, int) else value
 
     @model_validator(mode="after")
-    def _one_mode(self):
+    def _one_mode(self) -> Self:
         if self.mode != "random" and self.random != RandomDegradation():
             raise ValueError(f"random belongs to mode random; found mode {self.mode}")
         if self.mode != "blur" and (self.downsample != (1, 1, 1) or self.photons or self.noise):

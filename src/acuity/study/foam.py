@@ -1,13 +1,12 @@
 """The foam section: simulated foams and how they are scanned."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import field_validator, model_validator
+from pydantic import model_validator
 
 from acuity.settings import Section, setting
 from acuity.simulate.settings import Beam, Body, Pores
-from acuity.study.lengths import check_length
-from acuity.units import parse_length
+from acuity.study.lengths import Length
 
 
 class Foam(Section):
@@ -18,7 +17,7 @@ class Foam(Section):
     """
 
     size: int = setting(..., "Side N of the cubic volume", "voxel", ge=32, le=2048)
-    voxel_size: str = setting(
+    voxel_size: Length = setting(
         "1 um", "Edge of a voxel, with its unit (nm, um or mm)", "in the value"
     )
     cylinder_radius: float = setting(
@@ -57,13 +56,8 @@ class Foam(Section):
     )
     backend: Literal["numba", "rtk"] = setting("numba", "Implementation of the FDK reconstruction")
 
-    @field_validator("voxel_size")
-    @classmethod
-    def _length(cls, value):
-        return check_length(value, parse_length)
-
     @model_validator(mode="after")
-    def _diameters(self):
+    def _diameters(self) -> Self:
         low, high = self.diameter
         if not 2 <= low < high <= self.size:
             raise ValueError(

@@ -89,7 +89,7 @@ class Measure(Section):
 
     @field_validator("size_classes")
     @classmethod
-    def _rising(cls, value):
+    def _rising(cls, value: tuple[float, ...] | None) -> tuple[float, ...] | None:
         if value is not None and (len(value) < 2 or any(a >= b for a, b in pairwise(value))):
             raise ValueError("edges must rise and be at least two")
         return value

@@ -5,15 +5,16 @@ import difflib
 import json
 import math
 import reprlib
+from collections.abc import Sequence
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 _LONGEST_PATH = 1000
 _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = _REPR.maxlong = 80
 
 
-def sentence(error, model, prefix=""):
+def sentence(error: ValidationError, model: type[BaseModel], prefix: str = "") -> str:
     """Say the first of pydantic's errors in one sentence."""
     first = error.errors()[0]
     # Keys are in lower case; what begins with a capital is the class that pydantic tried.
@@ -26,38 +27,40 @@ def sentence(error, model, prefix=""):
     key = ".".join([prefix, *location] if prefix else location)
     found = first.get("input")
     if first["type"] == "invalid_key":
-        return f"key {'.'.join([prefix, *location] if prefix else location)}: found a key that is no word; allowed are words"
+        return f"key {key}: found a key that is no word; allowed are words"
     if first["type"] == "extra_forbidden":
         return unknown(location[-1], key, model, location[:-1])
-    shown = short(found)
-    if first["type"] == "tuple_type":
-        return f"key {key!r}: found {shown}; allowed is a list of values in square brackets"
-    if first["type"] in ("dict_type", "model_type"):
-        fields = _fields_at(model, location)
-        or_else = "".join(
-            f"{other['ctx']['expected'].lower()} or "
-            for other in error.errors()
-            if other["type"] == "literal_error" and other["loc"][:1] == first["loc"][:1]
-        )
-        keys = f" of the keys {', '.join(fields)}" if fields else ""
-        return f"key {key!r}: found {shown}; allowed is {or_else}a mapping{keys or ' of keys to values'}"
-    if first["type"] == "missing":
-        return f"key {key!r} is missing: {_description_at(model, location)}"
+    said = f"key {key!r}: found {short(found)}"
+    match first["type"]:
+        case "tuple_type":
+            return f"{said}; allowed is a list of values in square brackets"
+        case "dict_type" | "model_type":
+            fields = _fields_at(model, location)
+            or_else = "".join(
+                f"{other['ctx']['expected'].lower()} or "
+                for other in error.errors()
+                if other["type"] == "literal_error" and other["loc"][:1] == first["loc"][:1]
+            )
+            keys = f" of the keys {', '.join(fields)}" if fields else " of keys to values"
+            return f"{said}; allowed is {or_else}a mapping{keys}"
+        case "missing":
+            return f"key {key!r} is missing: {_description_at(model, location)}"
+        case "value_error":
+            message = first["msg"].removeprefix("Value error, ")
+            known_place = not key or message.startswith(("methods.", "key "))
+            return message if known_place else f"key {key!r}: {message}"
+        case "string_type" if location[-1:] == ["[key]"]:
+            place = ".".join(location[:-2] if len(location) > 2 else location[:-1])
+            return f"key {place!r}: found {short(found)} for the name of a key; allowed are words, in quotes where YAML reads something else"
+        case "string_type" if isinstance(found, (int, float, datetime.date)):
+            return f"{said}; input should be a valid string, put it in quotes"
+        case "string_pattern_mismatch":
+            return f"{said}; allowed are letters, digits, '.', '_' and '-', the first a letter or digit"
     message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "value_error":
-        known_place = not key or message.startswith(("methods.", "key "))
-        return message if known_place else f"key {key!r}: {message}"
-    if first["type"] == "string_type" and location[-1:] == ["[key]"]:
-        place = ".".join(location[:-2] if len(location) > 2 else location[:-1])
-        return f"key {place!r}: found {shown} for the name of a key; allowed are words, in quotes where YAML reads something else"
-    if first["type"] == "string_type" and isinstance(found, (int, float, datetime.date)):
-        return f"key {key!r}: found {shown}; input should be a valid string, put it in quotes"
-    if first["type"] == "string_pattern_mismatch":
-        return f"key {key!r}: found {shown}; allowed are letters, digits, '.', '_' and '-', the first a letter or digit"
-    return f"key {key!r}: found {shown}; {message[:1].lower()}{message[1:]}"
+    return f"{said}; {message[:1].lower()}{message[1:]}"
 
 
-def unknown(name, key, model, location=()):
+def unknown(name: str, key: str, model: type[BaseModel], location: Sequence[str] = ()) -> str:
     """Say that a key is not known, and which ones are."""
     allowed = _fields_at(model, location)
     close = difflib.get_close_matches(name, allowed, n=1)
@@ -65,7 +68,7 @@ def unknown(name, key, model, location=()):
     return f"key {short(key)} is not known{hint}; allowed here: {', '.join(allowed)}"
 
 
-def short(value):
+def short(value: object) -> str:
     """A value as an error shows it: in one line, however large it is."""
     if value is None or isinstance(value, bool):
         return json.dumps(value)
@@ -77,7 +80,7 @@ def short(value):
     return shown if len(shown) < 80 else shown[:77] + "..."
 
 
-def place(path):
+def place(path: object) -> str:
     """A path as an error shows it: whole, but for what no file system has."""
     return repr(str(path)) if len(str(path)) <= _LONGEST_PATH else short(str(path))
 

@@ -1,6 +1,7 @@
 """The grammar of result paths, written once: where each thing of a study lies below results/STUDY."""
 
 import re
+from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
 
@@ -12,9 +13,11 @@ WILDCARDS = {
     "stack": "recorded|disturbed|undisturbed",
     "slab": "[0-9]+",
 }
+# The pages of samples.
+PAGES = ("sample", "stack", "axial", "sem")
 # Where it is not known of which study a path is; and what is no wildcard of a rule.
 _ANY = {"sample": "[^/]+", "scan": "(low/)?[^/]+"}
-_WORDS = {"rule": "[a-z_]+", "page": "stack|axial|sem", "stage": "[a-z]+", "name": ".+"}
+_WORDS = {"rule": "[a-z_]+", "page": "|".join(PAGES[1:]), "stage": "[a-z]+", "name": ".+"}
 
 
 class Log(NamedTuple):
@@ -46,7 +49,7 @@ LOGS = (
     Log("degrade/{sample}/level{level}", "degrade", _STORE),
     Log("ingest/{scan}", "ingest", _STORE),
     Log("disturb/{sample}", "disturb", ("{}/*.ome.zarr",)),
-    Log("align/{sample}/transform", "transform", ("align/{sample}/*.ome.zarr",)),
+    Log("align/{sample}/transform", "apply_alignment", ("align/{sample}/*.ome.zarr",)),
     Log("align/{sample}/{stack}", "align"),
     Log("pair/{sample}", "pair", ("{}/*.ome.zarr",)),
     Log("train/{method}/level{level}", "train"),
@@ -55,7 +58,7 @@ LOGS = (
         "predict",
         (*_STORE, "predict/{sample}/level{level}/disagreement/{method}.ome.zarr"),
     ),
-    Log("segment/{sample}/smoothed/{image}", "smooth", _STORE),
+    Log("segment/{sample}/smoothed/{image}", "smooth_for_segmentation", _STORE),
     Log("segment/{sample}/{image}", "segment", _STORE),
     Log("measure/{sample}/align/check", "check_alignment"),
     Log(
@@ -91,6 +94,13 @@ RESULTS = (
     "report/{sample}",
     "{stage}/{sample}/{name}",
 )
+# Tables of the whole study, by the names that pages and figures know them by.
+STUDY_TABLES = {
+    "metrics": "metrics.tsv",
+    "pores": "pores.tsv",
+    "curves": "curves.tsv",
+    "spaces": "pore_space.tsv",
+}
 # Of a volume: its root file, what its slabs agree upon, and what each leaves.
 _VOLUME = re.compile(r"\.ome\.zarr/(zarr\.json|\.slabs/(store|(?P<slab>[0-9]+))\.json)$")
 
@@ -109,7 +119,7 @@ def _wildcards(match):
     return {k: v for k, v in match.groupdict().items() if k in WILDCARDS or k in _ANY}
 
 
-def read_log(path):
+def read_log(path: str) -> tuple[str | None, dict[str, str], list[str]]:
     """Return of which job a log is.
 
     Parameters
@@ -136,7 +146,7 @@ def read_log(path):
     return None, {}, []
 
 
-def read_result(path):
+def read_result(path: str) -> dict[str, str]:
     """Return the wildcards of the job that makes a result.
 
     Parameters
@@ -157,18 +167,18 @@ def read_result(path):
     return (_wildcards(match) if match else {}) | ({"slab": slab} if slab else {})
 
 
-def either(names):
+def either(names: Iterable[str]) -> str:
     """Return a regular expression for any of some names; for none, one that matches no wildcard."""
     return "|".join(map(re.escape, names)) or "$."
 
 
-def wildcards(samples):
+def wildcards(samples: Iterable[str]) -> dict[str, str]:
     """Return what the wildcards of a study's paths stand for, as regular expressions by name."""
     names = either(samples)
     return WILDCARDS | {"sample": names, "scan": f"(low/)?({names})"}
 
 
-def volume(stem):
+def volume(stem: str) -> str:
     """Return the path of a volume: its root zarr.json, which is written last.
 
     Parameters
@@ -183,11 +193,11 @@ def volume(stem):
     return f"{stem}.ome.zarr/zarr.json"
 
 
-def model(method, level, name="model.json"):
+def model(method: str, level: str, name: str = "model.json") -> str:
     """Return the path of a file of a trained model: card, weights or history."""
     return f"train/{method}/level{level}/{name}"
 
 
-def table(sample, image, name):
+def table(sample: str, image: str, name: str) -> str:
     """Return the path of a table that was measured of an image."""
     return f"measure/{sample}/{image}/{name}.tsv"

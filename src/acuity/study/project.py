@@ -7,17 +7,25 @@ resolution come about, and may align stacks first (`acuity.study.alignment`). Al
 
 import hashlib
 import zlib
+from collections.abc import Collection, Sequence
 from functools import cached_property
+from typing import Any, cast
 
 from acuity.keys import image as image_name
 from acuity.keys import name_of, split_image
-from acuity.measures.base import measures
-from acuity.methods.base import load, module_name, split_training
+from acuity.measures.base import Measure, measures
+from acuity.methods.base import Method, load, module_name, split_training
 from acuity.study import paths
 from acuity.study.alignment import Alignment
 from acuity.study.kinds.base import kind_of
-from acuity.study.reading import own_factor
+from acuity.study.reading import anisotropy_factor
+from acuity.study.sample import Sample
+from acuity.study.specimen import Specimen
+from acuity.study.study import Study
 from acuity.units import parse_voxel_size
+
+# Samples, or methods, each with an image or a level.
+Images = Sequence[tuple[str, str]]
 
 
 class Project:
@@ -27,8 +35,6 @@ class Project:
     ----------
     study : acuity.study.study.Study
     samples : sequence of acuity.study.sample.Sample
-    where : str
-        The study file, for errors.
 
     Attributes
     ----------
@@ -45,65 +51,67 @@ class Project:
     alignment : acuity.study.alignment.Alignment
     """
 
-    def __init__(self, study, samples, where="the sample sheet"):
+    def __init__(self, study: Study, samples: Sequence[Sample]) -> None:
         self.study = study
         self.samples = {row.sample: row for row in samples}
-        roles = {"train": [], "test": [], "restore": []}
-        for row in samples:
-            roles[row.role].append(row.sample)
-        self.train, self.test = roles["train"], roles["test"]
+        self.train = [row.sample for row in samples if row.role == "train"]
+        self.test = [row.sample for row in samples if row.role == "test"]
         self.restore = {
-            name: f"{own_factor(self.samples[name], study, where)}" for name in roles["restore"]
+            row.sample: f"{anisotropy_factor(row, study)}"
+            for row in samples
+            if row.role == "restore"
         }
         self.levels = [f"{level:g}" for level in study.levels]
         self.methods, self.further = list(study.methods), study.further_trainings
-        self._built, self._measured, self.measures = {}, {}, measures()
+        self._built: dict[str, Any] = {}
+        self._measured: dict[tuple[str, str], list[Measure]] = {}
+        self.measures = measures()
         self.alignment = Alignment(self)
         self.kind = kind_of(self)
 
     # seeds ---------------------------------------------------------------------------------
 
-    def seed_of(self, *parts, seed=None):
+    def seed_of(self, *parts: object, seed: int | None = None) -> int:
         """Return a seed that differs by sample and by what it is for, and by nothing else."""
         seed = self.study.seed if seed is None else seed
         return zlib.crc32("/".join(map(str, (seed, *parts))).encode())
 
-    def training_seed(self, method, level):
+    def training_seed(self, method: str, level: str) -> int:
         """Return the seed of a training; a further one's is that of a study with its seed."""
         name, seed = split_training(method)
         return self.seed_of("train", name, level, seed=seed)
 
     # methods -------------------------------------------------------------------------------
 
-    def method_class(self, method):
+    def method_class(self, method: str) -> type[Method]:
         """Return the class of a method; of the unrestored input, that by which it is shown."""
         return load(self.shown_by(method))
 
-    def shown_by(self, method):
+    def shown_by(self, method: str) -> str:
         """Return the method that makes an image: the unrestored input is shown by an interpolation."""
         return self.kind.unrestored if method == "input" else method
 
-    def settings(self, method):
+    def settings(self, method: str) -> Any:
         """Return a method's settings, checked."""
         if method not in self._built:
             name = self.shown_by(method)
             self._built[method] = load(name).Settings(**self.study.settings_of(name))
         return self._built[method]
 
-    def learned(self, method):
+    def learned(self, method: str) -> bool:
         """Return whether a method learns from the train samples."""
         return method != "input" and self.method_class(method).learned
 
-    def adversarial(self, method):
+    def adversarial(self, method: str) -> bool:
         """Return whether a method learns against a discriminator."""
         logged = getattr(self.method_class(method), "logged_losses", ())
         return "discriminator" in logged and getattr(self.settings(method), "adversarial", True)
 
-    def processes(self, method):
+    def processes(self, method: str) -> int:
         """Return how many processes train a method."""
         return getattr(self.settings(method).train, "processes", 1)
 
-    def gpus(self, method, stage):
+    def gpus(self, method: str, stage: str) -> int:
         """Return the GPUs of a job of a method: none where it has no network or is to use the CPU."""
         if not self.learned(method) or self.method_class(method).regime == "fit":
             return 0
@@ -112,28 +120,28 @@ class Project:
         return self.processes(method) if stage == "train" else 1
 
     @cached_property
-    def learners(self):
+    def learners(self) -> list[str]:
         """The methods that learn."""
         return [method for method in self.methods if self.learned(method)]
 
     @cached_property
-    def by_planes(self):
+    def by_planes(self) -> list[str]:
         """The methods that restore XZ and YZ planes, further trainings among them."""
         every = self.methods + self.further
         return [m for m in every if getattr(self.method_class(m), "regime", "") == "planes"]
 
     @cached_property
-    def by_voxels(self):
+    def by_voxels(self) -> list[str]:
         """The methods that restore a volume as it lies, the unrestored input among them."""
         every = ["input", *self.methods, *self.further]
         return [method for method in every if method not in self.by_planes]
 
     @property
-    def trained(self):
+    def trained(self) -> list[tuple[str, str]]:
         """Method and level of each training but the further ones."""
         return [(method, level) for method in self.learners for level in self.levels]
 
-    def training_cfg(self, method):
+    def training_cfg(self, method: str) -> dict[str, Any]:
         """What a training job is told of a method beside its task."""
         return {
             "method_name": module_name(method),
@@ -142,7 +150,7 @@ class Project:
             "fov_radius": self.kind.fov_radius,
         }
 
-    def prediction_cfg(self, method, level):
+    def prediction_cfg(self, method: str, level: str) -> dict[str, Any]:
         """What a job that restores a volume is told."""
         return {
             "method_name": module_name(self.shown_by(method)),
@@ -153,61 +161,56 @@ class Project:
 
     # what jobs are told ---------------------------------------------------------------------
 
-    def specimen_cfg(self, sample):
+    def specimen_cfg(self, sample: str) -> dict[str, Any]:
         """Return the specimen section; the pixel as a number and its unit."""
-        values = self.study.specimen.model_dump(mode="json")
+        values, row = (
+            cast(Specimen, self.study.specimen).model_dump(mode="json"),
+            self.samples[sample],
+        )
         values["shape"] = values.pop("size")
         if values["pixel_size"] is not None:
-            size, values["unit"] = parse_voxel_size(values["pixel_size"])
-            values["pixel_size"] = size[0]
-        row = self.samples[sample]
+            (values["pixel_size"], *_), values["unit"] = parse_voxel_size(values["pixel_size"])
         return {**values, "factor": row.level or int(self.study.levels[0]), "seed": row.seed}
 
-    def segment_cfg(self, *, joined=True):
+    def segment_cfg(self, *, joined: bool = True) -> dict[str, Any]:
         """Return the segment section; what is done when all objects are known, where they are joined."""
-        smallest = {"smallest": self.study.segment.smallest if self.study.segment else 1}
-        found = self.study.segment and {
-            **self.study.segment.model_dump(mode="json", exclude={"smallest"}),
-            "separation": self.study.segment.separation or None,
-            "mask_radius": self.kind.mask_radius(1),
-        }
-        return (found or {}) | (smallest if joined else {})
+        if not self.study.segment:
+            return {"smallest": 1} if joined else {}
+        cfg = self.study.segment.model_dump(mode="json", exclude=None if joined else {"smallest"})
+        cfg["separation"] = cfg["separation"] or None
+        return cfg | {"mask_radius": self.kind.mask_radius(1)}
 
-    def quality_cfg(self):
+    def quality_cfg(self) -> dict[str, Any]:
         """Return what grey values are compared by."""
         return {
             "mask_radius": self.kind.mask_radius(),
             "data_range": self.study.measure.data_range,
         }
 
-    def pair_limits(self):
+    def pair_limits(self) -> dict[str, float] | None:
         """Return the limits that patches of a pair were judged by, for the report."""
         pair = self.study.pair
-        return pair and {"residual": pair.max_residual, "ncc": pair.min_ncc}
+        return {"residual": pair.max_residual, "ncc": pair.min_ncc} if pair else None
 
-    def first_picture(self):
+    def first_picture(self) -> tuple[str, str]:
         """Return what the first page shows, and its words.
 
         It is a sample that is judged, else one that is restored or aligned.
         """
-        if self.shown:
-            sample = (self.test or self.shown)[0]
-            return f"{sample}/slices", (
-                f"Sample {sample}: the same slice of every volume, in one grey window."
-            )
-        sample = self.alignment.stacks[0]
-        return f"{sample}/stack_views", (
-            f"Sample {sample}: sections XZ and YZ through the middle of the stack before and after "
-            "alignment."
-        )
+        figure, samples = "slices", self.test or self.shown
+        words = "the same slice of every volume, in one grey window."
+        if not self.shown:
+            figure, samples = "stack_views", self.alignment.stacks
+            words = "sections XZ and YZ through the middle of the stack before and after alignment."
+        return f"{samples[0]}/{figure}", f"Sample {samples[0]}: {words}"
 
     # volumes --------------------------------------------------------------------------------
 
-    def reading(self, scan):
+    def reading(self, scan: str) -> dict[str, Any]:
         """Return what to read of a scan: a sample's file, or the low one of its pair (low/SAMPLE)."""
         return self.samples[scan.removeprefix("low/")].reading(low=scan.startswith("low/"))
 
-    def imported(self, sample):
+    def imported(self, sample: str) -> str:
         """Return the volume of a sample before anything is made worse: simulated, aligned or as it came."""
         if self.samples[sample].seed is not None:
             return paths.volume(f"simulate/{sample}/high")
@@ -215,30 +218,39 @@ class Project:
             return paths.volume(f"align/{sample}/aligned")
         return paths.volume(f"ingest/{sample}")
 
-    def truth(self, sample):
+    def truth(self, sample: str) -> str:
         """Return the volume that a sample is judged by."""
         return self.kind.truth(sample)
 
-    def target(self, sample):
+    def target(self, sample: str) -> str:
         """Return the volume that is learned as high resolution."""
         return self.kind.target(sample)
 
-    def low(self, sample, level):
+    def low(self, sample: str, level: str | None) -> str:
         """Return the volume of low resolution."""
         return self.imported(sample) if sample in self.restore else self.kind.low(sample, level)
 
-    def learned_low(self, sample, level):
+    def learned_low(self, sample: str, level: str) -> str:
         """Return the low volume to learn from; images that get worse anew each time have none."""
         worse = self.kind.degradation_while_learning()
         return self.target(sample) if worse else self.low(sample, level)
 
-    def learns_from(self, method, level):
+    def learns_from(self, method: str, level: str) -> list[str]:
         """Return the samples that a method learns from; one of planes alone, from coarse ones too."""
         return self.kind.teaching(level) or (
             list(self.restore) if method in self.by_planes and not self.train else []
         )
 
-    def prediction_inputs(self, method, sample, level):
+    def training_inputs(self, method: str, level: str) -> dict[str, list[str]]:
+        """Return the volumes that a method learns from at a level."""
+        samples = self.learns_from(method, level)
+        return {
+            "low": [self.learned_low(sample, level) for sample in samples],
+            "target": [self.target(sample) for sample in samples],
+            "masks": [mask for sample in samples for mask in self.kind.masks(sample)],
+        }
+
+    def prediction_inputs(self, method: str, sample: str, level: str) -> dict[str, str]:
         """Return the volume to restore and, of a method that learns, its model."""
         files = {"low": self.low(sample, level)}
         if self.learned(method):
@@ -249,31 +261,31 @@ class Project:
     # images ---------------------------------------------------------------------------------
 
     @cached_property
-    def shown(self):
+    def shown(self) -> list[str]:
         """The samples with images: judged ones, those that were learned from if asked, those to restore."""
-        taught = self.train if self.study.judge_training else []
+        taught = self.train if self.study.evaluate_on_train else []
         return [*self.test, *taught, *self.restore] if self.methods else []
 
-    def images(self, sample, methods=None):
+    def images(self, sample: str, methods: Sequence[str] | None = None) -> list[str]:
         """Return all images of a sample, the truth aside; or those of some methods."""
         row = self.samples[sample]
         if methods is None:
-            judged = self.study.judge_training if row.role == "train" else self.methods
-            methods = ["input", *judged]
+            taught = row.role == "train"
+            methods = ["input", *(self.study.evaluate_on_train if taught else self.methods)]
         own = self.restore.get(sample) or row.level
         levels = self.levels if own is None else [f"{own}"]
         return [image_name(level, method) for level in levels for method in methods]
 
-    def all_images(self, sample):
+    def all_images(self, sample: str) -> list[str]:
         """Return a sample's images, its truth before them where it has one."""
         return [*([] if sample in self.restore else ["truth"]), *self.images(sample)]
 
     @property
-    def page_images(self):
+    def page_images(self) -> list[tuple[str, str]]:
         """Each sample that is shown with each of its images, the truth among them."""
         return [(sample, image) for sample in self.shown for image in self.all_images(sample)]
 
-    def image(self, sample, image):
+    def image(self, sample: str, image: str) -> str:
         """Return the volume of an image: truth, level3/input, level3/deepnet, ..."""
         if image == "truth":
             return self.truth(sample)
@@ -282,27 +294,27 @@ class Project:
             return self.low(sample, level)
         return paths.volume(f"predict/{sample}/level{level}/{method}")
 
-    def planes_of(self, sample):
+    def planes_of(self, sample: str) -> list[str]:
         """Return a sample's images that are restored plane by plane, in two directions."""
         return [i for i in self.images(sample) if split_image(i)[1] in self.by_planes]
 
-    def disagreement(self, sample, image):
+    def disagreement(self, sample: str, image: str) -> str:
         """Return how far the two kinds of planes of an image differ."""
         level, method = split_image(image)
         return paths.volume(f"predict/{sample}/level{level}/disagreement/{method}")
 
-    def smoothed(self, image):
+    def smoothed(self, image: str) -> bool:
         """Return whether an image's method asks for non-local means before the threshold."""
         method = split_image(image)[1]
         return bool(self.study.settings_of(method).get("nlm_before_threshold", False))
 
-    def image_to_segment(self, sample, image):
+    def image_to_segment(self, sample: str, image: str) -> str:
         """Return an image or, where its method wants that, what non-local means have made of it."""
         if self.smoothed(image):
             return paths.volume(f"segment/{sample}/smoothed/{image}")
         return self.image(sample, image)
 
-    def image_volumes(self, sample, image):
+    def image_volumes(self, sample: str, image: str) -> list[str]:
         """Return an image and all volumes that are made of it."""
         files = [self.image(sample, image)]
         if image in self.planes_of(sample):
@@ -313,29 +325,33 @@ class Project:
             segmented = paths.volume(f"segment/{sample}/{image}")
             files += [self.image_to_segment(sample, image), segmented]
         if image != "truth" and self.kind.pixelwise:
-            files += [paths.volume(f"measure/{sample}/{image}/ms_ssim")]
+            files += [self.quality_map(sample, image)]
         return files
+
+    def quality_map(self, sample: str, image: str) -> str:
+        """Return the map of an image's likeness to the truth."""
+        return paths.volume(f"measure/{sample}/{image}/ms_ssim")
 
     # measures -------------------------------------------------------------------------------
 
     @property
-    def objects(self):
+    def objects(self) -> str:
         """``dark`` or ``bright``: what is looked for; pores, where nothing is."""
         return self.study.segment.objects if self.study.segment else "dark"
 
     @cached_property
-    def measured(self):
+    def measured(self) -> list[tuple[str, str]]:
         """Sample and image of all that is measured, alignments and registrations among them."""
         found = [key for key in self.page_images if key[0] not in self.restore]
         return found + self.kind.registered() + self.alignment.measured()
 
     @cached_property
-    def compared(self):
+    def compared(self) -> list[tuple[str, str]]:
         """Sample and image of what tells how far trainings swing; nothing without further ones."""
         methods = ["input", *self.learners, *self.further] if self.further else []
         return [(sample, i) for sample in self.test for i in self.images(sample, methods)]
 
-    def measures_of(self, sample, image):
+    def measures_of(self, sample: str, image: str) -> list[Measure]:
         """Return the measures of an image, in the order of ``metrics.tsv``."""
         key = sample, image
         if key not in self._measured:
@@ -343,13 +359,13 @@ class Project:
             self._measured[key] = [m for m in every if m.applies(self, sample, image)]
         return self._measured[key]
 
-    def measure_inputs(self, name, sample, image):
+    def measure_inputs(self, name: str, sample: str, image: str) -> dict[str, str]:
         """Return the volumes that a measure reads, by what they are; those that there are."""
         places = {
             "image": lambda: [self.image(sample, image)],
             "truth": lambda: [] if sample in self.restore else [self.truth(sample)],
             "low": lambda: [self.low(sample, split_image(image)[0])],
-            "repeat": lambda: [self.image(self.samples[sample].repeat_of, image)],
+            "repeat": lambda: [self.image(f"{self.samples[sample].repeat_of}", image)],
             "labels": lambda: [paths.volume(f"segment/{sample}/{image}")],
             "valid": lambda: self.kind.masks(sample)[:1],
         }
@@ -357,30 +373,30 @@ class Project:
         return {need: files[0] for need, files in found.items() if files}
 
     @cached_property
-    def columns(self):
+    def columns(self) -> str:
         """A digest of what pages show of the study's measures: a changed title writes them anew."""
         found = {m.name: m for key in self.page_images for m in self.measures_of(*key)}
         said = repr([m.metrics for m in sorted(found.values(), key=lambda m: m.column_order)])
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
-    def tables(self, sample, image):
+    def tables(self, sample: str, image: str) -> dict[str, list[str]]:
         """Return the tables of one image that are gathered for the study, by name."""
         if image == "stack":
             return {"tables": self.alignment.tables(sample)}
         if image == "pair":
             return {"tables": [f"measure/{sample}/pair.tsv"]}
-        found = {"tables": []}
+        found: dict[str, list[str]] = {"tables": []}
         for measure in self.measures_of(sample, image):
             for key, name in measure.gathered(self, sample, image):
                 found.setdefault(key, []).append(paths.table(sample, image, name))
         return found
 
-    def gathered(self, name, images=None):
+    def gathered(self, name: str, images: Images | None = None) -> list[str]:
         """Return the files of a name of all that is measured, or of some images."""
         images = self.measured if images is None else images
         return [table for key in images for table in self.tables(*key).get(name, [])]
 
-    def named_tables(self, images, names):
+    def named_tables(self, images: Images, names: Collection[str]) -> dict[str, str | list[str]]:
         """Return the files of these names of some images, each named by what it is and whose."""
         return {
             name_of(name, sample, image): found[0]
@@ -391,11 +407,11 @@ class Project:
             if name in names
         }
 
-    def true_labels(self, sample):
+    def true_labels(self, sample: str) -> str:
         """Return the objects that are there: exact ones, or the truth's own segmentation."""
         return self.kind.true_labels(sample)
 
-    def size_reference(self):
+    def size_reference(self) -> list[str]:
         """Return the volume whose voxels size classes are multiples of; none where they are stated."""
         measure = self.study.measure
         stated = (measure.size_classes and measure.size_bin) or self.kind.states_sizes
@@ -403,17 +419,17 @@ class Project:
 
     # what was learned from ------------------------------------------------------------------
 
-    def brought(self, role):
+    def brought(self, role: str) -> list[str]:
         """Return the samples of a role that were not simulated."""
         rows = self.samples.values()
         return [row.sample for row in rows if row.role == role and row.path is not None]
 
     @cached_property
-    def compares_voxels(self):
+    def compares_voxels(self) -> bool:
         """Whether what models learn from may be what they are judged on: both came in files."""
         return bool(self.brought("train") and self.brought("test") and self.learners)
 
-    def learned_from(self, sample):
+    def learned_from(self, sample: str) -> dict[str, Any]:
         """Return a sample without truth as it was imported, and what models learn from; or nothing."""
         own = list(self.restore) if self.by_planes and not self.train else []
         taught = (self.brought("train") if self.learners else []) + own
@@ -424,22 +440,21 @@ class Project:
 
     # pages ----------------------------------------------------------------------------------
 
-    def shown_files(self, sample):
+    def shown_files(self, sample: str) -> dict[str, str]:
         """Return volumes, maps, labels and fates of a sample's images, each named by its key."""
-        judged = sample not in self.restore
         files = self.shown_volumes(sample)
-        for image in self.all_images(sample) if judged else []:
-            if self.study.segment:
-                labels = paths.volume(f"segment/{sample}/{image}")
-                labels = self.true_labels(sample) if image == "truth" else labels
-                files[name_of("labels", sample, image)] = labels
-                files[name_of("statuses", sample, image)] = paths.table(sample, image, "status")
-            if self.kind.pixelwise and image != "truth":
-                found = paths.volume(f"measure/{sample}/{image}/ms_ssim")
-                files[name_of("maps", sample, image)] = found
+        if sample in self.restore:
+            return files
+        for image in self.all_images(sample) if self.study.segment else []:
+            labels = paths.volume(f"segment/{sample}/{image}")
+            labels = self.true_labels(sample) if image == "truth" else labels
+            files[name_of("labels", sample, image)] = labels
+            files[name_of("statuses", sample, image)] = paths.table(sample, image, "status")
+        for image in self.images(sample) if self.kind.pixelwise else []:
+            files[name_of("maps", sample, image)] = self.quality_map(sample, image)
         return files
 
-    def shown_volumes(self, *samples):
+    def shown_volumes(self, *samples: str) -> dict[str, str]:
         """Return the volumes of the samples' images, each named by its key."""
         return {
             name_of("volumes", sample, image): self.image(sample, image)
@@ -447,28 +462,29 @@ class Project:
             for image in self.all_images(sample)
         }
 
-    def curves(self, sample, name):
-        """Return the curves of a kind of a sample's images, each named by its key; none if not measured."""
+    def curves(self, sample: str, *names: str) -> dict[str, str]:
+        """Return the curves of some kinds of a sample's images, each named by its key; those that there are."""
         return {
             name_of(name, sample, image): paths.table(sample, image, name)
             for image in self.all_images(sample)
             for measure in self.measures_of(sample, image)
+            for name in names
             if name in measure.written()
         }
 
-    def curves_of(self, sample, image):
+    def curves_of(self, sample: str, image: str) -> list[str]:
         """Return the last table of each measure of an image."""
         names = [measure.written()[-1] for measure in self.measures_of(sample, image)]
         return [paths.table(sample, image, name) for name in names]
 
-    def disagreements(self, sample):
+    def disagreements(self, sample: str) -> dict[str, str]:
         """Return how far the two kinds of planes differ, of each image that is made of planes."""
         return {
             name_of("disagreements", sample, image): self.disagreement(sample, image)
             for image in self.planes_of(sample)
         }
 
-    def trained_files(self, name, trained=None):
+    def trained_files(self, name: str, trained: Images | None = None) -> dict[str, str]:
         """Return a file of each training, named by method and level: ``model.json``, ``history.tsv``."""
         trained = self.trained if trained is None else trained
         kind = "cards" if name == "model.json" else "histories"
@@ -477,7 +493,23 @@ class Project:
             for method, level in trained
         }
 
-    def further_pages(self):
+    def drawn_files(self, page: str, sample: str) -> dict[str, Any]:
+        """Return what the figures of a sample's page are drawn from, each named by its key."""
+        if page == "stack":
+            return self.alignment.page_files(sample)
+        files = self.shown_files(sample) if page == "sample" else self.kind.page_files(sample)
+        return files | self.learned_from(sample)
+
+    def page_tables(self, page: str, sample: str) -> dict[str, str]:
+        """Return the tables, and the cards of models, that a sample's page shows."""
+        if page == "stack":
+            return {"slices": self.alignment.page_files(sample)["slices"]}
+        if page == "sample":
+            return paths.STUDY_TABLES
+        cards = self.trained_files("model.json") if page == "axial" else {}
+        return {"metrics": "metrics.tsv"} | cards
+
+    def further_pages(self) -> dict[str, list[str]]:
         """Return the samples that have a further page, by its kind."""
         found = {"stack": self.alignment.stacks, "axial": [], "sem": []}
         if self.kind.page:
@@ -486,7 +518,7 @@ class Project:
 
     # all ------------------------------------------------------------------------------------
 
-    def intermediate_files(self):
+    def intermediate_files(self) -> list[str]:
         """Return every volume, and a file of every other job, between the inputs and the pages.
 
         Snakemake asks for no file in between while later ones are there. A job that fails loses its
@@ -512,6 +544,6 @@ class Project:
             )
         )
 
-    def acquired_files(self, sample):
+    def acquired_files(self, sample: str) -> list[str]:
         """Return what is there of a sample before anything is degraded, restored or measured."""
         return self.kind.acquired_files(sample) + self.alignment.files(sample)

@@ -3,8 +3,13 @@
 import math
 import os
 import re
+import sys
 import unicodedata
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -13,6 +18,7 @@ from acuity.formats.files import check_remote, files_of, is_remote, split_name
 from acuity.methods.base import load
 from acuity.seen import check_sheet
 from acuity.study.messages import place, sentence, short, unknown
+from acuity.study.renamed import with_new_names
 from acuity.study.sample import Sample
 from acuity.study.sheet import read_sheet
 from acuity.study.study import Study
@@ -21,18 +27,25 @@ from acuity.units import convert, parse_voxel_size
 
 RESERVED = {"index", "unseen", "judged"}
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-METHOD = r"^[a-z][a-z0-9_]*(@[a-z0-9_]+)?$"
 
 
-def load_study(config, path):
+def _to_stderr(said: str) -> None:
+    print(said, file=sys.stderr)
+
+
+def load_study(
+    config: Any, path: str | PathLike, tell: Callable[[str], object] = _to_stderr
+) -> tuple[Study, list[Sample]]:
     """Check a study and read its sample sheet.
 
     Parameters
     ----------
-    config : dict
-        The study file's content.
+    config : object
+        The study file's content; a dict, where it is a study.
     path : path-like
         The study file: named in errors; relative paths start at its folder.
+    tell : callable
+        Called with a sentence for each key that has a former name; by default it goes to standard error.
 
     Returns
     -------
@@ -48,19 +61,21 @@ def load_study(config, path):
     if not isinstance(config, dict):
         found = {type(None): "nothing", list: "a list", str: "a text"}.get(type(config), "a value")
         raise AcuityError(f"{path}: a study is a mapping of keys to values; found {found}")
-    try:
-        study = Study.model_validate(config)
-    except ValidationError as error:
-        raise AcuityError(f"{path}: {sentence(error, Study)}") from None
+    with _at(str(path)):
+        config = with_new_names(config, lambda said: tell(f"{path}: {said}"))
+        try:
+            study = Study.model_validate(config)
+        except ValidationError as error:
+            raise AcuityError(sentence(error, Study)) from None
     return study, _read_samples(study, Path(path))
 
 
-def read_study(path):
+def read_study(path: str | PathLike) -> tuple[Study, list[Sample]]:
     """Read and check a study file with its sample sheet; see `load_study`."""
     return load_study(read_keys(path), path)
 
 
-def read_keys(path):
+def read_keys(path: str | PathLike) -> Any:
     """Read a study file without checking its keys.
 
     Parameters
@@ -82,7 +97,16 @@ def read_keys(path):
     return parse_yaml(text, path, "study file")
 
 
-def _read_samples(study, path):
+@contextmanager
+def _at(place: str) -> Iterator[None]:
+    """Put a place in front of what is said to be wrong there."""
+    try:
+        yield
+    except AcuityError as error:
+        raise AcuityError(f"{place}: {error}") from None
+
+
+def _read_samples(study: Study, path: Path) -> list[Sample]:
     """Read the sample sheet that a study names, and check its samples one by one and together."""
     sheet = _sheet(study, path)
     samples, lines = _read_lines(study, sheet, path.parent)
@@ -96,13 +120,14 @@ def _read_samples(study, path):
     _check_roles(study, samples, path, sheet)
     where = {s.sample: f"{sheet}: line {lines[s.sample.lower()][0]}" for s in samples}
     for sample in samples:
-        _check_references(study, sample, where)
+        with _at(where[sample.sample]):
+            _check_references(study, sample, where)
     check_sheet(study, samples, where)
     _check_seeds(samples, sheet)
     return samples
 
 
-def _sheet(study, path):
+def _sheet(study: Study, path: Path) -> Path:
     """Return where a study's sample sheet lies; it must be there."""
     if "://" in study.samples:
         raise AcuityError(
@@ -115,47 +140,50 @@ def _sheet(study, path):
     return sheet
 
 
-def _read_lines(study, sheet, folder):
+def _read_lines(
+    study: Study, sheet: Path, folder: Path
+) -> tuple[list[Sample], dict[str, tuple[int, str]]]:
     """Return the samples of a sheet, and by name in small letters its line and the name."""
     line, columns, rows = read_sheet(sheet)
     for column in columns:
         if column not in Sample.model_fields:
             raise AcuityError(f"{sheet}: line {line}: {unknown(column, column, Sample)}")
-    samples, lines = [], {}
+    samples: list[Sample] = []
+    lines: dict[str, tuple[int, str]] = {}
     for number, row in rows:
-        where = f"{sheet}: line {number}"
-        try:
-            sample = Sample(**row)
-        except ValidationError as error:
-            raise AcuityError(f"{where}: {sentence(error, Sample)}") from None
-        # On the file systems of Windows and macOS, a and A are one.
-        line, other = lines.setdefault(sample.sample.lower(), (number, sample.sample))
-        if line != number:
-            raise AcuityError(
-                f"{where}: sample {sample.sample!r} has the name of {other!r} in line {line}; names "
-                "must differ, and not in small and capital letters alone"
-            )
-        sample = _with_source(sample, study, folder, where)
-        samples.append(_with_level(sample, study, where))
+        with _at(f"{sheet}: line {number}"):
+            try:
+                sample = Sample.model_validate(row)
+            except ValidationError as error:
+                raise AcuityError(sentence(error, Sample)) from None
+            # On the file systems of Windows and macOS, a and A are one.
+            line, other = lines.setdefault(sample.sample.lower(), (number, sample.sample))
+            if line != number:
+                raise AcuityError(
+                    f"sample {sample.sample!r} has the name of {other!r} in line {line}; names must "
+                    "differ, and not in small and capital letters alone"
+                )
+            sample = _with_source(sample, study, folder)
+            samples.append(_with_level(sample, study))
     return samples, lines
 
 
-def _with_source(sample, study, folder, where):
+def _with_source(sample: Sample, study: Study, folder: Path) -> Sample:
     """Check that a sample has a seed where it is simulated, and files where it is imported."""
     if study.foam is not None or (study.specimen is not None and sample.seed is not None):
         if sample.seed is None or sample.path is not None or sample.low_path is not None:
             raise AcuityError(
-                f"{where}: a simulated sample such as {sample.sample!r} needs a seed and no path"
+                f"a simulated sample such as {sample.sample!r} needs a seed and no path"
             )
         return sample
     if sample.path is None or sample.seed is not None:
         raise AcuityError(
-            f"{where}: sample {sample.sample!r} needs a path and no seed, since the study imports volumes"
+            f"sample {sample.sample!r} needs a path and no seed, since the study imports volumes"
         )
-    return _with_files(sample, study, folder, where)
+    return _with_files(sample, study, folder)
 
 
-def _check_roles(study, samples, path, sheet):
+def _check_roles(study: Study, samples: list[Sample], path: Path, sheet: Path) -> None:
     """Check that something is judged, and that there is something to learn from."""
     roles = {sample.role for sample in samples}
     if not roles & {"test", "restore"}:
@@ -173,26 +201,25 @@ def _check_roles(study, samples, path, sheet):
             raise AcuityError(f"{sheet}: no sample has the role train, but {key} learns from data")
 
 
-def _check_references(study, sample, where):
+def _check_references(study: Study, sample: Sample, names: dict[str, str]) -> None:
     """Check what a sample says of others, and its voxels where it has no truth."""
-    line = where[sample.sample]
     for key in ("transforms_of", "repeat_of"):
         other = getattr(sample, key)
-        if other is not None and (other == sample.sample or other not in where):
+        if other is not None and (other == sample.sample or other not in names):
             raise AcuityError(
-                f"{line}: {key} of sample {sample.sample!r} names {other!r}; allowed is another sample of the sheet"
+                f"{key} of sample {sample.sample!r} names {other!r}; allowed is another sample of the sheet"
             )
     if sample.transforms_of and study.align is None:
         raise AcuityError(
-            f"{line}: sample {sample.sample!r} takes the transforms of {sample.transforms_of!r}, but the study has no align section"
+            f"sample {sample.sample!r} takes the transforms of {sample.transforms_of!r}, but the study has no align section"
         )
     if sample.role == "restore":
-        own_factor(sample, study, line)
+        anisotropy_factor(sample, study)
 
 
-def _check_seeds(samples, sheet):
+def _check_seeds(samples: list[Sample], sheet: Path) -> None:
     """Check that no two simulated samples are the same."""
-    seeds = {}
+    seeds: dict[int | None, str] = {}
     for sample in samples:
         other = seeds.setdefault(sample.seed, sample.sample)
         if sample.seed is not None and other != sample.sample:
@@ -202,36 +229,33 @@ def _check_seeds(samples, sheet):
             )
 
 
-def _with_files(sample, study, folder, where):
+def _with_files(sample: Sample, study: Study, folder: Path) -> Sample:
     """Make the paths of a sample relative to the working folder; the files must be there.
 
     Addresses in a bucket stay as they are.
     """
     paired = study.pair is not None and sample.role != "restore"
     if paired != (sample.low_path is not None):
-        raise AcuityError(
-            f"{where}: sample {sample.sample!r} "
-            + (
-                "has no low_path, the image of low resolution; a study with a pair section needs "
-                "both, but for the role restore"
-                if paired
-                else "has a low_path, which only samples of a study with a pair section have, and "
-                "none of the role restore, whose path is its one image"
-            )
+        why = (
+            "has no low_path, the image of low resolution; a study with a pair section needs both, "
+            "but for the role restore"
+            if paired
+            else "has a low_path, which only samples of a study with a pair section have, and none of "
+            "the role restore, whose path is its one image"
         )
-    files = {}
-    for key in ("path", "low_path"):
-        path = getattr(sample, key)
-        if path is not None:
-            try:
-                files[key] = check_remote(path) if is_remote(path) else _local(path, folder)
-            except AcuityError as error:
-                raise AcuityError(f"{where}: sample {sample.sample!r}: {error}") from None
+        raise AcuityError(f"sample {sample.sample!r} {why}")
+    with _at(f"sample {sample.sample!r}"):
+        stated = {"path": sample.path, "low_path": sample.low_path}
+        files = {
+            key: check_remote(path) if is_remote(path) else _local(path, folder)
+            for key, path in stated.items()
+            if path is not None
+        }
     return sample.model_copy(update=files)
 
 
-def _local(path, folder):
-    """Give where an input lies, seen from the working folder; it must be there."""
+def _local(path: str, folder: Path) -> str:
+    """Return where an input lies, seen from the working folder; it must be there."""
     name, dataset = split_name(path)
     if _ADDRESS.match(name):
         raise AcuityError(
@@ -254,7 +278,7 @@ def _local(path, folder):
     return found
 
 
-def _hint(name):
+def _hint(name: str) -> str:
     """Why there may be no file of this name."""
     if not name.isprintable():
         return f"; the name holds a character that cannot be seen, it is {name!a}"
@@ -269,26 +293,26 @@ def _hint(name):
     return ""
 
 
-def _with_level(sample, study, where):
+def _with_level(sample: Sample, study: Study) -> Sample:
     """Say of which level a sample of a study of pairs is; other samples are made at all levels."""
     if study.pair is None:
         if sample.level is not None:
             raise AcuityError(
-                f"{where}: sample {sample.sample!r} has a level, which only studies with a pair section use"
+                f"sample {sample.sample!r} has a level, which only studies with a pair section use"
             )
         return sample
     levels = [int(level) for level in study.levels]
     level = sample.level or (levels[0] if len(levels) == 1 else None)
     if level not in levels:
         raise AcuityError(
-            f"{where}: sample {sample.sample!r} has the level {level}; allowed are the study's, "
+            f"sample {sample.sample!r} has the level {level}; allowed are the study's, "
             f"{', '.join(map(str, levels))}"
         )
     return sample.model_copy(update={"level": level})
 
 
-def own_factor(sample, study, where):
-    """Give how much coarser the slices of a volume without truth are than its planes.
+def anisotropy_factor(sample: Sample, study: Study) -> int | None:
+    """Return how much coarser the slices of a volume without truth are than its planes.
 
     Parameters
     ----------
@@ -296,8 +320,6 @@ def own_factor(sample, study, where):
         With the role restore.
     study : Study
         Its levels must hold the factor; where it registers pairs, the sheet says which it is.
-    where : str
-        The sample sheet, for the error.
 
     Returns
     -------
@@ -312,11 +334,11 @@ def own_factor(sample, study, where):
         return sample.level
     if not study.axial:
         raise AcuityError(
-            f"{where}: sample {sample.sample!r} has the role restore, which needs degrade.mode decimate or average, or a pair section"
+            f"sample {sample.sample!r} has the role restore, which needs degrade.mode decimate or average, or a pair section"
         )
     if sample.voxel_size is None:
         raise AcuityError(
-            f"{where}: sample {sample.sample!r} has the role restore and no voxel_size; state it, such as '40 10 10 nm' (z y x)"
+            f"sample {sample.sample!r} has the role restore and no voxel_size; state it, such as '40 10 10 nm' (z y x)"
         )
     (z, y, x), unit = parse_voxel_size(sample.voxel_size)
     if sample.pitch is not None:
@@ -325,10 +347,10 @@ def own_factor(sample, study, where):
     factor = z / y
     if not math.isclose(x, y, rel_tol=1e-3) or abs(factor - round(factor)) > 0.01 * factor:
         raise AcuityError(
-            f"{where}: sample {sample.sample!r} has voxels of {z:g} x {y:g} x {x:g} {unit} (z y x); the distance between slices must be a whole multiple of the pixel"
+            f"sample {sample.sample!r} has voxels of {z:g} x {y:g} x {x:g} {unit} (z y x); the distance between slices must be a whole multiple of the pixel"
         )
     if round(factor) not in study.levels:
         raise AcuityError(
-            f"{where}: sample {sample.sample!r} has slices {round(factor)} times as coarse as its planes, which is none of the study's levels ({', '.join(f'{level:g}' for level in study.levels)})"
+            f"sample {sample.sample!r} has slices {round(factor)} times as coarse as its planes, which is none of the study's levels ({', '.join(f'{level:g}' for level in study.levels)})"
         )
     return round(factor)

@@ -1,14 +1,13 @@
 """A row of the sample sheet."""
 
 import re
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import field_validator
 
 from acuity.methods.base import Section, setting
-from acuity.study.lengths import check_length
+from acuity.study.lengths import Length, VoxelSize
 from acuity.study.messages import short
-from acuity.units import parse_length
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 LONGEST_NAME = 100  # letters; a file system takes 255 with all that is put around it
@@ -32,7 +31,7 @@ class Sample(Section):
         "the image of high resolution",
     )
     low_path: str | None = setting(None, "Pairs: the image of low resolution of the same field")
-    low_voxel_size: str | None = setting(
+    low_voxel_size: VoxelSize | None = setting(
         None,
         "Pairs: pixel of the low-resolution image, where its file does not say",
         "in the value",
@@ -43,12 +42,12 @@ class Sample(Section):
         "1",
         ge=2,
     )
-    voxel_size: str | None = setting(
+    voxel_size: VoxelSize | None = setting(
         None,
         "Imported volumes: edge of a voxel as '10 nm' or '20 10 10 nm' (z y x); may be left out where the file carries it",
         "in the value",
     )
-    pitch: str | None = setting(
+    pitch: Length | None = setting(
         None, "Imported stacks: distance between slices (milling pitch), as '20 nm'", "in the value"
     )
     transforms_of: str | None = setting(
@@ -73,29 +72,19 @@ class Sample(Section):
 
     @field_validator("role", mode="before")
     @classmethod
-    def _role(cls, value):
+    def _role(cls, value: Any) -> Any:
         return value.lower()
-
-    @field_validator("voxel_size", "low_voxel_size")
-    @classmethod
-    def _size(cls, value):
-        return value if value is None else check_length(value)
-
-    @field_validator("pitch")
-    @classmethod
-    def _length(cls, value):
-        return value if value is None else check_length(value, parse_length)
 
     @field_validator("region")
     @classmethod
-    def _region(cls, value):
+    def _region(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(
             r"\s*-?\d*:-?\d*\s*(,\s*-?\d*:-?\d*\s*){0,2}", value
         ):
             raise ValueError(f"{short(value)} is not of the form z0:z1,y0:y1,x0:x1")
         return value
 
-    def reading(self, *, low=False):
+    def reading(self, *, low: bool = False) -> dict[str, Any]:
         """What to read of an imported sample: keywords of `acuity.formats.read.read_volume`.
 
         Parameters

@@ -2,12 +2,9 @@
 
 from typing import Literal
 
-from pydantic import field_validator
-
 from acuity.segment.blocks import SMALLEST, Blocks
 from acuity.settings import Section, setting
-from acuity.study.lengths import check_length
-from acuity.units import parse_length
+from acuity.study.lengths import Length
 
 
 class Segment(Section):
@@ -34,7 +31,7 @@ class Segment(Section):
         le=20,
     )
     smallest: int = setting(SMALLEST, "Objects of fewer voxels are dropped", "voxel", ge=1)
-    largest_radius: str | None = setting(
+    largest_radius: Length | None = setting(
         None,
         "Half the length of the longest object, as '20 um': blocks overlap by four times as much, "
         "so that up to it their separation is that of the whole volume; longer ones are counted "
@@ -49,8 +46,3 @@ class Segment(Section):
         ge=16,
         le=4096,
     )
-
-    @field_validator("largest_radius")
-    @classmethod
-    def _length(cls, value):
-        return value if value is None else check_length(value, parse_length)

@@ -1,19 +1,19 @@
 """The specimen section: what a simulated electron microscope scans, and how."""
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
 from pydantic import field_validator
 
 from acuity.settings import Section, setting
 from acuity.simulate.specimens.base import Scanning, known
-from acuity.study.lengths import check_length
-from acuity.units import parse_length
+from acuity.study.lengths import Length
 
 KINDS = known()
 _TITLES = ", or ".join(kind.title for kind in KINDS.values())
 
 
-def _by_kind(words):
+def _by_kind(words: Callable[[Any], str]) -> str:
     """Return what each kind has where a study states nothing."""
     return ", ".join(f"{words(kind)} ({name})" for name, kind in KINDS.items())
 
@@ -21,14 +21,16 @@ def _by_kind(words):
 class Specimen(Section):
     """Specimens scanned twice by a simulated electron microscope: pairs of images, known warp."""
 
-    kind: Literal[*KINDS] = setting("gold", _TITLES[0].upper() + _TITLES[1:])
+    kind: Literal[*KINDS] = setting(  # type: ignore[valid-type]
+        "gold", _TITLES[0].upper() + _TITLES[1:]
+    )
     size: tuple[int, int] | None = setting(
         None,
         "Size (y, x) of the high-resolution image; none: "
         + _by_kind(lambda kind: "{} x {}".format(*kind.shape)),
         "pixel",
     )
-    pixel_size: str | None = setting(
+    pixel_size: Length | None = setting(
         None,
         "Pixel of the high-resolution image; none: "
         + _by_kind(lambda kind: f"{kind.pixel_size:g} nm"),
@@ -67,18 +69,13 @@ class Specimen(Section):
     )
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, int]:
         """Pixels of the high-resolution image along y, x."""
         return self.size or KINDS[self.kind].shape
 
-    @field_validator("pixel_size")
-    @classmethod
-    def _length(cls, value):
-        return value if value is None else check_length(value, parse_length)
-
     @field_validator("size")
     @classmethod
-    def _large_enough(cls, value):
+    def _large_enough(cls, value: tuple[int, int] | None) -> tuple[int, int] | None:
         if value is not None and not 64 <= min(value) <= max(value) <= 8192:
             raise ValueError(f"found {list(value)}; allowed are two sides from 64 to 8192 pixels")
         return value

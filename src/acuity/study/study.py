@@ -6,8 +6,9 @@ just the keys that they use.
 """
 
 import re
+from collections.abc import Iterator
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -23,8 +24,6 @@ from acuity.study.sample import LONGEST_NAME, NAME
 from acuity.study.segment import Segment
 from acuity.study.specimen import Specimen
 
-RESERVED = {"index", "unseen", "judged"}
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 METHOD = r"^[a-z][a-z0-9_]*(@[a-z0-9_]+)?$"
 
 
@@ -67,7 +66,7 @@ class Study(Section):
         "Judge test samples that hold voxels of train samples; every page and figure of them says "
         "that they were seen in training",
     )
-    judge_training: tuple[str, ...] = setting(
+    evaluate_on_train: tuple[str, ...] = setting(
         (), "Methods that are shown on the training samples too"
     )
     segment: Segment | Literal[False] = setting(
@@ -84,7 +83,7 @@ class Study(Section):
 
     @field_validator("levels")
     @classmethod
-    def _levels(cls, value):
+    def _levels(cls, value: tuple[float, ...]) -> tuple[float, ...]:
         if len(set(value)) < len(value):
             raise ValueError("a level is given twice")
         value = tuple(sorted(value))
@@ -97,17 +96,15 @@ class Study(Section):
 
     @field_validator("methods", mode="before")
     @classmethod
-    def _defaults(cls, value):
+    def _defaults(cls, value: Any) -> Any:
         # `deepnet:` with nothing behind it takes the method's own settings.
-        return (
-            {k: {} if v is None else v for k, v in value.items()}
-            if isinstance(value, dict)
-            else value
-        )
+        if not isinstance(value, dict):
+            return value
+        return {key: {} if settings is None else settings for key, settings in value.items()}
 
     @field_validator("methods")
     @classmethod
-    def _methods(cls, value):
+    def _methods(cls, value: dict[str, dict]) -> dict[str, dict]:
         checked = {}
         for key, settings in value.items():
             if not re.fullmatch(METHOD, key):
@@ -125,100 +122,91 @@ class Study(Section):
         return checked
 
     @model_validator(mode="after")
-    def _consistent(self):
+    def _consistent(self) -> Self:
+        # The first alone: what comes after one may not even make sense with it.
+        if contradiction := next(self._contradictions(), None):
+            raise ValueError(contradiction)
+        return self
+
+    def _contradictions(self) -> Iterator[str]:
+        """Yield what in the study does not go together, a sentence each."""
         # Only a study that aligns stacks, and does no more, can do without these two.
         for key in ("levels", "methods"):
             if not getattr(self, key) and (self.align is None or self.levels or self.methods):
-                raise ValueError(
-                    f"key {key!r} is missing or empty: {type(self).model_fields[key].description}"
-                )
-        seeds = [self.seed, *self.training_seeds]
+                words = type(self).model_fields[key].description
+                yield f"key {key!r} is missing or empty: {words}"
+        seeds, given = [self.seed, *self.training_seeds], f"found {list(self.training_seeds)}"
         if len(set(seeds)) < len(seeds):
-            raise ValueError(
-                f"key 'training_seeds': found {list(self.training_seeds)} with seed {self.seed}; allowed "
-                "are seeds that differ from each other and from it"
-            )
+            yield f"key 'training_seeds': {given} with seed {self.seed}; allowed are seeds that differ from each other and from it"
         if self.training_seeds and not self.further_trainings:
-            raise ValueError(
-                f"key 'training_seeds': found {list(self.training_seeds)}, but none of the methods learns "
-                "from data; leave it out"
-            )
-        for name in self.judge_training:
+            yield f"key 'training_seeds': {given}, but none of the methods learns from data; leave it out"
+        for name in self.evaluate_on_train:
             if name not in self.methods:
-                raise ValueError(
-                    f"judge_training names {name!r}, which is not among the methods: {', '.join(self.methods)}"
-                )
-        if self.foam is not None and min(self.levels) <= self.foam.target_level:
-            raise ValueError(
-                f"levels must lie above foam.target_level ({self.foam.target_level:g}); found {min(self.levels):g}"
-            )
-        if self.foam is not None and (self.align is not None or self.axial):
-            raise ValueError("align and degrade.mode are for imported volumes, not for foams")
-        if self.foam is not None and self.flat:
-            raise ValueError("pair, specimen and degrade.mode random are for images, not for foams")
+                yield f"evaluate_on_train names {name!r}, which is not among the methods: {', '.join(self.methods)}"
+        if self.foam is not None:
+            target = self.foam.target_level
+            if min(self.levels) <= target:
+                yield f"levels must lie above foam.target_level ({target:g}); found {min(self.levels):g}"
+            if self.align is not None or self.axial:
+                yield "align and degrade.mode are for imported volumes, not for foams"
+            if self.flat:
+                yield "pair, specimen and degrade.mode random are for images, not for foams"
         if self.specimen is not None and not self.flat:
-            raise ValueError(
-                "specimen simulates images: it needs a pair section or degrade.mode random"
-            )
+            yield "specimen simulates images: it needs a pair section or degrade.mode random"
         if self.pair is not None and (self.align is not None or self.degrade != Degrade()):
-            raise ValueError("a study with a pair section has neither align nor degrade")
+            yield "a study with a pair section has neither align nor degrade"
         whole = {
             "slices with degrade.mode " + self.degrade.mode: self.axial,
             "pixels of the fine grid in one of the coarse": self.flat,
         }
         for what, asked in whole.items():
             if asked and any(level != int(level) or level < 2 for level in self.levels):
-                raise ValueError(
-                    f"levels are numbers of {what}: whole numbers from 2 up; found "
-                    f"{', '.join(f'{level:g}' for level in self.levels)}"
-                )
-        for key in self.methods:
-            method = load(key)
-            if method.interpolates and not (self.axial or self.flat) and self.scale(1) == (1, 1, 1):
-                raise ValueError(
-                    f"methods.{key} interpolates between grids, but low and high resolution share one grid here; it needs degrade.downsample above 1"
-                )
-            if self.axial and self.methods[key].get("sigma", 0) is None:
-                raise ValueError(
-                    f"methods.{key}: sigma is missing; with degrade.mode {self.degrade.mode} a level is a number of slices and no blur, so state the standard deviation of the kernel in voxels"
-                )
-            if method.axial and not self.axial:
-                raise ValueError(
-                    f"methods.{key} refines slices along z; it needs degrade.mode decimate or average"
-                )
-            for level in self.levels:
-                try:
-                    method(self.methods[key], Task(level, self.scale(level)))
-                except AcuityError as error:
-                    raise ValueError(f"methods.{key}, level {level:g}: {error}") from None
-        return self
+                found = ", ".join(f"{level:g}" for level in self.levels)
+                yield f"levels are numbers of {what}: whole numbers from 2 up; found {found}"
+        for key, settings in self.methods.items():
+            yield from self._contradictions_of(key, settings)
+
+    def _contradictions_of(self, key: str, settings: dict) -> Iterator[str]:
+        """Yield what in a method does not go together with the study, a sentence each."""
+        method = load(key)
+        if method.interpolates and not (self.axial or self.flat) and self.scale(1) == (1, 1, 1):
+            yield f"methods.{key} interpolates between grids, but low and high resolution share one grid here; it needs degrade.downsample above 1"
+        if self.axial and settings.get("sigma", 0) is None:
+            yield f"methods.{key}: sigma is missing; with degrade.mode {self.degrade.mode} a level is a number of slices and no blur, so state the standard deviation of the kernel in voxels"
+        if method.axial and not self.axial:
+            yield f"methods.{key} refines slices along z; it needs degrade.mode decimate or average"
+        for level in self.levels:
+            try:
+                method(settings, Task(level, self.scale(level)))
+            except AcuityError as error:
+                yield f"methods.{key}, level {level:g}: {error}"
 
     @property
-    def axial(self):
+    def axial(self) -> bool:
         """Whether volumes are degraded, and restored, along z alone."""
         return self.degrade.mode in ("decimate", "average")
 
     @property
-    def flat(self):
+    def flat(self) -> bool:
         """Whether images are restored, finer along y and x."""
         return self.pair is not None or self.degrade.mode == "random"
 
-    def settings_of(self, name):
+    def settings_of(self, name: str) -> dict[str, Any]:
         """Settings of a method by its name, a further training's (NAME+SEED) among them."""
         return self.methods.get(split_training(name)[0], {})
 
     @property
-    def keeps_apart(self):
+    def keeps_apart(self) -> bool:
         """Whether test samples may hold no voxels of train samples."""
         return not self.allow_seen and any(load(name).learned for name in self.methods)
 
     @property
-    def further_trainings(self):
+    def further_trainings(self) -> list[str]:
         """Names of all further trainings: NAME+SEED of each method that learns."""
         learned = [name for name in self.methods if load(name).learned]
         return [f"{name}+{seed}" for seed in self.training_seeds for name in learned]
 
-    def scale(self, level):
+    def scale(self, level: float) -> tuple[int, int, int]:
         """Whole factors (z, y, x) between the low-resolution and the target's grid at a level."""
         if self.foam is not None:
             return (1, 1, 1)
@@ -227,7 +215,7 @@ class Study(Section):
         return (int(level), 1, 1) if self.axial else self.degrade.downsample
 
 
-def schema():
+def schema() -> dict[str, Any]:
     """Build the JSON schema of a study file, every method's settings included.
 
     Returns

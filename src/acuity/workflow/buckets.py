@@ -1,11 +1,12 @@
 """Folders of objects in buckets, as Snakemake's storage plugin knows them."""
 
 from pathlib import Path
+from typing import Any
 
 from acuity.formats.files import is_litter
 
 
-def addresses(found):
+def addresses(found: Any) -> list[str]:
     """List the addresses of a folder's objects in a bucket, or of the one object.
 
     Parameters

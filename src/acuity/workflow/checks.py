@@ -1,7 +1,9 @@
 """What is looked at before a run begins: its folder, its command, the settings of Snakemake."""
 
 import os
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
+from os import PathLike
 from pathlib import Path
 
 from acuity.errors import AcuityError
@@ -10,7 +12,7 @@ from acuity.errors import AcuityError
 SHARED = ("spheres", "projections")
 
 
-def check_folder(root, is_pattern):
+def check_folder(root: Path, is_pattern: Callable[[str], bool]) -> None:
     """Refuse a folder of Acuity, or a working folder, that Snakemake would stumble over.
 
     Parameters
@@ -40,7 +42,7 @@ def check_folder(root, is_pattern):
         )
 
 
-def check_command(words, files):
+def check_command(words: Sequence[str], files: Sequence[str | PathLike]) -> None:
     """Refuse a command that names several studies, or one where targets stand.
 
     Parameters
@@ -68,7 +70,7 @@ def check_command(words, files):
             )
 
 
-def check_partition(named, *, slurm):
+def check_partition(named: str | None, *, slurm: bool) -> None:
     """Refuse to hand jobs to Slurm without the name of a partition.
 
     Parameters
@@ -89,7 +91,7 @@ def check_partition(named, *, slurm):
         )
 
 
-def check_cache(rules):
+def check_cache(rules: Iterable[str]) -> None:
     """Refuse to share the results of rules that are not made for it."""
     for name in rules:
         if name not in SHARED:
@@ -98,7 +100,7 @@ def check_cache(rules):
             )
 
 
-def check_image(image):
+def check_image(image: Path) -> None:
     """Refuse to run jobs in an image that is not there."""
     if not image.exists():
         raise AcuityError(
@@ -107,7 +109,7 @@ def check_image(image):
         )
 
 
-def check_writable(*folders):
+def check_writable(*folders: str | PathLike) -> None:
     """Refuse to begin, or to remove anything, where results or logs cannot be written.
 
     Parameters

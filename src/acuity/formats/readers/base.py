@@ -1,14 +1,12 @@
 """Readers: one file each, found by its name; a file that ends in ``READER = Reader(...)`` is one."""
 
-import importlib
-import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from acuity.errors import AcuityError
 from acuity.formats.opened import OpenedFile
+from acuity.plugins import declared, modules
 
 
 @dataclass(frozen=True)
@@ -59,12 +57,5 @@ def readers() -> tuple[Reader, ...]:
     AcuityError
         If a file of this folder cannot be loaded as a reader, naming it.
     """
-    found, folder = [], Path(__file__).parent
-    for name in {module.name for module in pkgutil.iter_modules([str(folder)])} - {"base"}:
-        try:
-            found.append(importlib.import_module(f"{__package__}.{name}").READER)
-        except Exception as error:
-            raise AcuityError(
-                f"{folder / name}.py: cannot be loaded as a reader: {str(error) or type(error).__name__}"
-            ) from error
+    found = [declared(__package__, name, "READER", "a reader") for name in modules(__package__)]
     return tuple(sorted(found, key=lambda reader: (reader.place, reader.name)))

@@ -6,7 +6,8 @@ from acuity.report.sections.pooled import figures_note
 
 
 def _drawings(page):
-    return [page.drawings[name] for name in NAMES if name in page.drawings]
+    own = [name for name in NAMES if name in page.drawings]
+    return [page.drawings[name] for name in dict.fromkeys([*own, *page.drawings])]
 
 
 def _build(page):

@@ -1,11 +1,14 @@
 """What the kinds of study share: the volumes and measures of an imported volume, and what may differ."""
 
-import importlib
-import pkgutil
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from acuity.plugins import declared, modules
 from acuity.study.paths import volume
+from acuity.study.study import Study
+
+if TYPE_CHECKING:
+    from acuity.study.project import Project
 
 
 @dataclass(frozen=True)
@@ -58,56 +61,56 @@ class Kind:
 
     level_format, level_title = "{:g}:1", ""
     unrestored = "nearest"
-    page = None
-    fov_radius = None
+    page: str | None = None
+    fov_radius: float | None = None
     states_sizes = False
-    degraded = None
-    figures_left_out = ()
+    degraded: Degradation | None = None
+    figures_left_out: tuple[str, ...] = ()
 
-    def __init__(self, project):
+    def __init__(self, project: "Project") -> None:
         self.project, self.study = project, project.study
 
     @staticmethod
-    def applies(study):
+    def applies(study: Study) -> bool:
         """Return whether a study is of this kind."""
         raise NotImplementedError
 
     # volumes
 
     @property
-    def one_grid(self):
+    def one_grid(self) -> bool:
         """Whether low and high resolution have the same voxels."""
         return False
 
-    def truth(self, sample):
+    def truth(self, sample: str) -> str:
         """Return the volume that a sample is judged by."""
         return self.project.imported(sample)
 
-    def target(self, sample):
+    def target(self, sample: str) -> str:
         """Return the volume that is learned as high resolution."""
         return self.truth(sample)
 
-    def low(self, sample, level):
+    def low(self, sample: str, level: str | None) -> str:
         """Return the volume of low resolution, of a sample that has a truth."""
         return volume(f"degrade/{sample}/level{level}")
 
-    def acquired_files(self, sample):
+    def acquired_files(self, sample: str) -> list[str]:
         """Return what is there of a sample before anything is degraded, or aligned."""
         if self.project.samples[sample].seed is not None:
             return [volume(f"simulate/{sample}/{name}") for name in ("high", "low")]
         return [volume(f"ingest/{sample}")]
 
-    def scans(self, sample, level):
+    def scans(self, sample: str, level: str | None) -> list[str]:
         """Return the projections that a sample is reconstructed from at a level."""
         return []
 
-    def degrade_cfg(self, sample, level):
+    def degrade_cfg(self, sample: str, level: str) -> dict[str, Any]:
         """Return what a job that makes a volume worse is told."""
         raise NotImplementedError
 
     # learning and restoring
 
-    def task(self, level):
+    def task(self, level: str) -> dict[str, Any]:
         """Return what a method is asked for at a level: scale and phase between the grids."""
         return {
             "level": float(level),
@@ -115,51 +118,55 @@ class Kind:
             "phase": self.phase(level),
         }
 
-    def phase(self, level):
+    def phase(self, level: str) -> list[float] | None:
         """Return where the low grid lies in the fine one, where that is not the middle of its blocks."""
         return None
 
-    def teaching(self, level):
+    def teaching(self, level: str) -> list[str]:
         """Return the samples that are learned from at a level."""
         return self.project.train
 
-    def degradation_while_learning(self):
+    def degradation_while_learning(self) -> dict[str, Any]:
         """Return what makes images worse while a network learns; nothing where low and high are given."""
         return {}
 
-    def masks(self, sample):
+    def masks(self, sample: str) -> list[str]:
         """Return the volumes that say where low and high resolution agree."""
         return []
 
-    def prediction_cfg(self):
+    def prediction_cfg(self) -> dict[str, Any]:
         """Return what a job that restores is told beside method and task."""
         return {}
 
     # measures
 
     @property
-    def pixelwise(self):
+    def pixelwise(self) -> bool:
         """Whether grey values are compared pixel by pixel."""
         return True
 
-    def mask_radius(self, margin=0):
+    def mask_radius(self, margin: float = 0) -> float | None:
         """Return the radius of the cylinder that is measured, in voxels; None: all of the volume."""
         return None
 
-    def true_labels(self, sample):
+    def true_labels(self, sample: str) -> str:
         """Return the objects that are there: by default the truth's own segmentation."""
         return volume(f"segment/{sample}/truth")
 
-    def registered(self):
+    def registered(self) -> list[tuple[str, str]]:
         """Return the samples whose registration is measured, each with the image ``pair``."""
         return []
 
-    def repeated(self, level, method):
+    def page_files(self, sample: str) -> dict[str, str]:
+        """Return what the figures of a sample's further page are drawn from, each named by its key."""
+        return {}
+
+    def repeated(self, level: str, method: str) -> int:
         """Return how often each pixel of an image stands there; an edge's spread is not that of its steps."""
         return int(level) if method in ("input", "nearest") else 1
 
 
-def kind_of(project):
+def kind_of(project: "Project") -> Kind:
     """Find the kind that a study is of.
 
     Parameters
@@ -170,8 +177,7 @@ def kind_of(project):
     -------
     acuity.study.kinds.base.Kind
     """
-    modules = pkgutil.iter_modules([str(Path(__file__).parent)])
-    names = sorted(module.name for module in modules if module.name != "base")
-    kinds = [importlib.import_module(f"{__package__}.{name}").KIND for name in names]
+    names = modules(__package__)
+    kinds = [declared(__package__, name, "KIND", "a kind of study") for name in names]
     (found,) = [kind for kind in kinds if kind.applies(project.study)]
     return found(project)

@@ -1,8 +1,16 @@
 """Simulated foams, scanned and reconstructed at several blurs (Pelt et al. 2022; Bukka et al. 2025)."""
 
+from itertools import chain
+from typing import TYPE_CHECKING, Any, cast
+
+from acuity.study.foam import Foam
 from acuity.study.kinds.base import Kind
 from acuity.study.paths import volume
+from acuity.study.study import Study
 from acuity.units import parse_voxel_size
+
+if TYPE_CHECKING:
+    from acuity.study.project import Project
 
 
 class FoamStudy(Kind):
@@ -13,47 +21,51 @@ class FoamStudy(Kind):
     states_sizes = True
 
     @staticmethod
-    def applies(study):
+    def applies(study: Study) -> bool:
         return study.foam is not None
 
-    def settings(self, *keys):
-        """Return these keys of the foam section; the voxel size as a number and its unit."""
-        foam = self.study.foam
-        values = foam.model_dump(mode="json")
-        (values["voxel_size"], *_), values["unit"] = parse_voxel_size(foam.voxel_size)
-        values["views"] = foam.truth_views * foam.size
-        return {key: values[key] for key in keys}
+    def __init__(self, project: "Project") -> None:
+        super().__init__(project)
+        self.foam = cast(Foam, self.study.foam)
+        self.fov_radius = self.foam.size / 2
 
-    @property
-    def fov_radius(self):
-        return self.study.foam.size / 2
+    def settings(self, *asked: str | type[Any]) -> dict[str, Any]:
+        """Return keys of the foam section, by name or those of a class of settings.
 
-    def truth(self, sample):
+        The voxel size is a number, with its unit.
+        """
+        values = self.foam.model_dump(mode="json")
+        (values["voxel_size"], *_), values["unit"] = parse_voxel_size(self.foam.voxel_size)
+        values["views"] = self.foam.truth_views * self.foam.size
+        keys = [[key] if isinstance(key, str) else key.__dataclass_fields__ for key in asked]
+        return {key: values[key] for key in chain(*keys) if key in values}
+
+    def truth(self, sample: str) -> str:
         return volume(f"reconstruct/{sample}/truth")
 
-    def target(self, sample):
-        return volume(f"reconstruct/{sample}/level{self.study.foam.target_level:g}")
+    def target(self, sample: str) -> str:
+        return volume(f"reconstruct/{sample}/level{self.foam.target_level:g}")
 
-    def low(self, sample, level):
+    def low(self, sample: str, level: str | None) -> str:
         return volume(f"reconstruct/{sample}/level{level}")
 
-    def acquired_files(self, sample):
+    def acquired_files(self, sample: str) -> list[str]:
         pores = self.study.segment and sample in self.project.shown
         exact = [volume(f"simulate/{sample}/{name}") for name in ("exact", "exact_labels") if pores]
         return [f"simulate/{sample}/spheres.tsv", *exact]
 
-    def scans(self, sample, level):
-        target = [f"{self.study.foam.target_level:g}"] * (sample in self.project.train)
+    def scans(self, sample: str, level: str | None) -> list[str]:
+        target = [f"{self.foam.target_level:g}"] * (sample in self.project.train)
         return [f"simulate/{sample}/level{n}.h5" for n in [level, *target]]
 
-    def prediction_cfg(self):
+    def prediction_cfg(self) -> dict[str, Any]:
         return {"fov_radius": self.fov_radius}
 
-    def mask_radius(self, margin=0):
+    def mask_radius(self, margin: float = 0) -> float | None:
         # Objects are sought one voxel inside it: the blurred rim of the wall is no pore.
-        return self.study.foam.cylinder_radius * self.study.foam.size - margin
+        return self.foam.cylinder_radius * self.foam.size - margin
 
-    def true_labels(self, sample):
+    def true_labels(self, sample: str) -> str:
         return volume(f"simulate/{sample}/exact_labels")
 
 

@@ -1,8 +1,11 @@
 """Images that are made finer along y and x; here those that get worse at random (SEMNet)."""
 
+from typing import Any
+
 from acuity.keys import name_of
 from acuity.study.kinds.base import Degradation, Kind
 from acuity.study.paths import table
+from acuity.study.study import Study
 
 
 class ImageStudy(Kind):
@@ -13,31 +16,29 @@ class ImageStudy(Kind):
     figures_left_out = ("resolution",)
 
     @staticmethod
-    def applies(study):
+    def applies(study: Study) -> bool:
         return study.pair is None and study.degrade.mode == "random"
 
     @property
-    def pixelwise(self):
+    def pixelwise(self) -> bool:
         return self.study.measure.pixelwise
 
-    def prediction_cfg(self):
+    def prediction_cfg(self) -> dict[str, Any]:
         return {"keep_type": True}
 
-    def page_files(self, sample):
-        """Return images of a sample and their tables, each named by its key, and those of its pair."""
+    def page_files(self, sample: str) -> dict[str, str]:
         project, measure = self.project, self.study.measure
-        shown = project.images(sample) if sample not in project.restore else []
-        files = project.shown_volumes(sample)
-        if measure.gaps is not None:
-            files |= {
-                name_of("gaps", sample, image): table(sample, image, "gaps") for image in shown
-            }
-        if measure.spectrum:
-            files |= {
-                name_of("spectra", sample, image): table(sample, image, "spectrum_curve")
-                for image in shown
-            }
-        return files
+        asked = {
+            ("gaps", "gaps"): measure.gaps is not None,
+            ("spectra", "spectrum_curve"): measure.spectrum,
+        }
+        tables = {
+            name_of(kind, sample, image): table(sample, image, name)
+            for (kind, name), wanted in asked.items()
+            if wanted and sample not in project.restore
+            for image in project.images(sample)
+        }
+        return {"metrics": "metrics.tsv"} | project.shown_volumes(sample) | tables
 
 
 class RandomStudy(ImageStudy):
@@ -46,12 +47,12 @@ class RandomStudy(ImageStudy):
     # Images are no volumes that slabs would divide.
     degraded = Degradation("degrade_images", "degrade at random to level", slabs=False)
 
-    def degrade_cfg(self, sample, level):
+    def degrade_cfg(self, sample: str, level: str) -> dict[str, Any]:
         seed = self.project.seed_of(sample, "degrade", level)
         random = self.study.degrade.random.model_dump(mode="json")
         return {"factor": int(level), "seed": seed, **random}
 
-    def degradation_while_learning(self):
+    def degradation_while_learning(self) -> dict[str, Any]:
         return {"degradation": self.study.degrade.random.model_dump(mode="json")}
 
 

@@ -2,6 +2,7 @@
 
 from acuity.study.kinds.images import ImageStudy
 from acuity.study.paths import volume
+from acuity.study.study import Study
 
 
 class PairStudy(ImageStudy):
@@ -10,25 +11,25 @@ class PairStudy(ImageStudy):
     unrestored = "lanczos"
 
     @staticmethod
-    def applies(study):
+    def applies(study: Study) -> bool:
         return study.pair is not None
 
     @property
-    def _pairs(self):
+    def _pairs(self) -> list[str]:
         return [sample for sample in self.project.samples if sample not in self.project.restore]
 
-    def truth(self, sample):
+    def truth(self, sample: str) -> str:
         return volume(f"pair/{sample}/high")
 
-    def low(self, sample, level):
+    def low(self, sample: str, level: str | None) -> str:
         return volume(f"pair/{sample}/low")
 
-    def imported_low(self, sample):
+    def imported_low(self, sample: str) -> str:
         """Return the low-resolution image, as recorded."""
         simulated = self.project.samples[sample].seed is not None
         return volume(f"simulate/{sample}/low" if simulated else f"ingest/low/{sample}")
 
-    def acquired_files(self, sample):
+    def acquired_files(self, sample: str) -> list[str]:
         files = super().acquired_files(sample)
         if sample not in self._pairs:
             return files
@@ -36,20 +37,20 @@ class PairStudy(ImageStudy):
         made = [volume(f"pair/{sample}/{name}") for name in ("low", "high", "valid")]
         return list(dict.fromkeys(files + low + made))
 
-    def teaching(self, level):
+    def teaching(self, level: str) -> list[str]:
         samples = self.project.samples
         return [sample for sample in self.project.train if f"{samples[sample].level}" == level]
 
-    def masks(self, sample):
+    def masks(self, sample: str) -> list[str]:
         return [volume(f"pair/{sample}/valid")]
 
-    def registered(self):
+    def registered(self) -> list[tuple[str, str]]:
         return [(sample, "pair") for sample in self._pairs]
 
-    def repeated(self, level, method):
+    def repeated(self, level: str, method: str) -> int:
         return int(level) if method == "nearest" else 1
 
-    def page_files(self, sample):
+    def page_files(self, sample: str) -> dict[str, str]:
         files = super().page_files(sample)
         if sample in self._pairs:
             files |= {
