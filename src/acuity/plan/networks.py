@@ -132,8 +132,7 @@ def count(method):
     """
     import torch
 
-    planes = method.regime == "planes"
-    axes = (0, 2) if planes else (1, 2) if method.slices_per_stack else (0, 1, 2)
+    axes = method.axes
     patch = method.settings.train.patch
     side = getattr(method, "side", patch[-1] * method.scale[-1])
     with torch.device("meta"), torch.no_grad():
@@ -183,7 +182,7 @@ def prepare(methods):
     """
     missing = {}
     for method in methods:
-        if method.learned and method.regime != "fit" and (key := _key(method)) not in _FOUND:
+        if method.has_network and (key := _key(method)) not in _FOUND:
             with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
                 _FOUND[key] = _read(_kept(key).read_text(encoding="utf-8"))
                 continue
@@ -199,7 +198,7 @@ def prepare(methods):
 
 
 def _counted(method):
-    if not method.learned or method.regime == "fit":
+    if not method.has_network:
         return {}
     prepare([method])
     # none on a machine where torch cannot be loaded

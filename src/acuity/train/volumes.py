@@ -4,13 +4,16 @@ import numpy as np
 
 from acuity.degrade.images import check_strengths, degrade_image, full_scale, image_rng
 from acuity.engine.readers import InputReader, input_offset, refine, upsampling_factors
-from acuity.engine.sampling import TrainingPair
 from acuity.errors import AcuityError
+from acuity.methods.base import LearnedMethod, TrainingPair
 from acuity.methods.networks.planes import degradation as axial_mode
+from acuity.train.job import TrainingFiles, TrainingJob
 from acuity.volume import Volume, open_volume
 
+Read = tuple[list[dict[str, str]], list[TrainingPair]]
 
-def read_volumes(job, files, method):
+
+def read_volumes(job: TrainingJob, files: TrainingFiles, method: LearnedMethod) -> Read:
     """Read what a method learns from: pairs of volumes, or planes of one of each pair.
 
     Parameters
@@ -26,7 +29,7 @@ def read_volumes(job, files, method):
     -------
     data : list of dict
         Digests of the files of each pair, for the card.
-    volumes : list of acuity.engine.sampling.TrainingPair
+    volumes : list of acuity.methods.base.TrainingPair
         Their voxels, float32.
 
     Raises
@@ -35,7 +38,7 @@ def read_volumes(job, files, method):
         If there is no volume, shapes do not fit, or one is constant or holds a value that is not
         finite.
     """
-    if method.regime != "planes":
+    if not method.by_planes:
         return read_pairs(job, files, method)
     if files.masks is not None or job.degradation is not None:
         raise AcuityError(
@@ -45,7 +48,7 @@ def read_volumes(job, files, method):
     return _read_planes(files.pairs, method)
 
 
-def read_pairs(job, files, method):
+def read_pairs(job: TrainingJob, files: TrainingFiles, method: LearnedMethod) -> Read:
     """Read all pairs into memory; the low volumes on the method's input grid.
 
     Parameters
@@ -73,8 +76,8 @@ def read_pairs(job, files, method):
             f"random degradation makes images coarser by (1, f, f); found the scale {scale}"
         )
     found = [
-        _read_pair(job, method, number, low, target, None if masks is None else masks[number])
-        for number, (low, target) in enumerate(pairs)
+        _read_pair(job, method, number, *pair, mask)
+        for number, (pair, mask) in enumerate(zip(pairs, masks or [None] * len(pairs), strict=True))
     ]
     return [digests for digests, _ in found], [pair for _, pair in found]
 
@@ -92,23 +95,6 @@ def _read_pair(job, method, number, low_path, target_path, mask_path):
         low = _degraded(target, job, pair.full, whole, number)
     digests["target"] = target.digest
     scale = method.task.scale
-    _check_shapes(low, target, scale, low_path, target_path)
-    grid = refine(low.grid, scale, method.task.offset)
-    target = target.within(grid, str(target_path))
-    offset = input_offset(method.task, method.scale)
-    reader = InputReader(low, upsampling_factors(method), method.interpolation, low_path, offset)
-    pair.low = _voxels(reader)
-    if method.normalisation == "own":
-        pair.own = reader.own_statistics()
-    pair.target = _voxels(InputReader(target, (1, 1, 1), method.interpolation, target_path, offset))
-    if mask_path is not None:
-        mask = open_volume(mask_path)
-        digests["mask"] = mask.digest
-        pair.mask = mask.within(grid, str(mask_path)).read() != 0
-    return digests, pair
-
-
-def _check_shapes(low, target, scale, low_path, target_path):
     wanted = tuple(n * f for n, f in zip(low.grid.shape, scale, strict=True))
     # Fewer voxels than a block may be left over at an end of the target.
     if not all(w <= n < w + f for n, w, f in zip(target.grid.shape, wanted, scale, strict=True)):
@@ -116,6 +102,19 @@ def _check_shapes(low, target, scale, low_path, target_path):
             f"{target_path}: found the shape {target.grid.shape}; with {low_path} and scale "
             f"{scale} it must be {wanted}"
         )
+    grid = refine(low.grid, scale, method.task.offset)
+    target = target.within(grid, str(target_path))
+    offset = input_offset(method.task, method.scale)
+    reader = InputReader(low, upsampling_factors(method), method.interpolation, low_path, offset)
+    pair.low = _voxels(reader)
+    if method.normalisation == "own":
+        pair.own = reader.own_statistics()
+    pair.target = _voxels(InputReader(target, (1, 1, 1), method.interpolation, target_path))
+    if mask_path is not None:
+        mask = open_volume(mask_path)
+        digests["mask"] = mask.digest
+        pair.mask = mask.within(grid, str(mask_path)).read() != 0
+    return digests, pair
 
 
 def _degraded(target, job, full, whole, number):

@@ -101,6 +101,13 @@ class UpsamplingConv(nn.ConvTranspose3d):
         return weight.permute(1, 5, 6, 7, 0, 2, 3, 4).flatten(0, 3), border
 
 
+def start_small(layer: nn.Module) -> None:
+    """Make a network's last layer small: with a skip, training starts near the interpolation."""
+    with torch.no_grad():
+        layer.weight.mul_(0.1)
+        layer.bias.zero_()
+
+
 class Interpolated(nn.Module):
     """The input brought onto the finer grid along z, as a part of a network.
 
