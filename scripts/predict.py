@@ -1,4 +1,7 @@
-"""Restore one volume: low-resolution volume (and model) -> restored volume, a slab, or all joined."""
+"""Restore one volume: low-resolution volume (and model) -> restored volume, a slab, or all joined.
+
+A method that restores XZ and YZ planes also gives how far the two differ.
+"""
 
 from acuity.job import job
 from acuity.predict.job import PredictionFiles, PredictionJob
@@ -7,12 +10,14 @@ from acuity.slabs import join
 
 with job(snakemake):
     if snakemake.input.get("slabs"):
-        join(snakemake.output[0])
+        for volume in snakemake.output:
+            join(volume)
     else:
         files = PredictionFiles(
             snakemake.input.low,
-            snakemake.output[0],
+            snakemake.output.restored,
             model=snakemake.input.get("model"),
             card=snakemake.input.get("card"),
+            disagreement=snakemake.output.get("disagreement"),
         )
         predict(PredictionJob(**snakemake.params.cfg), files, threads=snakemake.threads)

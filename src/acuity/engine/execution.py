@@ -4,7 +4,7 @@ import copy
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -38,7 +38,7 @@ def choose_device(wanted: str) -> str:
     AcuityError
         If a GPU is demanded and there is none.
     """
-    there = {
+    there: dict[str, Callable[[], bool]] = {
         "cuda": torch.cuda.is_available,
         "mps": torch.backends.mps.is_available,
         "cpu": lambda: True,
@@ -174,7 +174,8 @@ class Runner:
         self.format = torch.contiguous_format
         if execution["layout"] == "channels_last":
             self.format = torch.channels_last if stacked else torch.channels_last_3d
-        self.network = network.to(device=self.device, dtype=self.dtype, memory_format=self.format)
+        place: Any = {"device": self.device, "dtype": self.dtype, "memory_format": self.format}
+        self.network = network.to(**place)
         self.low, self.target = normalisation["low"], normalisation["target"]
         self.own = bool(normalisation.get("own"))
         self.execution = execution

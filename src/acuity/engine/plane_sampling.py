@@ -4,7 +4,7 @@ As in `acuity.engine.sampling`, a sub-image is a pure function of seed, step and
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -48,7 +48,7 @@ class PlaneSampler(BatchSampler):
         *,
         side: int,
         factor: int,
-        mode: Literal["decimate", "average"],
+        mode: str,
         validation_fraction: float = 0.0,
         **common: Any,
     ) -> None:
@@ -95,20 +95,7 @@ class PlaneSampler(BatchSampler):
     def trial(
         self, method: LearnedMethod, stride: Sequence[int]
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return planes to try a network on, from the middle of the first volume.
-
-        Parameters
-        ----------
-        method, stride
-            As for `acuity.engine.sampling.Sampler`; they do not matter.
-
-        Returns
-        -------
-        low, target : numpy.ndarray
-            float32 (plane, z, x), the target `factor` times as long along z.
-        inside : numpy.ndarray
-            All true, (z, x) bool of the target.
-        """
+        """Return planes, the target `factor` times as long along z; see `BatchSampler`."""
         volume = self.pairs[0].target
         rows, columns = (min(TRIAL_SIDE, n) for n in volume.shape[1:])
         rows -= rows % self.factor

@@ -38,7 +38,9 @@ class PlanesRunner(Runner):
         parts = (planes[n : n + many] for n in range(0, len(planes), many))
         return np.concatenate([super(PlanesRunner, self).__call__(part) for part in parts])
 
-    def __call__(self, tile: np.ndarray, core: Sequence[slice]) -> np.ndarray:
+    def __call__(
+        self, tile: np.ndarray, core: Sequence[slice] = (slice(None), slice(None))
+    ) -> np.ndarray:
         """Restore a tile's core.
 
         Parameters
@@ -46,7 +48,7 @@ class PlanesRunner(Runner):
         tile : numpy.ndarray
             float32 (z, y, x), halo included.
         core : tuple of slice
-            The part (y, x) that is wanted. Planes run through it alone; each is as long as the tile.
+            The part (y, x) that is wanted; all by default. Planes run through it alone; each is as long as the tile.
 
         Returns
         -------

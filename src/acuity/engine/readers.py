@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from os import PathLike
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,7 +15,8 @@ from acuity.volume import Grid, Volume, check_finite, slabs
 
 DEPTH = 32  # slices that are read at a time where all of a volume is
 
-Item, Result = TypeVar("Item"), TypeVar("Result")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def ahead(
@@ -240,7 +241,7 @@ def refine(grid: Grid, factors: Sequence[int], offset: Sequence[float] | None = 
     acuity.volume.Grid
     """
     offset = [(f - 1) / 2 for f in factors] if offset is None else offset
-    shape = tuple(n * f for n, f in zip(grid.shape, factors, strict=True))
-    spacing = tuple(size / f for size, f in zip(grid.spacing, factors, strict=True))
-    origin = tuple(at - p * size for at, p, size in zip(grid.origin, offset, spacing, strict=True))
-    return Grid(shape, spacing, origin, grid.unit)
+    shape: Any = tuple(n * f for n, f in zip(grid.shape, factors, strict=True))
+    size: Any = tuple(s / f for s, f in zip(grid.spacing, factors, strict=True))
+    origin: Any = tuple(at - p * s for at, p, s in zip(grid.origin, offset, size, strict=True))
+    return Grid(shape, size, origin, grid.unit)

@@ -87,8 +87,9 @@ def receptive_field(
             size[axis] = block + 2 * reach
             image = torch.ones((1, channels, *size), dtype=torch.float64, requires_grad=True)
             out = network(image).movedim(2 + axis, 0)
-            out[reach * scale[axis] : (reach + block) * scale[axis]].sum().backward()
-            used = torch.nonzero(image.grad.movedim(2 + axis, 0).flatten(1).abs().sum(1))
+            wanted = out[reach * scale[axis] : (reach + block) * scale[axis]].sum()
+            (gradient,) = torch.autograd.grad(wanted, image)
+            used = torch.nonzero(gradient.movedim(2 + axis, 0).flatten(1).abs().sum(1))
             first, last = int(used.min()), int(used.max())
             if first > 0 and last < size[axis] - 1:
                 break

@@ -98,6 +98,28 @@ class BatchSampler:
         """Return a patch's arrays, and the mean and standard deviation of its low image."""
         raise NotImplementedError
 
+    def trial(
+        self, method: LearnedMethod, stride: Sequence[int]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return a tile to try a network on, from the middle of the first volume.
+
+        Parameters
+        ----------
+        method : acuity.methods.base.LearnedMethod
+            The method.
+        stride : tuple of int
+            Raster (z, y, x) of its network.
+
+        Returns
+        -------
+        low, target : numpy.ndarray
+            float32 (z, y, x), or planes (plane, z, x).
+        inside : numpy.ndarray
+            Where target voxels count, bool, of the last two axes: those that were learned from,
+            or all where none was.
+        """
+        raise NotImplementedError
+
     def _random(self, kind, step, index, stream=0):
         key, counter = [self.seed, kind], [0, stream, step, index]
         return np.random.Generator(np.random.Philox(key=key, counter=counter))
@@ -301,23 +323,7 @@ class Sampler(BatchSampler):
     def trial(
         self, method: LearnedMethod, stride: Sequence[int]
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return a tile to try a network on: in the middle of the first volume, on its raster.
-
-        Parameters
-        ----------
-        method : acuity.methods.base.LearnedMethod
-            The method.
-        stride : tuple of int
-            Raster (z, y, x) of its network.
-
-        Returns
-        -------
-        low, target : numpy.ndarray
-            float32 (z, y, x).
-        inside : numpy.ndarray
-            Where target voxels of all slices were learned from, (y, x) bool; everywhere, where
-            nothing of the tile was.
-        """
+        """Return a tile on the network's raster; see `BatchSampler`."""
         pair, mask, box = self.pairs[0], self.masks[0], []
         for axis, count in enumerate(pair.low.shape):
             if method.slices_per_stack and axis == 0:

@@ -89,7 +89,7 @@ class TileSchedule:
             p % s and p < n for p, s, n in zip(part, self.method.stride[1:], plane, strict=True)
         )
         if self.blended or fits or off_raster or not self.columns:
-            part = plane
+            part = [*plane]
         rows, columns = (
             [slice(*span) for span in slabs(n, p)] for n, p in zip(plane, part, strict=True)
         )

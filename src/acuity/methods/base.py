@@ -231,10 +231,10 @@ class Task:
     """
 
     level: float = 1.0
-    scale: tuple[int, int, int] = (1, 1, 1)
-    offset: tuple[float, float, float] | None = None
+    scale: tuple[int, ...] = (1, 1, 1)
+    offset: Any = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         scale = tuple(int(f) for f in self.scale)
         if len(scale) != 3 or min(scale) < 1:
             raise AcuityError(
@@ -242,7 +242,7 @@ class Task:
             )
         object.__setattr__(self, "scale", scale)
         middle = tuple((f - 1) / 2 for f in scale)
-        offset = middle if self.offset is None else tuple(float(p) for p in self.offset)
+        offset = middle if self.offset is None else tuple(map(float, self.offset))
         if len(offset) != 3 or not all(0 <= p <= f - 1 for p, f in zip(offset, scale, strict=True)):
             raise AcuityError(
                 f"phase {tuple(self.offset)} must be three numbers (z, y, x) from 0 to the factor "
@@ -360,16 +360,16 @@ class Method:
     settings: Any  # of the class `Settings`
 
     def __init__(
-        self, settings: Settings | Mapping[str, Any] | None = None, task: Task | None = None
+        self, settings: Section | Mapping[str, Any] | None = None, task: Task | None = None
     ) -> None:
         if not isinstance(settings, self.Settings):
             settings = check_settings(type(self), settings or {})
         self.settings = settings
         self.task = task or Task()
         self.spacing = 1
-        self.scale = (self.task.scale[0], 1, 1) if self.axial else (1, 1, 1)
-        self.halo = (0, 0, 0)
-        self.stride = (1, 1, 1)
+        self.scale: tuple[int, ...] = (self.task.scale[0], 1, 1) if self.axial else (1, 1, 1)
+        self.halo: tuple[int, ...] = (0, 0, 0)
+        self.stride: tuple[int, ...] = (1, 1, 1)
         self.set_up()
 
     def set_up(self) -> None:
@@ -538,7 +538,7 @@ class FittedMethod(LearnedMethod):
         Mean and standard deviation of the volumes that it learned from, where they matter.
     """
 
-    low: dict[str, float] | None = None
+    low: Any = None
     Settings: ClassVar[type[Settings]] = FittedSettings
     has_network = False
 
@@ -568,7 +568,7 @@ class FittedMethod(LearnedMethod):
         return self.restore(tile)
 
 
-def check_settings(method: type[Method], settings: Mapping[str, Any]) -> Settings:
+def check_settings(method: type[Method], settings: Any) -> Any:
     """Check a method's settings; a mistake is said in one sentence.
 
     Parameters
@@ -649,7 +649,7 @@ def module_name(name: str) -> str:
     return split_training(name)[0].partition("@")[0]
 
 
-def load(name: str) -> type[Method]:
+def load(name: str) -> Any:
     """Find a method by its name.
 
     This is the only dynamic import of the package: a rule that runs a method depends on the code

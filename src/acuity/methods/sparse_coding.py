@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -135,7 +135,7 @@ class SparseCoding(FittedMethod):
         rng = np.random.Generator(np.random.Philox(key=[int(seed), 0]))
         patches = np.empty((s.train.patches, side**3), np.float32)
         coarse = np.zeros((s.train.patches, int(np.prod(size))), np.float32)
-        interpolated = [self._interpolated(pair.low) if skip else None for pair in pairs]
+        interpolated: list[Any] = [self._interpolated(pair.low) if skip else None for pair in pairs]
         for fine, low in zip(patches, coarse, strict=True):
             which = int(rng.integers(len(pairs)))
             pair = pairs[which]

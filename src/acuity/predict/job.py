@@ -1,5 +1,6 @@
 """What a restoration is told: the method and its task, the files, and the store that it writes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 
@@ -39,8 +40,8 @@ class PredictionJob:
     method_name: str
     settings: dict
     level: float
-    scale: tuple[int, int, int] = (1, 1, 1)
-    phase: tuple[float, float, float] | None = None
+    scale: Sequence[int] = (1, 1, 1)
+    phase: Sequence[float] | None = None
     keep_type: bool = False
     fov_radius: float | None = None
     part: tuple[int, int] | None = None

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from acuity.errors import AcuityError
-from acuity.methods.base import Method, Task, check_settings
+from acuity.methods.base import FittedMethod, LearnedMethod, Task, check_settings
 from acuity.seals import again, check_seal
 from acuity.volume import error_reason
 
@@ -81,12 +81,12 @@ def _weights(model, card, content):
 
 
 def load_learned(
-    method_class: type[Method],
+    method_class: type[LearnedMethod],
     settings: Mapping[str, Any],
     task: Task,
     model: str | PathLike | None,
     card: str | PathLike | None,
-) -> tuple[Any, Callable[..., np.ndarray], str]:
+) -> tuple[LearnedMethod, Callable[..., np.ndarray], str]:
     """Make a trained method ready to run.
 
     Parameters
@@ -119,10 +119,10 @@ def load_learned(
         raise AcuityError(f"method {method_class.name()} is learned and needs a model and its card")
     content = read_card(card)
     _check_task(content, card, method_class, task)
-    wanted = check_settings(method_class, settings).predict
+    wanted: Any = check_settings(method_class, settings).predict
     method = method_class({**content["settings"], "predict": wanted.model_dump()}, task)
     data, digest = _weights(model, card, content)
-    if not method.has_network:
+    if isinstance(method, FittedMethod):
         from safetensors.numpy import load as load_arrays
 
         method.use(load_arrays(data))

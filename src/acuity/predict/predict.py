@@ -6,7 +6,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from os import PathLike
 
@@ -149,7 +149,7 @@ def restore(
             _use_threads(writer.agree("threads", lambda: threads and allowed(threads)))
         factor = method.scale[0]
         span = (writer.z0 // factor, -(-writer.z1 // factor))
-        pending = deque()
+        pending: deque[Future] = deque()
         for region in schedule.regions(writer.layout) if writer.z0 < writer.z1 else ():
             seen = None
             if output.fov_radius is not None:  # which voxels the detector saw, (y, x) bool

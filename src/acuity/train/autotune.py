@@ -56,14 +56,14 @@ def autotune(
         ``device``, ``precision``, ``layout``, ``threads``, ``halo``, ``stride`` and ``trials``.
     """
     halo, stride = method_reach(method, network)
-    tile, target, inside = sampler.trial(method, stride)
-    inside = torch.from_numpy(inside)
-    target = torch.from_numpy(target.copy())[:, inside]
+    tile, wanted, mask = sampler.trial(method, stride)
+    inside = torch.from_numpy(mask)
+    target = torch.from_numpy(wanted.copy())[:, inside]
     trials, outputs = [], []
     for precision, layout in itertools.product(
         ("float32", "bfloat16"), ("contiguous", "channels_last")
     ):
-        trial = {"precision": precision, "layout": layout}
+        trial: dict[str, Any] = {"precision": precision, "layout": layout}
         try:
             run = make_runner(method, network, normalisation, {"device": device, **trial})
             batch = run.prepare(tile)

@@ -151,7 +151,7 @@ class _Whole3d(_Whole, nn.BatchNorm3d):
     pass
 
 
-_WHOLE = {nn.BatchNorm2d: _Whole2d, nn.BatchNorm3d: _Whole3d}
+_WHOLE: dict[type, Any] = {nn.BatchNorm2d: _Whole2d, nn.BatchNorm3d: _Whole3d}
 
 
 def launch(

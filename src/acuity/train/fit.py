@@ -3,6 +3,7 @@
 import logging
 import time
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import save as save_arrays
@@ -39,7 +40,7 @@ def fit(job: TrainingJob, files: TrainingFiles, method: FittedMethod) -> None:
     seconds = time.perf_counter() - started
     method.use(arrays)
     span = data_range(volumes[:1], 0.0)
-    scores = {**NOT_JUDGED, "step": 1}
+    scores: dict[str, Any] = {**NOT_JUDGED, "step": 1}
     rows = []
     if judged:
         mse = float(np.mean([_error(method, low, target) for low, target in judged]))

@@ -44,8 +44,8 @@ class TrainingJob:
     settings: dict
     level: float
     seed: int
-    scale: tuple[int, int, int] = (1, 1, 1)
-    phase: tuple[float, float, float] | None = None
+    scale: Sequence[int] = (1, 1, 1)
+    phase: Sequence[float] | None = None
     fov_radius: float | None = None
     degradation: dict | None = None
     full: float | None = None

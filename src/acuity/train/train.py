@@ -12,7 +12,7 @@ from acuity.engine.execution import choose_device
 from acuity.engine.plane_sampling import PlaneSampler
 from acuity.engine.readers import upsampling_factors
 from acuity.engine.sampling import BatchSampler, DegradingSampler, Sampler
-from acuity.methods.base import LearnedMethod, TrainingPair
+from acuity.methods.base import FittedMethod, LearnedMethod, PlanesMethod, TrainingPair
 from acuity.methods.networks.planes import degradation as axial_mode
 from acuity.seals import write_sealed
 from acuity.threads import allowed
@@ -69,7 +69,7 @@ def train(
     processes = getattr(options, "processes", 1)
     if threads:
         torch.set_num_threads(max(1, allowed(threads) // processes))
-    if not method.has_network:
+    if isinstance(method, FittedMethod):
         fit(job, files, method)
         return
     device = torch.device(choose_device(options.device))
@@ -114,7 +114,7 @@ def make_sampler(
         "fov_radius": job.fov_radius,
         "seed": job.seed,
     }
-    if method.by_planes:
+    if isinstance(method, PlanesMethod):
         mode = axial_mode(method.task, job.method_name)
         return PlaneSampler(volumes, side=method.side, factor=method.scale[0], mode=mode, **common)
     kind: Any = Sampler

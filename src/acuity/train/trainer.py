@@ -103,7 +103,7 @@ def normalisation(method: LearnedMethod, sampler: BatchSampler) -> dict[str, Any
     """
     # The target's mask fits the low volume where both have one grid.
     masks = sampler.masks if method.scale == (1, 1, 1) else None
-    found = {
+    found: dict[str, Any] = {
         "low": statistics([pair.low for pair in sampler.pairs], masks),
         "target": statistics([pair.target for pair in sampler.pairs], sampler.masks),
     }
@@ -179,10 +179,8 @@ class Trainer:
         self.data_range = data_range(sampler.pairs, self.normalisation["target"]["std"])
         torch.manual_seed(seed)
         self.format = _memory_format(method)
-        self.networks = {
-            name: net.to(device).to(memory_format=self.format)
-            for name, net in method.build().items()
-        }
+        place: Any = {"device": device, "memory_format": self.format}
+        self.networks = {name: net.to(**place) for name, net in method.build().items()}
         self.optimizers = method.optimizers(self.networks)
         self.decay = getattr(self.options, "ema", 0.0)
         # What a checkpoint holds; the average is one more network, which no optimizer touches.
@@ -190,7 +188,7 @@ class Trainer:
         if self.decay:
             average = copy.deepcopy(self.networks[method.restorer])
             self.saved["average"] = average.requires_grad_(False)
-        self.state = {
+        self.state: dict[str, Any] = {
             "step": 0,
             "seconds": 0.0,
             "history": [],

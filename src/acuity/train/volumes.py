@@ -1,5 +1,7 @@
 """The volumes that are learned from, read into memory."""
 
+from itertools import zip_longest
+
 import numpy as np
 
 from acuity.degrade.images import check_strengths, degrade_image, full_scale, image_rng
@@ -76,8 +78,8 @@ def read_pairs(job: TrainingJob, files: TrainingFiles, method: LearnedMethod) ->
             f"random degradation makes images coarser by (1, f, f); found the scale {scale}"
         )
     found = [
-        _read_pair(job, method, number, *pair, mask)
-        for number, (pair, mask) in enumerate(zip(pairs, masks or [None] * len(pairs), strict=True))
+        _read_pair(job, method, number, low, target, mask)
+        for number, ((low, target), mask) in enumerate(zip_longest(pairs, masks or ()))
     ]
     return [digests for digests, _ in found], [pair for _, pair in found]
 
