@@ -256,6 +256,37 @@ class Task:
         return self.scale == (self.level, 1, 1) and self.level > 1
 
 
+@dataclass(frozen=True)
+class MethodJob:
+    """A method, and what it is to undo.
+
+    Attributes
+    ----------
+    method_name : str
+        A method of ``acuity.methods``.
+    settings : dict
+        Its settings.
+    level : float
+        Strength of the degradation: standard deviation of the blur in voxels of the target's grid.
+    scale : tuple of int
+        Whole factors (z, y, x) between the low-resolution grid and the target's.
+    phase : tuple of float, optional
+        Where the low-resolution volume's first voxel lies on the target's grid, in its voxels
+        (z, y, x); the middle of a block, (factor - 1) / 2, by default. The task's `offset`.
+    """
+
+    method_name: str
+    settings: Mapping[str, Any]
+    level: float
+    scale: Sequence[int] = (1, 1, 1)
+    phase: Sequence[float] | None = None
+
+    @property
+    def task(self) -> Task:
+        """The task that the method is built for."""
+        return Task(float(self.level), tuple(self.scale), self.phase)
+
+
 def scaled(box: Iterable[slice], factors: Iterable[int]) -> tuple[slice, ...]:
     """Return the box of a finer grid that covers the same place.
 

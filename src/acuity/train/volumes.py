@@ -40,34 +40,8 @@ def read_volumes(job: TrainingJob, files: TrainingFiles, method: LearnedMethod) 
         If there is no volume, shapes do not fit, or one is constant or holds a value that is not
         finite.
     """
-    if not method.by_planes:
-        return read_pairs(job, files, method)
-    if files.masks is not None or job.degradation is not None:
-        raise AcuityError(
-            f"method {job.method_name} learns from planes of volumes; masks and random degradation "
-            "are for methods that learn from patches"
-        )
-    return _read_planes(files.pairs, method)
-
-
-def read_pairs(job: TrainingJob, files: TrainingFiles, method: LearnedMethod) -> Read:
-    """Read all pairs into memory; the low volumes on the method's input grid.
-
-    Parameters
-    ----------
-    job, files, method
-        As for `read_volumes`.
-
-    Returns
-    -------
-    data, volumes
-        As for `read_volumes`.
-
-    Raises
-    ------
-    AcuityError
-        If there is no pair, or shapes do not fit.
-    """
+    if method.by_planes:
+        return _read_planes(job, files, method)
     pairs, masks, scale = files.pairs, files.masks, method.task.scale
     if not pairs:
         raise AcuityError("no pair of volumes to train on; at least one is needed")
@@ -141,14 +115,19 @@ def _voxels(reader):
     return voxels
 
 
-def _read_planes(pairs, method):
+def _read_planes(job, files, method):
     """Read the volumes whose XY planes are learned from: the low ones, or the targets."""
-    if not pairs:
+    if files.masks is not None or job.degradation is not None:
+        raise AcuityError(
+            f"method {job.method_name} learns from planes of volumes; masks and random degradation "
+            "are for methods that learn from patches"
+        )
+    if not files.pairs:
         raise AcuityError("no volume to train on; at least one is needed")
     which = method.settings.planes
     axial_mode(method.task, method.name())
     data, volumes = [], []
-    for low, target in pairs:
+    for low, target in files.pairs:
         path = target if which == "target" else low
         if path is None:
             raise AcuityError(f"method {method.name()} learns from {which} volumes; found none")

@@ -88,7 +88,7 @@ class Discriminator(nn.Module):
         return self.verdict(self.body(image).mean(dim=(2, 3)))
 
     def follow(self, terms: Sequence[torch.Tensor], memory: float) -> torch.Tensor:
-        """Move the running means towards the terms of a batch; gives the means."""
+        """Move the running means towards the terms of a batch; return them."""
         new = torch.stack([term.detach().float() for term in terms]).to(self.terms)
         if bool(torch.isfinite(new).all()):
             share = 1.0 - memory if bool(self.terms.any()) else 1.0
