@@ -31,7 +31,7 @@ from acuity.simulate import specimen
 from acuity.study.reading import read_study
 from acuity.train.job import TrainingFiles, TrainingJob
 from acuity.train.trainer import move_average
-from acuity.train.volumes import read_pairs
+from acuity.train.volumes import read_volumes
 from acuity.volume import open_volume
 
 TASK = {"level": 2, "scale": (1, 2, 2)}
@@ -133,7 +133,7 @@ def main():
         *[None] * 4,  # nothing is written
         masks=[field / "valid.ome.zarr" for field in fields],
     )
-    volumes = read_pairs(job, files, method)[1]
+    volumes = read_volumes(job, files, method)[1]
     train = method.settings.train
     sampler = Sampler(
         volumes,

@@ -128,9 +128,9 @@ def _network(name, settings):
     def stage(low, out):
         import torch
 
-        from acuity.engine.execution import DEFAULT, Runner
-        from acuity.engine.planes import PlanesRunner, plane_reach
-        from acuity.engine.receptive import receptive_field
+        from acuity.engine.execution import DEFAULT
+        from acuity.engine.planes import make_runner
+        from acuity.engine.receptive import method_reach
         from acuity.methods.base import Task, load
         from acuity.predict.job import Output
         from acuity.predict.predict import restore
@@ -138,16 +138,10 @@ def _network(name, settings):
         torch.set_num_threads(1)
         torch.manual_seed(0)
         plain = {key: {"mean": 0.0, "std": 100.0} for key in ("low", "target")}
-        planes = name == "srgan"
-        method = load(name)(settings, Task(1.0, (2, 1, 1)) if planes else None)
+        method = load(name)(settings, Task(1.0, (2, 1, 1)) if load(name).axial else None)
         network = method.build()[method.restorer].eval()
-        if planes:
-            method.halo = plane_reach(network)
-            run = PlanesRunner(network, plain, DEFAULT)
-        else:
-            halo, stride = receptive_field(network, 2, method.slices_per_stack)
-            method.halo, method.stride = (0, *halo), (1, *stride)
-            run = Runner(network, plain, DEFAULT, stacked=True)
+        method.halo, method.stride = method_reach(method, network)
+        run = make_runner(method, network, plain, DEFAULT)
         return lambda part: restore(low, Output(out, part=part), method, run, name="low")
 
     return stage

@@ -23,10 +23,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from acuity.engine.execution import DEFAULT, Runner, choose_device
+from acuity.engine.execution import DEFAULT, choose_device
+from acuity.engine.planes import make_runner
 from acuity.engine.readers import InputReader, input_offset, upsampling_factors
-from acuity.engine.receptive import receptive_field
-from acuity.engine.sampling import TrainingPair
+from acuity.engine.receptive import method_reach
+from acuity.engine.sampling import Sampler, TrainingPair
 from acuity.engine.schedule import TileSchedule
 from acuity.methods.base import Task, load
 from acuity.predict.job import Output
@@ -108,23 +109,21 @@ def one(name, image, folder, task, arguments):
     torch.manual_seed(0)
     method = load(name)(arguments.settings, task)
     network = method.build()[method.restorer].eval()
-    stacked = bool(method.slices_per_stack)
     offset = input_offset(task, method.scale)
     volume = Volume(image, Grid(image.shape, (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), "um"))
     source = InputReader(volume, upsampling_factors(method), method.interpolation, "image", offset)
     low = source.read([slice(0, n) for n in source.shape])
     if arguments.plain:
-        halo, stride = receptive_field(network, 2 if stacked else 3, method.slices_per_stack or 1)
+        halo, stride = method_reach(method, network)
         chosen = {**DEFAULT, "device": arguments.device, "halo": halo, "stride": stride}
-        if stacked:
-            chosen |= {"halo": (0, *halo), "stride": (1, *stride)}
     else:
         target = np.kron(low, np.ones(method.scale, np.float32))
-        pair = TrainingPair(low, target)
-        chosen = autotune(method, network, NORMALISATION, pair, 1.0, arguments.device)
+        patch = (method.slices_per_stack or 1, 8, 8)
+        sampler = Sampler([TrainingPair(low, target)], patch=patch, scale=method.scale)
+        chosen = autotune(method, network, NORMALISATION, sampler, 1.0, arguments.device)
     method.halo, method.stride = tuple(chosen["halo"]), tuple(chosen["stride"])
-    run = Runner(network, NORMALISATION, {**DEFAULT, **chosen}, stacked=stacked)
-    plain = Runner(network, NORMALISATION, {**DEFAULT, "device": arguments.device}, stacked=stacked)
+    run = make_runner(method, network, NORMALISATION, {**DEFAULT, **chosen})
+    plain = make_runner(method, network, NORMALISATION, {**DEFAULT, "device": arguments.device})
     plan = TileSchedule(method, low.shape)
     fine = tuple(n * f for n, f in zip(low.shape, method.scale, strict=True))
     regions = plan.regions(choose_layout(fine, np.float32))
@@ -157,7 +156,7 @@ def one(name, image, folder, task, arguments):
     passed = sum(int(np.prod(shape)) for shape in shapes) / low.size
     stack = (
         method.slices_per_stack * (low.shape[0] - method.depth + 1) / low.shape[0]
-        if stacked
+        if method.slices_per_stack
         else 1.0
     )
     label = f"{chosen['precision']} {chosen['layout']}"

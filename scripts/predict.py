@@ -15,7 +15,7 @@ with job(snakemake):
     else:
         files = PredictionFiles(
             snakemake.input.low,
-            snakemake.output[0],
+            snakemake.output.restored,
             model=snakemake.input.get("model"),
             card=snakemake.input.get("card"),
             disagreement=snakemake.output.get("disagreement"),

@@ -140,7 +140,7 @@ def test_stopped_by_its_deadline_and_run_again_it_goes_on(tmp_path, pair, precis
 @pytest.mark.parametrize("name", SMALL)
 def test_every_network_trains_and_restores_on_a_gpu(tmp_path, name):
     rng = np.random.default_rng(0)
-    planes = load(name).regime == "planes"
+    planes = load(name).by_planes
     scale = (1, 2, 2) if name in ("sem_gan", "semnet") else (4, 1, 1)
     level = float(max(scale))
     fine = (96, 48, 48) if scale[0] > 1 else (1, 96, 96)

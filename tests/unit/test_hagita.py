@@ -9,7 +9,8 @@ from scipy import ndimage
 from torch import nn
 
 from acuity.engine.plane_sampling import PlaneSampler
-from acuity.engine.planes import PlanesRunner, plane_reach
+from acuity.engine.planes import PlanesRunner
+from acuity.engine.receptive import method_reach
 from acuity.engine.sampling import TRAIN, VALIDATE, TrainingPair
 from acuity.errors import AcuityError
 from acuity.methods.base import Task, check_settings, load
@@ -208,7 +209,7 @@ def test_the_variant_starts_from_the_interpolated_input(tmp_path, phase):
     run = PlanesRunner(network, PLAIN, {"device": "cpu", "precision": "float32", "layout": ""})
     write(tmp_path / "low.ome.zarr", specimen((6, 20, 18)), (4, 1, 1))
     low = open_volume(tmp_path / "low.ome.zarr")
-    method.halo = plane_reach(network)
+    method.halo, _ = method_reach(method, network)
     restore(low, tmp_path / "a.ome.zarr", method, run, name="low")
     where = (tmp_path / "low.ome.zarr", tmp_path / "b.ome.zarr")
     predict("cubic", {}, *where, level=1, scale=(4, 1, 1), phase=phase)
@@ -394,7 +395,7 @@ def test_sub_images_of_less_than_two_blocks_are_refused():
 def ready(task, tile, settings=None):
     method, network = generator(task, {**(settings or {}), "predict": {"tile": tile}})
     run = PlanesRunner(network, PLAIN, {"device": "cpu", "precision": "float32", "layout": ""})
-    method.halo = plane_reach(network)
+    method.halo, _ = method_reach(method, network)
     return method, run
 
 

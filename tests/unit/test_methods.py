@@ -19,8 +19,8 @@ from acuity.methods.base import (
     check_settings,
     known,
     load,
-    masked_loss,
 )
+from acuity.methods.networks.losses import masked_loss
 from acuity.methods.networks.unet import UNet
 
 METHODS = ["cubic", "deepnet", "linear", "nearest", "richardson_lucy", "srcnn3d"]

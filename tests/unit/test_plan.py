@@ -110,11 +110,7 @@ def test_multiply_adds_are_those_that_torch_counts(name, monkeypatch):
 def test_every_network_is_counted():
     from acuity.methods.base import known
 
-    unknown = [
-        name
-        for name in known()
-        if load(name).learned and load(name).regime != "fit" and name not in NETWORKS
-    ]
+    unknown = [name for name in known() if load(name).has_network and name not in NETWORKS]
     assert unknown == []
     assert network(load("nearest")()) is None
     assert network(load("sparse_coding")(None, ALONG_Z)) is None

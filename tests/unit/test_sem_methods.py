@@ -25,9 +25,9 @@ from acuity.errors import AcuityError
 from acuity.filters import gaussian
 from acuity.interpolation import interpolate, support, weights_of
 from acuity.methods.base import Section, Task, load
-from acuity.methods.networks.rrdb import DenseBlock, SemNet, histogram_loss
+from acuity.methods.networks.losses import histogram_loss, variation
+from acuity.methods.networks.rrdb import DenseBlock, SemNet
 from acuity.methods.networks.sem_gan import Discriminator, Generator
-from acuity.methods.networks.variation import variation
 from acuity.methods.sem_gan import calibration
 from acuity.seals import sealing
 from acuity.train.checkpoint import Checkpoints

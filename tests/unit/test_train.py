@@ -309,10 +309,10 @@ def test_the_best_network_by_validation_loss_is_kept(tmp_path, pair, monkeypatch
     kept = {}
     original = Trainer._judge
 
-    def judge(self, network, batches):
+    def judge(self, network):
         loss = next(losses)
         kept[loss] = {k: v.clone() for k, v in network.state_dict().items()}
-        return loss, *original(self, network, batches)[1:]
+        return loss, *original(self, network)[1:]
 
     monkeypatch.setattr(Trainer, "_judge", judge)
     files = arguments(tmp_path / "out")

@@ -3,6 +3,8 @@
 import copy
 import logging
 import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -15,10 +17,11 @@ from acuity.methods.networks.convolution import Convolution
 logger = logging.getLogger("acuity.predict")
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+T = TypeVar("T")
 DEFAULT = {"device": "cpu", "precision": "float32", "layout": "channels_last"}
 
 
-def choose_device(wanted):
+def choose_device(wanted: str) -> str:
     """Return the device that is wanted.
 
     Parameters
@@ -35,7 +38,7 @@ def choose_device(wanted):
     AcuityError
         If a GPU is demanded and there is none.
     """
-    there = {
+    there: dict[str, Callable[[], bool]] = {
         "cuda": torch.cuda.is_available,
         "mps": torch.backends.mps.is_available,
         "cpu": lambda: True,
@@ -50,7 +53,7 @@ def choose_device(wanted):
     return wanted
 
 
-def timed(function, device, repeats=3):
+def timed(function: Callable[[], T], device: str, repeats: int = 3) -> tuple[T, float]:
     """Call a function and measure it so that other jobs of the machine hardly matter.
 
     On a CPU one thread works and its processor time counts; elsewhere wall time counts.
@@ -75,8 +78,7 @@ def timed(function, device, repeats=3):
     if device == "cpu":
         torch.set_num_threads(1)
     try:
-        function()
-        seconds = []
+        result, seconds = function(), []
         for _ in range(repeats):
             started = clock()
             result = function()
@@ -99,20 +101,23 @@ def _fuse(module):
                 module[n + 1] = nn.Identity()
 
 
-class _Convolution2d(nn.Conv2d):
+class _OneDnn:
+    """A convolution that one library computes, whatever the image's size."""
+
     def forward(self, image):
-        return _onednn(self, image)
+        layout = (self.padding, self.stride, self.dilation, self.groups)
+        return torch.mkldnn_convolution(image, self.weight, self.bias, *layout)
 
 
-class _Convolution3d(nn.Conv3d):
-    def forward(self, image):
-        return _onednn(self, image)
+class _Convolution2d(_OneDnn, nn.Conv2d):
+    pass
 
 
-def _onednn(conv, image):
-    return torch.mkldnn_convolution(
-        image, conv.weight, conv.bias, conv.padding, conv.stride, conv.dilation, conv.groups
-    )
+class _Convolution3d(_OneDnn, nn.Conv3d):
+    pass
+
+
+_ONE_DNN = {nn.Conv2d: _Convolution2d, nn.Conv3d: _Convolution3d, Convolution: _Convolution3d}
 
 
 def _one_library(network):
@@ -122,13 +127,9 @@ def _one_library(network):
     differ from the whole in its last bits.
     """
     for module in network.modules():
-        for kinds, own in (
-            ((nn.Conv2d,), _Convolution2d),
-            ((nn.Conv3d, Convolution), _Convolution3d),
-        ):
-            plain = type(module) in kinds and module.padding_mode == "zeros"
-            if plain and not isinstance(module.padding, str):
-                module.__class__ = own
+        own = _ONE_DNN.get(type(module))
+        if own and module.padding_mode == "zeros" and not isinstance(module.padding, str):
+            module.__class__ = own
 
 
 class Runner:
@@ -145,9 +146,25 @@ class Runner:
         ``device``, ``precision`` and ``layout`` (``contiguous`` or ``channels_last``).
     stacked : bool
         Whether slices are channels (2.5D) or an axis (3D).
+
+    Attributes
+    ----------
+    low : dict
+        Mean and standard deviation of its input.
+    own : bool
+        Whether they are those of the volume that is restored.
+    execution : dict
+        As it was given.
     """
 
-    def __init__(self, network, normalisation, execution, *, stacked):
+    def __init__(
+        self,
+        network: nn.Module,
+        normalisation: Mapping,
+        execution: Mapping,
+        *,
+        stacked: bool = True,
+    ) -> None:
         network = copy.deepcopy(network).eval()
         _fuse(network)
         self.device = torch.device(execution["device"])
@@ -157,30 +174,36 @@ class Runner:
         self.format = torch.contiguous_format
         if execution["layout"] == "channels_last":
             self.format = torch.channels_last if stacked else torch.channels_last_3d
-        self.network = network.to(device=self.device, dtype=self.dtype, memory_format=self.format)
+        place: Any = {"device": self.device, "dtype": self.dtype, "memory_format": self.format}
+        self.network = network.to(**place)
         self.low, self.target = normalisation["low"], normalisation["target"]
         self.own = bool(normalisation.get("own"))
+        self.execution = execution
         self.stacked = stacked
 
-    def normalise(self, own):
+    def normalise(self, own: Mapping[str, float]) -> None:
         """Take the mean and standard deviation of the volume that is to be restored."""
         self.low = self.target = own
 
-    def __call__(self, tile):
+    def __call__(self, tile: np.ndarray) -> np.ndarray:
         """Restore a tile: float32 (z, y, x) to float32 (z, y, x)."""
         return self.forward(self.prepare(tile)).cpu().numpy()
 
-    def prepare(self, tile):
-        """Normalise a tile and bring it to the device as a batch of one."""
+    def prepare(self, tile: np.ndarray) -> torch.Tensor:
+        """Normalise a tile and bring it to the device as a batch."""
         image = torch.from_numpy(np.ascontiguousarray(tile, np.float32)).to(self.device)
-        image = (image - self.low["mean"]) / self.low["std"]
-        image = image[None] if self.stacked else image[None, None]
+        image = self._batch((image - self.low["mean"]) / self.low["std"])
         return image.to(dtype=self.dtype, memory_format=self.format)
 
-    def forward(self, batch):
+    def _batch(self, image):
+        return image[None] if self.stacked else image[None, None]
+
+    def _image(self, batch):
+        return batch[0] if self.stacked else batch[0, 0]
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
         """Run the network on a prepared batch; return intensities."""
         with torch.inference_mode():
-            out = self.network(batch)
-            out = out[0] if self.stacked else out[0, 0]
+            out = self._image(self.network(batch))
             out = out.to(torch.float32, memory_format=torch.contiguous_format)
             return out.mul_(self.target["std"]).add_(self.target["mean"])

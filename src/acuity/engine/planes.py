@@ -1,10 +1,12 @@
 """Restoration of XZ and YZ planes, both merged into one volume."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
-import torch
+from torch import nn
 
 from acuity.engine.execution import Runner
-from acuity.engine.receptive import receptive_field
+from acuity.methods.base import LearnedMethod
 
 # Pixels of restored planes that pass the network together: decides memory, not the result.
 PIXELS = {"cpu": 2**17, "cuda": 2**22}
@@ -23,32 +25,22 @@ class PlanesRunner(Runner):
         ``device``, ``precision`` and ``layout`` (``contiguous`` or ``channels_last``).
     """
 
-    def __init__(self, network, normalisation, execution, *, stacked=True):
-        super().__init__(network, normalisation, execution, stacked=stacked)
+    def _batch(self, image):
+        return image[:, None]
 
-    def prepare(self, planes):
-        """Normalise planes (n, z, x) and bring them to the device."""
-        return super().prepare(planes).movedim(0, 1).contiguous(memory_format=self.format)
+    def _image(self, batch):
+        return batch[:, 0]
 
-    def forward(self, batch):
-        """Run the network on prepared planes; return intensities (n, z * factor, x)."""
-        with torch.inference_mode():
-            out = self.network(batch)[:, 0]
-            out = out.to(torch.float32, memory_format=torch.contiguous_format)
-            return out.mul_(self.target["std"]).add_(self.target["mean"])
-
-    def planes(self, planes):
+    def planes(self, planes: np.ndarray) -> np.ndarray:
         """Restore planes (n, z, x), some at a time."""
         pixels = planes.shape[1] * planes.shape[2]
         many = max(1, PIXELS.get(self.device.type, 2**17) // pixels)
-        return np.concatenate(
-            [
-                super(PlanesRunner, self).__call__(planes[n : n + many])
-                for n in range(0, len(planes), many)
-            ]
-        )
+        parts = (planes[n : n + many] for n in range(0, len(planes), many))
+        return np.concatenate([super(PlanesRunner, self).__call__(part) for part in parts])
 
-    def __call__(self, tile, core):
+    def __call__(
+        self, tile: np.ndarray, core: Sequence[slice] = (slice(None), slice(None))
+    ) -> np.ndarray:
         """Restore a tile's core.
 
         Parameters
@@ -56,7 +48,7 @@ class PlanesRunner(Runner):
         tile : numpy.ndarray
             float32 (z, y, x), halo included.
         core : tuple of slice
-            The part (y, x) that is wanted. Planes run through it alone; each is as long as the tile.
+            The part (y, x) that is wanted; all by default. Planes run through it alone; each is as long as the tile.
 
         Returns
         -------
@@ -71,18 +63,21 @@ class PlanesRunner(Runner):
         return np.stack([(xz + yz) / 2, np.abs(xz - yz) / 2], axis=1)
 
 
-def plane_reach(network):
-    """Find how far a restored plane reaches into its input.
+def make_runner(
+    method: LearnedMethod, network: nn.Module, normalisation: Mapping, execution: Mapping
+) -> Runner:
+    """Return what restores tiles with a method's trained network.
 
     Parameters
     ----------
-    network : torch.nn.Module
-        Maps (n, 1, z, x) to (n, 1, z * factor, x), (factor, 1) being its attribute ``scale``.
+    method : acuity.methods.base.LearnedMethod
+        Says what the network sees: stacks, tiles or planes.
+    network, normalisation, execution
+        As for `acuity.engine.execution.Runner`.
 
     Returns
     -------
-    tuple of int
-        Voxels (z, y, x) of the input; along y what YZ planes need.
+    Runner
     """
-    z, x = receptive_field(network, 2, 1)[0]
-    return (z, x, x)
+    kind = PlanesRunner if method.by_planes else Runner
+    return kind(network, normalisation, execution, stacked=len(method.axes) == 2)

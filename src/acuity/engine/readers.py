@@ -1,12 +1,52 @@
 """The input of a method: a low-resolution volume, read region by region on the grid it needs."""
 
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future
+from os import PathLike
+from typing import Any, TypeVar
+
 import numpy as np
 
 from acuity.errors import AcuityError
 from acuity.interpolation import interpolate, support
-from acuity.volume import Grid, check_finite, slabs
+from acuity.methods.base import Method, Task
+from acuity.volume import Grid, Volume, check_finite, slabs
 
 DEPTH = 32  # slices that are read at a time where all of a volume is
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def ahead(
+    pool: Executor, function: Callable[[Item], Result], items: Iterable[Item], count: int
+) -> Iterator[Result]:
+    """Call a function for items, some of them ahead of when their results are asked for.
+
+    Parameters
+    ----------
+    pool : concurrent.futures.Executor
+        What calls it.
+    function : callable
+        Of one item.
+    items : iterable
+        The items.
+    count : int
+        Calls that are made ahead.
+
+    Yields
+    ------
+    object
+        The results, in order.
+    """
+    pending: deque[Future[Result]] = deque()
+    for item in items:
+        pending.append(pool.submit(function, item))
+        if len(pending) > count:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
 
 
 class InputReader:
@@ -32,7 +72,14 @@ class InputReader:
         Voxels (z, y, x) of the input grid.
     """
 
-    def __init__(self, volume, factors, kernel, name, offset=(None, None, None)):
+    def __init__(
+        self,
+        volume: Volume,
+        factors: Sequence[int],
+        kernel: str,
+        name: str | PathLike,
+        offset: Sequence[float | None] = (None, None, None),
+    ) -> None:
         self.volume = volume
         self.factors = tuple(factors)
         self.kernel = kernel
@@ -44,7 +91,7 @@ class InputReader:
                 f"{self.name}: found voxels of {volume.dtype}; a restoration needs real numbers"
             )
 
-    def read(self, box):
+    def read(self, box: Sequence[slice]) -> np.ndarray:
         """Read a region of the input grid.
 
         Parameters
@@ -75,14 +122,14 @@ class InputReader:
         first = [span[0] for span in spans]
         return interpolate(low, first, counts, self.factors, box, self.kernel, self.offset)
 
-    def read_all(self):
+    def read_all(self) -> np.ndarray:
         """Return the whole input grid, float32 (z, y, x), read without a second copy."""
         voxels = np.empty(self.shape, np.float32)
         for z0, z1 in slabs(self.shape[0], DEPTH):
             voxels[z0:z1] = self.read([slice(z0, z1), *(slice(0, n) for n in self.shape[1:])])
         return voxels
 
-    def own_statistics(self):
+    def own_statistics(self) -> dict[str, float]:
         """Return the mean and standard deviation of the whole volume, on its own grid.
 
         It streams in a fixed order, so that training and every way of prediction find the same.
@@ -112,7 +159,9 @@ class InputReader:
             yield from np.asarray(block, np.float32)
 
 
-def statistics(arrays, masks=None):
+def statistics(
+    arrays: Iterable[Iterable[np.ndarray]], masks: Sequence[np.ndarray] | None = None
+) -> dict[str, float]:
     """Return the mean and standard deviation over several arrays, in float64, slice by slice.
 
     Parameters
@@ -131,10 +180,9 @@ def statistics(arrays, masks=None):
     for n, array in enumerate(arrays):
         mask = None if masks is None else masks[n] > 0
         for z, plane in enumerate(array):
-            if mask is None:
-                values = plane.astype(np.float64)
-            else:
-                values = plane[mask if mask.ndim == 2 else mask[z]].astype(np.float64)
+            if mask is not None:
+                plane = plane[mask if mask.ndim == 2 else mask[z]]
+            values = plane.astype(np.float64)
             count += values.size
             total += values.sum()
             squares += (values * values).sum()
@@ -142,20 +190,18 @@ def statistics(arrays, masks=None):
     return {"mean": float(mean), "std": float(max(squares / count - mean * mean, 0.0) ** 0.5)}
 
 
-def upsampling_factors(method):
+def upsampling_factors(method: Method) -> tuple[int, ...]:
     """Return the factors by which the input is interpolated before the method sees it."""
-    factors = []
-    for whole, own in zip(method.task.scale, method.scale, strict=True):
-        if whole % own:
-            raise AcuityError(
-                f"scale {method.task.scale}: method {method.name()} refines by {method.scale}, "
-                "which does not divide it"
-            )
-        factors.append(whole // own)
-    return tuple(factors)
+    pairs = list(zip(method.task.scale, method.scale, strict=True))
+    if any(whole % own for whole, own in pairs):
+        raise AcuityError(
+            f"scale {method.task.scale}: method {method.name()} refines by {method.scale}, which "
+            "does not divide it"
+        )
+    return tuple(whole // own for whole, own in pairs)
 
 
-def input_offset(task, scale):
+def input_offset(task: Task, scale: Sequence[int]) -> tuple[float, ...]:
     """Return the offset of the low-resolution volume on a method's input grid.
 
     Parameters
@@ -177,7 +223,7 @@ def input_offset(task, scale):
     )
 
 
-def refine(grid, factors, offset=None):
+def refine(grid: Grid, factors: Sequence[int], offset: Sequence[float] | None = None) -> Grid:
     """Return the grid whose blocks of `factors` voxels are the voxels of a grid.
 
     Parameters
@@ -195,13 +241,7 @@ def refine(grid, factors, offset=None):
     acuity.volume.Grid
     """
     offset = [(f - 1) / 2 for f in factors] if offset is None else offset
-    spacing = tuple(size / f for size, f in zip(grid.spacing, factors, strict=True))
-    return Grid(
-        shape=tuple(n * f for n, f in zip(grid.shape, factors, strict=True)),
-        spacing=spacing,
-        origin=tuple(
-            position - p * size
-            for position, p, size in zip(grid.origin, offset, spacing, strict=True)
-        ),
-        unit=grid.unit,
-    )
+    shape: Any = tuple(n * f for n, f in zip(grid.shape, factors, strict=True))
+    size: Any = tuple(s / f for s, f in zip(grid.spacing, factors, strict=True))
+    origin: Any = tuple(at - p * s for at, p, s in zip(grid.origin, offset, size, strict=True))
+    return Grid(shape, size, origin, grid.unit)

@@ -6,6 +6,8 @@ import math
 import torch
 from torch import nn
 
+from acuity.methods.base import LearnedMethod
+
 _POOLS = {nn.MaxPool1d: nn.AvgPool1d, nn.MaxPool2d: nn.AvgPool2d, nn.MaxPool3d: nn.AvgPool3d}
 _POINTWISE = (
     nn.ReLU,
@@ -49,7 +51,9 @@ def _linearised(network):
     return network
 
 
-def receptive_field(network, axes, channels):
+def receptive_field(
+    network: nn.Module, axes: int, channels: int
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Find the halo of a tile and the raster on which tiles start.
 
     The gradient of the sum of one aligned block of outputs, in a copy of the network whose paths
@@ -83,8 +87,9 @@ def receptive_field(network, axes, channels):
             size[axis] = block + 2 * reach
             image = torch.ones((1, channels, *size), dtype=torch.float64, requires_grad=True)
             out = network(image).movedim(2 + axis, 0)
-            out[reach * scale[axis] : (reach + block) * scale[axis]].sum().backward()
-            used = torch.nonzero(image.grad.movedim(2 + axis, 0).flatten(1).abs().sum(1))
+            wanted = out[reach * scale[axis] : (reach + block) * scale[axis]].sum()
+            (gradient,) = torch.autograd.grad(wanted, image)
+            used = torch.nonzero(gradient.movedim(2 + axis, 0).flatten(1).abs().sum(1))
             first, last = int(used.min()), int(used.max())
             if first > 0 and last < size[axis] - 1:
                 break
@@ -92,3 +97,27 @@ def receptive_field(network, axes, channels):
         far = max(reach - first, last - (reach + block - 1))
         halo.append(block * math.ceil(far / block))
     return tuple(halo), stride
+
+
+def method_reach(
+    method: LearnedMethod, network: nn.Module
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Find the halo of a method's tiles and the raster on which they start.
+
+    Parameters
+    ----------
+    method : acuity.methods.base.LearnedMethod
+        Says over which axes its network convolves.
+    network : torch.nn.Module
+        The network that restores.
+
+    Returns
+    -------
+    halo, stride : tuple of int
+        Voxels (z, y, x) of the method's input. Along y planes need what they need along x.
+    """
+    found = receptive_field(network, len(method.axes), method.slices_per_stack or 1)
+    halo, stride = (dict(zip(method.axes, numbers, strict=True)) for numbers in found)
+    if method.by_planes:
+        halo[1], stride[1] = halo[2], stride[2]
+    return tuple(halo.get(n, 0) for n in range(3)), tuple(stride.get(n, 1) for n in range(3))

@@ -2,12 +2,19 @@
 
 import math
 from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from acuity.engine.tiles import blended_tiles, core_length, exact_tiles
+from acuity.engine.tiles import Tile, blended_tiles, core_length, exact_tiles, relative
 from acuity.errors import AcuityError
-from acuity.volume import choose_layout
+from acuity.methods.base import Method, scaled
+from acuity.volume import Layout, choose_layout, slabs
+
+DEPTH = 32  # slices of a block, unless planes are restored
+READ = 4  # slices that are read at a time where stacks slide: holding a whole chunk costs memory
+
+Region = Sequence[slice]
 
 
 class TileSchedule:
@@ -21,18 +28,19 @@ class TileSchedule:
         Voxels (z, y, x) of its input grid.
     """
 
-    def __init__(self, method, shape):
+    def __init__(self, method: Method, shape: Sequence[int]) -> None:
         self.method = method
         self.shape = tuple(shape)
         settings = getattr(method.settings, "predict", None)
         self.tile = getattr(settings, "tile", None)
         self.blended = getattr(settings, "tiling", "exact") == "blended"
         self.overlap = getattr(settings, "overlap", 0)
-        if method.slices_per_stack and self.shape[0] < method.slices_per_stack * method.spacing:
+        least = (method.slices_per_stack or 0) * method.spacing
+        if self.shape[0] < least:
             raise AcuityError(
                 f"volume of {self.shape[0]} slices: method {method.name()} restores stacks of "
                 f"{method.slices_per_stack} slices, {method.spacing} apart, and needs "
-                f"{method.slices_per_stack * method.spacing} slices or more"
+                f"{least} slices or more"
             )
         # A side shorter than the stride is nothing but border for the network.
         if any(n < s for n, s in zip(self.shape, method.stride, strict=True)):
@@ -60,68 +68,51 @@ class TileSchedule:
                 return self.shape[0]
             return max(halo[0], most - 2 * halo[0], 1)
         if self.tile is None:
-            return 32
-        if (
-            self.method.regime == "planes"
-        ):  # planes are long, and halos cost: as deep as a tile may be
-            deep, halo = self.shape[0], self.method.halo[0]
-            return core_length(deep, deep, self.tile[0], halo, self.method.stride[0])
+            return DEPTH
+        # Planes are long, and halos cost: as deep as a tile may be.
+        deep = self.shape[0] if self.method.by_planes else DEPTH
         return core_length(
-            self.shape[0], 32, self.tile[0], self.method.halo[0], self.method.stride[0]
+            self.shape[0], deep, self.tile[0], self.method.halo[0], self.method.stride[0]
         )
 
-    def regions(self, layout):
+    def regions(self, layout: Layout) -> list[tuple[slice, slice]]:
         """Return the parts of the plane (y, x; input grid) that are streamed along z one by one."""
-        scale = self.method.scale
-        part = [s // f for s, f in zip(layout.shard[1:], scale[1:], strict=True)]
-        one = self.shape[0] == 1 and self.tile is not None
-        whole_planes = (
-            self.blended
-            # an image that fits into a tile needs no halo
-            or (one and all(n <= t for n, t in zip(self.shape[1:], self.tile[1:], strict=True)))
-            or not self.columns
-            or any(s % f for s, f in zip(layout.shard[1:], scale[1:], strict=True))
-            or any(
-                p % s
-                for p, s, n in zip(part, self.method.stride[1:], self.shape[1:], strict=True)
-                if p < n
-            )
+        plane, scale = self.shape[1:], self.method.scale[1:]
+        part = [s // f for s, f in zip(layout.shard[1:], scale, strict=True)]
+        # An image that fits into a tile needs no halo.
+        fits = (
+            self.shape[0] == 1
+            and self.tile is not None
+            and all(map(int.__le__, plane, self.tile[1:]))
         )
-        if whole_planes:
-            part = self.shape[1:]
-        return [
-            (slice(y, min(y + part[0], self.shape[1])), slice(x, min(x + part[1], self.shape[2])))
-            for y in range(0, self.shape[1], part[0])
-            for x in range(0, self.shape[2], part[1])
-        ]
+        off_raster = any(s % f for s, f in zip(layout.shard[1:], scale, strict=True)) or any(
+            p % s and p < n for p, s, n in zip(part, self.method.stride[1:], plane, strict=True)
+        )
+        if self.blended or fits or off_raster or not self.columns:
+            part = [*plane]
+        rows, columns = (
+            [slice(*span) for span in slabs(n, p)] for n, p in zip(plane, part, strict=True)
+        )
+        return [(y, x) for y in rows for x in columns]
 
-    def tiles(self, region):
+    def tiles(self, region: Region) -> list[Tile]:
         """Return the tiles of a region."""
+        plane, (_, *halo), (_, *stride) = self.shape[1:], self.method.halo, self.method.stride
+        sizes = [part.stop - part.start for part in region]
+        if self.tile is None:
+            return exact_tiles(region, plane, sizes, halo)
+        most = self.tile[1:]
         if self.blended:
             cores = [
-                n if n <= most else (most - 2 * self.overlap) // stride * stride
-                for n, most, stride in zip(
-                    self.shape[1:], self.tile[1:], self.method.stride[1:], strict=True
-                )
+                n if n <= m else (m - 2 * self.overlap) // s * s
+                for n, m, s in zip(plane, most, stride, strict=True)
             ]
-            return blended_tiles(self.shape[1:], cores, self.overlap)
-        if self.tile is None:
-            cores = [part.stop - part.start for part in region]
-        else:
-            cores = [
-                core_length(n, part.stop - part.start, most, halo, stride)
-                for n, part, most, halo, stride in zip(
-                    self.shape[1:],
-                    region,
-                    self.tile[1:],
-                    self.method.halo[1:],
-                    self.method.stride[1:],
-                    strict=True,
-                )
-            ]
-        return exact_tiles(region, self.shape[1:], cores, self.method.halo[1:])
+            return blended_tiles(plane, cores, self.overlap)
+        return exact_tiles(
+            region, plane, list(map(core_length, plane, sizes, most, halo, stride)), halo
+        )
 
-    def frame(self, region):
+    def frame(self, region: Region) -> tuple[slice, ...]:
         """Return what the tiles of a region read together."""
         tiles = self.tiles(region)
         return tuple(
@@ -129,11 +120,13 @@ class TileSchedule:
             for a in range(2)
         )
 
-    def first(self, span):
+    def first(self, span: tuple[int, int]) -> int:
         """Return the first slice that `restored` yields for a span: that of a block."""
         return span[0] // self.unit * self.unit
 
-    def inputs(self, region, span=None):
+    def inputs(
+        self, region: Region, span: tuple[int, int] | None = None
+    ) -> list[tuple[slice, ...]]:
         """Return boxes to read for a region, in order, and for a span of slices along z."""
         frame = self.frame(region)
         nz = self.shape[0]
@@ -141,8 +134,7 @@ class TileSchedule:
         if self.method.slices_per_stack:
             stacks = self._stack_range(span)
             end = stacks.stop - 1 + self.method.depth
-            # A part of a chunk: reading chunks again costs little, holding them costs memory.
-            return [(slice(z, min(z + 4, end)), *frame) for z in range(stacks.start, end, 4)]
+            return [(slice(z, min(z + READ, end)), *frame) for z in range(stacks.start, end, READ)]
         halo = self.method.halo[0]
         return [
             (slice(max(0, z - halo), min(nz, z + self.depth + halo)), *frame)
@@ -155,8 +147,14 @@ class TileSchedule:
         last = min(span[1] - 1, self.shape[0] - depth)
         return range(max(0, span[0] - depth + 1), last + 1)
 
-    def restored(self, region, reads, run, span=None):
-        """Restore a region; yields blocks of restored slices in order along z.
+    def restored(
+        self,
+        region: Region,
+        reads: Iterable[np.ndarray],
+        run: Callable[..., np.ndarray],
+        span: tuple[int, int] | None = None,
+    ) -> Iterator[np.ndarray]:
+        """Restore a region: blocks of restored slices in order along z.
 
         Parameters
         ----------
@@ -170,52 +168,32 @@ class TileSchedule:
             First slice and the one behind the last, of the input grid; all by default. Blocks are
             those of the whole volume, so the first and the last may reach beyond it.
         """
-        span = span or (0, self.shape[0])
-        if self.method.slices_per_stack:
-            yield from self._stacks(region, reads, run, span)
-        else:
-            yield from self._blocks(region, reads, run, span)
+        restore = self._stacks if self.method.slices_per_stack else self._blocks
+        return restore(region, reads, run, span or (0, self.shape[0]))
+
+    def _size(self, region):
+        """Return the size (y, x) of a region when it is restored."""
+        return [part.stop - part.start for part in scaled(region, self.method.scale[1:])]
 
     def _plane(self, window, region, frame, tiles, run):
         """Restore all tiles of a window of slices and put them together."""
-        fz, fy, fx = self.method.scale
-        size = [part.stop - part.start for part in region]
-        shape = (len(window) * fz, size[0] * fy, size[1] * fx)
+        scale = self.method.scale[1:]
         out = None
         for tile in tiles:
-            box = tuple(
-                slice(r.start - f.start, r.stop - f.start)
-                for r, f in zip(tile.read, frame, strict=True)
-            )
-            inner = tile.inner
-            if self.method.regime == "planes":
-                part = run(window[:, box[0], box[1]], inner)
+            seen = window[:, *relative(tile.read, frame)]
+            if self.method.by_planes:
+                part = run(seen, tile.inner)
             else:
-                restored = run(window[:, box[0], box[1]])
-                part = restored[
-                    :,
-                    inner[0].start * fy : inner[0].stop * fy,
-                    inner[1].start * fx : inner[1].stop * fx,
-                ]
+                part = run(seen)[:, *scaled(tile.inner, scale)]
             if tile.weights is None and len(tiles) == 1:
                 return part
             if out is None:
-                out = np.zeros((*part.shape[:-2], *shape[1:]), np.float32)
-            place = (
-                ...,
-                slice(
-                    (tile.core[0].start - region[0].start) * fy,
-                    (tile.core[0].stop - region[0].start) * fy,
-                ),
-                slice(
-                    (tile.core[1].start - region[1].start) * fx,
-                    (tile.core[1].stop - region[1].start) * fx,
-                ),
-            )
+                out = np.zeros((*part.shape[:-2], *self._size(region)), np.float32)
+            place = (..., *scaled(relative(tile.core, region), scale))
             if tile.weights is None:
                 out[place] = part
             else:
-                out[place] += part * np.kron(tile.weights, np.ones((fy, fx), np.float32))
+                out[place] += part * np.kron(tile.weights, np.ones(scale, np.float32))
         return out
 
     def _blocks(self, region, reads, run, span):
@@ -232,9 +210,7 @@ class TileSchedule:
         """Restore stacks moved by one slice; each slice is the mean of the stacks that hold it."""
         frame, tiles = self.frame(region), self.tiles(region)
         depth, step, nz = self.method.depth, self.method.spacing, self.shape[0]
-        _, fy, fx = self.method.scale
-        plane = ((region[0].stop - region[0].start) * fy, (region[1].stop - region[1].start) * fx)
-        sums = np.zeros((depth, *plane), np.float32)
+        sums = np.zeros((depth, *self._size(region)), np.float32)
         counts = np.zeros(depth, np.float32)
         # Slices of the input that are still needed; a block is freed with its last slice.
         window = deque()

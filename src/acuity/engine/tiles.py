@@ -1,11 +1,19 @@
 """Where tiles lie: one raster anchored at the volume's first voxel, for every slab and job."""
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from acuity.errors import AcuityError
+
+
+def relative(box: Iterable[slice], frame: Iterable[slice]) -> tuple[slice, ...]:
+    """Return a box as it lies in a larger one."""
+    return tuple(
+        slice(b.start - f.start, b.stop - f.start) for b, f in zip(box, frame, strict=True)
+    )
 
 
 @dataclass(frozen=True)
@@ -27,15 +35,12 @@ class Tile:
     weights: np.ndarray | None = None
 
     @property
-    def inner(self):
+    def inner(self) -> tuple[slice, ...]:
         """The core within what is read."""
-        return tuple(
-            slice(c.start - r.start, c.stop - r.start)
-            for c, r in zip(self.core, self.read, strict=True)
-        )
+        return relative(self.core, self.read)
 
 
-def core_length(count, part, most, halo, stride):
+def core_length(count: int, part: int, most: int, halo: int, stride: int) -> int:
     """Return the length of a tile's core along one axis.
 
     Parameters
@@ -72,17 +77,18 @@ def core_length(count, part, most, halo, stride):
     return stride * math.ceil(part / pieces / stride)
 
 
-def spans(start, stop, core, halo, count):
+def spans(start: int, stop: int, core: int, halo: int, count: int) -> list[tuple[slice, slice]]:
     """Cut a region of one axis into tiles: (read, core) slices; ends of the volume have no halo."""
-    found = []
-    for first in range(start, stop, core):
-        last = min(first + core, stop)
-        read = slice(max(0, first - halo), min(count, last + halo))
-        found.append((read, slice(first, last)))
-    return found
+    parts = [(first, min(first + core, stop)) for first in range(start, stop, core)]
+    return [
+        (slice(max(0, first - halo), min(count, last + halo)), slice(first, last))
+        for first, last in parts
+    ]
 
 
-def exact_tiles(region, shape, cores, halo):
+def exact_tiles(
+    region: Sequence[slice], shape: Sequence[int], cores: Sequence[int], halo: Sequence[int]
+) -> list[Tile]:
     """Return tiles of a region whose cores, put side by side, equal the whole plane.
 
     Parameters
@@ -105,7 +111,7 @@ def exact_tiles(region, shape, cores, halo):
     return [Tile((y, x), (v, u)) for y, v in rows for x, u in columns]
 
 
-def triangle(read, core, overlap, count):
+def triangle(read: slice, core: slice, overlap: int, count: int) -> np.ndarray:
     """Return the weights of a blended tile along one axis.
 
     One inside, falling linearly to zero over the ``2 * overlap`` voxels that two neighbours
@@ -120,7 +126,7 @@ def triangle(read, core, overlap, count):
     return np.clip(weights, 0.0, 1.0)
 
 
-def blended_tiles(shape, cores, overlap):
+def blended_tiles(shape: Sequence[int], cores: Sequence[int], overlap: int) -> list[Tile]:
     """Return overlapping tiles of a whole plane with triangular weights.
 
     Parameters
@@ -138,27 +144,22 @@ def blended_tiles(shape, cores, overlap):
         With weights that sum to one in every voxel.
     """
     rows, columns = (
-        spans(0, count, core, overlap, count) for count, core in zip(shape, cores, strict=True)
-    )
-    # A last core shorter than the overlap would leave its neighbour's slope unfinished: join it.
-    rows, columns = (
-        _join_short(found, overlap, count)
-        for found, count in zip((rows, columns), shape, strict=True)
+        [(read, triangle(read, core, overlap, count)) for read, core in found]
+        for found, count in (
+            (_overlapping(n, core, overlap), n) for n, core in zip(shape, cores, strict=True)
+        )
     )
     return [
-        Tile(
-            (y, x),
-            (y, x),
-            np.outer(triangle(y, v, overlap, shape[0]), triangle(x, u, overlap, shape[1])).astype(
-                np.float32
-            ),
-        )
-        for y, v in rows
-        for x, u in columns
+        Tile((y, x), (y, x), np.outer(v, u).astype(np.float32)) for y, v in rows for x, u in columns
     ]
 
 
-def _join_short(found, overlap, count):
+def _overlapping(count, core, overlap):
+    """Cut an axis into tiles that overlap.
+
+    A last core shorter than the overlap would leave its neighbour's slope unfinished: they are one.
+    """
+    found = spans(0, count, core, overlap, count)
     if len(found) > 1 and found[-1][1].stop - found[-1][1].start < overlap:
         core = slice(found[-2][1].start, count)
         found = [*found[:-2], (slice(max(0, core.start - overlap), count), core)]

@@ -9,9 +9,11 @@ blending, streaming, devices) lives outside, once for all methods.
 Adding a method is adding one module to this package that ends in ``METHOD = ItsClass``.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+import numpy as np
 from pydantic import ValidationError, model_validator
 
 from acuity.assumptions import Assumes
@@ -19,9 +21,35 @@ from acuity.errors import AcuityError
 from acuity.plugins import declared, modules
 from acuity.settings import Section, setting
 
+if TYPE_CHECKING:
+    import torch
 
-class TrainSettings(Section):
+# What a method's losses are made of, by name: networks, tensors of a batch, losses.
+Networks = Mapping[str, "torch.nn.Module"]
+Tensors = Mapping[str, "torch.Tensor"]
+
+
+class _Preset(Section):
+    about: ClassVar[str]
+
+    @classmethod
+    def preset(cls, about: str = "", **defaults: Any) -> Any:
+        """Declare a section of a method's settings, with the method's own defaults.
+
+        Parameters
+        ----------
+        about : str
+            What the section is, in one line; what the class says of it by default.
+        **defaults
+            Those that differ from the class's.
+        """
+        return setting(cls(**defaults), about or cls.about)
+
+
+class TrainSettings(_Preset):
     """How a network is trained."""
+
+    about = "How the network is trained"
 
     steps: int = setting(3000, "Updates of the network", "1", ge=1)
     batch: int = setting(4, "Patches in a step", "1", ge=1)
@@ -101,8 +129,10 @@ class ImageTrainSettings(TrainSettings):
         return self
 
 
-class PredictSettings(Section):
+class PredictSettings(_Preset):
     """How a volume is restored tile by tile."""
+
+    about = "How volumes are restored"
 
     tiling: Literal["exact", "blended"] = setting(
         "exact",
@@ -155,20 +185,31 @@ class Settings(Section):
                     data[name] = {**field.default.model_dump(), **data[name]}
         return data
 
-    def for_training(self):
+    def for_training(self) -> dict[str, Any]:
         """Return the settings that decide the weights: all but ``predict`` and segmentation's."""
         return self.model_dump(mode="json", exclude={"predict", "nlm_before_threshold"})
 
-    def for_prediction(self):
+    def for_prediction(self) -> dict[str, Any]:
         """Return the settings that decide the restored volume, the weights given."""
         return self.model_dump(mode="json", exclude={"train", "nlm_before_threshold"})
 
+    def pick(self, *names: str) -> dict[str, Any]:
+        """Return some of the settings by their names, as keyword arguments of a network."""
+        return {name: getattr(self, name) for name in names}
+
 
 class LearnedSettings(Settings):
-    """Settings of a learned method."""
+    """Settings of a method with networks that learn."""
 
-    train: TrainSettings = setting(TrainSettings(), "How the network is trained")
-    predict: PredictSettings = setting(PredictSettings(), "How volumes are restored")
+    train: TrainSettings = TrainSettings.preset()
+    predict: PredictSettings = PredictSettings.preset()
+
+
+class FittedSettings(Settings):
+    """Settings of a method that learns at once."""
+
+    train: Section = setting(Section(), "How it learns")
+    predict: PredictSettings = PredictSettings.preset()
 
 
 @dataclass(frozen=True)
@@ -188,10 +229,10 @@ class Task:
     """
 
     level: float = 1.0
-    scale: tuple[int, int, int] = (1, 1, 1)
-    offset: tuple[float, float, float] | None = None
+    scale: tuple[int, ...] = (1, 1, 1)
+    offset: Any = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         scale = tuple(int(f) for f in self.scale)
         if len(scale) != 3 or min(scale) < 1:
             raise AcuityError(
@@ -199,7 +240,7 @@ class Task:
             )
         object.__setattr__(self, "scale", scale)
         middle = tuple((f - 1) / 2 for f in scale)
-        offset = middle if self.offset is None else tuple(float(p) for p in self.offset)
+        offset = middle if self.offset is None else tuple(map(float, self.offset))
         if len(offset) != 3 or not all(0 <= p <= f - 1 for p, f in zip(offset, scale, strict=True)):
             raise AcuityError(
                 f"phase {tuple(self.offset)} must be three numbers (z, y, x) from 0 to the factor "
@@ -208,9 +249,87 @@ class Task:
         object.__setattr__(self, "offset", offset)
 
     @property
-    def axial(self):
+    def axial(self) -> bool:
         """Whether the level is a number of slices that became one, and no blur."""
         return self.scale == (self.level, 1, 1) and self.level > 1
+
+
+@dataclass(frozen=True)
+class MethodJob:
+    """A method, and what it is to undo.
+
+    Attributes
+    ----------
+    method_name : str
+        A method of ``acuity.methods``.
+    settings : dict
+        Its settings.
+    level : float
+        Strength of the degradation: standard deviation of the blur in voxels of the target's grid.
+    scale : tuple of int
+        Whole factors (z, y, x) between the low-resolution grid and the target's.
+    phase : tuple of float, optional
+        Where the low-resolution volume's first voxel lies on the target's grid, in its voxels
+        (z, y, x); the middle of a block, (factor - 1) / 2, by default. The task's `offset`.
+    """
+
+    method_name: str
+    settings: Mapping[str, Any]
+    level: float
+    scale: Sequence[int] = (1, 1, 1)
+    phase: Sequence[float] | None = None
+
+    @property
+    def task(self) -> Task:
+        """The task that the method is built for."""
+        return Task(float(self.level), tuple(self.scale), self.phase)
+
+
+def scaled(box: Iterable[slice], factors: Iterable[int]) -> tuple[slice, ...]:
+    """Return the box of a finer grid that covers the same place.
+
+    Parameters
+    ----------
+    box : sequence of slice
+        Region of the coarse grid.
+    factors : sequence of int
+        How much finer, by axis.
+
+    Returns
+    -------
+    tuple of slice
+        With the same steps: of each coarse slice that is left out none is taken.
+    """
+    return tuple(
+        slice(part.start * f, part.stop * f, part.step)
+        for part, f in zip(box, factors, strict=True)
+    )
+
+
+@dataclass
+class TrainingPair:
+    """A pair of volumes in memory, to learn from.
+
+    Attributes
+    ----------
+    low, target : numpy.ndarray
+        float32 (z, y, x); the target's shape is the low one's times the method's scale.
+    name : str
+        The files, for errors.
+    mask : numpy.ndarray, optional
+        (z, y, x) on the target's grid, not 0 where voxels are learned from.
+    own : dict, optional
+        ``mean`` and ``std`` of the low volume on its own grid.
+    full : float, optional
+        For random degradation: intensity that counts as 255.
+    """
+
+    low: np.ndarray
+    target: np.ndarray
+    name: str = ""
+    mask: np.ndarray | None = None
+    own: dict[str, float] | None = None
+    full: float | None = None
 
 
 class Method:
@@ -224,13 +343,17 @@ class Method:
         What it takes for granted of the volume that it restores.
     learned : bool
         Whether it is trained.
+    has_network : bool
+        Whether it is trained in steps, and runs on a GPU where there is one.
+    by_planes : bool
+        Whether it restores XZ and YZ planes; see `PlanesMethod`.
     interpolates : bool
-        Whether it does nothing but bring the input onto a finer grid.
+        Whether it does nothing but bring the input onto a finer grid; see `Interpolation`.
     centred : bool
         Whether low-resolution voxels count as the middle of their blocks when the input is
         interpolated, whatever the task's offset.
     axial : bool
-        Whether it refines z alone, by a factor above 1.
+        Whether it refines z alone, by the task's factor, which must exceed 1.
     local : bool
         Whether a tile with its halo gives the same result as the whole volume. A method that is
         not local is handed blocks of whole planes with a halo that makes the rest negligible.
@@ -243,8 +366,8 @@ class Method:
         slice, and the estimates of a slice are averaged. None for two- and three-dimensional tiles.
     spacing : int
         Slices from one slice of a stack to the next.
-    regime : str or None
-        How it learns, see `LearnedMethod`; None where it does not.
+    axes : tuple of int
+        Those of (z, y, x) that its network convolves over; slices of a stack are channels.
     scale : tuple of int
         How much finer (z, y, x) its output is than its input.
     halo, stride : tuple of int
@@ -255,35 +378,48 @@ class Method:
     Settings: ClassVar[type[Settings]] = Settings
     assumes: ClassVar[Assumes] = Assumes()
     learned: ClassVar[bool] = False
+    has_network: ClassVar[bool] = False
+    by_planes: ClassVar[bool] = False
     interpolates: ClassVar[bool] = False
-    centred: ClassVar[bool] = False
+    centred: bool = False
     axial: ClassVar[bool] = False
     local: ClassVar[bool] = True
     interpolation: ClassVar[str] = "cubic"
-    slices_per_stack: ClassVar[int | None] = None
-    regime: ClassVar[Literal["patches", "planes", "fit"] | None] = None
+    slices_per_stack: int | None = None
+    settings: Any  # of the class `Settings`
 
-    def __init__(self, settings=None, task=None):
+    def __init__(
+        self, settings: Section | Mapping[str, Any] | None = None, task: Task | None = None
+    ) -> None:
         if not isinstance(settings, self.Settings):
             settings = check_settings(type(self), settings or {})
         self.settings = settings
         self.task = task or Task()
         self.spacing = 1
-        self.scale = (1, 1, 1)
-        self.halo = (0, 0, 0)
-        self.stride = (1, 1, 1)
+        self.scale: tuple[int, ...] = (self.task.scale[0], 1, 1) if self.axial else (1, 1, 1)
+        self.halo: tuple[int, ...] = (0, 0, 0)
+        self.stride: tuple[int, ...] = (1, 1, 1)
+        self.set_up()
+
+    def set_up(self) -> None:
+        """Set what follows from the settings and the task; nothing by default."""
 
     @property
-    def depth(self):
+    def depth(self) -> int | None:
         """Slices that a stack spans."""
         return (self.slices_per_stack - 1) * self.spacing + 1 if self.slices_per_stack else None
 
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """Those of (z, y, x) that its network convolves over."""
+        return (1, 2) if self.slices_per_stack else (0, 1, 2)
+
     @classmethod
-    def name(cls):
+    def name(cls) -> str:
         """Return the name of the method: that of its module."""
         return cls.__module__.rsplit(".", 1)[-1]
 
-    def restore(self, tile):
+    def restore(self, tile: np.ndarray) -> np.ndarray:
         """Restore one tile.
 
         Parameters
@@ -299,8 +435,18 @@ class Method:
         raise NotImplementedError
 
 
+class Interpolation(Method):
+    """A method that does nothing but bring the input onto the target's grid, as the engine does."""
+
+    interpolates = True
+
+    def restore(self, tile: np.ndarray) -> np.ndarray:
+        """Return the tile, which is already on the target's grid."""
+        return tile
+
+
 class LearnedMethod(Method):
-    """A method with networks that are trained.
+    """A method with networks that are trained, from patches of pairs of volumes.
 
     Batches are float32 tensors, normalised to zero mean and unit standard deviation: (n, z, y, x)
     for a 2.5D method, whose slices are channels, and (n, 1, z, y, x) for a 3D one.
@@ -311,10 +457,6 @@ class LearnedMethod(Method):
         Flips and turns that training patches are drawn in; see `acuity.engine.sampling.Sampler`.
     restorer : str
         Name of the network that restores.
-    regime : str
-        How it learns. ``patches``: from patches of pairs of volumes; ``planes``: from XY planes of
-        one volume (`acuity.engine.plane_sampling`), and it restores XZ and YZ planes; ``fit``: it
-        has no network and no steps but `fit`, from pairs of volumes.
     min_slices : int
         Slices of its input that it needs at least.
     logged_losses : tuple of str
@@ -334,16 +476,16 @@ class LearnedMethod(Method):
     assumes: ClassVar[Assumes] = Assumes(
         values="the training's", size="the network's raster and stack"
     )
-    learned: ClassVar[bool] = True
-    symmetries: ClassVar[Literal["none", "upright", "in_plane", "volume"]] = "in_plane"
-    normalisation: ClassVar[Literal["each", "shared", "range", "own"]] = "each"
+    learned = True
+    has_network = True
+    symmetries: Literal["none", "upright", "in_plane", "volume"] = "in_plane"
+    normalisation: Literal["each", "shared", "range", "own"] = "each"
     layout: ClassVar[Literal["contiguous", "channels_last"]] = "contiguous"
     restorer: ClassVar[str] = "network"
-    regime: ClassVar[Literal["patches", "planes", "fit"] | None] = "patches"
-    min_slices: ClassVar[int] = 1
+    min_slices: int = 1
     logged_losses: ClassVar[tuple[str, ...]] = ()
 
-    def build(self):
+    def build(self) -> Networks:
         """Build the networks, with weights drawn from torch's random state.
 
         Returns
@@ -353,7 +495,7 @@ class LearnedMethod(Method):
         """
         raise NotImplementedError
 
-    def optimizers(self, networks):
+    def optimizers(self, networks: Networks) -> dict[str, "torch.optim.Optimizer"]:
         """Return one optimizer for each network: Adam as the studies use it, unless overridden."""
         import torch
 
@@ -362,15 +504,15 @@ class LearnedMethod(Method):
             for name, network in networks.items()
         }
 
-    def networks_to_update(self, step):
+    def networks_to_update(self, step: int) -> tuple[str, ...]:
         """Return the names of the networks that are updated in a step, in order."""
         return (self.restorer,)
 
-    def rate(self, network, step, scheduled):
+    def rate(self, network: str, step: int, scheduled: float) -> float:
         """Return the learning rate of a network in a step, where the schedule of the study gives another."""
         return scheduled
 
-    def losses(self, network, networks, batch):
+    def losses(self, network: str, networks: Networks, batch: Tensors) -> Tensors:
         """Return the losses of a batch.
 
         Parameters
@@ -387,17 +529,54 @@ class LearnedMethod(Method):
         dict of str to torch.Tensor
             ``loss`` is minimised; others are only logged.
         """
-        restored = networks[self.restorer](batch["low"]).float()
-        return {
-            "loss": masked_loss(restored, batch["target"], batch["mask"], self.settings.train.loss)
-        }
+        from acuity.methods.networks.losses import masked_loss
 
-    def fit(self, pairs, seed):
-        """Learn at once, for a method whose regime is ``fit``.
+        restored = networks[self.restorer](batch["low"]).float()
+        kind = self.settings.train.loss
+        return {"loss": masked_loss(restored, batch["target"], batch["mask"], kind)}
+
+
+class PlanesMethod(LearnedMethod):
+    """A method that learns from XY planes of one volume and restores XZ and YZ planes.
+
+    Both are merged into one volume; see `acuity.engine.plane_sampling` and `acuity.engine.planes`.
+    Its settings say by ``planes`` of which volume the planes are: ``target`` or ``low``.
+
+    Attributes
+    ----------
+    side : int
+        Side of a sub-image on the target's grid: a multiple of the factor.
+    """
+
+    by_planes = True
+    axes = (0, 2)
+
+    @property
+    def side(self) -> int:
+        """Side of a sub-image on the target's grid: a multiple of the factor."""
+        side = self.settings.train.patch[1]
+        return side - side % self.scale[0]
+
+
+class FittedMethod(LearnedMethod):
+    """A method without a network, which learns at once from pairs of volumes.
+
+    Attributes
+    ----------
+    low : dict or None
+        Mean and standard deviation of the volumes that it learned from, where they matter.
+    """
+
+    low: Any = None
+    Settings: ClassVar[type[Settings]] = FittedSettings
+    has_network = False
+
+    def fit(self, pairs: Sequence[TrainingPair], seed: int) -> dict[str, np.ndarray]:
+        """Learn at once.
 
         Parameters
         ----------
-        pairs : list of acuity.engine.sampling.TrainingPair
+        pairs : list of TrainingPair
             Volumes; the low one on the method's input grid.
         seed : int
             Seed.
@@ -409,19 +588,16 @@ class LearnedMethod(Method):
         """
         raise NotImplementedError
 
-    def use(self, arrays):
+    def use(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Take what `fit` gave, set `halo` and `stride`, and be ready to `restore`."""
         raise NotImplementedError
 
-
-def masked_loss(restored, target, mask, kind):
-    """Return the mean squared (``mse``) or absolute (``l1``) error over the voxels where the mask is 1."""
-    error = restored - target
-    error = error.abs() if kind == "l1" else error * error
-    return (error * mask).sum() / mask.expand_as(error).sum().clamp(min=1.0)
+    def __call__(self, tile: np.ndarray) -> np.ndarray:
+        """Restore a tile, as the runner of a network does."""
+        return self.restore(tile)
 
 
-def check_settings(method, settings):
+def check_settings(method: type[Method], settings: Any) -> Any:
     """Check a method's settings; a mistake is said in one sentence.
 
     Parameters
@@ -451,7 +627,7 @@ def check_settings(method, settings):
             f"allowed keys are {', '.join(method.Settings.model_fields)}"
         ) from None
     processes = getattr(getattr(found, "train", None), "processes", 1)
-    if processes > 1 and method.losses is not LearnedMethod.losses:
+    if processes > 1 and getattr(method, "losses", None) is not LearnedMethod.losses:
         raise AcuityError(
             f"settings of {method.name()}, key train.processes: found {processes}; its loss is more "
             "than a mean over voxels, which processes could share: allowed is 1"
@@ -459,12 +635,12 @@ def check_settings(method, settings):
     return found
 
 
-def known():
+def known() -> list[str]:
     """Return the names of the methods that there are, sorted."""
     return list(modules(__package__))
 
 
-def split_training(name):
+def split_training(name: str) -> tuple[str, int | None]:
     """Split the name of a training into its method and its seed.
 
     Parameters
@@ -482,7 +658,7 @@ def split_training(name):
     return method, int(seed) if seed else None
 
 
-def module_name(name):
+def module_name(name: str) -> str:
     """Return the module of a method: ``deepnet`` of ``deepnet@wide`` and of ``deepnet@wide+2``.
 
     Parameters
@@ -497,7 +673,7 @@ def module_name(name):
     return split_training(name)[0].partition("@")[0]
 
 
-def load(name):
+def load(name: str) -> Any:
     """Find a method by its name.
 
     A rule that runs a method depends on the code of that method and of no other.

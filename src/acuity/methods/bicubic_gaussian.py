@@ -1,9 +1,12 @@
 """Classical restoration of SEM images: cubic interpolation and a Gaussian blur that is tuned."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from acuity.assumptions import Assumes
-from acuity.methods.base import LearnedMethod, LearnedSettings, PredictSettings, Section, setting
+from acuity.methods.base import FittedMethod, FittedSettings, PredictSettings, TrainingPair
+from acuity.settings import Section, setting
 
 TRUNCATE = 4.0
 
@@ -20,16 +23,16 @@ class FitSettings(Section):
     )
 
 
-class BicubicGaussianSettings(LearnedSettings):
+class BicubicGaussianSettings(FittedSettings):
     """Settings of cubic interpolation with a Gaussian blur."""
 
     train: FitSettings = setting(FitSettings(), "How the blur is tuned")
-    predict: PredictSettings = setting(
-        PredictSettings(tile=(32, 1024, 1024), device="cpu"), "How images are restored"
+    predict: PredictSettings = PredictSettings.preset(
+        "How images are restored", tile=(32, 1024, 1024), device="cpu"
     )
 
 
-class BicubicGaussian(LearnedMethod):
+class BicubicGaussian(FittedMethod):
     """Cubic interpolation onto the target's grid, then a Gaussian blur in the plane.
 
     The classical restoration that SEMNet is compared with (bicubic for the resolution, Gaussian
@@ -39,20 +42,15 @@ class BicubicGaussian(LearnedMethod):
 
     Settings = BicubicGaussianSettings
     assumes = Assumes()
-    regime = "fit"
-    interpolation = "cubic"
+    sigma = 0.0
 
-    def __init__(self, settings=None, task=None):
-        super().__init__(settings, task)
-        self.sigma = 0.0
-
-    def fit(self, pairs, seed):
+    def fit(self, pairs: Sequence[TrainingPair], seed: int) -> dict[str, np.ndarray]:
         """Find the standard deviation of least squared error; the seed does not matter.
 
         A scan in steps of a quarter voxel, then a golden section search about its least value.
         """
         s = self.settings.train
-        found = {}
+        found: dict[float, float] = {}
 
         def error(sigma):
             if sigma not in found:
@@ -76,7 +74,7 @@ class BicubicGaussian(LearnedMethod):
         best = min([best, (low + high) / 2], key=error)
         return {"sigma": np.array([best], np.float64)}
 
-    def use(self, arrays):
+    def use(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Take the standard deviation and set the halo that it needs."""
         self.sigma = float(arrays["sigma"][0])
         reach = int(TRUNCATE * self.sigma + 0.5)
@@ -87,7 +85,7 @@ class BicubicGaussian(LearnedMethod):
 
         return gaussian(images, (0.0, sigma, sigma), truncate=TRUNCATE)
 
-    def restore(self, tile):
+    def restore(self, tile: np.ndarray) -> np.ndarray:
         """Blur a tile."""
         return self._blurred(tile, self.sigma)
 

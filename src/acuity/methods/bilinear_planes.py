@@ -1,6 +1,7 @@
 """Bilinear interpolation of XZ and YZ planes."""
 
-from acuity.methods.base import Method, Settings, setting
+from acuity.methods.base import Interpolation, Settings
+from acuity.settings import setting
 
 
 class PlanesSettings(Settings):
@@ -13,7 +14,7 @@ class PlanesSettings(Settings):
     )
 
 
-class BilinearPlanes(Method):
+class BilinearPlanes(Interpolation):
     """Bilinear interpolation of XZ and YZ planes, as OpenCV's ``resize`` does it.
 
     After Hagita et al. 2018 (doi:10.1038/s41598-018-24330-1). Along x, or y, the factor is 1, so
@@ -21,16 +22,11 @@ class BilinearPlanes(Method):
     """
 
     Settings = PlanesSettings
-    interpolates = True
     interpolation = "linear"
 
-    def __init__(self, settings=None, task=None):
-        super().__init__(settings, task)
+    def set_up(self) -> None:
+        """Take from the settings where low-resolution slices lie."""
         self.centred = self.settings.centred
-
-    def restore(self, tile):
-        """Return the tile, which is already on the target's grid."""
-        return tile
 
 
 METHOD = BilinearPlanes

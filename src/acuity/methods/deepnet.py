@@ -7,10 +7,11 @@ from pydantic import model_validator
 from acuity.methods.base import (
     LearnedMethod,
     LearnedSettings,
+    Networks,
     PredictSettings,
     TrainSettings,
-    setting,
 )
+from acuity.settings import setting
 
 
 class DeepNetSettings(LearnedSettings):
@@ -31,21 +32,10 @@ class DeepNetSettings(LearnedSettings):
     )
     norm: Literal["none", "batch"] = setting("batch", "Normalisation inside the network")
     skip: bool = setting(False, "The network restores the difference from its input")
-    train: TrainSettings = setting(
-        TrainSettings(
-            steps=5000,
-            batch=4,
-            patch=(5, 128, 128),
-            learning_rate=1e-3,
-            schedule="cosine",
-            warm_up=50,
-            loss="l1",
-        ),
-        "How the network is trained",
+    train: TrainSettings = TrainSettings.preset(
+        steps=5000, patch=(5, 128, 128), schedule="cosine", warm_up=50, loss="l1"
     )
-    predict: PredictSettings = setting(
-        PredictSettings(tile=(5, 704, 704)), "How volumes are restored"
-    )
+    predict: PredictSettings = PredictSettings.preset(tile=(5, 704, 704))
 
     @model_validator(mode="after")
     def _patch_is_a_stack(self):
@@ -68,29 +58,19 @@ class DeepNet(LearnedMethod):
     Settings = DeepNetSettings
     symmetries = "in_plane"
 
-    def __init__(self, settings=None, task=None):
-        super().__init__(settings, task)
+    def set_up(self) -> None:
+        """Set the slices of a stack, which follow the blur."""
         self.slices_per_stack = self.settings.slices
         blur = 1 if self.task.axial else self.task.level
         self.spacing = self.settings.spacing or max(1, round(blur / 3))
 
-    def build(self):
+    def build(self) -> Networks:
         """Build the network."""
         from acuity.methods.networks.unet import UNet
 
         s = self.settings
-        return {
-            self.restorer: UNet(
-                self.slices_per_stack,
-                features=s.features,
-                pools=s.pools,
-                widest=s.widest,
-                convolutions=s.convolutions,
-                extra=s.extra,
-                norm=s.norm,
-                skip=s.skip,
-            )
-        }
+        names = ("features", "pools", "widest", "convolutions", "extra", "norm", "skip")
+        return {self.restorer: UNet(s.slices, **s.pick(*names))}
 
 
 METHOD = DeepNet

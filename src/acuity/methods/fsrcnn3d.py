@@ -1,8 +1,9 @@
 """3D-FSRCNN: a compact network that works on coarse slices and spreads them at its end."""
 
 from acuity.errors import AcuityError
-from acuity.methods.base import PredictSettings, TrainSettings, setting
+from acuity.methods.base import Networks, PredictSettings, TrainSettings
 from acuity.methods.networks.axial_base import AxialMethod, AxialSettings, paper_training
+from acuity.settings import setting
 
 
 class Fsrcnn3dSettings(AxialSettings):
@@ -17,10 +18,8 @@ class Fsrcnn3dSettings(AxialSettings):
         "convolution",
         "voxel",
     )
-    train: TrainSettings = setting(paper_training(decay_every=1), "How the network is trained")
-    predict: PredictSettings = setting(
-        PredictSettings(tile=(32, 192, 192)), "How volumes are restored"
-    )
+    train: TrainSettings = paper_training(decay_every=1)
+    predict: PredictSettings = PredictSettings.preset(tile=(32, 192, 192))
 
 
 class Fsrcnn3d(AxialMethod):
@@ -32,33 +31,18 @@ class Fsrcnn3d(AxialMethod):
 
     Settings = Fsrcnn3dSettings
 
-    def build(self):
+    def build(self) -> Networks:
         """Build the network."""
         from acuity.methods.networks.fsrcnn3d import Fsrcnn3d as Network
 
-        s, factor = self.settings, self.factor()
-        if min(min(kernel) for kernel in s.kernels) < 1 or any(
-            side % 2 == 0 for kernel in s.kernels for side in kernel
-        ):
+        options = self.network_options("filters", "shrink", "mappings", "kernels")
+        deep = options["kernels"][2][0]
+        if deep < self.scale[0]:
             raise AcuityError(
-                f"settings of {self.name()}, key kernels: found {s.kernels}; sides must be odd"
+                f"settings of {self.name()}, key kernels: the last one is {deep} deep; "
+                f"to fill the gaps it must be at least the factor {self.scale[0]}"
             )
-        if s.kernels[2][0] < factor:
-            raise AcuityError(
-                f"settings of {self.name()}, key kernels: the last one is {s.kernels[2][0]} deep; "
-                f"to fill the gaps it must be at least the factor {factor}"
-            )
-        return {
-            self.restorer: Network(
-                factor,
-                filters=s.filters,
-                shrink=s.shrink,
-                mappings=s.mappings,
-                kernels=s.kernels,
-                skip=s.skip,
-                offset=self.task.offset[0],
-            )
-        }
+        return {self.restorer: Network(**options)}
 
 
 METHOD = Fsrcnn3d

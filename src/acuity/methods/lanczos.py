@@ -1,9 +1,9 @@
 """Lanczos interpolation (a = 3) onto the target's grid."""
 
-from acuity.methods.cubic import Cubic
+from acuity.methods.base import Interpolation
 
 
-class Lanczos(Cubic):
+class Lanczos(Interpolation):
     """Lanczos interpolation with three lobes onto the target's grid.
 
     As de Haan et al. 2019 (doi:10.1038/s41598-019-48444-2) bring their low-resolution images onto

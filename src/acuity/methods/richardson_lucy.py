@@ -5,7 +5,8 @@ import math
 import numpy as np
 
 from acuity.assumptions import Assumes
-from acuity.methods.base import Method, Section, Settings, setting
+from acuity.methods.base import Method, Settings
+from acuity.settings import Section, setting
 
 
 class BlockSettings(Section):
@@ -56,12 +57,12 @@ class RichardsonLucy(Method):
     )
     local = False
 
-    def __init__(self, settings=None, task=None):
-        super().__init__(settings, task)
+    def set_up(self) -> None:
+        """Set the kernel, and the halo that it needs."""
         self.sigma = self.settings.sigma or self.task.level
         self.halo = (math.ceil(self.settings.predict.halo * self.sigma),) * 3
 
-    def restore(self, tile):
+    def restore(self, tile: np.ndarray) -> np.ndarray:
         """Deconvolve a block; negative input, which noise leaves in pores, counts as zero.
 
         Where zero lies elsewhere, `acuity.predict.predict.restore` shifts the block before and after.

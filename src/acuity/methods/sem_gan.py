@@ -1,6 +1,8 @@
 """The GAN of de Haan et al. 2019 for pairs of SEM images of one field at two magnifications."""
 
 import csv
+from os import PathLike
+from typing import Any
 
 from pydantic import model_validator
 
@@ -8,13 +10,14 @@ from acuity.assumptions import Assumes
 from acuity.errors import AcuityError
 from acuity.methods.base import (
     ImageTrainSettings,
-    LearnedMethod,
     LearnedSettings,
+    Networks,
     PredictSettings,
-    masked_loss,
-    setting,
+    Tensors,
 )
+from acuity.methods.networks.adversarial import AdversarialMethod
 from acuity.seals import read_sealed
+from acuity.settings import setting
 
 MEMORY = 0.99  # of the running means that the weights follow
 
@@ -85,21 +88,18 @@ class SemGanSettings(LearnedSettings):
         gt=0,
     )
     every: int = setting(4, "Updates of the generator for one of the discriminator", "1", ge=1)
-    train: ImageTrainSettings = setting(
-        ImageTrainSettings(
-            steps=48_000,
-            batch=8,
-            patch=(1, 128, 128),
-            learning_rate=1e-4,
-            loss="l1",
-            keep="last",
-            validate_every=1000,
-            validation_patches=64,
-        ),
+    train: ImageTrainSettings = ImageTrainSettings.preset(
         "How the networks are trained",
+        steps=48_000,
+        batch=8,
+        learning_rate=1e-4,
+        loss="l1",
+        keep="last",
+        validate_every=1000,
+        validation_patches=64,
     )
-    predict: PredictSettings = setting(
-        PredictSettings(tile=(1, 1024, 1024)), "How images are restored"
+    predict: PredictSettings = PredictSettings.preset(
+        "How images are restored", tile=(1, 1024, 1024)
     )
 
     @model_validator(mode="after")
@@ -122,7 +122,7 @@ class SemGanSettings(LearnedSettings):
         return self
 
 
-class SemGan(LearnedMethod):
+class SemGan(AdversarialMethod):
     """U-Net generator and VGG-like discriminator with a least-squares adversarial loss.
 
     After de Haan et al. 2019 (doi:10.1038/s41598-019-48444-2). The input comes to the target's
@@ -144,42 +144,31 @@ class SemGan(LearnedMethod):
     slices_per_stack = 1
     logged_losses = ("adversarial", "l1", "tv", "alpha", "beta", "discriminator", "real", "fake")
 
-    def __init__(self, settings=None, task=None):
-        super().__init__(settings, task)
-        self.step = 0
-
-    def build(self):
+    def build(self) -> Networks:
         """Build generator and discriminator."""
         from acuity.methods.networks.sem_gan import Discriminator, Generator
 
         s = self.settings
-        networks = {self.restorer: Generator(features=s.features, pools=s.pools, skip=s.skip)}
-        if s.adversarial:
-            networks["discriminator"] = Discriminator(
-                features=s.discriminator, blocks=s.discriminator_blocks, dense=s.dense
-            )
-        return networks
+        generator = Generator(**s.pick("features", "pools", "skip"))
+        if not s.adversarial:
+            return {self.restorer: generator}
+        judge = Discriminator(
+            features=s.discriminator, blocks=s.discriminator_blocks, dense=s.dense
+        )
+        return {self.restorer: generator, "discriminator": judge}
 
-    def networks_to_update(self, step):
-        """Return the discriminator, where it is its turn, and the generator."""
-        self.step = step
-        s = self.settings
-        behind = step - s.pretrain
-        both = s.adversarial and (-s.prepare <= behind < 0 or behind % s.every == 0 <= behind)
-        return ("discriminator", self.restorer) if both else (self.restorer,)
-
-    def rate(self, network, step, scheduled):
+    def rate(self, network: str, step: int, scheduled: float) -> float:
         """Return the discriminator's own rate, or the generator's once there is a discriminator."""
         s = self.settings
         if network == "discriminator":
             return s.discriminator_rate or scheduled
         return (s.generator_rate if step >= s.pretrain - s.prepare else None) or scheduled
 
-    def losses(self, network, networks, batch):
+    def losses(self, network: str, networks: Networks, batch: Tensors) -> Tensors:
         """Return least squares (discriminator), or the three terms of the generator and their shares."""
         import torch
 
-        from acuity.methods.networks.variation import variation
+        from acuity.methods.networks.losses import masked_loss, variation
 
         generator = networks[self.restorer]
         mask = batch["mask"]
@@ -229,7 +218,12 @@ class SemGan(LearnedMethod):
         return alpha, beta
 
 
-def calibration(history, shares=(0.84, 0.14, 0.02), *, last=0.5):
+def calibration(
+    history: str | PathLike,
+    shares: tuple[float, float, float] = (0.84, 0.14, 0.02),
+    *,
+    last: float = 0.5,
+) -> dict[str, Any]:
     """Read from a history what the shares came to, and the fixed weights that would give others.
 
     A study that wants alpha and beta fixed, as the paper has them, trains once without them and

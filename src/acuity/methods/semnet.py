@@ -10,10 +10,11 @@ from acuity.methods.base import (
     ImageTrainSettings,
     LearnedMethod,
     LearnedSettings,
+    Networks,
     PredictSettings,
-    masked_loss,
-    setting,
+    Tensors,
 )
+from acuity.settings import setting
 
 
 class SemNetSettings(LearnedSettings):
@@ -36,23 +37,16 @@ class SemNetSettings(LearnedSettings):
         "Range of the bins, in standard deviations of the low image from its mean",
         "1",
     )
-    train: ImageTrainSettings = setting(
-        ImageTrainSettings(
-            steps=544_000,
-            batch=4,
-            patch=(1, 64, 64),
-            learning_rate=1e-4,
-            schedule="step",
-            halve_every=200_000,
-            loss="l1",
-            validate_every=2000,
-            validation_patches=64,
-        ),
-        "How the network is trained",
+    train: ImageTrainSettings = ImageTrainSettings.preset(
+        steps=544_000,
+        patch=(1, 64, 64),
+        learning_rate=1e-4,
+        schedule="step",
+        loss="l1",
+        validate_every=2000,
+        validation_patches=64,
     )
-    predict: PredictSettings = setting(
-        PredictSettings(tile=(1, 704, 704)), "How images are restored"
-    )
+    predict: PredictSettings = PredictSettings.preset("How images are restored", tile=(1, 704, 704))
 
     @model_validator(mode="after")
     def _ordered(self):
@@ -66,7 +60,7 @@ class SemNet(LearnedMethod):
 
     After the SEMNet abstract: 94 convolutions, 19 leaky ReLUs, L1 (1.0), histogram (0.1) and total
     variation loss (0.01). Its histogram loss is given by a reference alone; the one here is an
-    earth mover's distance over soft bins (`acuity.methods.networks.rrdb.histogram_loss`).
+    earth mover's distance over soft bins (`acuity.methods.networks.losses.histogram_loss`).
     """
 
     Settings = SemNetSettings
@@ -79,35 +73,26 @@ class SemNet(LearnedMethod):
     slices_per_stack = 1
     logged_losses = ("l1", "histogram", "tv")
 
-    def __init__(self, settings=None, task=None):
-        super().__init__(settings, task)
+    def set_up(self) -> None:
+        """Make images finer by the task's factors."""
         self.scale = (1, *self.task.scale[1:])
 
-    def build(self):
+    def build(self) -> Networks:
         """Build the network."""
         from acuity.methods.networks.rrdb import SemNet as Network
 
-        s, scale = self.settings, self.task.scale
+        scale = self.task.scale
         if scale[0] != 1 or scale[1] != scale[2]:
             raise AcuityError(
                 f"method {self.name()} makes images finer; found the scale {scale}, allowed are "
                 "(1, f, f)"
             )
-        return {
-            self.restorer: Network(
-                scale[1],
-                features=s.features,
-                growth=s.growth,
-                blocks=s.blocks,
-                skip=s.skip,
-                offset=self.task.offset[1:],
-            )
-        }
+        options = self.settings.pick("features", "growth", "blocks", "skip")
+        return {self.restorer: Network(scale[1], offset=self.task.offset[1:], **options)}
 
-    def losses(self, network, networks, batch):
+    def losses(self, network: str, networks: Networks, batch: Tensors) -> Tensors:
         """Return L1, histogram and total variation; logged with their weights."""
-        from acuity.methods.networks.rrdb import histogram_loss
-        from acuity.methods.networks.variation import variation
+        from acuity.methods.networks.losses import histogram_loss, masked_loss, variation
 
         s = self.settings
         restored = networks[self.restorer](batch["low"]).float()

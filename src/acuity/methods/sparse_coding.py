@@ -1,15 +1,17 @@
 """Sparse coding of patches over a learned dictionary, finer along z."""
 
 import warnings
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 
 from acuity.assumptions import Assumes
 from acuity.errors import AcuityError
 from acuity.interpolation import interpolate
-from acuity.methods.base import LearnedMethod, LearnedSettings, PredictSettings, Section, setting
+from acuity.methods.base import FittedMethod, FittedSettings, PredictSettings, TrainingPair, scaled
 from acuity.methods.networks.planes import coarser, degradation
+from acuity.settings import Section, setting
 
 CHUNK = 4096  # patches that are coded together: decides memory
 
@@ -29,7 +31,7 @@ class FitSettings(Section):
     )
 
 
-class SparseCodingSettings(LearnedSettings):
+class SparseCodingSettings(FittedSettings):
     """Settings of sparse coding."""
 
     patch: int = setting(
@@ -59,12 +61,10 @@ class SparseCodingSettings(LearnedSettings):
         "the interpolation lacks",
     )
     train: FitSettings = setting(FitSettings(), "How the dictionary is learned")
-    predict: PredictSettings = setting(
-        PredictSettings(tile=(64, 256, 256), device="cpu"), "How volumes are restored"
-    )
+    predict: PredictSettings = PredictSettings.preset(tile=(64, 256, 256), device="cpu")
 
 
-class SparseCoding(LearnedMethod):
+class SparseCoding(FittedMethod):
     """Sparse coding over a dictionary of cubic patches of full resolution.
 
     The baseline of Heinrich et al. 2017 (arXiv:1706.03142, table 3), after Veeraraghavan et al.
@@ -82,11 +82,9 @@ class SparseCoding(LearnedMethod):
     Settings = SparseCodingSettings
     axial = True
     assumes = Assumes(values="the training's")
-    regime = "fit"
 
-    def __init__(self, settings=None, task=None):
-        super().__init__(settings, task)
-        self.scale = (self.task.scale[0], 1, 1)
+    def set_up(self) -> None:
+        """Set how many slices hold a patch."""
         self.min_slices = self.settings.patch // self.scale[0]
 
     def _patch(self):
@@ -106,12 +104,12 @@ class SparseCoding(LearnedMethod):
             )
         return size, mode
 
-    def fit(self, pairs, seed):
+    def fit(self, pairs: Sequence[TrainingPair], seed: int) -> dict[str, np.ndarray]:
         """Learn the dictionary from patches of the targets.
 
         Parameters
         ----------
-        pairs : list of acuity.engine.sampling.TrainingPair
+        pairs : list of acuity.methods.base.TrainingPair
             Volumes.
         seed : int
             Seed of patches and dictionary.
@@ -137,20 +135,19 @@ class SparseCoding(LearnedMethod):
         rng = np.random.Generator(np.random.Philox(key=[int(seed), 0]))
         patches = np.empty((s.train.patches, side**3), np.float32)
         coarse = np.zeros((s.train.patches, int(np.prod(size))), np.float32)
-        interpolated = [self._interpolated(pair.low) if skip else None for pair in pairs]
+        interpolated: list[Any] = [self._interpolated(pair.low) if skip else None for pair in pairs]
         for fine, low in zip(patches, coarse, strict=True):
             which = int(rng.integers(len(pairs)))
             pair = pairs[which]
-            first = [
-                int(rng.integers(n - p + 1)) for n, p in zip(pair.low.shape, size, strict=True)
+            places = [
+                (int(rng.integers(n - p + 1)), p) for n, p in zip(pair.low.shape, size, strict=True)
             ]
-            box = tuple(slice(a * f, a * f + side) for a, f in zip(first, self.scale, strict=True))
-            fine[:] = pair.target[box].ravel()
+            box = tuple(slice(at, at + p) for at, p in places)
+            finer = scaled(box, self.scale)
+            fine[:] = pair.target[finer].ravel()
             if skip:
-                fine -= interpolated[which][box].ravel()
-                low[:] = pair.low[
-                    tuple(slice(a, a + p) for a, p in zip(first, size, strict=True))
-                ].ravel()
+                fine -= interpolated[which][finer].ravel()
+                low[:] = pair.low[box].ravel()
         statistics = (coarse if skip else patches).astype(np.float64)
         mean, std = float(statistics.mean()), float(statistics.std())
         patches = (patches - np.float32(0 if skip else mean)) / np.float32(std)
@@ -184,12 +181,9 @@ class SparseCoding(LearnedMethod):
 
     def _interpolated(self, low):
         """Return a coarse tile, interpolated along z."""
-        factor = self.scale[0]
-        box = [slice(0, n * f) for n, f in zip(low.shape, self.scale, strict=True)]
+        box = scaled([slice(0, n) for n in low.shape], self.scale)
         offset = (self.task.offset[0], None, None)
-        return interpolate(
-            low, (0, 0, 0), low.shape, (factor, 1, 1), box, self.settings.skip, offset
-        )
+        return interpolate(low, (0, 0, 0), low.shape, self.scale, box, self.settings.skip, offset)
 
     def _codes(self, patches, atoms):
         """Return sparse codes of coarse patches without their means, over atoms of unit length."""
@@ -205,7 +199,7 @@ class SparseCoding(LearnedMethod):
             patches, atoms, gram=atoms @ atoms.T, algorithm=s.code, check_input=False, **options
         )
 
-    def use(self, arrays):
+    def use(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Take a dictionary.
 
         Raises
@@ -221,7 +215,7 @@ class SparseCoding(LearnedMethod):
                 f"the model of {self.name()} has atoms of {fine.shape[1:]} voxels; its settings say "
                 f"{s.patch}"
             )
-        self._mean, self._std = float(arrays["mean"][0]), float(arrays["std"][0])
+        self.low = {key: float(arrays[key][0]) for key in ("mean", "std")}
         coarse = coarser(fine, factor, mode, axis=1) if s.skip == "none" else arrays["coarse"]
         coarse = coarse.reshape(len(fine), -1).astype(np.float64)
         centre = coarse.mean(axis=1, keepdims=True)
@@ -237,25 +231,23 @@ class SparseCoding(LearnedMethod):
         self.stride = tuple(int(step) for step in s.step)
         # Patches that reach a core start at most this far from it; where a patch is no multiple of
         # the step, the last one of a tile lies off the raster and must not reach the core either.
-        halo = [
+        z, y, x = (
             p - n if p % n == 0 else -(-p // n) * n
             for p, n in zip(self._size, self.stride, strict=True)
-        ]
-        if s.skip == "cubic":  # its interpolation needs two slices
-            halo[0] = max(halo[0], -(-2 // self.stride[0]) * self.stride[0])
-        elif s.skip == "linear":
-            halo[0] = max(halo[0], self.stride[0])
-        self.halo = tuple(halo)
+        )
+        needed = {"none": 0, "linear": 1, "cubic": 2}[s.skip]  # slices, by the interpolation
+        self.halo = (max(z, -(-needed // self.stride[0]) * self.stride[0]), y, x)
 
-    def restore(self, tile):
+    def restore(self, tile: np.ndarray) -> np.ndarray:
         """Restore one tile; see `acuity.methods.base.Method.restore`."""
-        size, factor, side = self._size, self.scale[0], self.settings.patch
+        size, side = self._size, self.settings.patch
         if any(n < p for n, p in zip(tile.shape, size, strict=True)):
             raise AcuityError(
                 f"volume of {tile.shape} voxels (z, y, x): method {self.name()} codes patches of "
                 f"{size} and needs as many or more"
             )
-        tile = (tile - np.float32(self._mean)) / np.float32(self._std)
+        mean, std = (np.float32(self.low[key]) for key in ("mean", "std"))
+        tile = (tile - mean) / std
         places = [
             np.unique(np.append(np.arange(0, n - p + 1, step), n - p))
             for n, p, step in zip(tile.shape, size, self.stride, strict=True)
@@ -263,7 +255,7 @@ class SparseCoding(LearnedMethod):
         corners = np.stack(np.meshgrid(*places, indexing="ij"), axis=-1).reshape(-1, 3)
         windows = np.lib.stride_tricks.sliding_window_view(tile, size)
         skip = self.settings.skip != "none"
-        shape = (tile.shape[0] * factor, *tile.shape[1:])
+        shape = (tile.shape[0] * self.scale[0], *tile.shape[1:])
         sums, counts = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
         for first in range(0, len(corners), CHUNK):
             part = corners[first : first + CHUNK]
@@ -273,14 +265,14 @@ class SparseCoding(LearnedMethod):
             if not skip:
                 fine += means.astype(np.float32)
             fine = fine.reshape(-1, side, side, side)
-            for (z, y, x), patch in zip(part, fine, strict=True):
-                box = (slice(z * factor, z * factor + side), slice(y, y + side), slice(x, x + side))
+            for corner, patch in zip(part * self.scale, fine, strict=True):
+                box = tuple(slice(at, at + side) for at in corner)
                 sums[box] += patch
                 counts[box] += 1
         sums /= counts
         if skip:
             sums += self._interpolated(tile)
-        return sums * np.float32(self._std) + np.float32(self._mean)
+        return sums * std + mean
 
 
 METHOD = SparseCoding

@@ -3,10 +3,11 @@
 from acuity.methods.base import (
     LearnedMethod,
     LearnedSettings,
+    Networks,
     PredictSettings,
     TrainSettings,
-    setting,
 )
+from acuity.settings import setting
 
 
 class SrcnnSettings(LearnedSettings):
@@ -16,15 +17,8 @@ class SrcnnSettings(LearnedSettings):
         (9, 1, 5), "Sides of the kernels: patch extraction, mapping, reconstruction", "voxel"
     )
     features: tuple[int, int] = setting((32, 16), "Channels after the first two convolutions", "1")
-    train: TrainSettings = setting(
-        TrainSettings(
-            steps=1500, batch=4, patch=(32, 32, 32), learning_rate=1e-3, schedule="cosine"
-        ),
-        "How the network is trained",
-    )
-    predict: PredictSettings = setting(
-        PredictSettings(tile=(44, 140, 140)), "How volumes are restored"
-    )
+    train: TrainSettings = TrainSettings.preset(steps=1500, patch=(32, 32, 32), schedule="cosine")
+    predict: PredictSettings = PredictSettings.preset(tile=(44, 140, 140))
 
 
 class Srcnn3d(LearnedMethod):
@@ -38,7 +32,7 @@ class Srcnn3d(LearnedMethod):
     Settings = SrcnnSettings
     symmetries = "volume"
 
-    def build(self):
+    def build(self) -> Networks:
         """Build the network; convolutions pad with zeros, so that the size is kept."""
         from torch import nn
 

@@ -6,14 +6,17 @@ from pydantic import model_validator
 
 from acuity.errors import AcuityError
 from acuity.methods.base import (
-    LearnedMethod,
     LearnedSettings,
+    Networks,
+    PlanesMethod,
     PredictSettings,
+    Tensors,
     TrainSettings,
-    masked_loss,
-    setting,
 )
+from acuity.methods.networks.adversarial import AdversarialMethod
+from acuity.methods.networks.axial_base import SKIP
 from acuity.methods.networks.planes import degradation
+from acuity.settings import setting
 
 
 class SrganTrainSettings(TrainSettings):
@@ -38,11 +41,7 @@ class SrganSettings(LearnedSettings):
     kernels: tuple[int, int] = setting(
         (9, 9), "Odd sides of the generator's first and last convolution", "voxel"
     )
-    skip: Literal["none", "linear", "cubic"] = setting(
-        "none",
-        "Interpolated input that is added to the output: none is the paper's form, the others are "
-        "variants that small and short training needs",
-    )
+    skip: Literal["none", "linear", "cubic"] = SKIP
     discriminator: int = setting(
         64,
         "Channels of the discriminator's first convolution; its last has 8 times as many",
@@ -62,22 +61,18 @@ class SrganSettings(LearnedSettings):
         "Volume whose XY planes are learned from: that of full resolution, or the coarse one, which "
         "needs no truth",
     )
-    train: SrganTrainSettings = setting(
-        SrganTrainSettings(
-            steps=200_000,
-            batch=16,
-            learning_rate=1e-4,
-            schedule="step",
-            halve_every=100_000,
-            keep="last",
-            validate_every=1000,
-            validation_patches=64,
-        ),
+    train: SrganTrainSettings = SrganTrainSettings.preset(
         "How the networks are trained",
+        steps=200_000,
+        batch=16,
+        learning_rate=1e-4,
+        schedule="step",
+        halve_every=100_000,
+        keep="last",
+        validate_every=1000,
+        validation_patches=64,
     )
-    predict: PredictSettings = setting(
-        PredictSettings(tile=(128, 512, 512)), "How volumes are restored"
-    )
+    predict: PredictSettings = PredictSettings.preset(tile=(128, 512, 512))
 
     @model_validator(mode="after")
     def _odd(self):
@@ -86,7 +81,7 @@ class SrganSettings(LearnedSettings):
         return self
 
 
-class Srgan(LearnedMethod):
+class Srgan(AdversarialMethod, PlanesMethod):
     """SRGAN whose output is finer along z, learned from XY planes alone.
 
     After Hagita et al. 2018 (doi:10.1038/s41598-018-24330-1) with the networks of Ledig et al. 2017:
@@ -98,21 +93,9 @@ class Srgan(LearnedMethod):
 
     Settings = SrganSettings
     axial = True
-    regime = "planes"
     logged_losses = ("content", "adversarial", "discriminator", "real", "fake")
 
-    def __init__(self, settings=None, task=None):
-        super().__init__(settings, task)
-        self.scale = (self.task.scale[0], 1, 1)
-        self.step = 0
-
-    @property
-    def side(self):
-        """Side of a sub-image on the target's grid: a multiple of the factor."""
-        side = self.settings.train.patch[1]
-        return side - side % self.scale[0]
-
-    def build(self):
+    def build(self) -> Networks:
         """Build generator and discriminator."""
         from acuity.methods.networks.srgan import Discriminator, Generator
 
@@ -123,33 +106,19 @@ class Srgan(LearnedMethod):
                 f"settings of {self.name()}, key train.patch: found {s.train.patch}; sub-images "
                 f"must hold two blocks of the factor {self.scale[0]} or more"
             )
-        networks = {
-            self.restorer: Generator(
-                self.scale[0],
-                features=s.features,
-                blocks=s.blocks,
-                kernels=s.kernels,
-                skip=s.skip,
-                offset=self.task.offset[0],
-            )
-        }
-        if s.adversarial:
-            networks["discriminator"] = Discriminator(
-                self.side, features=s.discriminator, dense=s.dense
-            )
-        return networks
+        options = s.pick("features", "blocks", "kernels", "skip")
+        generator = Generator(self.scale[0], offset=self.task.offset[0], **options)
+        if not s.adversarial:
+            return {self.restorer: generator}
+        judge = Discriminator(self.side, features=s.discriminator, dense=s.dense)
+        return {self.restorer: generator, "discriminator": judge}
 
-    def networks_to_update(self, step):
-        """Return the discriminator, where it is its turn, and the generator."""
-        self.step = step
-        s = self.settings
-        both = s.adversarial and step >= s.pretrain and (step - s.pretrain) % s.every == 0
-        return ("discriminator", self.restorer) if both else (self.restorer,)
-
-    def losses(self, network, networks, batch):
+    def losses(self, network: str, networks: Networks, batch: Tensors) -> Tensors:
         """Return binary cross entropies (discriminator), or content and adversarial loss (generator)."""
         import torch
         from torch.nn.functional import softplus
+
+        from acuity.methods.networks.losses import masked_loss
 
         generator = networks[self.restorer]
         if network == "discriminator":
@@ -161,9 +130,8 @@ class Srgan(LearnedMethod):
             loss = softplus(-real).mean() + softplus(fake).mean()
             return {"loss": loss, "real": real.sigmoid().mean(), "fake": fake.sigmoid().mean()}
         restored = generator(batch["low"])
-        content = masked_loss(
-            restored.float(), batch["target"], batch["mask"], self.settings.train.loss
-        )
+        kind = self.settings.train.loss
+        content = masked_loss(restored.float(), batch["target"], batch["mask"], kind)
         # A validation judges the content alone: the discriminator's opinion moves.
         judged = generator.training and self.step >= self.settings.pretrain
         if not (self.settings.adversarial and judged):

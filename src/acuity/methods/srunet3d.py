@@ -1,8 +1,9 @@
 """3D-SRU-Net: a U-Net that contracts coarse slices until they are isotropic and expands them."""
 
 from acuity.errors import AcuityError
-from acuity.methods.base import PredictSettings, TrainSettings, setting
+from acuity.methods.base import Networks, PredictSettings, TrainSettings
 from acuity.methods.networks.axial_base import AxialMethod, AxialSettings, paper_training
+from acuity.settings import setting
 
 
 class Srunet3dSettings(AxialSettings):
@@ -17,10 +18,8 @@ class Srunet3dSettings(AxialSettings):
         "voxel",
         min_length=1,
     )
-    train: TrainSettings = setting(paper_training(decay_every=10), "How the network is trained")
-    predict: PredictSettings = setting(
-        PredictSettings(tile=(64, 256, 256)), "How volumes are restored"
-    )
+    train: TrainSettings = paper_training(decay_every=10)
+    predict: PredictSettings = PredictSettings.preset(tile=(64, 256, 256))
 
 
 class Srunet3d(AxialMethod):
@@ -33,31 +32,18 @@ class Srunet3d(AxialMethod):
 
     Settings = Srunet3dSettings
 
-    def build(self):
+    def build(self) -> Networks:
         """Build the network."""
         from acuity.methods.networks.srunet3d import SruNet3d
 
-        s, factor = self.settings, self.factor()
-        if any(side < 1 or side % 2 == 0 for side in s.kernels):
-            raise AcuityError(
-                f"settings of {self.name()}, key kernels: found {s.kernels}; sides must be odd"
-            )
+        options = self.network_options("width", "height", "depth", "kernels")
         try:
-            network = SruNet3d(
-                factor,
-                width=s.width,
-                height=s.height,
-                depth=s.depth,
-                kernels=s.kernels,
-                skip=s.skip,
-                offset=self.task.offset[0],
-            )
+            return {self.restorer: SruNet3d(**options)}
         except ValueError as error:
             raise AcuityError(
-                f"method {self.name()}, height {s.height} at scale {self.task.scale}: {error}; "
+                f"method {self.name()}, height {self.settings.height} at scale {self.task.scale}: {error}; "
                 "allowed are powers of two, or fewer levels"
             ) from None
-        return {self.restorer: network}
 
 
 METHOD = Srunet3d

@@ -109,8 +109,7 @@ def count(method: LearnedMethod) -> dict[str, Network]:
     """
     import torch
 
-    planes = method.regime == "planes"
-    axes = (0, 2) if planes else (1, 2) if method.slices_per_stack else (0, 1, 2)
+    axes = method.axes
     patch = method.settings.train.patch
     side = getattr(method, "side", patch[-1] * method.scale[-1])
     with torch.device("meta"), torch.no_grad():
@@ -163,7 +162,7 @@ def prepare(methods: Iterable[Method]) -> None:
     """
     missing = {}
     for method in methods:
-        if method.learned and method.regime != "fit" and (words := words_of(method)) not in _FOUND:
+        if method.has_network and (words := words_of(method)) not in _FOUND:
             found = _shipped().get(key_of(words))
             if found is None:
                 with contextlib.suppress(OSError, ValueError, AttributeError):
@@ -188,7 +187,7 @@ def _networks(found):
 
 
 def _counted(method):
-    if not method.learned or method.regime == "fit":
+    if not method.has_network:
         return {}
     prepare([method])
     # none on a machine where torch cannot be loaded

@@ -226,7 +226,7 @@ class Planner:
             prepare(self.method(*training) for training in self.project.trained)
             self._prepared = True
         found = network(method)
-        if found is None and method.learned and method.regime != "fit":
+        if found is None and method.has_network:
             sentence = (
                 f"{method.name()}: its network could not be counted; planned as one that is fitted"
             )
@@ -405,7 +405,7 @@ def _predict(plan, rule, w):
     axes = (1, 2) if method.slices_per_stack else (0, 1, 2)
     again = math.prod(_repeated(found, tile, own, shape, method.scale, axis) for axis in axes)
     ways, passed = 1, prod(tile[axis] for axis in axes)
-    if method.regime == "planes":  # some planes at a time, in both directions
+    if method.by_planes:  # some planes at a time, in both directions
         ways, block = 2, prod(tile)
         passed = min(block, max(PASSED, tile[0] * max(tile[1:])))
         held = FLOAT * (found.widest * passed + 6 * max(method.scale) * block)
@@ -441,7 +441,7 @@ def _train(plan, rule, w):
     settings = method.settings.train
     patch = settings.patch[1:] if method.slices_per_stack else settings.patch
     voxels = settings.batch * prod(patch)
-    if method.regime == "planes":
+    if method.by_planes:
         voxels /= max(method.scale)
     once = voxels * found.multiply_adds
     held, work = voxels * found.activations, 3 * settings.steps * once
@@ -475,7 +475,7 @@ def _tried(plan, method, w):
     sample = plan.project.learns_from(w["method"], f"{float(w['level']):g}")[:1]
     if not sample:
         return 0
-    if method.regime == "planes":
+    if method.by_planes:
         return TRIALS * 4 * 256**2 / max(method.scale)
     shape = plan.high(sample[0], w["level"])[0]
     most = [256 // max(method.scale)] * 3

@@ -5,27 +5,18 @@ from os import PathLike
 
 import numpy as np
 
-from acuity.methods.base import Task
+from acuity.methods.base import MethodJob
 
 
 @dataclass(frozen=True)
-class PredictionJob:
+class PredictionJob(MethodJob):
     """A method, what it is to undo, and how the restored volume is written.
+
+    Of a learned method's settings those of the network come from the card, and only ``predict`` is
+    read from here.
 
     Attributes
     ----------
-    method_name : str
-        A method of ``acuity.methods``.
-    settings : dict
-        Its settings. For a learned method those of the network come from the card, and only
-        ``predict`` is read from here.
-    level : float
-        Strength of the degradation: standard deviation of the blur in voxels of the target's grid.
-    scale : tuple of int
-        Whole factors (z, y, x) between the volume's grid and the restored one.
-    phase : tuple of float, optional
-        Where the volume's first voxel lies on the restored grid, in its voxels (z, y, x); the
-        middle of a block, (factor - 1) / 2, by default. The task's `offset`.
     keep_type : bool
         Round and clip the restored volume to the type of the low-resolution one, where that is
         uint8 or uint16; it is float32 else.
@@ -36,19 +27,9 @@ class PredictionJob:
         The part of the volume that this job makes; see `acuity.slabs`.
     """
 
-    method_name: str
-    settings: dict
-    level: float
-    scale: tuple[int, int, int] = (1, 1, 1)
-    phase: tuple[float, float, float] | None = None
     keep_type: bool = False
     fov_radius: float | None = None
     part: tuple[int, int] | None = None
-
-    @property
-    def task(self) -> Task:
-        """The task that the method is built for."""
-        return Task(float(self.level), tuple(self.scale), self.phase)
 
 
 @dataclass(frozen=True)

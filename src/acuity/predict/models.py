@@ -3,10 +3,15 @@
 import hashlib
 import json
 import logging
+from collections.abc import Callable, Mapping
+from os import PathLike
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from acuity.errors import AcuityError, error_reason
-from acuity.methods.base import check_settings
+from acuity.methods.base import FittedMethod, LearnedMethod, Task, check_settings
 from acuity.seals import again, check_seal
 
 logger = logging.getLogger("acuity.predict")
@@ -18,7 +23,7 @@ _EXECUTIONS = {
 }
 
 
-def read_card(card):
+def read_card(card: str | PathLike) -> dict[str, Any]:
     """Read a model's card.
 
     Raises
@@ -60,43 +65,8 @@ def read_card(card):
     return content
 
 
-def load_network(method, model, card):
-    """Build a method's restoring network and load its weights.
-
-    Parameters
-    ----------
-    method : acuity.methods.base.LearnedMethod
-        The method.
-    model, card : path
-        Weights and card.
-
-    Returns
-    -------
-    network : torch.nn.Module
-    card : dict
-    digest : str
-        SHA-256 of the weights' file.
-
-    Raises
-    ------
-    AcuityError
-        If the weights do not belong to the card or do not fit the network.
-    """
-    from safetensors.torch import load as load_tensors
-
-    content = read_card(card)
-    data, digest = _weights(model, card, content)
-    network = method.build()[method.restorer]
-    try:
-        network.load_state_dict(load_tensors(data))
-    except (RuntimeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise AcuityError(f"{model}: does not fit method {method.name()} ({reason})") from None
-    return network, content, digest
-
-
 def _weights(model, card, content):
-    """Read a model's bytes, which must be those that its card describes."""
+    """Read a model's bytes, which must be those that its card describes; return their digest too."""
     try:
         data = Path(model).read_bytes()
     except OSError as error:
@@ -109,34 +79,13 @@ def _weights(model, card, content):
     return data, digest
 
 
-class Fitted:
-    """A method without a network that has learned: called with a tile, it restores it.
-
-    Parameters
-    ----------
-    method : acuity.methods.base.LearnedMethod
-        One whose regime is ``fit``.
-    data : bytes
-        Its model (safetensors).
-    digest : str
-        SHA-256 of the model.
-    """
-
-    def __init__(self, method, data, digest):
-        from safetensors.numpy import load as load_arrays
-
-        arrays = load_arrays(data)
-        method.use(arrays)
-        if {"mean", "std"} <= arrays.keys():
-            self.low = {key: float(arrays[key][0]) for key in ("mean", "std")}
-        self.method, self.digest = method, digest
-
-    def __call__(self, tile):
-        """Restore a tile."""
-        return self.method.restore(tile)
-
-
-def load_learned(method_class, settings, task, model, card):
+def load_learned(
+    method_class: type[LearnedMethod],
+    settings: Mapping[str, Any],
+    task: Task,
+    model: str | PathLike | None,
+    card: str | PathLike | None,
+) -> tuple[LearnedMethod, Callable[..., np.ndarray], str]:
     """Make a trained method ready to run.
 
     Parameters
@@ -155,27 +104,41 @@ def load_learned(method_class, settings, task, model, card):
     method : acuity.methods.base.LearnedMethod
         The method, with its halo and stride.
     run : callable
-        Maps a tile (z, y, x) to a restored tile; has the weights' `digest`.
+        Maps a tile (z, y, x) to a restored tile.
+    digest : str
+        SHA-256 of the model.
 
     Raises
     ------
     AcuityError
-        If the model is not one of this method and task, or does not belong to its card; if a
-        device is demanded that is not there.
+        If the model is not one of this method and task, or does not belong to its card; if its
+        weights do not fit the network; if a device is demanded that is not there.
     """
     if model is None or card is None:
         raise AcuityError(f"method {method_class.name()} is learned and needs a model and its card")
     content = read_card(card)
     _check_task(content, card, method_class, task)
-    own = check_settings(method_class, settings).predict
-    method = method_class({**content["settings"], "predict": own.model_dump()}, task)
-    if method.regime == "fit":
-        return method, Fitted(method, *_weights(model, card, content))
-    network, content, digest = load_network(method, model, card)
+    wanted: Any = check_settings(method_class, settings).predict
+    method = method_class({**content["settings"], "predict": wanted.model_dump()}, task)
+    data, digest = _weights(model, card, content)
+    if isinstance(method, FittedMethod):
+        from safetensors.numpy import load as load_arrays
+
+        method.use(load_arrays(data))
+        return method, method, digest
+    from safetensors.torch import load as load_tensors
+
+    from acuity.engine.planes import make_runner
+
+    network = method.build()[method.restorer]
+    try:
+        network.load_state_dict(load_tensors(data))
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise AcuityError(f"{model}: does not fit method {method.name()} ({reason})") from None
     method.halo, method.stride = (tuple(content["execution"][key]) for key in ("halo", "stride"))
-    run = _runner(method, network, content["normalisation"], _execution(content, own))
-    run.digest = digest
-    return method, run
+    run = make_runner(method, network, content["normalisation"], _execution(content, wanted))
+    return method, run, digest
 
 
 def _check_task(content, card, method_class, task):
@@ -208,16 +171,3 @@ def _execution(content, wanted):
     elif wanted.precision != "float32":
         return tuned
     return {**DEFAULT, "device": device}
-
-
-def _runner(method, network, normalisation, execution):
-    from acuity.engine.execution import Runner
-    from acuity.engine.planes import PlanesRunner
-
-    if method.regime == "planes":
-        run = PlanesRunner(network, normalisation, execution)
-    else:
-        stacked = bool(method.slices_per_stack)
-        run = Runner(network, normalisation, execution, stacked=stacked)
-    run.execution = execution
-    return run

@@ -5,22 +5,24 @@ import logging
 import sys
 import time
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from os import PathLike
 
 import numpy as np
 
 from acuity.assumptions import TOLD, Assumes, check, offset, survey
-from acuity.engine.readers import InputReader, input_offset, refine, upsampling_factors
+from acuity.engine.readers import InputReader, ahead, input_offset, refine, upsampling_factors
 from acuity.engine.schedule import TileSchedule
 from acuity.errors import AcuityError
 from acuity.field_of_view import cylinder
-from acuity.methods.base import load
-from acuity.predict.job import Output
+from acuity.methods.base import Method, load, scaled
+from acuity.predict.job import Output, PredictionFiles, PredictionJob
 from acuity.predict.models import load_learned
 from acuity.slabs import open_writer, sees_all
 from acuity.threads import allowed
-from acuity.volume import open_volume
+from acuity.volume import Volume, open_volume
 
 logger = logging.getLogger("acuity.predict")
 
@@ -28,7 +30,7 @@ KEPT_TYPES = (np.uint8, np.uint16)
 AHEAD = 1  # blocks that are read, and written, while the method works
 
 
-def predict(job, files, *, threads=None):
+def predict(job: PredictionJob, files: PredictionFiles, *, threads: int | None = None) -> None:
     """Restore a stored volume with a method.
 
     The volume streams through: a reader, the method and a writer work side by side, in columns of
@@ -52,9 +54,25 @@ def predict(job, files, *, threads=None):
         device is demanded that is not there; if a disagreement is asked of a method that has one
         estimate.
     """
-    method, run = _ready(job, files)
+    method, run, told = _ready(job, files)
     volume = open_volume(files.low, complete=sees_all(job.part))
-    output = _output(job, files, method, run, volume)
+    step = {"step": "predict", "method": job.method_name, "level": job.level, **told}
+    settled = {
+        "input": volume.digest,
+        "settings": job.settings,
+        "phase": method.task.offset,
+        "fov": job.fov_radius,
+    }
+    if method.learned:
+        settled["execution"] = getattr(run, "execution", None)
+    dtype = np.dtype(np.float32)
+    if job.keep_type and volume.dtype in KEPT_TYPES:
+        dtype = volume.dtype
+        step["type"] = dtype.name
+    steps = (*volume.provenance, step)
+    output = Output(
+        files.output, files.disagreement, dtype, job.fov_radius, job.part, steps, settled
+    )
     started = time.perf_counter()
     restore(volume, output, method, run, name=files.low, threads=threads)
     seconds = time.perf_counter() - started
@@ -62,15 +80,17 @@ def predict(job, files, *, threads=None):
 
 
 def _ready(job, files):
-    """Return a method, and what restores its tiles."""
-    method_class, task = load(job.method_name), job.task
-    if files.disagreement is not None and method_class.regime != "planes":
+    """Return a method, what restores its tiles, and what is told of its weights."""
+    method_class, task, told = load(job.method_name), job.task, {}
+    if files.disagreement is not None and not method_class.by_planes:
         raise AcuityError(
             f"method {job.method_name} has one estimate of a volume, so there is no disagreement; "
             "only methods that restore XZ and YZ planes have one"
         )
     if method_class.learned:
-        method, run = load_learned(method_class, job.settings, task, files.model, files.card)
+        method, run, told["weights"] = load_learned(
+            method_class, job.settings, task, files.model, files.card
+        )
     else:
         method = method_class(job.settings, task)
         run = method.restore
@@ -79,37 +99,18 @@ def _ready(job, files):
             f"method {job.method_name} interpolates onto a finer grid, but the scale is (1, 1, 1); "
             "it needs a factor above 1"
         )
-    return method, run
+    return method, run, told
 
 
-def _output(job, files, method, run, volume):
-    """Return the store that is to be written, and what it tells of how it was made."""
-    step = {"step": "predict", "method": job.method_name, "level": job.level}
-    settled = {
-        "input": volume.digest,
-        "settings": job.settings,
-        "phase": method.task.offset,
-        "fov": job.fov_radius,
-    }
-    if method.learned:
-        step["weights"] = run.digest
-        settled["execution"] = getattr(run, "execution", None)
-    dtype = np.dtype(np.float32)
-    if job.keep_type and volume.dtype in KEPT_TYPES:
-        dtype = volume.dtype
-        step["type"] = dtype.name
-    return Output(
-        files.output,
-        files.disagreement,
-        dtype,
-        job.fov_radius,
-        job.part,
-        provenance=(*volume.provenance, step),
-        settled=settled,
-    )
-
-
-def restore(volume, output, method, run, *, name, threads=None):
+def restore(
+    volume: Volume,
+    output: Output,
+    method: Method,
+    run: Callable[..., np.ndarray],
+    *,
+    name: str | PathLike,
+    threads: int | None = None,
+) -> None:
     """Restore an open volume with a method that is ready to run.
 
     Parameters
@@ -148,12 +149,12 @@ def restore(volume, output, method, run, *, name, threads=None):
             _use_threads(writer.agree("threads", lambda: threads and allowed(threads)))
         factor = method.scale[0]
         span = (writer.z0 // factor, -(-writer.z1 // factor))
-        pending = deque()
+        pending: deque[Future] = deque()
         for region in schedule.regions(writer.layout) if writer.z0 < writer.z1 else ():
             seen = None
-            if output.fov_radius is not None:
-                seen = _seen(grid.shape, output.fov_radius, region, method.scale)
-            reads = _ahead(reading, schedule.inputs(region, span), source)
+            if output.fov_radius is not None:  # which voxels the detector saw, (y, x) bool
+                seen = cylinder(grid.shape, output.fov_radius, scaled(region, method.scale[1:]))
+            reads = ahead(reading, source.read, schedule.inputs(region, span), AHEAD)
             for z0, block in _depths(
                 schedule.restored(region, reads, run, span),
                 writer.slab_depth,
@@ -164,9 +165,8 @@ def restore(volume, output, method, run, *, name, threads=None):
                     pending.popleft().result()
                 if seen is not None:
                     block = np.where(seen, block, 0)
-                estimates = [block]
-                if method.regime == "planes":  # (z, 2, y, x): merged, and how far both differ
-                    estimates = [block[:, 0], block[:, 1]]
+                # (z, 2, y, x): merged, and how far both differ
+                estimates = [block[:, 0], block[:, 1]] if method.by_planes else [block]
                 parts = list(zip(writers, estimates, strict=False))
                 pending.append(writing.submit(_write, parts, z0, region, method.scale))
                 del block, estimates, parts  # the writer alone holds them, and lets them go
@@ -179,7 +179,7 @@ def _reader(volume, method, name):
     offset = (None,) * 3 if method.centred else input_offset(method.task, method.scale)
     source = InputReader(volume, upsampling_factors(method), method.interpolation, name, offset)
     least = 2 * method.halo[0] + 1
-    network = method.regime == "patches"
+    network = method.has_network and not method.by_planes
     if network and method.scale[0] > 1 and source.shape[0] < least:
         raise AcuityError(
             f"{name}: found {source.shape[0]} slices, fewer than the receptive field of "
@@ -235,12 +235,6 @@ def _shifted(run, moved):
     return lambda tile: run(tile - moved) + moved
 
 
-def _seen(shape, radius, region, scale):
-    """Return which voxels of a region of the restored plane the detector saw, (y, x) bool."""
-    part = (slice(r.start * f, r.stop * f) for r, f in zip(region, scale[1:], strict=True))
-    return cylinder(shape, radius, tuple(part))
-
-
 def _use_threads(count):
     if count:
         import torch
@@ -259,18 +253,6 @@ def _give_memory_back():
         if mallopt is not None:
             mallopt(-3, 2**22)  # M_MMAP_THRESHOLD, and no longer adapted to what is asked for
             mallopt(-8, 1)  # M_ARENA_MAX
-
-
-def _ahead(reader, boxes, source):
-    """Read boxes in order, a few ahead."""
-    pending = deque()
-    boxes = iter(boxes)
-    for box in boxes:
-        pending.append(reader.submit(source.read, box))
-        if len(pending) > AHEAD:
-            yield pending.popleft().result()
-    while pending:
-        yield pending.popleft().result()
 
 
 def _depths(blocks, depth, start, extent):

@@ -7,6 +7,8 @@ from pydantic import Field, field_validator, model_validator
 from acuity.degrade.settings import RandomDegradation
 from acuity.settings import Section, setting
 
+_Factor = Annotated[int, Field(ge=1, le=16)]
+
 
 class Degrade(Section):
     """How an imported volume is made worse: in all directions, or along z alone.

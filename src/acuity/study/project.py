@@ -113,7 +113,7 @@ class Project:
 
     def gpus(self, method: str, stage: str) -> int:
         """Return the GPUs of a job of a method: none where it has no network or is to use the CPU."""
-        if not self.learned(method) or self.method_class(method).regime == "fit":
+        if method == "input" or not self.method_class(method).has_network:
             return 0
         if getattr(self.settings(method), stage).device == "cpu":
             return 0
@@ -128,7 +128,7 @@ class Project:
     def by_planes(self) -> list[str]:
         """The methods that restore XZ and YZ planes, further trainings among them."""
         every = self.methods + self.further
-        return [m for m in every if getattr(self.method_class(m), "regime", "") == "planes"]
+        return [method for method in every if self.method_class(method).by_planes]
 
     @cached_property
     def by_voxels(self) -> list[str]:

@@ -196,7 +196,7 @@ def _check_roles(study: Study, samples: list[Sample], path: Path, sheet: Path) -
     for key in study.methods:
         method = load(key)
         # What learns from XY planes can learn from the coarse volume itself.
-        enough = {"train", "restore"} if getattr(method, "regime", "") == "planes" else {"train"}
+        enough = {"train", "restore"} if method.by_planes else {"train"}
         if method.learned and not roles & enough:
             raise AcuityError(f"{sheet}: no sample has the role train, but {key} learns from data")
 

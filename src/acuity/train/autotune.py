@@ -1,15 +1,19 @@
 """Choose once for a model how it is run: precision and memory layout, tried on one real tile."""
 
+import itertools
 import logging
-import math
-from functools import partial
+from collections.abc import Mapping
+from typing import Any
 
-import numpy as np
 import torch
+from torch import nn
 
-from acuity.engine.execution import Runner, timed
-from acuity.engine.planes import PlanesRunner, plane_reach
-from acuity.engine.receptive import receptive_field
+from acuity.engine.execution import timed
+from acuity.engine.planes import make_runner
+from acuity.engine.receptive import method_reach
+from acuity.engine.sampling import BatchSampler
+from acuity.methods.base import LearnedMethod
+from acuity.train.history import psnr
 
 logger = logging.getLogger("acuity.train")
 
@@ -18,7 +22,14 @@ DIFFERENCE = 0.02  # root mean square difference from float32, in standard devia
 GAIN = 0.9  # a choice must need less than this share of the time of one that comes before it
 
 
-def autotune(method, network, normalisation, pair, data_range, device, mask=None, planes=None):
+def autotune(
+    method: LearnedMethod,
+    network: nn.Module,
+    normalisation: Mapping[str, Mapping[str, float]],
+    sampler: BatchSampler,
+    data_range: float,
+    device: str,
+) -> dict[str, Any]:
     """Try precisions and layouts on one tile and record the fastest that holds up.
 
     Plain float32 comes first; another choice replaces it only if it is clearly faster, so that
@@ -32,110 +43,56 @@ def autotune(method, network, normalisation, pair, data_range, device, mask=None
         Its trained network.
     normalisation : dict
         ``low`` and ``target``, each with ``mean`` and ``std``.
-    pair : acuity.engine.sampling.TrainingPair
-        Volumes to take the tile from.
+    sampler : acuity.engine.sampling.BatchSampler
+        Has the tile, and says which of its voxels count in a comparison.
     data_range : float
         Data range of the target, for the PSNR.
     device : str
         Where it will run.
-    mask : numpy.ndarray, optional
-        1 inside the field of view (y, x; target's grid): voxels outside, which nothing was
-        learned from, do not count in a comparison.
-    planes : tuple of numpy.ndarray, optional
-        For a method that restores planes: low and target planes (n, z, x) instead of a tile.
 
     Returns
     -------
     dict
         ``device``, ``precision``, ``layout``, ``threads``, ``halo``, ``stride`` and ``trials``.
     """
-    if planes is not None:
-        halo, stride = plane_reach(network), (1, 1, 1)
-        tile, target = planes
-        inside = torch.ones(target.shape[1:], dtype=torch.bool)
-        chosen, trials = _try(
-            PlanesRunner, network, normalisation, tile, target, inside, data_range, device
-        )
-        return _record(chosen, trials, device, halo, stride, tile)
-    stacked = bool(method.slices_per_stack)
-    halo, stride = receptive_field(network, 2 if stacked else 3, method.slices_per_stack or 1)
-    if stacked:
-        halo, stride = (0, *halo), (1, *stride)
-    box = _middle(method, pair.low.shape, stride)
-    tile = pair.low[box]
-    fine = tuple(
-        slice(b.start * f, b.stop * f, b.step) for b, f in zip(box, method.scale, strict=True)
-    )
-    target = pair.target[fine]
-    inside = np.ones(pair.target.shape[1:], bool) if mask is None else mask > 0
-    inside = torch.from_numpy(inside[fine[1:]].copy())
-    if not inside.any():
-        inside[:] = True
-    kind = partial(Runner, stacked=stacked)
-    chosen, trials = _try(kind, network, normalisation, tile, target, inside, data_range, device)
-    return _record(chosen, trials, device, halo, stride, tile)
-
-
-def _middle(method, shape, stride):
-    """Return the box of a tile in the middle of a volume, on the network's raster."""
-    box = []
-    for axis, count in enumerate(shape):
-        if method.slices_per_stack and axis == 0:
-            start = (count - method.depth) // 2
-            box.append(slice(start, start + method.depth, method.spacing))
-            continue
-        # A trial costs as much for a method that makes its tile finer.
-        size = min(count, method.settings.predict.tile[axis], 256 // max(method.scale))
-        size = max(size // stride[axis] * stride[axis], min(count, stride[axis]))
-        start = (count - size) // 2 // stride[axis] * stride[axis]
-        box.append(slice(start, start + size))
-    return tuple(box)
-
-
-def _try(kind, network, normalisation, tile, target, inside, data_range, device):
-    """Run every precision and layout; return the choice and all trials."""
-    target = torch.from_numpy(np.array(target))
+    halo, stride = method_reach(method, network)
+    tile, wanted, mask = sampler.trial(method, stride)
+    inside = torch.from_numpy(mask)
+    target = torch.from_numpy(wanted.copy())[:, inside]
     trials, outputs = [], []
-    for precision in ("float32", "bfloat16"):
-        for layout in ("contiguous", "channels_last"):
-            trial = {"precision": precision, "layout": layout}
-            try:
-                run = kind(network, normalisation, {"device": device, **trial})
-                batch = run.prepare(tile)
+    for precision, layout in itertools.product(
+        ("float32", "bfloat16"), ("contiguous", "channels_last")
+    ):
+        trial: dict[str, Any] = {"precision": precision, "layout": layout}
+        try:
+            run = make_runner(method, network, normalisation, {"device": device, **trial})
+            batch = run.prepare(tile)
 
-                def once(run=run, batch=batch):
-                    return run.forward(batch).cpu()
+            def once(run=run, batch=batch):
+                return run.forward(batch).cpu()
 
-                out, trial["seconds"] = timed(once, device)
-            except RuntimeError as error:  # not every device knows every layout and precision
-                logger.info("%s %s cannot be used: %s", precision, layout, str(error)[:120])
-                continue
-            out = out[:, inside]
-            outputs.append(out)
-            mse = float(((out - target[:, inside]) ** 2).mean())
-            trial["psnr"] = 10 * math.log10(data_range**2 / max(mse, 1e-30))
-            spread = max(float(outputs[0].std()), 1e-30)
-            trial["difference"] = float(((out - outputs[0]) ** 2).mean().sqrt()) / spread
-            trials.append(trial)
-    chosen = trials[0]
+            out, trial["seconds"] = timed(once, device)
+        except RuntimeError as error:  # not every device knows every layout and precision
+            logger.info("%s %s cannot be used: %s", precision, layout, str(error)[:120])
+            continue
+        outputs.append(out[:, inside])
+        spread = max(float(outputs[0].std()), 1e-30)
+        mse = float(((outputs[-1] - target) ** 2).mean())
+        trial["psnr"] = psnr(mse, data_range)
+        trial["difference"] = float(((outputs[-1] - outputs[0]) ** 2).mean().sqrt()) / spread
+        trials.append(trial)
+    first, chosen = trials[0], trials[0]
     for trial in trials[1:]:
-        holds = trial["difference"] <= DIFFERENCE and trial["psnr"] >= trials[0]["psnr"] - COST
+        holds = trial["difference"] <= DIFFERENCE and trial["psnr"] >= first["psnr"] - COST
         if holds and trial["seconds"] < GAIN * chosen["seconds"]:
             chosen = trial
-    logger.info(
-        "prediction in %s, %s: %.1f times plain float32",
-        chosen["precision"],
-        chosen["layout"],
-        trials[0]["seconds"] / chosen["seconds"],
-    )
-    return chosen, trials
-
-
-def _record(chosen, trials, device, halo, stride, tile):
+    gain = first["seconds"] / chosen["seconds"]
+    precision, layout = chosen["precision"], chosen["layout"]
+    logger.info("prediction in %s, %s: %.1f times plain float32", precision, layout, gain)
     return {
         "device": device.split(":")[0],
-        "precision": chosen["precision"],
-        "layout": chosen["layout"],
+        "precision": precision,
+        "layout": layout,
         "threads": torch.get_num_threads(),
         "halo": list(halo),
         "stride": list(stride),

@@ -4,13 +4,35 @@ import hashlib
 import json
 import platform
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 import torch
 
 from acuity.degrade.images import check_strengths
+from acuity.methods.base import LearnedMethod
+from acuity.train.job import TrainingJob
 
 
-def model_card(job, method, data, weights):
+def _training(job, method, data):
+    """Return what decides the weights of a model: settings, task, seed and volumes."""
+    degraded = job.degradation is not None
+    return {
+        **({"degradation": check_strengths(job.degradation)} if degraded else {}),
+        "study": job.study,
+        "method": method.name(),
+        "settings": method.settings.for_training(),
+        "level": method.task.level,
+        "scale": list(method.task.scale),
+        "phase": list(method.task.offset),
+        "seed": int(job.seed),
+        "fov_radius": job.fov_radius,
+        "data": data,
+    }
+
+
+def model_card(
+    job: TrainingJob, method: LearnedMethod, data: list[dict[str, str]], weights: bytes
+) -> dict[str, Any]:
     """Return what a card says of any model.
 
     Parameters
@@ -28,18 +50,8 @@ def model_card(job, method, data, weights):
     -------
     dict
     """
-    degraded = job.degradation is not None
     return {
-        **({"degradation": check_strengths(job.degradation)} if degraded else {}),
-        "study": job.study,
-        "method": method.name(),
-        "settings": method.settings.for_training(),
-        "level": method.task.level,
-        "scale": list(method.task.scale),
-        "phase": list(method.task.offset),
-        "seed": int(job.seed),
-        "fov_radius": job.fov_radius,
-        "data": data,
+        **_training(job, method, data),
         "weights": hashlib.sha256(weights).hexdigest(),
         "versions": {
             "python": platform.python_version(),
@@ -49,7 +61,7 @@ def model_card(job, method, data, weights):
     }
 
 
-def training_digest(job, method, data):
+def training_digest(job: TrainingJob, method: LearnedMethod, data: list[dict[str, str]]) -> str:
     """Return the digest of all that decides the weights: another training has other checkpoints.
 
     Parameters
@@ -62,26 +74,13 @@ def training_digest(job, method, data):
     str
         16 hexadecimal digits.
     """
-    settings = method.settings.for_training()
-    # Where and how often a checkpoint is written does not change what is learned.
-    settings["train"].pop("checkpoint_seconds")
-    content = {
-        "method": method.name(),
-        "settings": settings,
-        "level": method.task.level,
-        "scale": method.task.scale,
-        "phase": method.task.offset,
-        "seed": int(job.seed),
-        "fov_radius": job.fov_radius,
-        "data": data,
-        "torch": torch.__version__,
-    }
-    if job.degradation is not None:
-        content["degradation"] = check_strengths(job.degradation)
+    content = _training(job, method, data) | {"torch": torch.__version__}
+    # Neither the study's name nor how often a checkpoint is written changes what is learned.
+    del content["study"], content["settings"]["train"]["checkpoint_seconds"]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def version_of(name):
+def version_of(name: str) -> str:
     """Return the version of a library, or that it is not installed."""
     try:
         return version(name)

@@ -8,24 +8,32 @@ renamed, so that a kill leaves the one before.
 import json
 import logging
 import shutil
+from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from acuity.methods.base import Networks
 from acuity.writing import remove_leftovers, write_bytes
 
 logger = logging.getLogger("acuity.train")
 
 KEPT = 2
 
+Optimizers = Mapping[str, torch.optim.Optimizer]
+
 
 def _flat(networks, optimizers):
-    tensors, plain = {}, {}
-    for name, network in networks.items():
-        for key, value in network.state_dict().items():
-            tensors[f"network/{name}/{key}"] = value
+    tensors = {
+        f"network/{name}/{key}": value
+        for name, network in networks.items()
+        for key, value in network.state_dict().items()
+    }
+    plain: dict[str, dict] = {}
     for name, optimizer in optimizers.items():
         state = optimizer.state_dict()
         for index, values in state["state"].items():
@@ -37,7 +45,9 @@ def _flat(networks, optimizers):
     return tensors, plain
 
 
-def save_checkpoint(path, networks, optimizers, state):
+def save_checkpoint(
+    path: Path, networks: Networks, optimizers: Optimizers, state: Mapping[str, Any]
+) -> None:
     """Write a checkpoint.
 
     Parameters
@@ -56,7 +66,7 @@ def save_checkpoint(path, networks, optimizers, state):
     write_bytes(path, save(tensors, header))
 
 
-def load_checkpoint(path, networks, optimizers):
+def load_checkpoint(path: Path, networks: Networks, optimizers: Optimizers) -> dict[str, Any]:
     """Read a checkpoint into networks and optimizers.
 
     Parameters
@@ -109,26 +119,25 @@ class Checkpoints:
         Digest of configuration and data: another training never resumes from these.
     """
 
-    def __init__(self, folder, key):
+    def __init__(self, folder: str | PathLike, key: str) -> None:
         self.folder = Path(folder) / key
 
     @property
-    def best(self):
+    def best(self) -> Path:
         """File of the best network."""
         return self.folder / "best.safetensors"
 
-    def save(self, networks, optimizers, state):
+    def save(self, networks: Networks, optimizers: Optimizers, state: Mapping[str, Any]) -> None:
         """Write the checkpoint of a step and drop all but the newest two."""
-        save_checkpoint(
-            self.folder / f"step{state['step']:09d}.safetensors", networks, optimizers, state
-        )
+        path = self.folder / f"step{state['step']:09d}.safetensors"
+        save_checkpoint(path, networks, optimizers, state)
         for old in self._files()[:-KEPT]:
             old.unlink(missing_ok=True)
 
     def _files(self):
         return sorted(self.folder.glob("step*.safetensors"))
 
-    def resume(self, networks, optimizers):
+    def resume(self, networks: Networks, optimizers: Optimizers) -> dict[str, Any] | None:
         """Go back to the newest checkpoint that can be read.
 
         Returns
@@ -146,6 +155,6 @@ class Checkpoints:
                 )
         return None
 
-    def remove(self):
+    def remove(self) -> None:
         """Remove them all; the training is finished."""
         shutil.rmtree(self.folder, ignore_errors=True)

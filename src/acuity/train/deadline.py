@@ -5,6 +5,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -17,7 +18,7 @@ class TimeUp(AcuityError):
     """A training has stopped, with a checkpoint, and goes on from there when it is run again."""
 
 
-def end_of_job(runtime=None):
+def end_of_job(runtime: float | None = None) -> float | None:
     """Return when the work of this Slurm job must have ended: shortly before Slurm ends it.
 
     Parameters
@@ -59,30 +60,27 @@ class Deadline:
         When it must have ended, in seconds since the epoch; None: never.
     """
 
-    def __init__(self, until=None):
+    def __init__(self, until: float | None = None) -> None:
         self.until = until
         self.interrupted = False
         self.longest = 0.0
         self.last = time.time()
 
-    def is_over(self):
+    def is_over(self) -> bool:
         """Note that a step has ended; return whether there may be no time, or no wish, for another."""
         now = time.time()
         self.longest, self.last = max(self.longest, now - self.last), now
         return self.interrupted or (self.until is not None and now + 2 * self.longest >= self.until)
 
     @contextmanager
-    def until_interrupted(self):
+    def until_interrupted(self) -> Iterator[None]:
         """Let Ctrl-C (SIGINT) end the training behind its step; a second one ends it at once."""
-        with on_interrupt(self._interrupt):
+        with on_interrupt(lambda: setattr(self, "interrupted", True)):
             yield
-
-    def _interrupt(self):
-        self.interrupted = True
 
 
 @contextmanager
-def on_interrupt(note):
+def on_interrupt(note: Callable[[], object]) -> Iterator[None]:
     """Call a function at the first SIGINT, in place of what is done else.
 
     Parameters

@@ -11,9 +11,12 @@ import logging.handlers
 import os
 import sys
 import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
+from typing import Any, TypeVar
 
 import torch
 from torch import distributed, multiprocessing, nn
@@ -21,11 +24,14 @@ from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 from torch.nn.parallel import DistributedDataParallel
 
 from acuity.errors import AcuityError
+from acuity.methods.base import Networks
 from acuity.train.deadline import TimeUp, on_interrupt
 
+T = TypeVar("T")
 PATIENCE = timedelta(hours=2)  # that a rank waits for another, which may be judging the network
 
 
+@dataclass(frozen=True)
 class ProcessGroup:
     """The processes of a training, seen by one of them; one alone by default.
 
@@ -35,20 +41,20 @@ class ProcessGroup:
         Which this is, and of how many.
     """
 
-    def __init__(self, rank=0, count=1):
-        self.rank, self.count = rank, count
+    rank: int = 0
+    count: int = 1
 
     @property
-    def first(self):
+    def first(self) -> bool:
         """Whether this one judges and writes."""
         return self.rank == 0
 
-    def part(self, size):
+    def part(self, size: int) -> slice:
         """Return the part of a batch that is this one's, as a slice of its `size` patches."""
         share = size // self.count
         return slice(self.rank * share, (self.rank + 1) * share)
 
-    def wrap(self, networks):
+    def wrap(self, networks: Networks) -> Networks:
         """Return the networks, with gradients that are averaged over all ranks."""
         if self.count == 1:
             return networks
@@ -58,7 +64,7 @@ class ProcessGroup:
                     module.__class__ = _WHOLE[type(module)]
         return {name: DistributedDataParallel(network) for name, network in networks.items()}
 
-    def combine(self, loss, mask):
+    def combine(self, loss: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, float]:
         """Combine the ranks' losses, each a mean over the voxels where its `mask` is 1.
 
         Parameters
@@ -83,7 +89,7 @@ class ProcessGroup:
         total = sums[1].clamp(min=1.0)
         return loss * (self.count * voxels / total).to(loss.dtype), (sums[0] / total).item()
 
-    def agreed(self, flag, device):
+    def agreed(self, flag: bool, device: torch.device) -> bool:
         """Return whether a flag is set on rank 0."""
         if self.count == 1:
             return flag
@@ -91,7 +97,7 @@ class ProcessGroup:
         distributed.broadcast(flags, 0)
         return bool(flags.item())
 
-    def shared(self, value):
+    def shared(self, value: T) -> T:
         """Return the number, text or None that rank 0 has; all wait for it."""
         if self.count == 1:
             return value
@@ -145,10 +151,12 @@ class _Whole3d(_Whole, nn.BatchNorm3d):
     pass
 
 
-_WHOLE = {nn.BatchNorm2d: _Whole2d, nn.BatchNorm3d: _Whole3d}
+_WHOLE: dict[type, Any] = {nn.BatchNorm2d: _Whole2d, nn.BatchNorm3d: _Whole3d}
 
 
-def launch(function, arguments, count, device):
+def launch(
+    function: Callable[..., None], arguments: Mapping[str, Any], count: int, device: str
+) -> None:
     """Call a function in several processes, and wait for all of them.
 
     Parameters

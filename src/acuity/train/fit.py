@@ -3,21 +3,25 @@
 import logging
 import time
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import save as save_arrays
 
 from acuity.engine.sampling import held_images
+from acuity.methods.base import FittedMethod
 from acuity.seals import write_sealed
 from acuity.train.cards import model_card, version_of
 from acuity.train.history import NOT_JUDGED, psnr, write_history
+from acuity.train.job import TrainingFiles, TrainingJob
+from acuity.train.trainer import data_range
 from acuity.train.volumes import read_volumes
 from acuity.writing import write_bytes
 
 logger = logging.getLogger("acuity.train")
 
 
-def fit(job, files, method):
+def fit(job: TrainingJob, files: TrainingFiles, method: FittedMethod) -> None:
     """Train a method that learns at once; the last slices judge it where it holds some out.
 
     Parameters
@@ -26,8 +30,8 @@ def fit(job, files, method):
         The training.
     files : acuity.train.job.TrainingFiles
         Its files.
-    method : acuity.methods.base.LearnedMethod
-        A method whose regime is ``fit``.
+    method : acuity.methods.base.FittedMethod
+        The method.
     """
     data, volumes = read_volumes(job, files, method)
     learned, judged = _held_out(method, volumes)
@@ -35,19 +39,18 @@ def fit(job, files, method):
     arrays = method.fit(learned, job.seed)
     seconds = time.perf_counter() - started
     method.use(arrays)
-    values = volumes[0].target[::4, ::2, ::4]
-    data_range = float(np.subtract(*np.percentile(values, [99.9, 0.1])))
-    scores = {**NOT_JUDGED, "step": 1}
+    span = data_range(volumes[:1], 0.0)
+    scores: dict[str, Any] = {**NOT_JUDGED, "step": 1}
     rows = []
     if judged:
-        mse = _error(method, judged)
-        scores |= {"loss": mse, "psnr": psnr(mse, data_range)}
+        mse = float(np.mean([_error(method, low, target) for low, target in judged]))
+        scores |= {"loss": mse, "psnr": psnr(mse, span)}
         rows = [[1, "validate", mse, scores["psnr"], seconds]]
     weights = save_arrays({key: np.ascontiguousarray(array) for key, array in arrays.items()})
     content = {
         **model_card(replace(job, fov_radius=None), method, data, weights),
         "normalisation": None,
-        "data_range": data_range,
+        "data_range": span,
         "parameters": sum(array.size for array in arrays.values()),
         "scores": scores,
         "training": {"seconds": round(seconds, 1)},
@@ -69,25 +72,20 @@ def _held_out(method, volumes):
         return learned, [(volumes[n].low, volumes[n].target) for n in sorted(held)]
     # What is held out must hold what the method restores at least.
     least = method.min_slices if fraction else 0
-    split = [len(pair.low) - max(round(fraction * len(pair.low)), least) for pair in volumes]
-    learned = [
-        replace(
-            pair,
-            low=pair.low[:n],
-            target=pair.target[: n * factor],
-            mask=None if pair.mask is None else pair.mask[: n * factor],
-        )
-        for pair, n in zip(volumes, split, strict=True)
-    ]
-    middle = tuple(slice(max(0, n // 2 - 32), n // 2 + 32) for n in volumes[0].low.shape[1:])
-    low, target = volumes[0].low[split[0] :], volumes[0].target[split[0] * factor :]
-    return learned, [(low[:, *middle], target[:, *middle])] if len(low) else []
+    first, learned = volumes[0], []
+    for pair in volumes:
+        n = len(pair.low) - max(round(fraction * len(pair.low)), least)
+        fine = slice(n * factor)
+        mask = None if pair.mask is None else pair.mask[fine]
+        learned.append(replace(pair, low=pair.low[:n], target=pair.target[fine], mask=mask))
+    middle = tuple(slice(max(0, n // 2 - 32), n // 2 + 32) for n in first.low.shape[1:])
+    low, target = (
+        whole[len(part) :, *middle]
+        for whole, part in ((first.low, learned[0].low), (first.target, learned[0].target))
+    )
+    return learned, [(low, target)] if len(low) else []
 
 
-def _error(method, judged):
+def _error(method, low, target):
     """Return the mean squared error of what a method restores."""
-    errors = [
-        float(((method.restore(np.ascontiguousarray(low)) - target) ** 2).mean())
-        for low, target in judged
-    ]
-    return float(np.mean(errors))
+    return float(((method.restore(np.ascontiguousarray(low)) - target) ** 2).mean())

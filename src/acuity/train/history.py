@@ -4,9 +4,13 @@ import logging
 import math
 import sys
 import time
+from collections.abc import Sequence
+from os import PathLike
+from typing import Any
 
 from tqdm import tqdm
 
+from acuity.methods.base import Method
 from acuity.seals import sealing
 
 logger = logging.getLogger("acuity.train")
@@ -16,12 +20,12 @@ COLUMNS = ("step", "split", "loss", "psnr", "seconds")
 NOT_JUDGED = {"loss": None, "psnr": None, "psnr_input": None}
 
 
-def psnr(mse, data_range):
+def psnr(mse: float, data_range: float) -> float:
     """Return the peak signal-to-noise ratio in dB of a mean squared error."""
     return 10.0 * math.log10(data_range**2 / max(mse, 1e-30))
 
 
-def history_row(row):
+def history_row(row: Sequence[Any]) -> str:
     """Return a line of the table: step, split, loss, PSNR, seconds, further losses."""
     step, split, loss, decibels, seconds, *others = row
     shown = "" if decibels is None else f"{decibels:.4f}"
@@ -29,7 +33,9 @@ def history_row(row):
     return f"{step}\t{split}\t{loss:.6g}\t{shown}\t{seconds:.1f}{further}\n"
 
 
-def write_history(path, rows, further=()):
+def write_history(
+    path: str | PathLike, rows: Sequence[Sequence[Any]], further: Sequence[str] = ()
+) -> None:
     """Write the table anew.
 
     Parameters
@@ -50,7 +56,7 @@ def write_history(path, rows, further=()):
 class Progress:
     """A bar on a terminal, a line every few seconds in a log."""
 
-    def __init__(self, step, steps, method, shown=True):
+    def __init__(self, step: int, steps: int, method: Method, shown: bool = True) -> None:
         self.steps, self.first = steps, step
         self.name = f"{method.name()} level {method.task.level:g}"
         self.started = self.shown = time.perf_counter()
@@ -58,7 +64,7 @@ class Progress:
         if shown and sys.stderr.isatty():
             self.bar = tqdm(total=steps, initial=step, desc=self.name, unit="step")
 
-    def show(self, step, loss):
+    def show(self, step: int, loss: float) -> None:
         """Note a step and its loss."""
         if self.bar is not None:
             self.bar.n = step
@@ -69,16 +75,10 @@ class Progress:
         if now - self.shown >= QUIET:
             self.shown = now
             left = (now - self.started) / (step - self.first) * (self.steps - step)
-            logger.info(
-                "%s: step %d of %d, loss %.4g, about %.0f s left",
-                self.name,
-                step,
-                self.steps,
-                loss,
-                left,
-            )
+            said = "%s: step %d of %d, loss %.4g, about %.0f s left"
+            logger.info(said, self.name, step, self.steps, loss, left)
 
-    def close(self):
+    def close(self) -> None:
         """End the bar."""
         if self.bar is not None:
             self.bar.close()

@@ -5,28 +5,17 @@ from dataclasses import dataclass
 from os import PathLike
 
 from acuity.errors import AcuityError
-from acuity.methods.base import LearnedMethod, Task, check_settings, load
+from acuity.methods.base import LearnedMethod, MethodJob, check_settings, load
 
 
-@dataclass(frozen=True)
-class TrainingJob:
+@dataclass(frozen=True, kw_only=True)
+class TrainingJob(MethodJob):
     """A learned method, what it is to undo, and all else that decides its weights but the volumes.
 
     Attributes
     ----------
-    method_name : str
-        A learned method of ``acuity.methods``.
-    settings : dict
-        Its settings.
-    level : float
-        Strength of the degradation: standard deviation of the blur in voxels of the target's grid.
     seed : int
         Seed of weights and patches.
-    scale : tuple of int
-        Whole factors (z, y, x) between the low-resolution grid and the target's.
-    phase : tuple of float, optional
-        Where the low-resolution volume's first voxel lies on the target's grid, in its voxels
-        (z, y, x); the middle of a block, (factor - 1) / 2, by default. The task's `offset`.
     fov_radius : float, optional
         Radius of the circular field of view in voxels of the target's grid: only voxels inside
         count in the loss. None: the whole plane.
@@ -40,12 +29,7 @@ class TrainingJob:
         Name of the study, for the card.
     """
 
-    method_name: str
-    settings: dict
-    level: float
     seed: int
-    scale: tuple[int, int, int] = (1, 1, 1)
-    phase: tuple[float, float, float] | None = None
     fov_radius: float | None = None
     degradation: dict | None = None
     full: float | None = None
@@ -64,8 +48,7 @@ class TrainingJob:
             raise AcuityError(
                 f"method {self.method_name} is not learned: there is nothing to train"
             )
-        settings = check_settings(method_class, self.settings)
-        return method_class(settings, Task(float(self.level), tuple(self.scale), self.phase))
+        return method_class(check_settings(method_class, self.settings), self.task)
 
 
 @dataclass(frozen=True)

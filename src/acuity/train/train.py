@@ -3,6 +3,7 @@
 import logging
 import time
 from functools import partial
+from typing import Any
 
 import torch
 from safetensors.torch import save
@@ -10,7 +11,8 @@ from safetensors.torch import save
 from acuity.engine.execution import choose_device
 from acuity.engine.plane_sampling import PlaneSampler
 from acuity.engine.readers import upsampling_factors
-from acuity.engine.sampling import DegradingSampler, Sampler
+from acuity.engine.sampling import BatchSampler, DegradingSampler, Sampler
+from acuity.methods.base import FittedMethod, LearnedMethod, PlanesMethod, TrainingPair
 from acuity.methods.networks.planes import degradation as axial_mode
 from acuity.seals import write_sealed
 from acuity.threads import allowed
@@ -20,6 +22,7 @@ from acuity.train.checkpoint import Checkpoints
 from acuity.train.deadline import Deadline
 from acuity.train.distributed import ProcessGroup, launch
 from acuity.train.fit import fit
+from acuity.train.job import TrainingFiles, TrainingJob
 from acuity.train.trainer import Trainer
 from acuity.train.volumes import read_volumes
 from acuity.writing import write_bytes
@@ -27,7 +30,14 @@ from acuity.writing import write_bytes
 logger = logging.getLogger("acuity.train")
 
 
-def train(job, files, *, threads=None, until=None, group=None):
+def train(
+    job: TrainingJob,
+    files: TrainingFiles,
+    *,
+    threads: int | None = None,
+    until: float | None = None,
+    group: ProcessGroup | None = None,
+) -> None:
     """Train a method and write its weights, card and history.
 
     Killed at any moment and started again with the same arguments, it goes on from its last
@@ -59,7 +69,7 @@ def train(job, files, *, threads=None, until=None, group=None):
     processes = getattr(options, "processes", 1)
     if threads:
         torch.set_num_threads(max(1, allowed(threads) // processes))
-    if method.regime == "fit":
+    if isinstance(method, FittedMethod):
         fit(job, files, method)
         return
     device = torch.device(choose_device(options.device))
@@ -80,7 +90,9 @@ def train(job, files, *, threads=None, until=None, group=None):
         _keep(job, files, data, trainer)
 
 
-def make_sampler(job, method, volumes):
+def make_sampler(
+    job: TrainingJob, method: LearnedMethod, volumes: list[TrainingPair]
+) -> BatchSampler:
     """Return what cuts the batches that a method learns from.
 
     Parameters
@@ -88,13 +100,13 @@ def make_sampler(job, method, volumes):
     job : acuity.train.job.TrainingJob
         The training.
     method : acuity.methods.base.LearnedMethod
-        The method that learns, by ``patches`` or ``planes``.
+        The method that learns.
     volumes : list of acuity.engine.sampling.TrainingPair
         What it learns from.
 
     Returns
     -------
-    acuity.engine.sampling.Sampler or acuity.engine.plane_sampling.PlaneSampler
+    acuity.engine.sampling.BatchSampler
     """
     options = method.settings.train
     common = {
@@ -102,17 +114,13 @@ def make_sampler(job, method, volumes):
         "fov_radius": job.fov_radius,
         "seed": job.seed,
     }
-    if method.regime == "planes":
+    if isinstance(method, PlanesMethod):
         mode = axial_mode(method.task, job.method_name)
         return PlaneSampler(volumes, side=method.side, factor=method.scale[0], mode=mode, **common)
-    kind = Sampler
+    kind: Any = Sampler
     if job.degradation is not None:
-        kind = partial(
-            DegradingSampler,
-            degradation=job.degradation,
-            before=upsampling_factors(method),
-            kernel=method.interpolation,
-        )
+        before, kernel = upsampling_factors(method), method.interpolation
+        kind = partial(DegradingSampler, degradation=job.degradation, before=before, kernel=kernel)
     sampler = kind(
         volumes,
         # The slices of a stack are the method's; the setting counts along y and x.
@@ -122,29 +130,31 @@ def make_sampler(job, method, volumes):
         spacing=method.spacing if method.slices_per_stack else None,
         **common,
     )
-    if sampler.patch != tuple(options.patch):
+    if sampler.patch != options.patch:
         logger.info(
             "%s: patches of %s instead of %s voxels (z, y, x): cut to the volume, and square "
             "where they are turned",
             job.method_name,
             sampler.patch,
-            tuple(options.patch),
+            options.patch,
         )
     return sampler
 
 
 def _keep(job, files, data, trainer):
     """Write the best network and its card, then drop the checkpoints."""
-    network = trainer.best_network()
+    method, network = trainer.method, trainer.best_network()
     scores = trainer.scores(network)
-    execution = _choose_execution(trainer, network)
+    volume, device = trainer.sampler.pairs[0], str(trainer.device)
+    statistics, data_range = trainer.normalisation_of(volume), trainer.data_range
+    execution = autotune(method, network, statistics, trainer.sampler, data_range, device)
     weights = save(
         {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
     )
     content = {
-        **model_card(job, trainer.method, data, weights),
+        **model_card(job, method, data, weights),
         "normalisation": trainer.normalisation,
-        "data_range": trainer.data_range,
+        "data_range": data_range,
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "scores": scores,
         "training": trainer.record(),
@@ -155,22 +165,6 @@ def _keep(job, files, data, trainer):
     write_sealed(files.card, content)
     trainer.checkpoints.remove()
     _say(job, files, trainer, scores)
-
-
-def _choose_execution(trainer, network):
-    """Return how the network runs fastest, tried on the first volume."""
-    sampler = trainer.sampler
-    first, mask = sampler.pairs[0], sampler.masks[0]
-    return autotune(
-        trainer.method,
-        network,
-        trainer.normalisation_of(first),
-        first,
-        trainer.data_range,
-        str(trainer.device),
-        mask=mask if mask.ndim == 2 else mask.min(axis=0),
-        planes=sampler.trial() if trainer.method.regime == "planes" else None,
-    )
 
 
 def _say(job, files, trainer, scores):

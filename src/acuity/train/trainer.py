@@ -4,18 +4,23 @@ import copy
 import logging
 import math
 import time
-from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from acuity.engine.execution import timed
-from acuity.engine.readers import statistics
-from acuity.engine.sampling import TRAIN, VALIDATE
+from acuity.engine.readers import ahead, statistics
+from acuity.engine.sampling import TRAIN, VALIDATE, BatchSampler
 from acuity.errors import AcuityError
-from acuity.train.checkpoint import load_checkpoint, save_checkpoint
+from acuity.methods.base import LearnedMethod, TrainingPair, TrainSettings
+from acuity.train.checkpoint import Checkpoints, load_checkpoint, save_checkpoint
 from acuity.train.deadline import Deadline, TimeUp
 from acuity.train.distributed import ProcessGroup
 from acuity.train.history import NOT_JUDGED, Progress, history_row, psnr, write_history
@@ -27,7 +32,7 @@ ROLLBACKS = 2  # times of going back before giving up
 CUTTERS = {"cuda": 4}  # threads that cut batches while the network learns; one elsewhere
 
 
-def learning_rate(options, step):
+def learning_rate(options: TrainSettings, step: int) -> float:
     """Return the learning rate of an update.
 
     Parameters
@@ -44,16 +49,16 @@ def learning_rate(options, step):
     rate = options.learning_rate
     if options.warm_up:
         rate *= min(1.0, (step + 1) / options.warm_up)
-    if options.schedule == "cosine":
-        rate *= 0.5 * (1.0 + math.cos(math.pi * step / options.steps))
-    elif options.schedule == "step":
-        rate *= 0.5 ** (step // options.halve_every)
-    elif options.schedule == "inverse_sqrt":
-        rate *= (1 + step // options.epoch // options.decay_every) ** -0.5
-    return rate
+    course = {
+        "constant": 1.0,
+        "cosine": 0.5 * (1.0 + math.cos(math.pi * step / options.steps)),
+        "step": 0.5 ** (step // options.halve_every),
+        "inverse_sqrt": (1 + step // options.epoch // options.decay_every) ** -0.5,
+    }
+    return rate * course[options.schedule]
 
 
-def move_average(average, network, decay, step):
+def move_average(average: nn.Module, network: nn.Module, decay: float, step: int) -> None:
     """Move the average of a network's weights towards them, quickly at the start.
 
     Parameters
@@ -75,14 +80,14 @@ def move_average(average, network, decay, step):
                 kept[key].copy_(value)
 
 
-def normalisation(method, sampler):
+def normalisation(method: LearnedMethod, sampler: BatchSampler) -> dict[str, Any]:
     """Return the statistics by which a method's volumes are normalised.
 
     Parameters
     ----------
     method : acuity.methods.base.LearnedMethod
         Says by its ``normalisation`` which they are.
-    sampler : acuity.engine.sampling.Sampler
+    sampler : acuity.engine.sampling.BatchSampler
         Has the volumes and their masks.
 
     Returns
@@ -98,7 +103,7 @@ def normalisation(method, sampler):
     """
     # The target's mask fits the low volume where both have one grid.
     masks = sampler.masks if method.scale == (1, 1, 1) else None
-    found = {
+    found: dict[str, Any] = {
         "low": statistics([pair.low for pair in sampler.pairs], masks),
         "target": statistics([pair.target for pair in sampler.pairs], sampler.masks),
     }
@@ -121,7 +126,7 @@ def normalisation(method, sampler):
     return found
 
 
-def data_range(pairs, std):
+def data_range(pairs: Sequence[TrainingPair], std: float) -> float:
     """Return the data range of targets: their central 99.8 %, but no less than a millionth of `std`."""
     # On every eighth voxel of every fourth slice.
     values = np.concatenate([pair.target[::4, ::2, ::4].ravel() for pair in pairs])
@@ -130,10 +135,9 @@ def data_range(pairs, std):
 
 
 def _memory_format(method):
-    if method.layout == "channels_last" and not method.slices_per_stack:
-        return torch.channels_last_3d
-    flat = method.slices_per_stack or method.regime == "planes"
-    return torch.channels_last if flat else torch.contiguous_format
+    if len(method.axes) == 2:
+        return torch.channels_last
+    return torch.channels_last_3d if method.layout == "channels_last" else torch.contiguous_format
 
 
 class Trainer:
@@ -143,7 +147,7 @@ class Trainer:
     ----------
     method : acuity.methods.base.LearnedMethod
         Builds the networks and has the losses.
-    sampler : acuity.engine.sampling.Sampler
+    sampler : acuity.engine.sampling.BatchSampler
         Cuts the batches.
     device : torch.device
         Where to train.
@@ -157,7 +161,16 @@ class Trainer:
         The processes that train together.
     """
 
-    def __init__(self, method, sampler, device, seed, checkpoints, history, group=None):
+    def __init__(
+        self,
+        method: LearnedMethod,
+        sampler: BatchSampler,
+        device: torch.device,
+        seed: int,
+        checkpoints: Checkpoints,
+        history: str | PathLike,
+        group: ProcessGroup | None = None,
+    ) -> None:
         self.group = group or ProcessGroup()
         self.method, self.sampler, self.device = method, sampler, device
         self.options = method.settings.train
@@ -166,10 +179,8 @@ class Trainer:
         self.data_range = data_range(sampler.pairs, self.normalisation["target"]["std"])
         torch.manual_seed(seed)
         self.format = _memory_format(method)
-        self.networks = {
-            name: net.to(device).to(memory_format=self.format)
-            for name, net in method.build().items()
-        }
+        place: Any = {"device": device, "memory_format": self.format}
+        self.networks = {name: net.to(**place) for name, net in method.build().items()}
         self.optimizers = method.optimizers(self.networks)
         self.decay = getattr(self.options, "ema", 0.0)
         # What a checkpoint holds; the average is one more network, which no optimizer touches.
@@ -177,7 +188,7 @@ class Trainer:
         if self.decay:
             average = copy.deepcopy(self.networks[method.restorer])
             self.saved["average"] = average.requires_grad_(False)
-        self.state = {
+        self.state: dict[str, Any] = {
             "step": 0,
             "seconds": 0.0,
             "history": [],
@@ -189,12 +200,11 @@ class Trainer:
             "precision": None,
         }
 
-    def normalisation_of(self, pair):
+    def normalisation_of(self, pair: TrainingPair) -> dict[str, Any]:
         """Return the normalisation of one pair of volumes, ``low`` and ``target``."""
         if not self.normalisation.get("own"):
             return self.normalisation
-        own = pair.own or statistics([pair.low])
-        return {"low": own, "target": own}
+        return dict.fromkeys(("low", "target"), pair.own or statistics([pair.low]))
 
     # ------------------------------------------------------------------------------ one step
 
@@ -219,10 +229,6 @@ class Trainer:
             self.device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16"
         )
 
-    def _losses(self, network, networks, batch, precision):
-        with self._autocast(precision):
-            return self.method.losses(network, networks, batch)
-
     def _update(self, step, batch):
         """Take one step.
 
@@ -238,7 +244,8 @@ class Trainer:
             optimizer = self.optimizers[name]
             for group in optimizer.param_groups:
                 group["lr"] = self.method.rate(name, step, rate)
-            losses = self._losses(name, self.wrapped, batch, self.state["precision"])
+            with self._autocast(self.state["precision"]):
+                losses = self.method.losses(name, self.wrapped, batch)
             loss, value = self.group.combine(losses["loss"], batch["mask"])
             if not math.isfinite(value):
                 optimizer.zero_grad(set_to_none=True)
@@ -255,7 +262,7 @@ class Trainer:
         return logged
 
     @property
-    def restorer(self):
+    def restorer(self) -> nn.Module:
         """The network that is judged and kept: the average, where there is one."""
         return self.saved.get("average", self.networks[self.method.restorer])
 
@@ -276,7 +283,8 @@ class Trainer:
             networks = copy.deepcopy(self.networks)
 
             def once(precision=precision, networks=networks):
-                loss = self._losses(name, networks, batch, precision)["loss"]
+                with self._autocast(precision):
+                    loss = self.method.losses(name, networks, batch)["loss"]
                 loss.backward()
                 return loss.item()
 
@@ -294,7 +302,7 @@ class Trainer:
 
     # ------------------------------------------------------------------------------ the loop
 
-    def run(self, deadline=None):
+    def run(self, deadline: Deadline | None = None) -> None:
         """Train to the last step, from the newest checkpoint if there is one.
 
         Parameters
@@ -384,31 +392,23 @@ class Trainer:
         """End a training that has been saved and is not finished."""
         self.group.shared(None)  # no process ends the others while the checkpoint is written
         place = f"at step {self.state['step']} of {self.options.steps}"
-        if deadline.interrupted:
-            raise TimeUp(
-                f"training of {self.method.name()}: interrupted {place} and saved there; run it "
-                "again to go on"
-            )
-        raise TimeUp(
-            f"training of {self.method.name()}: stopped {place}, before the job's time ends, with a "
-            "checkpoint; it goes on from there when the job is run again"
+        said = (
+            f"stopped {place}, before the job's time ends, with a checkpoint; it goes on from there "
+            "when the job is run again"
         )
+        if deadline.interrupted:
+            said = f"interrupted {place} and saved there; run it again to go on"
+        raise TimeUp(f"training of {self.method.name()}: {said}")
 
     def _save(self):
         if self.group.first:
             self.checkpoints.save(self.saved, self.optimizers, self.state)
 
     def _batches(self, step):
-        count, part = self.options.batch, self.group.part(self.options.batch)
-        cutters = CUTTERS.get(self.device.type, 1)
+        size, cutters = self.options.batch, CUTTERS.get(self.device.type, 1)
+        cut = partial(self._cut, size=size, part=self.group.part(size))
         with ThreadPoolExecutor(cutters, "cut") as pool:
-            pending = deque()
-            for n in range(step, self.options.steps):
-                pending.append(pool.submit(self._cut, n, count, part))
-                if len(pending) > cutters + 1:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
+            yield from ahead(pool, cut, range(step, self.options.steps), cutters + 1)
 
     def _not_finite(self, step):
         self.state["skipped"] += 1
@@ -429,61 +429,51 @@ class Trainer:
 
     # ------------------------------------------------------------------------------ judging
 
-    def _judge(self, network, batches):
+    def _judge(self, network):
         """Return loss and mean squared errors (restored, input; in intensities) of held-out patches."""
         losses, errors, inputs = [], [], []
         own = self.normalisation.get("own", False)
-        std = 1.0 if own else self.normalisation["target"]["std"]
+        unit = 1.0 if own else self.normalisation["target"]["std"]
         training = network.training
         network.eval()
         networks = {**self.networks, self.method.restorer: network}
         with torch.no_grad(), self._autocast(self.state["precision"]):
-            for n in range(batches):
+            for n in range(math.ceil(self.options.validation_patches / self.options.batch)):
                 arrays = self.sampler.batch(VALIDATE, n, self.options.batch, self.normalisation)
                 batch = self._to_device(self._pinned(arrays))
                 out = network(batch["low"]).float()
                 mask = batch["mask"].expand_as(out)
-                error = ((out - batch["target"]) ** 2 * mask).sum() / mask.sum()
-                if own:  # in the intensities of each image
-                    error = ((out - batch["target"]) * batch["std"]) ** 2
-                    error = (error * mask).sum() / mask.sum()
-                errors.append(error.item() * std * std)
-                losses.append(
-                    self.method.losses(self.method.restorer, networks, batch)["loss"].item()
-                )
+                std = batch["std"] if own else 1.0
+                error = (((out - batch["target"]) * std) ** 2 * mask).sum() / mask.sum()
+                errors.append(error.item() * unit * unit)  # in intensities
+                loss = self.method.losses(self.method.restorer, networks, batch)["loss"]
+                losses.append(loss.item())
                 if self.method.scale == (1, 1, 1):
-                    raw = [
-                        arrays[k] * arrays["std"]
-                        if own
-                        else arrays[k] * self.normalisation[k]["std"]
-                        + self.normalisation[k]["mean"]
-                        for k in ("low", "target")
-                    ]
-                    weight = np.broadcast_to(arrays["mask"], raw[0].shape)
-                    inputs.append(float(((raw[0] - raw[1]) ** 2 * weight).sum() / weight.sum()))
+                    low, target = (self._raw(arrays, key) for key in ("low", "target"))
+                    weight = np.broadcast_to(arrays["mask"], low.shape)
+                    inputs.append(float(((low - target) ** 2 * weight).sum() / weight.sum()))
         network.train(training)
         mean_input = float(np.mean(inputs)) if inputs else None
         return float(np.mean(losses)), float(np.mean(errors)), mean_input
 
-    def _validation_batches(self):
-        return math.ceil(self.options.validation_patches / self.options.batch)
+    def _raw(self, arrays, key):
+        """Return images in intensities; where each is normalised by itself, less its mean."""
+        if self.normalisation.get("own"):
+            return arrays[key] * arrays["std"]
+        return arrays[key] * self.normalisation[key]["std"] + self.normalisation[key]["mean"]
 
     def _validate(self):
         if not (self.sampler.validates and self.group.first):
             return
         network = self.restorer
-        loss, mse, _ = self._judge(network, self._validation_batches())
+        loss, mse, _ = self._judge(network)
         self._log("validate", loss, psnr(mse, self.data_range))
         if math.isfinite(loss) and (self.state["best"] is None or loss < self.state["best"][1]):
             self.state["best"] = [self.state["step"], loss]
-            save_checkpoint(
-                self.checkpoints.best,
-                {self.method.restorer: network},
-                {},
-                {"step": self.state["step"]},
-            )
+            kept, state = {self.method.restorer: network}, {"step": self.state["step"]}
+            save_checkpoint(self.checkpoints.best, kept, {}, state)
 
-    def best_network(self):
+    def best_network(self) -> nn.Module:
         """Return the network to keep."""
         network = self.restorer
         if self.options.keep == "best" and self.state["best"] is not None:
@@ -491,11 +481,11 @@ class Trainer:
         network.eval()
         return network
 
-    def scores(self, network):
+    def scores(self, network: nn.Module) -> dict[str, Any]:
         """Return scores on the held-out slices, of the network and of its unrestored input."""
         if not self.sampler.validates:
             return {**NOT_JUDGED, "step": self.state["step"]}
-        loss, mse, mse_input = self._judge(network, self._validation_batches())
+        loss, mse, mse_input = self._judge(network)
         best = self.options.keep == "best" and self.state["best"] is not None
         return {
             "loss": loss,
@@ -504,7 +494,7 @@ class Trainer:
             "step": self.state["best"][0] if best else self.state["step"],
         }
 
-    def record(self):
+    def record(self) -> dict[str, Any]:
         """Return how the training went, for the card."""
         return {
             "seconds": round(self.state["seconds"], 1),
@@ -523,13 +513,11 @@ class Trainer:
         row = [self.state["step"], split, loss, decibels, round(self.state["seconds"], 1)]
         row += [(others or {}).get(name) for name in self.method.logged_losses]
         self.state["history"].append(row)
-        if not self.group.first:
-            return
-        with self.history.open("a", encoding="utf-8") as file:
-            file.write(history_row(row))
+        if self.group.first:
+            with self.history.open("a", encoding="utf-8") as file:
+                file.write(history_row(row))
 
-    def write_history(self):
+    def write_history(self) -> None:
         """Write the table anew: rows after the last checkpoint belong to steps that come again."""
-        if not self.group.first:
-            return
-        write_history(self.history, self.state["history"], self.method.logged_losses)
+        if self.group.first:
+            write_history(self.history, self.state["history"], self.method.logged_losses)

@@ -1,16 +1,21 @@
 """The volumes that are learned from, read into memory."""
 
+from itertools import zip_longest
+
 import numpy as np
 
 from acuity.degrade.images import check_strengths, degrade_image, full_scale, image_rng
 from acuity.engine.readers import InputReader, input_offset, refine, upsampling_factors
-from acuity.engine.sampling import TrainingPair
 from acuity.errors import AcuityError
+from acuity.methods.base import LearnedMethod, TrainingPair
 from acuity.methods.networks.planes import degradation as axial_mode
+from acuity.train.job import TrainingFiles, TrainingJob
 from acuity.volume import Volume, open_volume
 
+Read = tuple[list[dict[str, str]], list[TrainingPair]]
 
-def read_volumes(job, files, method):
+
+def read_volumes(job: TrainingJob, files: TrainingFiles, method: LearnedMethod) -> Read:
     """Read what a method learns from: pairs of volumes, or planes of one of each pair.
 
     Parameters
@@ -26,7 +31,7 @@ def read_volumes(job, files, method):
     -------
     data : list of dict
         Digests of the files of each pair, for the card.
-    volumes : list of acuity.engine.sampling.TrainingPair
+    volumes : list of acuity.methods.base.TrainingPair
         Their voxels, float32.
 
     Raises
@@ -35,34 +40,8 @@ def read_volumes(job, files, method):
         If there is no volume, shapes do not fit, or one is constant or holds a value that is not
         finite.
     """
-    if method.regime != "planes":
-        return read_pairs(job, files, method)
-    if files.masks is not None or job.degradation is not None:
-        raise AcuityError(
-            f"method {job.method_name} learns from planes of volumes; masks and random degradation "
-            "are for methods that learn from patches"
-        )
-    return _read_planes(files.pairs, method)
-
-
-def read_pairs(job, files, method):
-    """Read all pairs into memory; the low volumes on the method's input grid.
-
-    Parameters
-    ----------
-    job, files, method
-        As for `read_volumes`.
-
-    Returns
-    -------
-    data, volumes
-        As for `read_volumes`.
-
-    Raises
-    ------
-    AcuityError
-        If there is no pair, or shapes do not fit.
-    """
+    if method.by_planes:
+        return _read_planes(job, files, method)
     pairs, masks, scale = files.pairs, files.masks, method.task.scale
     if not pairs:
         raise AcuityError("no pair of volumes to train on; at least one is needed")
@@ -73,8 +52,8 @@ def read_pairs(job, files, method):
             f"random degradation makes images coarser by (1, f, f); found the scale {scale}"
         )
     found = [
-        _read_pair(job, method, number, low, target, None if masks is None else masks[number])
-        for number, (low, target) in enumerate(pairs)
+        _read_pair(job, method, number, low, target, mask)
+        for number, ((low, target), mask) in enumerate(zip_longest(pairs, masks or ()))
     ]
     return [digests for digests, _ in found], [pair for _, pair in found]
 
@@ -92,23 +71,6 @@ def _read_pair(job, method, number, low_path, target_path, mask_path):
         low = _degraded(target, job, pair.full, whole, number)
     digests["target"] = target.digest
     scale = method.task.scale
-    _check_shapes(low, target, scale, low_path, target_path)
-    grid = refine(low.grid, scale, method.task.offset)
-    target = target.within(grid, str(target_path))
-    offset = input_offset(method.task, method.scale)
-    reader = InputReader(low, upsampling_factors(method), method.interpolation, low_path, offset)
-    pair.low = _voxels(reader)
-    if method.normalisation == "own":
-        pair.own = reader.own_statistics()
-    pair.target = _voxels(InputReader(target, (1, 1, 1), method.interpolation, target_path, offset))
-    if mask_path is not None:
-        mask = open_volume(mask_path)
-        digests["mask"] = mask.digest
-        pair.mask = mask.within(grid, str(mask_path)).read() != 0
-    return digests, pair
-
-
-def _check_shapes(low, target, scale, low_path, target_path):
     wanted = tuple(n * f for n, f in zip(low.grid.shape, scale, strict=True))
     # Fewer voxels than a block may be left over at an end of the target.
     if not all(w <= n < w + f for n, w, f in zip(target.grid.shape, wanted, scale, strict=True)):
@@ -116,6 +78,19 @@ def _check_shapes(low, target, scale, low_path, target_path):
             f"{target_path}: found the shape {target.grid.shape}; with {low_path} and scale "
             f"{scale} it must be {wanted}"
         )
+    grid = refine(low.grid, scale, method.task.offset)
+    target = target.within(grid, str(target_path))
+    offset = input_offset(method.task, method.scale)
+    reader = InputReader(low, upsampling_factors(method), method.interpolation, low_path, offset)
+    pair.low = _voxels(reader)
+    if method.normalisation == "own":
+        pair.own = reader.own_statistics()
+    pair.target = _voxels(InputReader(target, (1, 1, 1), method.interpolation, target_path))
+    if mask_path is not None:
+        mask = open_volume(mask_path)
+        digests["mask"] = mask.digest
+        pair.mask = mask.within(grid, str(mask_path)).read() != 0
+    return digests, pair
 
 
 def _degraded(target, job, full, whole, number):
@@ -140,14 +115,19 @@ def _voxels(reader):
     return voxels
 
 
-def _read_planes(pairs, method):
+def _read_planes(job, files, method):
     """Read the volumes whose XY planes are learned from: the low ones, or the targets."""
-    if not pairs:
+    if files.masks is not None or job.degradation is not None:
+        raise AcuityError(
+            f"method {job.method_name} learns from planes of volumes; masks and random degradation "
+            "are for methods that learn from patches"
+        )
+    if not files.pairs:
         raise AcuityError("no volume to train on; at least one is needed")
     which = method.settings.planes
     axial_mode(method.task, method.name())
     data, volumes = [], []
-    for low, target in pairs:
+    for low, target in files.pairs:
         path = target if which == "target" else low
         if path is None:
             raise AcuityError(f"method {method.name()} learns from {which} volumes; found none")

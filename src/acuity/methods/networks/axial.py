@@ -1,6 +1,7 @@
 """Parts of networks whose output is finer along z: fractionally strided convolutions and a skip."""
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,10 +14,10 @@ from acuity.methods.networks.convolution import convolve, padded
 REACH = 3  # low-resolution slices on either side that any interpolation kernel may use
 
 
-def glorot(network):
+def glorot(network: nn.Module) -> None:
     """Draw weights as Glorot and Bengio 2010 (uniform), with biases of zero."""
     for module in network.modules():
-        if isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
+        if isinstance(module, nn.Conv3d | nn.ConvTranspose3d) and module.bias is not None:
             nn.init.xavier_uniform_(module.weight)
             nn.init.zeros_(module.bias)
 
@@ -37,18 +38,17 @@ class UpsamplingConv(nn.ConvTranspose3d):
         How much finer (z, y, x) the output is.
     """
 
-    def __init__(self, channels_in, channels_out, kernel, stride):
-        surplus = [k - s for k, s in zip(kernel, stride, strict=True)]
-        super().__init__(
-            channels_in,
-            channels_out,
-            kernel,
-            stride,
-            padding=tuple((n + 1) // 2 for n in surplus),
-            output_padding=tuple(n % 2 for n in surplus),
-        )
+    bias: torch.Tensor
 
-    def forward(self, image):
+    def __init__(self, channels_in: int, channels_out: int, kernel: Any, stride: Any) -> None:
+        surplus = [k - s for k, s in zip(kernel, stride, strict=True)]
+        edge: Any = {
+            "padding": tuple((n + 1) // 2 for n in surplus),
+            "output_padding": tuple(n % 2 for n in surplus),
+        }
+        super().__init__(channels_in, channels_out, kernel, stride, **edge)
+
+    def forward(self, image: torch.Tensor, output_size: list[int] | None = None) -> torch.Tensor:
         """Map (n, channels, z, y, x) to (n, channels, z * s, y * s, x * s)."""
         # In float32 on a CPU torch's own way is ten times slower, and its sums depend on the
         # image's size: a tile would not equal the whole. Along z alone its way was slower, too, in
@@ -114,7 +114,7 @@ class Interpolated(nn.Module):
         Interpolation; see `acuity.interpolation`.
     """
 
-    def __init__(self, factor, offset, kernel):
+    def __init__(self, factor: int, offset: float, kernel: str) -> None:
         super().__init__()
         # Weights of the slices about a block, from the response to one slice of ones.
         count = 2 * REACH + 1
@@ -132,10 +132,11 @@ class Interpolated(nn.Module):
         # Slice i + k contributes to block i what the impulse gives to the block k before it.
         self.weights = response[::-1].T.tolist()
 
-    def forward(self, image):
-        """Map (n, 1, z, y, x) to (n, 1, z * factor, y, x); the end slices are continued."""
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Map (n, 1, z, ...) to (n, 1, z * factor, ...); the end slices are continued."""
         nz = image.shape[2]
-        padded = functional.pad(image, (0, 0, 0, 0, REACH, REACH), mode="replicate")
+        still = (0, 0) * (image.dim() - 3)
+        padded = functional.pad(image, (*still, REACH, REACH), mode="replicate")
         planes = []
         for weights in self.weights:
             taps = [
@@ -143,3 +144,37 @@ class Interpolated(nn.Module):
             ]
             planes.append(sum(taps[1:], taps[0]))
         return torch.stack(planes, dim=3).flatten(2, 3)
+
+
+class AddsInterpolation(nn.Module):
+    """A network whose output is finer along its first axis, to which its input can be added.
+
+    Parameters
+    ----------
+    factor : int
+        How much finer.
+    skip : {"none", "linear", "cubic"}
+        Interpolation of the input that is added; ``none``: nothing is.
+    offset : float
+        Place of low-resolution slice 0 in slices of the output.
+    """
+
+    def __init__(self, factor: int, skip: str = "none", offset: float = 0.0) -> None:
+        super().__init__()
+        self.interpolated = None if skip == "none" else Interpolated(factor, offset, skip)
+
+    def start_near_interpolation(self, last: Any) -> None:
+        """Make the last convolution small where the interpolated input is added."""
+        if self.interpolated is not None:
+            start_small(last)
+
+    def added(self, out: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
+        """Return an output, with what is added of the input that it was made of."""
+        return out if self.interpolated is None else out + self.interpolated(image)
+
+
+def start_small(last: Any) -> None:
+    """Make a convolution small, and its bias zero."""
+    with torch.no_grad():
+        last.weight.mul_(0.1)
+        last.bias.zero_()

@@ -1,34 +1,35 @@
 """What networks that refine z share (Heinrich et al. 2017): training, skip and scale."""
 
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
 
 from acuity.errors import AcuityError
-from acuity.methods.base import LearnedMethod, LearnedSettings, TrainSettings, setting
+from acuity.methods.base import LearnedMethod, LearnedSettings, TrainSettings
+from acuity.settings import setting
+
+SKIP = setting(
+    "none",
+    "Interpolated input that is added to the output: none is the paper's form, the others are "
+    "variants that small and short training needs",
+)
 
 
 class AxialSettings(LearnedSettings):
     """Settings of a network whose output is finer along z than its input."""
 
-    skip: Literal["none", "linear", "cubic"] = setting(
-        "none",
-        "Interpolated input that is added to the output: none is the paper's form, the others are "
-        "variants that small and short training needs",
-    )
+    skip: Literal["none", "linear", "cubic"] = SKIP
 
 
-def paper_training(decay_every):
-    """Return the paper's training, whose learning rate falls with the epochs.
+def paper_training(decay_every: int) -> Any:
+    """Declare the paper's training, whose learning rate falls with the epochs.
 
     Parameters
     ----------
     decay_every : int
         Epochs between two changes of the learning rate.
-
-    Returns
-    -------
-    TrainSettings
     """
-    return TrainSettings(
+    return TrainSettings.preset(
         steps=290_000,
         batch=6,
         patch=(16, 64, 64),
@@ -47,28 +48,35 @@ class AxialMethod(LearnedMethod):
     axial = True
     layout = "channels_last"
 
-    def __init__(self, settings=None, task=None):
-        super().__init__(settings, task)
-        self.scale = (self.task.scale[0], 1, 1)
+    def set_up(self) -> None:
+        """Normalise and turn patches as the skip and the slices' places allow it."""
         if self.task.offset[0] != (self.scale[0] - 1) / 2:
             self.symmetries = "upright"
         self.normalisation = "range" if self.settings.skip == "none" else "shared"
 
-    def factor(self):
-        """Return the factor along z.
+    def network_options(self, *names: str) -> dict[str, Any]:
+        """Return what the network is told: some settings, the factor, the skip and its offset.
 
-        Returns
-        -------
-        int
+        Parameters
+        ----------
+        *names : str
+            Settings, ``kernels`` among them.
 
         Raises
         ------
         AcuityError
-            If it is less than 2.
+            If the factor is less than 2, or a side of a kernel is not odd.
         """
         if self.scale[0] < 2:
             raise AcuityError(
                 f"method {self.name()} makes slices finer, but the scale is {self.task.scale}; it "
                 "needs a factor of 2 or more along z"
             )
-        return self.scale[0]
+        kernels = np.ravel(self.settings.kernels)
+        if kernels.min() < 1 or not (kernels % 2).all():
+            raise AcuityError(
+                f"settings of {self.name()}, key kernels: found {self.settings.kernels}; sides must "
+                "be odd"
+            )
+        place = {"factor": self.scale[0], "offset": self.task.offset[0]}
+        return place | self.settings.pick("skip", *names)

@@ -5,16 +5,21 @@ one channel in or out most of it idles, and for some wide kernels its library ha
 though it has one in planes (docs/methods_heinrich.md).
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
+
+Border = Sequence[tuple[int, int]]
 
 FULL = 8  # channels that fill a matrix unit; fewer are filled up with taps of the kernel
 DEEP = 32  # channels in above which planes can be faster than space
 WIDE = 3000  # channels out times taps in a plane from which planes are worth copying slices for
 
 
-def convolve(image, weight, bias, border):
+def convolve(image: Tensor, weight: Tensor, bias: Tensor | None, border: Border) -> Tensor:
     """Convolve in space, with zeros beyond the image, in the form that the device computes fastest.
 
     Parameters
@@ -44,13 +49,13 @@ def convolve(image, weight, bias, border):
     return in_space(image, weight, bias, border)
 
 
-def in_space(image, weight, bias, border):
+def in_space(image: Tensor, weight: Tensor, bias: Tensor | None, border: Border) -> Tensor:
     """Convolve as torch does; parameters as for `convolve`."""
     image, padding = _padded_or_padding(image, border)
     return functional.conv3d(image, weight, bias, padding=padding)
 
 
-def in_planes(image, weight, bias, border):
+def in_planes(image: Tensor, weight: Tensor, bias: Tensor | None, border: Border) -> Tensor:
     """Convolve planes whose channels are those of all slices under the kernel; see `convolve`."""
     count, depth = len(image), weight.shape[2]
     if any(border[0]):
@@ -66,7 +71,7 @@ def in_planes(image, weight, bias, border):
     return out.unflatten(0, (count, -1)).transpose(1, 2)
 
 
-def spread(image, weight, border):
+def spread(image: Tensor, weight: Tensor, border: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Make channels of what lies under a kernel along x.
 
     Parameters
@@ -93,7 +98,7 @@ def spread(image, weight, border):
     return torch.cat(parts, dim=1), functional.pad(weight, (0, 0, 0, 0, 0, 0, 0, spare))
 
 
-def gathered(image, weight, bias, border):
+def gathered(image: Tensor, weight: Tensor, bias: Tensor | None, border: Border) -> Tensor:
     """Convolve with each tap along z and x as a channel of its own, and add them up in their places.
 
     Parameters and result as for `convolve`.
@@ -121,7 +126,7 @@ def _added(parts, axis):
     return sum(moved[1:], moved[0])
 
 
-def padded(image, border):
+def padded(image: Tensor, border: Border) -> Tensor:
     """Add zeros before and after the last axes of an image, a pair of numbers for each."""
     return functional.pad(image, [n for pair in reversed(border) for n in pair])
 
@@ -144,9 +149,12 @@ class Convolution(nn.Conv3d):
         Odd sides (z, y, x).
     """
 
-    def __init__(self, before, after, kernel):
-        super().__init__(before, after, kernel, padding=tuple(side // 2 for side in kernel))
+    padding: tuple[int, ...]
 
-    def forward(self, image):
+    def __init__(self, before: int, after: int, kernel: tuple[int, int, int]) -> None:
+        padding: Any = tuple(side // 2 for side in kernel)
+        super().__init__(before, after, kernel, padding=padding)
+
+    def forward(self, image: Tensor) -> Tensor:
         """Map (n, before, z, y, x) to (n, after, z, y, x)."""
         return convolve(image, self.weight, self.bias, [(n, n) for n in self.padding])

@@ -1,13 +1,15 @@
 """3D-FSRCNN (Heinrich et al. 2017, figure 1): works on the coarse slices, spreads them at its end."""
 
+from typing import Any
+
 import torch
 from torch import nn
 
-from acuity.methods.networks.axial import Interpolated, UpsamplingConv, glorot
+from acuity.methods.networks.axial import AddsInterpolation, UpsamplingConv, glorot
 from acuity.methods.networks.convolution import Convolution
 
 
-class Fsrcnn3d(nn.Module):
+class Fsrcnn3d(AddsInterpolation):
     """Feature extraction, shrinking, mapping, expanding and a fractionally strided convolution.
 
     Parameters
@@ -18,14 +20,14 @@ class Fsrcnn3d(nn.Module):
         Hyper-parameters d, s and m.
     kernels : tuple of tuple of int
         Sides (z, y, x), odd: extraction, mapping, and the last convolution (z on the fine grid).
-    skip : {"none", "linear", "cubic"}
-        Interpolated input that is added to the output; ``none`` is the paper's form.
-    offset : float
-        Place of coarse slice 0 in fine slices, for the skip.
+    **skip
+        ``skip`` and ``offset`` of `AddsInterpolation`; without, the paper's form.
     """
 
-    def __init__(self, factor, *, filters, shrink, mappings, kernels, skip="none", offset=0.0):
-        super().__init__()
+    def __init__(
+        self, factor: int, *, filters: int, shrink: int, mappings: int, kernels: Any, **skip: Any
+    ) -> None:
+        super().__init__(factor, **skip)
         extraction, mapping, last = kernels
         self.scale = (factor, 1, 1)
         layers = [
@@ -35,20 +37,13 @@ class Fsrcnn3d(nn.Module):
             nn.PReLU(shrink, init=0.0),
         ]
         for _ in range(mappings):
-            layers += [
-                Convolution(shrink, shrink, mapping),
-                nn.PReLU(shrink, init=0.0),
-            ]
+            layers += [Convolution(shrink, shrink, mapping), nn.PReLU(shrink, init=0.0)]
         layers += [nn.Conv3d(shrink, filters, 1), nn.PReLU(filters, init=0.0)]
         self.body = nn.Sequential(*layers)
         self.last = UpsamplingConv(filters, 1, last, (factor, 1, 1))
-        self.interpolated = None if skip == "none" else Interpolated(factor, offset, skip)
         glorot(self)
-        if self.interpolated is not None:  # training starts near the interpolation
-            with torch.no_grad():
-                self.last.weight.mul_(0.1)
+        self.start_near_interpolation(self.last)
 
-    def forward(self, image):
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Map (n, 1, z, y, x) to (n, 1, z * factor, y, x)."""
-        out = self.last(self.body(image))
-        return out if self.interpolated is None else out + self.interpolated(image)
+        return self.added(self.last(self.body(image)), image)

@@ -1,9 +1,12 @@
 """Planes and patches made coarser along one axis, as a method that learns from them needs them."""
 
+import numpy as np
+
 from acuity.errors import AcuityError
+from acuity.methods.base import Task
 
 
-def degradation(task, name):
+def degradation(task: Task, name: str) -> str:
     """Return how the task's volumes became coarser along z, from its scale and offset.
 
     Parameters
@@ -41,7 +44,7 @@ def degradation(task, name):
     )
 
 
-def coarser(fine, factor, mode, axis=0):
+def coarser(fine: np.ndarray, factor: int, mode: str, axis: int = 0) -> np.ndarray:
     """Make an array coarser along one axis.
 
     Parameters

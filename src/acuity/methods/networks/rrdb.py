@@ -1,10 +1,12 @@
 """Residual-in-residual dense blocks (Wang et al. 2018) and SEMNet, which is built of six."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 from torch.nn import functional
 
-from acuity.methods.networks.axial import Interpolated
+from acuity.methods.networks.axial import Interpolated, start_small
 
 SLOPE = 0.2
 RESIDUAL = 0.2
@@ -21,20 +23,19 @@ class DenseBlock(nn.Module):
         Channels that each of the first four convolutions adds.
     """
 
-    def __init__(self, features, growth):
+    def __init__(self, features: int, growth: int) -> None:
         super().__init__()
-        self.convolutions = nn.ModuleList(
+        convolutions = [
             nn.Conv2d(features + n * growth, growth if n < 4 else features, 3, padding=1)
             for n in range(5)
-        )
+        ]
+        self.convolutions = nn.ModuleList(convolutions)
         self.activation = nn.LeakyReLU(SLOPE)
-        with torch.no_grad():
-            for convolution in self.convolutions:
-                nn.init.kaiming_normal_(convolution.weight)
-                convolution.weight.mul_(0.1)
-                convolution.bias.zero_()
+        for convolution in convolutions:
+            nn.init.kaiming_normal_(convolution.weight)
+            start_small(convolution)
 
-    def forward(self, image):
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Map (n, features, y, x) to the same size."""
         parts = [image]
         for convolution in self.convolutions[:-1]:
@@ -45,10 +46,10 @@ class DenseBlock(nn.Module):
 class Rrdb(nn.Sequential):
     """Three dense blocks, added to the input."""
 
-    def __init__(self, features, growth):
+    def __init__(self, features: int, growth: int) -> None:
         super().__init__(*(DenseBlock(features, growth) for _ in range(3)))
 
-    def forward(self, image):
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Map (n, features, y, x) to the same size."""
         return image + RESIDUAL * super().forward(image)
 
@@ -71,7 +72,16 @@ class SemNet(nn.Module):
         Place (y, x) of low-resolution pixel 0 in pixels of the output, for the skip.
     """
 
-    def __init__(self, factor, *, features, growth, blocks, skip="none", offset=(0.0, 0.0)):
+    def __init__(
+        self,
+        factor: int,
+        *,
+        features: int,
+        growth: int,
+        blocks: int,
+        skip: str = "none",
+        offset: Sequence[float] = (0.0, 0.0),
+    ) -> None:
         super().__init__()
         # CPU libraries sum few channels in an order that depends on the image's size; from eight
         # on it does not, and tiles equal the whole bit for bit.
@@ -87,11 +97,9 @@ class SemNet(nn.Module):
         self.interpolated = None
         if skip != "none":  # training starts from the interpolation
             self.interpolated = nn.ModuleList(Interpolated(factor, at, skip) for at in offset)
-            with torch.no_grad():
-                self.last.weight.mul_(0.1)
-                self.last.bias.zero_()
+            start_small(self.last)
 
-    def forward(self, image):
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Map (n, 1, y, x) to (n, 1, y * factor, x * factor)."""
         x = self.first(functional.pad(image, (0, 0, 0, 0, 0, self.spare)))
         x = x + self.trunk(self.body(x))
@@ -99,43 +107,5 @@ class SemNet(nn.Module):
         if self.interpolated is None:
             return x
         for along in self.interpolated:  # y, then x, each made the first axis
-            image = along(image.unsqueeze(3)).squeeze(3).transpose(2, 3)
+            image = along(image).transpose(2, 3)
         return x + image
-
-
-def histogram_loss(restored, target, mask, span, bins):
-    """Return the distance of the grey-value distributions of images (earth mover's), differentiable.
-
-    A value counts for a bin's upper edge by a ramp as wide as a bin (a soft bin), so the share of
-    voxels below each edge has a gradient; the loss is the mean difference of these shares times
-    the range. Differences of cumulated shares, unlike those of the bins, also pull values that are
-    more than a bin away.
-
-    Parameters
-    ----------
-    restored, target : torch.Tensor
-        (n, 1, y, x).
-    mask : torch.Tensor
-        1 where voxels count, broadcast to them.
-    span : tuple of float
-        Least and greatest intensity of the bins; values beyond count for the outermost.
-    bins : int
-        Bins.
-
-    Returns
-    -------
-    torch.Tensor
-    """
-    low, high = span
-    width = (high - low) / bins
-    weight = mask.expand_as(restored)
-    count = weight.sum(dim=(1, 2, 3)).clamp(min=1.0)
-    total = 0.0
-    for n in range(1, bins):
-        edge = low + n * width
-        below = [
-            (((edge - image) / width + 0.5).clamp(0, 1) * weight).sum(dim=(1, 2, 3)) / count
-            for image in (restored, target)
-        ]
-        total = total + (below[0] - below[1]).abs().mean()
-    return total * width

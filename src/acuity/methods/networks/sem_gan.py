@@ -1,21 +1,24 @@
 """Networks of the SEM GAN (de Haan et al. 2019): U-Net and discriminator."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
-from acuity.methods.networks.unet import UNet
+from acuity.methods.networks.axial import start_small
+from acuity.methods.networks.unet import FULL, UNet
 
 SLOPE = 0.1  # of the leaky ReLU
 
 
-def block(before, after):
+def block(before: int, after: int) -> nn.Sequential:
     """Two 3 x 3 convolutions, each with a leaky ReLU; the second changes the channels."""
-    return [
+    return nn.Sequential(
         nn.Conv2d(before, before, 3, padding=1),
         nn.LeakyReLU(SLOPE),
         nn.Conv2d(before, after, 3, padding=1),
         nn.LeakyReLU(SLOPE),
-    ]
+    )
 
 
 class Generator(UNet):
@@ -34,30 +37,18 @@ class Generator(UNet):
         Add the input, which is already on the finer grid, to the output.
     """
 
-    def __init__(self, *, features, pools, skip=False):
+    def __init__(self, *, features: int, pools: int, skip: bool = False) -> None:
         nn.Module.__init__(self)
-        widths = [features * 2**n for n in range(pools + 1)]
-        self.stride = 2**pools
-        self.spare = 7  # see UNet: few channels would be summed in an order that differs
         self.skip = skip
-        self.down = nn.ModuleList(
-            nn.Sequential(*block(widths[max(n - 1, 0)], width)) for n, width in enumerate(widths)
-        )
-        self.down[0].insert(0, nn.Conv2d(1 + self.spare, features, 3, padding=1))
-        self.down[0].insert(1, nn.LeakyReLU(SLOPE))
-        self.pool = nn.AvgPool2d(2)
-        self.grow = nn.ModuleList(
-            nn.ConvTranspose2d(widths[n + 1], widths[n], 2, stride=2) for n in range(pools)
-        )
-        self.up = nn.ModuleList(
-            nn.Sequential(*block(2 * widths[n], widths[n])) for n in range(pools)
-        )
+        widths = [features * 2**n for n in range(pools + 1)]
+        wider = nn.Conv2d(FULL, features, 3, padding=1)
+        first = nn.Sequential(wider, nn.LeakyReLU(SLOPE), *block(features, features))
+        self._assemble(1, widths, first, block, nn.AvgPool2d(2))
         self.extra = nn.Sequential()
         self.last = nn.Conv2d(features, 1, 3, padding=1)
         start(self)
         if skip:  # training starts from the interpolation
-            with torch.no_grad():
-                self.last.weight.mul_(0.1)
+            start_small(self.last)
 
 
 class Discriminator(nn.Module):
@@ -76,7 +67,9 @@ class Discriminator(nn.Module):
         Units of the first dense layer.
     """
 
-    def __init__(self, *, features, blocks, dense):
+    terms: torch.Tensor
+
+    def __init__(self, *, features: int, blocks: int, dense: int) -> None:
         super().__init__()
         layers = [nn.Conv2d(1, features, 3, padding=1), nn.LeakyReLU(SLOPE)]
         for n in range(blocks):
@@ -90,22 +83,22 @@ class Discriminator(nn.Module):
         self.register_buffer("terms", torch.zeros(3))
         start(self)
 
-    def forward(self, image):
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Map (n, 1, y, x) to (n, 1): near 1 for a real image, near 0 for a restored one."""
         return self.verdict(self.body(image).mean(dim=(2, 3)))
 
-    def follow(self, terms, memory):
-        """Move the running means towards the terms of a batch; gives the means."""
-        terms = torch.stack([term.detach().float() for term in terms]).to(self.terms)
-        if bool(torch.isfinite(terms).all()):
+    def follow(self, terms: Sequence[torch.Tensor], memory: float) -> torch.Tensor:
+        """Move the running means towards the terms of a batch; return them."""
+        new = torch.stack([term.detach().float() for term in terms]).to(self.terms)
+        if bool(torch.isfinite(new).all()):
             share = 1.0 - memory if bool(self.terms.any()) else 1.0
-            self.terms.lerp_(terms, share)
+            self.terms.lerp_(new, share)
         return self.terms
 
 
-def start(network):
+def start(network: nn.Module) -> None:
     """Draw weights for leaky ReLUs (He et al. 2015), with biases of zero."""
     for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
+        if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:
             nn.init.kaiming_normal_(module.weight, a=SLOPE)
             nn.init.zeros_(module.bias)

@@ -1,13 +1,15 @@
 """SRGAN along one axis: generator and discriminator (Ledig et al. 2017, figure 4)."""
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn import functional
 
-from acuity.methods.networks.axial import Interpolated
+from acuity.methods.networks.axial import AddsInterpolation
 
 
-def stages(factor):
+def stages(factor: int) -> list[int]:
     """Return the steps in which a factor is gone: twos where it is a power of two, else one step."""
     return [2] * (factor.bit_length() - 1) if factor & (factor - 1) == 0 else [factor]
 
@@ -21,11 +23,11 @@ class Rise(nn.Module):
         How many channels give the rows of one.
     """
 
-    def __init__(self, factor):
+    def __init__(self, factor: int) -> None:
         super().__init__()
         self.factor = factor
 
-    def forward(self, image):
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Map (n, c * factor, z, x) to (n, c, z * factor, x)."""
         image = image.unflatten(1, (image.shape[1] // self.factor, self.factor))
         return image.movedim(2, 3).flatten(2, 3)
@@ -34,7 +36,7 @@ class Rise(nn.Module):
 class Residual(nn.Module):
     """Two 3 x 3 convolutions with batch normalisation, added to their input."""
 
-    def __init__(self, features):
+    def __init__(self, features: int) -> None:
         super().__init__()
         self.path = nn.Sequential(
             nn.Conv2d(features, features, 3, padding=1),
@@ -44,12 +46,12 @@ class Residual(nn.Module):
             nn.BatchNorm2d(features),
         )
 
-    def forward(self, image):
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Map images to images of the same size."""
         return image + self.path(image)
 
 
-class Generator(nn.Module):
+class Generator(AddsInterpolation):
     """SRResNet whose output is finer along the first axis of an image alone.
 
     Parameters
@@ -62,14 +64,14 @@ class Generator(nn.Module):
         Residual blocks.
     kernels : tuple of int
         Sides of the first and of the last convolution, odd.
-    skip : {"none", "linear", "cubic"}
-        Interpolated input that is added to the output; ``none`` is the published form.
-    offset : float
-        Place of low-resolution row 0 in rows of the output, for the skip.
+    **skip
+        ``skip`` and ``offset`` of `AddsInterpolation`; without, the published form.
     """
 
-    def __init__(self, factor, *, features, blocks, kernels, skip="none", offset=0.0):
-        super().__init__()
+    def __init__(
+        self, factor: int, *, features: int, blocks: int, kernels: tuple[int, int], **skip: Any
+    ) -> None:
+        super().__init__(factor, **skip)
         first, last = kernels
         # CPU libraries sum few channels in an order that depends on the image's size; from eight
         # on it does not, and tiles equal the whole bit for bit.
@@ -83,28 +85,18 @@ class Generator(nn.Module):
             nn.Conv2d(features, features, 3, padding=1),
             nn.BatchNorm2d(features),
         )
-        rising = []
+        rising: list[nn.Module] = []
         for step in stages(factor):
-            rising += [
-                nn.Conv2d(features, features * step, 3, padding=1),
-                Rise(step),
-                nn.PReLU(features),
-            ]
+            wider = nn.Conv2d(features, features * step, 3, padding=1)
+            rising += [wider, Rise(step), nn.PReLU(features)]
         self.rising = nn.Sequential(*rising)
         self.last = nn.Conv2d(features, 1, last, padding=last // 2)
-        self.interpolated = None if skip == "none" else Interpolated(factor, offset, skip)
-        if self.interpolated is not None:  # training starts from the interpolation
-            with torch.no_grad():
-                self.last.weight.mul_(0.1)
-                self.last.bias.zero_()
+        self.start_near_interpolation(self.last)
 
-    def forward(self, image):
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Map (n, 1, z, x) to (n, 1, z * factor, x)."""
         x = self.first(functional.pad(image, (0, 0, 0, 0, 0, self.spare)))
-        x = self.last(self.rising(x + self.body(x)))
-        if self.interpolated is None:
-            return x
-        return x + self.interpolated(image.unsqueeze(3)).squeeze(3)
+        return self.added(self.last(self.rising(x + self.body(x))), image)
 
 
 class Discriminator(nn.Module):
@@ -120,9 +112,10 @@ class Discriminator(nn.Module):
         Units of the first dense layer.
     """
 
-    def __init__(self, side, *, features=64, dense=1024):
+    def __init__(self, side: int, *, features: int = 64, dense: int = 1024) -> None:
         super().__init__()
-        layers, before = [], 1
+        layers: list[nn.Module] = []
+        before = 1
         for n in range(8):
             after, stride = features * 2 ** (n // 2), 1 + n % 2
             layers.append(nn.Conv2d(before, after, 3, stride=stride, padding=1))
@@ -138,6 +131,6 @@ class Discriminator(nn.Module):
             nn.Linear(dense, 1),
         )
 
-    def forward(self, image):
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Map (n, 1, side, side) to (n, 1): the logit of being a real sub-image."""
         return self.verdict(self.body(image))

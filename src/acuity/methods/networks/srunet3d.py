@@ -1,24 +1,24 @@
 """3D-SRU-Net (Heinrich et al. 2017, figure 2): a U-Net with coarse slices in and fine ones out."""
 
+import math
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn import functional
 
-from acuity.methods.networks.axial import Interpolated, UpsamplingConv, glorot
+from acuity.methods.networks.axial import AddsInterpolation, UpsamplingConv, glorot
 from acuity.methods.networks.convolution import Convolution
 
 
 def _convolutions(before, after, count, kernel):
     layers = []
     for n in range(count):
-        layers += [
-            Convolution(before if n == 0 else after, after, kernel),
-            nn.ReLU(inplace=True),
-        ]
+        layers += [Convolution(after if n else before, after, kernel), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers)
 
 
-class SruNet3d(nn.Module):
+class SruNet3d(AddsInterpolation):
     """U-Net that contracts along y and x until slices are as far apart as pixels, then in space.
 
     Each level's result goes across through a fractionally strided convolution that makes it
@@ -35,11 +35,9 @@ class SruNet3d(nn.Module):
     kernels : tuple of int
         Sides in y and x of the contracting convolutions, by level; the last one goes on. They are
         3 deep. Levels across use cubes of the same side.
-    skip : {"none", "linear", "cubic"}
-        Interpolated input that is added to the output, which is then linear; ``none`` is the
-        paper's form, whose output passes a ReLU.
-    offset : float
-        Place of coarse slice 0 in fine slices, for the skip.
+    **skip
+        ``skip`` and ``offset`` of `AddsInterpolation`, with which the output is linear; without,
+        the paper's form, whose output passes a ReLU.
 
     Raises
     ------
@@ -47,8 +45,10 @@ class SruNet3d(nn.Module):
         If slices never come to lie as far apart as pixels.
     """
 
-    def __init__(self, factor, *, width, height, depth, kernels, skip="none", offset=0.0):
-        super().__init__()
+    def __init__(
+        self, factor: int, *, width: int, height: int, depth: int, kernels: Any, **skip: Any
+    ) -> None:
+        super().__init__(factor, **skip)
         # Distance of slices in pixels of each level.
         ratios = [max(1.0, factor / 2**level) for level in range(height)]
         if any(ratio % 1 for ratio in ratios):
@@ -60,11 +60,7 @@ class SruNet3d(nn.Module):
         sides = [kernels[min(level, len(kernels) - 1)] for level in range(height)]
         pools = [(1 if ratio > 1 else 2, 2, 2) for ratio in ratios[:-1]]
         self.scale = (factor, 1, 1)
-        self.stride = (
-            2 ** sum(pool[0] == 2 for pool in pools),
-            2 ** (height - 1),
-            2 ** (height - 1),
-        )
+        self.stride = tuple(math.prod(sides) for sides in zip(*pools, strict=True))
         self.down = nn.ModuleList(
             _convolutions(1 if level == 0 else widths[level - 1], w, depth, (3, side, side))
             for level, (w, side) in enumerate(zip(widths, sides, strict=True))
@@ -84,17 +80,14 @@ class SruNet3d(nn.Module):
             UpsamplingConv(2 * w, w, (3, 3, 3), (2, 2, 2)) for w in widths[:-1]
         )
         self.up = nn.ModuleList(_convolutions(2 * w, w, depth, (3, 3, 3)) for w in widths[:-1])
-        last = Convolution(width, 1, (3, 3, 3))
-        self.interpolated = None if skip == "none" else Interpolated(factor, offset, skip)
+        last: Any = Convolution(width, 1, (3, 3, 3))
         self.last = nn.Sequential(last) if self.interpolated else nn.Sequential(last, nn.ReLU())
         glorot(self)
         if self.interpolated is None:  # a ReLU that is nowhere positive would never learn
             nn.init.constant_(last.bias, 0.5)
-        else:  # training starts near the interpolation
-            with torch.no_grad():
-                last.weight.mul_(0.1)
+        self.start_near_interpolation(last)
 
-    def forward(self, image):
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Map (n, 1, z, y, x) to (n, 1, z * factor, y, x); sides need not suit the poolings."""
         sides = image.shape[2:]
         missing = [-n % s for n, s in zip(sides, self.stride, strict=True)]
@@ -110,4 +103,4 @@ class SruNet3d(nn.Module):
         for level in reversed(range(len(self.grow))):
             x = self.up[level](torch.cat([self.grow[level](x), kept.pop()], dim=1))
         x = self.last(x)[:, :, : sides[0] * self.scale[0], : sides[1], : sides[2]]
-        return x if self.interpolated is None else x + self.interpolated(image)
+        return self.added(x, image)

@@ -1,14 +1,20 @@
 """A two-dimensional U-Net whose result does not depend on how an image is tiled."""
 
+from functools import partial
+
 import torch
 from torch import nn
 from torch.nn import functional
 
+# CPU libraries sum few channels in an order that depends on the image's size; from eight on it does
+# not, and tiles equal the whole bit for bit.
+FULL = 8
+
 
 def _convolutions(before, after, count, norm):
-    layers = []
+    layers: list[nn.Module] = []
     for n in range(count):
-        layers.append(nn.Conv2d(before if n == 0 else after, after, 3, padding=1))
+        layers.append(nn.Conv2d(after if n else before, after, 3, padding=1))
         if norm == "batch":
             layers.append(nn.BatchNorm2d(after))
         layers.append(nn.ReLU(inplace=True))
@@ -40,36 +46,45 @@ class UNet(nn.Module):
         Add the input to the output.
     """
 
-    def __init__(self, channels, *, features, pools, widest, convolutions, extra, norm, skip):
+    def __init__(
+        self,
+        channels: int,
+        *,
+        features: int,
+        pools: int,
+        widest: int,
+        convolutions: int,
+        extra: int,
+        norm: str,
+        skip: bool,
+    ) -> None:
         super().__init__()
-        widths = [min(features * 2**n, widest) for n in range(pools + 1)]
-        self.stride = 2**pools
-        # CPU libraries sum few channels in an order that depends on the image's size; from eight
-        # on it does not, and tiles equal the whole bit for bit.
-        self.spare = -channels % 8
         self.skip = skip
-        self.down = nn.ModuleList(
-            _convolutions(
-                channels + self.spare if n == 0 else widths[n - 1], width, convolutions, norm
-            )
-            for n, width in enumerate(widths)
-        )
-        self.pool = nn.MaxPool2d(2)
-        self.grow = nn.ModuleList(
-            nn.ConvTranspose2d(widths[n + 1], widths[n], 2, stride=2) for n in range(pools)
-        )
-        self.up = nn.ModuleList(
-            _convolutions(2 * widths[n], widths[n], convolutions, norm) for n in range(pools)
-        )
+        widths = [min(features * 2**n, widest) for n in range(pools + 1)]
+        stage = partial(_convolutions, count=convolutions, norm=norm)
+        first = stage(channels + -channels % FULL, widths[0])
+        self._assemble(channels, widths, first, stage, nn.MaxPool2d(2))
         self.extra = _convolutions(features, features, extra, norm)
         self.last = nn.Conv2d(features, channels, 3, padding=1)
         for module in self.modules():
-            if isinstance(module, nn.Conv2d):
+            if isinstance(module, nn.Conv2d) and module.bias is not None:
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
                 nn.init.zeros_(module.bias)
         nn.init.xavier_normal_(self.last.weight, gain=0.1 if skip else 1.0)
 
-    def forward(self, image):
+    def _assemble(self, channels, widths, first, stage, pool):
+        """Make both paths of the first stage and of stages between the widths."""
+        pools = len(widths) - 1
+        self.stride = 2**pools
+        self.spare = -channels % FULL
+        self.down = nn.ModuleList([first, *map(stage, widths, widths[1:])])
+        self.pool = pool
+        self.grow = nn.ModuleList(
+            nn.ConvTranspose2d(widths[n + 1], widths[n], 2, stride=2) for n in range(pools)
+        )
+        self.up = nn.ModuleList(stage(2 * width, width) for width in widths[:-1])
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Map images (n, channels, y, x) onto images of the same size."""
         height, width = image.shape[-2:]
         right, bottom = -width % self.stride, -height % self.stride
