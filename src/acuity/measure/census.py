@@ -12,13 +12,7 @@ import zlib
 import numpy as np
 
 from acuity.errors import AcuityError
-from acuity.measure.pores import (
-    pore_rows,
-    pore_sums,
-    porosity,
-    solid_voxels,
-    table_of_sums,
-)
+from acuity.measure.pores import pore_rows, pore_sums, porosity, solid_voxels, table_of_sums
 from acuity.measure.recovery import add_overlaps, found_ratio, overlaps, recover
 from acuity.measure.slices import slices_at_a_time
 from acuity.slabs import extent
@@ -76,18 +70,10 @@ def count(labels, truth, reference, *, part=(1, 1), mask_radius=None):
     for start, end in slabs(z1 - z0, step):
         a, b = z0 + start, z0 + end
         for name, volume in volumes.items():
-            found = pore_sums(
-                volume.data,
-                a,
-                b,
-                spacing=grid.spacing,
-                mask_radius=mask_radius,
-                shape=name == "labels",
-            )
-            sums[name].append(found)
+            how = {"spacing": grid.spacing, "mask_radius": mask_radius, "shape": name == "labels"}
+            sums[name].append(pore_sums(volume.data, a, b, **how))
         own, real = (volume.data[a:b] for volume in (labels, truth))
-        for i, array in enumerate((own, real)):
-            solid[2 * i : 2 * i + 2] += solid_voxels(array, 0, b - a, mask_radius)
+        solid += np.ravel([solid_voxels(array, 0, b - a, mask_radius) for array in (own, real)])
         pairs.append(overlaps(own, real))
     about = {
         "version": VERSION,
@@ -166,14 +152,9 @@ def census(counts, *, objects="dark", size_bin=None, size_classes=None, grid=Non
     )
     rows = pore_rows(share, pores, unit=unit, truth_porosity=truth_share, bin_width=size_bin)
     rows.append(found_ratio(pores, counted))
-    recovered, status = recover(
-        pores,
-        real,
-        add_overlaps([part["pairs"] for part in counts]),
-        spacing=spacing,
-        unit=unit,
-        classes=size_classes,
-    )
+    pairs = add_overlaps([part["pairs"] for part in counts])
+    how = {"spacing": spacing, "unit": unit, "classes": size_classes}
+    recovered, status = recover(pores, real, pairs, **how)
     return rows + recovered, pores, status
 
 

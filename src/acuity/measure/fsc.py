@@ -5,6 +5,8 @@ import pandas as pd
 
 from acuity.errors import AcuityError
 from acuity.measure.shells import Shells, spectrum
+from acuity.measure.volumes import read_on
+from acuity.tables import tidy_row
 from acuity.units import convert
 
 # Rosenthal and Henderson 2003 (doi:10.1016/j.jmb.2003.07.013): two halves of the data that
@@ -88,8 +90,8 @@ def fsc(first, second, *, spacing, unit="nm", criterion=CRITERION):
                 "shell correlation needs two."
             )
         rows += [
-            _row("fsc_resolution", name, 1.0 / crossing(curve, criterion), "nm"),
-            _row("fsc_at_limit", name, curve["fsc"].iloc[-1], ""),
+            tidy_row("fsc_resolution", 1.0 / crossing(curve, criterion), "nm", name),
+            tidy_row("fsc_at_limit", curve["fsc"].iloc[-1], subset=name),
         ]
         tables.append(curve)
     return rows, pd.concat(tables, ignore_index=True)
@@ -115,12 +117,7 @@ def volume_fsc(first, second):
         If the grids do not go together or one is a copy of the other.
     """
     grid = first.grid.crop(_shared(first.grid, second.grid))
-    return fsc(
-        first.within(grid, "first").read(),
-        second.within(grid, "second").read(),
-        spacing=grid.spacing,
-        unit=grid.unit,
-    )
+    return fsc(**read_on(grid, first=first, second=second))
 
 
 def _shared(grid, other):
@@ -169,7 +166,3 @@ def crossing(curve, criterion=CRITERION):
         return float(f[0])
     share = (value[at - 1] - criterion) / (value[at - 1] - value[at])
     return float(f[at - 1] + share * (f[at] - f[at - 1]))
-
-
-def _row(metric, subset, value, unit):
-    return {"metric": metric, "subset": subset, "value": float(value), "unit": unit}

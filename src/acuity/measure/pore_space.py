@@ -12,6 +12,7 @@ from numba import get_num_threads, njit, prange
 
 from acuity.errors import AcuityError
 from acuity.field_of_view import inscribed_box
+from acuity.tables import tidy_row
 
 _MOST_VOXELS = 160**3
 
@@ -165,30 +166,27 @@ def two_point_correlation(binary, largest=None):
     if not sides:
         raise AcuityError("two_point_correlation: the volume is a single voxel")
     largest = max(1, min(sides) // 3) if largest is None else int(largest)
-    pad = [n + min(largest + 1, n) for n in binary.shape]
-    pad = [scipy.fft.next_fast_len(n, real=True) for n in pad]
+    pad = [scipy.fft.next_fast_len(n + min(largest + 1, n), real=True) for n in binary.shape]
     workers = get_num_threads()
     spectrum = scipy.fft.rfftn(binary.astype(np.float32), s=pad, workers=workers)
     spectrum = (spectrum * spectrum.conj()).astype(np.complex64)
     pairs = scipy.fft.irfftn(spectrum, s=pad, workers=workers)
     # Shifts along z from 0 up (the others follow by symmetry), along y and x both ways.
-    reach = [min(largest, n - 1) for n in binary.shape]
-    shift = [np.arange(-r, r + 1) for r in reach]
-    shift[0] = shift[0][reach[0] :]
+    shift = [np.arange(-r, r + 1) for r in (min(largest, n - 1) for n in binary.shape)]
+    shift[0] = shift[0][shift[0] >= 0]
     pairs = pairs[np.ix_(*(s % p for s, p in zip(shift, pad, strict=True)))]
     z, y, x = np.meshgrid(*shift, indexing="ij", sparse=True)
     nz, ny, nx = binary.shape
     possible = (nz - np.abs(z)) * (ny - np.abs(y)) * (nx - np.abs(x))
     distance = np.sqrt(z * z + y * y + x * x)
-    shell = np.rint(distance).astype(np.int64).ravel()
+    shell = np.rint(distance).astype(np.int64)
     near = shell <= largest
     # Half of the plane z = 0 repeats the other half.
-    weight = np.where(z > 0, 2.0, 1.0) * np.ones_like(distance)
-    weight = weight.ravel()[near]
+    weight = np.broadcast_to(np.where(z > 0, 2.0, 1.0), shell.shape)[near]
     shell = shell[near]
     total = np.bincount(shell, weight)
-    mean = np.bincount(shell, weight * distance.ravel()[near]) / total
-    value = np.bincount(shell, weight * (pairs / possible).ravel()[near]) / total
+    mean = np.bincount(shell, weight * distance[near]) / total
+    value = np.bincount(shell, weight * (pairs / possible)[near]) / total
     return mean, value
 
 
@@ -233,7 +231,7 @@ def pore_space(binary, *, spacing=(1.0, 1.0, 1.0), unit="voxel", mask_radius=Non
     box = binary[inscribed_box(binary.shape, mask_radius)]
     inside = np.ascontiguousarray(box != 0 if pores == "labels" else box == 0)
     share = float(inside.mean())
-    rows = [_row("pore_share", share, "")]
+    rows = [tidy_row("pore_share", share)]
     curve = pd.DataFrame({"distance": [], "two_point": []}, dtype=float)
     if share in (0.0, 1.0):
         return rows, curve
@@ -241,10 +239,10 @@ def pore_space(binary, *, spacing=(1.0, 1.0, 1.0), unit="voxel", mask_radius=Non
         counts = chord_lengths(inside, axis)
         if counts.sum():
             lengths = np.arange(len(counts)) * spacing[axis]
-            mean = float((counts * lengths).sum() / counts.sum())
-            median = float(lengths[np.searchsorted(np.cumsum(counts), 0.5 * counts.sum())])
-            rows.append(_row("chord_length_mean", mean, unit, name))
-            rows.append(_row("chord_length_median", median, unit, name))
+            mean = (counts * lengths).sum() / counts.sum()
+            median = lengths[np.searchsorted(np.cumsum(counts), 0.5 * counts.sum())]
+            rows.append(tidy_row("chord_length_mean", mean, unit, name))
+            rows.append(tidy_row("chord_length_median", median, unit, name))
     if max(spacing) - min(spacing) > 1e-6 * max(spacing):
         return rows, curve
     step = int(np.ceil(np.cbrt(inside.size / _MOST_VOXELS)))
@@ -252,8 +250,8 @@ def pore_space(binary, *, spacing=(1.0, 1.0, 1.0), unit="voxel", mask_radius=Non
     side = step * spacing[0]
     if coarse.any() and not coarse.all():
         thickness = side * local_thickness(coarse)[coarse]
-        rows.append(_row("local_thickness_mean", thickness.mean(dtype=np.float64), unit))
-        rows.append(_row("local_thickness_median", np.median(thickness), unit))
+        rows.append(tidy_row("local_thickness_mean", thickness.mean(dtype=np.float64), unit))
+        rows.append(tidy_row("local_thickness_median", np.median(thickness), unit))
     distance, value = two_point_correlation(coarse)
     curve = pd.DataFrame({"distance": distance * side, "two_point": value})
     left = (value - share**2) / (value[0] - share**2)
@@ -262,9 +260,5 @@ def pore_space(binary, *, spacing=(1.0, 1.0, 1.0), unit="voxel", mask_radius=Non
         i = below[0]
         t = (left[i - 1] - np.exp(-1.0)) / (left[i - 1] - left[i])
         at = distance[i - 1] + t * (distance[i] - distance[i - 1])
-        rows.append(_row("correlation_length", at * side, unit))
+        rows.append(tidy_row("correlation_length", at * side, unit))
     return rows, curve
-
-
-def _row(metric, value, unit, subset="all"):
-    return {"metric": metric, "subset": subset, "value": float(value), "unit": unit}

@@ -7,6 +7,8 @@ borders; a single slice is measured in its plane.
 """
 
 import math
+from functools import partial
+from itertools import product
 
 import numpy as np
 from numba import njit, prange
@@ -16,6 +18,7 @@ from acuity.field_of_view import cylinder, values_inside
 from acuity.filters import gaussian
 from acuity.ranks import medians
 from acuity.slabs import open_writer
+from acuity.tables import tidy_row
 from acuity.threshold import otsu_inside
 from acuity.volume import choose_layout, slabs
 
@@ -30,18 +33,6 @@ _SIGMA = 1.5
 _TRUNCATE = 3.5  # a radius of 5 voxels: Wang's window of 11
 _WINDOW = 11
 _DEPTH = 64  # slices compared at a time; a multiple of 16 voxels of the finest scale
-
-
-@njit(cache=True, parallel=True, fastmath={"contract"}, error_model="numpy")
-def _products(a, b, aa, bb, ab):
-    for z in prange(a.shape[0]):
-        for y in range(a.shape[1]):
-            for x in range(a.shape[2]):
-                p = a[z, y, x]
-                q = b[z, y, x]
-                aa[z, y, x] = p * p
-                bb[z, y, x] = q * q
-                ab[z, y, x] = p * q
 
 
 @njit(cache=True, parallel=True, fastmath={"contract"}, error_model="numpy")
@@ -64,15 +55,10 @@ def _ratios(ma, mb, saa, sbb, sab, middle, c1, c2, luminance, contrast):
 def _terms(a, b, middle, data_range):
     """Luminance and contrast-structure maps of two volumes less `middle`, float32."""
     sigma = [_SIGMA if n > 1 else 0.0 for n in a.shape]
-    c1 = np.float32((0.01 * data_range) ** 2)
-    c2 = np.float32((0.03 * data_range) ** 2)
-    aa, bb, ab = np.empty_like(a), np.empty_like(a), np.empty_like(a)
-    _products(a, b, aa, bb, ab)
-    aa = gaussian(aa, sigma, truncate=_TRUNCATE)
-    bb = gaussian(bb, sigma, truncate=_TRUNCATE)
-    ab = gaussian(ab, sigma, truncate=_TRUNCATE)
-    ma = gaussian(a, sigma, truncate=_TRUNCATE)
-    mb = gaussian(b, sigma, truncate=_TRUNCATE)
+    c1, c2 = (np.float32((k * data_range) ** 2) for k in (0.01, 0.03))
+    windowed = partial(gaussian, sigma=sigma, truncate=_TRUNCATE)
+    aa, bb, ab = (windowed(p * q) for p, q in ((a, a), (b, b), (a, b)))
+    ma, mb = windowed(a), windowed(b)
     _ratios(ma, mb, aa, bb, ab, middle, c1, c2, ma, mb)
     return ma, mb
 
@@ -90,9 +76,7 @@ def _checked(image, truth, data_range):
 @njit(cache=True, parallel=True, fastmath={"contract"}, error_model="numpy")
 def _halve(v, fz, fy, fx):
     """Block means over (fz, fy, fx) voxels; an odd last voxel is left out."""
-    nz = v.shape[0] // fz
-    ny = v.shape[1] // fy
-    nx = v.shape[2] // fx
+    nz, ny, nx = v.shape[0] // fz, v.shape[1] // fy, v.shape[2] // fx
     out = np.empty((nz, ny, nx), np.float32)
     scale = np.float32(1.0 / (fz * fy * fx))
     for z in prange(nz):
@@ -248,8 +232,7 @@ def _needed(part, n, factor, count):
     Own voxels of all parts make up the axis once; needed are those that the interpolation to the
     finer scale reads; a window is what the Gaussian sees of them.
     """
-    start, stop = part.start, part.stop
-    need = (start, stop)
+    start, stop = need = part.start, part.stop
     out = []
     for i in range(count):
         if i:
@@ -343,18 +326,15 @@ def compare(image, truth, settled, box=None, *, mask_radius=None):
     pyramid = []
     for i in range(count):
         a, b = images.pop(0), truths.pop(0)
-        window = [axis[i][3][0] for axis in axes]
-        own = tuple(
-            slice(p - w, q - w) for (p, q), w in zip((x[i][1] for x in axes), window, strict=True)
+        own, need = (
+            tuple(
+                slice(axis[i][k][0] - axis[i][3][0], axis[i][k][1] - axis[i][3][0]) for axis in axes
+            )
+            for k in (1, 2)
         )
-        need = tuple(
-            slice(p - w, q - w) for (p, q), w in zip((x[i][2] for x in axes), window, strict=True)
-        )
-        weights = None
-        if masked:
-            if i:
-                plain = _halve(plain[None], 1, *factors[1:])[0]
-            weights = plain
+        if i and masked:
+            plain = _halve(plain[None], 1, *factors[1:])[0]
+        weights = plain if masked else None
         if i == 0:
             difference = a[own] - b[own]
             difference *= difference
@@ -435,24 +415,15 @@ def quality(image, truth, output, *, part=None, mask_radius=None, data_range=Non
             lambda: settle(image.data, truth.data, mask_radius=mask_radius, data_range=data_range),
         )
         parts = []
-        _, *sides = writer.layout.shard
-        for z0, z1 in writer.spans(_DEPTH):
-            for y in range(0, truth.grid.shape[1], sides[0]):
-                for x in range(0, truth.grid.shape[2], sides[1]):
-                    box = tuple(
-                        slice(a, min(b, n))
-                        for a, b, n in zip(
-                            (z0, y, x),
-                            (z1, y + sides[0], x + sides[1]),
-                            truth.grid.shape,
-                            strict=True,
-                        )
-                    )
-                    local, sums = compare(
-                        image.data, truth.data, settled, box, mask_radius=mask_radius
-                    )
-                    writer.write_box(box, local)
-                    parts.append(sums)
+        _, *columns = (
+            [slice(a, min(a + side, n)) for a in range(0, n, side)]
+            for n, side in zip(truth.grid.shape, writer.layout.shard, strict=True)
+        )
+        for span in writer.spans(_DEPTH):
+            for box in product([slice(*span)], *columns):
+                local, sums = compare(image.data, truth.data, settled, box, mask_radius=mask_radius)
+                writer.write_box(box, local)
+                parts.append(sums)
         found = {"settled": settled, "parts": parts}
         writer.note(**found)
     return found
@@ -500,15 +471,11 @@ def quality_rows(found):
     }
     variant = f"{count} scale{'s' if count > 1 else ''}"
     return [
-        _row("data_range", data_range),
-        _row("mse", mse / data_range**2, "range^2"),
-        _row("psnr", 10.0 * np.log10(data_range**2 / mse) if mse > 0 else np.inf, "dB"),
-        _row("ssim", mean(lambda part: part["ssim"])),
-        _row("ms_ssim_matlab", index["matlab"], variant=variant),
-        _row("ms_ssim_wang", index["wang"], variant=variant),
-        _row("ms_ssim_matlab_local", mean(lambda part: part["local"]), variant=variant),
+        tidy_row("data_range", data_range),
+        tidy_row("mse", mse / data_range**2, "range^2"),
+        tidy_row("psnr", 10.0 * np.log10(data_range**2 / mse) if mse > 0 else np.inf, "dB"),
+        tidy_row("ssim", mean(lambda part: part["ssim"])),
+        tidy_row("ms_ssim_matlab", index["matlab"], variant=variant),
+        tidy_row("ms_ssim_wang", index["wang"], variant=variant),
+        tidy_row("ms_ssim_matlab_local", mean(lambda part: part["local"]), variant=variant),
     ]
-
-
-def _row(metric, value, unit="", **more):
-    return {"metric": metric, "subset": "all", "value": float(value), "unit": unit, **more}

@@ -8,8 +8,9 @@ from numba import njit
 
 from acuity.errors import AcuityError
 from acuity.measure.intervals import ratio_interval
-from acuity.measure.pool import counts_of, recovery_rows, size_classes
+from acuity.measure.pool import pool_recovery
 from acuity.measure.pores import classes_of
+from acuity.tables import tidy_row
 
 STATUS_COLUMNS = [
     "kind", "label", "diameter", "size_class", "z", "y", "x", "edge",
@@ -169,10 +170,7 @@ def recover(
         ),
     ]
     status = pd.concat([s for s in sides if len(s)] or sides[:1], ignore_index=True)
-    rows = recovery_rows(counts_of(status))
-    for name in size_classes(status):
-        rows += recovery_rows(counts_of(status, name), name)
-    return rows, status
+    return pool_recovery([status]), status
 
 
 @dataclass(frozen=True)
@@ -297,12 +295,8 @@ def _side(kind, own, other, partners, value):
 
 def _rows_of(labels, wanted):
     """Positions of some labels in a column of labels."""
-    if len(wanted) == 0:
-        return np.zeros(0, np.int64)
-    order = np.argsort(labels, kind="stable")
-    position = np.searchsorted(labels, wanted, sorter=order)
-    position = order[np.minimum(position, len(order) - 1)] if len(order) else position
-    if len(order) == 0 or not np.array_equal(labels[position], wanted):
+    position = pd.Index(labels).get_indexer(wanted)
+    if np.any(position < 0):
         raise AcuityError("recover: a label of the volume is absent from its pore table")
     return position
 
@@ -324,11 +318,5 @@ def found_ratio(table, truth_table):
     dict
         One row: pores_found_ratio; NaN where the truth has no inner object.
     """
-    inner = int((~table["edge"].astype(bool)).sum())
-    truth = int((~truth_table["edge"].astype(bool)).sum())
-    return {
-        "metric": "pores_found_ratio",
-        "subset": "all",
-        "unit": "",
-        **ratio_interval(inner, truth),
-    }
+    inner, truth = (int((~t["edge"].astype(bool)).sum()) for t in (table, truth_table))
+    return tidy_row("pores_found_ratio", **ratio_interval(inner, truth))

@@ -5,6 +5,7 @@ import scipy.fft
 from numba import get_num_threads
 
 from acuity.errors import AcuityError
+from acuity.tables import tidy_row
 
 SECTORS = ("all", "z", "xy")
 CONE = 30.0  # degrees
@@ -70,13 +71,7 @@ class Shells:
         """
         fz, fy, fx = self.frequencies
         plane = (fy * fy)[:, None] + (fx * fx)[None, :]
-        # Half of the spectrum stands for all of it: x frequencies other than 0 and, for an even
-        # count, the last one count twice.
-        twice = np.full(len(fx), 2.0)
-        twice[0] = 1.0
-        if self.shape[2] % 2 == 0:
-            twice[-1] = 1.0
-        weights = np.broadcast_to(twice, plane.shape)
+        weights = np.broadcast_to(half_weights(self.shape[2]), plane.shape)
         most = max(self.counts.values()) + 1
         limit = np.cos(np.radians(CONE)), np.sin(np.radians(CONE))
         found = {}
@@ -90,12 +85,68 @@ class Shells:
                 "xy": abs(f) <= limit[1] * size,
             }
             for name, where in inside.items():
-                number = shell[where]
-                part = np.stack(
-                    [np.bincount(number, column[where], most + 1) for column in columns], axis=1
-                )
-                found[name] = found[name] + part if name in found else part
+                sums = [np.bincount(shell[where], column[where], most + 1) for column in columns]
+                found[name] = found.get(name, 0) + np.stack(sums, axis=1)
         return {name: table[1 : self.counts[name] + 1] for name, table in found.items()}
+
+
+def half_weights(count):
+    """Return how often each frequency of a half spectrum (`scipy.fft.rfft`) stands in the whole.
+
+    Parameters
+    ----------
+    count : int
+        Voxels along the axis.
+
+    Returns
+    -------
+    numpy.ndarray
+        (count // 2 + 1,), float64: 2, but 1 for frequency 0 and, for an even count, the last one.
+    """
+    weights = np.full(count // 2 + 1, 2.0)
+    weights[0] = 1.0
+    if count % 2 == 0:
+        weights[-1] = 1.0
+    return weights
+
+
+def power(spectrum):
+    """Return the squared magnitude of a spectrum, in float64.
+
+    Parameters
+    ----------
+    spectrum : numpy.ndarray
+        complex64, any shape.
+
+    Returns
+    -------
+    numpy.ndarray
+    """
+    real, imaginary = spectrum.real.astype(np.float64), spectrum.imag.astype(np.float64)
+    return real * real + imaginary * imaginary
+
+
+def decade_rows(name, decades, subset):
+    """Return root mean square and mean of the logarithms of a ratio as rows of a table.
+
+    Parameters
+    ----------
+    name : str
+        Of the ratio: the metrics are ``{name}_log_rms`` and ``{name}_log_bias``.
+    decades : numpy.ndarray
+        (shells,), log10 of the ratio.
+    subset : str
+        The subset of the rows.
+
+    Returns
+    -------
+    list of dict
+        As `acuity.tables.tidy_row`, with ``n``, the number of shells.
+    """
+    figures = (("log_rms", np.sqrt(np.mean(decades**2))), ("log_bias", np.mean(decades)))
+    return [
+        tidy_row(f"{name}_{key}", value, "decade", subset, n=len(decades)) for key, value in figures
+    ]
 
 
 def spectrum(volume, name):

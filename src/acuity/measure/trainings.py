@@ -35,15 +35,14 @@ def trainings(images, *, study, unseen, seed):
     AcuityError
         If no training is among the images.
     """
-    inputs = [image for image in images if image["method"] == "input"]
-    groups = {}
+    inputs, groups = [], {}
     for image in images:
         if image["method"] == "input":
-            continue
-        method, further = split_training(image["method"])
-        groups.setdefault(seed if further is None else further, []).append(
-            image | {"method": method}
-        )
+            inputs.append(image)
+        else:
+            method, further = split_training(image["method"])
+            own = seed if further is None else further
+            groups.setdefault(own, []).append(image | {"method": method})
     if not groups:
         raise AcuityError(f"study {study}: no training was measured")
     tables = []
