@@ -7,3 +7,9 @@ class AcuityError(Exception):
     The sentence names the file, key or slice, what was found and what is allowed. Scripts and the
     command line print it without a traceback and exit with code 1.
     """
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise an `AcuityError` with a message where a condition does not hold."""
+    if not condition:
+        raise AcuityError(message)

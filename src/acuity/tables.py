@@ -70,29 +70,6 @@ def write_rows(rows, path):
     write_table(pd.DataFrame(rows, columns=None if rows else TIDY), path)
 
 
-def tidy_row(metric, value, unit="", subset="all", **more):
-    """Return a row of a tidy table of figures.
-
-    Parameters
-    ----------
-    metric : str
-        What was measured.
-    value : float
-        The figure.
-    unit : str
-        Its unit.
-    subset : str
-        What part of the image it is of.
-    **more
-        Further columns, as ``low``, ``high`` and ``n``.
-
-    Returns
-    -------
-    dict
-    """
-    return {"metric": metric, "subset": subset, "value": float(value), "unit": unit, **more}
-
-
 def tidy(values, prefix=""):
     """Turn named figures into tidy rows.
 
@@ -109,7 +86,9 @@ def tidy(values, prefix=""):
         metric, subset, value, unit.
     """
     return [
-        tidy_row(f"{prefix}{name}", value) for name, value in values.items() if value is not None
+        {"metric": f"{prefix}{name}", "subset": "all", "value": float(value), "unit": ""}
+        for name, value in values.items()
+        if value is not None
     ]
 
 
@@ -137,3 +116,26 @@ def read_keyed(files, **kwargs):
     if not tables:
         return None
     return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
+
+
+def tidy_row(metric: str, value: float, unit: str = "", subset: str = "all", **more) -> dict:
+    """Return a row of a tidy table of figures.
+
+    Parameters
+    ----------
+    metric : str
+        What was measured.
+    value : float
+        The figure.
+    unit : str
+        Its unit.
+    subset : str
+        What part of the image it is of.
+    **more
+        Further columns, as ``low``, ``high`` and ``n``.
+
+    Returns
+    -------
+    dict
+    """
+    return {"metric": metric, "subset": subset, "value": float(value), "unit": unit, **more}

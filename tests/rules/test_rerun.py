@@ -49,12 +49,12 @@ READS = {
     "smooth": {"predict"},
     "segment": {"reconstruct", "reconstruct_truth", "predict", "smooth"},
     "quality": {"reconstruct", "reconstruct_truth", "predict"},
-    "census": {"segment", "exact_truth"},
-    "metrics": {"smooth", "segment", "quality", "census"},
-    "figures": {"metrics", "train"},
-    "sample_figures": {"segment", "quality", "census", "reconstruct", "predict"},
-    "report_sample": {"metrics", "sample_figures"},
-    "report": {"metrics", "train", "figures", "report_sample", "sample_figures"},
+    "count_objects": {"segment", "exact_truth"},
+    "collect_metrics": {"smooth", "segment", "quality", "count_objects"},
+    "figures": {"collect_metrics", "train"},
+    "sample_figures": {"segment", "quality", "count_objects", "reconstruct", "predict"},
+    "report_sample": {"collect_metrics", "sample_figures"},
+    "report": {"collect_metrics", "train", "figures", "report_sample", "sample_figures"},
 }
 # The measures of this study that have no rule of their own, from what each declares that it reads.
 MAKERS = {
@@ -69,7 +69,7 @@ READS |= {
     name: set().union(*(MAKERS[need] for need in measure.needs))
     for name, measure in MEASURES.items()
 }
-READS["metrics"] |= set(MEASURES)
+READS["collect_metrics"] |= set(MEASURES)
 RULES = {"spheres", *READS}
 
 
@@ -92,7 +92,7 @@ MODULES = {
     "errors": RULES,
     "job": RULES,
     "units": {"exact_truth", "projections", "reconstruct", "reconstruct_truth", "train", "predict"}
-    | {"smooth", "segment", "quality", "resolution", "census", "pore_space", "sample_figures"}
+    | {"smooth", "segment", "quality", "resolution", "count_objects", "pore_space", "sample_figures"}
     | {"report_sample", "report", "figures"},
     "slabs": {"reconstruct", "reconstruct_truth", "predict"},
     "simulate.foam": {"spheres", "exact_truth"},
@@ -113,9 +113,9 @@ MODULES = {
     "segment.nlm": {"smooth"},
     "measure.quality": {"quality"},
     "measure.resolution": {"resolution"},
-    "measure.census": {"census"},
+    "measure.census": {"count_objects"},
     "measure.pore_space": {"pore_space"},
-    "measure.collect": {"metrics"},
+    "measure.collect": {"collect_metrics"},
     "report.page": {"report", "report_sample"},
     "report.pages": {"report", "report_sample"},
     "report.sections.compare": {"report_sample"},
@@ -258,7 +258,7 @@ def test_each_module_counts_for_the_scripts_that_load_it(tmp_path):
     rooms = ("methods.", "simulate.specimens.", "simulate.hydrogel")  # what is loaded by its name
     by_name = {name for name in idle if name.startswith(rooms)}
     assert idle - by_name == UNUSED_BY_RULES
-    assert "census" not in changed["measure.quality"]  # not everything for everyone
+    assert "count_objects" not in changed["measure.quality"]  # not everything for everyone
     for module, rules in MODULES.items():
         assert and_after(*RULES & set(changed[module])) == and_after(*rules), module
 
@@ -274,7 +274,7 @@ def test_method_edit_reruns_that_method_alone(finished, method):
     # What is smoothed comes from the method that does not learn.
     assert set(jobs) == (and_after("train") - {"smooth"} if learned else and_after("predict"))
     assert jobs.get("train", 0) == int(learned)
-    for rule in ("predict", "segment", "quality", "resolution", "census", "pore_space"):
+    for rule in ("predict", "segment", "quality", "resolution", "count_objects", "pore_space"):
         assert jobs.pop(rule) == images, rule
 
 
@@ -507,7 +507,7 @@ def test_damage_is_told_and_a_plain_rerun_mends_it(finished, tmp_path):
         assert f"error: {path}: " in said
         assert f"; remove {path} and run" in said
         (copy.folder / path).unlink()
-        copy.run("--until", *(["census"] if path == census else ["quality"]), "--configfile", study)
+        copy.run("--until", *(["count_objects"] if path == census else ["quality"]), "--configfile", study)
         assert (copy.folder / path).read_bytes() == wanted[path]
     copy.run("--configfile", study)
     for name in ("metrics.tsv", "metrics.tsv.seal", "pores.tsv"):
@@ -517,7 +517,7 @@ def test_damage_is_told_and_a_plain_rerun_mends_it(finished, tmp_path):
     (copy.folder / f"{census}.seal").unlink()
     (copy.folder / "results/tiny/metrics.tsv").unlink()
     jobs = copy.planned("--configfile", study)
-    assert jobs["census"] == jobs["metrics"] == 1
+    assert jobs["count_objects"] == jobs["collect_metrics"] == 1
     assert "segment" not in jobs
 
 

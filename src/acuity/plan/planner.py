@@ -27,11 +27,11 @@ FLOAT = 4
 PASSED = 2**17  # pixels of planes that pass a network together: acuity.engine.planes.PIXELS
 TRIALS = 16  # forward passes of a tile by which the execution of a trained network is chosen
 BLOCK = 32  # slices of a method's input that are restored together, about
-# Stages that the study key `slabs` divides: X_init makes a store (census has none), X_slab fills it,
+# Stages that the study key `slabs` divides: X_init makes a store (count_objects has none), X_slab fills it,
 # X joins.
 SLABBED = {
     "axial",
-    "census",
+    "count_objects",
     "degrade",
     "predict",
     "predict_planes",
@@ -554,7 +554,7 @@ def _streamed(bytes_a_voxel, slices, *, columns=False, written=0):
     return count
 
 
-def _census(plan, rule, w):
+def _count_objects(plan, rule, w):
     voxels = prod(plan._image_shape(w))
     shape, _ = plan.high(w["sample"])
     held = min(voxels, (slices_at_a_time(shape) + 9) * shape[1] * shape[2])
@@ -593,8 +593,8 @@ _COUNTS = {
     "segment": _segment,
     "smooth": _segment,
     "quality": _streamed(40, 64 + 2 * 80, columns=True, written=FLOAT),  # halo: coarsest scale
-    "census": _census,
-    "metrics": _tables,
+    "count_objects": _count_objects,
+    "collect_metrics": _tables,
     "trainings": _tables,
     "figures": _tables,
     "judge": _tables,

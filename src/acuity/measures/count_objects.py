@@ -6,7 +6,7 @@ from acuity.measures.base import Measure, Metric
 SUMMARY = ("summary",)  # on pages the verdict has columns of its own for objects
 
 
-class Census(Measure):
+class CountObjects(Measure):
     """Pores of an image, tabulated and matched with the true ones."""
 
     order, column_order = 10, 50
@@ -33,4 +33,4 @@ class Census(Measure):
         return [("tables", name) for name in figures] + [("pores", "pores"), ("status", "status")]
 
 
-MEASURE = Census()
+MEASURE = CountObjects()

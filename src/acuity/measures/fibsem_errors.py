@@ -8,7 +8,7 @@ from acuity.volume import choose_layout
 SUMMARY = ("summary",)  # the page along z has tables of its own
 
 
-class Error(Measure):
+class FibsemErrors(Measure):
     """Root mean square and PSNR of grey values and of two phases, and the weighted PSNR."""
 
     order, column_order = 40, 70
@@ -39,12 +39,12 @@ class Error(Measure):
         }
 
     def run(self, image, truth, low, **cfg):
-        from acuity.measure.error import volume_errors
+        from acuity.measure.fibsem_errors import volume_errors
 
         return volume_errors(image, truth, low, **cfg)
 
     def checked(self, volumes, cfg):
-        from acuity.measure.error import default_range
+        from acuity.measure.fibsem_errors import default_range
 
         truth, stated = volumes["truth"], cfg["data_range"]
         used = stated or default_range(truth)
@@ -56,4 +56,4 @@ class Error(Measure):
         return 4 * 4 * deep * shape[1] * shape[2]
 
 
-MEASURE = Error()
+MEASURE = FibsemErrors()
