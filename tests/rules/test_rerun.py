@@ -92,7 +92,15 @@ MODULES = {
     "errors": RULES,
     "job": RULES,
     "units": {"exact_truth", "projections", "reconstruct", "reconstruct_truth", "train", "predict"}
-    | {"smooth", "segment", "quality", "resolution", "count_objects", "pore_space", "sample_figures"}
+    | {
+        "smooth",
+        "segment",
+        "quality",
+        "resolution",
+        "count_objects",
+        "pore_space",
+        "sample_figures",
+    }
     | {"report_sample", "report", "figures"},
     "slabs": {"reconstruct", "reconstruct_truth", "predict"},
     "simulate.foam": {"spheres", "exact_truth"},
@@ -507,7 +515,12 @@ def test_damage_is_told_and_a_plain_rerun_mends_it(finished, tmp_path):
         assert f"error: {path}: " in said
         assert f"; remove {path} and run" in said
         (copy.folder / path).unlink()
-        copy.run("--until", *(["count_objects"] if path == census else ["quality"]), "--configfile", study)
+        copy.run(
+            "--until",
+            *(["count_objects"] if path == census else ["quality"]),
+            "--configfile",
+            study,
+        )
         assert (copy.folder / path).read_bytes() == wanted[path]
     copy.run("--configfile", study)
     for name in ("metrics.tsv", "metrics.tsv.seal", "pores.tsv"):

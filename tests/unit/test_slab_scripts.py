@@ -64,7 +64,12 @@ def test_slabs_of_a_census_leave_the_tables_of_one_job(tmp_path):
     for several in (3, 7):  # five pieces of 32 slices: some of seven slabs are empty
         slabs = [str(tmp_path / f"{several}_{k}.npz") for k in range(1, several + 1)]
         for k in range(several, 0, -1):
-            run("count_objects", files, Files(slabs[k - 1]), {"count": sums | {"part": [k, several]}})
+            run(
+                "count_objects",
+                files,
+                Files(slabs[k - 1]),
+                {"count": sums | {"part": [k, several]}},
+            )
         made[several] = slabs
         run(
             "count_objects",
@@ -83,7 +88,12 @@ def test_slabs_of_a_census_leave_the_tables_of_one_job(tmp_path):
         other["classes"][0], Volume(labels[:2], Grid((2, *shape[1:]), (3, 3, 3), unit="um"))
     )
     unstated = {"size_bin": None, "size_classes": None, "objects": "dark"}
-    run("count_objects", files | other, census_files(tmp_path, 0), {"count": sums, "census": unstated})
+    run(
+        "count_objects",
+        files | other,
+        census_files(tmp_path, 0),
+        {"count": sums, "census": unstated},
+    )
     named = set(pd.read_csv(tmp_path / "status0.tsv", sep="\t")["size_class"])
     assert named == {"0-15 um", "90-150 um"}
     # The control: what the second slab has of surfaces is missed.

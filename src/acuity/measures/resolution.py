@@ -19,14 +19,14 @@ class Resolution(Measure):
     metrics = (
         Metric(
             "resolution_fwhm",
-            "Blur left",
+            "Residual FWHM",
             short="FWHM",
             unit=LENGTH,
             digits=2,
             better="lower",
             on=("summary", "volumes"),
-            help="Full width at half maximum of the blur that makes the truth look like the result. It "
-            "does not see invented detail.",
+            help="How much blur is left: the full width at half maximum of the one that makes the truth "
+            "look like the result. It does not see invented detail.",
         ),
     )
 

@@ -19,14 +19,14 @@ class Spectrum(Measure):
     metrics = tuple(
         Metric(
             "spectrum_ratio_error",
-            f"Spectrum off, {subset}",
+            f"Spectrum deviation, {subset}",
             digits=2,
             better="lower",
             subset=subset,
             on=("summary", "images"),
             percent=True,
-            help="Greatest departure from 1 of the ratio of the spectrum's magnitude to the truth's, "
-            f"{where}.",
+            help="How far the spectrum is off: the greatest departure from 1 of the ratio of its "
+            f"magnitude to the truth's, {where}.",
         )
         for subset, where in (
             (BELOW, "up to the Nyquist frequency of the low-resolution image"),
