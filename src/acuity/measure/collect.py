@@ -1,5 +1,7 @@
 """The tables of a whole study: every measure of every image, and the unseen samples pooled."""
 
+from collections.abc import Mapping, Sequence
+
 import pandas as pd
 
 from acuity.assumptions import TOLD, WARNING
@@ -16,7 +18,7 @@ JUDGED = "judged"  # the same, where models may have learned from some of them
 SINGLE = ("pores", "status", "curves", "spaces", "gaps")
 
 
-def read_images(files):
+def read_images(files: Mapping[str, Mapping]):
     """Read the tables of all images.
 
     Parameters
@@ -38,7 +40,7 @@ def read_images(files):
     return found
 
 
-def collect(images, *, study, unseen, pooled=POOLED):
+def collect(images: Sequence[dict], *, study: str, unseen: Sequence[str], pooled: str = POOLED):
     """Gather the tables of all images of a study.
 
     Parameters
@@ -74,7 +76,7 @@ def collect(images, *, study, unseen, pooled=POOLED):
     """
     if not images:
         raise AcuityError(f"study {study}: no image was measured")
-    found = {name: [] for name in ("tables", *SINGLE)}
+    found: dict[str, list] = {name: [] for name in ("tables", *SINGLE)}
     for image in images:
         keys = _keys(study, image)
         found["tables"] += [_keyed(table, keys) for table in image["tables"]]

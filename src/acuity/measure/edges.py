@@ -1,6 +1,8 @@
 """Edge spread: over what distance an image rises across the straight, isolated edges of its truth."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +14,7 @@ from acuity.filters import gaussian
 from acuity.measure.volumes import read_on
 from acuity.tables import tidy_row
 from acuity.units import convert
+from acuity.volume import Volume
 
 _LINES = np.arange(-2.0, 3.0)  # pixels along the edge over which a profile is averaged
 _STEP = 0.1  # pixels across the edge
@@ -29,7 +32,17 @@ _COLUMNS = [
 ]  # fmt: skip
 
 
-def edges(image, truth, *, spacing, unit="nm", valid=None, repeated=1, reach=8, most=1000):
+def edges(
+    image: np.ndarray,
+    truth: np.ndarray,
+    *,
+    spacing: Sequence[float],
+    unit: str = "nm",
+    valid: np.ndarray | None = None,
+    repeated: int = 1,
+    reach: int = 8,
+    most: int = 1000,
+):
     """Edge spread of an image, at edges that are found in its truth.
 
     Edges are where the truth's gradient is strong and the largest across the edge, over 5 pixels
@@ -82,8 +95,8 @@ def edges(image, truth, *, spacing, unit="nm", valid=None, repeated=1, reach=8, 
     a, b = (np.asarray(part) for part in (image, truth))
     mask = None if valid is None else np.asarray(valid) > 0
     if a.ndim == 2:
-        a, spacing = a[None], (spacing[0], *spacing)
-        b, mask = (part[None] if np.ndim(part) == 2 else part for part in (b, mask))
+        a, b, spacing = a[None], b[None] if b.ndim == 2 else b, (spacing[0], *spacing)
+        mask = mask[None] if mask is not None and mask.ndim == 2 else mask
     shapes = [part.shape for part in (b, mask) if part is not None]
     if a.ndim != 3 or len(spacing) != 3 or set(shapes) != {a.shape}:
         raise AcuityError(
@@ -94,7 +107,7 @@ def edges(image, truth, *, spacing, unit="nm", valid=None, repeated=1, reach=8, 
         if not np.isfinite(part.sum(dtype=np.float64)):
             raise AcuityError(f"edges: the {name} holds NaN or infinite pixels.")
     size = [convert(length, unit, "nm") for length in spacing[1:]]
-    if not np.isclose(*size, rtol=1e-3):
+    if not np.isclose(size[0], size[1], rtol=1e-3):
         raise AcuityError(
             f"edges: the pixels are {size[0]:g} x {size[1]:g} nm (y, x); allowed are square ones."
         )
@@ -320,7 +333,7 @@ def _rise(line, s, low, high):
     return right - left
 
 
-def volume_edges(image, truth, *, valid=None, **options):
+def volume_edges(image: Volume, truth: Volume, *, valid: Volume | None = None, **options: Any):
     """Edge spread of an image on its truth's grid.
 
     Parameters

@@ -6,20 +6,31 @@ Heinrich et al. 2017 (arXiv:1706.03142), section 4.1: cubic-weighted PSNR.
 """
 
 import math
+from collections.abc import Mapping
 from itertools import product
+from typing import Any
 
 import numpy as np
 
 from acuity.engine.readers import InputReader
 from acuity.errors import AcuityError
+from acuity.measure.volumes import Voxels
 from acuity.methods.base import Task
 from acuity.tables import tidy_row
+from acuity.volume import LazyArray, Volume
 
 DEPTH = 16  # slices that are in memory at a time
 
 
 def errors(
-    image, truth, cubic=None, *, data_range=255.0, threshold=90.0, volume_fraction=None, bits=8
+    image: Voxels,
+    truth: Voxels,
+    cubic: Voxels | None = None,
+    *,
+    data_range: float = 255.0,
+    threshold: float | None = 90.0,
+    volume_fraction: float | None = None,
+    bits: int = 8,
 ):
     """Errors of a restored volume.
 
@@ -89,7 +100,15 @@ def errors(
     return [*_hagita_rows(sums, top, int(bits), threshold), *_heinrich_rows(sums)]
 
 
-def volume_errors(image, truth, low, *, task, data_range=None, **settings):
+def volume_errors(
+    image: Volume,
+    truth: Volume,
+    low: Volume,
+    *,
+    task: Mapping[str, Any],
+    data_range: float | None = None,
+    **settings: Any,
+):
     """Errors of a restored volume against the part of its truth that it covers.
 
     Parameters
@@ -115,8 +134,8 @@ def volume_errors(image, truth, low, *, task, data_range=None, **settings):
     AcuityError
         If the volumes' grids do not go together.
     """
-    task = Task(task["level"], task["scale"], task.get("phase"))
-    source = InputReader(low, task.scale, "cubic", "low", offset=task.offset)
+    whole = Task(task["level"], task["scale"], task.get("phase"))
+    source = InputReader(low, whole.scale, "cubic", "low", offset=whole.offset)
     if source.shape != image.grid.shape:
         raise AcuityError(
             f"errors: the input has {source.shape} voxels (z, y, x) on the truth's grid, and what "
@@ -131,23 +150,26 @@ def volume_errors(image, truth, low, *, task, data_range=None, **settings):
     )
 
 
-def default_range(truth):
+def default_range(truth: Volume):
     """Data range of `volume_errors` where the study states none: the type's, else 255."""
     return truth.grey_range or 255.0
 
 
-class _Interpolated:
-    """A source as an array of which some slices are asked for."""
+class _Interpolated(LazyArray):
+    """A source as an array that is read part by part."""
+
+    dtype = np.dtype(np.float32)
 
     def __init__(self, source):
         self.source, self.shape = source, source.shape
 
-    def __getitem__(self, key):
-        stop = min(key.stop, self.shape[0])
-        return self.source.read((slice(key.start, stop), *(slice(0, n) for n in self.shape[1:])))
+    def read_box(self, box):
+        return self.source.read(box)
 
 
-def fraction_threshold(truth, volume_fraction, *, data_range=255.0, bits=8):
+def fraction_threshold(
+    truth: Voxels, volume_fraction: float, *, data_range: float = 255.0, bits: int = 8
+):
     """Grey value that leaves a stated share of a volume's voxels above it.
 
     Parameters

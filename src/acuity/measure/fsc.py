@@ -1,5 +1,7 @@
 """Fourier shell correlation of two independent volumes of one object."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -8,6 +10,7 @@ from acuity.measure.shells import Shells, spectrum
 from acuity.measure.volumes import read_on
 from acuity.tables import tidy_row
 from acuity.units import convert
+from acuity.volume import Volume
 
 # Rosenthal and Henderson 2003 (doi:10.1016/j.jmb.2003.07.013): two halves of the data that
 # correlate by 0.143 make a whole that correlates by 0.5 with the perfect map.
@@ -17,7 +20,14 @@ _SAME = 0.999
 _FEWEST = 40
 
 
-def fsc(first, second, *, spacing, unit="nm", criterion=CRITERION):
+def fsc(
+    first: np.ndarray,
+    second: np.ndarray,
+    *,
+    spacing: Sequence[float],
+    unit: str = "nm",
+    criterion: float = CRITERION,
+):
     """Fourier shell correlation of two volumes, in all directions, along z and in the plane.
 
     FSC(f) = Re sum F1 F2* / sqrt(sum |F1|^2 sum |F2|^2) over a shell of |f| (Harauz and van Heel
@@ -97,7 +107,7 @@ def fsc(first, second, *, spacing, unit="nm", criterion=CRITERION):
     return rows, pd.concat(tables, ignore_index=True)
 
 
-def volume_fsc(first, second):
+def volume_fsc(first: Volume, second: Volume):
     """Fourier shell correlation of two volumes on one grid.
 
     Parameters
@@ -142,7 +152,7 @@ def _joined(sums):
     return np.array(rows or [row])
 
 
-def crossing(curve, criterion=CRITERION):
+def crossing(curve: pd.DataFrame, criterion: float = CRITERION):
     """Frequency at which a curve first falls below a criterion, between shells on a line.
 
     Parameters

@@ -6,12 +6,15 @@ of the peak, and its width is the distance between the points where the intensit
 of the highest intensity of the two particles.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
+from typing import Any
 
 import edt
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import ndimage
 
 from acuity.errors import AcuityError
@@ -22,6 +25,7 @@ from acuity.segment.separate import components, drop_small, separate
 from acuity.settings import call
 from acuity.threshold import otsu
 from acuity.units import convert
+from acuity.volume import Volume
 
 COLUMNS = [
     "gap", "kind", "y1", "x1", "y2", "x2", "width_truth", "width", "resolved", "touching",
@@ -31,7 +35,15 @@ _FEW = 200  # resamples where each one is ranked
 _STEP = 0.2  # pixels between two samples of a profile
 
 
-def particles(image, *, smoothing=1.0, groove=0.2, seam=5, split=0.75, smallest=9):
+def particles(
+    image: np.ndarray,
+    *,
+    smoothing: float = 1.0,
+    groove: float = 0.2,
+    seam: int = 5,
+    split: float = 0.75,
+    smallest: int = 9,
+):
     """Find particles in a high-resolution image and separate those that lie close or touch.
 
     A pixel is particle where it is above Otsu's threshold and not in a dark groove: less than the
@@ -69,7 +81,7 @@ def particles(image, *, smoothing=1.0, groove=0.2, seam=5, split=0.75, smallest=
     return labels[0], n
 
 
-def pairs(labels, *, longest):
+def pairs(labels: np.ndarray, *, longest: float):
     """Find pairs of particles with nothing in between, and their closest points.
 
     A pixel of background belongs to the nearest particle; where the regions of two particles meet,
@@ -239,7 +251,15 @@ class GapSettings:
     smallest: int = 9
 
 
-def gaps(image, truth, settings: GapSettings, *, pixel_size, valid=None, seed=0):
+def gaps(
+    image: np.ndarray,
+    truth: np.ndarray,
+    settings: GapSettings,
+    *,
+    pixel_size: float,
+    valid: np.ndarray | None = None,
+    seed: int = 0,
+):
     """Find the gaps that the high-resolution image shows, and what another image shows of them.
 
     Intensities are read along the line through the closest points of two particles, by cubic
@@ -296,7 +316,7 @@ def gaps(image, truth, settings: GapSettings, *, pixel_size, valid=None, seed=0)
         measured.append(
             _measure(profiles, used, base, t, pixel_size, settings.exists, settings.level)
         )
-    table = _table(found, *measured, pixel_size)
+    table = _table(found, measured, pixel_size)
     table["chosen"] = _choose(table, settings.chosen, seed)
     return table[COLUMNS]
 
@@ -342,9 +362,9 @@ def _profiles(values, lines):
     return profiles.mean(axis=1)
 
 
-def _table(found, truth, image, pixel_size):
+def _table(found, measured, pixel_size):
     """Return the table of `gaps` from pairs and what `_measure` gives of truth and image."""
-    (minimum_truth, open_truth, width_truth), (minimum, resolved, width) = truth, image
+    (minimum_truth, open_truth, width_truth), (minimum, resolved, width) = measured
     half = 0.5 * found["distance"].to_numpy()
     place = {
         f"{axis}{end}": pixel_size * (found[axis] + sign * half * found[f"u{axis}"])
@@ -392,7 +412,9 @@ def _choose(table, count, seed):
     return out
 
 
-def bootstrap(groups, *, resamples=2000, seed=0, level=0.95):
+def bootstrap(
+    groups: Sequence[np.ndarray], *, resamples: int = 2000, seed: int = 0, level: float = 0.95
+):
     """Interval of the mean of all values by the bootstrap over groups and the values in them.
 
     Groups (images) are drawn with replacement, and in each one drawn its values (gaps). Of one
@@ -446,7 +468,7 @@ def _interval(values, level=0.95):
     return float(low), float(high)
 
 
-def histogram(widths, *, bin_width=2.0, last=80.0):
+def histogram(widths: ArrayLike, *, bin_width: float = 2.0, last: float = 80.0):
     """Histogram of gap widths, with the Gaussian that fits its counts best (least squares).
 
     Parameters
@@ -462,16 +484,16 @@ def histogram(widths, *, bin_width=2.0, last=80.0):
         ``width`` (centre, nm), ``count``, ``fit``; and ``mean``, ``sd`` (nm), ``height`` of the
         Gaussian, NaN where fewer than 10 widths or 3 bins leave it undetermined.
     """
-    widths = np.asarray(widths, np.float64)
-    widths = widths[np.isfinite(widths)]
+    known = np.asarray(widths, np.float64)
+    known = known[np.isfinite(known)]
     edges = np.arange(0.0, last + 0.5 * bin_width, bin_width)
-    count, _ = np.histogram(np.minimum(widths, edges[-1] - 1e-9), edges)
+    count, _ = np.histogram(np.minimum(known, edges[-1] - 1e-9), edges)
     centre = 0.5 * (edges[1:] + edges[:-1])
     fit = dict.fromkeys(("mean", "sd", "height"), float("nan"))
-    if len(widths) >= 10 and (count > 0).sum() >= 3:
+    if len(known) >= 10 and (count > 0).sum() >= 3:
         from scipy.optimize import curve_fit
 
-        start = (float(count.max()), float(np.median(widths)), max(float(widths.std()), bin_width))
+        start = (float(count.max()), float(np.median(known)), max(float(known.std()), bin_width))
         try:
             best, _ = curve_fit(_bell, centre, count, p0=start, maxfev=5000)
             fit = {"mean": float(best[1]), "sd": float(abs(best[2])), "height": float(best[0])}
@@ -485,7 +507,13 @@ def _bell(x, height, mean, sd):
     return height * np.exp(-0.5 * ((x - mean) / sd) ** 2)
 
 
-def gap_rows(tables, *, resamples=2000, seed=0, subsets=("all", "chosen")):
+def gap_rows(
+    tables: pd.DataFrame | Sequence[pd.DataFrame],
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+    subsets: Sequence[str] = ("all", "chosen"),
+):
     """Figures of one or several gap tables.
 
     Parameters
@@ -530,7 +558,7 @@ def gap_rows(tables, *, resamples=2000, seed=0, subsets=("all", "chosen")):
     return rows
 
 
-def separation(gap, minimum):
+def separation(gap: ArrayLike, minimum: ArrayLike):
     """How well an image tells gaps from particles that touch, whatever its contrast.
 
     The area under the receiver operating characteristic (Hanley and McNeil 1982,
@@ -561,7 +589,7 @@ def separation(gap, minimum):
     return float((ranks[gap].sum() - n * (n + 1) / 2) / (n * m))
 
 
-def matched(gap, minimum, invented):
+def matched(gap: ArrayLike, minimum: ArrayLike, invented: float):
     """Share of gaps unresolved, were the threshold such that so many touching pairs show one.
 
     Parameters
@@ -576,10 +604,10 @@ def matched(gap, minimum, invented):
     float
         NaN where one kind is missing.
     """
-    gap, minimum = np.asarray(gap, bool), _closed(minimum)
+    gap, lowest = np.asarray(gap, bool), _closed(minimum)
     if gap.all() or not gap.any():
         return float("nan")
-    return float(np.mean(minimum[gap] >= np.quantile(minimum[~gap], invented)))
+    return float(np.mean(lowest[gap] >= np.quantile(lowest[~gap], invented)))
 
 
 def _closed(minimum):
@@ -636,7 +664,13 @@ def _mean(groups):
     return float(values.mean()) if len(values) else float("nan")
 
 
-def pool_gaps(tables, *, chosen=GapSettings.chosen, resamples=2000, seed=0):
+def pool_gaps(
+    tables: Sequence[pd.DataFrame],
+    *,
+    chosen: int = GapSettings.chosen,
+    resamples: int = 2000,
+    seed: int = 0,
+):
     """Figures over the gaps of several images by one method.
 
     Shares and means are those of all gaps together. Bootstrap intervals draw images, and in each
@@ -670,7 +704,13 @@ def pool_gaps(tables, *, chosen=GapSettings.chosen, resamples=2000, seed=0):
     return gap_rows(parts, resamples=resamples, seed=seed)
 
 
-def gain_rows(tables, before, *, resamples=2000, seed=0):
+def gain_rows(
+    tables: Sequence[pd.DataFrame],
+    before: Sequence[pd.DataFrame],
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+):
     """What an image gained: how many times fewer gaps are unresolved, and at what price.
 
     Both images show the same pairs, so the bootstrap is paired: images are drawn, and in each its
@@ -734,7 +774,7 @@ def _outcomes(gaps):
     return np.column_stack([1 - gaps["resolved"].to_numpy(float), np.where(known, error, 0), known])
 
 
-def volume_gaps(image, truth, *, valid=None, **settings):
+def volume_gaps(image: Volume, truth: Volume, *, valid: Volume | None = None, **settings: Any):
     """Measure the gaps of one volume of one slice.
 
     Parameters

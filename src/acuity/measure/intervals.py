@@ -3,17 +3,26 @@
 import math
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import ndtri, stdtrit
 
 from acuity.tables import tidy_row
 
 
-def interval_row(metric, value, unit="", subset="all", low=math.nan, high=math.nan, n=None):
+def interval_row(
+    metric: str,
+    value: float,
+    unit: str = "",
+    subset: str = "all",
+    low: float = math.nan,
+    high: float = math.nan,
+    n: int | None = None,
+):
     """Return a row of a table with an interval: `acuity.tables.tidy_row`; NaN where there is none."""
     return tidy_row(metric, value, unit, subset, low=low, high=high, n=n)
 
 
-def wilson(successes, trials, level=0.95):
+def wilson(successes: int, trials: int, level: float = 0.95):
     """Interval of a proportion (Wilson 1927, doi:10.1080/01621459.1927.10502953).
 
     Parameters
@@ -40,7 +49,7 @@ def wilson(successes, trials, level=0.95):
     return float(min(p, low)), float(max(p, high))
 
 
-def mean_interval(values, level=0.95):
+def mean_interval(values: ArrayLike, level: float = 0.95):
     """Mean of some values with Student's interval.
 
     Parameters
@@ -56,16 +65,16 @@ def mean_interval(values, level=0.95):
     dict
         value, low, high, n; low and high are NaN for fewer than two values.
     """
-    values = np.asarray(values, float)
-    values = values[~np.isnan(values)]
-    n, half = len(values), math.nan
-    mean = float(values.mean()) if n else math.nan
+    known = np.asarray(values, float)
+    known = known[~np.isnan(known)]
+    n, half = len(known), math.nan
+    mean = float(known.mean()) if n else math.nan
     if n > 1 and math.isfinite(mean):
-        half = float(stdtrit(n - 1, 0.5 + 0.5 * level) * values.std(ddof=1) / np.sqrt(n))
+        half = float(stdtrit(n - 1, 0.5 + 0.5 * level) * known.std(ddof=1) / np.sqrt(n))
     return {"value": mean, "low": mean - half, "high": mean + half, "n": n}
 
 
-def f1_interval(found, detected, truth, level=0.95):
+def f1_interval(found: int, detected: int, truth: int, level: float = 0.95):
     """F1 = 2 found / (detected + truth) with an interval carried over from Wilson's.
 
     F1 / (2 - F1) = found / (detected + truth - found) is the Jaccard index, a proportion of
@@ -79,7 +88,7 @@ def f1_interval(found, detected, truth, level=0.95):
     return value, 2 * low / (1 + low), 2 * high / (1 + high)
 
 
-def ratio_interval(part, whole):
+def ratio_interval(part: int, whole: int):
     """Ratio of two counts, each taken as Poisson, with its 95 % interval.
 
     For a ratio that may exceed 1: given their sum, the first count is binomial, and Wilson's

@@ -1,5 +1,7 @@
 """Recall, precision and F1 from counts, and the pooling of figures over several samples."""
 
+from collections.abc import Mapping, Sequence
+
 import pandas as pd
 
 from acuity.assumptions import TOLD
@@ -28,7 +30,7 @@ _SAME = 1.25  # ranges that are measured of like samples differ by less: 2 dB
 COUNTS = ("missed", "false", "split", "merged")
 
 
-def counts_of(status, subset=None):
+def counts_of(status: pd.DataFrame, subset: str | None = None):
     """Sums of the per-pore status table of `acuity.measure.recovery.recover`, without edge pores.
 
     Parameters
@@ -66,14 +68,14 @@ def counts_of(status, subset=None):
     }
 
 
-def size_classes(status):
+def size_classes(status: pd.DataFrame):
     """Size classes of the inner pores of a status table, by rising size."""
     inner = status.loc[~status["edge"].astype(bool), "size_class"]
     names = [c for c in inner.dropna().unique() if c]
     return sorted(names, key=lambda name: float(name.split("-")[0]))
 
 
-def recovery_rows(counts, subset="all"):
+def recovery_rows(counts: Mapping[str, int], subset: str = "all"):
     """Rows of recall, precision, F1 with 95 % intervals, and of the counts.
 
     Parameters
@@ -102,7 +104,7 @@ def recovery_rows(counts, subset="all"):
     ] + [interval_row(f"pores_{name}", counts[name], subset=subset) for name in COUNTS]
 
 
-def pool_recovery(tables):
+def pool_recovery(tables: Sequence[pd.DataFrame]):
     """Recovery over several samples: rows from their summed counts.
 
     Pores of all samples count alike, so that the interval is that of one larger sample.
@@ -124,7 +126,7 @@ def pool_recovery(tables):
     return rows
 
 
-def pool_means(values):
+def pool_means(values: pd.DataFrame):
     """Means over samples of one figure a sample (PSNR, porosity), with Student's intervals.
 
     Parameters
@@ -148,7 +150,7 @@ def pool_means(values):
     ]
 
 
-def poolable(values):
+def poolable(values: pd.DataFrame):
     """Leave out figures that follow the data range where samples have different ones.
 
     Parameters

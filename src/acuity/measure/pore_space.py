@@ -4,6 +4,8 @@ They need no separation of pores. All are computed in the largest box inside the
 known of what lies beyond it.
 """
 
+from collections.abc import Sequence
+
 import edt
 import numpy as np
 import pandas as pd
@@ -35,7 +37,7 @@ def _chords(binary, counts):
                     whole = True
 
 
-def chord_lengths(binary, axis):
+def chord_lengths(binary: np.ndarray, axis: int):
     """Lengths of the chords of a phase along one axis.
 
     A chord is a run of voxels of the phase, on a line through voxel centres, between two voxels
@@ -114,7 +116,7 @@ def _cover(centres, squares, shape):
     return covered
 
 
-def local_thickness(binary):
+def local_thickness(binary: np.ndarray):
     """Diameter of the largest ball of a phase that holds a voxel, at every voxel of it.
 
     The radius of a ball is the distance from its centre to the nearest voxel of the other phase;
@@ -138,7 +140,7 @@ def local_thickness(binary):
     return 2 * np.sqrt(covered, dtype=np.float32)
 
 
-def two_point_correlation(binary, largest=None):
+def two_point_correlation(binary: np.ndarray, largest: int | None = None):
     """Probability that two points at a distance are both in the phase.
 
     By Fourier transforms padded with zeros, each shift divided by the number of pairs of voxels
@@ -190,7 +192,14 @@ def two_point_correlation(binary, largest=None):
     return mean, value
 
 
-def pore_space(binary, *, spacing=(1.0, 1.0, 1.0), unit="voxel", mask_radius=None, pores="labels"):
+def pore_space(
+    binary: np.ndarray,
+    *,
+    spacing: Sequence[float] = (1.0, 1.0, 1.0),
+    unit: str = "voxel",
+    mask_radius: float | None = None,
+    pores: str = "labels",
+):
     """Local thickness, chord lengths and two-point correlation of a phase.
 
     Parameters

@@ -1,10 +1,12 @@
 """The pore table: size, shape and place of each labelled object, and figures over all of them."""
 
+from collections.abc import Iterable, Sequence
 from itertools import combinations, pairwise
 
 import numpy as np
 import pandas as pd
 from numba import get_num_threads, njit, prange
+from numpy.typing import ArrayLike
 from scipy import ndimage
 
 from acuity.errors import AcuityError
@@ -12,6 +14,7 @@ from acuity.field_of_view import cylinder
 from acuity.filters import gaussian_kernel, sum_shifts
 from acuity.measure.intervals import mean_interval
 from acuity.measure.slices import slices_at_a_time
+from acuity.measure.volumes import Voxels
 from acuity.segment.boxes import sizes_and_boxes
 from acuity.tables import tidy_row
 from acuity.volume import slabs
@@ -335,7 +338,15 @@ def _numbered(window):
     return np.arange(low - 1, high + 1), numbers.astype(np.uint32, copy=False)
 
 
-def pore_sums(labels, z0, z1, *, spacing=(1.0, 1.0, 1.0), mask_radius=None, shape=True):
+def pore_sums(
+    labels: Voxels,
+    z0: int,
+    z1: int,
+    *,
+    spacing: Sequence[float] = (1.0, 1.0, 1.0),
+    mask_radius: float | None = None,
+    shape: bool = True,
+):
     """Sums over some slices, of which `table_of_sums` makes the table of a volume's objects.
 
     Parameters
@@ -413,7 +424,9 @@ def pore_sums(labels, z0, z1, *, spacing=(1.0, 1.0, 1.0), mask_radius=None, shap
     }
 
 
-def table_of_sums(parts, spacing=(1.0, 1.0, 1.0), *, shape=True):
+def table_of_sums(
+    parts: Iterable[dict], spacing: Sequence[float] = (1.0, 1.0, 1.0), *, shape: bool = True
+):
     """Make the table of a volume's objects from the sums over all of its slices.
 
     Parameters
@@ -443,22 +456,14 @@ def table_of_sums(parts, spacing=(1.0, 1.0, 1.0), *, shape=True):
     np.add.at(surface, at, mesh)
     voxels = total[:, 0]
     volume = voxels * (spacing[0] * spacing[1] * spacing[2])
-    table = {
-        "label": label,
-        "voxels": voxels,
-        "volume": volume,
-        "diameter": np.cbrt(6.0 * volume / np.pi),
-    }
+    diameter = np.cbrt(6.0 * volume / np.pi)
+    table = {"label": label, "voxels": voxels, "volume": volume, "diameter": diameter}
     table["sphericity_mesh"] = table["sphericity_lindblad"] = np.full(len(label), np.nan)
     if shape and len(label):
-        area, inside = surface[:, 0], np.abs(surface[:, 1])
         # A speck of a few voxels has no surface at half height after smoothing.
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = np.cbrt(np.pi) * np.cbrt(6.0 * inside) ** 2 / area
-        table["sphericity_mesh"] = np.where(area > 0, ratio, np.nan)
+        table["sphericity_mesh"] = _sphericity(np.abs(surface[:, 1]), surface[:, 0])
         if max(spacing) - min(spacing) < 1e-6 * max(spacing):
-            area = total[:, 4] * 1e-4
-            table["sphericity_lindblad"] = np.cbrt(np.pi) * np.cbrt(6.0 * voxels) ** 2 / area
+            table["sphericity_lindblad"] = _sphericity(voxels, total[:, 4] * 1e-4)
     for i, axis in enumerate("zyx"):
         table[axis] = total[:, 1 + i] / voxels
         table[f"{axis}0"], table[f"{axis}1"] = first[:, i], last[:, i]
@@ -466,7 +471,19 @@ def table_of_sums(parts, spacing=(1.0, 1.0, 1.0), *, shape=True):
     return pd.DataFrame(table, columns=COLUMNS)
 
 
-def pore_table(labels, spacing=(1.0, 1.0, 1.0), *, mask_radius=None, shape=True):
+def _sphericity(volume, area):
+    """Return the surface of spheres of some volumes over an area, NaN where that is nothing."""
+    sphere = np.cbrt(np.pi) * np.cbrt(6.0 * volume) ** 2
+    return np.divide(sphere, area, out=np.full(len(area), np.nan), where=area > 0)
+
+
+def pore_table(
+    labels: Voxels,
+    spacing: Sequence[float] = (1.0, 1.0, 1.0),
+    *,
+    mask_radius: float | None = None,
+    shape: bool = True,
+):
     """Table of the labelled objects of a volume.
 
     Some slices are read at a time (`slices_at_a_time`), with a few more on either side. Counts,
@@ -516,7 +533,7 @@ def pore_table(labels, spacing=(1.0, 1.0, 1.0), *, mask_radius=None, shape=True)
     return table_of_sums(parts, spacing, shape=shape)
 
 
-def solid_voxels(labels, z0, z1, mask_radius=None):
+def solid_voxels(labels: Voxels, z0: int, z1: int, mask_radius: float | None = None):
     """Count the voxels of some slices that are object, and all of them.
 
     Parameters
@@ -537,7 +554,7 @@ def solid_voxels(labels, z0, z1, mask_radius=None):
     return int(inside), int(mask.sum()) * (z1 - z0)
 
 
-def porosity(voxels, *, objects="dark"):
+def porosity(voxels: Iterable[tuple[int, int]], *, objects: str = "dark"):
     """Share of the mask's voxels that are pore.
 
     Parameters
@@ -556,7 +573,7 @@ def porosity(voxels, *, objects="dark"):
     return 1.0 - share if objects == "bright" else share
 
 
-def classes_of(diameters, edges, unit):
+def classes_of(diameters: ArrayLike, edges: ArrayLike, unit: str):
     """Find the size class of each diameter.
 
     Parameters
@@ -580,17 +597,24 @@ def classes_of(diameters, edges, unit):
     AcuityError
         If there are less than two edges or they do not rise.
     """
-    edges = np.asarray(edges, float)
-    if edges.ndim != 1 or len(edges) < 2 or np.any(np.diff(edges) <= 0):
-        raise AcuityError(f"size classes are {list(edges)}; two or more rising numbers are needed")
-    words = [np.format_float_positional(float(f"{edge:g}"), trim="-") for edge in edges]
+    ends = np.asarray(edges, float)
+    if ends.ndim != 1 or len(ends) < 2 or np.any(np.diff(ends) <= 0):
+        raise AcuityError(f"size classes are {list(ends)}; two or more rising numbers are needed")
+    words = [np.format_float_positional(float(f"{end:g}"), trim="-") for end in ends]
     names = [f"{a}-{b} {unit}".strip() for a, b in pairwise(words)]
-    index = np.searchsorted(edges, np.asarray(diameters, float), side="right") - 1
+    index = np.searchsorted(ends, np.asarray(diameters, float), side="right") - 1
     index[(index < 0) | (index >= len(names))] = -1
     return names, index
 
 
-def pore_rows(share, table, *, unit, truth_porosity=None, bin_width=5.0):
+def pore_rows(
+    share: float,
+    table: pd.DataFrame,
+    *,
+    unit: str,
+    truth_porosity: float | None = None,
+    bin_width: float = 5.0,
+):
     """Rows over all objects of an image: porosity, counts, sizes, shapes.
 
     Means and histogram are over inner objects (not at the edge); porosity is over all.

@@ -7,8 +7,11 @@ borders; a single slice is measured in its plane.
 """
 
 import math
+import os
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numba import njit, prange
@@ -16,11 +19,12 @@ from numba import njit, prange
 from acuity.errors import AcuityError
 from acuity.field_of_view import cylinder, values_inside
 from acuity.filters import gaussian
+from acuity.measure.volumes import Voxels
 from acuity.ranks import medians
-from acuity.slabs import open_writer
+from acuity.slabs import Part, open_writer
 from acuity.tables import tidy_row
 from acuity.threshold import otsu_inside
-from acuity.volume import choose_layout, slabs
+from acuity.volume import Volume, choose_layout, slabs
 
 # Exponents of the scales, finest first.
 WEIGHTS = {
@@ -128,7 +132,7 @@ def _double(coarse, start, sides, shape, first, fz, fy, fx):
     return out
 
 
-def scales(shape):
+def scales(shape: Sequence[int]):
     """How many of the five scales fit: at each, all sides must exceed ten coarse voxels.
 
     Axes of one voxel do not count. Five scales need sides above 160 voxels.
@@ -157,7 +161,7 @@ def scales(shape):
     return count
 
 
-def contrast(truth, mask_radius=None):
+def contrast(truth: Voxels, mask_radius: float | None = None):
     """Data range of a two-phase truth: median of its bright phase less that of its dark one.
 
     The phases are those of Otsu's threshold in the mask (foam: solid less pores). State it with
@@ -186,7 +190,13 @@ def contrast(truth, mask_radius=None):
     return float(bright - dark)
 
 
-def settle(image, truth, *, mask_radius=None, data_range=None):
+def settle(
+    image: Voxels,
+    truth: Voxels,
+    *,
+    mask_radius: float | None = None,
+    data_range: float | None = None,
+):
     """What must be known of two whole volumes before a part of them is compared.
 
     Both are read once, slab by slab, and the truth again where `contrast` is needed.
@@ -280,7 +290,14 @@ def _pyramid(data, middle, axes, factors, count):
     return out
 
 
-def compare(image, truth, settled, box=None, *, mask_radius=None):
+def compare(
+    image: Voxels,
+    truth: Voxels,
+    settled: Mapping[str, float],
+    box: Sequence[slice] | None = None,
+    *,
+    mask_radius: float | None = None,
+):
     """Compare a part of two volumes: its map, and sums from which `quality_rows` are made.
 
     At each scale both volumes are averaged over 2 x 2 x 2 voxels. The local map is the product
@@ -322,7 +339,7 @@ def compare(image, truth, settled, box=None, *, mask_radius=None):
     exponents = np.asarray(WEIGHTS["matlab"][:count]) / sum(WEIGHTS["matlab"][:count])
     plain = cylinder(shape, mask_radius, box[1:]).astype(np.float32)
     masked = not plain.all()
-    sums = {"terms": [], "weights": []}
+    sums: dict[str, Any] = {"terms": [], "weights": []}
     pyramid = []
     for i in range(count):
         a, b = images.pop(0), truths.pop(0)
@@ -369,7 +386,15 @@ def compare(image, truth, settled, box=None, *, mask_radius=None):
     return product, sums
 
 
-def quality(image, truth, output, *, part=None, mask_radius=None, data_range=None):
+def quality(
+    image: Volume,
+    truth: Volume,
+    output: str | os.PathLike,
+    *,
+    part: Part | None = None,
+    mask_radius: float | None = None,
+    data_range: float | None = None,
+):
     """Compare an image with its truth and write the local multi-scale SSIM, block by block.
 
     Memory is that of a block of 64 slices of a column of shards, with a halo at the finest scale of
@@ -420,7 +445,8 @@ def quality(image, truth, output, *, part=None, mask_radius=None, data_range=Non
             for n, side in zip(truth.grid.shape, writer.layout.shard, strict=True)
         )
         for span in writer.spans(_DEPTH):
-            for box in product([slice(*span)], *columns):
+            for y, x in product(*columns):
+                box = slice(*span), y, x
                 local, sums = compare(image.data, truth.data, settled, box, mask_radius=mask_radius)
                 writer.write_box(box, local)
                 parts.append(sums)
@@ -436,7 +462,7 @@ def _total(values, weights):
     return math.fsum((plane * weights.astype(np.float64)).sum() for plane in values)
 
 
-def quality_rows(found):
+def quality_rows(found: Sequence[dict]):
     """Figures over a whole volume from the sums of its parts.
 
     The multi-scale index is the product over the scales of the mean contrast-structure term to its

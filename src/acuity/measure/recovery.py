@@ -1,5 +1,6 @@
 """How many pores of the truth an image shows: one-to-one matching of labels."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,7 +42,7 @@ def _overlap_keys(labels, truth, keys, counts):
     return n
 
 
-def overlaps(labels, truth_labels):
+def overlaps(labels: np.ndarray, truth_labels: np.ndarray):
     """Voxels that each pair of labels shares.
 
     Parameters
@@ -67,7 +68,7 @@ def overlaps(labels, truth_labels):
     return _added(keys[:n], counts[:n])
 
 
-def add_overlaps(parts):
+def add_overlaps(parts: Sequence[np.ndarray]):
     """Add up what `overlaps` gave for parts of a volume.
 
     Parameters
@@ -94,13 +95,13 @@ def _added(keys, counts):
 
 
 def recover(
-    table,
-    truth_table,
-    pairs,
+    table: pd.DataFrame,
+    truth_table: pd.DataFrame,
+    pairs: np.ndarray,
     *,
-    spacing=(1.0, 1.0, 1.0),
-    unit="voxel",
-    classes=(6, 10, 15, 20, 30, 50, 70),
+    spacing: Sequence[float] = (1.0, 1.0, 1.0),
+    unit: str = "voxel",
+    classes: Sequence[float] = (6, 10, 15, 20, 30, 50, 70),
 ):
     """Match the objects of an image one to one with those of the truth.
 
@@ -151,18 +152,18 @@ def recover(
         If a label of the pairs is in no table.
     """
     truth, image = _Objects.of(truth_table), _Objects.of(table)
-    pairs = _Pairs.of(truth, image, pairs)
-    (strict_t, strict_d), (loose_t, loose_d) = _match(truth, image, pairs, spacing)
-    status_t, status_d = _statuses(truth, image, pairs, strict_t, strict_d)
-    edge_d = _edges_of_image(truth, image, pairs, loose_d)
+    both = _Pairs.of(truth, image, pairs)
+    (strict_t, strict_d), (loose_t, loose_d) = _match(truth, image, both, spacing)
+    status_t, status_d = _statuses(truth, image, both, strict_t, strict_d)
+    edge_d = _edges_of_image(truth, image, both, loose_d)
     names, class_t = classes_of(truth.table["diameter"], classes, unit)
     class_d = classes_of(image.table["diameter"], classes, unit)[1]
     partner = loose_d >= 0
-    class_d[partner] = class_t[pairs.t[loose_d[partner]]]
+    class_d[partner] = class_t[both.t[loose_d[partner]]]
     names = np.array(names + [""], object)
     sides = [
-        _side("truth", truth, pairs.t, image.labels[pairs.d], pairs.iou, (strict_t, loose_t)),
-        _side("detection", image, pairs.d, truth.labels[pairs.t], pairs.iou, (strict_d, loose_d)),
+        _side("truth", truth, both.t, image.labels[both.d], both.iou, (strict_t, loose_t)),
+        _side("detection", image, both.d, truth.labels[both.t], both.iou, (strict_d, loose_d)),
     ]
     judged = ((class_t, truth.edge, status_t), (class_d, edge_d, status_d))
     for side, (size_class, edge, status) in zip(sides, judged, strict=True):
@@ -294,7 +295,7 @@ def _rows_of(labels, wanted):
     return position
 
 
-def found_ratio(table, truth_table):
+def found_ratio(table: pd.DataFrame, truth_table: pd.DataFrame):
     """Pores found, as a ratio of counts (Bukka et al. 2025, figure 5).
 
     Inner objects of the image over inner objects of the truth's own segmentation, each without

@@ -1,5 +1,7 @@
 """Effective resolution of an image: the Gaussian blur of the truth that fits it best."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import scipy.fft
@@ -97,7 +99,14 @@ def _refine(image, spectrum, frequencies, mask, margin, sigma, width):
     return sigma, *fit(sigma)
 
 
-def gaussian_fit(image, truth, *, spacing=(1.0, 1.0, 1.0), mask_radius=None, largest=10.0):
+def gaussian_fit(
+    image: np.ndarray,
+    truth: np.ndarray,
+    *,
+    spacing: Sequence[float] = (1.0, 1.0, 1.0),
+    mask_radius: float | None = None,
+    largest: float = 10.0,
+):
     """Fit an image by its truth, blurred by a Gaussian of unknown width.
 
     The effective resolution of Bukka et al. 2025, section 2.5.1: the sigma at which the mean
@@ -152,7 +161,7 @@ def gaussian_fit(image, truth, *, spacing=(1.0, 1.0, 1.0), mask_radius=None, lar
     f = _squared_frequencies(a.shape, spacing)
     top = sum(v[-1] for v in f)
     sums = np.zeros((a.shape[0], _BINS, 4))
-    _radial_sums(a, b, *f, top, sums)
+    _radial_sums(a, b, f[0], f[1], f[2], top, sums)
     ii, tt, it, k2 = sums.sum(axis=0).T
     del a, b, sums
     # The mean squared frequency of a bin stands for all of it.
@@ -187,20 +196,26 @@ def gaussian_fit(image, truth, *, spacing=(1.0, 1.0, 1.0), mask_radius=None, lar
     # cosine domain and compared away from its faces, over all voxels of the mask.
     spectrum = _cosines(np.asarray(truth, np.float32) - np.float32(mean_b))
     frequencies = _squared_frequencies(truth.shape, spacing)
-    z, y, x = (
-        min(int(np.ceil(3.0 * sigma / h)), n // 4)
-        for n, h in zip(truth.shape, spacing, strict=True)
-    )
-    inner = np.zeros(truth.shape[1:], bool)
-    middle = np.s_[y : inner.shape[0] - y, x : inner.shape[1] - x]
-    inner[middle] = cylinder(truth.shape, mask_radius)[middle]
+    margins = np.minimum(np.ceil(np.divide(3.0 * sigma, spacing)), np.floor_divide(truth.shape, 4))
+    z, y, x = margins.astype(int)
+    mask = cylinder(truth.shape, mask_radius)
+    inner = np.zeros_like(mask)
+    middle = np.s_[y : len(mask) - y, x : len(mask[0]) - x]
+    inner[middle] = mask[middle]
     image, width = np.asarray(image, np.float32), max(step, 0.1 * sigma)
     sigma, error, gain, offset = _refine(image, spectrum, frequencies, inner, z, sigma, width)
     curve.attrs["mse"] = float(max(0.0, error))
     return sigma, float(gain), float(offset - gain * mean_b), curve
 
 
-def resolution_rows(image, truth, *, spacing, unit, mask_radius=None):
+def resolution_rows(
+    image: np.ndarray,
+    truth: np.ndarray,
+    *,
+    spacing: Sequence[float],
+    unit: str,
+    mask_radius: float | None = None,
+):
     """Rows of the Gaussian fit (`gaussian_fit`) for a table of measures.
 
     Parameters

@@ -1,14 +1,23 @@
 """Scattering function of a volume: its radially averaged power, to be held against SAXS."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
 from acuity.errors import AcuityError
 from acuity.measure.shells import SECTORS, Shells, decade_rows, power, spectrum
 from acuity.units import convert
+from acuity.volume import Volume
 
 
-def scattering(volume, *, spacing, unit="nm", threshold=None):
+def scattering(
+    volume: np.ndarray,
+    *,
+    spacing: Sequence[float],
+    unit: str = "nm",
+    threshold: float | None = None,
+):
     """Scattering function of a volume.
 
     I(q) = |sum_r w(r) (u(r) - <u>) exp(-i q r)|^2 dV / sum_r w(r)^2, averaged over shells of
@@ -60,7 +69,7 @@ def scattering(volume, *, spacing, unit="nm", threshold=None):
     return pd.concat(tables, ignore_index=True)
 
 
-def volume_scattering(image, truth=None):
+def volume_scattering(image: Volume, truth: Volume | None = None):
     """Scattering function of a volume and, where there is a truth, how far it is from that one's.
 
     Parameters
@@ -83,15 +92,15 @@ def volume_scattering(image, truth=None):
         If the volumes' grids do not go together.
     """
     grid = image.grid
-    how = {"spacing": grid.spacing, "unit": grid.unit}
-    curve = scattering(image.read(), **how)
+    curve = scattering(image.read(), spacing=grid.spacing, unit=grid.unit)
     if truth is None:
         return [], curve
-    reference = scattering(truth.within(grid, "truth").read(), **how)
+    true = truth.within(grid, "truth").read()
+    reference = scattering(true, spacing=grid.spacing, unit=grid.unit)
     return scattering_rows(curve, reference), curve
 
 
-def scattering_rows(curve, truth):
+def scattering_rows(curve: pd.DataFrame, truth: pd.DataFrame):
     """How far a scattering function is from the truth's.
 
     Parameters

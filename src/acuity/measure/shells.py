@@ -1,5 +1,8 @@
 """Sums over shells of spatial frequency, in all directions, along z, and in the plane."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 import scipy.fft
 from numba import get_num_threads
@@ -36,7 +39,7 @@ class Shells:
     degrees of the plane. Shell 0, about frequency zero, is left out.
     """
 
-    def __init__(self, shape, spacing):
+    def __init__(self, shape: Sequence[int], spacing: Sequence[float]):
         if len(shape) != 3 or min(shape) < 8:
             raise AcuityError(
                 f"the volume has the shape {tuple(shape)}; its spectrum needs at least 8 voxels "
@@ -55,7 +58,7 @@ class Shells:
             name: max(1, int(0.5 / size / self.width + 0.5 + 1e-9)) for name, size in ends.items()
         }
 
-    def sums(self, terms):
+    def sums(self, terms: Callable[[int], list[np.ndarray]]):
         """Sum terms over the shells of each sector.
 
         Parameters
@@ -74,7 +77,7 @@ class Shells:
         weights = np.broadcast_to(half_weights(self.shape[2]), plane.shape)
         most = max(self.counts.values()) + 1
         limit = np.cos(np.radians(CONE)), np.sin(np.radians(CONE))
-        found = {}
+        found: dict[str, Any] = {}
         for z, f in enumerate(fz):
             size = np.sqrt(plane + f * f)
             shell = np.minimum((size / self.width + 0.5).astype(np.int64), most)
@@ -90,7 +93,7 @@ class Shells:
         return {name: table[1 : self.counts[name] + 1] for name, table in found.items()}
 
 
-def half_weights(count):
+def half_weights(count: int):
     """Return how often each frequency of a half spectrum (`scipy.fft.rfft`) stands in the whole.
 
     Parameters
@@ -110,7 +113,7 @@ def half_weights(count):
     return weights
 
 
-def power(spectrum):
+def power(spectrum: np.ndarray):
     """Return the squared magnitude of a spectrum, in float64.
 
     Parameters
@@ -126,7 +129,7 @@ def power(spectrum):
     return real * real + imaginary * imaginary
 
 
-def decade_rows(name, decades, subset):
+def decade_rows(name: str, decades: np.ndarray, subset: str):
     """Return root mean square and mean of the logarithms of a ratio as rows of a table.
 
     Parameters
@@ -149,7 +152,7 @@ def decade_rows(name, decades, subset):
     ]
 
 
-def spectrum(volume, name):
+def spectrum(volume: np.ndarray, name: str):
     """Windowed spectrum of a volume without its mean.
 
     Parameters

@@ -1,5 +1,7 @@
 """Spatial frequencies of an image beside those of its truth, radially averaged."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import scipy.fft
@@ -10,6 +12,7 @@ from acuity.measure.subsets import ALIASED, BELOW
 from acuity.measure.volumes import read_on
 from acuity.tables import tidy_row
 from acuity.units import convert
+from acuity.volume import Volume
 
 # Share of the image's own Nyquist frequency up to which figures are given: beyond it, what an
 # interpolation or a camera let through is compared and no structure.
@@ -23,7 +26,14 @@ _FIRST = 1.5  # nearer to frequency 0, what is left of the mean under the window
 _FLOOR, _FLAT = 0.6, 0.25
 
 
-def spectrum(image, truth, *, spacing, unit="nm", low_nyquist):
+def spectrum(
+    image: np.ndarray,
+    truth: np.ndarray,
+    *,
+    spacing: Sequence[float],
+    unit: str = "nm",
+    low_nyquist: float,
+):
     """Radially averaged spectra of an image and of its truth, and their ratio.
 
     As figure 4 of de Haan et al. 2019 (doi:10.1038/s41598-019-48444-2): magnitudes of the spatial
@@ -158,7 +168,7 @@ def _rows(ratio, subset):
     ]
 
 
-def signal_limit(curve, nyquist):
+def signal_limit(curve: pd.DataFrame, nyquist: float):
     """Frequency up to which the truth's signal is at least as strong as its noise.
 
     Where the truth is noise of its own acquisition (shot noise), no method can match it and the
@@ -193,7 +203,7 @@ def signal_limit(curve, nyquist):
     return float(frequency[noise[0] - 1]) if len(noise) and noise[0] else None
 
 
-def volume_spectrum(image, truth, *, factor):
+def volume_spectrum(image: Volume, truth: Volume, *, factor: float):
     """Spectra of an image and of its truth on one grid.
 
     Parameters

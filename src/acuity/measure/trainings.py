@@ -1,5 +1,7 @@
 """How far the figures of a method swing from one training to the next: other seeds, same data."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from acuity.errors import AcuityError
@@ -10,7 +12,7 @@ KEYS = ["study", "method", "variant", "level", "metric", "subset"]
 COLUMNS = [*KEYS, "seed", "value", "unit"]
 
 
-def trainings(images, *, study, unseen, seed):
+def trainings(images: Sequence[dict], *, study: str, unseen: Sequence[str], seed: int):
     """Pool the measures of each training over the unseen samples.
 
     Parameters
@@ -35,7 +37,8 @@ def trainings(images, *, study, unseen, seed):
     AcuityError
         If no training is among the images.
     """
-    inputs, groups = [], {}
+    inputs: list[dict] = []
+    groups: dict[int, list[dict]] = {}
     for image in images:
         if image["method"] == "input":
             inputs.append(image)
@@ -53,7 +56,7 @@ def trainings(images, *, study, unseen, seed):
     return pd.concat(tables, ignore_index=True)[COLUMNS]
 
 
-def spread(table):
+def spread(table: pd.DataFrame):
     """Give mean and range of each measure over trainings.
 
     Parameters

@@ -2,7 +2,11 @@
 
 from typing import Any
 
-from acuity.volume import Grid, Volume
+import numpy as np
+
+from acuity.volume import Grid, LazyArray, Volume
+
+Voxels = np.ndarray | LazyArray  # (z, y, x), in memory or read part by part
 
 
 def read_on(grid: Grid, **volumes: Volume | None) -> dict[str, Any]:

@@ -8,15 +8,18 @@ imported in `Measure.run`: Snakemake loads all of these files at each start.
 
 import importlib
 import pkgutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import prod
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from acuity.assumptions import Assumes, warning_rows
 from acuity.errors import AcuityError
+from acuity.volume import Volume
 
+Project = Any  # acuity.study.project.Project, of a room above this one
 LENGTH = "length"  # the unit of a figure that is in the volume's own unit
 ALL = "all"  # the subset of a figure that is of the whole image
 
@@ -82,7 +85,7 @@ class Metric:
         """Key and, where it is not of the whole image, its subset."""
         return self.key if self.subset == ALL else f"{self.key}, {self.subset}"
 
-    def headed(self, *, interval=True):
+    def headed(self, *, interval: bool = True):
         """Return the heading in ``acuity summary``: with unit, and what stands behind the value."""
         title = self.short or self.title
         if title[1:2].islower():
@@ -146,7 +149,7 @@ class Measure:
         """Name of the measure: that of its module."""
         return type(self).__module__.rsplit(".", 1)[-1]
 
-    def applies(self, project, sample, image):
+    def applies(self, project: Project, sample: str, image: str):
         """Return whether an image is measured: by default each that has a truth, but the truth.
 
         Parameters
@@ -160,7 +163,7 @@ class Measure:
         """
         return image != "truth" and sample not in project.restore
 
-    def cfg(self, project, sample, image):
+    def cfg(self, project: Project, sample: str, image: str):
         """Return what `run` is told beside the volumes, as plain data.
 
         Parameters
@@ -178,17 +181,19 @@ class Measure:
         """Return the names of the tables that a job writes, that of the figures first."""
         return self.tables or (self.name,)
 
-    def gathered(self, project, sample, image):
+    def gathered(self, project: Project, sample: str, image: str):
         """Return the tables of an image that are gathered, as in `gathers`."""
         return self.gathers or [("tables", self.written()[0])]
 
-    def run(self, **volumes_and_cfg):
-        """Measure.
+    def run(self, *volumes: Any, **cfg: Any):
+        """Measure; all is given by name.
 
         Parameters
         ----------
-        **volumes_and_cfg
-            The volumes of `needs` (acuity.volume.Volume), and what `cfg` returns.
+        *volumes
+            The volumes of `needs` (acuity.volume.Volume).
+        **cfg
+            What `cfg` returns.
 
         Returns
         -------
@@ -198,16 +203,16 @@ class Measure:
         """
         raise NotImplementedError
 
-    def checked(self, volumes, cfg):
+    def checked(self, volumes: Mapping[str, Volume], cfg: Mapping[str, Any]):
         """Return what is held against `assumes`, as `acuity.assumptions.warning_rows` takes it."""
         return {name: volumes[name] for name in volumes if name not in ("low", "valid")}
 
-    def held(self, shape):
+    def held(self, shape: Sequence[int]):
         """Return the bytes that a job holds of an image of a shape (z, y, x)."""
         return self.bytes_a_voxel * prod(shape)
 
 
-def measured(measure, volumes, cfg):
+def measured(measure: Measure, volumes: Mapping[str, Volume], cfg: Mapping[str, Any]):
     """Measure, and add what is not as the measure assumes it.
 
     Parameters
@@ -236,7 +241,7 @@ def known():
 
 
 @cache
-def load(name):
+def load(name: str):
     """Find a measure by its name.
 
     As `acuity.methods.base.load`: a job depends on the code of its own measure and of no other.
@@ -292,7 +297,7 @@ def measures():
 
 
 @cache
-def declared(where=None):
+def declared(where: str | None = None):
     """List the metrics that are shown somewhere, in their order.
 
     Parameters

@@ -1,7 +1,7 @@
 """Likeness of an image to its truth, voxel by voxel and by structure."""
 
 from acuity.assumptions import Assumes
-from acuity.measures.base import Measure, Metric
+from acuity.measures.base import Measure, Metric, Project
 
 
 class Quality(Measure):
@@ -39,7 +39,7 @@ class Quality(Measure):
         ),
     )
 
-    def applies(self, project, sample, image):
+    def applies(self, project: Project, sample: str, image: str):
         return project.kind.pixelwise and super().applies(project, sample, image)
 
 

@@ -3,7 +3,8 @@
 from acuity.assumptions import Assumes
 from acuity.keys import split_image
 from acuity.measure.subsets import ALIASED, BELOW
-from acuity.measures.base import Measure, Metric
+from acuity.measures.base import Measure, Metric, Project
+from acuity.volume import Volume
 
 
 class Spectrum(Measure):
@@ -34,14 +35,15 @@ class Spectrum(Measure):
         )
     )
 
-    def applies(self, project, sample, image):
+    def applies(self, project: Project, sample: str, image: str):
         wanted = project.study.flat and project.study.measure.spectrum
         return wanted and super().applies(project, sample, image)
 
-    def cfg(self, project, sample, image):
-        return {"factor": float(split_image(image)[0])}
+    def cfg(self, project: Project, sample: str, image: str):
+        level, _ = split_image(image)
+        return {"factor": level and float(level)}
 
-    def run(self, image, truth, factor):
+    def run(self, image: Volume, truth: Volume, factor: float):
         from acuity.measure.spectrum import volume_spectrum
 
         return volume_spectrum(image, truth, factor=factor)
