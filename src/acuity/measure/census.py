@@ -18,6 +18,7 @@ from acuity.errors import AcuityError
 from acuity.measure.pores import pore_rows, pore_sums, porosity, solid_voxels, table_of_sums
 from acuity.measure.recovery import add_overlaps, found_ratio, overlaps, recover
 from acuity.measure.slices import slices_at_a_time
+from acuity.measure.volumes import Radius
 from acuity.slabs import Part, extent
 from acuity.units import convert
 from acuity.volume import Grid, Volume, slabs
@@ -37,7 +38,7 @@ def count(
     reference: Volume,
     *,
     part: Part = (1, 1),
-    mask_radius: float | None = None,
+    mask_radius: Radius = None,
 ):
     """Add up over some slices what the tables of an image's objects are made of.
 

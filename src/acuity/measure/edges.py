@@ -1,7 +1,6 @@
 """Edge spread: over what distance an image rises across the straight, isolated edges of its truth."""
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from scipy.special import bdtr
 
 from acuity.errors import AcuityError
 from acuity.filters import gaussian
-from acuity.measure.volumes import read_on
+from acuity.measure.volumes import Spacing, read_on
 from acuity.tables import tidy_row
 from acuity.units import convert
 from acuity.volume import Volume
@@ -36,7 +35,7 @@ def edges(
     image: np.ndarray,
     truth: np.ndarray,
     *,
-    spacing: Sequence[float],
+    spacing: Spacing,
     unit: str = "nm",
     valid: np.ndarray | None = None,
     repeated: int = 1,

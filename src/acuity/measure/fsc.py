@@ -1,13 +1,11 @@
 """Fourier shell correlation of two independent volumes of one object."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 
 from acuity.errors import AcuityError
 from acuity.measure.shells import Shells, spectrum
-from acuity.measure.volumes import read_on
+from acuity.measure.volumes import Spacing, read_on
 from acuity.tables import tidy_row
 from acuity.units import convert
 from acuity.volume import Volume
@@ -24,7 +22,7 @@ def fsc(
     first: np.ndarray,
     second: np.ndarray,
     *,
-    spacing: Sequence[float],
+    spacing: Spacing,
     unit: str = "nm",
     criterion: float = CRITERION,
 ):

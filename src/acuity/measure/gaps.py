@@ -20,6 +20,7 @@ from scipy import ndimage
 from acuity.errors import AcuityError
 from acuity.filters import gaussian
 from acuity.measure.intervals import interval_row, wilson
+from acuity.measure.pool import Tables
 from acuity.measure.volumes import read_on
 from acuity.segment.separate import components, drop_small, separate
 from acuity.settings import call
@@ -508,7 +509,7 @@ def _bell(x, height, mean, sd):
 
 
 def gap_rows(
-    tables: pd.DataFrame | Sequence[pd.DataFrame],
+    tables: pd.DataFrame | Tables,
     *,
     resamples: int = 2000,
     seed: int = 0,
@@ -665,11 +666,7 @@ def _mean(groups):
 
 
 def pool_gaps(
-    tables: Sequence[pd.DataFrame],
-    *,
-    chosen: int = GapSettings.chosen,
-    resamples: int = 2000,
-    seed: int = 0,
+    tables: Tables, *, chosen: int = GapSettings.chosen, resamples: int = 2000, seed: int = 0
 ):
     """Figures over the gaps of several images by one method.
 
@@ -704,13 +701,7 @@ def pool_gaps(
     return gap_rows(parts, resamples=resamples, seed=seed)
 
 
-def gain_rows(
-    tables: Sequence[pd.DataFrame],
-    before: Sequence[pd.DataFrame],
-    *,
-    resamples: int = 2000,
-    seed: int = 0,
-):
+def gain_rows(tables: Tables, before: Tables, *, resamples: int = 2000, seed: int = 0):
     """What an image gained: how many times fewer gaps are unresolved, and at what price.
 
     Both images show the same pairs, so the bootstrap is paired: images are drawn, and in each its

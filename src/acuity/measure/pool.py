@@ -27,6 +27,7 @@ RANGED = (
     "wpsnr", "wpsnr_code", "resolution_offset", "resolution_mse", "segment_threshold", "nlm_sigma",
 )  # fmt: skip
 _SAME = 1.25  # ranges that are measured of like samples differ by less: 2 dB
+Tables = Sequence[pd.DataFrame]  # of one image each
 COUNTS = ("missed", "false", "split", "merged")
 
 
@@ -104,7 +105,7 @@ def recovery_rows(counts: Mapping[str, int], subset: str = "all"):
     ] + [interval_row(f"pores_{name}", counts[name], subset=subset) for name in COUNTS]
 
 
-def pool_recovery(tables: Sequence[pd.DataFrame]):
+def pool_recovery(tables: Tables):
     """Recovery over several samples: rows from their summed counts.
 
     Pores of all samples count alike, so that the interval is that of one larger sample.

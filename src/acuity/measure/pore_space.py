@@ -4,8 +4,6 @@ They need no separation of pores. All are computed in the largest box inside the
 known of what lies beyond it.
 """
 
-from collections.abc import Sequence
-
 import edt
 import numpy as np
 import pandas as pd
@@ -14,27 +12,10 @@ from numba import get_num_threads, njit, prange
 
 from acuity.errors import AcuityError
 from acuity.field_of_view import inscribed_box
+from acuity.measure.volumes import Radius, Spacing
 from acuity.tables import tidy_row
 
 _MOST_VOXELS = 160**3
-
-
-@njit(cache=True, parallel=True)
-def _chords(binary, counts):
-    """Histogram, by line, of the lengths of runs along the last axis that end within it."""
-    nz, ny, nx = binary.shape
-    for z in prange(nz):
-        for y in range(ny):
-            length = 0
-            whole = False  # a run that starts at the border is of unknown length
-            for x in range(nx):
-                if binary[z, y, x]:
-                    length += 1
-                else:
-                    if length and whole:
-                        counts[z, length] += 1
-                    length = 0
-                    whole = True
 
 
 def chord_lengths(binary: np.ndarray, axis: int):
@@ -56,10 +37,12 @@ def chord_lengths(binary: np.ndarray, axis: int):
     numpy.ndarray
         Number of chords of 0, 1, 2, ... voxels.
     """
-    lines = np.ascontiguousarray(np.moveaxis(binary, axis, 2))
-    counts = np.zeros((lines.shape[0], lines.shape[2] + 1), np.int64)
-    _chords(lines, counts)
-    return counts.sum(axis=0)
+    lines = np.moveaxis(binary, axis, 2).reshape(-1, binary.shape[axis])
+    change = np.diff(lines.astype(np.int8), axis=1)
+    line, at = np.nonzero(change)
+    # A chord begins with a step up, and ends with the next step, on the same line.
+    chord = (change[line, at] > 0)[:-1] & (line[:-1] == line[1:])
+    return np.bincount(np.diff(at)[chord], minlength=lines.shape[1] + 1)
 
 
 def _containing(largest):
@@ -195,9 +178,9 @@ def two_point_correlation(binary: np.ndarray, largest: int | None = None):
 def pore_space(
     binary: np.ndarray,
     *,
-    spacing: Sequence[float] = (1.0, 1.0, 1.0),
+    spacing: Spacing = (1.0, 1.0, 1.0),
     unit: str = "voxel",
-    mask_radius: float | None = None,
+    mask_radius: Radius = None,
     pores: str = "labels",
 ):
     """Local thickness, chord lengths and two-point correlation of a phase.

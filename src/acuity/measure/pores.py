@@ -1,6 +1,6 @@
 """The pore table: size, shape and place of each labelled object, and figures over all of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import combinations, pairwise
 
 import numpy as np
@@ -14,7 +14,7 @@ from acuity.field_of_view import cylinder
 from acuity.filters import gaussian_kernel, sum_shifts
 from acuity.measure.intervals import mean_interval
 from acuity.measure.slices import slices_at_a_time
-from acuity.measure.volumes import Voxels
+from acuity.measure.volumes import Radius, Spacing, Voxels
 from acuity.segment.boxes import sizes_and_boxes
 from acuity.tables import tidy_row
 from acuity.volume import slabs
@@ -343,8 +343,8 @@ def pore_sums(
     z0: int,
     z1: int,
     *,
-    spacing: Sequence[float] = (1.0, 1.0, 1.0),
-    mask_radius: float | None = None,
+    spacing: Spacing = (1.0, 1.0, 1.0),
+    mask_radius: Radius = None,
     shape: bool = True,
 ):
     """Sums over some slices, of which `table_of_sums` makes the table of a volume's objects.
@@ -424,9 +424,7 @@ def pore_sums(
     }
 
 
-def table_of_sums(
-    parts: Iterable[dict], spacing: Sequence[float] = (1.0, 1.0, 1.0), *, shape: bool = True
-):
+def table_of_sums(parts: Iterable[dict], spacing: Spacing = (1.0, 1.0, 1.0), *, shape: bool = True):
     """Make the table of a volume's objects from the sums over all of its slices.
 
     Parameters
@@ -479,9 +477,9 @@ def _sphericity(volume, area):
 
 def pore_table(
     labels: Voxels,
-    spacing: Sequence[float] = (1.0, 1.0, 1.0),
+    spacing: Spacing = (1.0, 1.0, 1.0),
     *,
-    mask_radius: float | None = None,
+    mask_radius: Radius = None,
     shape: bool = True,
 ):
     """Table of the labelled objects of a volume.
@@ -533,7 +531,7 @@ def pore_table(
     return table_of_sums(parts, spacing, shape=shape)
 
 
-def solid_voxels(labels: Voxels, z0: int, z1: int, mask_radius: float | None = None):
+def solid_voxels(labels: Voxels, z0: int, z1: int, mask_radius: Radius = None):
     """Count the voxels of some slices that are object, and all of them.
 
     Parameters

@@ -19,7 +19,7 @@ from numba import njit, prange
 from acuity.errors import AcuityError
 from acuity.field_of_view import cylinder, values_inside
 from acuity.filters import gaussian
-from acuity.measure.volumes import Voxels
+from acuity.measure.volumes import Radius, Voxels
 from acuity.ranks import medians
 from acuity.slabs import Part, open_writer
 from acuity.tables import tidy_row
@@ -95,40 +95,33 @@ def _halve(v, fz, fy, fx):
     return out
 
 
-@njit(cache=True, parallel=True, error_model="numpy")
-def _double(coarse, start, sides, shape, first, fz, fy, fx):
-    """Linear interpolation of block means onto the finer grid, borders continued.
+def _between(axis, i, factor):
+    """Along one axis, of each needed voxel of scale `i`: two of the next scale, and the second's weight.
 
-    `coarse` is the part from voxel `start` on of a volume of `sides` voxels; what comes back is that
-    of `shape` from voxel `first` of the finer one on.
+    Borders are continued; `axis` is that of `_needed`.
     """
-    nz, ny, nx = shape
-    cz, cy, cx = sides
-    sz, sy, sx = start
-    out = np.empty((nz, ny, nx), np.float32)
-    for z in prange(nz):
-        p = (first[0] + z + 0.5) / fz - 0.5
-        z0 = int(np.floor(p))
-        wz = np.float32(p - z0)
-        za = min(max(z0, 0), cz - 1) - sz
-        zb = min(max(z0 + 1, 0), cz - 1) - sz
-        for y in range(ny):
-            p = (first[1] + y + 0.5) / fy - 0.5
-            y0 = int(np.floor(p))
-            wy = np.float32(p - y0)
-            ya = min(max(y0, 0), cy - 1) - sy
-            yb = min(max(y0 + 1, 0), cy - 1) - sy
-            for x in range(nx):
-                p = (first[2] + x + 0.5) / fx - 0.5
-                x0 = int(np.floor(p))
-                wx = np.float32(p - x0)
-                xa = min(max(x0, 0), cx - 1) - sx
-                xb = min(max(x0 + 1, 0), cx - 1) - sx
-                a = coarse[za, ya, xa] * (1 - wx) + coarse[za, ya, xb] * wx
-                b = coarse[za, yb, xa] * (1 - wx) + coarse[za, yb, xb] * wx
-                c = coarse[zb, ya, xa] * (1 - wx) + coarse[zb, ya, xb] * wx
-                d = coarse[zb, yb, xa] * (1 - wx) + coarse[zb, yb, xb] * wx
-                out[z, y, x] = (a * (1 - wy) + b * wy) * (1 - wz) + (c * (1 - wy) + d * wy) * wz
+    n, _, (start, _), _ = axis[i + 1]
+    place = (np.arange(*axis[i][2]) + 0.5) / factor - 0.5
+    low = np.floor(place).astype(np.int64)
+    first, second = (np.clip(at, 0, n - 1) - start for at in (low, low + 1))
+    return first, second, (place - low).astype(np.float32)
+
+
+@njit(cache=True, parallel=True, error_model="numpy")
+def _double(coarse, z, y, x):
+    """Linear interpolation of block means onto the finer grid, along each axis as `_between` says."""
+    (za, zb, wz), (ya, yb, wy), (xa, xb, wx) = z, y, x
+    out = np.empty((len(wz), len(wy), len(wx)), np.float32)
+    for k in prange(len(wz)):
+        for j in range(len(wy)):
+            u, v = wy[j], wz[k]
+            for i in range(len(wx)):
+                p, q, w = xa[i], xb[i], wx[i]
+                a = coarse[za[k], ya[j], p] * (1 - w) + coarse[za[k], ya[j], q] * w
+                b = coarse[za[k], yb[j], p] * (1 - w) + coarse[za[k], yb[j], q] * w
+                c = coarse[zb[k], ya[j], p] * (1 - w) + coarse[zb[k], ya[j], q] * w
+                d = coarse[zb[k], yb[j], p] * (1 - w) + coarse[zb[k], yb[j], q] * w
+                out[k, j, i] = (a * (1 - u) + b * u) * (1 - v) + (c * (1 - u) + d * u) * v
     return out
 
 
@@ -161,7 +154,7 @@ def scales(shape: Sequence[int]):
     return count
 
 
-def contrast(truth: Voxels, mask_radius: float | None = None):
+def contrast(truth: Voxels, mask_radius: Radius = None):
     """Data range of a two-phase truth: median of its bright phase less that of its dark one.
 
     The phases are those of Otsu's threshold in the mask (foam: solid less pores). State it with
@@ -191,11 +184,7 @@ def contrast(truth: Voxels, mask_radius: float | None = None):
 
 
 def settle(
-    image: Voxels,
-    truth: Voxels,
-    *,
-    mask_radius: float | None = None,
-    data_range: float | None = None,
+    image: Voxels, truth: Voxels, *, mask_radius: Radius = None, data_range: float | None = None
 ):
     """What must be known of two whole volumes before a part of them is compared.
 
@@ -296,7 +285,7 @@ def compare(
     settled: Mapping[str, float],
     box: Sequence[slice] | None = None,
     *,
-    mask_radius: float | None = None,
+    mask_radius: Radius = None,
 ):
     """Compare a part of two volumes: its map, and sums from which `quality_rows` are made.
 
@@ -373,14 +362,8 @@ def compare(
     # From the coarsest up: interpolate the product so far, multiply by the finer term.
     product = pyramid[-1] ** np.float32(exponents[-1])
     for i in range(count - 2, -1, -1):
-        product = _double(
-            product,
-            tuple(axis[i + 1][2][0] for axis in axes),
-            tuple(axis[i + 1][0] for axis in axes),
-            pyramid[i].shape,
-            tuple(axis[i][2][0] for axis in axes),
-            *factors,
-        )
+        about = [_between(axis, i, factor) for axis, factor in zip(axes, factors, strict=True)]
+        product = _double(product, about[0], about[1], about[2])
         product *= pyramid[i] ** np.float32(exponents[i])
     sums["local"] = _total(product, cylinder(shape, mask_radius, box[1:]) if masked else None)
     return product, sums
@@ -392,7 +375,7 @@ def quality(
     output: str | os.PathLike,
     *,
     part: Part | None = None,
-    mask_radius: float | None = None,
+    mask_radius: Radius = None,
     data_range: float | None = None,
 ):
     """Compare an image with its truth and write the local multi-scale SSIM, block by block.

@@ -11,6 +11,7 @@ from acuity.errors import AcuityError
 from acuity.measure.intervals import ratio_interval
 from acuity.measure.pool import pool_recovery
 from acuity.measure.pores import classes_of
+from acuity.measure.volumes import Spacing
 from acuity.tables import tidy_row
 
 STATUS_COLUMNS = [
@@ -99,7 +100,7 @@ def recover(
     truth_table: pd.DataFrame,
     pairs: np.ndarray,
     *,
-    spacing: Sequence[float] = (1.0, 1.0, 1.0),
+    spacing: Spacing = (1.0, 1.0, 1.0),
     unit: str = "voxel",
     classes: Sequence[float] = (6, 10, 15, 20, 30, 50, 70),
 ):

@@ -1,7 +1,5 @@
 """Effective resolution of an image: the Gaussian blur of the truth that fits it best."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 import scipy.fft
@@ -10,6 +8,7 @@ from scipy.optimize import minimize_scalar
 
 from acuity.errors import AcuityError
 from acuity.field_of_view import cylinder, inscribed_box
+from acuity.measure.volumes import Radius, Spacing
 from acuity.tables import tidy_row
 
 FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))
@@ -103,8 +102,8 @@ def gaussian_fit(
     image: np.ndarray,
     truth: np.ndarray,
     *,
-    spacing: Sequence[float] = (1.0, 1.0, 1.0),
-    mask_radius: float | None = None,
+    spacing: Spacing = (1.0, 1.0, 1.0),
+    mask_radius: Radius = None,
     largest: float = 10.0,
 ):
     """Fit an image by its truth, blurred by a Gaussian of unknown width.
@@ -209,12 +208,7 @@ def gaussian_fit(
 
 
 def resolution_rows(
-    image: np.ndarray,
-    truth: np.ndarray,
-    *,
-    spacing: Sequence[float],
-    unit: str,
-    mask_radius: float | None = None,
+    image: np.ndarray, truth: np.ndarray, *, spacing: Spacing, unit: str, mask_radius: Radius = None
 ):
     """Rows of the Gaussian fit (`gaussian_fit`) for a table of measures.
 

@@ -1,22 +1,17 @@
 """Scattering function of a volume: its radially averaged power, to be held against SAXS."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 
 from acuity.errors import AcuityError
 from acuity.measure.shells import SECTORS, Shells, decade_rows, power, spectrum
+from acuity.measure.volumes import Spacing
 from acuity.units import convert
 from acuity.volume import Volume
 
 
 def scattering(
-    volume: np.ndarray,
-    *,
-    spacing: Sequence[float],
-    unit: str = "nm",
-    threshold: float | None = None,
+    volume: np.ndarray, *, spacing: Spacing, unit: str = "nm", threshold: float | None = None
 ):
     """Scattering function of a volume.
 

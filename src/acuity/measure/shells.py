@@ -8,6 +8,7 @@ import scipy.fft
 from numba import get_num_threads
 
 from acuity.errors import AcuityError
+from acuity.measure.volumes import Spacing
 from acuity.tables import tidy_row
 
 SECTORS = ("all", "z", "xy")
@@ -39,7 +40,7 @@ class Shells:
     degrees of the plane. Shell 0, about frequency zero, is left out.
     """
 
-    def __init__(self, shape: Sequence[int], spacing: Sequence[float]):
+    def __init__(self, shape: Sequence[int], spacing: Spacing):
         if len(shape) != 3 or min(shape) < 8:
             raise AcuityError(
                 f"the volume has the shape {tuple(shape)}; its spectrum needs at least 8 voxels "

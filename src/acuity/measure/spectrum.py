@@ -1,7 +1,5 @@
 """Spatial frequencies of an image beside those of its truth, radially averaged."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 import scipy.fft
@@ -9,7 +7,7 @@ import scipy.fft
 from acuity.errors import AcuityError
 from acuity.measure import shells
 from acuity.measure.subsets import ALIASED, BELOW
-from acuity.measure.volumes import read_on
+from acuity.measure.volumes import Spacing, read_on
 from acuity.tables import tidy_row
 from acuity.units import convert
 from acuity.volume import Volume
@@ -27,12 +25,7 @@ _FLOOR, _FLAT = 0.6, 0.25
 
 
 def spectrum(
-    image: np.ndarray,
-    truth: np.ndarray,
-    *,
-    spacing: Sequence[float],
-    unit: str = "nm",
-    low_nyquist: float,
+    image: np.ndarray, truth: np.ndarray, *, spacing: Spacing, unit: str = "nm", low_nyquist: float
 ):
     """Radially averaged spectra of an image and of its truth, and their ratio.
 

@@ -1,5 +1,6 @@
 """The voxels of volumes on one grid, as functions that measure arrays take them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,10 @@ import numpy as np
 from acuity.volume import Grid, LazyArray, Volume
 
 Voxels = np.ndarray | LazyArray  # (z, y, x), in memory or read part by part
+Spacing = Sequence[float]  # of voxels, along the axes
+Radius = (
+    float | None
+)  # in voxels, of the cylinder along z that is sample; None for the whole volume
 
 
 def read_on(grid: Grid, **volumes: Volume | None) -> dict[str, Any]:

@@ -16,10 +16,7 @@ class FibsemErrors(Measure):
 
     order, column_order = 40, 70
     needs = ("image", "truth", "low")
-    assumes = Assumes(
-        values="0 to the range",
-        single="the weighted PSNR follows them",
-    )
+    assumes = Assumes(values="0 to the range", single="the weighted PSNR follows them")
     metrics = (
         Metric("rms", "RMS", digits=2, better="lower", on=SUMMARY),
         Metric("psnr_8bit", "PSNR, 8 bits", unit="dB", digits=2, better="higher", on=SUMMARY),

@@ -10,10 +10,7 @@ class Quality(Measure):
     order, column_order = 20, 40
     own_rule = True  # it works in slabs, and writes a map
     threads = 2
-    assumes = Assumes(
-        values="the type's range",
-        single="squared errors follow them",
-    )
+    assumes = Assumes(values="the type's range", single="squared errors follow them")
     metrics = (
         Metric(
             "psnr",
