@@ -1,6 +1,7 @@
 """Confidence intervals of proportions, means and ratios of counts."""
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -8,18 +9,12 @@ from scipy.special import ndtri, stdtrit
 
 from acuity.tables import tidy_row
 
+_UNKNOWN = {"low": math.nan, "high": math.nan, "n": None}
 
-def interval_row(
-    metric: str,
-    value: float,
-    unit: str = "",
-    subset: str = "all",
-    low: float = math.nan,
-    high: float = math.nan,
-    n: int | None = None,
-):
-    """Return a row of a table with an interval: `acuity.tables.tidy_row`; NaN where there is none."""
-    return tidy_row(metric, value, unit, subset, low=low, high=high, n=n)
+
+def interval_row(metric: str, value: float, unit: str = "", subset: str = "all", **more: Any):
+    """Return a row of a table with ``low high n``: `acuity.tables.tidy_row`; NaN where not given."""
+    return tidy_row(metric, value, unit, subset, **(_UNKNOWN | more))
 
 
 def wilson(successes: int, trials: int, level: float = 0.95):

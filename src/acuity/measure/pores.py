@@ -15,7 +15,7 @@ from acuity.filters import gaussian_kernel, sum_shifts
 from acuity.measure.intervals import mean_interval
 from acuity.measure.slices import slices_at_a_time
 from acuity.measure.volumes import Radius, Spacing, Voxels
-from acuity.segment.boxes import sizes_and_boxes
+from acuity.segment.boxes import grow, sizes_and_boxes
 from acuity.tables import tidy_row
 from acuity.volume import slabs
 
@@ -169,13 +169,7 @@ def _sums(labels, bottom, nz, z0, z1, n, rim, area_of, shares):
                         for i in range(start, x):
                             if rim[y, i]:
                                 t[5] = 1
-                    v = b[k]
-                    v[0] = min(v[0], z)
-                    v[1] = min(v[1], y)
-                    v[2] = min(v[2], start)
-                    v[3] = max(v[3], z + 1)
-                    v[4] = max(v[4], y + 1)
-                    v[5] = max(v[5], x)
+                    grow(b[k], z, y, start, x)
                 p0 = p1 = p2 = p3 = labels.dtype.type(0)
                 for x in range(nx + 1):
                     q0 = q1 = q2 = q3 = labels.dtype.type(0)

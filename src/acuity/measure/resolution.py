@@ -74,17 +74,16 @@ def _blurred(spectrum, frequencies, sigma):
     return scipy.fft.idctn(product, norm="ortho", overwrite_x=True, workers=get_num_threads())
 
 
-def _refine(image, spectrum, frequencies, mask, margin, sigma, width):
-    """Sigma, error, gain and offset of the best fit near `sigma`, over the mask's voxels.
-
-    Slices nearer to the first or the last one than `margin` are left out.
-    """
-    nz = len(image)
+def _refine(image, spectrum, frequencies, mask, margins, sigma, width):
+    """Sigma, error, gain and offset of the best fit near `sigma`, over the mask's inner voxels."""
+    (margin, y, x), (nz, ny, nx) = margins, image.shape
+    inner, middle = np.zeros_like(mask), np.s_[y : ny - y, x : nx - x]
+    inner[middle] = mask[middle]
 
     def fit(s):
         blurred = _blurred(spectrum, frequencies, s)
         sums = np.zeros((nz, 6))
-        _masked_sums(image, blurred, mask, margin, nz - margin, sums)
+        _masked_sums(image, blurred, inner, margin, nz - margin, sums)
         n, a, b, aa, bb, ab = sums.sum(axis=0)
         gain = (ab - a * b / n) / (bb - b * b / n)
         error = (aa - a * a / n - gain * (ab - a * b / n)) / n
@@ -196,13 +195,9 @@ def gaussian_fit(
     spectrum = _cosines(np.asarray(truth, np.float32) - np.float32(mean_b))
     frequencies = _squared_frequencies(truth.shape, spacing)
     margins = np.minimum(np.ceil(np.divide(3.0 * sigma, spacing)), np.floor_divide(truth.shape, 4))
-    z, y, x = margins.astype(int)
-    mask = cylinder(truth.shape, mask_radius)
-    inner = np.zeros_like(mask)
-    middle = np.s_[y : len(mask) - y, x : len(mask[0]) - x]
-    inner[middle] = mask[middle]
-    image, width = np.asarray(image, np.float32), max(step, 0.1 * sigma)
-    sigma, error, gain, offset = _refine(image, spectrum, frequencies, inner, z, sigma, width)
+    image, mask = np.asarray(image, np.float32), cylinder(truth.shape, mask_radius)
+    start = margins.astype(int), sigma, max(step, 0.1 * sigma)
+    sigma, error, gain, offset = _refine(image, spectrum, frequencies, mask, *start)
     curve.attrs["mse"] = float(max(0.0, error))
     return sigma, float(gain), float(offset - gain * mean_b), curve
 
