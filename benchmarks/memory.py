@@ -80,7 +80,7 @@ def _quality(low, out):
     return lambda part: quality(low, low, out, data_range=255.0, part=part)
 
 
-def _census(low, out):
+def _count_objects(low, out):
     from acuity.measure.census import count, write_counts
 
     path = out.with_name("labels.ome.zarr")
@@ -99,7 +99,7 @@ def _census(low, out):
     return stage
 
 
-def _join_census(out, slabs):
+def _join_counts(out, slabs):
     from acuity.measure.census import census, read_counts
 
     files = [out.with_name(f"{k}.npz") for k in range(1, slabs + 1)]
@@ -169,10 +169,10 @@ STAGES = {
     "smooth": _smooth,
     "segment": _segment,
     "quality": _quality,
-    "census": _census,
+    "count_objects": _count_objects,
 }
-JOINS = {"census": _join_census}
-ITEMS = {"census": 4}  # bytes a voxel of what a stage reads; 1 for the others
+JOINS = {"count_objects": _join_counts}
+ITEMS = {"count_objects": 4}  # bytes a voxel of what a stage reads; 1 for the others
 
 
 def memory(key):

@@ -83,7 +83,7 @@ def main():
         (judged, "segment_slab", image, options.slabs),
         (judged, "segment", image, 1),
         (judged, "quality_slab", image, options.slabs),
-        (judged, "census_slab", image, options.slabs),
+        (judged, "count_objects_slab", image, options.slabs),
         (judged, "pore_space", image, 1),
     ]
     for name, shape, dtype in (

@@ -45,7 +45,7 @@ for part in PARTS:
             "../scripts/quality.py"
 
 
-rule census:
+rule count_objects:
     """Tabulate the pores of an image and match them with the true ones, or join the slabs."""
     input:
         labels=volume("segment/{sample}/{image}"),
@@ -64,14 +64,14 @@ rule census:
         pores=results("measure/{sample}/{image}/pores.tsv"),
         status=results("measure/{sample}/{image}/status.tsv"),
     log:
-        logs("measure/{sample}/{image}/census"),
+        logs("measure/{sample}/{image}/count_objects"),
     benchmark:
-        benchmarks("measure/{sample}/{image}/census")
+        benchmarks("measure/{sample}/{image}/count_objects")
     conda:
         ENVIRONMENT
     threads: 2
     resources:
-        **resources_for("census"),
+        **resources_for("count_objects"),
     params:
         cfg={
             "count": {"mask_radius": KIND.mask_radius(1)},
@@ -86,16 +86,16 @@ rule census:
                 SAMPLE[s].voxel_size for s in SHOWN[:1] if PROJECT.size_reference()
             ],
         },
-        code=lambda w: code_digest("census"),
+        code=lambda w: code_digest("count_objects"),
     message:
         "{wildcards.sample}: pores of {wildcards.image}"
     script:
-        "../scripts/census.py"
+        "../scripts/count_objects.py"
 
 
 if SLABS > 1:
 
-    use rule census as census_slab with:
+    use rule count_objects as count_objects_slab with:
         input:
             labels=volume("segment/{sample}/{image}"),
             truth=lambda w: files(PROJECT.true_labels(w.sample)),
@@ -103,11 +103,11 @@ if SLABS > 1:
         output:
             results("measure/{sample}/{image}/census/{slab}.npz"),
         log:
-            logs("measure/{sample}/{image}/census/slab{slab}"),
+            logs("measure/{sample}/{image}/count_objects/slab{slab}"),
         benchmark:
-            benchmarks("measure/{sample}/{image}/census/slab{slab}")
+            benchmarks("measure/{sample}/{image}/count_objects/slab{slab}")
         resources:
-            **resources_for("census_slab"),
+            **resources_for("count_objects_slab"),
         params:
             cfg=lambda w: {"count": SLAB.cfg({"mask_radius": KIND.mask_radius(1)})(w)},
         message:
@@ -154,7 +154,7 @@ for MEASURE in PROJECT.measures.values():
             "../scripts/measure.py"
 
 
-rule metrics:
+rule collect_metrics:
     """Gather all tables of the study, and pool them over the unseen samples."""
     input:
         [seals_of(files(PROJECT.gathered(name))) for name in GATHERED],
@@ -168,11 +168,11 @@ rule metrics:
         gaps=results("gaps.tsv"),
         warnings=results("warnings.tsv"),
     log:
-        logs("metrics"),
+        logs("collect_metrics"),
     conda:
         ENVIRONMENT
     resources:
-        **resources_for("metrics"),
+        **resources_for("collect_metrics"),
     params:
         cfg={
             "study": STUDY.study,
@@ -180,11 +180,11 @@ rule metrics:
             # some of them may be seen
             **({"pooled": "judged"} if STUDY.allow_seen else {}),
         },
-        code=lambda w: code_digest("metrics"),
+        code=lambda w: code_digest("collect_metrics"),
     message:
         "Gather the tables of the study"
     script:
-        "../scripts/metrics.py"
+        "../scripts/collect_metrics.py"
 
 
 rule trainings:

@@ -127,3 +127,26 @@ def read_keyed(files: Mapping[Key, str | os.PathLike], **kwargs: Any) -> pd.Data
     if not tables:
         return None
     return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
+
+
+def tidy_row(metric: str, value: float, unit: str = "", subset: str = "all", **more) -> dict:
+    """Return a row of a tidy table of figures.
+
+    Parameters
+    ----------
+    metric : str
+        What was measured.
+    value : float
+        The figure.
+    unit : str
+        Its unit.
+    subset : str
+        What part of the image it is of.
+    **more
+        Further columns, as ``low``, ``high`` and ``n``.
+
+    Returns
+    -------
+    dict
+    """
+    return {"metric": metric, "subset": subset, "value": float(value), "unit": unit, **more}

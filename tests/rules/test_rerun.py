@@ -49,12 +49,12 @@ READS = {
     "smooth_for_segmentation": {"predict"},
     "segment": {"reconstruct", "reconstruct_truth", "predict", "smooth_for_segmentation"},
     "quality": {"reconstruct", "reconstruct_truth", "predict"},
-    "census": {"segment", "exact_truth"},
-    "metrics": {"smooth_for_segmentation", "segment", "quality", "census"},
-    "figures": {"metrics", "train"},
-    "sample_figures": {"segment", "quality", "census", "reconstruct", "predict"},
-    "report_sample": {"metrics", "sample_figures"},
-    "report": {"metrics", "train", "figures", "report_sample", "sample_figures"},
+    "count_objects": {"segment", "exact_truth"},
+    "collect_metrics": {"smooth_for_segmentation", "segment", "quality", "count_objects"},
+    "figures": {"collect_metrics", "train"},
+    "sample_figures": {"segment", "quality", "count_objects", "reconstruct", "predict"},
+    "report_sample": {"collect_metrics", "sample_figures"},
+    "report": {"collect_metrics", "train", "figures", "report_sample", "sample_figures"},
 }
 # The measures of this study that have no rule of their own, from what each declares that it reads.
 MAKERS = {
@@ -69,7 +69,7 @@ READS |= {
     name: set().union(*(MAKERS[need] for need in measure.needs))
     for name, measure in MEASURES.items()
 }
-READS["metrics"] |= set(MEASURES)
+READS["collect_metrics"] |= set(MEASURES)
 RULES = {"spheres", *READS}
 
 
@@ -97,7 +97,7 @@ MODULES = {
         "segment",
         "quality",
         "resolution",
-        "census",
+        "count_objects",
         "pore_space",
         "sample_figures",
     }
@@ -121,9 +121,9 @@ MODULES = {
     "segment.nlm": {"smooth_for_segmentation"},
     "measure.quality": {"quality"},
     "measure.resolution": {"resolution"},
-    "measure.census": {"census"},
+    "measure.census": {"count_objects"},
     "measure.pore_space": {"pore_space"},
-    "measure.collect": {"metrics"},
+    "measure.collect": {"collect_metrics"},
     "report.page": {"report", "report_sample"},
     "report.pages": {"report", "report_sample"},
     "report.sections.compare": {"report_sample"},
@@ -268,7 +268,7 @@ def test_each_module_counts_for_the_scripts_that_load_it(tmp_path):
     rooms = ("methods.", "simulate.specimens.", "simulate.hydrogel")  # what is loaded by its name
     by_name = {name for name in idle if name.startswith(rooms)}
     assert idle - by_name == UNUSED_BY_RULES
-    assert "census" not in changed["measure.quality"]  # not everything for everyone
+    assert "count_objects" not in changed["measure.quality"]  # not everything for everyone
     for module, rules in MODULES.items():
         assert and_after(*RULES & set(changed[module])) == and_after(*rules), module
 
@@ -286,7 +286,7 @@ def test_method_edit_reruns_that_method_alone(finished, method):
         and_after("train") - {"smooth_for_segmentation"} if learned else and_after("predict")
     )
     assert jobs.get("train", 0) == int(learned)
-    for rule in ("predict", "segment", "quality", "resolution", "census", "pore_space"):
+    for rule in ("predict", "segment", "quality", "resolution", "count_objects", "pore_space"):
         assert jobs.pop(rule) == images, rule
 
 
@@ -524,7 +524,12 @@ def test_damage_is_told_and_a_plain_rerun_mends_it(finished, tmp_path):
         assert f"error: {path}: " in said
         assert f"; remove {path} and run" in said
         (copy.folder / path).unlink()
-        copy.run("--until", *(["census"] if path == census else ["quality"]), "--configfile", study)
+        copy.run(
+            "--until",
+            *(["count_objects"] if path == census else ["quality"]),
+            "--configfile",
+            study,
+        )
         assert (copy.folder / path).read_bytes() == wanted[path]
     copy.run("--configfile", study)
     for name in ("metrics.tsv", "metrics.tsv.seal", "pores.tsv"):
@@ -534,7 +539,7 @@ def test_damage_is_told_and_a_plain_rerun_mends_it(finished, tmp_path):
     (copy.folder / f"{census}.seal").unlink()
     (copy.folder / "results/tiny/metrics.tsv").unlink()
     jobs = copy.planned("--configfile", study)
-    assert jobs["census"] == jobs["metrics"] == 1
+    assert jobs["count_objects"] == jobs["collect_metrics"] == 1
     assert "segment" not in jobs
 
 

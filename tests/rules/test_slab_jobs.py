@@ -128,16 +128,16 @@ def test_pores_that_slabs_have_counted_are_those_of_one_job(finished, tmp_path):
         (workflow.folder / name).unlink()
     # The volumes were made by one job each: as they are.
     command = (*tables, "--rerun-triggers", "mtime", "--configfile", study)
-    assert workflow.planned(*command) == {"census_slab": 2, "census": 1}
+    assert workflow.planned(*command) == {"count_objects_slab": 2, "count_objects": 1}
     workflow.run(*command)
     assert {name: (workflow.folder / name).read_bytes() for name in tables} == whole
     counts = workflow.folder / folder / "census/2.npz"
     counts.write_bytes(counts.read_bytes()[:-1])
-    failed = workflow.run(*command, "--forcerun", "census", check=False)
+    failed = workflow.run(*command, "--forcerun", "count_objects", check=False)
     assert failed.returncode
     assert f"{folder}/census/2.npz: is damaged; remove it and run again" in failed.stdout
     counts.unlink()
-    assert workflow.planned(*command) == {"census_slab": 1, "census": 1}
+    assert workflow.planned(*command) == {"count_objects_slab": 1, "count_objects": 1}
     workflow.run(*command)
     assert {name: (workflow.folder / name).read_bytes() for name in tables} == whole
 

@@ -23,7 +23,7 @@ FOAM = {
 }
 # As the profile proposes for small studies: what judges an image is one job of Slurm.
 MEASURING = (
-    "segment census pore_space quality resolution metrics figures sample_figures "
+    "segment count_objects pore_space quality resolution collect_metrics figures sample_figures "
     "report_sample report"
 )
 GROUPS = ["--groups", *(f"{rule}=measure" for rule in MEASURING.split())]

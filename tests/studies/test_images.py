@@ -71,7 +71,9 @@ def test_pairs_of_specimens_and_of_files(workflow):
     assert workflow.planned("--configfile", path) == {}
     pages = {"figures", "sem_figures", "judge", "report_sample", "report_sem", "report"}
     measured = after_edit(workflow, path, "measure/spectrum.py")
-    assert {"spectrum", "metrics"} <= set(measured) <= {"spectrum", "metrics", *pages}
+    assert (
+        {"spectrum", "collect_metrics"} <= set(measured) <= {"spectrum", "collect_metrics", *pages}
+    )
     assert measured["spectrum"] == 3
     learned = after_edit(workflow, path, "methods/sem_gan.py")
     assert learned["train"] == 1

@@ -116,7 +116,7 @@ def test_stack_with_shifts_and_faults_put_in(workflow):
     assert np.array_equal(aligned.read(), field[(slice(None), *box)])
     assert open_volume(folder / "align/first/valid.ome.zarr").read().all()
     solved = after_edit(workflow, path, "align/solve.py")
-    assert set(solved) == {"align", "apply_alignment", "check_alignment", "metrics", *pages}
+    assert set(solved) == {"align", "apply_alignment", "check_alignment", "collect_metrics", *pages}
     assert solved["align"] == 2  # with and without what was put in; the second stack has none
 
 
@@ -264,10 +264,10 @@ def test_slices_restored_along_z(workflow):
     assert not len(read_table(folder / "measure/coarse/level2/cubic/scattering.tsv"))
     assert workflow.planned("--configfile", path) == {}
     pages = {"figures", "axial_figures", "judge", "report_sample", "report_axial", "report"}
-    measured = after_edit(workflow, path, "measure/error.py")
-    assert set(measured) == {"error", "metrics", *pages}
+    measured = after_edit(workflow, path, "measure/fibsem_errors.py")
+    assert set(measured) == {"fibsem_errors", "collect_metrics", *pages}
     learned = after_edit(workflow, path, "methods/srgan.py")
-    assert learned["train"] == learned["error"] == 1
+    assert learned["train"] == learned["fibsem_errors"] == 1
     assert learned["predict_planes"] == 2
     assert "predict" not in learned
     stores = ["degrade", "predict", "measure"]
@@ -303,9 +303,9 @@ def test_a_changed_slice_reruns_its_sample_alone(workflow):
     tifffile.imwrite(changed, 255 - tifffile.imread(changed))
     jobs = workflow.planned("--configfile", path)
     # The input and cubic are two images of a sample.
-    chain = {"ingest": 1, "degrade_axial": 1, "predict": 2, "quality": 2, "error": 2}
+    chain = {"ingest": 1, "degrade_axial": 1, "predict": 2, "quality": 2, "fibsem_errors": 2}
     pictures = {"sample_figures": 1, "axial_figures": 2}
-    pages = {"metrics": 1, "figures": 1, "report_sample": 2, "report_axial": 2, "report": 1}
+    pages = {"collect_metrics": 1, "figures": 1, "report_sample": 2, "report_axial": 2, "report": 1}
     assert jobs == chain | pictures | pages | {"judge": 1}
     # The old content with a new time, as a touch leaves it; but a file above the limit is not read.
     changed.write_bytes(content)

@@ -205,7 +205,7 @@ def test_a_range_that_is_barely_used_is_said(top, dtype, said):
 
 def test_values_beyond_the_range_are_said_where_they_are_cut():
     array = np.linspace(-20, 280, 4096, dtype=np.float32).reshape(16, 16, 16)
-    assumes = load_measure("error").assumes
+    assumes = load_measure("fibsem_errors").assumes
     [(found, effect)] = check(assumes, volume(array), data_range=255.0)
     assert found == "its values go from -20 to 280, beyond 0 to 255"
     assert "cut" in effect

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from acuity.errors import AcuityError
 from acuity.interpolation import interpolate
-from acuity.measure.error import errors, fraction_threshold, volume_errors
+from acuity.measure.fibsem_errors import errors, fraction_threshold, volume_errors
 from acuity.volume import Grid, Volume, open_volume, write_volume
 
 

@@ -125,7 +125,7 @@ def stage(name, count, folder):
         census([sums(labels, labels, labels)], size_bin=5.0, size_classes=[6, 70])
 
 
-@pytest.mark.parametrize("name", ["segment", "smooth", "quality", "census"])
+@pytest.mark.parametrize("name", ["segment", "smooth", "quality", "count_objects"])
 def test_eight_times_the_slices_need_a_tenth_more_memory_at_most(tmp_path, monkeypatch, name):
     monkeypatch.setattr("acuity.threshold._SAMPLE", 10_000)
     monkeypatch.setattr("acuity.measure.quality._DEPTH", 16)

@@ -21,7 +21,7 @@ from acuity.measure.pore_space import (
 def kernels(request, monkeypatch):
     """The kernels as they run, and as Python that checks each index."""
     if request.param == "plain":
-        for name in ("_chords", "_ridge", "_cover"):
+        for name in ("_ridge", "_cover"):
             monkeypatch.setattr(module, name, getattr(module, name).py_func)
 
 

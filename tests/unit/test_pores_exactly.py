@@ -152,7 +152,7 @@ def blobs():
 def kernels(request, monkeypatch):
     """The kernels as they run, and as Python that checks each index and warns of each overflow."""
     if request.param == "plain":
-        names = ["_sums", "_meshes", "_mesh", "_mesh_layer", "_extent", "_renumbered"]
+        names = ["_sums", "_meshes", "_mesh", "_mesh_layer"]
         for name in (*names, "sum_shifts", "sizes_and_boxes"):
             monkeypatch.setattr(pores, name, getattr(pores, name).py_func)
     with np.errstate(over="ignore"):  # numbers that a kernel counts in wrap

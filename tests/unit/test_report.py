@@ -1235,7 +1235,7 @@ def test_a_study_that_judges_what_it_learned_from_says_so_everywhere(tiny, tmp_p
     text, reader = shown["plain"]  # the control
     assert note not in text
     assert "of which" not in reader.text
-    assert "All unseen samples together" in reader.text
+    assert "Test samples, pooled" in reader.text
 
 
 def test_a_sample_that_was_seen_says_so_below_every_figure(study, tmp_path):

@@ -425,7 +425,7 @@ def test_the_table_has_intervals_and_only_what_was_measured():
     assert list(table.index) == ["Truth", "Input", "Lanczos", "SEM-GAN"]
     assert table.loc["Input", "Gaps unresolved"] == "13.9 % (12.9–15.1)"
     assert table.loc["SEM-GAN", "Gap error (nm)"] == "2.1 (1.9–2.3)"
-    assert table.loc["SEM-GAN", "Spectrum off, aliased"] == "33 %"
+    assert table.loc["SEM-GAN", "Spectrum deviation, aliased"] == "33 %"
     fair = "Unresolved if as many were invented as in the input"
     assert table.loc["SEM-GAN", fair].startswith("1.8 % (")
     assert table.loc["Truth", "Edge spread (nm)"] == "11.6"

@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from numba import get_num_threads
 from scipy import fft, ndimage
 from scipy.optimize import minimize_scalar
 
@@ -78,7 +77,7 @@ def test_sums_over_a_mask_are_those_of_numpy():
 def test_a_blur_is_a_factor_of_the_cosine_spectrum(sigma):
     _, truth = pair()
     spectrum = fft.dctn(truth, norm="ortho")
-    found = module._blurred(spectrum, frequencies(SHAPE, SPACING), sigma, 1)
+    found = module._blurred(spectrum, frequencies(SHAPE, SPACING), sigma)
     np.testing.assert_allclose(found, blurred(truth, sigma), atol=2e-5)
     assert found.dtype == np.float32
     np.testing.assert_allclose(fft.idctn(spectrum, norm="ortho"), truth, atol=2e-5)
@@ -109,7 +108,7 @@ def test_the_last_digits_come_from_all_voxels_of_the_mask(radius, start, width):
     before = mask.copy()
     spectrum = fft.dctn(truth - truth.mean(), norm="ortho")
     sigma, error, gain, offset = module._refine(
-        image, spectrum, frequencies(SHAPE, SPACING), mask, margins, start, width, get_num_threads()
+        image, spectrum, frequencies(SHAPE, SPACING), mask, margins, start, width
     )
     np.testing.assert_array_equal(mask, before)
     low, high = max(0.0, start - width), start + width
@@ -132,7 +131,6 @@ def test_no_blur_is_taken_where_none_is_better():
         (1, 1, 1),
         0.2,
         0.3,
-        1,
     )
     assert sigma == 0.0
     inner = (slice(1, -1),) * 3

@@ -59,15 +59,20 @@ def test_slabs_of_a_census_leave_the_tables_of_one_job(tmp_path):
         write_volume(files[key], volume)
     sums = {"mask_radius": 16.0}
     tables = {"size_bin": 5.0, "size_classes": [6, 15, 40], "objects": "dark"}
-    run("census", files, census_files(tmp_path, 1), {"count": sums, "census": tables})
+    run("count_objects", files, census_files(tmp_path, 1), {"count": sums, "census": tables})
     made = {}
     for several in (3, 7):  # five pieces of 32 slices: some of seven slabs are empty
         slabs = [str(tmp_path / f"{several}_{k}.npz") for k in range(1, several + 1)]
         for k in range(several, 0, -1):
-            run("census", files, Files(slabs[k - 1]), {"count": sums | {"part": [k, several]}})
+            run(
+                "count_objects",
+                files,
+                Files(slabs[k - 1]),
+                {"count": sums | {"part": [k, several]}},
+            )
         made[several] = slabs
         run(
-            "census",
+            "count_objects",
             files | {"slabs": slabs},
             census_files(tmp_path, several),
             {"census": tables, "count": sums},
@@ -83,7 +88,12 @@ def test_slabs_of_a_census_leave_the_tables_of_one_job(tmp_path):
         other["classes"][0], Volume(labels[:2], Grid((2, *shape[1:]), (3, 3, 3), unit="um"))
     )
     unstated = {"size_bin": None, "size_classes": None, "objects": "dark"}
-    run("census", files | other, census_files(tmp_path, 0), {"count": sums, "census": unstated})
+    run(
+        "count_objects",
+        files | other,
+        census_files(tmp_path, 0),
+        {"count": sums, "census": unstated},
+    )
     named = set(pd.read_csv(tmp_path / "status0.tsv", sep="\t")["size_class"])
     assert named == {"0-15 um", "90-150 um"}
     # The control: what the second slab has of surfaces is missed.

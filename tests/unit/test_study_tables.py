@@ -226,8 +226,8 @@ def test_every_figure_that_is_shown(tmp_path):
     assert lines[0] == (
         "| level | method | gaps unresolved (95 %) | times fewer (95 %) | gap error (nm, 95 %) | "
         "times smaller (95 %) | gaps invented (95 %) | unresolved at the input's invented (95 %) | "
-        "gaps told from touching, AUC (95 %) | spectrum off, below low Nyquist | "
-        "spectrum off, aliased | edge spread (nm) | PSNR (dB) | SSIM | MS-SSIM | found ratio | "
+        "gaps told from touching, AUC (95 %) | spectrum deviation, below low Nyquist | "
+        "spectrum deviation, aliased | edge spread (nm) | PSNR (dB) | SSIM | MS-SSIM | found ratio | "
         "recall (95 %) | precision (95 %) | F1 | F1 off the wall | porosity error | sphericity | "
         "FWHM | RMS | PSNR, 8 bits (dB) | RMS, binary | PSNR, binary (dB) | wPSNR (dB) | "
         "wPSNR, code (dB) | scattering (decades) |"

@@ -138,7 +138,10 @@ def test_collect_pools_unseen_samples_only(tmp_path):
     images = pd.DataFrame(shares, columns=names).assign(sample="unseen", method="cubic", level=2)
     write_table(pd.concat([metrics, images]), tmp_path / "metrics.tsv")
     text = summary(tmp_path / "metrics.tsv")
-    assert "| gaps unresolved (95 %) | spectrum off, below low Nyquist | spectrum off, al" in text
+    assert (
+        "| gaps unresolved (95 %) | spectrum deviation, below low Nyquist | spectrum deviation, al"
+        in text
+    )
     assert "| 2 | cubic | 0.131 (0.122-0.142) | 0.07 | 0.23 |" in text
     walls = plain.assign(metric="pore_f1", subset="all", value=0.5).head(1)
     for off, shown in ((0.5, False), (0.6, True)):  # a column that would say the same is left out

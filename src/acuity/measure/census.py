@@ -6,24 +6,22 @@ sums.
 
 import json
 import math
+import os
 import zipfile
 import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from acuity.errors import AcuityError
-from acuity.measure.pores import (
-    pore_rows,
-    pore_sums,
-    porosity,
-    solid_voxels,
-    table_of_sums,
-)
+from acuity.measure.pores import pore_rows, pore_sums, porosity, solid_voxels, table_of_sums
 from acuity.measure.recovery import add_overlaps, found_ratio, overlaps, recover
 from acuity.measure.slices import slices_at_a_time
-from acuity.slabs import extent
+from acuity.measure.volumes import Radius
+from acuity.slabs import Part, extent
 from acuity.units import convert
-from acuity.volume import slabs
+from acuity.volume import Grid, Volume, slabs
 from acuity.writing import replacing
 
 VERSION = 1
@@ -34,7 +32,14 @@ BIN = 5
 _SUMS = ("label", "whole", "box", "mesh")
 
 
-def count(labels, truth, reference, *, part=(1, 1), mask_radius=None):
+def count(
+    labels: Volume,
+    truth: Volume,
+    reference: Volume,
+    *,
+    part: Part = (1, 1),
+    mask_radius: Radius = None,
+):
     """Add up over some slices what the tables of an image's objects are made of.
 
     Memory is that of a few slices (`slices_at_a_time`), and grows with the number of objects.
@@ -71,23 +76,15 @@ def count(labels, truth, reference, *, part=(1, 1), mask_radius=None):
         raise AcuityError(f"label volumes differ in shape: {sorted(shapes)}; they must be equal")
     step = slices_at_a_time(grid.shape)
     z0, z1 = extent(grid.shape[0], step, step, part)
-    sums = {name: [] for name in volumes}
+    sums: dict[str, list] = {name: [] for name in volumes}
     solid, pairs = np.zeros(4, np.int64), [np.zeros((0, 3), np.int64)]
     for start, end in slabs(z1 - z0, step):
         a, b = z0 + start, z0 + end
         for name, volume in volumes.items():
-            found = pore_sums(
-                volume.data,
-                a,
-                b,
-                spacing=grid.spacing,
-                mask_radius=mask_radius,
-                shape=name == "labels",
-            )
-            sums[name].append(found)
+            how: dict[str, Any] = {"spacing": grid.spacing, "mask_radius": mask_radius}
+            sums[name].append(pore_sums(volume.data, a, b, **how, shape=name == "labels"))
         own, real = (volume.data[a:b] for volume in (labels, truth))
-        for i, array in enumerate((own, real)):
-            solid[2 * i : 2 * i + 2] += solid_voxels(array, 0, b - a, mask_radius)
+        solid += np.ravel([solid_voxels(array, 0, b - a, mask_radius) for array in (own, real)])
         pairs.append(overlaps(own, real))
     about = {
         "version": VERSION,
@@ -112,7 +109,14 @@ def count(labels, truth, reference, *, part=(1, 1), mask_radius=None):
     }
 
 
-def census(counts, *, objects="dark", size_bin=None, size_classes=None, grid=None):
+def census(
+    counts: Sequence[dict],
+    *,
+    objects: str = "dark",
+    size_bin: float | None = None,
+    size_classes: Sequence[float] | None = None,
+    grid: Grid | None = None,
+):
     """Tabulate the objects of an image and match them with the true ones.
 
     Parameters
@@ -166,18 +170,13 @@ def census(counts, *, objects="dark", size_bin=None, size_classes=None, grid=Non
     )
     rows = pore_rows(share, pores, unit=unit, truth_porosity=truth_share, bin_width=size_bin)
     rows.append(found_ratio(pores, counted))
-    recovered, status = recover(
-        pores,
-        real,
-        add_overlaps([part["pairs"] for part in counts]),
-        spacing=spacing,
-        unit=unit,
-        classes=size_classes,
-    )
+    pairs = add_overlaps([part["pairs"] for part in counts])
+    how = {"spacing": spacing, "unit": unit, "classes": size_classes}
+    recovered, status = recover(pores, real, pairs, **how)
     return rows + recovered, pores, status
 
 
-def write_counts(counts, path):
+def write_counts(counts: dict, path: str | os.PathLike):
     """Write what `count` gave, replacing the file in one step.
 
     Parameters
@@ -191,7 +190,7 @@ def write_counts(counts, path):
         np.savez_compressed(file, **counts)
 
 
-def read_counts(paths, digests):
+def read_counts(paths: Sequence[str | os.PathLike], digests: Mapping[str, str]):
     """Read what the slabs of a volume have counted.
 
     Parameters

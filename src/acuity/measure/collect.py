@@ -1,5 +1,7 @@
 """The tables of a whole study: every measure of every image, and the unseen samples pooled."""
 
+from collections.abc import Mapping, Sequence
+
 import pandas as pd
 
 from acuity.assumptions import TOLD, WARNING
@@ -16,7 +18,7 @@ JUDGED = "judged"  # the same, where models may have learned from some of them
 SINGLE = ("pores", "status", "curves", "spaces", "gaps")
 
 
-def read_images(files):
+def read_images(files: Mapping[str, Mapping]):
     """Read the tables of all images.
 
     Parameters
@@ -38,7 +40,7 @@ def read_images(files):
     return found
 
 
-def collect(images, *, study, unseen, pooled=POOLED):
+def collect(images: Sequence[dict], *, study: str, unseen: Sequence[str], pooled: str = POOLED):
     """Gather the tables of all images of a study.
 
     Parameters
@@ -74,7 +76,7 @@ def collect(images, *, study, unseen, pooled=POOLED):
     """
     if not images:
         raise AcuityError(f"study {study}: no image was measured")
-    found = {name: [] for name in ("tables", *SINGLE)}
+    found: dict[str, list] = {name: [] for name in ("tables", *SINGLE)}
     for image in images:
         keys = _keys(study, image)
         found["tables"] += [_keyed(table, keys) for table in image["tables"]]
@@ -95,7 +97,7 @@ def collect(images, *, study, unseen, pooled=POOLED):
     metrics = pd.concat([metrics, together], ignore_index=True)
     own = metrics.pop("row_variant").fillna("").astype(str)
     both = zip(metrics["variant"], own, strict=True)
-    metrics["variant"] = [", ".join(part for part in pair if part) for pair in both]
+    metrics["variant"] = [", ".join(filter(None, pair)) for pair in both]
     said = pd.DataFrame(warnings, columns=WARNED)
     return {"metrics": metrics.reindex(columns=COLUMNS), **gathered, "warnings": said}
 
@@ -112,13 +114,7 @@ def _without_warnings(metrics):
 def _keys(study, image):
     method, _, variant = image["method"].partition("@")
     level = None if image["level"] is None else float(image["level"])
-    return {
-        "study": study,
-        "sample": image["sample"],
-        "method": method,
-        "variant": variant,
-        "level": level,
-    }
+    return dict(zip(KEYS, (study, image["sample"], method, variant, level), strict=True))
 
 
 def _keyed(table, keys):
@@ -142,31 +138,24 @@ def _pool(metrics, status, gaps):
     rows = []
     for key, group in metrics.groupby(keys, dropna=False, sort=False):
         here = dict(zip(keys, key, strict=True))
-        table = status[_alike(status, here)]
-        recovered = pool_recovery([table]) if len(table) else []
-        seen = gaps[_alike(gaps, here)]
-        if len(seen):
-            recovered += pool_gaps(_by_sample(seen))
-            before = gaps[_alike(gaps, here | {"method": "input", "variant": ""})]
-            if len(before) and here["method"] not in ("input", "truth"):
-                recovered += gain_rows(_by_sample(seen), _by_sample(before))
+        tables = _alike(status, here)
+        recovered = pool_recovery([pd.concat(tables)]) if tables else []
+        if seen := _alike(gaps, here):
+            recovered += pool_gaps(seen)
+            before = _alike(gaps, here | {"method": "input", "variant": ""})
+            if before and here["method"] not in ("input", "truth"):
+                recovered += gain_rows(seen, before)
         counted = {row["metric"] for row in recovered}
         values = group[~group["metric"].isin(counted)]
         values = values.drop(columns="variant").rename(columns={"row_variant": "variant"})
-        means = [
-            {("row_variant" if k == "variant" else k): v for k, v in row.items()}
-            for row in pool_means(values)
-        ]
+        means = [row | {"row_variant": row.pop("variant")} for row in pool_means(values)]
         rows += [here | row for row in recovered + means]
     return pd.DataFrame(rows)
 
 
-def _by_sample(table):
-    return [part for _, part in table.groupby("sample", sort=False)]
-
-
 def _alike(table, here):
-    """Rows of one method, variant and level."""
+    """Return the rows of one method, variant and level: a table for each sample."""
     level = here["level"]
     same = table["level"].isna() if pd.isna(level) else table["level"] == level
-    return same & (table["method"] == here["method"]) & (table["variant"] == here["variant"])
+    same &= (table["method"] == here["method"]) & (table["variant"] == here["variant"])
+    return [part for _, part in table[same].groupby("sample", sort=False)]

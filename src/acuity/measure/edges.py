@@ -1,5 +1,8 @@
 """Edge spread: over what distance an image rises across the straight, isolated edges of its truth."""
 
+import math
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from scipy import ndimage
@@ -7,7 +10,10 @@ from scipy.special import bdtr
 
 from acuity.errors import AcuityError
 from acuity.filters import gaussian
+from acuity.measure.volumes import Spacing, read_on
+from acuity.tables import tidy_row
 from acuity.units import convert
+from acuity.volume import Volume
 
 _LINES = np.arange(-2.0, 3.0)  # pixels along the edge over which a profile is averaged
 _STEP = 0.1  # pixels across the edge
@@ -20,9 +26,22 @@ _CONTRAST = 0.3  # of the truth's grey range; of the edge's own in the truth, fo
 _LEVEL = 0.2  # of an edge's contrast by which the sides may depart from their levels
 _STEEP = 0.5  # of an edge's contrast that lies within a quarter of the reach
 SPANS = {"edge_spread": (0.2, 0.8), "edge_spread_10_90": (0.1, 0.9)}
+_COLUMNS = [
+    "z", "y", "x", "normal_y", "normal_x", "contrast", "spread", "spread_truth", "spread_10_90",
+]  # fmt: skip
 
 
-def edges(image, truth, *, spacing, unit="nm", valid=None, repeated=1, reach=8, most=1000):
+def edges(
+    image: np.ndarray,
+    truth: np.ndarray,
+    *,
+    spacing: Spacing,
+    unit: str = "nm",
+    valid: np.ndarray | None = None,
+    repeated: int = 1,
+    reach: int = 8,
+    most: int = 1000,
+):
     """Edge spread of an image, at edges that are found in its truth.
 
     Edges are where the truth's gradient is strong and the largest across the edge, over 5 pixels
@@ -75,8 +94,8 @@ def edges(image, truth, *, spacing, unit="nm", valid=None, repeated=1, reach=8, 
     a, b = (np.asarray(part) for part in (image, truth))
     mask = None if valid is None else np.asarray(valid) > 0
     if a.ndim == 2:
-        a, spacing = a[None], (spacing[0], *spacing)
-        b, mask = (part[None] if np.ndim(part) == 2 else part for part in (b, mask))
+        a, b, spacing = a[None], b[None] if b.ndim == 2 else b, (spacing[0], *spacing)
+        mask = mask[None] if mask is not None and mask.ndim == 2 else mask
     shapes = [part.shape for part in (b, mask) if part is not None]
     if a.ndim != 3 or len(spacing) != 3 or set(shapes) != {a.shape}:
         raise AcuityError(
@@ -87,7 +106,7 @@ def edges(image, truth, *, spacing, unit="nm", valid=None, repeated=1, reach=8, 
         if not np.isfinite(part.sum(dtype=np.float64)):
             raise AcuityError(f"edges: the {name} holds NaN or infinite pixels.")
     size = [convert(length, unit, "nm") for length in spacing[1:]]
-    if not np.isclose(*size, rtol=1e-3):
+    if not np.isclose(size[0], size[1], rtol=1e-3):
         raise AcuityError(
             f"edges: the pixels are {size[0]:g} x {size[1]:g} nm (y, x); allowed are square ones."
         )
@@ -100,20 +119,9 @@ def edges(image, truth, *, spacing, unit="nm", valid=None, repeated=1, reach=8, 
         places = _places(b[z], None if mask is None else mask[z], reach, most)
         if places is not None:
             found.append(_measured(a[z], b[z], places, repeated, reach, size[0]).assign(z=z))
-    columns = [
-        "z",
-        "y",
-        "x",
-        "normal_y",
-        "normal_x",
-        "contrast",
-        "spread",
-        "spread_truth",
-        "spread_10_90",
-    ]
     full = [part for part in found if len(part)]
-    table = pd.concat(full, ignore_index=True) if full else pd.DataFrame(columns=columns)
-    return _rows(table), table[columns]
+    table = pd.concat(full, ignore_index=True) if full else pd.DataFrame(columns=_COLUMNS)
+    return _rows(table), table[_COLUMNS]
 
 
 def _rows(table):
@@ -123,22 +131,18 @@ def _rows(table):
         quarter, half, three = (_quantile(values, q) for q in (0.25, 0.5, 0.75))
         low, high = _median_interval(values)
         rows += [
-            _row(metric, half, "nm", low=low, high=high, n=count),
-            _row(f"{metric}_q25", quarter, "nm", n=count),
-            _row(f"{metric}_q75", three, "nm", n=count),
+            tidy_row(metric, half, "nm", low=low, high=high, n=count),
+            tidy_row(f"{metric}_q25", quarter, "nm", n=count),
+            tidy_row(f"{metric}_q75", three, "nm", n=count),
         ]
     own = np.sort(table["spread_truth"].to_numpy(float))
     lost = np.isinf(table["spread"].to_numpy(float)).sum()
     return [
         *rows,
-        _row("edge_spread_truth", _quantile(own, 0.5), "nm", n=count),
-        _row("edges_found", count),
-        _row("edges_lost", lost, n=count),
+        tidy_row("edge_spread_truth", _quantile(own, 0.5), "nm", n=count),
+        tidy_row("edges_found", count),
+        tidy_row("edges_lost", lost, n=count),
     ]
-
-
-def _row(metric, value, unit="", **more):
-    return {"metric": metric, "subset": "all", "value": float(value), "unit": unit, **more}
 
 
 def _quantile(values, share):
@@ -146,10 +150,8 @@ def _quantile(values, share):
     if not len(values):
         return np.nan
     place = share * (len(values) - 1)
-    below = int(place)
-    above = min(below + 1, len(values) - 1)
-    part = place - below
-    return values[below] if part == 0 else (1 - part) * values[below] + part * values[above]
+    low, high, part = values[math.floor(place)], values[math.ceil(place)], place % 1
+    return low if part == 0 else (1 - part) * low + part * high
 
 
 def _median_interval(values):
@@ -234,15 +236,8 @@ def _settle(coefficients, places):
     ragged = np.sqrt(np.mean((middle - fitted) ** 2, axis=1))
     y, x, angle, before = places.T
     # Lines run along (-sin, cos): an edge that leans by `slope` against them is turned back.
-    return np.stack(
-        [
-            y + shift * np.cos(angle),
-            x + shift * np.sin(angle),
-            angle - np.arctan(slope),
-            before + bend,
-        ],
-        axis=1,
-    ), ragged
+    y, x = y + shift * np.cos(angle), x + shift * np.sin(angle)
+    return np.stack([y, x, angle - np.arctan(slope), before + bend], axis=1), ragged
 
 
 def _thinned(places, shape, apart):
@@ -272,12 +267,9 @@ def _away(places, s):
     y, x, angle, bend = (part[:, None, None] for part in places.T)
     t = _LINES[:, None]
     along = s + bend * t**2
-    return np.stack(
-        [
-            (y + along * np.cos(angle) - t * np.sin(angle)).ravel(),
-            (x + along * np.sin(angle) + t * np.cos(angle)).ravel(),
-        ]
-    )
+    y = y + along * np.cos(angle) - t * np.sin(angle)
+    x = x + along * np.sin(angle) + t * np.cos(angle)
+    return np.stack([y.ravel(), x.ravel()])
 
 
 def _profiles(coefficients, places, s, repeated=1):
@@ -289,7 +281,7 @@ def _profiles(coefficients, places, s, repeated=1):
 
 
 def _levels(profile, s, reach):
-    return (profile[:, s <= -reach / 2].mean(axis=1), profile[:, s >= reach / 2].mean(axis=1))
+    return profile[:, s <= -reach / 2].mean(axis=1), profile[:, s >= reach / 2].mean(axis=1)
 
 
 def _measured(image, truth, places, repeated, reach, size):
@@ -307,18 +299,15 @@ def _measured(image, truth, places, repeated, reach, size):
         there = step >= _CONTRAST * contrast
         share = (profile - dark[:, None]) / np.where(there, step, 1.0)[:, None]
         for metric, span in SPANS.items():
-            spread[name, metric] = size * np.array(
-                [
-                    _rise(line, s, *span) if ok else np.inf
-                    for line, ok in zip(share, there, strict=True)
-                ]
-            )
+            rises = [_rise(line, s, *span) for line in share]
+            spread[name, metric] = size * np.where(there, rises, np.inf)
+    y, x, angle, _ = places.T
     return pd.DataFrame(
         {
-            "y": places[:, 0],
-            "x": places[:, 1],
-            "normal_y": np.cos(places[:, 2]),
-            "normal_x": np.sin(places[:, 2]),
+            "y": y,
+            "x": x,
+            "normal_y": np.cos(angle),
+            "normal_x": np.sin(angle),
             "contrast": contrast,
             "spread": spread["image", "edge_spread"],
             "spread_truth": spread["truth", "edge_spread"],
@@ -343,7 +332,7 @@ def _rise(line, s, low, high):
     return right - left
 
 
-def volume_edges(image, truth, *, valid=None, **options):
+def volume_edges(image: Volume, truth: Volume, *, valid: Volume | None = None, **options: Any):
     """Edge spread of an image on its truth's grid.
 
     Parameters
@@ -366,13 +355,4 @@ def volume_edges(image, truth, *, valid=None, **options):
     AcuityError
         If the grids do not go together, or as for `edges`.
     """
-    grid = image.grid
-    mask = None if valid is None else valid.within(grid, "valid").read()
-    return edges(
-        image.read(),
-        truth.within(grid, "truth").read(),
-        spacing=grid.spacing,
-        unit=grid.unit,
-        valid=mask,
-        **options,
-    )
+    return edges(**read_on(image.grid, image=image, truth=truth, valid=valid), **options)

@@ -5,7 +5,10 @@ import pandas as pd
 
 from acuity.errors import AcuityError
 from acuity.measure.shells import Shells, spectrum
+from acuity.measure.volumes import Spacing, read_on
+from acuity.tables import tidy_row
 from acuity.units import convert
+from acuity.volume import Volume
 
 # Rosenthal and Henderson 2003 (doi:10.1016/j.jmb.2003.07.013): two halves of the data that
 # correlate by 0.143 make a whole that correlates by 0.5 with the perfect map.
@@ -15,7 +18,14 @@ _SAME = 0.999
 _FEWEST = 40
 
 
-def fsc(first, second, *, spacing, unit="nm", criterion=CRITERION):
+def fsc(
+    first: np.ndarray,
+    second: np.ndarray,
+    *,
+    spacing: Spacing,
+    unit: str = "nm",
+    criterion: float = CRITERION,
+):
     """Fourier shell correlation of two volumes, in all directions, along z and in the plane.
 
     FSC(f) = Re sum F1 F2* / sqrt(sum |F1|^2 sum |F2|^2) over a shell of |f| (Harauz and van Heel
@@ -88,14 +98,14 @@ def fsc(first, second, *, spacing, unit="nm", criterion=CRITERION):
                 "shell correlation needs two."
             )
         rows += [
-            _row("fsc_resolution", name, 1.0 / crossing(curve, criterion), "nm"),
-            _row("fsc_at_limit", name, curve["fsc"].iloc[-1], ""),
+            tidy_row("fsc_resolution", 1.0 / crossing(curve, criterion), "nm", name),
+            tidy_row("fsc_at_limit", curve["fsc"].iloc[-1], subset=name),
         ]
         tables.append(curve)
     return rows, pd.concat(tables, ignore_index=True)
 
 
-def volume_fsc(first, second):
+def volume_fsc(first: Volume, second: Volume):
     """Fourier shell correlation of two volumes on one grid.
 
     Parameters
@@ -115,12 +125,7 @@ def volume_fsc(first, second):
         If the grids do not go together or one is a copy of the other.
     """
     grid = first.grid.crop(_shared(first.grid, second.grid))
-    return fsc(
-        first.within(grid, "first").read(),
-        second.within(grid, "second").read(),
-        spacing=grid.spacing,
-        unit=grid.unit,
-    )
+    return fsc(**read_on(grid, first=first, second=second))
 
 
 def _shared(grid, other):
@@ -145,7 +150,7 @@ def _joined(sums):
     return np.array(rows or [row])
 
 
-def crossing(curve, criterion=CRITERION):
+def crossing(curve: pd.DataFrame, criterion: float = CRITERION):
     """Frequency at which a curve first falls below a criterion, between shells on a line.
 
     Parameters
@@ -169,7 +174,3 @@ def crossing(curve, criterion=CRITERION):
         return float(f[0])
     share = (value[at - 1] - criterion) / (value[at - 1] - value[at])
     return float(f[at - 1] + share * (f[at] - f[at - 1]))
-
-
-def _row(metric, subset, value, unit):
-    return {"metric": metric, "subset": subset, "value": float(value), "unit": unit}

@@ -6,20 +6,27 @@ of the peak, and its width is the distance between the points where the intensit
 of the highest intensity of the two particles.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import permutations
+from typing import Any
 
 import edt
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import ndimage
 
 from acuity.errors import AcuityError
 from acuity.filters import gaussian
-from acuity.measure.intervals import wilson
+from acuity.measure.intervals import interval_row, wilson
+from acuity.measure.pool import Tables
+from acuity.measure.volumes import read_on
 from acuity.segment.separate import components, drop_small, separate
 from acuity.settings import call
 from acuity.threshold import otsu
 from acuity.units import convert
+from acuity.volume import Volume
 
 COLUMNS = [
     "gap", "kind", "y1", "x1", "y2", "x2", "width_truth", "width", "resolved", "touching",
@@ -29,7 +36,15 @@ _FEW = 200  # resamples where each one is ranked
 _STEP = 0.2  # pixels between two samples of a profile
 
 
-def particles(image, *, smoothing=1.0, groove=0.2, seam=5, split=0.75, smallest=9):
+def particles(
+    image: np.ndarray,
+    *,
+    smoothing: float = 1.0,
+    groove: float = 0.2,
+    seam: int = 5,
+    split: float = 0.75,
+    smallest: int = 9,
+):
     """Find particles in a high-resolution image and separate those that lie close or touch.
 
     A pixel is particle where it is above Otsu's threshold and not in a dark groove: less than the
@@ -67,7 +82,7 @@ def particles(image, *, smoothing=1.0, groove=0.2, seam=5, split=0.75, smallest=
     return labels[0], n
 
 
-def pairs(labels, *, longest):
+def pairs(labels: np.ndarray, *, longest: float):
     """Find pairs of particles with nothing in between, and their closest points.
 
     A pixel of background belongs to the nearest particle; where the regions of two particles meet,
@@ -92,13 +107,10 @@ def pairs(labels, *, longest):
     where = ndimage.distance_transform_edt(outside, return_distances=False, return_indices=True)
     owner = labels[where[0], where[1]].astype(np.int64)
     found = []
-    for axis in (0, 1):
-        here, there = _neighbours(owner, axis)
-        meet = here != there
-        near = [_neighbours(w, axis) for w in where]
-        ends = np.stack([part[meet] for pair in near for part in pair], axis=1)
-        found.append(np.column_stack([here[meet], there[meet], ends]))
-    rows = np.concatenate(found)
+    for here, there in (np.s_[:-1], np.s_[1:]), (np.s_[:, :-1], np.s_[:, 1:]):
+        meet = owner[here] != owner[there]
+        found.append([part[side][meet] for part in (owner, *where) for side in (here, there)])
+    rows = np.concatenate(found, axis=1).T
     if len(rows) == 0:
         return pd.DataFrame(columns=["a", "b", "y", "x", "uy", "ux", "distance"], dtype=float)
     # Columns: a, b, y of a, y of b, x of a, x of b; a < b.
@@ -112,47 +124,29 @@ def pairs(labels, *, longest):
     np.minimum.at(shortest, index, length)
     kept = length < shortest[index] + 1.0
     n = np.bincount(index[kept])
+    y, x = 0.5 * (ya + yb), 0.5 * (xa + xb)
     uy, ux, middle_y, middle_x = (
-        np.bincount(index[kept], weights=values[kept]) / n
-        for values in (yb - ya, xb - xa, 0.5 * (ya + yb), 0.5 * (xa + xb))
+        np.bincount(index[kept], weights=values[kept]) / n for values in (yb - ya, xb - xa, y, x)
     )
     norm = np.hypot(uy, ux)
     # The mean may lie beside a bent contact: the line that lies nearest to it is taken.
-    away = np.hypot(0.5 * (ya + yb) - middle_y[index], 0.5 * (xa + xb) - middle_x[index])
-    away[~kept] = np.inf
-    order = np.lexsort((np.arange(len(away)), away, index))
+    away = np.where(kept, np.hypot(y - middle_y[index], x - middle_x[index]), np.inf)
+    order = np.lexsort((away, index))
     best = order[np.searchsorted(index[order], np.arange(len(n)))]
-    table = pd.DataFrame(
-        {
-            "a": a[best],
-            "b": b[best],
-            "y": 0.5 * (ya + yb)[best],
-            "x": 0.5 * (xa + xb)[best],
-            "uy": uy / np.where(norm > 0, norm, 1.0),
-            "ux": ux / np.where(norm > 0, norm, 1.0),
-            "distance": shortest - 1.0,
-        }
-    )
+    table = pd.DataFrame({"a": a, "b": b, "y": y, "x": x}).iloc[best].reset_index(drop=True)
+    length = np.where(norm > 0, norm, 1.0)
+    table = table.assign(uy=uy / length, ux=ux / length, distance=shortest - 1.0)
     return table[(norm > 0) & (shortest - 1.0 <= longest)].reset_index(drop=True)
-
-
-def _neighbours(array, axis):
-    return (array[:-1], array[1:]) if axis == 0 else (array[:, :-1], array[:, 1:])
 
 
 def _lines(pairs, *, longest, depth, width):
     """Points along and beside each pair's line: t (sample), y, x (pair, line, sample), pixels."""
     half = int(np.ceil((0.5 * longest + depth + 1.0) / _STEP))
     t = _STEP * np.arange(-half, half + 1)
-    beside = np.linspace(-0.5, 0.5, 2 * max(1, int(np.ceil(width))) + 1) * width
-    if width == 0:
-        beside = np.zeros(1)
+    count = 2 * max(1, int(np.ceil(width))) + 1 if width else 1
+    beside = np.linspace(-0.5, 0.5, count)[:, None] * width
     y, x, uy, ux = (pairs[c].to_numpy()[:, None, None] for c in ("y", "x", "uy", "ux"))
-    return (
-        t,
-        y + t * uy + beside[:, None] * ux,
-        x + t * ux - beside[:, None] * uy,
-    )
+    return t, y + t * uy + beside * ux, x + t * ux - beside * uy
 
 
 def _sides(pairs, labels, valid, t, y, x, depth):
@@ -175,9 +169,11 @@ def _sides(pairs, labels, valid, t, y, x, depth):
     reach = 0.5 * pairs["distance"].to_numpy()[:, None] + 0.5 + depth
     used = np.zeros(met.shape, bool)
     good = np.ones(len(pairs), bool)
-    for name, part in (("a", slice(middle, None, -1)), ("b", slice(middle, None))):
-        seen, own = met[:, part], pairs[name].to_numpy()[:, None]
-        other = pairs["b" if name == "a" else "a"].to_numpy()[:, None]
+    ends = (pairs[name].to_numpy()[:, None] for name in ("a", "b"))
+    for part, (own, other) in zip(
+        (slice(middle, None, -1), slice(middle, None)), permutations(ends), strict=True
+    ):
+        seen = met[:, part]
         entered = np.maximum.accumulate(seen == own, axis=1)
         ended = np.maximum.accumulate(entered & (seen != own), axis=1)
         kept = ~ended & (np.abs(t[part]) <= reach)
@@ -191,14 +187,13 @@ def _sides(pairs, labels, valid, t, y, x, depth):
 def _measure(profiles, used, base, t, pixel_size, exists, level):
     """Lowest point between the peaks over the higher one, and width at a level of it, nm."""
     count, middle = profiles.shape[1], profiles.shape[1] // 2
-    rows = np.arange(len(profiles))
+    rows, sample = np.arange(len(profiles)), np.arange(count)
     inside = np.where(used, profiles - base, -np.inf)
     first = np.argmax(inside[:, : middle + 1], axis=1)
     second = middle + np.argmax(inside[:, middle:], axis=1)
     peak = np.maximum(inside[rows, first], inside[rows, second])
     good = np.isfinite(peak) & (peak > 0)
     relative = (profiles - base) / np.where(good, peak, 1.0)[:, None]
-    sample = np.arange(count)
     between = (sample >= first[:, None]) & (sample <= second[:, None])
     lowest = np.argmin(np.where(between, relative, np.inf), axis=1)
     minimum = np.where(good, relative[rows, lowest], np.nan)
@@ -257,7 +252,15 @@ class GapSettings:
     smallest: int = 9
 
 
-def gaps(image, truth, settings: GapSettings, *, pixel_size, valid=None, seed=0):
+def gaps(
+    image: np.ndarray,
+    truth: np.ndarray,
+    settings: GapSettings,
+    *,
+    pixel_size: float,
+    valid: np.ndarray | None = None,
+    seed: int = 0,
+):
     """Find the gaps that the high-resolution image shows, and what another image shows of them.
 
     Intensities are read along the line through the closest points of two particles, by cubic
@@ -314,45 +317,35 @@ def gaps(image, truth, settings: GapSettings, *, pixel_size, valid=None, seed=0)
         measured.append(
             _measure(profiles, used, base, t, pixel_size, settings.exists, settings.level)
         )
-    table = _table(found, *measured, pixel_size)
+    table = _table(found, measured, pixel_size)
     table["chosen"] = _choose(table, settings.chosen, seed)
     return table[COLUMNS]
 
 
 def _check_planes(image, truth, valid):
     """Check that all are of one shape; return the mask as (y, x)."""
-    message = f"{{}}, truth {truth.shape}; one shape is needed"
-    _check(image.shape == truth.shape, f"image is {message.format(image.shape)}")
-    if valid is None:
-        return None
-    valid = np.asarray(valid).reshape(np.shape(valid)[-2:])
-    _check(valid.shape == truth.shape, f"valid is {message.format(valid.shape)}")
+    if valid is not None:
+        valid = np.asarray(valid).reshape(np.shape(valid)[-2:])
+    for name, part in (("image", image), ("valid", valid)):
+        same = part is None or part.shape == truth.shape
+        _check(same, f"{name} is {np.shape(part)}, truth {truth.shape}; one shape is needed")
     return valid
 
 
 def _check_settings(settings, pixel_size):
     baseline, exists, level = settings.baseline, settings.exists, settings.level
     longest, depth, width = settings.longest, settings.depth, settings.line_width
-    _check(
-        np.isfinite(pixel_size) and pixel_size > 0,
-        f"pixel_size is {pixel_size}; numbers above 0 are allowed",
-    )
-    _check(
-        baseline in ("background", "zero"),
-        f"baseline is {baseline!r}; background or zero is allowed",
-    )
-    _check(
-        0 < exists <= level < 1,
-        f"exists is {exists} and level {level}; 0 < exists <= level < 1 is needed",
-    )
-    _check(
-        min(longest, depth) > 0,
-        f"longest is {longest} and depth {depth} nm; numbers above 0 are allowed",
-    )
+    sized = np.isfinite(pixel_size) and pixel_size > 0
+    _check(sized, f"pixel_size is {pixel_size}; numbers above 0 are allowed")
+    known = baseline in ("background", "zero")
+    _check(known, f"baseline is {baseline!r}; background or zero is allowed")
+    both = f"exists is {exists} and level {level}"
+    _check(0 < exists <= level < 1, f"{both}; 0 < exists <= level < 1 is needed")
+    both = f"longest is {longest} and depth {depth} nm"
+    _check(min(longest, depth) > 0, f"{both}; numbers above 0 are allowed")
     _check(width >= 0, f"line_width is {width} pixels; numbers from 0 up are allowed")
-    _check(
-        settings.chosen >= 0, f"chosen is {settings.chosen}; whole numbers from 0 up are allowed"
-    )
+    chosen = f"chosen is {settings.chosen}"
+    _check(settings.chosen >= 0, f"{chosen}; whole numbers from 0 up are allowed")
 
 
 def _background(labels, valid):
@@ -370,13 +363,14 @@ def _profiles(values, lines):
     return profiles.mean(axis=1)
 
 
-def _table(found, truth, image, pixel_size):
+def _table(found, measured, pixel_size):
     """Return the table of `gaps` from pairs and what `_measure` gives of truth and image."""
-    (minimum_truth, open_truth, width_truth), (minimum, resolved, width) = truth, image
+    (minimum_truth, open_truth, width_truth), (minimum, resolved, width) = measured
     half = 0.5 * found["distance"].to_numpy()
     place = {
-        name: pixel_size * (found[axis] + sign * half * found[f"u{axis}"])
-        for name, axis, sign in (("y1", "y", -1), ("x1", "x", -1), ("y2", "y", 1), ("x2", "x", 1))
+        f"{axis}{end}": pixel_size * (found[axis] + sign * half * found[f"u{axis}"])
+        for end, sign in ((1, -1), (2, 1))
+        for axis in "yx"
     }
     table = pd.DataFrame(
         {
@@ -391,9 +385,7 @@ def _table(found, truth, image, pixel_size):
         }
     )
     table = table[np.isfinite(width_truth) | (~open_truth & np.isfinite(minimum_truth))]
-    table = table.reset_index(drop=True)
-    table["gap"] = np.arange(1, len(table) + 1)
-    return table
+    return table.assign(gap=np.arange(1, len(table) + 1)).reset_index(drop=True)
 
 
 def _check(condition, message):
@@ -421,7 +413,9 @@ def _choose(table, count, seed):
     return out
 
 
-def bootstrap(groups, *, resamples=2000, seed=0, level=0.95):
+def bootstrap(
+    groups: Sequence[np.ndarray], *, resamples: int = 2000, seed: int = 0, level: float = 0.95
+):
     """Interval of the mean of all values by the bootstrap over groups and the values in them.
 
     Groups (images) are drawn with replacement, and in each one drawn its values (gaps). Of one
@@ -456,11 +450,8 @@ def _drawn_rows(groups, resamples, seed):
     groups = [group for group in groups if len(group)]
     for _ in range(resamples if groups else 0):
         which = random.integers(0, len(groups), len(groups)) if len(groups) > 1 else [0]
-        parts = []
-        for k in which:
-            rows = groups[k]
-            parts.append(rows[random.integers(0, len(rows), len(rows))])
-        yield np.vstack(parts)
+        drawn = (groups[k] for k in which)
+        yield np.vstack([rows[random.integers(0, len(rows), len(rows))] for rows in drawn])
 
 
 def _drawn_sums(groups, resamples, seed):
@@ -478,7 +469,7 @@ def _interval(values, level=0.95):
     return float(low), float(high)
 
 
-def histogram(widths, *, bin_width=2.0, last=80.0):
+def histogram(widths: ArrayLike, *, bin_width: float = 2.0, last: float = 80.0):
     """Histogram of gap widths, with the Gaussian that fits its counts best (least squares).
 
     Parameters
@@ -494,16 +485,16 @@ def histogram(widths, *, bin_width=2.0, last=80.0):
         ``width`` (centre, nm), ``count``, ``fit``; and ``mean``, ``sd`` (nm), ``height`` of the
         Gaussian, NaN where fewer than 10 widths or 3 bins leave it undetermined.
     """
-    widths = np.asarray(widths, np.float64)
-    widths = widths[np.isfinite(widths)]
+    known = np.asarray(widths, np.float64)
+    known = known[np.isfinite(known)]
     edges = np.arange(0.0, last + 0.5 * bin_width, bin_width)
-    count, _ = np.histogram(np.minimum(widths, edges[-1] - 1e-9), edges)
+    count, _ = np.histogram(np.minimum(known, edges[-1] - 1e-9), edges)
     centre = 0.5 * (edges[1:] + edges[:-1])
     fit = dict.fromkeys(("mean", "sd", "height"), float("nan"))
-    if len(widths) >= 10 and (count > 0).sum() >= 3:
+    if len(known) >= 10 and (count > 0).sum() >= 3:
         from scipy.optimize import curve_fit
 
-        start = (float(count.max()), float(np.median(widths)), max(float(widths.std()), bin_width))
+        start = (float(count.max()), float(np.median(known)), max(float(known.std()), bin_width))
         try:
             best, _ = curve_fit(_bell, centre, count, p0=start, maxfev=5000)
             fit = {"mean": float(best[1]), "sd": float(abs(best[2])), "height": float(best[0])}
@@ -517,7 +508,13 @@ def _bell(x, height, mean, sd):
     return height * np.exp(-0.5 * ((x - mean) / sd) ** 2)
 
 
-def gap_rows(tables, *, resamples=2000, seed=0, subsets=("all", "chosen")):
+def gap_rows(
+    tables: pd.DataFrame | Tables,
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+    subsets: Sequence[str] = ("all", "chosen"),
+):
     """Figures of one or several gap tables.
 
     Parameters
@@ -555,14 +552,14 @@ def gap_rows(tables, *, resamples=2000, seed=0, subsets=("all", "chosen")):
         "gaps_invented", [t["resolved"].to_numpy() for t in touching], "all", resamples, seed
     )
     invented = sum(int(t["resolved"].sum()) for t in touching)
-    rows.append(_row("gaps_invented_count", "all", invented, n=sum(map(len, touching))))
+    rows.append(interval_row("gaps_invented_count", invented, n=sum(map(len, touching))))
     pairs = _minima(tables)
     drawn = [separation(*pair.T) for pair in _drawn_rows(pairs, _FEW, seed)]
     rows.append(_interval_row("gap_auc", separation(*np.vstack(pairs).T), drawn, pairs))
     return rows
 
 
-def separation(gap, minimum):
+def separation(gap: ArrayLike, minimum: ArrayLike):
     """How well an image tells gaps from particles that touch, whatever its contrast.
 
     The area under the receiver operating characteristic (Hanley and McNeil 1982,
@@ -593,7 +590,7 @@ def separation(gap, minimum):
     return float((ranks[gap].sum() - n * (n + 1) / 2) / (n * m))
 
 
-def matched(gap, minimum, invented):
+def matched(gap: ArrayLike, minimum: ArrayLike, invented: float):
     """Share of gaps unresolved, were the threshold such that so many touching pairs show one.
 
     Parameters
@@ -608,10 +605,10 @@ def matched(gap, minimum, invented):
     float
         NaN where one kind is missing.
     """
-    gap, minimum = np.asarray(gap, bool), _closed(minimum)
+    gap, lowest = np.asarray(gap, bool), _closed(minimum)
     if gap.all() or not gap.any():
         return float("nan")
-    return float(np.mean(minimum[gap] >= np.quantile(minimum[~gap], invented)))
+    return float(np.mean(lowest[gap] >= np.quantile(lowest[~gap], invented)))
 
 
 def _closed(minimum):
@@ -627,9 +624,8 @@ def _minima(tables):
 
 def _interval_row(name, value, drawn, groups):
     drawn = np.asarray(drawn, float)
-    known = not np.isnan(drawn).all()
-    low, high = _interval(drawn) if known else (float("nan"), float("nan"))
-    return _row(name, "all", value, "", low, high, sum(map(len, groups)))
+    low, high = (np.nan, np.nan) if np.isnan(drawn).all() else _interval(drawn)
+    return interval_row(name, value, low=low, high=high, n=sum(map(len, groups)))
 
 
 def _gap_rows(part, subset, resamples, seed):
@@ -637,18 +633,20 @@ def _gap_rows(part, subset, resamples, seed):
     rows = _share_rows("gaps_unresolved", missed, subset, resamples, seed)
     both = [t[np.isfinite(t["width"].astype(float))] for t in part]
     change = [(t["width"] - t["width_truth"]).to_numpy() for t in both]
+    n = sum(map(len, both))
     for name, values in (("gap_error", [np.abs(c) for c in change]), ("gap_bias", change)):
         low, high = bootstrap(values, resamples=resamples, seed=seed)
-        rows.append(_row(name, subset, _mean(values), "nm", low, high, sum(map(len, values))))
-    n = sum(map(len, both))
-    for name, column in (("gap_width", "width"), ("gap_width_truth", "width_truth")):
+        rows.append(interval_row(name, _mean(values), "nm", subset, low=low, high=high, n=n))
+    for column in ("width", "width_truth"):
         value = _mean([t[column].to_numpy() for t in both])
-        rows.append(_row(name, subset, value, "nm", n=n))
-    for suffix, column in (("", "width"), ("_truth", "width_truth")):
-        widths = np.concatenate([t[column].to_numpy(float) for t in part])
+        rows.append(interval_row(f"gap_{column}", value, "nm", subset, n=n))
+    for suffix in ("", "_truth"):
+        widths = np.concatenate([t[f"width{suffix}"].to_numpy(float) for t in part])
         _, fit = histogram(widths)
         n = int(np.isfinite(widths).sum())
-        rows += [_row(f"gap_fit_{k}{suffix}", subset, fit[k], "nm", n=n) for k in ("mean", "sd")]
+        rows += [
+            interval_row(f"gap_fit_{k}{suffix}", fit[k], "nm", subset, n=n) for k in ("mean", "sd")
+        ]
     return rows
 
 
@@ -657,8 +655,8 @@ def _share_rows(name, groups, subset, resamples, seed):
     value = hits / n if n else float("nan")
     drawn = bootstrap(groups, resamples=resamples, seed=seed)
     return [
-        _row(name, subset, value, "", *wilson(hits, n), n),
-        _row(f"{name}_bootstrap", subset, value, "", *drawn, n),
+        interval_row(key, value, subset=subset, low=low, high=high, n=n)
+        for key, (low, high) in ((name, wilson(hits, n)), (f"{name}_bootstrap", drawn))
     ]
 
 
@@ -667,19 +665,9 @@ def _mean(groups):
     return float(values.mean()) if len(values) else float("nan")
 
 
-def _row(metric, subset, value, unit="", low=float("nan"), high=float("nan"), n=None):
-    return {
-        "metric": metric,
-        "subset": subset,
-        "value": float(value),
-        "unit": unit,
-        "low": low,
-        "high": high,
-        "n": n,
-    }
-
-
-def pool_gaps(tables, *, chosen=GapSettings.chosen, resamples=2000, seed=0):
+def pool_gaps(
+    tables: Tables, *, chosen: int = GapSettings.chosen, resamples: int = 2000, seed: int = 0
+):
     """Figures over the gaps of several images by one method.
 
     Shares and means are those of all gaps together. Bootstrap intervals draw images, and in each
@@ -713,7 +701,7 @@ def pool_gaps(tables, *, chosen=GapSettings.chosen, resamples=2000, seed=0):
     return gap_rows(parts, resamples=resamples, seed=seed)
 
 
-def gain_rows(tables, before, *, resamples=2000, seed=0):
+def gain_rows(tables: Tables, before: Tables, *, resamples: int = 2000, seed: int = 0):
     """What an image gained: how many times fewer gaps are unresolved, and at what price.
 
     Both images show the same pairs, so the bootstrap is paired: images are drawn, and in each its
@@ -777,7 +765,7 @@ def _outcomes(gaps):
     return np.column_stack([1 - gaps["resolved"].to_numpy(float), np.where(known, error, 0), known])
 
 
-def volume_gaps(image, truth, *, valid=None, **settings):
+def volume_gaps(image: Volume, truth: Volume, *, valid: Volume | None = None, **settings: Any):
     """Measure the gaps of one volume of one slice.
 
     Parameters
@@ -807,14 +795,7 @@ def volume_gaps(image, truth, *, valid=None, **settings):
     )
     _, dy, dx = image.grid.spacing
     _check(np.isclose(dy, dx), f"pixels are {dy:g} x {dx:g} {image.grid.unit}; squares are needed")
-    truth = truth.within(image.grid, "truth")
-    mask = None if valid is None else valid.within(image.grid, "valid").read()
-    table = call(
-        gaps,
-        image.read(),
-        truth.read(),
-        pixel_size=convert(dy, image.grid.unit, "nm"),
-        valid=mask,
-        **settings,
-    )
+    parts = read_on(image.grid, image=image, truth=truth, valid=valid)
+    given = {"valid": parts.get("valid"), "pixel_size": convert(dy, image.grid.unit, "nm")}
+    table = call(gaps, parts["image"], parts["truth"], **given, **settings)
     return gap_rows(table, seed=settings.get("seed", 0)), table

@@ -1,10 +1,23 @@
 """Confidence intervals of proportions, means and ratios of counts."""
 
+import math
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import ndtri, stdtrit
 
+from acuity.tables import tidy_row
 
-def wilson(successes, trials, level=0.95):
+_UNKNOWN = {"low": math.nan, "high": math.nan, "n": None}
+
+
+def interval_row(metric: str, value: float, unit: str = "", subset: str = "all", **more: Any):
+    """Return a row of a table with ``low high n``: `acuity.tables.tidy_row`; NaN where not given."""
+    return tidy_row(metric, value, unit, subset, **(_UNKNOWN | more))
+
+
+def wilson(successes: int, trials: int, level: float = 0.95):
     """Interval of a proportion (Wilson 1927, doi:10.1080/01621459.1927.10502953).
 
     Parameters
@@ -20,19 +33,18 @@ def wilson(successes, trials, level=0.95):
         Low and high; NaN without trials.
     """
     if trials <= 0:
-        return float("nan"), float("nan")
+        return math.nan, math.nan
     q = ndtri(0.5 + 0.5 * level)
     p = successes / trials
     centre = p + q * q / (2 * trials)
     half = q * np.sqrt(p * (1 - p) / trials + q * q / (4 * trials * trials))
     scale = 1 + q * q / trials
+    low, high = max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
     # At 0 and 1 rounding alone would leave the proportion outside its own interval.
-    return float(min(p, max(0.0, (centre - half) / scale))), float(
-        max(p, min(1.0, (centre + half) / scale))
-    )
+    return float(min(p, low)), float(max(p, high))
 
 
-def mean_interval(values, level=0.95):
+def mean_interval(values: ArrayLike, level: float = 0.95):
     """Mean of some values with Student's interval.
 
     Parameters
@@ -48,19 +60,16 @@ def mean_interval(values, level=0.95):
     dict
         value, low, high, n; low and high are NaN for fewer than two values.
     """
-    values = np.asarray(values, float)
-    values = values[~np.isnan(values)]
-    n = len(values)
-    if n == 0:
-        return {"value": float("nan"), "low": float("nan"), "high": float("nan"), "n": 0}
-    mean = float(values.mean())
-    if n == 1 or not np.isfinite(mean):
-        return {"value": mean, "low": float("nan"), "high": float("nan"), "n": n}
-    half = float(stdtrit(n - 1, 0.5 + 0.5 * level) * values.std(ddof=1) / np.sqrt(n))
+    known = np.asarray(values, float)
+    known = known[~np.isnan(known)]
+    n, half = len(known), math.nan
+    mean = float(known.mean()) if n else math.nan
+    if n > 1 and math.isfinite(mean):
+        half = float(stdtrit(n - 1, 0.5 + 0.5 * level) * known.std(ddof=1) / np.sqrt(n))
     return {"value": mean, "low": mean - half, "high": mean + half, "n": n}
 
 
-def f1_interval(found, detected, truth, level=0.95):
+def f1_interval(found: int, detected: int, truth: int, level: float = 0.95):
     """F1 = 2 found / (detected + truth) with an interval carried over from Wilson's.
 
     F1 / (2 - F1) = found / (detected + truth - found) is the Jaccard index, a proportion of
@@ -68,13 +77,13 @@ def f1_interval(found, detected, truth, level=0.95):
     """
     union = detected + truth - found
     if detected + truth == 0:
-        return float("nan"), float("nan"), float("nan")
+        return math.nan, math.nan, math.nan
     low, high = wilson(found, union, level)
     value = 2.0 * found / (detected + truth)
     return value, 2 * low / (1 + low), 2 * high / (1 + high)
 
 
-def ratio_interval(part, whole):
+def ratio_interval(part: int, whole: int):
     """Ratio of two counts, each taken as Poisson, with its 95 % interval.
 
     For a ratio that may exceed 1: given their sum, the first count is binomial, and Wilson's
@@ -92,11 +101,6 @@ def ratio_interval(part, whole):
         value, low, high, n (`whole`); NaN where the whole is nothing.
     """
     if not whole:
-        return {"value": float("nan"), "low": float("nan"), "high": float("nan"), "n": 0}
-    low, high = wilson(part, part + whole)
-    return {
-        "value": part / whole,
-        "low": low / (1 - low) if low < 1 else float("nan"),
-        "high": high / (1 - high) if high < 1 else float("nan"),
-        "n": int(whole),
-    }
+        return {"value": math.nan, "low": math.nan, "high": math.nan, "n": 0}
+    low, high = (p / (1 - p) if p < 1 else math.nan for p in wilson(part, part + whole))
+    return {"value": part / whole, "low": low, "high": high, "n": int(whole)}

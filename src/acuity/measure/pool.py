@@ -1,9 +1,11 @@
 """Recall, precision and F1 from counts, and the pooling of figures over several samples."""
 
+from collections.abc import Mapping, Sequence
+
 import pandas as pd
 
 from acuity.assumptions import TOLD
-from acuity.measure.intervals import f1_interval, mean_interval, wilson
+from acuity.measure.intervals import f1_interval, interval_row, mean_interval, wilson
 
 # Each proportion, with the sums of counts that it is the quotient of.
 PROPORTIONS = {
@@ -13,33 +15,23 @@ PROPORTIONS = {
     "pore_recall_iou10": ("found_iou10", "truth"),
     "pore_precision_iou10": ("found_iou10", "detected"),
 }
+F1 = {
+    "pore_f1": ("found", "detected"),
+    "pore_f1_off_rim": ("found", "detected_off_rim"),
+    "pore_f1_iou10": ("found_iou10", "detected"),
+}
 # Figures in grey values, or judged by a data range.
 RANGED = (
-    "data_range",
-    "mse",
-    "psnr",
-    "ssim",
-    "ms_ssim_matlab",
-    "ms_ssim_wang",
-    "ms_ssim_matlab_local",
-    "rms",
-    "rms_relative",
-    "rms_sd",
-    "rms_relative_sd",
-    "psnr_8bit",
-    "psnr_8bit_sd",
-    "wpsnr",
-    "wpsnr_code",
-    "resolution_offset",
-    "resolution_mse",
-    "segment_threshold",
-    "nlm_sigma",
-)
+    "data_range", "mse", "psnr", "ssim", "ms_ssim_matlab", "ms_ssim_wang", "ms_ssim_matlab_local",
+    "rms", "rms_relative", "rms_sd", "rms_relative_sd", "psnr_8bit", "psnr_8bit_sd",
+    "wpsnr", "wpsnr_code", "resolution_offset", "resolution_mse", "segment_threshold", "nlm_sigma",
+)  # fmt: skip
 _SAME = 1.25  # ranges that are measured of like samples differ by less: 2 dB
+Tables = Sequence[pd.DataFrame]  # of one image each
 COUNTS = ("missed", "false", "split", "merged")
 
 
-def counts_of(status, subset=None):
+def counts_of(status: pd.DataFrame, subset: str | None = None):
     """Sums of the per-pore status table of `acuity.measure.recovery.recover`, without edge pores.
 
     Parameters
@@ -63,27 +55,28 @@ def counts_of(status, subset=None):
     unmatched = detected["status"] != "found"
     # Tables of before have no such column.
     rim = detected["rim"].astype(bool) if "rim" in detected else False
+    became = {
+        name: int((truth["status"] == name).sum())
+        for name in ("found", "missed", "split", "merged")
+    }
     return {
         "truth": len(truth),
         "detected": len(detected),
         "detected_off_rim": len(detected) - int((unmatched & rim).sum()),
-        "found": int((truth["status"] == "found").sum()),
         "found_iou10": int((truth["matched_iou10"] > 0).sum()),
-        "missed": int((truth["status"] == "missed").sum()),
-        "split": int((truth["status"] == "split").sum()),
-        "merged": int((truth["status"] == "merged").sum()),
         "false": int((detected["status"] == "false").sum()),
+        **became,
     }
 
 
-def size_classes(status):
+def size_classes(status: pd.DataFrame):
     """Size classes of the inner pores of a status table, by rising size."""
     inner = status.loc[~status["edge"].astype(bool), "size_class"]
     names = [c for c in inner.dropna().unique() if c]
     return sorted(names, key=lambda name: float(name.split("-")[0]))
 
 
-def recovery_rows(counts, subset="all"):
+def recovery_rows(counts: Mapping[str, int], subset: str = "all"):
     """Rows of recall, precision, F1 with 95 % intervals, and of the counts.
 
     Parameters
@@ -98,37 +91,21 @@ def recovery_rows(counts, subset="all"):
     list of dict
         metric, subset, value, unit, low, high, n.
     """
-    rows = []
+    found = []
     for metric, (part, whole) in PROPORTIONS.items():
         n = counts[whole]
-        low, high = wilson(counts[part], n)
         value = counts[part] / n if n else float("nan")
-        rows.append(_row(metric, subset, value, low, high, n))
-    for metric, part, whole in (
-        ("pore_f1", "found", "detected"),
-        ("pore_f1_off_rim", "found", "detected_off_rim"),
-        ("pore_f1_iou10", "found_iou10", "detected"),
-    ):
-        value, low, high = f1_interval(counts[part], counts[whole], counts["truth"])
-        rows.append(_row(metric, subset, value, low, high, counts["truth"]))
-    for name in COUNTS:
-        rows.append(_row(f"pores_{name}", subset, counts[name]))
-    return rows
+        found.append((metric, value, *wilson(counts[part], n), n))
+    n = counts["truth"]
+    for metric, (part, whole) in F1.items():
+        found.append((metric, *f1_interval(counts[part], counts[whole], n), n))
+    return [
+        interval_row(metric, value, subset=subset, low=low, high=high, n=n)
+        for metric, value, low, high, n in found
+    ] + [interval_row(f"pores_{name}", counts[name], subset=subset) for name in COUNTS]
 
 
-def _row(metric, subset, value, low=float("nan"), high=float("nan"), n=None):
-    return {
-        "metric": metric,
-        "subset": subset,
-        "value": float(value),
-        "unit": "",
-        "low": low,
-        "high": high,
-        "n": n,
-    }
-
-
-def pool_recovery(tables):
+def pool_recovery(tables: Tables):
     """Recovery over several samples: rows from their summed counts.
 
     Pores of all samples count alike, so that the interval is that of one larger sample.
@@ -150,7 +127,7 @@ def pool_recovery(tables):
     return rows
 
 
-def pool_means(values):
+def pool_means(values: pd.DataFrame):
     """Means over samples of one figure a sample (PSNR, porosity), with Student's intervals.
 
     Parameters
@@ -164,19 +141,17 @@ def pool_means(values):
         metric, subset, variant, value, unit, low, high, n (samples). With few samples the
         interval is wide: it is that of the mean over samples, not over pores.
     """
-    values = values.copy()
-    if "variant" not in values:
-        values["variant"] = ""
-    values["variant"] = values["variant"].fillna("")
-    values["unit"] = values["unit"].fillna("")
-    rows = []
     keys = ["metric", "subset", "variant", "unit"]
-    for key, group in values.groupby(keys, sort=False):
-        rows.append(dict(zip(keys, key, strict=True)) | mean_interval(group["value"]))
-    return rows
+    if "variant" not in values:
+        values = values.assign(variant="")
+    values = values.fillna({"variant": "", "unit": ""})
+    return [
+        dict(zip(keys, key, strict=True)) | mean_interval(group["value"])
+        for key, group in values.groupby(keys, sort=False)
+    ]
 
 
-def poolable(values):
+def poolable(values: pd.DataFrame):
     """Leave out figures that follow the data range where samples have different ones.
 
     Parameters

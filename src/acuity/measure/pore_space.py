@@ -12,29 +12,13 @@ from numba import get_num_threads, njit, prange
 
 from acuity.errors import AcuityError
 from acuity.field_of_view import inscribed_box
+from acuity.measure.volumes import Radius, Spacing
+from acuity.tables import tidy_row
 
 _MOST_VOXELS = 160**3
 
 
-@njit(cache=True, parallel=True)
-def _chords(binary, counts):
-    """Histogram, by line, of the lengths of runs along the last axis that end within it."""
-    nz, ny, nx = binary.shape
-    for z in prange(nz):
-        for y in range(ny):
-            length = 0
-            whole = False  # a run that starts at the border is of unknown length
-            for x in range(nx):
-                if binary[z, y, x]:
-                    length += 1
-                else:
-                    if length and whole:
-                        counts[z, length] += 1
-                    length = 0
-                    whole = True
-
-
-def chord_lengths(binary, axis):
+def chord_lengths(binary: np.ndarray, axis: int):
     """Lengths of the chords of a phase along one axis.
 
     A chord is a run of voxels of the phase, on a line through voxel centres, between two voxels
@@ -53,10 +37,12 @@ def chord_lengths(binary, axis):
     numpy.ndarray
         Number of chords of 0, 1, 2, ... voxels.
     """
-    lines = np.ascontiguousarray(np.moveaxis(binary, axis, 2))
-    counts = np.zeros((lines.shape[0], lines.shape[2] + 1), np.int64)
-    _chords(lines, counts)
-    return counts.sum(axis=0)
+    lines = np.moveaxis(binary, axis, 2).reshape(-1, binary.shape[axis])
+    change = np.diff(lines.astype(np.int8), axis=1)
+    line, at = np.nonzero(change)
+    # A chord begins with a step up, and ends with the next step, on the same line.
+    chord = (change[line, at] > 0)[:-1] & (line[:-1] == line[1:])
+    return np.bincount(np.diff(at)[chord], minlength=lines.shape[1] + 1)
 
 
 def _containing(largest):
@@ -113,7 +99,7 @@ def _cover(centres, squares, shape):
     return covered
 
 
-def local_thickness(binary):
+def local_thickness(binary: np.ndarray):
     """Diameter of the largest ball of a phase that holds a voxel, at every voxel of it.
 
     The radius of a ball is the distance from its centre to the nearest voxel of the other phase;
@@ -137,7 +123,7 @@ def local_thickness(binary):
     return 2 * np.sqrt(covered, dtype=np.float32)
 
 
-def two_point_correlation(binary, largest=None):
+def two_point_correlation(binary: np.ndarray, largest: int | None = None):
     """Probability that two points at a distance are both in the phase.
 
     By Fourier transforms padded with zeros, each shift divided by the number of pairs of voxels
@@ -165,34 +151,38 @@ def two_point_correlation(binary, largest=None):
     if not sides:
         raise AcuityError("two_point_correlation: the volume is a single voxel")
     largest = max(1, min(sides) // 3) if largest is None else int(largest)
-    pad = [n + min(largest + 1, n) for n in binary.shape]
-    pad = [scipy.fft.next_fast_len(n, real=True) for n in pad]
+    pad = [scipy.fft.next_fast_len(n + min(largest + 1, n), real=True) for n in binary.shape]
     workers = get_num_threads()
     spectrum = scipy.fft.rfftn(binary.astype(np.float32), s=pad, workers=workers)
     spectrum = (spectrum * spectrum.conj()).astype(np.complex64)
     pairs = scipy.fft.irfftn(spectrum, s=pad, workers=workers)
     # Shifts along z from 0 up (the others follow by symmetry), along y and x both ways.
-    reach = [min(largest, n - 1) for n in binary.shape]
-    shift = [np.arange(-r, r + 1) for r in reach]
-    shift[0] = shift[0][reach[0] :]
+    shift = [np.arange(-r, r + 1) for r in (min(largest, n - 1) for n in binary.shape)]
+    shift[0] = shift[0][shift[0] >= 0]
     pairs = pairs[np.ix_(*(s % p for s, p in zip(shift, pad, strict=True)))]
     z, y, x = np.meshgrid(*shift, indexing="ij", sparse=True)
     nz, ny, nx = binary.shape
     possible = (nz - np.abs(z)) * (ny - np.abs(y)) * (nx - np.abs(x))
     distance = np.sqrt(z * z + y * y + x * x)
-    shell = np.rint(distance).astype(np.int64).ravel()
+    shell = np.rint(distance).astype(np.int64)
     near = shell <= largest
     # Half of the plane z = 0 repeats the other half.
-    weight = np.where(z > 0, 2.0, 1.0) * np.ones_like(distance)
-    weight = weight.ravel()[near]
+    weight = np.broadcast_to(np.where(z > 0, 2.0, 1.0), shell.shape)[near]
     shell = shell[near]
     total = np.bincount(shell, weight)
-    mean = np.bincount(shell, weight * distance.ravel()[near]) / total
-    value = np.bincount(shell, weight * (pairs / possible).ravel()[near]) / total
+    mean = np.bincount(shell, weight * distance[near]) / total
+    value = np.bincount(shell, weight * (pairs / possible)[near]) / total
     return mean, value
 
 
-def pore_space(binary, *, spacing=(1.0, 1.0, 1.0), unit="voxel", mask_radius=None, pores="labels"):
+def pore_space(
+    binary: np.ndarray,
+    *,
+    spacing: Spacing = (1.0, 1.0, 1.0),
+    unit: str = "voxel",
+    mask_radius: Radius = None,
+    pores: str = "labels",
+):
     """Local thickness, chord lengths and two-point correlation of a phase.
 
     Parameters
@@ -233,7 +223,7 @@ def pore_space(binary, *, spacing=(1.0, 1.0, 1.0), unit="voxel", mask_radius=Non
     box = binary[inscribed_box(binary.shape, mask_radius)]
     inside = np.ascontiguousarray(box != 0 if pores == "labels" else box == 0)
     share = float(inside.mean())
-    rows = [_row("pore_share", share, "")]
+    rows = [tidy_row("pore_share", share)]
     curve = pd.DataFrame({"distance": [], "two_point": []}, dtype=float)
     if share in (0.0, 1.0):
         return rows, curve
@@ -241,10 +231,10 @@ def pore_space(binary, *, spacing=(1.0, 1.0, 1.0), unit="voxel", mask_radius=Non
         counts = chord_lengths(inside, axis)
         if counts.sum():
             lengths = np.arange(len(counts)) * spacing[axis]
-            mean = float((counts * lengths).sum() / counts.sum())
-            median = float(lengths[np.searchsorted(np.cumsum(counts), 0.5 * counts.sum())])
-            rows.append(_row("chord_length_mean", mean, unit, name))
-            rows.append(_row("chord_length_median", median, unit, name))
+            mean = (counts * lengths).sum() / counts.sum()
+            median = lengths[np.searchsorted(np.cumsum(counts), 0.5 * counts.sum())]
+            rows.append(tidy_row("chord_length_mean", mean, unit, name))
+            rows.append(tidy_row("chord_length_median", median, unit, name))
     if max(spacing) - min(spacing) > 1e-6 * max(spacing):
         return rows, curve
     step = int(np.ceil(np.cbrt(inside.size / _MOST_VOXELS)))
@@ -252,8 +242,8 @@ def pore_space(binary, *, spacing=(1.0, 1.0, 1.0), unit="voxel", mask_radius=Non
     side = step * spacing[0]
     if coarse.any() and not coarse.all():
         thickness = side * local_thickness(coarse)[coarse]
-        rows.append(_row("local_thickness_mean", thickness.mean(dtype=np.float64), unit))
-        rows.append(_row("local_thickness_median", np.median(thickness), unit))
+        rows.append(tidy_row("local_thickness_mean", thickness.mean(dtype=np.float64), unit))
+        rows.append(tidy_row("local_thickness_median", np.median(thickness), unit))
     distance, value = two_point_correlation(coarse)
     curve = pd.DataFrame({"distance": distance * side, "two_point": value})
     left = (value - share**2) / (value[0] - share**2)
@@ -262,9 +252,5 @@ def pore_space(binary, *, spacing=(1.0, 1.0, 1.0), unit="voxel", mask_radius=Non
         i = below[0]
         t = (left[i - 1] - np.exp(-1.0)) / (left[i - 1] - left[i])
         at = distance[i - 1] + t * (distance[i] - distance[i - 1])
-        rows.append(_row("correlation_length", at * side, unit))
+        rows.append(tidy_row("correlation_length", at * side, unit))
     return rows, curve
-
-
-def _row(metric, value, unit, subset="all"):
-    return {"metric": metric, "subset": subset, "value": float(value), "unit": unit}

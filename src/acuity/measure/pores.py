@@ -1,23 +1,45 @@
 """The pore table: size, shape and place of each labelled object, and figures over all of them."""
 
-from itertools import pairwise
+from collections.abc import Iterable
+from itertools import combinations, pairwise
 
 import numpy as np
 import pandas as pd
 from numba import get_num_threads, njit, prange
+from numpy.typing import ArrayLike
+from scipy import ndimage
 
 from acuity.errors import AcuityError
 from acuity.field_of_view import cylinder
 from acuity.filters import gaussian_kernel, sum_shifts
 from acuity.measure.intervals import mean_interval
 from acuity.measure.slices import slices_at_a_time
-from acuity.segment.boxes import sizes_and_boxes
+from acuity.measure.volumes import Radius, Spacing, Voxels
+from acuity.segment.boxes import grow, sizes_and_boxes
+from acuity.tables import tidy_row
 from acuity.volume import slabs
 
 COLUMNS = [
     "label", "voxels", "volume", "diameter", "sphericity_mesh", "sphericity_lindblad",
     "z", "y", "x", "z0", "y0", "x0", "z1", "y1", "x1", "edge",
 ]  # fmt: skip
+
+
+# By how many faces each of the (at most four) inside voxels shares with the others.
+_LINDBLAD = {
+    (0,): 6360,
+    (1, 1): 6690,
+    (0, 0): 12720,
+    (1, 1, 2): 5540,
+    (0, 1, 1): 13050,
+    (0, 0, 0): 19080,
+    (2, 2, 2, 2): 9270,  # a face of the cell
+    (1, 1, 1, 3): 4210,  # three about a fourth
+    (1, 1, 2, 2): 15730,  # a chain around the cell
+    (0, 1, 1, 2): 11900,  # three in a corner and one apart
+    (1, 1, 1, 1): 13380,  # two bars opposite
+    (0, 0, 0, 0): 25450,
+}
 
 
 def _lindblad_weights():
@@ -32,27 +54,8 @@ def _lindblad_weights():
         inside = [c for c in range(8) if code >> c & 1]
         if len(inside) > 4:
             inside = [c for c in range(8) if not code >> c & 1]
-        pairs = [
-            bin(a ^ b).count("1") for i, a in enumerate(inside) for b in inside[i + 1 :]
-        ]  # 1: share a face; 2: an edge; 3: a corner
-        faces = pairs.count(1)
-        if len(inside) == 1:
-            w = 6360
-        elif len(inside) == 2:
-            w = 6690 if faces == 1 else 12720
-        elif len(inside) == 3:
-            w = {2: 5540, 1: 13050, 0: 19080}[faces]
-        elif faces == 4:  # a face of the cell
-            w = 9270
-        elif faces == 3:  # three about a fourth, or a chain around the cell
-            w = 4210 if max(sum(bin(a ^ b).count("1") == 1 for b in inside) for a in inside) == 3 \
-                else 15730  # fmt: skip
-        elif faces == 2:  # two bars opposite, or three in a corner and one apart
-            degree = [sum(bin(a ^ b).count("1") == 1 for b in inside) for a in inside]
-            w = 11900 if max(degree) == 2 else 13380
-        else:
-            w = 25450
-        weights[code] = w
+        shared = (sum((a ^ b).bit_count() == 1 for b in inside) for a in inside)
+        weights[code] = _LINDBLAD[tuple(sorted(shared))]
     return weights
 
 
@@ -70,12 +73,8 @@ def _cell_polygons():
         Number of triangles of each pattern; their edges (256, most, 3); corners of each of the
         12 edges (12, 2).
     """
-    edges = [(a, b) for a in range(8) for b in range(a + 1, 8) if bin(a ^ b).count("1") == 1]
-    number = {e: i for i, e in enumerate(edges)}
-
-    def edge(a, b):
-        return number[min(a, b), max(a, b)]
-
+    edges = [(a, b) for a, b in combinations(range(8), 2) if (a ^ b).bit_count() == 1]
+    number = {frozenset(edge): i for i, edge in enumerate(edges)}
     faces = []
     for axis in range(3):
         bit = 4 >> axis
@@ -97,25 +96,22 @@ def _cell_polygons():
                     j = i
                     while inside[(j + 1) % 4]:
                         j += 1
-                    start = edge(around[i - 1], around[i])
-                    end = edge(around[j % 4], around[(j + 1) % 4])
-                    following[start] = end
+                    start = number[frozenset((around[i - 1], around[i]))]
+                    following[start] = number[frozenset((around[j % 4], around[(j + 1) % 4]))]
         triangles = []
-        left = dict(following)
-        while left:
-            first, at = left.popitem()
+        while following:
+            first, at = following.popitem()
             loop = [first]
             while at != first:
                 loop.append(at)
-                at = left.pop(at)
-            triangles += [(loop[0], loop[k], loop[k + 1]) for k in range(1, len(loop) - 1)]
+                at = following.pop(at)
+            triangles += [(first, *pair) for pair in pairwise(loop[1:])]
         fans.append(triangles)
-    most = max(map(len, fans))
-    table = np.zeros((256, most, 3), np.int8)
+    count = np.array([len(triangles) for triangles in fans], np.int8)
+    table = np.zeros((256, count.max(), 3), np.int8)
     for code, triangles in enumerate(fans):
-        for i, triangle in enumerate(triangles):
-            table[code, i] = triangle
-    return np.array([len(t) for t in fans], np.int8), table, np.array(edges, np.int8)
+        table[code, : count[code]] = np.reshape(triangles, (-1, 3))
+    return count, table, np.array(edges, np.int8)
 
 
 _FEW = 4096  # labels, for which rows of sums cost less than numbers of their own
@@ -138,10 +134,7 @@ def _sums(labels, bottom, nz, z0, z1, n, rim, area_of, shares):
     for share in prange(shares):
         s = sums[share]
         b = boxes[share]
-        b[:, 0] = nz
-        b[:, 1] = ny
-        b[:, 2] = nx
-        b[:, 3:] = 0
+        b[:] = np.array([nz, ny, nx, 0, 0, 0])
         cell = np.zeros(8, np.int64)
         nothing = np.zeros(nx, labels.dtype)
         first = z0 + share * (z1 - z0) // shares
@@ -176,13 +169,7 @@ def _sums(labels, bottom, nz, z0, z1, n, rim, area_of, shares):
                         for i in range(start, x):
                             if rim[y, i]:
                                 t[5] = 1
-                    v = b[k]
-                    v[0] = min(v[0], z)
-                    v[1] = min(v[1], y)
-                    v[2] = min(v[2], start)
-                    v[3] = max(v[3], z + 1)
-                    v[4] = max(v[4], y + 1)
-                    v[5] = max(v[5], x)
+                    grow(b[k], z, y, start, x)
                 p0 = p1 = p2 = p3 = labels.dtype.type(0)
                 for x in range(nx + 1):
                     q0 = q1 = q2 = q3 = labels.dtype.type(0)
@@ -214,7 +201,7 @@ def _sums(labels, bottom, nz, z0, z1, n, rim, area_of, shares):
 
 
 @njit(cache=True, error_model="numpy")
-def _mesh_layer(low, high, codes, shape, corner, h, count, triangles, edges):
+def _mesh_layer(low, high, codes, shape, corner, h):
     """Area and volume of the 0.5 surface's part between two planes (marching cubes).
 
     The planes are flat, of `shape` (y, x); `codes` has the sign pattern of each cell. The volume is
@@ -236,8 +223,7 @@ def _mesh_layer(low, high, codes, shape, corner, h, count, triangles, edges):
             o += width
             value[2], value[3], value[6], value[7] = low[o], low[o + 1], high[o], high[o + 1]
             for e in range(12):
-                i = edges[e, 0]
-                j = edges[e, 1]
+                i, j = _EDGES[e]
                 if (code >> i & 1) == (code >> j & 1):
                     continue
                 t = (np.float32(0.5) - value[i]) / (value[j] - value[i])
@@ -247,10 +233,10 @@ def _mesh_layer(low, high, codes, shape, corner, h, count, triangles, edges):
                 points[e, 0] = (p0 + t * ((j >> 2) - (i >> 2))) * h[0]
                 points[e, 1] = (p1 + t * ((j >> 1 & 1) - (i >> 1 & 1))) * h[1]
                 points[e, 2] = (p2 + t * ((j & 1) - (i & 1))) * h[2]
-            for i in range(count[code]):
-                p = points[triangles[code, i, 0]]
-                q = points[triangles[code, i, 1]]
-                r = points[triangles[code, i, 2]]
+            for i in range(_COUNT[code]):
+                p = points[_TRIANGLES[code, i, 0]]
+                q = points[_TRIANGLES[code, i, 1]]
+                r = points[_TRIANGLES[code, i, 2]]
                 uz, uy, ux = q[0] - p[0], q[1] - p[1], q[2] - p[2]
                 wz, wy, wx = r[0] - p[0], r[1] - p[1], r[2] - p[2]
                 cz = uy * wx - ux * wy
@@ -266,15 +252,13 @@ def _mesh_layer(low, high, codes, shape, corner, h, count, triangles, edges):
 # flat, with rows one radius apart, so that all three passes and the sign patterns are long
 # loops that vectorise however small the object.
 @njit(cache=True, error_model="numpy")
-def _mesh(labels, k, box, start, z0, z1, w, h, count, triangles, edges):
+def _mesh(labels, k, box, start, z0, z1, w, h):
     """Area and volume of a part of the 0.5 surface of one object under a Gaussian of half kernel `w`.
 
     `labels` are those of the slices from `start` on of a volume, `box` that of the object in them;
     the part lies between slice `z0` and `z1` of the volume. Its parts add up to the whole.
     """
-    nz = box[3] - box[0]
-    ny = box[4] - box[1]
-    nx = box[5] - box[2]
+    nz, ny, nx = box[3] - box[0], box[4] - box[1], box[5] - box[2]
     r = w.shape[0] - 1
     width = nx + 1 + r
     size = (ny + 2) * width
@@ -293,101 +277,70 @@ def _mesh(labels, k, box, start, z0, z1, w, h, count, triangles, edges):
         sum_shifts(along_y, w, 1, planes[first : first + size])
     low = np.empty(size, np.float32)
     high = np.empty(size, np.float32)
-    below = np.zeros(size, np.uint8)
-    above = np.zeros(size, np.uint8)
+    signs = np.zeros(size, np.uint8)  # bit 0 that of the lower plane, bit 4 of the upper
     codes = np.empty(size - width - 1, np.uint8)
     shape = (ny + 2, nx + 2, width)
     area = 0.0
     volume = 0.0
-    corner = np.zeros(3, np.int64)
-    corner[1] = box[1] - 1
-    corner[2] = box[2] - 1
+    corner = np.array([0, box[1] - 1, box[2] - 1])
     bottom = start + box[0] - 1  # the slice of the first plane
     first = max(0, z0 - bottom)
     for z in range(first, min(nz + 2, z1 - bottom + 1)):
         sum_shifts(planes[z * size : (z + 1 + 2 * r) * size], w, size, high)
         for i in range(size):
-            above[i] = high[i] > np.float32(0.5)
+            signs[i] = (signs[i] >> 4) | ((high[i] > np.float32(0.5)) << 4)
         if z > first:
-            a, b, c, d = below[1:], above[1:], below[width:], above[width:]
-            e, f = below[width + 1 :], above[width + 1 :]
+            a, b, c = signs[1:], signs[width:], signs[width + 1 :]
             for i in range(codes.shape[0]):
-                codes[i] = (
-                    below[i]
-                    | (a[i] << 1)
-                    | (c[i] << 2)
-                    | (e[i] << 3)
-                    | (above[i] << 4)
-                    | (b[i] << 5)
-                    | (d[i] << 6)
-                    | (f[i] << 7)
-                )
+                codes[i] = signs[i] | (a[i] << 1) | (b[i] << 2) | (c[i] << 3)
             corner[0] = bottom + z - 1
-            da, dv = _mesh_layer(low, high, codes, shape, corner, h, count, triangles, edges)
+            da, dv = _mesh_layer(low, high, codes, shape, corner, h)
             area += da
             volume += dv
         low, high = high, low
-        below, above = above, below
     return area, volume
 
 
 @njit(cache=True, parallel=True, error_model="numpy")
-def _meshes(labels, which, boxes, start, z0, z1, weights, spacing, count, triangles, edges):
+def _meshes(labels, which, boxes, start, z0, z1, weights, spacing):
     out = np.zeros((which.shape[0], 2))
     for i in prange(which.shape[0]):
         k = which[i]
-        area, volume = _mesh(
-            labels, k, boxes[k], start, z0, z1, weights, spacing, count, triangles, edges
-        )
-        out[i, 0] = area
-        out[i, 1] = volume
+        out[i, 0], out[i, 1] = _mesh(labels, k, boxes[k], start, z0, z1, weights, spacing)
     return out
 
 
-@njit(cache=True)
-def _extent(labels):
-    """Smallest label above 0 and largest one; both 0 where there is none."""
-    nz, ny, nx = labels.shape
-    low = labels.dtype.type(0)
-    high = labels.dtype.type(0)
-    for z in range(nz):
-        for y in range(ny):
-            row = labels[z, y]
-            x = 0
-            while x < nx:
-                k = row[x]
-                x += 1
-                while x < nx and row[x] == k:
-                    x += 1
-                if k > 0:
-                    low = k if low == 0 else min(low, k)
-                    high = max(high, k)
-    return low, high
+def _numbered(window):
+    """Return labels as numbers of this window's own, so that sums have one row an object.
+
+    Returns
+    -------
+    (numpy.ndarray, numpy.ndarray)
+        What each number stands for, from 0 for the background on; and the numbers, uint32.
+    """
+    unsigned = window.view(f"u{window.dtype.itemsize}")
+    high = int(unsigned.max(initial=0))
+    # Few labels keep theirs. Background less 1 is the greatest number of all.
+    low = 1 if high <= _FEW else int((unsigned - 1).min()) + 1
+    if high - low > 16 * window.size // 100 + 1000:
+        present, packed = np.unique(window, return_inverse=True)
+        if present[0] != 0:
+            present, packed = np.concatenate([[0], present]), packed + 1
+        return present, packed.reshape(window.shape).astype(np.uint32)
+    less = unsigned.dtype.type(low - 1)
+    numbers = window if low == 1 else np.maximum(unsigned, less) - less
+    return np.arange(low - 1, high + 1), numbers.astype(np.uint32, copy=False)
 
 
-@njit(cache=True)
-def _renumbered(labels, less):
-    """Labels above 0 less a number, as uint32."""
-    nz, ny, nx = labels.shape
-    out = np.empty(labels.shape, np.uint32)
-    for z in range(nz):
-        for y in range(ny):
-            row, own = labels[z, y], out[z, y]
-            for x in range(nx):
-                # without a branch, so that it vectorises
-                own[x] = np.uint32(row[x] - less) * np.uint32(row[x] > 0)
-    return out
-
-
-def _rim(shape, mask_radius):
-    """Slice positions at the volume's or the mask's lateral border, (y, x) bool."""
-    mask = cylinder(shape, mask_radius)
-    padded = np.pad(mask, 1)
-    inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
-    return ~(mask & inner)
-
-
-def pore_sums(labels, z0, z1, *, spacing=(1.0, 1.0, 1.0), mask_radius=None, shape=True):
+def pore_sums(
+    labels: Voxels,
+    z0: int,
+    z1: int,
+    *,
+    spacing: Spacing = (1.0, 1.0, 1.0),
+    mask_radius: Radius = None,
+    shape: bool = True,
+):
     """Sums over some slices, of which `table_of_sums` makes the table of a volume's objects.
 
     Parameters
@@ -427,28 +380,14 @@ def pore_sums(labels, z0, z1, *, spacing=(1.0, 1.0, 1.0), mask_radius=None, shap
     window = np.ascontiguousarray(labels[start : min(nz, z1 + 1 + halo)])
     if window.dtype.kind == "i" and window.size and window.min() < 0:
         raise AcuityError("pore_table: the labels hold a negative number")
-    # Numbers of this window's own, so that the sums have one row an object.
-    low, high = map(int, _extent(window))
-    # Few labels keep theirs.
-    low = 1 if high <= _FEW else max(low, 1)
-    if high - low > 16 * window.size // 100 + 1000:
-        present, packed = np.unique(window, return_inverse=True)
-        packed = packed.reshape(window.shape)
-        if present[0] != 0:
-            present, packed = np.concatenate([[0], present]), packed + 1
-        window = packed.astype(np.uint32)
-    else:
-        present = np.arange(low - 1, high + 1)
-        if low > 1 or window.dtype != np.uint32:
-            window = _renumbered(window, window.dtype.type(low - 1))
+    present, window = _numbered(window)
     n = len(present) - 1
     # Each share has a full set of sums; many labels get fewer shares, to bound the memory.
     shares = int(max(1, min(4 * get_num_threads(), 20_000_000 // (n + 1), z1 - z0 + 1)))
-    rim = _rim(labels.shape, mask_radius)
+    rim = ~ndimage.binary_erosion(cylinder(labels.shape, mask_radius))  # the border's too
     sums, boxes = _sums(window, start, nz, z0, z1, n, rim, _AREA, shares)
-    edge = sums[:, :, 5].max(axis=0)
     whole = sums.sum(axis=0)
-    whole[:, 5] = edge
+    whole[:, 5] = sums[:, :, 5].max(axis=0)
     box = boxes.max(axis=0)
     box[:, :3] = boxes[:, :, :3].min(axis=0)
     mesh = np.zeros((n + 1, 2))
@@ -469,9 +408,6 @@ def pore_sums(labels, z0, z1, *, spacing=(1.0, 1.0, 1.0), mask_radius=None, shap
             z1,
             _GAUSSIAN,
             np.asarray(spacing),
-            _COUNT,
-            _TRIANGLES,
-            _EDGES,
         )
     kept = np.flatnonzero((whole[:, 0] > 0) | (whole[:, 4] > 0) | mesh.any(axis=1))
     return {
@@ -482,7 +418,7 @@ def pore_sums(labels, z0, z1, *, spacing=(1.0, 1.0, 1.0), mask_radius=None, shap
     }
 
 
-def table_of_sums(parts, spacing=(1.0, 1.0, 1.0), *, shape=True):
+def table_of_sums(parts: Iterable[dict], spacing: Spacing = (1.0, 1.0, 1.0), *, shape: bool = True):
     """Make the table of a volume's objects from the sums over all of its slices.
 
     Parameters
@@ -504,40 +440,42 @@ def table_of_sums(parts, spacing=(1.0, 1.0, 1.0), *, shape=True):
     label, at = np.unique(label, return_inverse=True)
     total = np.zeros((len(label), 6), np.int64)
     np.add.at(total, at, whole)
-    box = np.zeros((len(label), 6), np.int64)
-    box[:, :3] = np.iinfo(np.int64).max
-    for column in range(6):
-        least = np.minimum if column < 3 else np.maximum
-        least.at(box[:, column], at, boxes[:, column])
+    first = np.full((len(label), 3), np.iinfo(np.int64).max)
+    np.minimum.at(first, at, boxes[:, :3])
+    last = np.zeros((len(label), 3), np.int64)
+    np.maximum.at(last, at, boxes[:, 3:])
     surface = np.zeros((len(label), 2))
     np.add.at(surface, at, mesh)
     voxels = total[:, 0]
     volume = voxels * (spacing[0] * spacing[1] * spacing[2])
-    table = {
-        "label": label,
-        "voxels": voxels,
-        "volume": volume,
-        "diameter": np.cbrt(6.0 * volume / np.pi),
-    }
+    diameter = np.cbrt(6.0 * volume / np.pi)
+    table = {"label": label, "voxels": voxels, "volume": volume, "diameter": diameter}
     table["sphericity_mesh"] = table["sphericity_lindblad"] = np.full(len(label), np.nan)
     if shape and len(label):
-        area, inside = surface[:, 0], np.abs(surface[:, 1])
         # A speck of a few voxels has no surface at half height after smoothing.
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = np.cbrt(np.pi) * np.cbrt(6.0 * inside) ** 2 / area
-        table["sphericity_mesh"] = np.where(area > 0, ratio, np.nan)
+        table["sphericity_mesh"] = _sphericity(np.abs(surface[:, 1]), surface[:, 0])
         if max(spacing) - min(spacing) < 1e-6 * max(spacing):
-            area = total[:, 4] * 1e-4
-            table["sphericity_lindblad"] = np.cbrt(np.pi) * np.cbrt(6.0 * voxels) ** 2 / area
+            table["sphericity_lindblad"] = _sphericity(voxels, total[:, 4] * 1e-4)
     for i, axis in enumerate("zyx"):
         table[axis] = total[:, 1 + i] / voxels
-    for i, name in enumerate(["z0", "y0", "x0", "z1", "y1", "x1"]):
-        table[name] = box[:, i]
+        table[f"{axis}0"], table[f"{axis}1"] = first[:, i], last[:, i]
     table["edge"] = total[:, 5] > 0
     return pd.DataFrame(table, columns=COLUMNS)
 
 
-def pore_table(labels, spacing=(1.0, 1.0, 1.0), *, mask_radius=None, shape=True):
+def _sphericity(volume, area):
+    """Return the surface of spheres of some volumes over an area, NaN where that is nothing."""
+    sphere = np.cbrt(np.pi) * np.cbrt(6.0 * volume) ** 2
+    return np.divide(sphere, area, out=np.full(len(area), np.nan), where=area > 0)
+
+
+def pore_table(
+    labels: Voxels,
+    spacing: Spacing = (1.0, 1.0, 1.0),
+    *,
+    mask_radius: Radius = None,
+    shape: bool = True,
+):
     """Table of the labelled objects of a volume.
 
     Some slices are read at a time (`slices_at_a_time`), with a few more on either side. Counts,
@@ -587,7 +525,7 @@ def pore_table(labels, spacing=(1.0, 1.0, 1.0), *, mask_radius=None, shape=True)
     return table_of_sums(parts, spacing, shape=shape)
 
 
-def solid_voxels(labels, z0, z1, mask_radius=None):
+def solid_voxels(labels: Voxels, z0: int, z1: int, mask_radius: Radius = None):
     """Count the voxels of some slices that are object, and all of them.
 
     Parameters
@@ -608,7 +546,7 @@ def solid_voxels(labels, z0, z1, mask_radius=None):
     return int(inside), int(mask.sum()) * (z1 - z0)
 
 
-def porosity(voxels, *, objects="dark"):
+def porosity(voxels: Iterable[tuple[int, int]], *, objects: str = "dark"):
     """Share of the mask's voxels that are pore.
 
     Parameters
@@ -627,7 +565,7 @@ def porosity(voxels, *, objects="dark"):
     return 1.0 - share if objects == "bright" else share
 
 
-def classes_of(diameters, edges, unit):
+def classes_of(diameters: ArrayLike, edges: ArrayLike, unit: str):
     """Find the size class of each diameter.
 
     Parameters
@@ -651,17 +589,24 @@ def classes_of(diameters, edges, unit):
     AcuityError
         If there are less than two edges or they do not rise.
     """
-    edges = np.asarray(edges, float)
-    if edges.ndim != 1 or len(edges) < 2 or np.any(np.diff(edges) <= 0):
-        raise AcuityError(f"size classes are {list(edges)}; two or more rising numbers are needed")
-    words = [np.format_float_positional(float(f"{edge:g}"), trim="-") for edge in edges]
+    ends = np.asarray(edges, float)
+    if ends.ndim != 1 or len(ends) < 2 or np.any(np.diff(ends) <= 0):
+        raise AcuityError(f"size classes are {list(ends)}; two or more rising numbers are needed")
+    words = [np.format_float_positional(float(f"{end:g}"), trim="-") for end in ends]
     names = [f"{a}-{b} {unit}".strip() for a, b in pairwise(words)]
-    index = np.searchsorted(edges, np.asarray(diameters, float), side="right") - 1
+    index = np.searchsorted(ends, np.asarray(diameters, float), side="right") - 1
     index[(index < 0) | (index >= len(names))] = -1
     return names, index
 
 
-def pore_rows(share, table, *, unit, truth_porosity=None, bin_width=5.0):
+def pore_rows(
+    share: float,
+    table: pd.DataFrame,
+    *,
+    unit: str,
+    truth_porosity: float | None = None,
+    bin_width: float = 5.0,
+):
     """Rows over all objects of an image: porosity, counts, sizes, shapes.
 
     Means and histogram are over inner objects (not at the edge); porosity is over all.
@@ -687,19 +632,11 @@ def pore_rows(share, table, *, unit, truth_porosity=None, bin_width=5.0):
         pores_histogram with subsets like "15-20 um".
     """
     inner = table[~table["edge"].astype(bool)]
-    rows = [{"metric": "porosity", "subset": "all", "value": share, "unit": ""}]
+    rows = [tidy_row("porosity", share)]
     if truth_porosity:
-        error = share / truth_porosity - 1.0
-        rows.append({"metric": "porosity_error", "subset": "all", "value": error, "unit": ""})
-    rows += [
-        {"metric": "pores_inner", "subset": "all", "value": float(len(inner)), "unit": ""},
-        {
-            "metric": "pores_edge",
-            "subset": "all",
-            "value": float(len(table) - len(inner)),
-            "unit": "",
-        },
-    ]
+        rows.append(tidy_row("porosity_error", share / truth_porosity - 1.0))
+    rows.append(tidy_row("pores_inner", len(inner)))
+    rows.append(tidy_row("pores_edge", len(table) - len(inner)))
     for metric, column, u in (
         ("diameter_mean", "diameter", unit),
         ("sphericity_mesh", "sphericity_mesh", ""),
@@ -708,25 +645,13 @@ def pore_rows(share, table, *, unit, truth_porosity=None, bin_width=5.0):
         values = inner[column].to_numpy(float)
         values = values[np.isfinite(values)]
         if len(values):
-            rows.append(
-                {
-                    "metric": metric,
-                    "subset": "all",
-                    "unit": u,
-                    **mean_interval(values),
-                }
-            )
+            rows.append(tidy_row(metric, unit=u, **mean_interval(values)))
     if len(inner):
         top = int(np.floor(inner["diameter"].max() / bin_width)) + 1
-        edges = bin_width * np.arange(top + 1)
-        names, index = classes_of(inner["diameter"], edges, unit)
-        for name, count in zip(names, np.bincount(index, minlength=len(names)), strict=True):
-            rows.append(
-                {
-                    "metric": "pores_histogram",
-                    "subset": name,
-                    "value": float(count),
-                    "unit": "",
-                }
-            )
+        names, index = classes_of(inner["diameter"], bin_width * np.arange(top + 1), unit)
+        counts = np.bincount(index, minlength=len(names))
+        rows += [
+            tidy_row("pores_histogram", count, subset=name)
+            for name, count in zip(names, counts, strict=True)
+        ]
     return rows

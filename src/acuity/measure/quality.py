@@ -7,6 +7,11 @@ borders; a single slice is measured in its plane.
 """
 
 import math
+import os
+from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import product
+from typing import Any
 
 import numpy as np
 from numba import njit, prange
@@ -14,10 +19,12 @@ from numba import njit, prange
 from acuity.errors import AcuityError
 from acuity.field_of_view import cylinder, values_inside
 from acuity.filters import gaussian
-from acuity.slabs import open_writer
+from acuity.measure.volumes import Radius, Voxels
+from acuity.slabs import Part, open_writer
 from acuity.streaming_median import medians
+from acuity.tables import tidy_row
 from acuity.threshold import otsu_inside
-from acuity.volume import choose_layout, slabs
+from acuity.volume import Volume, choose_layout, slabs
 
 # Exponents of the scales, finest first.
 WEIGHTS = {
@@ -30,18 +37,6 @@ _SIGMA = 1.5
 _TRUNCATE = 3.5  # a radius of 5 voxels: Wang's window of 11
 _WINDOW = 11
 _DEPTH = 64  # slices compared at a time; a multiple of 16 voxels of the finest scale
-
-
-@njit(cache=True, parallel=True, fastmath={"contract"}, error_model="numpy")
-def _products(a, b, aa, bb, ab):
-    for z in prange(a.shape[0]):
-        for y in range(a.shape[1]):
-            for x in range(a.shape[2]):
-                p = a[z, y, x]
-                q = b[z, y, x]
-                aa[z, y, x] = p * p
-                bb[z, y, x] = q * q
-                ab[z, y, x] = p * q
 
 
 @njit(cache=True, parallel=True, fastmath={"contract"}, error_model="numpy")
@@ -64,15 +59,10 @@ def _ratios(ma, mb, saa, sbb, sab, middle, c1, c2, luminance, contrast):
 def _terms(a, b, middle, data_range):
     """Luminance and contrast-structure maps of two volumes less `middle`, float32."""
     sigma = [_SIGMA if n > 1 else 0.0 for n in a.shape]
-    c1 = np.float32((0.01 * data_range) ** 2)
-    c2 = np.float32((0.03 * data_range) ** 2)
-    aa, bb, ab = np.empty_like(a), np.empty_like(a), np.empty_like(a)
-    _products(a, b, aa, bb, ab)
-    aa = gaussian(aa, sigma, truncate=_TRUNCATE)
-    bb = gaussian(bb, sigma, truncate=_TRUNCATE)
-    ab = gaussian(ab, sigma, truncate=_TRUNCATE)
-    ma = gaussian(a, sigma, truncate=_TRUNCATE)
-    mb = gaussian(b, sigma, truncate=_TRUNCATE)
+    c1, c2 = (np.float32((k * data_range) ** 2) for k in (0.01, 0.03))
+    windowed = partial(gaussian, sigma=sigma, truncate=_TRUNCATE)
+    aa, bb, ab = (windowed(p * q) for p, q in ((a, a), (b, b), (a, b)))
+    ma, mb = windowed(a), windowed(b)
     _ratios(ma, mb, aa, bb, ab, middle, c1, c2, ma, mb)
     return ma, mb
 
@@ -90,9 +80,7 @@ def _checked(image, truth, data_range):
 @njit(cache=True, parallel=True, fastmath={"contract"}, error_model="numpy")
 def _halve(v, fz, fy, fx):
     """Block means over (fz, fy, fx) voxels; an odd last voxel is left out."""
-    nz = v.shape[0] // fz
-    ny = v.shape[1] // fy
-    nx = v.shape[2] // fx
+    nz, ny, nx = v.shape[0] // fz, v.shape[1] // fy, v.shape[2] // fx
     out = np.empty((nz, ny, nx), np.float32)
     scale = np.float32(1.0 / (fz * fy * fx))
     for z in prange(nz):
@@ -107,44 +95,37 @@ def _halve(v, fz, fy, fx):
     return out
 
 
-@njit(cache=True, parallel=True, error_model="numpy")
-def _double(coarse, start, sides, shape, first, fz, fy, fx):
-    """Linear interpolation of block means onto the finer grid, borders continued.
+def _between(axis, i, factor):
+    """Along one axis, of each needed voxel of scale `i`: two of the next scale, and the second's weight.
 
-    `coarse` is the part from voxel `start` on of a volume of `sides` voxels; what comes back is that
-    of `shape` from voxel `first` of the finer one on.
+    Borders are continued; `axis` is that of `_needed`.
     """
-    nz, ny, nx = shape
-    cz, cy, cx = sides
-    sz, sy, sx = start
-    out = np.empty((nz, ny, nx), np.float32)
-    for z in prange(nz):
-        p = (first[0] + z + 0.5) / fz - 0.5
-        z0 = int(np.floor(p))
-        wz = np.float32(p - z0)
-        za = min(max(z0, 0), cz - 1) - sz
-        zb = min(max(z0 + 1, 0), cz - 1) - sz
-        for y in range(ny):
-            p = (first[1] + y + 0.5) / fy - 0.5
-            y0 = int(np.floor(p))
-            wy = np.float32(p - y0)
-            ya = min(max(y0, 0), cy - 1) - sy
-            yb = min(max(y0 + 1, 0), cy - 1) - sy
-            for x in range(nx):
-                p = (first[2] + x + 0.5) / fx - 0.5
-                x0 = int(np.floor(p))
-                wx = np.float32(p - x0)
-                xa = min(max(x0, 0), cx - 1) - sx
-                xb = min(max(x0 + 1, 0), cx - 1) - sx
-                a = coarse[za, ya, xa] * (1 - wx) + coarse[za, ya, xb] * wx
-                b = coarse[za, yb, xa] * (1 - wx) + coarse[za, yb, xb] * wx
-                c = coarse[zb, ya, xa] * (1 - wx) + coarse[zb, ya, xb] * wx
-                d = coarse[zb, yb, xa] * (1 - wx) + coarse[zb, yb, xb] * wx
-                out[z, y, x] = (a * (1 - wy) + b * wy) * (1 - wz) + (c * (1 - wy) + d * wy) * wz
+    n, _, (start, _), _ = axis[i + 1]
+    place = (np.arange(*axis[i][2]) + 0.5) / factor - 0.5
+    low = np.floor(place).astype(np.int64)
+    first, second = (np.clip(at, 0, n - 1) - start for at in (low, low + 1))
+    return first, second, (place - low).astype(np.float32)
+
+
+@njit(cache=True, parallel=True, error_model="numpy")
+def _double(coarse, z, y, x):
+    """Linear interpolation of block means onto the finer grid, along each axis as `_between` says."""
+    (za, zb, wz), (ya, yb, wy), (xa, xb, wx) = z, y, x
+    out = np.empty((len(wz), len(wy), len(wx)), np.float32)
+    for k in prange(len(wz)):
+        for j in range(len(wy)):
+            u, v = wy[j], wz[k]
+            for i in range(len(wx)):
+                p, q, w = xa[i], xb[i], wx[i]
+                a = coarse[za[k], ya[j], p] * (1 - w) + coarse[za[k], ya[j], q] * w
+                b = coarse[za[k], yb[j], p] * (1 - w) + coarse[za[k], yb[j], q] * w
+                c = coarse[zb[k], ya[j], p] * (1 - w) + coarse[zb[k], ya[j], q] * w
+                d = coarse[zb[k], yb[j], p] * (1 - w) + coarse[zb[k], yb[j], q] * w
+                out[k, j, i] = (a * (1 - u) + b * u) * (1 - v) + (c * (1 - u) + d * u) * v
     return out
 
 
-def scales(shape):
+def scales(shape: Sequence[int]):
     """How many of the five scales fit: at each, all sides must exceed ten coarse voxels.
 
     Axes of one voxel do not count. Five scales need sides above 160 voxels.
@@ -173,7 +154,7 @@ def scales(shape):
     return count
 
 
-def contrast(truth, mask_radius=None):
+def contrast(truth: Voxels, mask_radius: Radius = None):
     """Data range of a two-phase truth: median of its bright phase less that of its dark one.
 
     The phases are those of Otsu's threshold in the mask (foam: solid less pores). State it with
@@ -202,7 +183,9 @@ def contrast(truth, mask_radius=None):
     return float(bright - dark)
 
 
-def settle(image, truth, *, mask_radius=None, data_range=None):
+def settle(
+    image: Voxels, truth: Voxels, *, mask_radius: Radius = None, data_range: float | None = None
+):
     """What must be known of two whole volumes before a part of them is compared.
 
     Both are read once, slab by slab, and the truth again where `contrast` is needed.
@@ -248,8 +231,7 @@ def _needed(part, n, factor, count):
     Own voxels of all parts make up the axis once; needed are those that the interpolation to the
     finer scale reads; a window is what the Gaussian sees of them.
     """
-    start, stop = part.start, part.stop
-    need = (start, stop)
+    start, stop = need = part.start, part.stop
     out = []
     for i in range(count):
         if i:
@@ -297,7 +279,14 @@ def _pyramid(data, middle, axes, factors, count):
     return out
 
 
-def compare(image, truth, settled, box=None, *, mask_radius=None):
+def compare(
+    image: Voxels,
+    truth: Voxels,
+    settled: Mapping[str, float],
+    box: Sequence[slice] | None = None,
+    *,
+    mask_radius: Radius = None,
+):
     """Compare a part of two volumes: its map, and sums from which `quality_rows` are made.
 
     At each scale both volumes are averaged over 2 x 2 x 2 voxels. The local map is the product
@@ -339,22 +328,19 @@ def compare(image, truth, settled, box=None, *, mask_radius=None):
     exponents = np.asarray(WEIGHTS["matlab"][:count]) / sum(WEIGHTS["matlab"][:count])
     plain = cylinder(shape, mask_radius, box[1:]).astype(np.float32)
     masked = not plain.all()
-    sums = {"terms": [], "weights": []}
+    sums: dict[str, Any] = {"terms": [], "weights": []}
     pyramid = []
     for i in range(count):
         a, b = images.pop(0), truths.pop(0)
-        window = [axis[i][3][0] for axis in axes]
-        own = tuple(
-            slice(p - w, q - w) for (p, q), w in zip((x[i][1] for x in axes), window, strict=True)
+        own, need = (
+            tuple(
+                slice(axis[i][k][0] - axis[i][3][0], axis[i][k][1] - axis[i][3][0]) for axis in axes
+            )
+            for k in (1, 2)
         )
-        need = tuple(
-            slice(p - w, q - w) for (p, q), w in zip((x[i][2] for x in axes), window, strict=True)
-        )
-        weights = None
-        if masked:
-            if i:
-                plain = _halve(plain[None], 1, *factors[1:])[0]
-            weights = plain
+        if i and masked:
+            plain = _halve(plain[None], 1, *factors[1:])[0]
+        weights = plain if masked else None
         if i == 0:
             difference = a[own] - b[own]
             difference *= difference
@@ -376,20 +362,22 @@ def compare(image, truth, settled, box=None, *, mask_radius=None):
     # From the coarsest up: interpolate the product so far, multiply by the finer term.
     product = pyramid[-1] ** np.float32(exponents[-1])
     for i in range(count - 2, -1, -1):
-        product = _double(
-            product,
-            tuple(axis[i + 1][2][0] for axis in axes),
-            tuple(axis[i + 1][0] for axis in axes),
-            pyramid[i].shape,
-            tuple(axis[i][2][0] for axis in axes),
-            *factors,
-        )
+        about = [_between(axis, i, factor) for axis, factor in zip(axes, factors, strict=True)]
+        product = _double(product, about[0], about[1], about[2])
         product *= pyramid[i] ** np.float32(exponents[i])
     sums["local"] = _total(product, cylinder(shape, mask_radius, box[1:]) if masked else None)
     return product, sums
 
 
-def quality(image, truth, output, *, part=None, mask_radius=None, data_range=None):
+def quality(
+    image: Volume,
+    truth: Volume,
+    output: str | os.PathLike,
+    *,
+    part: Part | None = None,
+    mask_radius: Radius = None,
+    data_range: float | None = None,
+):
     """Compare an image with its truth and write the local multi-scale SSIM, block by block.
 
     Memory is that of a block of 64 slices of a column of shards, with a halo at the finest scale of
@@ -435,24 +423,16 @@ def quality(image, truth, output, *, part=None, mask_radius=None, data_range=Non
             lambda: settle(image.data, truth.data, mask_radius=mask_radius, data_range=data_range),
         )
         parts = []
-        _, *sides = writer.layout.shard
-        for z0, z1 in writer.spans(_DEPTH):
-            for y in range(0, truth.grid.shape[1], sides[0]):
-                for x in range(0, truth.grid.shape[2], sides[1]):
-                    box = tuple(
-                        slice(a, min(b, n))
-                        for a, b, n in zip(
-                            (z0, y, x),
-                            (z1, y + sides[0], x + sides[1]),
-                            truth.grid.shape,
-                            strict=True,
-                        )
-                    )
-                    local, sums = compare(
-                        image.data, truth.data, settled, box, mask_radius=mask_radius
-                    )
-                    writer.write_box(box, local)
-                    parts.append(sums)
+        _, *columns = (
+            [slice(a, min(a + side, n)) for a in range(0, n, side)]
+            for n, side in zip(truth.grid.shape, writer.layout.shard, strict=True)
+        )
+        for span in writer.spans(_DEPTH):
+            for y, x in product(*columns):
+                box = slice(*span), y, x
+                local, sums = compare(image.data, truth.data, settled, box, mask_radius=mask_radius)
+                writer.write_box(box, local)
+                parts.append(sums)
         found = {"settled": settled, "parts": parts}
         writer.note(**found)
     return found
@@ -465,7 +445,7 @@ def _total(values, weights):
     return math.fsum((plane * weights.astype(np.float64)).sum() for plane in values)
 
 
-def quality_rows(found):
+def quality_rows(found: Sequence[dict]):
     """Figures over a whole volume from the sums of its parts.
 
     The multi-scale index is the product over the scales of the mean contrast-structure term to its
@@ -500,15 +480,11 @@ def quality_rows(found):
     }
     variant = f"{count} scale{'s' if count > 1 else ''}"
     return [
-        _row("data_range", data_range),
-        _row("mse", mse / data_range**2, "range^2"),
-        _row("psnr", 10.0 * np.log10(data_range**2 / mse) if mse > 0 else np.inf, "dB"),
-        _row("ssim", mean(lambda part: part["ssim"])),
-        _row("ms_ssim_matlab", index["matlab"], variant=variant),
-        _row("ms_ssim_wang", index["wang"], variant=variant),
-        _row("ms_ssim_matlab_local", mean(lambda part: part["local"]), variant=variant),
+        tidy_row("data_range", data_range),
+        tidy_row("mse", mse / data_range**2, "range^2"),
+        tidy_row("psnr", 10.0 * np.log10(data_range**2 / mse) if mse > 0 else np.inf, "dB"),
+        tidy_row("ssim", mean(lambda part: part["ssim"])),
+        tidy_row("ms_ssim_matlab", index["matlab"], variant=variant),
+        tidy_row("ms_ssim_wang", index["wang"], variant=variant),
+        tidy_row("ms_ssim_matlab_local", mean(lambda part: part["local"]), variant=variant),
     ]
-
-
-def _row(metric, value, unit="", **more):
-    return {"metric": metric, "subset": "all", "value": float(value), "unit": unit, **more}

@@ -1,5 +1,6 @@
 """How many pores of the truth an image shows: one-to-one matching of labels."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,8 +9,10 @@ from numba import njit
 
 from acuity.errors import AcuityError
 from acuity.measure.intervals import ratio_interval
-from acuity.measure.pool import counts_of, recovery_rows, size_classes
+from acuity.measure.pool import pool_recovery
 from acuity.measure.pores import classes_of
+from acuity.measure.volumes import Spacing
+from acuity.tables import tidy_row
 
 STATUS_COLUMNS = [
     "kind", "label", "diameter", "size_class", "z", "y", "x", "edge",
@@ -40,7 +43,7 @@ def _overlap_keys(labels, truth, keys, counts):
     return n
 
 
-def overlaps(labels, truth_labels):
+def overlaps(labels: np.ndarray, truth_labels: np.ndarray):
     """Voxels that each pair of labels shares.
 
     Parameters
@@ -66,7 +69,7 @@ def overlaps(labels, truth_labels):
     return _added(keys[:n], counts[:n])
 
 
-def add_overlaps(parts):
+def add_overlaps(parts: Sequence[np.ndarray]):
     """Add up what `overlaps` gave for parts of a volume.
 
     Parameters
@@ -93,13 +96,13 @@ def _added(keys, counts):
 
 
 def recover(
-    table,
-    truth_table,
-    pairs,
+    table: pd.DataFrame,
+    truth_table: pd.DataFrame,
+    pairs: np.ndarray,
     *,
-    spacing=(1.0, 1.0, 1.0),
-    unit="voxel",
-    classes=(6, 10, 15, 20, 30, 50, 70),
+    spacing: Spacing = (1.0, 1.0, 1.0),
+    unit: str = "voxel",
+    classes: Sequence[float] = (6, 10, 15, 20, 30, 50, 70),
 ):
     """Match the objects of an image one to one with those of the truth.
 
@@ -150,29 +153,25 @@ def recover(
         If a label of the pairs is in no table.
     """
     truth, image = _Objects.of(truth_table), _Objects.of(table)
-    t, d, shared = np.transpose(pairs)
-    pairs = _Pairs.of(truth, image, t, d, shared)
-    strict, loose = _match(truth, image, pairs, np.asarray(spacing, float))
-    status_t, status_d = _statuses(truth, image, pairs, strict)
-    edge_d = _edges_of_image(truth, image, pairs, loose)
+    both = _Pairs.of(truth, image, pairs)
+    (strict_t, strict_d), (loose_t, loose_d) = _match(truth, image, both, spacing)
+    status_t, status_d = _statuses(truth, image, both, strict_t, strict_d)
+    edge_d = _edges_of_image(truth, image, both, loose_d)
     names, class_t = classes_of(truth.table["diameter"], classes, unit)
     class_d = classes_of(image.table["diameter"], classes, unit)[1]
-    partner = loose[1] >= 0
-    class_d[partner] = class_t[loose[1][partner]]
+    partner = loose_d >= 0
+    class_d[partner] = class_t[both.t[loose_d[partner]]]
     names = np.array(names + [""], object)
     sides = [
-        _side("truth", truth, image, (strict[0], loose[0]), pairs.values(0)).assign(
-            size_class=names[class_t], edge=truth.edge, status=status_t.astype(object)
-        ),
-        _side("detection", image, truth, (strict[1], loose[1]), pairs.values(1)).assign(
-            size_class=names[class_d], edge=edge_d, status=status_d.astype(object)
-        ),
+        _side("truth", truth, both.t, image.labels[both.d], both.iou, (strict_t, loose_t)),
+        _side("detection", image, both.d, truth.labels[both.t], both.iou, (strict_d, loose_d)),
     ]
+    judged = ((class_t, truth.edge, status_t), (class_d, edge_d, status_d))
+    for side, (size_class, edge, status) in zip(sides, judged, strict=True):
+        side["size_class"], side["edge"] = names[size_class], edge
+        side["status"] = status.astype(object)
     status = pd.concat([s for s in sides if len(s)] or sides[:1], ignore_index=True)
-    rows = recovery_rows(counts_of(status))
-    for name in size_classes(status):
-        rows += recovery_rows(counts_of(status, name), name)
-    return rows, status
+    return pool_recovery([status]), status
 
 
 @dataclass(frozen=True)
@@ -201,41 +200,31 @@ class _Pairs:
     d: np.ndarray
     shared: np.ndarray
     iou: np.ndarray
-    best: tuple
 
     @classmethod
-    def of(cls, truth, image, t, d, shared):
+    def of(cls, truth, image, pairs):
+        t, d, shared = np.transpose(pairs)
         # Work with row numbers instead of labels.
         t, d = _rows_of(truth.labels, t), _rows_of(image.labels, d)
-        iou = shared / (truth.voxels[t] + image.voxels[d] - shared)
-        best = np.zeros(len(truth)), np.zeros(len(image))
-        for most, rows in zip(best, (t, d), strict=True):
-            np.maximum.at(most, rows, iou)
-        return cls(t, d, shared, iou, best)
-
-    def values(self, side):
-        """Return a function of row and partner: their IoU, or the largest where there is none."""
-        own, other = (self.t, self.d) if side == 0 else (self.d, self.t)
-        of = dict(zip(zip(own, other, strict=True), self.iou, strict=True))
-        return lambda row, partner: of[row, partner] if partner >= 0 else self.best[side][row]
+        return cls(t, d, shared, shared / (truth.voxels[t] + image.voxels[d] - shared))
 
 
 def _match(truth, image, pairs, spacing):
-    """Return partners, rows or -1, as (of the truth, of the image): strictly, and loosely."""
+    """Return who is in which pair, or -1, as (of the truth, of the image): strictly, and loosely."""
     t, d, iou = pairs.t, pairs.d, pairs.iou
     strict_t, strict_d = np.full(len(truth), -1), np.full(len(image), -1)
     strict = iou > 0.5
-    strict_t[t[strict]] = d[strict]
-    strict_d[d[strict]] = t[strict]
+    strict_t[t[strict]] = strict_d[d[strict]] = np.flatnonzero(strict)
     loose_t, loose_d = strict_t.copy(), strict_d.copy()
-    ct, cd = (side.table[["z", "y", "x"]].to_numpy(float) * spacing for side in (truth, image))
+    ct, cd = (
+        side.table[["z", "y", "x"]].to_numpy(float) * np.asarray(spacing) for side in (truth, image)
+    )
     radius = 0.5 * truth.table["diameter"].to_numpy()[t]
     near = np.linalg.norm(ct[t] - cd[d], axis=1) <= radius
     candidates = np.flatnonzero((iou >= 0.1) & near & ~strict)
     for i in candidates[np.argsort(-iou[candidates], kind="stable")]:
         if loose_t[t[i]] < 0 and loose_d[d[i]] < 0:
-            loose_t[t[i]] = d[i]
-            loose_d[d[i]] = t[i]
+            loose_t[t[i]] = loose_d[d[i]] = i
     return (strict_t, strict_d), (loose_t, loose_d)
 
 
@@ -244,7 +233,7 @@ def _mostly(image, pairs):
     return pairs.shared > 0.5 * image.voxels[pairs.d]
 
 
-def _statuses(truth, image, pairs, strict):
+def _statuses(truth, image, pairs, strict_t, strict_d):
     """Return what became of each pore, and what each object is.
 
     Objects that cover half of several pores merge those; objects mostly in one are its parts.
@@ -259,34 +248,38 @@ def _statuses(truth, image, pairs, strict):
     parts = np.bincount(t[part], minlength=nt)
     together = np.bincount(t[part], weights=shared[part], minlength=nt)
     split = (parts > 1) & (together >= 0.5 * truth.voxels)
-    status_t = np.select([strict[0] >= 0, merged, split], ["found", "merged", "split"], "missed")
+    status_t = np.select([strict_t >= 0, merged, split], ["found", "merged", "split"], "missed")
     piece = np.zeros(nd, bool)
     piece[d[mostly & ((status_t[t] == "split") | (status_t[t] == "found"))]] = True
-    status_d = np.select(
-        [strict[1] >= 0, covered > 1, piece], ["found", "merged", "split"], "false"
-    )
+    status_d = np.select([strict_d >= 0, covered > 1, piece], ["found", "merged", "split"], "false")
     return status_t, status_d
 
 
-def _edges_of_image(truth, image, pairs, loose):
+def _edges_of_image(truth, image, pairs, loose_d):
     """Return which objects count as cut by the edge: with a partner, those whose partner is."""
     mostly = _mostly(image, pairs)
     in_edge = np.zeros(len(image), bool)
     in_edge[pairs.d[mostly & truth.edge[pairs.t]]] = True
     edge = image.edge | in_edge
-    partner = loose[1] >= 0
-    edge[partner] = truth.edge[loose[1][partner]]
+    partner = loose_d >= 0
+    edge[partner] = truth.edge[pairs.t[loose_d[partner]]]
     return edge
 
 
-def _side(kind, own, other, partners, value):
-    """Return the status table of one side; class, edge and status are set by the caller."""
+def _side(kind, own, rows, partners, iou, matches):
+    """Return the status table of one side; class, edge and status are set by the caller.
+
+    Of each pair `rows` is the row of this side and `partners` the label of the other one; `matches`
+    have for each object the pair that it is in, or -1.
+    """
     table, columns = own.table, {}
-    for (matched, iou), rows in zip(
-        (("matched", "iou"), ("matched_iou10", "iou10")), partners, strict=True
-    ):
-        columns[matched] = [int(other.labels[j]) if j >= 0 else 0 for j in rows]
-        columns[iou] = [float(value(i, j)) for i, j in enumerate(rows)]
+    best = np.zeros(len(own))
+    np.maximum.at(best, rows, iou)
+    names = ("matched", "iou"), ("matched_iou10", "iou10")
+    for (label, value), pair in zip(names, matches, strict=True):
+        # Number -1 is the 0 behind the last pair.
+        columns[label] = np.append(partners, 0)[pair]
+        columns[value] = np.where(pair >= 0, np.append(iou, 0)[pair], best)
     places = {axis: table[axis].to_numpy(float) for axis in ("diameter", "z", "y", "x")}
     rim = table["rim"].to_numpy(bool) if "rim" in table else False
     return pd.DataFrame(
@@ -297,17 +290,13 @@ def _side(kind, own, other, partners, value):
 
 def _rows_of(labels, wanted):
     """Positions of some labels in a column of labels."""
-    if len(wanted) == 0:
-        return np.zeros(0, np.int64)
-    order = np.argsort(labels, kind="stable")
-    position = np.searchsorted(labels, wanted, sorter=order)
-    position = order[np.minimum(position, len(order) - 1)] if len(order) else position
-    if len(order) == 0 or not np.array_equal(labels[position], wanted):
+    position = pd.Index(labels).get_indexer(wanted)
+    if np.any(position < 0):
         raise AcuityError("recover: a label of the volume is absent from its pore table")
     return position
 
 
-def found_ratio(table, truth_table):
+def found_ratio(table: pd.DataFrame, truth_table: pd.DataFrame):
     """Pores found, as a ratio of counts (Bukka et al. 2025, figure 5).
 
     Inner objects of the image over inner objects of the truth's own segmentation, each without
@@ -324,11 +313,5 @@ def found_ratio(table, truth_table):
     dict
         One row: pores_found_ratio; NaN where the truth has no inner object.
     """
-    inner = int((~table["edge"].astype(bool)).sum())
-    truth = int((~truth_table["edge"].astype(bool)).sum())
-    return {
-        "metric": "pores_found_ratio",
-        "subset": "all",
-        "unit": "",
-        **ratio_interval(inner, truth),
-    }
+    inner, truth = (int((~t["edge"].astype(bool)).sum()) for t in (table, truth_table))
+    return tidy_row("pores_found_ratio", **ratio_interval(inner, truth))

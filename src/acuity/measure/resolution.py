@@ -8,6 +8,8 @@ from scipy.optimize import minimize_scalar
 
 from acuity.errors import AcuityError
 from acuity.field_of_view import cylinder, inscribed_box
+from acuity.measure.volumes import Radius, Spacing
+from acuity.tables import tidy_row
 
 FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))
 _BINS = 4096
@@ -54,25 +56,34 @@ def _masked_sums(image, blurred, mask, z0, z1, sums):
                     s[5] += a * b
 
 
-def _blurred(spectrum, frequencies, sigma, threads):
+def _cosines(volume):
+    """Return the orthonormal cosine spectrum of a volume, which is overwritten."""
+    return scipy.fft.dctn(volume, norm="ortho", overwrite_x=True, workers=get_num_threads())
+
+
+def _squared_frequencies(shape, spacing):
+    """Return the squared angular frequencies of a cosine spectrum along each axis."""
+    return [(np.pi * np.arange(n) / (n * h)) ** 2 for n, h in zip(shape, spacing, strict=True)]
+
+
+def _blurred(spectrum, frequencies, sigma):
     """The volume of a cosine spectrum under a Gaussian blur, reflecting borders."""
     z, y, x = (np.exp(-0.5 * sigma * sigma * f).astype(np.float32) for f in frequencies)
     product = spectrum * (z[:, None, None] * y[:, None])
     product *= x
-    return scipy.fft.idctn(product, norm="ortho", overwrite_x=True, workers=threads)
+    return scipy.fft.idctn(product, norm="ortho", overwrite_x=True, workers=get_num_threads())
 
 
-def _refine(image, spectrum, frequencies, mask, margins, sigma, width, threads):
-    """Sigma, gain, offset and error of the best fit near `sigma`, over the mask's voxels."""
-    inner = mask.copy()
-    (z0, my, mx), (nz, ny, nx) = margins, image.shape
-    inner[:my] = inner[ny - my :] = False
-    inner[:, :mx] = inner[:, nx - mx :] = False
+def _refine(image, spectrum, frequencies, mask, margins, sigma, width):
+    """Sigma, error, gain and offset of the best fit near `sigma`, over the mask's inner voxels."""
+    (margin, y, x), (nz, ny, nx) = margins, image.shape
+    inner, middle = np.zeros_like(mask), np.s_[y : ny - y, x : nx - x]
+    inner[middle] = mask[middle]
 
     def fit(s):
-        blurred = _blurred(spectrum, frequencies, s, threads)
+        blurred = _blurred(spectrum, frequencies, s)
         sums = np.zeros((nz, 6))
-        _masked_sums(image, blurred, inner, z0, nz - z0, sums)
+        _masked_sums(image, blurred, inner, margin, nz - margin, sums)
         n, a, b, aa, bb, ab = sums.sum(axis=0)
         gain = (ab - a * b / n) / (bb - b * b / n)
         error = (aa - a * a / n - gain * (ab - a * b / n)) / n
@@ -86,7 +97,14 @@ def _refine(image, spectrum, frequencies, mask, margins, sigma, width, threads):
     return sigma, *fit(sigma)
 
 
-def gaussian_fit(image, truth, *, spacing=(1.0, 1.0, 1.0), mask_radius=None, largest=10.0):
+def gaussian_fit(
+    image: np.ndarray,
+    truth: np.ndarray,
+    *,
+    spacing: Spacing = (1.0, 1.0, 1.0),
+    mask_radius: Radius = None,
+    largest: float = 10.0,
+):
     """Fit an image by its truth, blurred by a Gaussian of unknown width.
 
     The effective resolution of Bukka et al. 2025, section 2.5.1: the sigma at which the mean
@@ -127,26 +145,21 @@ def gaussian_fit(image, truth, *, spacing=(1.0, 1.0, 1.0), mask_radius=None, lar
             "one (z, y, x) is needed"
         )
     box = inscribed_box(np.shape(truth), mask_radius)
-    a = np.asarray(image[box], np.float32)
-    b = np.asarray(truth[box], np.float32)
+    a, b = (np.asarray(part[box], np.float32) for part in (image, truth))
     size = a.size
     mean_a, mean_b = a.mean(dtype=np.float64), b.mean(dtype=np.float64)
     if not (np.isfinite(mean_a) and np.isfinite(mean_b)):
         raise AcuityError("gaussian_fit: the image or the truth holds NaN or infinite voxels")
     if b.min() == b.max():
         raise AcuityError(f"gaussian_fit: every voxel of the truth is {b.flat[0]:g} in the box")
-    threads = get_num_threads()
     # Orthonormal, so that sums over the spectrum are sums over the voxels; without the means,
     # which belong to the offset.
-    a = a - np.float32(mean_a)
-    b = b - np.float32(mean_b)
-    a = scipy.fft.dctn(a, norm="ortho", overwrite_x=True, workers=threads)
-    b = scipy.fft.dctn(b, norm="ortho", overwrite_x=True, workers=threads)
+    a, b = (_cosines(part - np.float32(mean)) for part, mean in ((a, mean_a), (b, mean_b)))
     a[0, 0, 0] = b[0, 0, 0] = 0.0
-    f = [(np.pi * np.arange(n) / (n * h)) ** 2 for n, h in zip(a.shape, spacing, strict=True)]
+    f = _squared_frequencies(a.shape, spacing)
     top = sum(v[-1] for v in f)
     sums = np.zeros((a.shape[0], _BINS, 4))
-    _radial_sums(a, b, *f, top, sums)
+    _radial_sums(a, b, f[0], f[1], f[2], top, sums)
     ii, tt, it, k2 = sums.sum(axis=0).T
     del a, b, sums
     # The mean squared frequency of a bin stands for all of it.
@@ -157,8 +170,7 @@ def gaussian_fit(image, truth, *, spacing=(1.0, 1.0, 1.0), mask_radius=None, lar
     def fitted(sigma):
         h = np.exp(-0.5 * sigma * sigma * k2)
         cross, power = (h * it).sum(), (h * h * tt).sum()
-        gain = cross / power
-        return (total - gain * cross) / size, gain
+        return (total - cross / power * cross) / size
 
     def plain(sigma):
         h = np.exp(-0.5 * sigma * sigma * k2)
@@ -170,44 +182,29 @@ def gaussian_fit(image, truth, *, spacing=(1.0, 1.0, 1.0), mask_radius=None, lar
     curve = pd.DataFrame(
         {
             "sigma": tried,
-            "mse": [max(0.0, fitted(s)[0]) for s in tried],
+            "mse": [max(0.0, fitted(s)) for s in tried],
             "mse_plain": [max(0.0, plain(s)) for s in tried],
         }
     )
     best = tried[int(np.argmin(curve["mse"]))]
-    sigma = float(
-        minimize_scalar(
-            lambda s: fitted(s)[0], bounds=(max(0.0, best - step), best + step), method="bounded"
-        ).x
-    )
+    near = max(0.0, best - step), best + step
+    sigma = float(minimize_scalar(fitted, bounds=near, method="bounded").x)
     # A box's faces reflect, but the blur that is sought brought in voxels from beyond them, which
     # reads a few percent low. So the last digits come from the whole volume, blurred in the
     # cosine domain and compared away from its faces, over all voxels of the mask.
-    spectrum = np.array(truth, np.float32)
-    spectrum -= np.float32(mean_b)
-    spectrum = scipy.fft.dctn(spectrum, norm="ortho", overwrite_x=True, workers=threads)
-    frequencies = [
-        (np.pi * np.arange(n) / (n * h)) ** 2 for n, h in zip(truth.shape, spacing, strict=True)
-    ]
-    margins = [
-        min(int(np.ceil(3.0 * sigma / h)), n // 4)
-        for n, h in zip(truth.shape, spacing, strict=True)
-    ]
-    sigma, error, gain, offset = _refine(
-        np.asarray(image, np.float32),
-        spectrum,
-        frequencies,
-        cylinder(truth.shape, mask_radius),
-        margins,
-        sigma,
-        max(step, 0.1 * sigma),
-        threads,
-    )
+    spectrum = _cosines(np.asarray(truth, np.float32) - np.float32(mean_b))
+    frequencies = _squared_frequencies(truth.shape, spacing)
+    margins = np.minimum(np.ceil(np.divide(3.0 * sigma, spacing)), np.floor_divide(truth.shape, 4))
+    image, mask = np.asarray(image, np.float32), cylinder(truth.shape, mask_radius)
+    start = margins.astype(int), sigma, max(step, 0.1 * sigma)
+    sigma, error, gain, offset = _refine(image, spectrum, frequencies, mask, *start)
     curve.attrs["mse"] = float(max(0.0, error))
     return sigma, float(gain), float(offset - gain * mean_b), curve
 
 
-def resolution_rows(image, truth, *, spacing, unit, mask_radius=None):
+def resolution_rows(
+    image: np.ndarray, truth: np.ndarray, *, spacing: Spacing, unit: str, mask_radius: Radius = None
+):
     """Rows of the Gaussian fit (`gaussian_fit`) for a table of measures.
 
     Parameters
@@ -232,15 +229,12 @@ def resolution_rows(image, truth, *, spacing, unit, mask_radius=None):
     AcuityError
         As `gaussian_fit`.
     """
-    sigma, gain, offset, curve = gaussian_fit(
-        image, truth, spacing=spacing, mask_radius=mask_radius
-    )
-    values = [
-        ("resolution_sigma", sigma, unit),
-        ("resolution_fwhm", FWHM * sigma, unit),
-        ("resolution_gain", gain, ""),
-        ("resolution_offset", offset, ""),
-        ("resolution_mse", curve.attrs["mse"], ""),
-    ]
-    rows = [{"metric": m, "subset": "all", "value": v, "unit": u} for m, v, u in values]
-    return rows, curve
+    fit = gaussian_fit(image, truth, spacing=spacing, mask_radius=mask_radius)
+    sigma, gain, offset, curve = fit
+    return [
+        tidy_row("resolution_sigma", sigma, unit),
+        tidy_row("resolution_fwhm", FWHM * sigma, unit),
+        tidy_row("resolution_gain", gain),
+        tidy_row("resolution_offset", offset),
+        tidy_row("resolution_mse", curve.attrs["mse"]),
+    ], curve

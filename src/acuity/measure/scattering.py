@@ -4,11 +4,15 @@ import numpy as np
 import pandas as pd
 
 from acuity.errors import AcuityError
-from acuity.measure.shells import SECTORS, Shells, spectrum
+from acuity.measure.shells import SECTORS, Shells, decade_rows, power, spectrum
+from acuity.measure.volumes import Spacing
 from acuity.units import convert
+from acuity.volume import Volume
 
 
-def scattering(volume, *, spacing, unit="nm", threshold=None):
+def scattering(
+    volume: np.ndarray, *, spacing: Spacing, unit: str = "nm", threshold: float | None = None
+):
     """Scattering function of a volume.
 
     I(q) = |sum_r w(r) (u(r) - <u>) exp(-i q r)|^2 dV / sum_r w(r)^2, averaged over shells of
@@ -50,29 +54,17 @@ def scattering(volume, *, spacing, unit="nm", threshold=None):
             raise AcuityError("scattering: the volume holds NaN or infinite voxels.")
         volume = np.asarray(volume) > threshold
     found, squares = spectrum(volume, "scattering: the volume")
-
-    def power(z):
-        real, imaginary = found[z].real.astype(np.float64), found[z].imag.astype(np.float64)
-        return [real * real + imaginary * imaginary]
-
     scale = float(np.prod(size)) / squares
     tables = []
-    for name, sums in shells.sums(power).items():
+    for name, sums in shells.sums(lambda z: [power(found[z])]).items():
         count, frequency, total = sums[sums[:, 0] > 0].T
-        tables.append(
-            pd.DataFrame(
-                {
-                    "subset": name,
-                    "q": 2 * np.pi * frequency / count,
-                    "intensity": scale * total / count,
-                    "n": count.astype(np.int64),
-                }
-            )
-        )
+        q, intensity = 2 * np.pi * frequency / count, scale * total / count
+        columns = {"subset": name, "q": q, "intensity": intensity, "n": count.astype(np.int64)}
+        tables.append(pd.DataFrame(columns))
     return pd.concat(tables, ignore_index=True)
 
 
-def volume_scattering(image, truth=None):
+def volume_scattering(image: Volume, truth: Volume | None = None):
     """Scattering function of a volume and, where there is a truth, how far it is from that one's.
 
     Parameters
@@ -95,15 +87,15 @@ def volume_scattering(image, truth=None):
         If the volumes' grids do not go together.
     """
     grid = image.grid
-    how = {"spacing": grid.spacing, "unit": grid.unit}
-    curve = scattering(image.read(), **how)
+    curve = scattering(image.read(), spacing=grid.spacing, unit=grid.unit)
     if truth is None:
         return [], curve
-    reference = scattering(truth.within(grid, "truth").read(), **how)
+    true = truth.within(grid, "truth").read()
+    reference = scattering(true, spacing=grid.spacing, unit=grid.unit)
     return scattering_rows(curve, reference), curve
 
 
-def scattering_rows(curve, truth):
+def scattering_rows(curve: pd.DataFrame, truth: pd.DataFrame):
     """How far a scattering function is from the truth's.
 
     Parameters
@@ -123,7 +115,7 @@ def scattering_rows(curve, truth):
     AcuityError
         If the curves are not of one grid.
     """
-    rows = []
+    rows, tiny = [], np.finfo(float).tiny
     for name in SECTORS:
         own, true = (table[table["subset"] == name] for table in (curve, truth))
         if len(own) != len(true) or not np.allclose(own["q"], true["q"], rtol=1e-6):
@@ -131,21 +123,6 @@ def scattering_rows(curve, truth):
                 f"scattering: the curves ({len(own)} and {len(true)} shells of {name!r}) are not "
                 "of volumes on one grid."
             )
-        tiny = np.finfo(float).tiny
-        ratio = np.log10(np.maximum(own["intensity"].to_numpy(), tiny))
-        ratio = ratio - np.log10(np.maximum(true["intensity"].to_numpy(), tiny))
-        values = {
-            "scattering_log_rms": np.sqrt(np.mean(ratio**2)),
-            "scattering_log_bias": np.mean(ratio),
-        }
-        rows += [
-            {
-                "metric": metric,
-                "subset": name,
-                "value": float(value),
-                "unit": "decade",
-                "n": len(ratio),
-            }
-            for metric, value in values.items()
-        ]
+        both = (np.maximum(table["intensity"].to_numpy(), tiny) for table in (own, true))
+        rows += decade_rows("scattering", np.subtract(*map(np.log10, both)), name)
     return rows

@@ -1,10 +1,15 @@
 """Sums over shells of spatial frequency, in all directions, along z, and in the plane."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 import scipy.fft
 from numba import get_num_threads
 
 from acuity.errors import AcuityError
+from acuity.measure.volumes import Spacing
+from acuity.tables import tidy_row
 
 SECTORS = ("all", "z", "xy")
 CONE = 30.0  # degrees
@@ -35,7 +40,7 @@ class Shells:
     degrees of the plane. Shell 0, about frequency zero, is left out.
     """
 
-    def __init__(self, shape, spacing):
+    def __init__(self, shape: Sequence[int], spacing: Spacing):
         if len(shape) != 3 or min(shape) < 8:
             raise AcuityError(
                 f"the volume has the shape {tuple(shape)}; its spectrum needs at least 8 voxels "
@@ -54,7 +59,7 @@ class Shells:
             name: max(1, int(0.5 / size / self.width + 0.5 + 1e-9)) for name, size in ends.items()
         }
 
-    def sums(self, terms):
+    def sums(self, terms: Callable[[int], list[np.ndarray]]):
         """Sum terms over the shells of each sector.
 
         Parameters
@@ -70,16 +75,10 @@ class Shells:
         """
         fz, fy, fx = self.frequencies
         plane = (fy * fy)[:, None] + (fx * fx)[None, :]
-        # Half of the spectrum stands for all of it: x frequencies other than 0 and, for an even
-        # count, the last one count twice.
-        twice = np.full(len(fx), 2.0)
-        twice[0] = 1.0
-        if self.shape[2] % 2 == 0:
-            twice[-1] = 1.0
-        weights = np.broadcast_to(twice, plane.shape)
+        weights = np.broadcast_to(half_weights(self.shape[2]), plane.shape)
         most = max(self.counts.values()) + 1
         limit = np.cos(np.radians(CONE)), np.sin(np.radians(CONE))
-        found = {}
+        found: dict[str, Any] = {}
         for z, f in enumerate(fz):
             size = np.sqrt(plane + f * f)
             shell = np.minimum((size / self.width + 0.5).astype(np.int64), most)
@@ -90,15 +89,71 @@ class Shells:
                 "xy": abs(f) <= limit[1] * size,
             }
             for name, where in inside.items():
-                number = shell[where]
-                part = np.stack(
-                    [np.bincount(number, column[where], most + 1) for column in columns], axis=1
-                )
-                found[name] = found[name] + part if name in found else part
+                sums = [np.bincount(shell[where], column[where], most + 1) for column in columns]
+                found[name] = found.get(name, 0) + np.stack(sums, axis=1)
         return {name: table[1 : self.counts[name] + 1] for name, table in found.items()}
 
 
-def spectrum(volume, name):
+def half_weights(count: int):
+    """Return how often each frequency of a half spectrum (`scipy.fft.rfft`) stands in the whole.
+
+    Parameters
+    ----------
+    count : int
+        Voxels along the axis.
+
+    Returns
+    -------
+    numpy.ndarray
+        (count // 2 + 1,), float64: 2, but 1 for frequency 0 and, for an even count, the last one.
+    """
+    weights = np.full(count // 2 + 1, 2.0)
+    weights[0] = 1.0
+    if count % 2 == 0:
+        weights[-1] = 1.0
+    return weights
+
+
+def power(spectrum: np.ndarray):
+    """Return the squared magnitude of a spectrum, in float64.
+
+    Parameters
+    ----------
+    spectrum : numpy.ndarray
+        complex64, any shape.
+
+    Returns
+    -------
+    numpy.ndarray
+    """
+    real, imaginary = spectrum.real.astype(np.float64), spectrum.imag.astype(np.float64)
+    return real * real + imaginary * imaginary
+
+
+def decade_rows(name: str, decades: np.ndarray, subset: str):
+    """Return root mean square and mean of the logarithms of a ratio as rows of a table.
+
+    Parameters
+    ----------
+    name : str
+        Of the ratio: the metrics are ``{name}_log_rms`` and ``{name}_log_bias``.
+    decades : numpy.ndarray
+        (shells,), log10 of the ratio.
+    subset : str
+        The subset of the rows.
+
+    Returns
+    -------
+    list of dict
+        As `acuity.tables.tidy_row`, with ``n``, the number of shells.
+    """
+    figures = (("log_rms", np.sqrt(np.mean(decades**2))), ("log_bias", np.mean(decades)))
+    return [
+        tidy_row(f"{name}_{key}", value, "decade", subset, n=len(decades)) for key, value in figures
+    ]
+
+
+def spectrum(volume: np.ndarray, name: str):
     """Windowed spectrum of a volume without its mean.
 
     Parameters

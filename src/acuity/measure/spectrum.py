@@ -7,7 +7,10 @@ import scipy.fft
 from acuity.errors import AcuityError
 from acuity.measure import shells
 from acuity.measure.subsets import ALIASED, BELOW
+from acuity.measure.volumes import Spacing, read_on
+from acuity.tables import tidy_row
 from acuity.units import convert
+from acuity.volume import Volume
 
 # Share of the image's own Nyquist frequency up to which figures are given: beyond it, what an
 # interpolation or a camera let through is compared and no structure.
@@ -21,7 +24,9 @@ _FIRST = 1.5  # nearer to frequency 0, what is left of the mean under the window
 _FLOOR, _FLAT = 0.6, 0.25
 
 
-def spectrum(image, truth, *, spacing, unit="nm", low_nyquist):
+def spectrum(
+    image: np.ndarray, truth: np.ndarray, *, spacing: Spacing, unit: str = "nm", low_nyquist: float
+):
     """Radially averaged spectra of an image and of its truth, and their ratio.
 
     As figure 4 of de Haan et al. 2019 (doi:10.1038/s41598-019-48444-2): magnitudes of the spatial
@@ -85,42 +90,30 @@ def spectrum(image, truth, *, spacing, unit="nm", low_nyquist):
             f"below {TOP:g} of the image's own Nyquist frequency, {TOP * nyquist:.6g} 1/nm."
         )
     rings = _Rings(a.shape[1:], size, low_nyquist, nyquist)
-    found = {name: rings.sums(part, name) for name, part in (("image", a), ("truth", b))}
-    count = rings.count
-    full = count > 0
-    count, frequency = count[full], (rings.frequency[full] / count[full])
-    curve = {"frequency": frequency}
-    for name, end in (("image", ""), ("truth", "_truth")):
-        power, magnitude, _ = found[name]
-        curve[f"power{end}"] = power[full] / count
-        curve[f"magnitude{end}"] = magnitude[full] / count
-    curve = pd.DataFrame(curve)
-    curve["ratio"] = curve["magnitude"] / curve["magnitude_truth"]
-    curve["n"] = count.astype(np.int64)
-    curve = curve[
-        [
-            "frequency",
-            "power",
-            "power_truth",
-            "ratio",
-            "magnitude",
-            "magnitude_truth",
-            "n",
-        ]
-    ]
+    full = rings.count > 0
+    count = rings.count[full]
+    *own, total = rings.sums(a, "image")
+    *true, true_total = rings.sums(b, "truth")
+    power, magnitude, power_truth, magnitude_truth = (sums[full] / count for sums in (*own, *true))
+    ratio = magnitude / magnitude_truth
+    curve = pd.DataFrame(
+        {
+            "frequency": rings.frequency[full] / count,
+            "power": power,
+            "power_truth": power_truth,
+            "ratio": ratio,
+            "magnitude": magnitude,
+            "magnitude_truth": magnitude_truth,
+            "n": count.astype(np.int64),
+        }
+    )
     low = rings.ends[1:][full] <= low_nyquist * (1 + 1e-9)
     top = rings.ends[1:][full] <= TOP * nyquist * (1 + 1e-9)
-    ratio = curve["ratio"].to_numpy()
-    rows = [
-        row
-        for name, band in ((BELOW, low), (ALIASED, top & ~low))
-        for row in _rows(ratio[band], name)
-    ]
-    contrast = np.sqrt(found["image"][2] / found["truth"][2])
-    rows.append(_row("spectrum_contrast", contrast))
+    rows = _rows(ratio[low], BELOW) + _rows(ratio[top & ~low], ALIASED)
+    rows.append(tidy_row("spectrum_contrast", np.sqrt(total / true_total)))
     limit = signal_limit(curve, nyquist)
     if limit is not None:
-        rows.append(_row("spectrum_signal_limit", limit, "1/nm"))
+        rows.append(tidy_row("spectrum_signal_limit", limit, "1/nm"))
     return rows, curve
 
 
@@ -135,12 +128,7 @@ class _Rings:
         self.ends = width * np.arange(rings + 1)
         fy, fx = scipy.fft.fftfreq(shape[0], size[0]), scipy.fft.rfftfreq(shape[1], size[1])
         distance = np.hypot(fy[:, None], fx[None, :])
-        # Half of the spectrum stands for all of it.
-        twice = np.full(len(fx), 2.0)
-        twice[0] = 1.0
-        if shape[1] % 2 == 0:
-            twice[-1] = 1.0
-        self.weights = np.broadcast_to(twice, distance.shape)
+        self.weights = np.broadcast_to(shells.half_weights(shape[1]), distance.shape)
         # A hair more: a frequency on a limit belongs to the ring below it.
         number = np.ceil(distance / width - 1e-9).astype(np.int64) - 1
         number[(distance < _FIRST * step) | (number >= rings)] = rings
@@ -156,8 +144,7 @@ class _Rings:
         power, magnitude, total = np.zeros(self.rings), np.zeros(self.rings), 0.0
         for plane in image:
             found, squares = shells.spectrum(plane[None], f"spectrum: the {name}")
-            real, imaginary = found[0].real.astype(np.float64), found[0].imag.astype(np.float64)
-            square = (real * real + imaginary * imaginary) * (self.scale / squares)
+            square = shells.power(found[0]) * (self.scale / squares)
             power += self._ring(square)
             magnitude += self._ring(np.sqrt(square))
             total += float((self.weights * square).sum())
@@ -167,20 +154,14 @@ class _Rings:
 def _rows(ratio, subset):
     if not len(ratio):
         return []
-    decades = np.log10(np.maximum(ratio, np.finfo(float).tiny))
+    error, decades = np.abs(ratio - 1).max(), np.log10(np.maximum(ratio, np.finfo(float).tiny))
     return [
-        _row("spectrum_ratio_error", np.abs(ratio - 1).max(), "", subset, len(ratio)),
-        _row("spectrum_ratio_log_rms", np.sqrt(np.mean(decades**2)), "decade", subset, len(ratio)),
-        _row("spectrum_ratio_log_bias", decades.mean(), "decade", subset, len(ratio)),
+        tidy_row("spectrum_ratio_error", error, "", subset, n=len(ratio)),
+        *shells.decade_rows("spectrum_ratio", decades, subset),
     ]
 
 
-def _row(metric, value, unit="", subset="all", n=None):
-    row = {"metric": metric, "subset": subset, "value": float(value), "unit": unit}
-    return row if n is None else row | {"n": n}
-
-
-def signal_limit(curve, nyquist):
+def signal_limit(curve: pd.DataFrame, nyquist: float):
     """Frequency up to which the truth's signal is at least as strong as its noise.
 
     Where the truth is noise of its own acquisition (shot noise), no method can match it and the
@@ -215,7 +196,7 @@ def signal_limit(curve, nyquist):
     return float(frequency[noise[0] - 1]) if len(noise) and noise[0] else None
 
 
-def volume_spectrum(image, truth, *, factor):
+def volume_spectrum(image: Volume, truth: Volume, *, factor: float):
     """Spectra of an image and of its truth on one grid.
 
     Parameters
@@ -238,10 +219,5 @@ def volume_spectrum(image, truth, *, factor):
     """
     grid = image.grid
     coarsest = convert(max(grid.spacing[1:]), grid.unit, "nm")
-    return spectrum(
-        image.read(),
-        truth.within(grid, "truth").read(),
-        spacing=grid.spacing,
-        unit=grid.unit,
-        low_nyquist=0.5 / (factor * coarsest),
-    )
+    low_nyquist = 0.5 / (factor * coarsest)
+    return spectrum(**read_on(grid, image=image, truth=truth), low_nyquist=low_nyquist)

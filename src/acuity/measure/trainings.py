@@ -1,5 +1,7 @@
 """How far the figures of a method swing from one training to the next: other seeds, same data."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from acuity.errors import AcuityError
@@ -10,7 +12,7 @@ KEYS = ["study", "method", "variant", "level", "metric", "subset"]
 COLUMNS = [*KEYS, "seed", "value", "unit"]
 
 
-def trainings(images, *, study, unseen, seed):
+def trainings(images: Sequence[dict], *, study: str, unseen: Sequence[str], seed: int):
     """Pool the measures of each training over the unseen samples.
 
     Parameters
@@ -35,15 +37,15 @@ def trainings(images, *, study, unseen, seed):
     AcuityError
         If no training is among the images.
     """
-    inputs = [image for image in images if image["method"] == "input"]
-    groups = {}
+    inputs: list[dict] = []
+    groups: dict[int, list[dict]] = {}
     for image in images:
         if image["method"] == "input":
-            continue
-        method, further = split_training(image["method"])
-        groups.setdefault(seed if further is None else further, []).append(
-            image | {"method": method}
-        )
+            inputs.append(image)
+        else:
+            method, further = split_training(image["method"])
+            own = seed if further is None else further
+            groups.setdefault(own, []).append(image | {"method": method})
     if not groups:
         raise AcuityError(f"study {study}: no training was measured")
     tables = []
@@ -54,7 +56,7 @@ def trainings(images, *, study, unseen, seed):
     return pd.concat(tables, ignore_index=True)[COLUMNS]
 
 
-def spread(table):
+def spread(table: pd.DataFrame):
     """Give mean and range of each measure over trainings.
 
     Parameters

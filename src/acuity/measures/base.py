@@ -6,16 +6,19 @@ shown where. From that come its rule, its place in ``metrics.tsv``, the columns 
 imported in `Measure.run`: Snakemake loads all of these files at each start.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import prod
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from acuity.assumptions import Assumes, warning_rows
 from acuity.errors import AcuityError
 from acuity.plugins import declared as load_module
 from acuity.plugins import modules
+from acuity.volume import Volume
 
+Project = Any  # acuity.study.project.Project, of a room above this one
 LENGTH = "length"  # the unit of a figure that is in the volume's own unit
 ALL = "all"  # the subset of a figure that is of the whole image
 
@@ -81,7 +84,7 @@ class Metric:
         """Key and, where it is not of the whole image, its subset."""
         return self.key if self.subset == ALL else f"{self.key}, {self.subset}"
 
-    def headed(self, *, interval=True):
+    def headed(self, *, interval: bool = True):
         """Return the heading in ``acuity summary``: with unit, and what stands behind the value."""
         title = self.short or self.title
         if title[1:2].islower():
@@ -145,7 +148,7 @@ class Measure:
         """Name of the measure: that of its module."""
         return type(self).__module__.rsplit(".", 1)[-1]
 
-    def applies(self, project, sample, image):
+    def applies(self, project: Project, sample: str, image: str):
         """Return whether an image is measured: by default each that has a truth, but the truth.
 
         Parameters
@@ -159,7 +162,7 @@ class Measure:
         """
         return image != "truth" and sample not in project.restore
 
-    def cfg(self, project, sample, image):
+    def cfg(self, project: Project, sample: str, image: str):
         """Return what `run` is told beside the volumes, as plain data.
 
         Parameters
@@ -177,17 +180,19 @@ class Measure:
         """Return the names of the tables that a job writes, that of the figures first."""
         return self.tables or (self.name,)
 
-    def gathered(self, project, sample, image):
+    def gathered(self, project: Project, sample: str, image: str):
         """Return the tables of an image that are gathered, as in `gathers`."""
         return self.gathers or [("tables", self.written()[0])]
 
-    def run(self, **volumes_and_cfg):
-        """Measure.
+    def run(self, *volumes: Any, **cfg: Any):
+        """Measure; all is given by name.
 
         Parameters
         ----------
-        **volumes_and_cfg
-            The volumes of `needs` (acuity.volume.Volume), and what `cfg` returns.
+        *volumes
+            The volumes of `needs` (acuity.volume.Volume).
+        **cfg
+            What `cfg` returns.
 
         Returns
         -------
@@ -197,16 +202,16 @@ class Measure:
         """
         raise NotImplementedError
 
-    def checked(self, volumes, cfg):
+    def checked(self, volumes: Mapping[str, Volume], cfg: Mapping[str, Any]):
         """Return what is held against `assumes`, as `acuity.assumptions.warning_rows` takes it."""
         return {name: volumes[name] for name in volumes if name not in ("low", "valid")}
 
-    def held(self, shape):
+    def held(self, shape: Sequence[int]):
         """Return the bytes that a job holds of an image of a shape (z, y, x)."""
         return self.bytes_a_voxel * prod(shape)
 
 
-def measured(measure, volumes, cfg):
+def measured(measure: Measure, volumes: Mapping[str, Volume], cfg: Mapping[str, Any]):
     """Measure, and add what is not as the measure assumes it.
 
     Parameters
@@ -234,7 +239,7 @@ def known():
 
 
 @cache
-def load(name):
+def load(name: str):
     """Find a measure by its name.
 
     As `acuity.methods.base.load`: a job depends on the code of its own measure and of no other.
@@ -283,7 +288,7 @@ def measures():
 
 
 @cache
-def declared(where=None):
+def declared(where: str | None = None):
     """List the metrics that are shown somewhere, in their order.
 
     Parameters

@@ -2,7 +2,8 @@
 
 from acuity.assumptions import Assumes
 from acuity.keys import split_image
-from acuity.measures.base import Measure, Metric
+from acuity.measures.base import Measure, Metric, Project
+from acuity.volume import Volume
 
 
 class Edges(Measure):
@@ -26,14 +27,14 @@ class Edges(Measure):
         ),
     )
 
-    def applies(self, project, sample, image):
+    def applies(self, project: Project, sample: str, image: str):
         wanted = project.study.flat and project.study.measure.edges
         return wanted and sample not in project.restore
 
-    def cfg(self, project, sample, image):
+    def cfg(self, project: Project, sample: str, image: str):
         return {"repeated": project.kind.repeated(*split_image(image))}
 
-    def run(self, image, truth, repeated, valid=None):
+    def run(self, image: Volume, truth: Volume, repeated: int, valid: Volume | None = None):
         from acuity.measure.edges import volume_edges
 
         return volume_edges(image, truth, valid=valid, repeated=repeated)[0]

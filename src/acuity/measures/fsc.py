@@ -1,7 +1,8 @@
 """Fourier shell correlation of two independent acquisitions of one object."""
 
 from acuity.assumptions import Assumes
-from acuity.measures.base import Measure
+from acuity.measures.base import Measure, Project
+from acuity.volume import Volume
 
 
 class Correlation(Measure):
@@ -16,11 +17,11 @@ class Correlation(Measure):
     )
     tables = ("fsc", "fsc_curve")
 
-    def applies(self, project, sample, image):
+    def applies(self, project: Project, sample: str, image: str):
         again = project.samples[sample].repeat_of
         return bool(again) and not project.study.flat and sample not in project.restore
 
-    def run(self, image, repeat):
+    def run(self, image: Volume, repeat: Volume):
         from acuity.measure.fsc import volume_fsc
 
         return volume_fsc(image, repeat)

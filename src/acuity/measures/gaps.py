@@ -1,7 +1,11 @@
 """Gaps between neighbouring particles that an image resolves (de Haan et al. 2019)."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from acuity.assumptions import Assumes
-from acuity.measures.base import Measure, Metric
+from acuity.measures.base import Measure, Metric, Project
+from acuity.volume import Volume
 
 SUMMARY = ("summary",)
 SHOWN = ("summary", "images")
@@ -90,20 +94,20 @@ class Gaps(Measure):
         ),
     )
 
-    def applies(self, project, sample, image):
+    def applies(self, project: Project, sample: str, image: str):
         wanted = project.study.flat and project.study.measure.gaps is not None
         return wanted and sample not in project.restore
 
-    def cfg(self, project, sample, image):
+    def cfg(self, project: Project, sample: str, image: str):
         settings = project.study.measure.gaps.model_dump(mode="json")
         return settings | {"seed": project.seed_of(sample, "gaps")}
 
-    def run(self, image, truth, valid=None, **settings):
+    def run(self, image: Volume, truth: Volume, valid: Volume | None = None, **settings: Any):
         from acuity.measure.gaps import volume_gaps
 
         return volume_gaps(image, truth, valid=valid, **settings)
 
-    def checked(self, volumes, cfg):
+    def checked(self, volumes: Mapping[str, Volume], cfg: Mapping[str, Any]):
         image = volumes["image"]
         return {"image": image, "truth": volumes["truth"].within(image.grid, "truth")}
 

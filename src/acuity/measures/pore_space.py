@@ -1,7 +1,8 @@
 """The space of the pores: local thickness, chords, two-point correlation."""
 
 from acuity.assumptions import Assumes
-from acuity.measures.base import Measure
+from acuity.measures.base import Measure, Project
+from acuity.volume import Volume
 
 
 class PoreSpace(Measure):
@@ -16,18 +17,18 @@ class PoreSpace(Measure):
     tables = ("pore_space", "pore_space_curve")
     gathers = (("tables", "pore_space"), ("spaces", "pore_space_curve"))
 
-    def applies(self, project, sample, image):
+    def applies(self, project: Project, sample: str, image: str):
         study = project.study
         wanted = study.segment and study.measure.pore_space and not study.flat
         return bool(wanted) and sample not in project.restore
 
-    def cfg(self, project, sample, image):
+    def cfg(self, project: Project, sample: str, image: str):
         return {
             "pores": "labels" if project.objects == "dark" else "background",
             "mask_radius": project.kind.mask_radius(1),
         }
 
-    def run(self, labels, pores, mask_radius):
+    def run(self, labels: Volume, pores: str, mask_radius: float | None):
         from acuity.measure.pore_space import pore_space
 
         grid = labels.grid

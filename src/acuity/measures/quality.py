@@ -1,7 +1,7 @@
 """Likeness of an image to its truth, voxel by voxel and by structure."""
 
 from acuity.assumptions import Assumes
-from acuity.measures.base import Measure, Metric
+from acuity.measures.base import Measure, Metric, Project
 
 
 class Quality(Measure):
@@ -10,10 +10,7 @@ class Quality(Measure):
     order, column_order = 20, 40
     own_rule = True  # it works in slabs, and writes a map
     threads = 2
-    assumes = Assumes(
-        values="the type's range",
-        single="squared errors follow them",
-    )
+    assumes = Assumes(values="the type's range", single="squared errors follow them")
     metrics = (
         Metric(
             "psnr",
@@ -39,7 +36,7 @@ class Quality(Measure):
         ),
     )
 
-    def applies(self, project, sample, image):
+    def applies(self, project: Project, sample: str, image: str):
         return project.kind.pixelwise and super().applies(project, sample, image)
 
 

@@ -1,7 +1,11 @@
 """Effective resolution of an image: the Gaussian blur of the truth that fits it best."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from acuity.assumptions import Assumes
-from acuity.measures.base import LENGTH, Measure, Metric
+from acuity.measures.base import LENGTH, Measure, Metric, Project
+from acuity.volume import Volume
 
 
 class Resolution(Measure):
@@ -19,25 +23,25 @@ class Resolution(Measure):
     metrics = (
         Metric(
             "resolution_fwhm",
-            "Blur left",
+            "Residual FWHM",
             short="FWHM",
             unit=LENGTH,
             digits=2,
             better="lower",
             on=("summary", "volumes"),
-            help="Full width at half maximum of the blur that makes the truth look like the result. It "
-            "does not see invented detail.",
+            help="How much blur is left: the full width at half maximum of the one that makes the truth "
+            "look like the result. It does not see invented detail.",
         ),
     )
 
-    def applies(self, project, sample, image):
+    def applies(self, project: Project, sample: str, image: str):
         study = project.study
         return not (study.axial or study.flat) and super().applies(project, sample, image)
 
-    def cfg(self, project, sample, image):
+    def cfg(self, project: Project, sample: str, image: str):
         return {"mask_radius": project.kind.mask_radius()}
 
-    def run(self, image, truth, mask_radius):
+    def run(self, image: Volume, truth: Volume, mask_radius: float | None):
         from acuity.measure.resolution import resolution_rows
 
         truth = truth.within(image.grid, "truth")
@@ -49,7 +53,7 @@ class Resolution(Measure):
             mask_radius=mask_radius,
         )
 
-    def checked(self, volumes, cfg):
+    def checked(self, volumes: Mapping[str, Volume], cfg: Mapping[str, Any]):
         image = volumes["image"]
         return {"image": image, "truth": volumes["truth"].within(image.grid, "truth"), **cfg}
 

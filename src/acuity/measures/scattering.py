@@ -1,7 +1,8 @@
 """Scattering function of a volume, to compare with small-angle X-rays, and how far it is from a truth's."""
 
 from acuity.assumptions import Assumes
-from acuity.measures.base import Measure, Metric
+from acuity.measures.base import Measure, Metric, Project
+from acuity.volume import Volume
 
 
 class Scattering(Measure):
@@ -19,11 +20,11 @@ class Scattering(Measure):
         Metric("scattering_log_rms", "Scattering", unit="decades", better="lower", on=("summary",)),
     )
 
-    def applies(self, project, sample, image):
+    def applies(self, project: Project, sample: str, image: str):
         # one without a truth has its curve too
         return project.study.axial and project.study.measure.scattering
 
-    def run(self, image, truth=None):
+    def run(self, image: Volume, truth: Volume | None = None):
         from acuity.measure.scattering import volume_scattering
 
         return volume_scattering(image, truth)

@@ -3,7 +3,8 @@
 from acuity.assumptions import Assumes
 from acuity.keys import split_image
 from acuity.measure.subsets import ALIASED, BELOW
-from acuity.measures.base import Measure, Metric
+from acuity.measures.base import Measure, Metric, Project
+from acuity.volume import Volume
 
 
 class Spectrum(Measure):
@@ -19,14 +20,14 @@ class Spectrum(Measure):
     metrics = tuple(
         Metric(
             "spectrum_ratio_error",
-            f"Spectrum off, {subset}",
+            f"Spectrum deviation, {subset}",
             digits=2,
             better="lower",
             subset=subset,
             on=("summary", "images"),
             percent=True,
-            help="Greatest departure from 1 of the ratio of the spectrum's magnitude to the truth's, "
-            f"{where}.",
+            help="How far the spectrum is off: the greatest departure from 1 of the ratio of its "
+            f"magnitude to the truth's, {where}.",
         )
         for subset, where in (
             (BELOW, "up to the Nyquist frequency of the low-resolution image"),
@@ -34,14 +35,15 @@ class Spectrum(Measure):
         )
     )
 
-    def applies(self, project, sample, image):
+    def applies(self, project: Project, sample: str, image: str):
         wanted = project.study.flat and project.study.measure.spectrum
         return wanted and super().applies(project, sample, image)
 
-    def cfg(self, project, sample, image):
-        return {"factor": float(split_image(image)[0])}
+    def cfg(self, project: Project, sample: str, image: str):
+        level, _ = split_image(image)
+        return {"factor": level and float(level)}
 
-    def run(self, image, truth, factor):
+    def run(self, image: Volume, truth: Volume, factor: float):
         from acuity.measure.spectrum import volume_spectrum
 
         return volume_spectrum(image, truth, factor=factor)

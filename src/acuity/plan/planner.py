@@ -533,7 +533,7 @@ def _quality(plan, rule, w):
     return Quantity(rule, 40 * held, voxels, FLOAT * voxels)
 
 
-def _census(plan, rule, w):
+def _count_objects(plan, rule, w):
     voxels = prod(plan._image_shape(w))
     shape, _ = plan.high(w["sample"])
     held = min(voxels, (slices_at_a_time(shape) + 9) * shape[1] * shape[2])
@@ -551,11 +551,11 @@ def _pictures(plan, rule, w):
     return Quantity(rule, held, images * shape[1] * shape[2], 1e6)
 
 
-# Of stages that the study key `slabs` divides: X_init makes a store (census has none), X_slab fills it,
+# Of stages that the study key `slabs` divides: X_init makes a store (count_objects has none), X_slab fills it,
 # X joins.
 _DIVIDED = {
     "apply_alignment": _slices(2),
-    "census": _census,
+    "count_objects": _count_objects,
     "degrade": _degrade,
     "degrade_axial": _degrade,
     "predict": _predict,
@@ -578,7 +578,7 @@ _COUNTS = _DIVIDED | {
     "pair": _pair,
     "degrade_images": _degrade,
     "train": _train,
-    "metrics": _tables,
+    "collect_metrics": _tables,
     **dict.fromkeys(("trainings", "figures", "judge", "report"), _tables),
     **{f"{page}_figures": _pictures for page in PAGES},
     **{f"report_{page}": _pictures for page in PAGES},

@@ -620,8 +620,8 @@ def _found(metrics, beside, axis):
 # What became of the true objects, in the colours of the pictures' overlays.
 FATES = {
     "found": ("found", SKY),
-    "split": ("in pieces", GREEN),
-    "merged": ("fused with a neighbour", PURPLE),
+    "split": ("split", GREEN),
+    "merged": ("merged", PURPLE),
     "missed": ("missed", VERMILLION),
     "false": ("invented", YELLOW),
 }
@@ -679,8 +679,9 @@ def _fates(metrics, axis):
         "pore_fates",
         f"What became of the {axis.noun}s",
         f"Each bar up to the line is the true {axis.noun}s; what stands beyond it was invented. A "
-        f"good restoration fills the bar with found and leaves nothing beyond. A fused or broken "
-        f"{axis.noun} is seen, but neither its size nor its shape is to be trusted.",
+        f"good restoration fills the bar with found and leaves nothing beyond. A merged "
+        f"{axis.noun} (fused with a neighbour) or a split one (in pieces) is seen, but neither its "
+        "size nor its shape is to be trusted.",
         panels,
         panel_size=(_PANEL[0], 1.0 + 0.27 * max(most, 3)),
         patches=[(label, colour) for label, colour in FATES.values()],
@@ -741,7 +742,7 @@ def _size_classes(metrics, metric, axis):
         "precision_by_size",
         "Which sizes are real",
         f"Share of the {noun}s shown that are real, by size, rounded down, their number in "
-        f"brackets. Low values mark sizes at which {noun}s are invented, fused or in pieces.",
+        f"brackets. Low values mark sizes at which {noun}s are invented, merged or split.",
         panels,
         panel_size=size,
     )
@@ -863,7 +864,7 @@ def _histograms(pores, metrics, axis):
         f"Number of {noun}s by equivalent diameter; the grey bars are the truth, φ is the "
         f"porosity. A good restoration follows the tops of the bars. Distrust a "
         f"line above the bars at small sizes (noise taken for {noun}s) or below them ({noun}s lost "
-        "or fused).",
+        "or merged).",
         panels,
         panel_size=(_PANEL[0], 3.1),
     )
@@ -923,7 +924,7 @@ def _sphericity(pores, axis):
         f"{axis.noun.title()} shape",
         f"How round the {axis.noun}s are. Box: the middle half of them; thick line: mean; whiskers: "
         f"one standard deviation; points: up to {_POINTS} single {axis.noun}s. Means should meet "
-        f"the dashed line, the truth's mean. Low points are ragged or fused {axis.noun}s, often "
+        f"the dashed line, the truth's mean. Low points are ragged or merged {axis.noun}s, often "
         "invented.",
         panels,
         margins=(0.68, 0.75),

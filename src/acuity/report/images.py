@@ -49,7 +49,7 @@ TINTS = {
     "found": (SKY, 0.80, "found"),
     "missed": (VERMILLION, 0.90, "missed"),
     "false": (YELLOW, 0.90, "invented"),
-    "other": (PURPLE, 0.90, "fused with a neighbour, or in pieces"),
+    "other": (PURPLE, 0.90, "merged with a neighbour, or split"),
 }
 
 

@@ -5,6 +5,17 @@ from numba import njit
 
 
 @njit(cache=True)
+def grow(box, z, y, start, stop):
+    """Grow a box, z0 y0 x0 z1 y1 x1, by a run along x."""
+    box[0] = min(box[0], z)
+    box[1] = min(box[1], y)
+    box[2] = min(box[2], start)
+    box[3] = max(box[3], z + 1)
+    box[4] = max(box[4], y + 1)
+    box[5] = max(box[5], stop)
+
+
+@njit(cache=True)
 def sizes_and_boxes(labels, n):
     """Voxel count and bounding box of each label, by runs along x.
 
@@ -37,11 +48,5 @@ def sizes_and_boxes(labels, n):
                 if k == 0:
                     continue
                 size[k] += x - start
-                b = box[k]
-                b[0] = min(b[0], z)
-                b[1] = min(b[1], y)
-                b[2] = min(b[2], start)
-                b[3] = max(b[3], z + 1)
-                b[4] = max(b[4], y + 1)
-                b[5] = max(b[5], x)
+                grow(box[k], z, y, start, x)
     return size, box

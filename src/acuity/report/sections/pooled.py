@@ -22,7 +22,7 @@ def figures_note(page):
     if page.seen_samples:
         number = len(page.judged_samples)
         return f"Pooled over the {number} sample{'s' if number != 1 else ''}{page.of_which}."
-    return "Pooled over the unseen samples."
+    return "Test samples, pooled."
 
 
 def _build(page):
@@ -39,9 +39,9 @@ POOLED_TABLE = Section(
     "pooled",
     """
 <section aria-label="All samples together">
-<h2>All {{ "judged" if seen else "unseen" }} samples together</h2>
+<h2>{{ "All judged samples together" if seen else "Test samples, pooled" }}</h2>
 <p>{% if seen %}{{ figures_note }}{% else %}Pooled over samples that no model has seen in training.{% endif %} {% if best %}Bold: the best method of a level. {% endif %}Press a heading to sort.</p>
-{{ parts.table(columns, rows, "Results pooled over the " ~ ("judged" if seen else "unseen") ~ " samples") }}
+{{ parts.table(columns, rows, "Results pooled over the " ~ ("judged" if seen else "test") ~ " samples") }}
 </section>
 """,
     _build,

@@ -8,7 +8,7 @@ TRAININGS = Section(
     """
 <section aria-label="Trainings">
 <h2>From one training to the next</h2>
-<p>Mean over the trainings of each method, which differ in their seed alone; in brackets the least and the greatest. All {{ "judged" if seen else "unseen" }} samples together.</p>
+<p>Mean over the trainings of each method, which differ in their seed alone; in brackets the least and the greatest. {{ "All judged samples together" if seen else "Test samples, pooled" }}.</p>
 {{ parts.plain_table(rows, "Mean and range over trainings") }}
 </section>
 """,

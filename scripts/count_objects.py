@@ -3,7 +3,7 @@
 from acuity.assumptions import warning_rows
 from acuity.job import job
 from acuity.measure.census import census, count, read_counts, write_counts
-from acuity.measures.census import MEASURE
+from acuity.measures.count_objects import MEASURE
 from acuity.slabs import sees_all
 from acuity.tables import write_rows, write_table
 from acuity.volume import open_volume

@@ -1,22 +1,22 @@
 """Errors of a volume that is finer along z, as the FIB-SEM papers state them."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from acuity.assumptions import Assumes
 from acuity.keys import split_image
-from acuity.measures.base import Measure, Metric
-from acuity.volume import choose_layout
+from acuity.measures.base import Measure, Metric, Project
+from acuity.volume import Volume, choose_layout
 
 SUMMARY = ("summary",)  # the page along z has tables of its own
 
 
-class Error(Measure):
+class FibsemErrors(Measure):
     """Root mean square and PSNR of grey values and of two phases, and the weighted PSNR."""
 
     order, column_order = 40, 70
     needs = ("image", "truth", "low")
-    assumes = Assumes(
-        values="0 to the range",
-        single="the weighted PSNR follows them",
-    )
+    assumes = Assumes(values="0 to the range", single="the weighted PSNR follows them")
     metrics = (
         Metric("rms", "RMS", digits=2, better="lower", on=SUMMARY),
         Metric("psnr_8bit", "PSNR, 8 bits", unit="dB", digits=2, better="higher", on=SUMMARY),
@@ -26,10 +26,10 @@ class Error(Measure):
         Metric("wpsnr_code", "wPSNR, code", unit="dB", digits=2, better="higher", on=SUMMARY),
     )
 
-    def applies(self, project, sample, image):
+    def applies(self, project: Project, sample: str, image: str):
         return project.study.axial and super().applies(project, sample, image)
 
-    def cfg(self, project, sample, image):
+    def cfg(self, project: Project, sample: str, image: str):
         settings, level = project.study.measure, split_image(image)[0]
         return {
             "task": project.kind.task(level),
@@ -38,22 +38,22 @@ class Error(Measure):
             "volume_fraction": settings.volume_fraction,
         }
 
-    def run(self, image, truth, low, **cfg):
-        from acuity.measure.error import volume_errors
+    def run(self, image: Volume, truth: Volume, low: Volume, **cfg: Any):
+        from acuity.measure.fibsem_errors import volume_errors
 
         return volume_errors(image, truth, low, **cfg)
 
-    def checked(self, volumes, cfg):
-        from acuity.measure.error import default_range
+    def checked(self, volumes: Mapping[str, Volume], cfg: Mapping[str, Any]):
+        from acuity.measure.fibsem_errors import default_range
 
         truth, stated = volumes["truth"], cfg["data_range"]
         used = stated or default_range(truth)
         return {"truth": truth, "data_range": used, "stated": stated is not None}
 
-    def held(self, shape):
+    def held(self, shape: Sequence[int]):
         # four rows of shards
         deep = min(choose_layout(shape, "float32").shard[0], shape[0])
         return 4 * 4 * deep * shape[1] * shape[2]
 
 
-MEASURE = Error()
+MEASURE = FibsemErrors()

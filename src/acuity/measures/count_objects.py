@@ -1,12 +1,12 @@
 """Objects of an image: how many of the true ones it has, how many of its own are true, their sizes."""
 
 from acuity.assumptions import Assumes
-from acuity.measures.base import Measure, Metric
+from acuity.measures.base import Measure, Metric, Project
 
 SUMMARY = ("summary",)  # on pages the verdict has columns of its own for objects
 
 
-class Census(Measure):
+class CountObjects(Measure):
     """Pores of an image, tabulated and matched with the true ones."""
 
     order, column_order = 10, 50
@@ -25,12 +25,12 @@ class Census(Measure):
         Metric("sphericity_mesh", "Sphericity", digits=4, on=SUMMARY),
     )
 
-    def applies(self, project, sample, image):
+    def applies(self, project: Project, sample: str, image: str):
         return bool(project.study.segment) and sample not in project.restore
 
-    def gathered(self, project, sample, image):
+    def gathered(self, project: Project, sample: str, image: str):
         figures = ["segment", "census", *["nlm"] * project.smoothed(image)]
         return [("tables", name) for name in figures] + [("pores", "pores"), ("status", "status")]
 
 
-MEASURE = Census()
+MEASURE = CountObjects()

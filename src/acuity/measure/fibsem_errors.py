@@ -6,26 +6,31 @@ Heinrich et al. 2017 (arXiv:1706.03142), section 4.1: cubic-weighted PSNR.
 """
 
 import math
+from collections.abc import Mapping
 from itertools import product
+from typing import Any
 
 import numpy as np
 
 from acuity.engine.readers import InputReader
 from acuity.errors import AcuityError
+from acuity.measure.volumes import Voxels
 from acuity.methods.base import Task
+from acuity.tables import tidy_row
+from acuity.volume import LazyArray, Volume
 
 DEPTH = 16  # slices that are in memory at a time
 
 
 def errors(
-    image,
-    truth,
-    cubic=None,
+    image: Voxels,
+    truth: Voxels,
+    cubic: Voxels | None = None,
     *,
-    data_range=255.0,
-    threshold=90.0,
-    volume_fraction=None,
-    bits=8,
+    data_range: float = 255.0,
+    threshold: float | None = 90.0,
+    volume_fraction: float | None = None,
+    bits: int = 8,
 ):
     """Errors of a restored volume.
 
@@ -95,7 +100,15 @@ def errors(
     return [*_hagita_rows(sums, top, int(bits), threshold), *_heinrich_rows(sums)]
 
 
-def volume_errors(image, truth, low, *, task, data_range=None, **settings):
+def volume_errors(
+    image: Volume,
+    truth: Volume,
+    low: Volume,
+    *,
+    task: Mapping[str, Any],
+    data_range: float | None = None,
+    **settings: Any,
+):
     """Errors of a restored volume against the part of its truth that it covers.
 
     Parameters
@@ -121,8 +134,8 @@ def volume_errors(image, truth, low, *, task, data_range=None, **settings):
     AcuityError
         If the volumes' grids do not go together.
     """
-    task = Task(task["level"], task["scale"], task.get("phase"))
-    source = InputReader(low, task.scale, "cubic", "low", offset=task.offset)
+    whole = Task(task["level"], task["scale"], task.get("phase"))
+    source = InputReader(low, whole.scale, "cubic", "low", offset=whole.offset)
     if source.shape != image.grid.shape:
         raise AcuityError(
             f"errors: the input has {source.shape} voxels (z, y, x) on the truth's grid, and what "
@@ -137,23 +150,26 @@ def volume_errors(image, truth, low, *, task, data_range=None, **settings):
     )
 
 
-def default_range(truth):
+def default_range(truth: Volume):
     """Data range of `volume_errors` where the study states none: the type's, else 255."""
     return truth.grey_range or 255.0
 
 
-class _Interpolated:
-    """A source as an array of which some slices are asked for."""
+class _Interpolated(LazyArray):
+    """A source as an array that is read part by part."""
+
+    dtype = np.dtype(np.float32)
 
     def __init__(self, source):
         self.source, self.shape = source, source.shape
 
-    def __getitem__(self, key):
-        stop = min(key.stop, self.shape[0])
-        return self.source.read((slice(key.start, stop), *(slice(0, n) for n in self.shape[1:])))
+    def read_box(self, box):
+        return self.source.read(box)
 
 
-def fraction_threshold(truth, volume_fraction, *, data_range=255.0, bits=8):
+def fraction_threshold(
+    truth: Voxels, volume_fraction: float, *, data_range: float = 255.0, bits: int = 8
+):
     """Grey value that leaves a stated share of a volume's voxels above it.
 
     Parameters
@@ -196,15 +212,6 @@ def _integers(block, data_range, top):
     return np.clip(np.rint(values, out=values), 0, top, out=values)
 
 
-def _halves(shape):
-    """Slices of the halves along y and x, and the first slice of the second half along z."""
-    first = [n // 2 for n in shape]
-    planes = [
-        (slice(0, half), slice(half, n)) for half, n in zip(first[1:], shape[1:], strict=True)
-    ]
-    return first[0], list(product(*planes))
-
-
 def _sums(image, truth, cubic, data_range, top, threshold):
     """Sums over the octants, in float64 and in one order whatever reads the volumes."""
     shape = tuple(truth.shape)
@@ -212,24 +219,24 @@ def _sums(image, truth, cubic, data_range, top, threshold):
     sums = {name: np.zeros(8) for name in names}
     sums |= {"whole": min(shape) > 1, "cubic": cubic is not None}
     plain = weighted = coded = largest = 0.0
-    middle, planes = _halves(shape)
+    middle = shape[0] // 2
+    quarters = [*product(*((slice(0, n // 2), slice(n // 2, n)) for n in shape[1:]))]
     for z in range(0, shape[0], DEPTH):
         a, b = _block(image, z, "image"), _block(truth, z, "truth")
         p, q = _integers(a, data_range, top), _integers(b, data_range, top)
         difference = (p - q).astype(np.float64)
         difference *= difference
-        for half, part in enumerate(
-            (slice(0, max(0, middle - z)), slice(max(0, middle - z), None))
-        ):
-            for number, plane in enumerate(planes, 4 * half):
-                box = (part, *plane)
-                sums["count"][number] += difference[box].size
-                sums["squares"][number] += difference[box].sum()
-                if threshold is not None:
-                    over, true = p[box] > threshold, q[box] > threshold
-                    sums["differ"][number] += np.count_nonzero(over != true)
-                    sums["above"][number] += np.count_nonzero(over)
-                    sums["above_truth"][number] += np.count_nonzero(true)
+        at = max(0, middle - z)
+        octants = product((slice(0, at), slice(at, None)), quarters)
+        for number, (part, quarter) in enumerate(octants):
+            box = (part, *quarter)
+            sums["count"][number] += difference[box].size
+            sums["squares"][number] += difference[box].sum()
+            if threshold is not None:
+                over, true = p[box] > threshold, q[box] > threshold
+                sums["differ"][number] += np.count_nonzero(over != true)
+                sums["above"][number] += np.count_nonzero(over)
+                sums["above_truth"][number] += np.count_nonzero(true)
         if cubic is not None:
             true = b.astype(np.float64)
             own = ((true - a) / data_range) ** 2
@@ -240,10 +247,6 @@ def _sums(image, truth, cubic, data_range, top, threshold):
             coded += (own * base).sum()
             largest = max(largest, base.max())
     return sums | {"plain": plain, "weighted": weighted, "coded": coded, "largest": largest}
-
-
-def _row(metric, value, unit="", subset="all", **more):
-    return {"metric": metric, "subset": subset, "value": float(value), "unit": unit, **more}
 
 
 def _psnr(mse, top):
@@ -266,24 +269,24 @@ def _hagita_rows(sums, top, bits, threshold):
         return found
 
     keys = ("squares", "differ", "count")
-    rows = [_row(*figure) for figure in figures(*(sums[key].sum() for key in keys))]
+    rows = [tidy_row(*figure) for figure in figures(*(sums[key].sum() for key in keys))]
     if sums["whole"]:
         parts = [figures(*(sums[key][number] for key in keys)) for number in range(8)]
         for each in zip(*parts, strict=True):
             metric, _, unit = each[0]
             values = np.array([value for _, value, _ in each])
             spread = values.std(ddof=1) if np.isfinite(values).all() else math.nan
-            rows.append(_row(f"{metric}_sd", spread, unit, n=8))
+            rows.append(tidy_row(f"{metric}_sd", spread, unit, n=8))
             rows += [
-                _row(metric, value, unit, f"octant {number}")
+                tidy_row(metric, value, unit, f"octant {number}")
                 for number, value in enumerate(values, 1)
             ]
     if threshold is not None:
         count = sums["count"].sum()
         rows += [
-            _row("threshold", threshold, "grey value"),
-            _row("volume_fraction", sums["above"].sum() / count),
-            _row("volume_fraction_truth", sums["above_truth"].sum() / count),
+            tidy_row("threshold", threshold, "grey value"),
+            tidy_row("volume_fraction", sums["above"].sum() / count),
+            tidy_row("volume_fraction_truth", sums["above_truth"].sum() / count),
         ]
     return rows
 
@@ -295,6 +298,6 @@ def _heinrich_rows(sums):
     # Where cubic interpolation is perfect its weights are all alike.
     coded = sums["coded"] / (2 * sums["largest"]) if sums["largest"] else 0.0
     return [
-        _row("wpsnr", _psnr((0.5 * plain + sums["weighted"]) / count, 1), "dB"),
-        _row("wpsnr_code", _psnr((0.5 * plain + coded) / count, 1), "dB"),
+        tidy_row("wpsnr", _psnr((0.5 * plain + sums["weighted"]) / count, 1), "dB"),
+        tidy_row("wpsnr_code", _psnr((0.5 * plain + coded) / count, 1), "dB"),
     ]
