@@ -63,6 +63,8 @@ def sample_page(
         sources = volumes, maps, labels, statuses
         pictures = read(images.sample_figures(*sources, out_dir=beside(output), words=words))
     tables = {"pores": pores, "curves": curves, "spaces": spaces}
+    if "said" in told:
+        told["said"] = {sample: told["said"]}
     page = SamplePage(
         sample=sample, metrics=metrics, tables=tables, pictures=pictures, words=words, **told
     )

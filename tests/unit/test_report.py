@@ -817,7 +817,9 @@ def test_sentence():
     # what is good beyond a level that is not does not count
     mixed = [judged[0], judged[-1]._replace(label="5:1"), judged[2]._replace(grade="care")]
     assert verdict.summary(mixed).startswith("Good up to 3:1; at 7:1 ")
-    [*_, nm] = verdict.lines(table, unit="nm", noun="grain", level_format="level {:g}")["s"]
+    [*_, nm] = verdict.lines(
+        table, style.Words(unit="nm", noun="grain", level_format="level {:g}")
+    )["s"]
     assert "grains below 12 nm" in nm.sentence
     assert "porosity is 2.0 % too low" in nm.sentence
     assert nm.label == "level 9"
@@ -833,7 +835,7 @@ def test_percentages_stand_beside_numbers_of_objects():
     assert line.sentence.startswith(
         "DeepNet found 50 % of the 12 pores, 25 % of the 8 pores it shows are not real"
     )
-    cells = pages.VerdictTable("{:g}:1", "um", "pore").rows(table)[0]["cells"]
+    cells = pages.VerdictTable(style.PLAIN).rows(table)[0]["cells"]
     assert [cell.text for cell in cells if "%" in cell.text] == ["50.0 % of 12", "75.0 % of 8"]
 
 

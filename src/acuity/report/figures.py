@@ -30,7 +30,6 @@ from matplotlib.ticker import (
     PercentFormatter,
 )
 
-from acuity.errors import AcuityError
 from acuity.report import style
 from acuity.report.drawing import drawing_of
 from acuity.report.style import GRID, INK, MUTED, SHADE, look, ordered
@@ -635,13 +634,12 @@ def pore_fates(shown):
                 axes.barh(y, share, 0.66, left, color=colour, zorder=2, ec=MUTED, lw=0.4)
                 left += share
         axes.axvline(1, color=INK, lw=1, zorder=3)
-        axes.set_xlim(0, max(1.1, axes.get_xlim()[1]))
+        axes.set(xlim=(0, max(1.1, axes.get_xlim()[1])), xlabel=f"Share of the true {noun}s")
         axes.set_yticks(range(len(lines)), [look(method).short for method, _ in lines])
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="y", visible=False)
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-        axes.set_xlabel(f"Share of the true {noun}s")
 
     most = max([3, *recall.groupby("level").size()])
     return Plot(
@@ -697,14 +695,12 @@ def _size_classes(shown, metric):
         for (x, level), (y, bounds) in product(enumerate(levels), enumerate(classes)):
             if (level, *bounds) in cells:
                 _cell(axes, x, y, cells[(level, *bounds)])
-        axes.set_xlim(-0.5, len(levels) - 0.5)
-        axes.set_ylim(-0.5, len(classes) - 0.5)
-        axes.set_xticks(range(len(levels)), [axis.text(level) for level in levels])
+        axes.set(xlim=(-0.5, len(levels) - 0.5), ylim=(-0.5, len(classes) - 0.5))
+        axes.set(xlabel=axis.title, ylabel=f"{axis.noun.title()} diameter ({axis.unit})")
+        axes.set_xticks(range(len(levels)), map(axis.text, levels))
         axes.set_yticks(range(len(classes)), [_class_label(*bounds) for bounds in classes])
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-        axes.set_xlabel(axis.title)
-        axes.set_ylabel(f"{axis.noun.title()} diameter ({axis.unit})")
 
     return {
         "panels": [Panel(look(m).name, partial(draw, cells=own)) for m, own in _by_method(rows)],
@@ -778,12 +774,12 @@ def pore_sizes(shown):
                 name = label(how.short, method, own["level"].iloc[0])
                 how = {**how.line, "marker": how.marker, "ms": 3.6, "lw": 1.2, "label": name}
                 handles += axes.plot(middle[part], counts[part], **how)
-            axes.set_xlim(0, edges[-1])
             # Room for the legend above the highest bar of any panel.
-            axes.set_ylim(0, highest * (1.1 + 0.11 * math.ceil(len(handles) / 2)))
-            axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+            top = highest * (1.1 + 0.11 * math.ceil(len(handles) / 2))
+            axes.set(xlim=(0, edges[-1]), ylim=(0, top))
             axes.set_xlabel(f"Equivalent diameter ({axis.unit})")
             axes.set_ylabel(f"{axis.noun.title()}s per {edges[1]:g} {axis.unit}")
+            axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
             close = {"borderaxespad": 0, "columnspacing": 1.2, "handlelength": 1.4}
             axes.legend(handles=handles, loc="upper center", ncols=2, fontsize=7.5, **close)
 
@@ -815,18 +811,12 @@ def sphericity(shown):
             _box(axes, x, values, look(method).colour)
         if len(truth):
             axes.axhline(truth["shape"].mean(), color=INK, lw=0.8, ls=_DASHES, zorder=0)
-        many = len(groups) > 4
-        axes.set_xticks(
-            range(len(groups)),
-            [look(method).short for method, _ in groups],
-            rotation=35 if many else 0,
-            ha="right" if many else "center",
-            rotation_mode="anchor",
-        )
-        axes.set_xlim(-0.6, len(groups) - 0.4)
-        axes.set_ylim(low, 1.03)
-        axes.grid(axis="x", visible=False)
+        turned = {"rotation": 35, "ha": "right"} if len(groups) > 4 else {}
+        names = [look(method).short for method, _ in groups]
+        axes.set_xticks(range(len(groups)), names, rotation_mode="anchor", **turned)
+        axes.set(xlim=(-0.6, len(groups) - 0.4), ylim=(low, 1.03))
         axes.set_ylabel("Sphericity (1 is a sphere)")
+        axes.grid(axis="x", visible=False)
         hidden = sum(int((values < low).sum()) for _, values in groups)
         if hidden:
             place = {"transform": axes.transAxes, "color": MUTED, "fontsize": 7.5}
@@ -883,10 +873,8 @@ def pore_space(shown):
         axes.plot(truth["distance"], truth["two_point"], color=INK, lw=1, ls=_DASHES)
         for method, line in _by_method(rows):
             axes.plot(line["distance"], line["two_point"], **look(method).line)
-        axes.set_xlim(left=0)
-        axes.set_ylim(bottom=0)
-        axes.set_xlabel(f"Distance ({axis.unit})")
-        axes.set_ylabel("Two-point probability")
+        axes.set(xlim=(0, None), ylim=(0, None))
+        axes.set(xlabel=f"Distance ({axis.unit})", ylabel="Two-point probability")
 
     metrics = (
         ("local_thickness_mean", "Local thickness", f"Mean ({axis.unit})"),
@@ -927,12 +915,10 @@ def resolution(shown):
             drop = [best["sigma"]] * 2, [bottom, best["mse"]]
             axes.plot(*drop, color=how.colour, lw=1, ls=(0, (2, 2)))
             axes.plot(best["sigma"], best["mse"], color=how.colour, marker=how.marker)
-        axes.set_ylim(bottom, top)
+        axes.set(xlim=(0, rows["sigma"].max()), ylim=(bottom, top), ylabel="Mean squared error")
+        axes.set_xlabel(f"Blur given to the truth, sigma ({shown.axis.unit})")
         axes.yaxis.set_major_formatter(_power)
         axes.yaxis.set_minor_formatter(NullFormatter())
-        axes.set_xlim(left=0, right=rows["sigma"].max())
-        axes.set_xlabel(f"Blur given to the truth, sigma ({shown.axis.unit})")
-        axes.set_ylabel("Mean squared error")
 
     return Plot(
         "resolution",
@@ -993,18 +979,10 @@ def _courses(shown, column, label):
     def draw(axes, rows):
         for (method, validation), line in rows.groupby(["method", rows["split"].str[:3] == "val"]):
             how, line = look(method), _thin(line.sort_values("step"))
-            axes.plot(
-                line["step"],
-                line[column],
-                color=how.colour,
-                lw=1.8 if validation else 0.9,
-                alpha=1 if validation else 0.6,
-                marker=how.marker if validation and len(line) <= 40 else "",
-                ms=4,
-            )
-        axes.set_xlim(left=0)
-        axes.set_xlabel("Training step")
-        axes.set_ylabel(label)
+            thick = {"lw": 1.8} if validation else {"lw": 0.9, "alpha": 0.6}
+            marker = how.marker if validation and len(line) <= 40 else ""
+            axes.plot(line["step"], line[column], color=how.colour, marker=marker, ms=4, **thick)
+        axes.set(xlim=(0, None), xlabel="Training step", ylabel=label)
         axes.xaxis.set_major_locator(MaxNLocator(5))
         if column == "loss":
             axes.set_yscale("log")
@@ -1043,10 +1021,8 @@ def training_adversaries(shown):
         for name, label, colour, dashes in _ADVERSARIES[what]:
             line = _thin(rows.dropna(subset=name).sort_values("step"))
             axes.plot(line["step"], line[name], dashes, color=colour, lw=1.4, label=label)
-        axes.set_xlim(left=0)
-        axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
-        axes.set_xlabel("Training step")
-        axes.set_ylabel(what)
+        axes.set(xlim=(0, None), ylim=(min(0, axes.get_ylim()[0]), None))
+        axes.set(xlabel="Training step", ylabel=what)
         axes.legend(fontsize=8, frameon=False)
 
     return Plot(
@@ -1091,23 +1067,3 @@ _FIGURES = (
     training_adversaries,
 )
 NAMES = tuple(draw.__name__ for draw in _FIGURES)
-
-
-def check_tables(metrics):
-    """Refuse a metrics table that the report can't read.
-
-    Parameters
-    ----------
-    metrics : pandas.DataFrame
-
-    Raises
-    ------
-    AcuityError
-        If a needed column is missing.
-    """
-    missing = {"sample", "method", "level", "metric", "value"} - set(metrics)
-    if missing:
-        raise AcuityError(
-            f"metrics table: column {sorted(missing)[0]!r} is missing; found "
-            f"{', '.join(map(str, metrics.columns)) or 'none'}"
-        )

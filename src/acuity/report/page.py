@@ -8,7 +8,7 @@ import base64
 import hashlib
 import importlib.metadata
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sized
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -40,6 +40,8 @@ class Page:
         The day on which the study was run.
     provenance : mapping
         Headings to what stands under them: nested mappings, lists, texts and numbers.
+    command : str
+        What to type to repeat the study.
     words : acuity.report.style.Words
         How levels, lengths and objects are written.
     """
@@ -49,6 +51,7 @@ class Page:
     seen: str = ""
     ran: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    command: str = ""
     words: Words = PLAIN
 
     @property
@@ -164,6 +167,11 @@ def link(sample: str) -> str:
     """Return the address of a sample's page, from the pages beside it."""
     # A leading ./ keeps a name with a colon from being read as a scheme.
     return f"./{quote(sample, safe='')}.html"
+
+
+def count(things: Sized, word: str) -> str:
+    """Return how many things there are, in words."""
+    return f"{len(things)} {word}{'s' if len(things) != 1 else ''}"
 
 
 @cache

@@ -1,7 +1,6 @@
 """Every sample in one table."""
 
 from acuity.report.page import Section, link
-from acuity.report.pages import VerdictTable
 from acuity.report.verdict import POOLED
 
 _ROWS = 150  # more rows than this, and the table keeps the best method of a level only
@@ -13,12 +12,10 @@ def _build(page):
     best_only = len(table) > _ROWS
     if best_only:
         table = table[table["best"]]
-    writer = VerdictTable(page.words.level_format, page.length_unit, page.words.noun)
-    links = {name: link(name) for name in page.samples or ()}
     return {
         "best_only": best_only,
-        "columns": writer.columns(table),
-        "rows": writer.rows(table, links=links),
+        "columns": page.table.columns(table),
+        "rows": page.table.rows(table, links={name: link(name) for name in page.samples or ()}),
         "opened": not pooled.any(),
     }
 

@@ -1,17 +1,13 @@
 """All results of a sample in a table, with how they are graded and what the columns mean."""
 
 from acuity.report.page import Section
-from acuity.report.pages import VerdictTable, glossary
+from acuity.report.pages import glossary
 
 
 def _build(page):
-    writer = VerdictTable(page.words.level_format, page.length_unit, page.words.noun)
-    columns = writer.columns(page.verdicts, sample=False)
-    return {
-        "columns": columns,
-        "glossary": glossary(columns),
-        "rows": writer.rows(page.verdicts, sample=False),
-    }
+    columns = page.table.columns(page.verdicts, sample=False)
+    rows = page.table.rows(page.verdicts, sample=False)
+    return {"columns": columns, "rows": rows, "glossary": glossary(columns)}
 
 
 SAMPLE_TABLE = Section(
