@@ -751,6 +751,26 @@ def test_a_legend_of_many_methods_stays_inside_the_figure(count):
     assert 0 <= box.y0 < min(axes.get_window_extent().y0 for axes in figure.axes)
 
 
+@pytest.mark.parametrize("values", [(0, 1), (1_000_000.5, 1_000_001.5)])
+def test_no_label_of_a_tick_is_cut_on_a_page(values):
+    def draw(axes):
+        axes.plot([0, 1], values)
+        axes.ticklabel_format(useOffset=False)
+        axes.set_ylabel("Signal")
+
+    narrow = figures.Panel("a", lambda axes: axes.plot([0, 1]))
+    drawn = figures.Plot("x", "", "", [narrow, figures.Panel("b", draw)]).svgs()
+    # Ticks' labels end left of the axes; a digit is 5.7 points wide.
+    ends = [re.search(r'text-anchor: end; fill: [^"]*" x="([\d.]+)"', svg)[1] for svg in drawn]
+    longest = max(len(word) for word in re.findall(r">([\d.]+)</text>", drawn[1]))
+    assert float(ends[1]) > 5.7 * (longest - 1) + 9  # beside them the label of y
+    assert ends[0] == ends[1]  # axes above one another line up
+    # The control: what is narrow keeps the margin that it had.
+    assert (float(ends[0]) == pytest.approx(0.68 * 72 - 7, abs=0.1)) == (values == (0, 1))
+    label = re.search(r'text-anchor: middle; fill: [^"]*" x="([\d.-]+)"[^>]*>Signal', drawn[1])
+    assert float(label[1]) > 8
+
+
 def drawn_of(name, histories):
     """A figure of trainings."""
     metrics = pd.DataFrame(columns=["sample", "method", "level", "metric", "subset", "value"])

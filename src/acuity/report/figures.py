@@ -69,6 +69,7 @@ _STYLE = {
 _DASHES = (0, (4, 3))
 _SHAPES = ("sphericity_mesh", "sphericity_lindblad")
 _STEPS = 200  # of a training, drawn at most
+_ABREAST = 3  # panels beside one another at most
 _POINTS = 80  # drawn over a box at most
 _BIN = 5.0
 _LABELS = 24  # size classes or bins at most in one panel
@@ -111,7 +112,8 @@ class Plot:
     patches : list of (str, str)
         Further legend entries: label and colour of an area.
     margins : (float, float)
-        Room in inches at the left of a panel's axes and below them.
+        Room in inches at the left of a panel's axes, more where what is written there is wider, and
+        below them.
     """
 
     name: str
@@ -124,13 +126,8 @@ class Plot:
     patches: list = field(default_factory=list)
     margins: tuple = (0.68, 0.5)
 
-    def figure(self, *, columns=3):
+    def figure(self):
         """Draw all panels into one figure.
-
-        Parameters
-        ----------
-        columns : int
-            Panels beside one another at most.
 
         Returns
         -------
@@ -139,7 +136,7 @@ class Plot:
         """
         with matplotlib.rc_context(_STYLE):
             count = max(len(self.panels), 1)
-            across = 2 if count == 4 and columns == 3 else min(columns, count)
+            across = 2 if count == 4 else min(_ABREAST, count)
             down = math.ceil(count / across)
             width, height = self.panel_size
             looks = map(look, self.legend)
@@ -177,19 +174,32 @@ class Plot:
             ``<svg>`` elements with identifiers that are unique in a page.
         """
         drawings = []
-        for number, panel in enumerate(self.panels):
-            with matplotlib.rc_context(_STYLE | {"svg.hashsalt": f"{self.name}{number}"}):
-                figure = Figure(self.panel_size)
-                # Fixed margins, so that the axes of panels above one another line up.
-                width, height = self.panel_size
-                left, below = self.margins
-                inside = ((width - left - 0.1) / width, (height - below - 0.3) / height)
-                axes = figure.add_axes((left / width, below / height, *inside))
+        with matplotlib.rc_context(_STYLE):
+            drawn = [Figure(self.panel_size).add_axes(self._inside(0)) for _ in self.panels]
+            for axes, panel in zip(drawn, self.panels, strict=True):
                 axes.set_title(panel.title, loc="left")
                 panel.draw(axes)
+            # The same margin for all, so that the axes of panels above one another line up.
+            inside = self._inside(max(map(_room, drawn), default=0))
+            for number, (axes, panel) in enumerate(zip(drawn, self.panels, strict=True)):
+                axes.set_position(inside)
+                matplotlib.rcParams["svg.hashsalt"] = f"{self.name}{number}"
                 label = f"{self.title}: {panel.title}"
-                drawings.append(_svg(figure, f"{self.name}-{number}", label))
+                drawings.append(_svg(axes.figure, f"{self.name}-{number}", label))
         return drawings
+
+    def _inside(self, room):
+        """Place axes in a panel of their own, with some inches at their left at least."""
+        (width, height), (left, below) = self.panel_size, self.margins
+        left = max(left, room)
+        size = ((width - left - 0.1) / width, (height - below - 0.3) / height)
+        return (left / width, below / height, *size)
+
+
+def _room(axes):
+    """Inches that what is written beside the y axis takes up."""
+    box = axes.yaxis.get_tightbbox(FigureCanvasAgg(axes.figure).get_renderer())
+    return (axes.bbox.x0 - box.x0) / axes.figure.dpi + 0.02 if box else 0.0
 
 
 def save(plot, folder):
@@ -222,7 +232,9 @@ def save(plot, folder):
 
 def _svg(figure, prefix, label):
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    with matplotlib.rc_context({"svg.hashsalt": prefix.replace("-", "")}):
+        how = {"transparent": True, "metadata": {"Date": None, "Creator": None}}
+        figure.savefig(buffer, format="svg", **how)
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
