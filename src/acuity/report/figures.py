@@ -16,33 +16,17 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pandas as pd
+from matplotlib import ticker
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch, Patch, Rectangle
-from matplotlib.ticker import (
-    FixedLocator,
-    LogLocator,
-    MaxNLocator,
-    NullFormatter,
-    NullLocator,
-    PercentFormatter,
-)
 
-from acuity.report import style
+from acuity.report import style, verdict
 from acuity.report.drawing import drawing_of
 from acuity.report.style import GRID, INK, MUTED, SHADE, look, ordered
-from acuity.report.verdict import (
-    FEWEST,
-    POOLED,
-    TRUSTED_RECALL,
-    by_size,
-    length_unit,
-    percent,
-    tidy,
-    unit_text,
-)
+from acuity.report.verdict import FEWEST, POOLED, TRUSTED_RECALL, percent, tidy
 
 _PANEL = (3.9, 2.9)  # inches; about the width of a phone at 9 points
 _STYLE = {
@@ -232,9 +216,7 @@ def save(plot, folder):
 
 def _svg(figure, prefix, label):
     buffer = io.StringIO()
-    with matplotlib.rc_context({"svg.hashsalt": prefix.replace("-", "")}):
-        how = {"transparent": True, "metadata": {"Date": None, "Creator": None}}
-        figure.savefig(buffer, format="svg", **how)
+    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
@@ -290,8 +272,8 @@ class LevelAxis:
         span = (levels[-1] - levels[0]) or 1.0
         margin = max(0.08 * span, beside + 0.03 * span)
         axes.set_xlim(levels[0] - margin, levels[-1] + margin)
-        axes.xaxis.set_major_locator(FixedLocator(levels))
-        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_locator(ticker.FixedLocator(levels))
+        axes.xaxis.set_minor_locator(ticker.NullLocator())
         axes.xaxis.set_major_formatter(lambda v, _: self.text(v))
         axes.set_xlabel(self.title)
 
@@ -377,7 +359,7 @@ def plots(
         for table, columns in ((pores, _PORES), (curves, _CURVES), (spaces, _SPACES))
     )
     cut = pores["edge"].str.strip().str.lower().isin(["true", "1", "1.0"])
-    unit = unit_text(words.unit or length_unit(metrics))
+    unit = verdict.unit_text(words.unit or verdict.length_unit(metrics))
     shown = Shown(
         metrics=pooled if len(pooled) else _mean(own),
         beside=_mean(metrics[metrics["sample"].isin(training)]),
@@ -558,11 +540,11 @@ def quality(shown):
             _up_to_one(axes)
         elif metric == "mse" and len(positive) and positive.max() > 8 * positive.min():
             axes.set_yscale("log")
-            axes.yaxis.set_minor_formatter(NullFormatter())
+            axes.yaxis.set_minor_formatter(ticker.NullFormatter())
             axes.yaxis.set_major_formatter(_power)
             low, high = axes.get_ylim()
             if high < 30 * low:  # hardly a power of ten in it
-                axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+                axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
                 axes.yaxis.set_major_formatter(lambda v, _: f"{v:g}")
         elif metric == "mse":
             axes.set_ylim(bottom=0)
@@ -610,7 +592,7 @@ def pores_found(shown):
         elif metric == "pore_recall":
             axes.axhline(TRUSTED_RECALL, color=MUTED, lw=0.9, ls=_DASHES, zorder=1)
         axes.set_ylim(bottom, top + 0.03 * (top - bottom))
-        axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+        axes.yaxis.set_major_formatter(ticker.PercentFormatter(1, symbol=" %"))
 
     return Plot(
         "pores_found",
@@ -650,8 +632,8 @@ def pore_fates(shown):
         axes.set_yticks(range(len(lines)), [look(method).short for method, _ in lines])
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="y", visible=False)
-        axes.xaxis.set_major_locator(MaxNLocator(5))
-        axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+        axes.xaxis.set_major_locator(ticker.MaxNLocator(5))
+        axes.xaxis.set_major_formatter(ticker.PercentFormatter(1, symbol=" %"))
 
     most = max([3, *recall.groupby("level").size()])
     return Plot(
@@ -695,7 +677,7 @@ def precision_by_size(shown):
 
 def _size_classes(shown, metric):
     """Return what a plot shows of a metric by size class: a panel a method, a cell a level and class."""
-    axis, rows = shown.axis, by_size(shown.metrics, metric)
+    axis, rows = shown.axis, verdict.by_size(shown.metrics, metric)
     rows = _restored(rows[rows["value"].notna()])
     rows = rows.drop_duplicates(["method", "level", "lower", "upper"])
     classes = sorted(set(zip(rows["lower"], rows["upper"], strict=True)))[:_LABELS]
@@ -791,7 +773,7 @@ def pore_sizes(shown):
             axes.set(xlim=(0, edges[-1]), ylim=(0, top))
             axes.set_xlabel(f"Equivalent diameter ({axis.unit})")
             axes.set_ylabel(f"{axis.noun.title()}s per {edges[1]:g} {axis.unit}")
-            axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+            axes.yaxis.set_major_locator(ticker.MaxNLocator(5, integer=True))
             close = {"borderaxespad": 0, "columnspacing": 1.2, "handlelength": 1.4}
             axes.legend(handles=handles, loc="upper center", ncols=2, fontsize=7.5, **close)
 
@@ -930,7 +912,7 @@ def resolution(shown):
         axes.set(xlim=(0, rows["sigma"].max()), ylim=(bottom, top), ylabel="Mean squared error")
         axes.set_xlabel(f"Blur given to the truth, sigma ({shown.axis.unit})")
         axes.yaxis.set_major_formatter(_power)
-        axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.yaxis.set_minor_formatter(ticker.NullFormatter())
 
     return Plot(
         "resolution",
@@ -995,14 +977,14 @@ def _courses(shown, column, label):
             marker = how.marker if validation and len(line) <= 40 else ""
             axes.plot(line["step"], line[column], color=how.colour, marker=marker, ms=4, **thick)
         axes.set(xlim=(0, None), xlabel="Training step", ylabel=label)
-        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.xaxis.set_major_locator(ticker.MaxNLocator(5))
         if column == "loss":
             axes.set_yscale("log")
             low, high = axes.get_ylim()
             if high < 30 * low:  # hardly a power of ten in it
-                axes.yaxis.set_major_locator(MaxNLocator(5))
-                axes.yaxis.set_minor_locator(NullLocator())
-            axes.yaxis.set_minor_formatter(NullFormatter())
+                axes.yaxis.set_major_locator(ticker.MaxNLocator(5))
+                axes.yaxis.set_minor_locator(ticker.NullLocator())
+            axes.yaxis.set_minor_formatter(ticker.NullFormatter())
         # All digits that a tick needs, however narrow the range.
         axes.yaxis.set_major_formatter(lambda v, _: f"{v:.5g}")
 

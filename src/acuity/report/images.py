@@ -110,14 +110,7 @@ class Gallery:
 
 
 def gallery(
-    volumes,
-    maps=None,
-    labels=None,
-    statuses=None,
-    *,
-    position=0.5,
-    largest=LARGEST,
-    framed=(),
+    volumes, maps=None, labels=None, statuses=None, *, position=0.5, largest=LARGEST, framed=()
 ):
     """Make the pictures of one sample: the same slice of every volume.
 
@@ -298,6 +291,7 @@ _KINDS = {
         "invented ones (they would enter your statistics unseen).",
     ),
 }
+PICTURES = tuple(kind.file for kind in _KINDS.values())
 _WHOLE = (
     "What became of each {noun} in three dimensions, on the result: found and invented ones as the "
     "result has them, the others as the truth has them."
@@ -324,41 +318,30 @@ def _order(cells, methods, levels):
     return order
 
 
-def sample_figures(
-    volumes,
-    maps=None,
-    labels=None,
-    statuses=None,
-    *,
-    out_dir,
-    names=("slices", "maps", "pores"),
-    words=PLAIN,
-    about=None,
-    **options,
-):
+def sample_figures(volumes, *, out_dir, names=PICTURES, words=PLAIN, about=None, **options):
     """Write one sample's picture tables for Snakemake's report, and its pictures for its page.
 
     Parameters
     ----------
-    volumes, maps, labels, statuses : mapping
+    volumes : mapping
         As for `gallery`.
     out_dir : path-like
         Folder.
     names : sequence of str
-        Those to draw of ``slices``, ``maps`` and ``pores``.
+        Those to draw of `PICTURES`.
     words : acuity.report.style.Words
         How levels and objects are written.
     about : mapping, optional
         How the sample's file was read; its page says it.
     **options
-        As for `gallery`.
+        Maps, labels and the rest, as for `gallery`.
 
     Returns
     -------
     list of pathlib.Path
         ``NAME.png`` and ``NAME.json`` for each name, whatever there is to show.
     """
-    shown = gallery(volumes, maps, labels, statuses, **options)
+    shown = gallery(volumes, **options)
     folder = Path(out_dir)
     folder.mkdir(parents=True, exist_ok=True)
     files = []
@@ -546,10 +529,7 @@ def make_picture(kind, key, image, pixel, unit):
         Width of a pixel in `unit`.
     unit : str
     """
-    # The bar's black and white are the last two colours of a palette.
-    count = len(image.getpalette()) // 3 if image.mode == "P" else 256
-    black, white = (count - 2, count - 1) if image.mode == "P" else (0, 255)
-    _scale_bar(image, pixel, unit, black, white)
+    _scale_bar(image, pixel, unit)
     return Picture(kind, *key, _png(image), image.size)
 
 
@@ -650,10 +630,14 @@ def _stamped_svg(text, words, size=8):
     return text[:end] + white + said + text[end:]
 
 
-def _scale_bar(image, pixel, unit, black, white):
+def _scale_bar(image, pixel, unit):
     width, height = image.size
     if width < 120 or height < 60:
         return
+    black, white = 0, 255
+    if image.mode == "P":  # the last two colours of the palette
+        white = len(image.getpalette()) // 3 - 1
+        black = white - 1
     length, label = bar_length(width * pixel, unit)
     long = round(length / pixel)
     font = _font("DejaVuSans-Bold", max(11, round(width / 30)))

@@ -10,7 +10,8 @@ import pandas as pd
 
 from acuity.keys import by_kind
 from acuity.model_card import read_model_card
-from acuity.report.drawing import Drawing, read_drawings
+from acuity.report import sources
+from acuity.report.drawing import read_drawings
 from acuity.report.graded import GradedPage
 from acuity.report.judged import read_judged
 from acuity.report.page import NOTHING, Section, count, link, write_page
@@ -26,15 +27,6 @@ from acuity.report.sections.samples import SAMPLES
 from acuity.report.sections.study_figures import STUDY_FIGURES
 from acuity.report.sections.trainings import TRAININGS
 from acuity.report.sections.warnings import WARNINGS
-from acuity.report.sources import (
-    TEXT,
-    image_warnings,
-    provenance,
-    run_date,
-    seen_note,
-    seen_samples,
-    warnings,
-)
 from acuity.report.style import Words, look, ordered
 from acuity.report.verdict import POOLED, summary
 from acuity.tables import read_table
@@ -62,8 +54,6 @@ class IndexPage(GradedPage):
 
     Parameters
     ----------
-    drawings : mapping of str to Drawing
-        The study's figures (`acuity.report.figures.study_figures`).
     further : mapping of str to list of (str, str)
         Further pages of a sample: title and path from this page.
     pooled : (list of Column, list of dict), optional
@@ -80,7 +70,6 @@ class IndexPage(GradedPage):
         A PNG that is shown below the verdict, and what it shows.
     """
 
-    drawings: Mapping[str, Drawing] = field(default_factory=dict)
     further: Mapping[str, list] = field(default_factory=dict)
     pooled: tuple[list[Column], list[dict[str, Any]]] | None = None
     training_table: pd.DataFrame | None = None
@@ -192,23 +181,23 @@ def read_index(files, cfg):
     own = [card for key, card in cards.items() if "+" not in key.method]
     further = [card for key, card in cards.items() if "+" in key.method]
     said, pooled = read_judged(files["judged"])
-    tables = [read_table(path, dtype=TEXT) for path in files["trainings"]]
+    tables = [read_table(path, dtype=sources.TEXT) for path in files["trainings"]]
     return IndexPage(
-        metrics=read_table(files["metrics"], dtype=TEXT),
+        metrics=read_table(files["metrics"], dtype=sources.TEXT),
         drawings=read_drawings(files["drawings"]),
         said=said,
         pooled=pooled,
         training_table=tables[0] if tables else None,
         warnings=[
-            *warnings(own),
-            *warnings(further, "a further training of "),
-            *image_warnings(files["warnings"], kinds.get("volumes", {})),
+            *sources.warnings(own),
+            *sources.warnings(further, "a further training of "),
+            *sources.image_warnings(files["warnings"], kinds.get("volumes", {})),
         ],
         picture=(files["picture"], told.pop("shown")),
-        provenance=provenance(told.pop("settings"), told.pop("sheet"), own),
-        seen=seen_note(files["seen"]),
-        seen_samples=seen_samples(files["seen"]),
-        ran=run_date(files["metrics"]),
+        provenance=sources.provenance(told.pop("settings"), told.pop("sheet"), own),
+        seen=sources.seen_note(files["seen"]),
+        seen_samples=sources.seen_samples(files["seen"]),
+        ran=sources.run_date(files["metrics"]),
         words=Words(**told.pop("words")),
         **told,
     )

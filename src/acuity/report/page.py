@@ -40,6 +40,8 @@ class Page:
         The day on which the study was run.
     provenance : mapping
         Headings to what stands under them: nested mappings, lists, texts and numbers.
+    drawings : mapping of str to Drawing
+        Its figures by name.
     command : str
         What to type to repeat the study.
     words : acuity.report.style.Words
@@ -51,6 +53,7 @@ class Page:
     seen: str = ""
     ran: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    drawings: Mapping[str, Drawing] = field(default_factory=dict)
     command: str = ""
     words: Words = PLAIN
 
@@ -69,6 +72,14 @@ class Page:
         """Whether the page has links to others."""
         return False
 
+    def figures(self, *names: str) -> list[Drawing]:
+        """Return those of its figures that have these names, in their order."""
+        return [self.drawings[name] for name in names if name in self.drawings]
+
+    def drawn(self, *names: str) -> list[Drawing]:
+        """Return those of them that have panels."""
+        return [drawing for drawing in self.figures(*names) if drawing.svgs]
+
 
 @dataclass(frozen=True, kw_only=True)
 class FurtherPage(Page):
@@ -78,8 +89,6 @@ class FurtherPage(Page):
     ----------
     sample : str
         Heading: a sample's name, or that of the study.
-    drawings : mapping of str to Drawing
-        Its figures by name.
     index : str, optional
         Link to the study's first page.
     """
@@ -87,7 +96,6 @@ class FurtherPage(Page):
     about: ClassVar[str] = ""
 
     sample: str
-    drawings: Mapping[str, Drawing] = field(default_factory=dict)
     index: str | None = None
 
     @property
@@ -99,11 +107,6 @@ class FurtherPage(Page):
     def linked(self) -> bool:
         """Whether it leads back to the first page."""
         return bool(self.index)
-
-    def drawn(self, *names: str) -> list[Drawing]:
-        """Return the figures of these names that have panels."""
-        found = [self.drawings[name] for name in names if name in self.drawings]
-        return [drawing for drawing in found if drawing.svgs]
 
 
 def seen_of(drawings: Mapping[str, Drawing]) -> str:

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from acuity.report.drawing import Drawing, read_drawings
+from acuity.report.drawing import read_drawings
 from acuity.report.graded import GradedPage
 from acuity.report.judged import read_judged
 from acuity.report.page import Section, link, seen_of, write_page
@@ -33,13 +33,10 @@ class SamplePage(GradedPage):
         Its name.
     tables : mapping of str to pandas.DataFrame
         ``pores``, ``curves`` and ``spaces``, as for `acuity.report.figures.plots`.
-    pictures : mapping of str to Drawing
-        The sample's pictures (`acuity.report.images.sample_figures`).
     """
 
     sample: str
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
-    pictures: Mapping[str, Drawing] = field(default_factory=dict)
 
     @property
     def page_title(self):
@@ -93,7 +90,7 @@ def read_sample(files, cfg):
     return SamplePage(
         metrics=tables.pop("metrics"),
         tables=tables,
-        pictures=pictures,
+        drawings=pictures,
         said=read_judged(files["judged"])[0],
         seen=seen_of(pictures),
         ran=run_date(files["metrics"]),
