@@ -855,7 +855,7 @@ def test_percentages_stand_beside_numbers_of_objects():
     assert line.sentence.startswith(
         "DeepNet found 50 % of the 12 pores, 25 % of the 8 pores it shows are not real"
     )
-    cells = pages.VerdictTable(style.PLAIN).rows(table)[0]["cells"]
+    cells = pages.VerdictTable(style.PLAIN).write(table)[1][0]["cells"]
     assert [cell.text for cell in cells if "%" in cell.text] == ["50.0 % of 12", "75.0 % of 8"]
 
 

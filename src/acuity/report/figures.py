@@ -691,7 +691,7 @@ def _size_classes(shown, metric):
                 _cell(axes, x, y, cells[(level, *bounds)])
         axes.set(xlim=(-0.5, len(levels) - 0.5), ylim=(-0.5, len(classes) - 0.5))
         axes.set(xlabel=axis.title, ylabel=f"{axis.noun.title()} diameter ({axis.unit})")
-        axes.set_xticks(range(len(levels)), map(axis.text, levels))
+        axes.set_xticks(range(len(levels)), [axis.text(level) for level in levels])
         axes.set_yticks(range(len(classes)), [_class_label(*bounds) for bounds in classes])
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)

@@ -92,6 +92,12 @@ class IndexPage(GradedPage):
         return list(dict.fromkeys([*listed, *self.further]))
 
     @cached_property
+    def together(self):
+        """Columns and rows of all unseen samples together."""
+        pooled = self.verdicts["sample"] == POOLED
+        return self.pooled or self.table.write(self.verdicts[pooled], sample=False)
+
+    @cached_property
     def unseen(self):
         """The listed samples that no model was trained on."""
         return [name for name in self.names if name not in set(self.training_samples)]

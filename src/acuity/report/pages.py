@@ -66,11 +66,11 @@ class VerdictTable:
         }
         return [c for c in self.all if shown.get(c.key, table[c.key].notna().any())]
 
-    def rows(self, table, *, sample=True, links=None):
-        """Return a row for each of the table's."""
+    def write(self, table, *, sample=True, links=None):
+        """Return the columns that hold something, and a row for each of the table's."""
         columns = self.columns(table, sample=sample)
         keys = {m: marker(m) for m in set(table["method"])}
-        return [
+        rows = [
             {
                 "cells": [self._cell(column.key, record, links or {}, keys) for column in columns],
                 "kind": "best"
@@ -82,6 +82,7 @@ class VerdictTable:
             }
             for record in table.to_dict("records")
         ]
+        return columns, rows
 
     def _cell(self, key, record, links, keys):
         value = record[key]

@@ -439,6 +439,9 @@ class Line(NamedTuple):
     sentence: str
 
 
+UNRESTORED = Line("", "none", "No restoration was measured; only the unrestored input is shown.")
+
+
 def lines(table, words=PLAIN):
     """Say of each level of a sample how far its results can be trusted.
 
@@ -454,24 +457,15 @@ def lines(table, words=PLAIN):
     dict of str to list of Line
         Sample to a line a level, the easiest first, each of the best restoration there.
     """
-    return {
-        sample: [
+    said = {}
+    for sample, group in table.groupby("sample", sort=False):
+        said[sample] = [
             Line(
-                words.level_format.format(best["level"]),
-                best["grade"],
-                _sentence(best, group, words),
+                words.level_format.format(row["level"]), row["grade"], _sentence(row, group, words)
             )
-            for _, best in group[group["best"]].sort_values("level").iterrows()
-        ]
-        or [Line("", "none", _nothing(group))]
-        for sample, group in table.groupby("sample", sort=False)
-    }
-
-
-def _nothing(group):
-    if len(group):
-        return "No restoration was measured; only the unrestored input is shown."
-    return "Nothing was measured."
+            for _, row in group[group["best"]].sort_values("level").iterrows()
+        ] or [UNRESTORED]
+    return said
 
 
 def summary(judged):

@@ -19,7 +19,7 @@ def _build(page):
     methods = ordered(p["method"] for p in pictures)
     reference, sheets = None, []
     for drawing in shown:
-        cells = {(p["method"], p["level"]): _placed(p) for p in drawing.more["pictures"]}
+        cells = {(p["method"], p["level"]): p for p in drawing.more["pictures"]}
         reference = cells.pop(("truth", None), reference)
         rows = [
             {"name": look(m).name, "pictures": [cells.get((m, level)) for level in levels]}
@@ -44,12 +44,6 @@ def _build(page):
         "columns": columns,
         "sheets": sheets,
     }
-
-
-def _placed(picture):
-    """A picture with its level as the page's script reads it."""
-    level = picture["level"]
-    return {**picture, "level": "" if level is None else f"{level:g}"}
 
 
 COMPARE = Section(
@@ -77,22 +71,13 @@ COMPARE = Section(
 </div>
 {% if reference %}
 <div class="reference">
-<img src="{{ reference.src }}" width="{{ reference.width }}" height="{{ reference.height }}" alt="{{ reference.alt }}" data-kind="slice" data-method="truth" data-level="" data-label="{{ reference.label }}">
+{{ parts.picture(reference) }}
 <span class="name before">Truth, for reference</span>
 </div>
 {% endif %}
 </div>
 {% for kind, name, key in kinds %}<div data-for="{{ kind }}" hidden>{{ key }}</div>{% endfor %}
-{% for drawing, key, rows in sheets %}
-<details{% if loop.first %} open{% endif %}><summary><b>{{ drawing.more.heading }}</b></summary>
-<p class="note">{{ drawing.caption }}</p>
-{{ key }}
-<div class="sheet" tabindex="0" role="region" aria-label="{{ drawing.more.heading }}"><table>
-{% if columns %}<thead><tr><td></td>{% for column in columns %}<th scope="col">{{ column }}</th>{% endfor %}</tr></thead>{% endif %}
-<tbody>{% for row in rows %}<tr><th scope="row">{{ row.name }}</th>{% for picture in row.pictures %}<td>{% if picture %}<img src="{{ picture.src }}" width="{{ picture.width }}" height="{{ picture.height }}" alt="{{ picture.alt }}" data-kind="{{ picture.kind }}" data-method="{{ picture.method }}" data-level="{{ picture.level }}" data-label="{{ picture.label }}">{% endif %}</td>{% endfor %}</tr>{% endfor %}</tbody>
-</table></div>
-</details>
-{% endfor %}
+{% for drawing, key, rows in sheets %}{{ parts.sheet(drawing.more.heading, drawing.caption, key, columns, rows, loop.first) }}{% endfor %}
 </section>
 """,
     _build,

@@ -10,14 +10,10 @@ def _build(page):
     pooled = page.verdicts["sample"] == POOLED
     table = page.verdicts[~pooled]
     best_only = len(table) > _ROWS
-    if best_only:
-        table = table[table["best"]]
-    return {
-        "best_only": best_only,
-        "columns": page.table.columns(table),
-        "rows": page.table.rows(table, links={name: link(name) for name in page.samples or ()}),
-        "opened": not pooled.any(),
-    }
+    links = {name: link(name) for name in page.samples or ()}
+    columns, rows = page.table.write(table[table["best"]] if best_only else table, links=links)
+    opened = not pooled.any()
+    return {"columns": columns, "rows": rows, "best_only": best_only, "opened": opened}
 
 
 EVERY_SAMPLE = Section(

@@ -4,14 +4,6 @@ from acuity.report.page import Section, count
 from acuity.report.verdict import POOLED
 
 
-def pooled_rows(page):
-    """Return columns and rows of all unseen samples together."""
-    if page.pooled is not None:
-        return page.pooled
-    table = page.verdicts[page.verdicts["sample"] == POOLED]
-    return page.table.columns(table, sample=False), page.table.rows(table, sample=False)
-
-
 def figures_note(page):
     """Say of which samples the study's figures are."""
     if POOLED not in page.judged:
@@ -23,7 +15,7 @@ def figures_note(page):
 
 
 def _build(page):
-    columns, rows = pooled_rows(page)
+    columns, rows = page.together
     best, note = page.pooled is None, figures_note(page)
     return {"columns": columns, "rows": rows, "best": best, "figures_note": note}
 
@@ -38,5 +30,5 @@ POOLED_TABLE = Section(
 </section>
 """,
     _build,
-    when=lambda page: bool(pooled_rows(page)[1]),
+    when=lambda page: bool(page.together[1]),
 )

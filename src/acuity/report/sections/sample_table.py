@@ -5,8 +5,7 @@ from acuity.report.pages import glossary
 
 
 def _build(page):
-    columns = page.table.columns(page.verdicts, sample=False)
-    rows = page.table.rows(page.verdicts, sample=False)
+    columns, rows = page.table.write(page.verdicts, sample=False)
     return {"columns": columns, "rows": rows, "glossary": glossary(columns)}
 
 
