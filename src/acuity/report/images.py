@@ -1,6 +1,5 @@
 """Pictures of a report: one slice of each volume, as small PNG files with a scale bar."""
 
-import base64
 import dataclasses
 import html
 import io
@@ -68,11 +67,6 @@ class Picture:
         """Return its method and level in words."""
         name = look(self.method).name
         return name if self.level is None else f"{name}, {level_format.format(self.level)}"
-
-    @property
-    def uri(self):
-        """An address that holds the picture, so that a page needs no other file."""
-        return "data:image/png;base64," + base64.b64encode(self.png).decode()
 
     def pixels(self):
         """Return red, green and blue, (y, x, 3)."""

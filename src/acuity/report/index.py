@@ -118,9 +118,7 @@ class IndexPage(GradedPage):
     @cached_property
     def listed(self):
         """What the list of samples says of each."""
-        training, seen, linked = map(
-            set, (self.training_samples, self.seen_samples, self.samples or ())
-        )
+        linked = set(self.samples or ())
         return [
             {
                 "name": name,
@@ -129,8 +127,8 @@ class IndexPage(GradedPage):
                 "lines": (own := self.judged.get(name, NOTHING)),
                 # of levels one sentence, of stages one each
                 "sentence": _told(own) if name in self.said else summary(own),
-                "training": name in training,
-                "seen": name in seen,
+                "training": name in self.training_samples,
+                "seen": name in self.seen_samples,
             }
             for name in self.names
         ]

@@ -208,21 +208,20 @@ def verdicts(metrics):
     -------
     pandas.DataFrame
         Columns ``sample level method recall recall_low recall_high true precision shown
-        precision_off_rim f1 found_ratio porosity_error sphericity_error psnr psnr_gain ssim floor grade
-        best``, and those that measures declare for pages of volumes, by their names. ``true`` and
-        ``shown`` are numbers of objects. Errors are relative to the truth and signed; ``psnr_gain`` is against the unrestored input;
+        precision_off_rim f1 porosity_error sphericity_error psnr psnr_gain ssim floor grade best``,
+        and those that measures declare for pages of volumes, by their names. ``true`` and ``shown``
+        are numbers of objects. Errors are relative to the truth and signed; ``psnr_gain`` is against
+        the unrestored input;
         ``best`` marks the best restoration of a sample and level: the best grade, then the most
         limits met, and among equals the highest F1 (else SSIM, PSNR). NaN where not measured.
     """
-    others = [metric for metric in declared("volumes") if metric.subset != ALL]
-    parts = [
-        metrics[(metrics["metric"] == m.key) & (metrics["subset"] == m.subset)].assign(
-            metric=m.name
-        )
-        for m in others
-    ]
-    whole = pd.concat([metrics[metrics["subset"].isin([ALL, ""])], *parts])
     key = ["sample", "level", "method"]
+    parts = [metrics[metrics["subset"].isin([ALL, ""])]]
+    for metric in declared("volumes"):
+        if metric.subset != ALL:
+            own = (metrics["metric"] == metric.key) & (metrics["subset"] == metric.subset)
+            parts.append(metrics[own].assign(metric=metric.name))
+    whole = pd.concat(parts)
     first = whole[whole["method"] != ""].drop_duplicates([*key, "metric"])
     restored = first[(first["method"] != "truth") & first["level"].notna()]
     wide = restored.set_index([*key, "metric"])[["value", "low", "high", "n"]].unstack("metric")
@@ -255,7 +254,6 @@ def verdicts(metrics):
         "shown": of("pore_precision", "n"),
         "precision_off_rim": of("pore_precision_off_rim"),
         "f1": of("pore_f1").fillna(2 * recall * precision / (recall + precision)),
-        "found_ratio": of("pores_found_ratio"),
         # The measured error is against the exact truth, where there is one.
         "porosity_error": of("porosity_error").fillna(off("porosity")),
         "sphericity_error": off("sphericity_mesh"),
