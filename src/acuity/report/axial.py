@@ -775,8 +775,8 @@ def _columns(shown, kind):
     """Heading and pictures of each column of a sheet; the truth's stand in each, to compare with."""
     found = {}
     for name, pictures in shown.items():
-        letter = name.removeprefix("patch ") if kind == "patches" else ""
-        if letter == name or (not letter and name != kind):
+        own, _, letter = name.partition(" ")
+        if own != ("patch" if kind == "patches" else kind):
             continue
         levels = sorted({p.level for p in pictures} - {None})
         for level in levels[-1:] if letter else levels:

@@ -15,7 +15,7 @@ from acuity.report.style import MUTED, look
 TEXT = {"font.size": 9, "text.parse_math": False}  # of sheets of pictures
 
 
-def check_table(name, table, columns, row):
+def check_table(name, table, columns, row=""):
     """Refuse a table that lacks a column or holds no row.
 
     Parameters
@@ -26,7 +26,7 @@ def check_table(name, table, columns, row):
     columns : set of str
         Those that are needed.
     row : str
-        What a row is of.
+        What a row is of; empty where there may be none.
 
     Raises
     ------
@@ -35,7 +35,7 @@ def check_table(name, table, columns, row):
     """
     if missing := sorted(columns - set(table)):
         raise AcuityError(f"{name} table: column {missing[0]!r} is missing")
-    if not len(table):
+    if row and not len(table):
         raise AcuityError(f"{name} table: found no {row}, allowed is at least one")
 
 
@@ -110,7 +110,7 @@ def method_line(axes, method, x, y, width):
     )
 
 
-def place(axes, picture, title, size=8.5, pad=3):
+def show(axes, picture, title, size=8.5, pad=3):
     """Show a picture with its title, without axes."""
     axes.set_axis_off()
     axes.imshow(picture.pixels(), interpolation="nearest")
