@@ -152,6 +152,13 @@ def method_row(method, cells, name=None):
     return {"cells": [first, *cells], "kind": "input" if method == "input" else "", "name": ""}
 
 
+def number_cell(value, digits):
+    """Return the cell of a number of so many decimals; None is a dash."""
+    if value is None:
+        return Cell("–", "NaN")
+    return Cell(f"{value:.{digits}f}", f"{value:.5g}")
+
+
 def text_table(columns, rows):
     """Turn a page's table into one of texts, for other programs.
 
