@@ -40,14 +40,7 @@ from acuity.report.sheets import (
     text_table,
 )
 from acuity.report.style import INK, MUTED, SHADE, SKY, VERMILLION, in_order, look, ordered
-from acuity.report.verdict import (
-    UNMEASURED,
-    best_grade,
-    figure_text,
-    percent,
-    rows_of,
-    unit_text,
-)
+from acuity.report.verdict import UNMEASURED, best_grade, figure_text, percent, rows_of, unit_text
 from acuity.seals import again
 from acuity.tables import read_keyed, read_table, write_table
 from acuity.units import convert
