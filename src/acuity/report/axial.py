@@ -16,21 +16,11 @@ from PIL import Image
 from acuity.errors import AcuityError
 from acuity.keys import by_image
 from acuity.model_card import read_model_card
+from acuity.report import sheets
 from acuity.report.drawing import Drawing, image, ramp
 from acuity.report.figures import LevelAxis, Panel, Plot, method_lines, save
 from acuity.report.images import grey_window, make_picture, opened, stretch
 from acuity.report.pages import Cell, Column
-from acuity.report.sheets import (
-    TEXT,
-    method_line,
-    method_row,
-    middle,
-    nothing_measured,
-    painted,
-    ranked_places,
-    save_sheet,
-    text_table,
-)
 from acuity.report.style import MUTED, NOTHING, in_order, look, ordered
 from acuity.report.verdict import UNMEASURED, rows_of
 from acuity.tables import read_keyed, write_table
@@ -44,7 +34,7 @@ _CUBE = 96  # voxels along a side of what an isosurface shows
 _LARGEST = 256  # pixels along a picture's side
 # Patches are those where the plain interpolation's error is the largest, at the 90th percentile
 # and at the median: chosen by a rule, so that no method is flattered.
-_QUANTILES = ((1.0, "A"), (0.9, "B"), (0.5, "C"))
+_QUANTILES = {"A": 1.0, "B": 0.9, "C": 0.5}
 _CLASSICAL = ("cubic", "bicubic_planes", "linear", "bilinear_planes", "nearest")
 
 
@@ -136,7 +126,7 @@ def axial_table(metrics, table=TABLES[0], *, samples=None):
         ``"11.2 ± 0.3 (27.1 dB)"``; the ± is half the interval, or else the standard deviation
         over eight equal parts of the volume (``rms_sd``, or from their own rows).
     """
-    return text_table(*_laid(rows_of(metrics, samples), table))
+    return sheets.text_table(*_laid(rows_of(metrics, samples), table))
 
 
 def _laid(rows, table):
@@ -149,7 +139,7 @@ def _laid(rows, table):
     cells = value.join(decibels["value"].rename("decibels"), how="outer")
     cells = cells.reindex(pd.MultiIndex.from_product([ordered(images.unique("method")), levels]))
     return columns, [
-        method_row(method, [_cell(table, *cell) for cell in own.to_numpy()])
+        sheets.method_row(method, [_cell(table, *cell) for cell in own.to_numpy()])
         for method, own in cells.groupby(level=0, sort=False)
     ]
 
@@ -245,16 +235,16 @@ def page_tables(metrics, models, samples=None):
         for table in TABLES
         if len(_measured(rows, table.value))
     ]
-    networks = [
-        method_row(method, [_network_cell(name, row[name]) for name in NETWORKS])
-        for method, row in network_table(metrics, models, samples=samples).iterrows()
-    ]
-    if networks:
+    if models:
         caption = (
             "Settings of each method, how many numbers it learned, and what it reaches; as "
             "Heinrich 2017, tables 1 to 3. The further settings of a training stand in its card."
         )
         columns = [Column("method", "Method", text=True), *NETWORKS.values()]
+        networks = [
+            sheets.method_row(method, [_network_cell(name, row[name]) for name in NETWORKS])
+            for method, row in network_table(metrics, models, samples=samples).iterrows()
+        ]
         tables.append(("Networks and dictionaries", caption, columns, networks))
     names = ("title", "caption", "columns", "rows")
     return [dict(zip(names, table, strict=True)) for table in tables]
@@ -327,8 +317,7 @@ def axial_error(metrics, *, samples=None):
     Plot
     """
     rows = rows_of(metrics, samples)
-    axis = LevelAxis("{:g}", "Slice interval n (input : target)", "", "")
-    panels, methods = [], set()
+    panels, methods = [], []
     for metric, title, label in (
         ("rms", "RMS difference, 8 bits", "RMS (grey values of 255)"),
         ("psnr_8bit", "PSNR, 8 bits", "PSNR (dB)"),
@@ -337,18 +326,10 @@ def axial_error(metrics, *, samples=None):
         ("wpsnr", "Weighted PSNR", "wPSNR (dB)"),
     ):
         drawn = _measured(rows, metric).reset_index()
-        if not len(drawn):
-            continue
-        drawn["low"], drawn["high"] = (drawn["value"] + s * drawn["error"] for s in (-1, 1))
-        methods |= set(drawn["method"])
-
-        def draw(axes, drawn=drawn, label=label):
-            method_lines(axes, drawn, axis)
-            if label.startswith("RMS"):
-                axes.set_ylim(bottom=0)
-            axes.set_ylabel(label)
-
-        panels.append(Panel(title, draw))
+        if len(drawn):
+            drawn["low"], drawn["high"] = (drawn["value"] + s * drawn["error"] for s in (-1, 1))
+            methods += drawn["method"].tolist()
+            panels.append(Panel(title, partial(_draw_error, drawn, label)))
     return Plot(
         "axial_error",
         "Error by slice interval",
@@ -359,30 +340,34 @@ def axial_error(metrics, *, samples=None):
     )
 
 
+def _draw_error(drawn, label, axes):
+    method_lines(axes, drawn, LevelAxis("{:g}", "Slice interval n (input : target)", "", ""))
+    if label.startswith("RMS"):
+        axes.set_ylim(bottom=0)
+    axes.set_ylabel(label)
+
+
 def _power_of_ten(value, _position=None):
     """Write a tick of a logarithmic axis; mathematical text is switched off in figures."""
     exponent = str(round(math.log10(value))).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
     return f"10{exponent}"
 
 
-def _curve_panels(curves, directions, draw):
-    """A panel for each slice interval and direction, with the truth's curve in each."""
+def _curve_plot(name, title, caption, curves, directions, draw, **how):
+    """The plot of curves: a panel for each slice interval and direction, with the truth's in each."""
     panels = []
-    for level in sorted(set(curves["level"].dropna())):
+    levels = () if curves is None else sorted(set(curves["level"].dropna()))
+    for level in levels:
         mine = curves[curves["level"].isna() | (curves["level"] == level)]
         for subset, where in directions.items():
             shown = mine[mine["subset"] == subset]
             panels.append(Panel(f"{LEVELS.format(level)}, {where}", partial(draw, shown)))
-    return panels
-
-
-def _draw_curves(axes, curves, x, y):
-    for method, curve in curves.groupby("method", sort=False):
-        method_line(axes, method, curve[x], curve[y], 1.2)
+    methods = ordered(() if curves is None else curves["method"])
+    return Plot(name, title, caption, panels, methods, **how)
 
 
 def _draw_scattering(curves, axes):
-    _draw_curves(axes, curves, "q", "intensity")
+    sheets.curve_lines(axes, curves, "q", "intensity", 1.2)
     axes.set(xscale="log", yscale="log")
     for side in (axes.xaxis, axes.yaxis):
         side.set_major_formatter(FuncFormatter(_power_of_ten))
@@ -392,7 +377,7 @@ def _draw_scattering(curves, axes):
 
 def _draw_shells(curves, axes):
     axes.axhline(CRITERION, color=MUTED, lw=0.8, ls=":")
-    _draw_curves(axes, curves, "frequency", "fsc")
+    sheets.curve_lines(axes, curves, "frequency", "fsc", 1.2)
     axes.set_xlim(left=0)
     axes.set_ylim(min(0, curves["fsc"].min()) - 0.05, 1.05)
     axes.set(xlabel="Spatial frequency (1/nm)", ylabel="Correlation")
@@ -411,16 +396,16 @@ def axial_scattering(curves):
     -------
     Plot
     """
-    directions = {"all": "all directions", "z": "along z"}
-    return Plot(
+    return _curve_plot(
         "axial_scattering",
         "Scattering functions",
         "Power of the volume at each scattering vector: averaged over all directions, as small-angle "
         "X-ray scattering would see it, and within 30° of the milling direction, where a restoration "
         "along it shows. Below the truth's line, where there is one, detail is missing, above it noise "
         "or invented detail was added.",
-        [] if curves is None else _curve_panels(curves, directions, _draw_scattering),
-        [] if curves is None else ordered(curves["method"]),
+        curves,
+        {"all": "all directions", "z": "along z"},
+        _draw_scattering,
         margins=(0.8, 0.5),
     )
 
@@ -438,16 +423,16 @@ def axial_shells(curves):
     -------
     Plot
     """
-    directions = {"z": "along z", "xy": "across"}
-    return Plot(
+    return _curve_plot(
         "axial_shells",
         "Fourier shell correlation of two acquisitions",
         "How alike two independent acquisitions are at each spatial frequency, within 30° of the "
         f"milling direction and of the planes across it; the resolution is read at {CRITERION} "
         "(dotted). It says what is reproducible, not what is sharp: finer than the input's slices "
         "along z, the repeats that interpolation leaves correlate as well.",
-        [] if curves is None else _curve_panels(curves, directions, _draw_shells),
-        [] if curves is None else ordered(curves["method"]),
+        curves,
+        {"z": "along z", "xy": "across"},
+        _draw_shells,
     )
 
 
@@ -462,6 +447,8 @@ class Sections:
     ----------
     planes : dict of (str, float or None) to array
         (z, x) by method and level, without interpolation.
+    differences : dict of (str, float) to array
+        Those of the others minus the truth's; empty where there is none.
     grid : acuity.volume.Grid
         Of the truth, or else of the finest volume.
     window : (float, float)
@@ -486,6 +473,7 @@ class Sections:
     """
 
     planes: dict
+    differences: dict
     grid: object
     window: tuple[float, float]
     limit: float
@@ -498,14 +486,9 @@ class Sections:
     level: float | None
     below: bool
 
-    @property
-    def truth(self):
-        """The truth's plane, None where there is none."""
-        return self.planes.get(("truth", None))
 
-
-def sections(volumes, disagreements=None, *, position=0.5, threshold=None, data_range=None):
-    """Cut the truth, where there is one, the input and every method along z, at one place.
+def sections(volumes, disagreements=None, *, threshold=None, data_range=None):
+    """Cut the truth, where there is one, the input and every method along z, in the middle of y.
 
     Parameters
     ----------
@@ -514,9 +497,6 @@ def sections(volumes, disagreements=None, *, position=0.5, threshold=None, data_
     disagreements : mapping, optional
         As `volumes`, of the methods that restore planes x-z and y-z: half the absolute difference
         of the two.
-    position : float
-        Place of the section along y, as a fraction of the extent of the truth, or of the finest
-        volume where there is none.
     threshold : float, optional
         Grey value of 255 at which to draw isosurfaces.
     data_range : float, optional
@@ -535,32 +515,35 @@ def sections(volumes, disagreements=None, *, position=0.5, threshold=None, data_
     if not volumes:
         raise AcuityError("report: sections along z need a volume, found none")
     found = {key: opened(volumes[key]) for key in in_order(volumes)}
-    finest = min(found, key=lambda key: (key[0] != "truth", found[key].grid.spacing[0]))
+    finest = min(volumes, key=lambda key: (key[0] != "truth", found[key].grid.spacing[0]))
     grid = found[finest].grid
-    row = min(int(position * grid.shape[1]), grid.shape[1] - 1)
+    row = grid.shape[1] // 2
     spans = [_shared(found.values(), grid, axis) for axis in range(3)]
     cut = spans[0], [grid.origin[1] + row * grid.spacing[1]], spans[2]
     planes = {key: _nearest(volume, cut)[:, 0] for key, volume in found.items()}
     amounts = {
         key: _nearest(opened(volume), cut)[:, 0] for key, volume in (disagreements or {}).items()
     }
-    inner = [span[middle(len(span), _CUBE)] for span in spans]
+    inner = [span[sheets.middle(len(span), _CUBE)] for span in spans]
     full = data_range or found[finest].grey_range or 255.0
     # Binary errors count what is above the threshold once it is rounded to a whole grey value.
     level = None if threshold is None else (math.floor(threshold) + 0.5) / 255 * full
-    real = planes.get(("truth", None))
-    errors = {} if real is None else {key: np.abs(plane - real) for key, plane in planes.items()}
+    truth = planes.get(("truth", None))
+    others = {} if truth is None else {key: planes[key] for key in planes if key[0] != "truth"}
+    differences = {key: plane - truth for key, plane in others.items()}
+    ends = {
+        "disagreement": _end(amounts.values()),
+        "error": _end(differences[key] for key in amounts if key in differences),
+    }
     return Sections(
         planes,
+        differences,
         grid,
         grey_window(planes[finest]),
-        _end(error for key, error in errors.items() if key[0] != "truth"),
+        _end(differences.values()),
         f"row {row + 1} of {grid.shape[1]}",
         amounts,
-        {
-            "disagreement": _end(amounts.values()),
-            "error": _end(errors[key] for key in amounts if key in errors),
-        },
+        ends,
         found,
         inner,
         threshold,
@@ -597,8 +580,8 @@ def _nearest(volume, places):
 
 
 def _end(parts):
-    """Where colours end: beyond 99 of 100 voxels, rounded up."""
-    value = max((float(np.quantile(part, 0.99)) for part in parts), default=0) or 1.0
+    """Where colours end: beyond the size of 99 of 100 voxels, rounded up."""
+    value = max((float(np.quantile(np.abs(part), 0.99)) for part in parts), default=0) or 1.0
     power = 10.0 ** math.floor(math.log10(value))
     steps = (n * power for n in (1, 1.5, 2, 3, 4, 5, 6, 8, 10))
     return next(step for step in steps if step >= value * (1 - 1e-9))
@@ -606,20 +589,14 @@ def _end(parts):
 
 def _patches(cut, side):
     """Choose patches by the error of the plainest interpolation at the largest interval."""
-    others = [key for key in cut.planes if key[0] not in ("truth", "input")]
-    if cut.truth is None or not others:
+    others = [key for key in cut.differences if key[0] != "input"]
+    if not others:
         return {}
     largest = max(level for _, level in others)
     here = [method for method, level in others if level == largest]
     judge = next((name for name in _CLASSICAL if name in here), here[0])
-    error = (cut.planes[judge, largest] - cut.truth) ** 2
-    ranked = ranked_places(error, min(side, *error.shape))
-    chosen = {}
-    for quantile, letter in _QUANTILES:
-        place = ranked[round(quantile * (len(ranked) - 1))]
-        if place not in chosen.values():
-            chosen[letter] = place
-    return chosen
+    error = cut.differences[judge, largest] ** 2
+    return sheets.chosen_places(error, min(side, *error.shape), _QUANTILES, round)
 
 
 def _drawn(cut, key, values, kind="slice"):
@@ -631,7 +608,7 @@ def _drawn(cut, key, values, kind="slice"):
         low, high = (-cut.limit, cut.limit) if signed else (0, cut.ends[kind])
         index = np.round(np.clip((values - low) / (high - low), 0, 1) * 200).astype(np.uint8)
         colours = matplotlib.colormaps[DIFFERENCES if signed else AMOUNTS](np.linspace(0, 1, 201))
-        image = painted(index, np.round(255 * colours[:, :3]))
+        image = sheets.painted(index, np.round(255 * colours[:, :3]))
     spacing = cut.grid.spacing[0], cut.grid.spacing[2]
     height, width = (n * size / min(spacing) for n, size in zip(values.shape, spacing, strict=True))
     scale = max(1, round(_LARGEST / max(height, width)))
@@ -662,32 +639,31 @@ def axial_pictures(volumes, disagreements=None, *, side=_SIDE, patch=_PATCH, **o
         What they were made from.
     """
     cut = sections(volumes, disagreements, **options)
-    truth = cut.truth
 
     def inner(plane):
-        return plane[tuple(middle(n, side) for n in plane.shape)]
+        return plane[tuple(sheets.middle(n, side) for n in plane.shape)]
 
-    others = {} if truth is None else {k: p for k, p in cut.planes.items() if k[0] != "truth"}
     shown = {
         "views": [_drawn(cut, key, inner(plane)) for key, plane in cut.planes.items()],
         "differences": [
-            _drawn(cut, key, inner(plane - truth), "difference") for key, plane in others.items()
+            _drawn(cut, key, inner(difference), "difference")
+            for key, difference in cut.differences.items()
         ],
         "disagreement": [],
     }
     for key, amount in cut.amounts.items():
         shown["disagreement"].append(_drawn(cut, key, inner(amount), "disagreement"))
-        if truth is not None:
-            error = inner(np.abs(cut.planes[key] - truth))
+        if key in cut.differences:
+            error = np.abs(inner(cut.differences[key]))
             shown["disagreement"].append(_drawn(cut, key, error, "error"))
     for letter, (z, x) in _patches(cut, patch).items():
-        size = min(patch, *truth.shape)
-        place = np.s_[z : z + size, x : x + size]
         pictures = shown[f"patch {letter}"] = []
         for key, plane in cut.planes.items():
+            size = min(patch, *plane.shape)
+            place = np.s_[z : z + size, x : x + size]
             pictures.append(_drawn(cut, key, plane[place]))
-            if key in others:
-                pictures.append(_drawn(cut, key, (plane - truth)[place], "difference"))
+            if key in cut.differences:
+                pictures.append(_drawn(cut, key, cut.differences[key][place], "difference"))
     shown["surface"] = _surfaces(cut)
     return shown, cut
 
@@ -744,11 +720,11 @@ def _captions(cut):
 
 def _foretold(cut):
     """What the error is where the planes disagree most, and elsewhere."""
-    if cut.truth is None:
+    if not cut.differences:
         return " There is no truth here to compare it with."
     said = []
     for (method, level), amount in cut.amounts.items():
-        error = (cut.planes[method, level] - cut.truth) ** 2
+        error = cut.differences[method, level] ** 2
         high = amount > np.quantile(amount, 0.9)
         if high.any() and not high.all():
             most, rest = (math.sqrt(error[part].mean()) for part in (high, ~high))
@@ -768,7 +744,7 @@ def _scale(cut, kind):
     if kind != "disagreement":
         return DIFFERENCES, f"−{cut.limit:g} too dark", f"+{cut.limit:g} too bright (grey values)"
     ends = [f"{name} {end:g}" for name, end in cut.ends.items()]
-    return AMOUNTS, "0", f"{', '.join(ends[:1] if cut.truth is None else ends)} grey values"
+    return AMOUNTS, "0", f"{', '.join(ends if cut.differences else ends[:1])} grey values"
 
 
 def _columns(shown, kind):
@@ -794,13 +770,13 @@ def _layout(columns, scale):
     """Lay out a sheet as a picture file: a row a method."""
     cells = {(p.method, n): p for n, (_, pictures) in enumerate(columns) for p in pictures}
     if not cells:
-        return nothing_measured()
+        return sheets.nothing_measured()
     methods = ordered(method for method, _ in cells)
     width = 1.9
     across, down = next(iter(cells.values())).size
     height = (width * down / across + 0.05) * len(methods) + 0.4
     size = width * len(columns) + 0.9, height + (0.6 if scale else 0)
-    with matplotlib.rc_context(TEXT):
+    with matplotlib.rc_context(sheets.TEXT):
         figure = Figure(size, layout="constrained")
         grid = figure.subplots(len(methods), len(columns), squeeze=False)
         for (row, column), axes in np.ndenumerate(grid):
@@ -940,5 +916,5 @@ def axial_figures(
     for kind in SHEETS:
         columns, scale = _columns(shown, kind), _scale(cut, kind)
         drawing = _sheet(columns, scale, cut, kind)
-        files += save_sheet(_layout(columns, scale), folder, drawing)
+        files += sheets.save_sheet(_layout(columns, scale), folder, drawing)
     return files

@@ -2,8 +2,8 @@
 
 import math
 import textwrap
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
 
 import matplotlib
@@ -22,25 +22,13 @@ from acuity.measure.gaps import histogram
 from acuity.measure.spectrum import TOP
 from acuity.measure.subsets import BELOW
 from acuity.measures.base import declared
+from acuity.report import sheets
 from acuity.report.drawing import Drawing, image
 from acuity.report.figures import Panel, Plot, save
 from acuity.report.images import LARGEST, grey_window, make_picture, opened, resize, stretch
 from acuity.report.pages import Cell, Column, metric_columns
-from acuity.report.sheets import (
-    TEXT,
-    check_table,
-    enlarged,
-    method_line,
-    method_row,
-    nothing_measured,
-    painted,
-    ranked_places,
-    save_sheet,
-    show,
-    text_table,
-)
 from acuity.report.style import INK, MUTED, SHADE, SKY, VERMILLION, in_order, look, ordered
-from acuity.report.verdict import UNMEASURED, best_grade, figure_text, percent, rows_of, unit_text
+from acuity.report.verdict import UNMEASURED, figure_text, percent, rows_of, unit_text
 from acuity.seals import again
 from acuity.tables import read_keyed, read_table, write_table
 from acuity.units import convert
@@ -59,6 +47,13 @@ _LIMIT = 0.2  # of a ratio: the band that is shaded
 _RATIO = "spectrum_ratio_error"
 _PER_UM = 1000.0  # drawn in 1/um: of 1/nm, labels would need three decimals
 _EVEN = [1, 2, 5, 10]  # steps of ticks, with two decimals at most
+
+# Places without gaps to choose by: what share of all is poorer in detail.
+_TEXTURED = {
+    "A": (1.0, "the richest in detail"),
+    "B": (0.5, "the median in detail"),
+    "C": (0.1, "the poorest in detail but for a tenth"),
+}
 
 # A pair is graded by the residuals of its accepted patches and by the share of those rejected.
 GOOD = {"residual": 0.3, "rejected": 0.2}
@@ -92,6 +87,25 @@ class Pair:
     high: object
     limits: dict
 
+    def __post_init__(self):
+        columns = {"y", "x", "dy_before", "dx_before", "dy", "dx", "ncc", "accepted"}
+        sheets.check_table("patches", self.patches, columns, "patch")
+
+    @cached_property
+    def accepted(self):
+        """Which patches were accepted."""
+        return (self.patches["accepted"] > 0).to_numpy()
+
+    @cached_property
+    def residual(self):
+        """Size of the displacement that is left of each patch, in pixels."""
+        return np.hypot(self.patches["dy"], self.patches["dx"]).to_numpy(float)
+
+    @cached_property
+    def before(self):
+        """The same before the elastic part."""
+        return np.hypot(self.patches["dy_before"], self.patches["dx_before"]).to_numpy(float)
+
 
 @dataclass(frozen=True)
 class Case:
@@ -111,8 +125,8 @@ class Case:
     letter: str
     title: str
     box: tuple
-    line: object
-    said: dict
+    line: object = None
+    said: dict = field(default_factory=dict)
 
 
 # What is read
@@ -138,16 +152,10 @@ def sem_sources(files, kinds, *, limits=None):
     """
     gaps = by_image(kinds.get("gaps", {}))
     pair = None
-    if files.get("transform"):
-        pair = Pair(
-            read_sealed_json(
-                Path(files["transform"]), "the pair cannot be shown", again(files["transform"])
-            ),
-            read_table(files["patches"]),
-            opened(files["low"]),
-            opened(files["high"]),
-            dict(limits or {}),
-        )
+    if path := files.get("transform"):
+        transform = read_sealed_json(Path(path), "the pair cannot be shown", again(path))
+        images = opened(files["low"]), opened(files["high"])
+        pair = Pair(transform, read_table(files["patches"]), *images, dict(limits or {}))
     return {
         "volumes": by_image(kinds.get("volumes", {})),
         "gaps": {image: read_table(path, dtype={"kind": str}) for image, path in gaps.items()},
@@ -170,10 +178,9 @@ def _planes(volumes):
 
 def _names(keys):
     """Names of images, with their level where there is more than one."""
-    levels = {level for _, level in keys if level is not None}
+    several = len({level for _, level in keys} - {None}) > 1
     return {
-        (method, level): look(method).name
-        + (f", {level:g}:1" if level is not None and len(levels) > 1 else "")
+        (method, level): look(method).name + (f", {level:g}:1" if level and several else "")
         for method, level in keys
     }
 
@@ -194,27 +201,11 @@ def pair_verdict(pair):
         One of `acuity.report.verdict.GRADES`.
     sentence : str
     """
-    table = _checked(pair.patches)
-    accepted = table["accepted"] > 0
-    residual = np.hypot(table["dy"], table["dx"])[accepted]
-    spread = _rms(residual)
-    rejected = (~accepted).mean()
-    grade = best_grade(
-        GOOD, CARE, lambda most: spread <= most["residual"] and rejected <= most["rejected"]
-    )
-    found = f"{int(accepted.sum())} of {len(table)} patches accepted"
+    spread = sheets.rms(pair.residual[pair.accepted])
+    grade = sheets.graded({"residual": spread, "rejected": (~pair.accepted).mean()}, GOOD, CARE)
+    found = f"{pair.accepted.sum()} of {len(pair.patches)} patches accepted"
     said = str(pair.transform.get("verdict") or "").strip()
     return grade, said or f"{found}, their residuals {spread:.2f} px RMS."
-
-
-def _checked(patches):
-    columns = {"y", "x", "dy_before", "dx_before", "dy", "dx", "ncc", "accepted"}
-    check_table("patches", patches, columns, "patch")
-    return patches
-
-
-def _rms(values):
-    return float(np.sqrt(np.mean(values**2))) if len(values) else math.nan
 
 
 def interpolated(low, grid):
@@ -246,7 +237,7 @@ def _mixed(first, second, window):
     shade = np.round(np.arange(_STEPS) * 255 / (_STEPS - 1))
     magenta, green = (part.ravel() for part in np.meshgrid(shade, shade, indexing="ij"))
     colours = np.stack([magenta, green, magenta], axis=1)
-    return painted((steps[0] * _STEPS + steps[1]).astype(np.uint8), colours)
+    return sheets.painted((steps[0] * _STEPS + steps[1]).astype(np.uint8), colours)
 
 
 def pair_pictures(pair, *, largest=LARGEST, side=_DETAIL):
@@ -273,34 +264,27 @@ def pair_pictures(pair, *, largest=LARGEST, side=_DETAIL):
     scale = min(1.0, largest / max(high.shape))
     size = tuple(max(1, round(n * scale)) for n in high.shape[::-1])
     small = [resize(part, size) for part in (low, high)]
-    board = Image.fromarray(stretch(_checkerboard(*small), window))
     pixel = grid.spacing[2] * high.shape[1] / size[0]
-    found = [
-        (
-            ("board", board, pixel),
-            "Checkerboard: low resolution (interpolated) at the top left, then by turns; crosses mark the corners",
-        ),
-        (
-            ("overlay", _mixed(*small, window), pixel),
-            "Overlay: low resolution magenta, high resolution green, grey where alike",
-        ),
-    ]
-    table = _checked(pair.patches)
-    accepted = table[table["accepted"] > 0].assign(size=lambda t: np.hypot(t["dy"], t["dx"]))
+    found = []
+
+    def add(kind, image, pixel, words):
+        found.append((make_picture(kind, ("pair", None), image, pixel, grid.unit), words))
+
+    words = "Checkerboard: low resolution (interpolated) at the top left, then by turns; crosses mark the corners"
+    add("board", Image.fromarray(stretch(_checkerboard(*small), window)), pixel, words)
+    words = "Overlay: low resolution magenta, high resolution green, grey where alike"
+    add("overlay", _mixed(*small, window), pixel, words)
+    accepted = pair.patches.assign(size=pair.residual)[pair.accepted]
     accepted = accepted.sort_values(["size", "y", "x"])
     half = int(pair.transform.get("patch", side)) // 2
     times = max(1, largest // side)
-    details = ((0.5, "the median residual"), (1.0, "the largest residual"))
-    for share, words in details if len(accepted) else ():
+    for share, which in ((0.5, "median"), (1.0, "largest")) if len(accepted) else ():
         patch = accepted.iloc[int(share * (len(accepted) - 1))]
         box = _box((patch["y"] + half, patch["x"] + half), side, high.shape)
-        shown = enlarged(_mixed(low[box], high[box], window), times)
-        words = f"Accepted patch of {words}, {patch['size']:.2f} px"
-        found.append((("detail", shown, grid.spacing[2] / times), words))
-    return [
-        (make_picture(kind, ("pair", None), shown, length, grid.unit), words)
-        for (kind, shown, length), words in found
-    ]
+        shown = sheets.enlarged(_mixed(low[box], high[box], window), times)
+        words = f"Accepted patch of the {which} residual, {patch['size']:.2f} px"
+        add("detail", shown, grid.spacing[2] / times, words)
+    return found
 
 
 def _checkerboard(first, second):
@@ -379,7 +363,7 @@ def sem_displacement(pair):
             _map_axes(axes, grid, size, unit, margin=0.06)
 
         panels = [Panel("Displacement", draw)]
-        rms = _rms(length) if len(length) else 0.0
+        rms = sheets.rms(length) if len(length) else 0.0
         caption = (
             f"What was left for the elastic part after shift, rotation and scale: {rms:.2f} px RMS, "
             f"{largest:.2f} px at most (pixels of the high-resolution image); arrows are enlarged "
@@ -414,21 +398,21 @@ def sem_patches(pair):
     """
     panels, caption = [], ""
     if pair is not None:
-        table, limits = _checked(pair.patches), pair.limits
-        accepted = (table["accepted"] > 0).to_numpy()
-        residual = np.hypot(table["dy"], table["dx"]).to_numpy(float)
-        before = np.hypot(table["dy_before"], table["dx_before"])
-        ncc = table["ncc"].to_numpy(float)
+        limits, before = pair.limits, pair.before[np.isfinite(pair.before)]
+        title = f"{pair.accepted.sum()} of {len(pair.accepted)} accepted"
+        ncc = pair.patches["ncc"].to_numpy(float)
+        residuals = pair.residual, pair.accepted, limits.get("residual"), "Residual (px)", 0.0
+        likeness = ncc, pair.accepted, limits.get("ncc"), "NCC, band-passed", None
         panels = [
-            Panel(f"{accepted.sum()} of {len(table)} accepted", partial(_draw_patches, pair, accepted, residual)),
-            Panel("Residuals", partial(_draw_counts, residual, accepted, limits.get("residual"), "Residual (px)", 0.0)),
-            Panel("Correlation", partial(_draw_counts, ncc, accepted, limits.get("ncc"), "NCC, band-passed", None)),
-        ]  # fmt: skip
+            Panel(title, partial(_draw_patches, pair)),
+            Panel("Residuals", partial(_draw_counts, *residuals)),
+            Panel("Correlation", partial(_draw_counts, *likeness)),
+        ]
         caption = (
             "Patches were measured once more after the images were resampled: residual is the "
             "displacement of high against low resolution that is left, in pixels of the high-"
             "resolution image. It says that the images agree, as far as one patch can tell. "
-            f"Before the elastic part it was {_rms(before[np.isfinite(before)]):.2f} px RMS. Rejected "
+            f"Before the elastic part it was {sheets.rms(before):.2f} px RMS. Rejected "
             "patches (crossed) are used neither for training nor for measures."
         )
         if limits:
@@ -437,17 +421,16 @@ def sem_patches(pair):
     return Plot("sem_patches", "Patches", caption, panels, patches=legend, panel_size=(4.2, 3.3))
 
 
-def _draw_patches(pair, accepted, residual, axes):
-    grid = pair.high.grid
+def _draw_patches(pair, axes):
+    grid, accepted = pair.high.grid, pair.accepted
     size, unit = _lengths(grid)
     side = int(pair.transform.get("patch", 64)) * size
     corners = pair.patches[["y", "x"]].to_numpy(float)
     squares = [Rectangle((x * size, y * size), side, side) for y, x in corners[accepted]]
     shown = PatchCollection(squares, cmap=_RAMP, edgecolor="white", lw=0.5)
-    shown.set_array(residual[accepted])
-    shown.set_clim(
-        0, pair.limits.get("residual") or float(np.nanmax(residual[accepted], initial=0.1))
-    )
+    residual = pair.residual[accepted]
+    shown.set_array(residual)
+    shown.set_clim(0, pair.limits.get("residual") or float(np.nanmax(residual, initial=0.1)))
     axes.add_collection(shown)
     for y, x in corners[~accepted] * size:
         for ends in ((y, y + side), (y + side, y)):
@@ -499,11 +482,9 @@ def _true_gaps(table):
 
 def _share(table):
     """Share of the gaps that an image does not resolve, and of the touching pairs it parts."""
-    gaps, touching = _true_gaps(table), table[table["kind"] == "touching"]
-    return (
-        1 - gaps["resolved"].mean() if len(gaps) else math.nan,
-        touching["resolved"].mean() if len(touching) else math.nan,
-    )
+    resolved = (table.loc[table["kind"] == kind, "resolved"] for kind in ("gap", "touching"))
+    gaps, touching = (own.mean() for own in resolved)
+    return 1 - gaps, touching
 
 
 def sem_gaps(gaps):
@@ -595,11 +576,13 @@ def sem_spectra(curves, *, low_nyquist=None, nyquist=None, signal=None):
     panels, methods, cut = [], [], False
     if curves is not None and len(curves):
         curves = curves[curves["method"] != "truth"]
+        curves = curves.assign(frequency=_PER_UM * curves["frequency"])
         levels = sorted(set(curves["level"].dropna()))
         methods = ["truth", *ordered(curves["method"])]
         for level in levels:
             mine = curves[curves["level"] == level]
             marks = (low_nyquist or {}).get(level), nyquist, signal
+            marks = [None if mark is None else _PER_UM * mark for mark in marks]
             more = f", {level:g}:1" if len(levels) > 1 else ""
             cut |= bool((mine["ratio"] > _TOP_RATIO).any())
             panels.append(Panel(f"Magnitude{more}", partial(_draw_magnitudes, mine, marks)))
@@ -632,22 +615,18 @@ def _marked(axes, marks):
     low, nyquist, signal = marks
     for place, style in ((low, "--"), (signal, ":")):
         if place is not None:
-            axes.axvline(_PER_UM * place, color=MUTED, lw=1.2, ls=style, zorder=1)
-    axes.set_xlim(0, None if nyquist is None else _PER_UM * nyquist)
+            axes.axvline(place, color=MUTED, lw=1.2, ls=style, zorder=1)
+    axes.set(xlim=(0, nyquist), xlabel="Spatial frequency (1/µm)")
     axes.xaxis.set_major_locator(MaxNLocator(6, steps=_EVEN))
-    axes.set_xlabel("Spatial frequency (1/µm)")
 
 
 def _draw_magnitudes(curves, marks, axes):
     column, power = ("magnitude", 1) if "magnitude" in curves else ("power", 0.5)
-    shown = curves.assign(
-        frequency=_PER_UM * curves["frequency"],
-        image=curves[column] ** power,
-        truth=curves[f"{column}_truth"] ** power,
-    )
+    truth = curves[f"{column}_truth"] ** power
+    shown = curves.assign(image=curves[column] ** power, truth=truth)
     one = next(iter(shown.groupby("method", sort=False)))[1]
-    method_line(axes, "truth", one["frequency"], one["truth"], 1.4)
-    _image_lines(axes, shown, "image")
+    sheets.method_line(axes, "truth", one["frequency"], one["truth"], 1.4)
+    sheets.curve_lines(axes, shown, "frequency", "image", 1.3)
     axes.set_yscale("log")
     # What an interpolation leaves far below the truth's least is nothing.
     low, high = axes.get_ylim()
@@ -663,24 +642,19 @@ def _draw_magnitudes(curves, marks, axes):
 def _draw_ratios(curves, marks, axes):
     axes.axhspan(1 - _LIMIT, 1 + _LIMIT, color=SHADE, alpha=0.45, lw=0, zorder=0)
     axes.axhline(1, color=INK, lw=1.6, zorder=2)
-    _image_lines(axes, curves.assign(frequency=_PER_UM * curves["frequency"]), "ratio")
+    sheets.curve_lines(axes, curves, "frequency", "ratio", 1.3)
     top = float(curves["ratio"].max())
     axes.set(ylim=(0, min(_TOP_RATIO, max(1.4, 1.05 * top))), ylabel="Image / truth")
     _marked(axes, marks)
     low, nyquist, _ = marks
     if nyquist is not None and low is not None:
         axes.annotate(
-            "aliased", (_PER_UM * low, 0.02), xycoords=("data", "axes fraction"), fontsize=8, color=MUTED,
+            "aliased", (low, 0.02), xycoords=("data", "axes fraction"), fontsize=8, color=MUTED,
             xytext=(3, 0), textcoords="offset points",
         )  # fmt: skip
-        band = _PER_UM * low, _PER_UM * TOP * nyquist
-        axes.plot(band, [0, 0], color=MUTED, lw=4, solid_capstyle="butt", clip_on=False)
-
-
-def _image_lines(axes, curves, column):
-    for method in ordered(curves["method"]):
-        own = curves[curves["method"] == method]
-        method_line(axes, method, own["frequency"], own[column], 1.3)
+        axes.plot(
+            (low, TOP * nyquist), [0, 0], color=MUTED, lw=4, solid_capstyle="butt", clip_on=False
+        )
 
 
 # Close up
@@ -757,17 +731,12 @@ def _textured(planes):
     plane = next(iter(planes.values()))
     side = min(_SIDE, *plane.shape)
     gy, gx = np.gradient(plane.astype(np.float64))
-    ranked = ranked_places(gy * gy + gx * gx, side)
-    found = {}
-    for letter, share, words in (
-        ("A", 1.0, "the richest in detail"),
-        ("B", 0.5, "the median in detail"),
-        ("C", 0.1, "the poorest in detail but for a tenth"),
-    ):
-        y, x = corner = ranked[int(share * (len(ranked) - 1))]
-        box = slice(y, y + side), slice(x, x + side)
-        found.setdefault(corner, Case(letter, f"Place that is {words}", box, None, {}))
-    return list(found.values())
+    shares = {letter: share for letter, (share, _) in _TEXTURED.items()}
+    chosen = sheets.chosen_places(gy * gy + gx * gx, side, shares, int)
+    return [
+        Case(letter, f"Place that is {_TEXTURED[letter][1]}", np.s_[y : y + side, x : x + side])
+        for letter, (y, x) in chosen.items()
+    ]
 
 
 def crop_pictures(planes, shown, grid, *, largest=_CROP):
@@ -794,7 +763,7 @@ def crop_pictures(planes, shown, grid, *, largest=_CROP):
         for key, plane in planes.items():
             part = plane[case.box]
             times = max(1, largest // max(part.shape))
-            image = enlarged(Image.fromarray(stretch(part, window)), times)
+            image = sheets.enlarged(Image.fromarray(stretch(part, window)), times)
             if case.line is not None:
                 _mark_line(image, case, times)
             pixel = grid.spacing[2] / times
@@ -855,7 +824,7 @@ def _draw_profile(planes, line, grid, axes):
     places = line[0][:, None] + (vector / length)[:, None] * t
     for (method, _), plane in planes.items():
         values = ndimage.map_coordinates(plane.astype(np.float64), places, mode="mirror")
-        method_line(axes, method, t * pixel, values, 1.4)
+        sheets.method_line(axes, method, t * pixel, values, 1.4)
     axes.axvspan(0, length * pixel, color=SHADE, alpha=0.35, lw=0, zorder=0)
     axes.set_xlim(t[0] * pixel, t[-1] * pixel)
     axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
@@ -872,12 +841,9 @@ def _records(metrics, samples):
     found = {}
     for metric in declared("images"):
         for key, values in _measured(rows, metric.key, metric.subset).items():
-            found.setdefault(key, {})[metric.key, metric.subset] = values
-    # The truth is compared with itself but for the spread of its edges.
-    if ("truth", None) in found:
-        kept = found.pop(("truth", None)).get(("edge_spread", "all"))
-        if kept is not None:
-            found["truth", None] = {("edge_spread", "all"): kept}
+            # The truth is compared with itself but for the spread of its edges.
+            if key[0] != "truth" or metric.key == "edge_spread":
+                found.setdefault(key, {})[metric.key, metric.subset] = values
     return {key: found[key] for key in in_order(found)}
 
 
@@ -923,7 +889,7 @@ def page_table(metrics, samples=None):
     shown = [metric for metric in declared("images") if (metric.key, metric.subset) in there]
     names = _names(records)
     return [Column("image", "Image", text=True), *metric_columns(shown)], [
-        method_row(key[0], [_cell(metric, record) for metric in shown], names[key])
+        sheets.method_row(key[0], [_cell(metric, record) for metric in shown], names[key])
         for key, record in records.items()
     ]
 
@@ -948,7 +914,7 @@ def sem_table(metrics, *, samples=None):
     pandas.DataFrame
         Index: names of the images. Columns, those of `page_table`. Texts.
     """
-    return text_table(*page_table(metrics, samples))
+    return sheets.text_table(*page_table(metrics, samples))
 
 
 def sem_sentence(metrics, *, samples=None):
@@ -1000,27 +966,24 @@ def _said_of_psnr(name, own, before):
 
 
 def _said_of_gaps(name, own, before):
-    def value(record, metric):
-        return record[metric, "all"]["value"] if (metric, "all") in record else None
-
-    parts = [f"{name} leaves {percent(value(own, 'gaps_unresolved'), 1)} of the gaps unresolved"]
-    unresolved = value(before, "gaps_unresolved")
-    if unresolved is not None:
-        parts[0] += f", the input {percent(unresolved, 1)}"
-    error, error_before = (value(record, "gap_error") for record in (own, before))
-    if error is not None:
-        text = f"widths are off by {error:.1f} nm"
-        parts.append(
-            text + (f" (input: {error_before:.1f} nm)" if error_before is not None else "")
-        )
-    invented, matched = (value(own, f"gaps_{n}") for n in ("invented", "unresolved_matched"))
-    if invented is not None:
-        share = percent(invented, 1)
+    own, before = (
+        {metric: found["value"] for (metric, subset), found in record.items() if subset == "all"}
+        for record in (own, before)
+    )
+    parts = [f"{name} leaves {percent(own['gaps_unresolved'], 1)} of the gaps unresolved"]
+    if "gaps_unresolved" in before:
+        parts[0] += f", the input {percent(before['gaps_unresolved'], 1)}"
+    if "gap_error" in own:
+        beside = f" (input: {before['gap_error']:.1f} nm)" if "gap_error" in before else ""
+        parts.append(f"widths are off by {own['gap_error']:.1f} nm{beside}")
+    if "gaps_invented" in own:
+        share = percent(own["gaps_invented"], 1)
         parts.append(f"it shows a gap in {share} of the pairs of particles that touch")
-    if matched is not None and unresolved is not None:
+    if "gaps_unresolved_matched" in own and "gaps_unresolved" in before:
+        share = percent(own["gaps_unresolved_matched"], 1)
         parts.append(
-            f"were its contrast such that it invented as many as the input, "
-            f"{percent(matched, 1)} would be unresolved"
+            "were its contrast such that it invented as many as the input, "
+            f"{share} would be unresolved"
         )
     return "; ".join(parts) + "."
 
@@ -1029,17 +992,13 @@ def _worse(own, before):
     """What of an image's spectrum and edges is worse than the input's; empty where nothing is."""
     found = []
     for key, words, unit in (
-        (
-            (_RATIO, BELOW),
-            "its spectrum below the low Nyquist frequency is further off than the",
-            "",
-        ),
-        (("edge_spread", "all"), "its edges are wider than the", " nm"),
+        ((_RATIO, BELOW), "its spectrum below the low Nyquist frequency is further off", ""),
+        (("edge_spread", "all"), "its edges are wider", " nm"),
     ):
         if key in own and key in before and own[key]["value"] > before[key]["value"]:
             metric = next(m for m in declared("images") if (m.key, m.subset) == key)
             texts = [_text(metric, values) for values in (own[key], before[key])]
-            found.append(f"{words} input's ({texts[0]} against {texts[1]}{unit})")
+            found.append(f"{words} than the input's ({texts[0]} against {texts[1]}{unit})")
     return f"; but {' and '.join(found)}" if found else ""
 
 
@@ -1108,7 +1067,7 @@ def sem_figures(
         for title, half in halves.items()
         if half
     }
-    files += save_sheet(_sheet(rows, 2.9, 0.65), folder, _overlay_drawing(pair, laid))
+    files += sheets.save_sheet(_sheet(rows, 2.9, 0.65), folder, _overlay_drawing(pair, laid))
     rows, names = {}, _names(planes)
     pictures = crop_pictures(planes, shown, grid) if shown else {}
     for case in shown:
@@ -1116,23 +1075,23 @@ def sem_figures(
             (pictures[case.letter, key], name, case.said.get(key, ""))
             for key, name in names.items()
         ]
-    return files + save_sheet(_sheet(rows, 1.9, 0.45), folder, _crops_drawing(rows, grid))
+    return files + sheets.save_sheet(_sheet(rows, 1.9, 0.45), folder, _crops_drawing(rows, grid))
 
 
 def _sheet(rows, width, foot):
     """Pictures with words above them in rows: a row a place, a column an image."""
     if not rows:
-        return nothing_measured()
+        return sheets.nothing_measured()
     heights = [max(p.size[1] / p.size[0] for p, *_ in row) * width + foot for row in rows.values()]
     most = max(map(len, rows.values()))
-    with matplotlib.rc_context(TEXT):
+    with matplotlib.rc_context(sheets.TEXT):
         figure = Figure((width * most + 0.1, sum(heights) + 0.1), layout="constrained")
         parts = figure.subfigures(len(rows), 1, squeeze=False, height_ratios=heights).ravel()
         for part, (title, row) in zip(parts, rows.items(), strict=True):
             part.suptitle(title, fontsize=8.5, x=0.01, ha="left", wrap=True)
             cells = part.subplots(1, most, squeeze=False)[0]
             for axes, (picture, *words) in zip(cells, row, strict=False):
-                show(axes, picture, "\n".join(filter(None, words)), size=7.5, pad=2)
+                sheets.show(axes, picture, "\n".join(filter(None, words)), size=7.5, pad=2)
         return figure
 
 
@@ -1188,11 +1147,9 @@ def _found(pair):
 
 def _patch_rows(pair):
     """Place, displacements before and after, correlation and acceptance of each patch; None if unknown."""
-    table = pair.patches
-    before, after = (np.hypot(table[f"dy{when}"], table[f"dx{when}"]) for when in ("_before", ""))
-    found = []
-    for row, *values in zip(table.itertuples(), before, after, table["ncc"], strict=True):
-        known = [float(value) if math.isfinite(value) else None for value in values]
-        place = [float(row.y), float(row.x)]
-        found.append({"place": place, "values": known, "accepted": bool(row.accepted)})
+    table, found = pair.patches, []
+    values = zip(pair.before, pair.residual, table["ncc"], strict=True)
+    for y, x, accepted, own in zip(table["y"], table["x"], pair.accepted, values, strict=True):
+        known = [float(value) if math.isfinite(value) else None for value in own]
+        found.append({"place": [float(y), float(x)], "values": known, "accepted": bool(accepted)})
     return found

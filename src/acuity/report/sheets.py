@@ -1,5 +1,6 @@
 """What the figures and tables of images, of stacks and of one refined axis share."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ from PIL import Image
 from acuity.errors import AcuityError
 from acuity.report.drawing import marker
 from acuity.report.pages import Cell
-from acuity.report.style import MUTED, look
+from acuity.report.style import MUTED, look, ordered
+from acuity.report.verdict import best_grade
 
 TEXT = {"font.size": 9, "text.parse_math": False}  # of sheets of pictures
 
@@ -39,6 +41,16 @@ def check_table(name, table, columns, row=""):
         raise AcuityError(f"{name} table: found no {row}, allowed is at least one")
 
 
+def graded(found, good, care):
+    """Return the best grade whose limits are kept by all of what was found; what is NaN keeps none."""
+    return best_grade(good, care, lambda most: all(found[key] <= most[key] for key in most))
+
+
+def rms(values):
+    """Return the root mean square of values, NaN of none."""
+    return float(np.sqrt(np.mean(np.square(values)))) if len(values) else math.nan
+
+
 # Places and pictures
 
 
@@ -48,8 +60,8 @@ def middle(count, part):
     return slice(start, min(count, start + part))
 
 
-def ranked_places(score, side):
-    """Rank squares that half overlap by the mean of a score in them, the lowest first.
+def chosen_places(score, side, shares, rank):
+    """Choose squares by the mean of a score in them, among all that half overlap.
 
     Parameters
     ----------
@@ -57,15 +69,23 @@ def ranked_places(score, side):
         (y, x).
     side : int
         Pixels along a side of a square.
+    shares : dict of str to float
+        Letter to how many of the squares have a lower score.
+    rank : callable
+        Makes a whole rank of a share of all squares.
 
     Returns
     -------
-    list of (int, int)
-        Their first rows and columns.
+    dict of str to (int, int)
+        Letter to first row and column; each square once.
     """
     starts = [range(0, count - side + 1, max(1, side // 2)) for count in score.shape]
     mean = {(y, x): score[y : y + side, x : x + side].mean() for y in starts[0] for x in starts[1]}
-    return sorted(mean, key=lambda place: (mean[place], place))
+    ranked = sorted(mean, key=lambda place: (mean[place], place))
+    letters = {}
+    for letter, share in shares.items():
+        letters.setdefault(ranked[rank(share * (len(ranked) - 1))], letter)
+    return {letter: place for place, letter in letters.items()}
 
 
 def painted(index, colours):
@@ -108,6 +128,13 @@ def method_line(axes, method, x, y, width):
         ls="--" if how.variant else "-",
         zorder=2 if truth else 3,
     )
+
+
+def curve_lines(axes, curves, x, y, width):
+    """Draw a line a method, in the order of the legend."""
+    for method in ordered(curves["method"]):
+        own = curves[curves["method"] == method]
+        method_line(axes, method, own[x], own[y], width)
 
 
 def show(axes, picture, title, size=8.5, pad=3):

@@ -10,21 +10,12 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from PIL import Image
 
 from acuity.errors import AcuityError
+from acuity.report import images, sheets
 from acuity.report.drawing import Drawing, image
 from acuity.report.figures import Panel, Plot, save
-from acuity.report.images import (
-    LARGEST,
-    grey_window,
-    make_picture,
-    opened,
-    picture_size,
-    resize,
-    stretch,
-)
 from acuity.report.judged import write_judged
-from acuity.report.sheets import TEXT, check_table, middle, save_sheet, show
 from acuity.report.style import BLUE, GREEN, INK, SKY, VERMILLION
-from acuity.report.verdict import Line, best_grade, unit_text
+from acuity.report.verdict import Line, unit_text
 
 _FOUND, _REMOVED, _OTHER, _PALE = BLUE, VERMILLION, GREEN, SKY
 _POINTS = 600  # drawn of one line at most; extremes are kept
@@ -67,9 +58,9 @@ def check_tables(slices, pairs=None):
         If a column is missing or there is no slice.
     """
     need = {"z", "dy", "dx", "trend_dy", "trend_dx", "used_dy", "used_dx", "ncc", "flag"}
-    check_table("slices", slices, need, "slice")
+    sheets.check_table("slices", slices, need, "slice")
     if pairs is not None:
-        check_table("pairs", pairs, {"residual", "counts"})
+        sheets.check_table("pairs", pairs, {"residual", "counts"})
 
 
 def flags(slices):
@@ -107,7 +98,7 @@ def _jitter(slices):
     rms = {}
     for axis in "yx":
         steps, jumps = _steps(slices, axis)
-        rms[axis] = float(np.sqrt(np.mean(steps[~jumps] ** 2))) if (~jumps).any() else 0.0
+        rms[axis] = sheets.rms(steps[~jumps]) if not jumps.all() else 0.0
     return rms
 
 
@@ -129,10 +120,8 @@ def stack_verdict(slices, pairs):
     named = flags(slices)
     residual, _ = _residuals(pairs)
     faulty = (named != "").mean()
-    spread = float(np.sqrt(np.mean(residual**2))) if len(residual) else np.nan
-    grade = best_grade(
-        GOOD, CARE, lambda most: spread <= most["residual"] and faulty <= most["faulty"]
-    )
+    spread = sheets.rms(residual)
+    grade = sheets.graded({"residual": spread, "faulty": faulty}, GOOD, CARE)
     stays = np.hypot(*(np.ptp(slices[f"trend_d{axis}"].to_numpy(float)) for axis in "yx"))
     agree = f"{spread:.2f} px RMS" if np.isfinite(spread) else "nothing: no pair could be used"
     parts = [
@@ -241,12 +230,7 @@ def stack_path(slices, *, grid=None):
     if len(z) > 1:
         title = f"Steps: {rms['y']:.2f} px in y, {rms['x']:.2f} px in x (RMS)"
         panels.append(Panel(title, steps))
-    patches = [
-        ("path found", _PALE),
-        ("removed", _REMOVED),
-        ("step in y", _OTHER),
-        ("step in x", _FOUND),
-    ]
+    colours = {"path found": _PALE, "removed": _REMOVED, "step in y": _OTHER, "step in x": _FOUND}
     return Plot(
         "stack_path",
         "Path of the slices",
@@ -256,7 +240,7 @@ def stack_path(slices, *, grid=None):
         "foot mark faulty slices.",
         panels,
         extra=[("stays in the volume", {"color": INK, "ls": (0, (4, 3)), "lw": 1.3})],
-        patches=patches,
+        patches=list(colours.items()),
         panel_size=_WIDE,
     )
 
@@ -334,22 +318,20 @@ def stack_residuals(slices, pairs):
         def draw(axes):
             counts, _ = np.histogram(residual, edges)
             axes.bar(edges[:-1], counts, step, align="edge", color=_PALE, edgecolor="white", lw=0.4)
-            for value, style, label in ((median, "-", "median"), (most, "--", "95 %")):
+            how = {"xycoords": ("data", "axes fraction"), "va": "top", "fontsize": 8}
+            for value, name, style, top in (
+                (median, "median", "-", 1.0),
+                (most, "95 %", "--", 0.86),
+            ):
                 axes.axvline(value, color=INK, lw=1.2, ls=style)
-                axes.annotate(
-                    f" {label}: {value:.2g} px",
-                    (value, 1.0 if style == "-" else 0.86),
-                    xycoords=("data", "axes fraction"),
-                    va="top",
-                    fontsize=8,
-                )
+                axes.annotate(f" {name}: {value:.2g} px", (value, top), **how)
             axes.set(xlim=(0, edges[-1]), xlabel="Residual (px)", ylabel="Pairs of slices")
             axes.xaxis.set_major_locator(MaxNLocator(6))
             axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
 
-        title = f"{len(residual)} pairs"
-        panels.append(Panel(f"{title}, {beyond} further right" if beyond else title, draw))
+        right = f", {beyond} further right" if beyond else ""
+        panels.append(Panel(f"{len(residual)} pairs{right}", draw))
     return Plot(
         "stack_residuals",
         "Residuals of the pairs",
@@ -371,7 +353,7 @@ def _section(volume, axis):
     return np.asarray(volume.read(*box)).squeeze(axis)
 
 
-def stack_pictures(before, after, *, largest=LARGEST):
+def stack_pictures(before, after, *, largest=images.LARGEST):
     """Cut a stack along z before and after the alignment.
 
     Parameters
@@ -392,7 +374,7 @@ def stack_pictures(before, after, *, largest=LARGEST):
     AcuityError
         If the two are not on one grid.
     """
-    volumes = {"before": opened(before), "after": opened(after)}
+    volumes = {"before": images.opened(before), "after": images.opened(after)}
     whole, grid = volumes["before"].grid, volumes["after"].grid
     try:
         volumes["before"] = volumes["before"].within(grid)
@@ -407,7 +389,7 @@ def stack_pictures(before, after, *, largest=LARGEST):
         for kind, axis in (("xz", 1), ("yz", 2))
         for name, volume in volumes.items()
     }
-    window = grey_window(planes["xz", "before"])
+    window = images.grey_window(planes["xz", "before"])
     pictures = []
     for detail in ("", " detail"):
         for (kind, name), plane in planes.items():
@@ -418,12 +400,14 @@ def stack_pictures(before, after, *, largest=LARGEST):
             # a flat stack is cut to its middle, or its section would be a line
             height = min(part[0], plane.shape[0]) * spacing[0]
             part[1] = min(part[1], max(1, round((3 if detail else 5) * height / spacing[1])))
-            values = plane[tuple(map(middle, plane.shape, part))]
-            how = _enlarged if detail else picture_size
+            values = plane[tuple(map(sheets.middle, plane.shape, part))]
+            how = _enlarged if detail else images.picture_size
             size = how(values.shape, spacing, largest)
-            image = Image.fromarray(stretch(_resize(values, size), window))
+            image = Image.fromarray(images.stretch(_resize(values, size), window))
             pixel = spacing[1] * values.shape[1] / size[0]
-            pictures.append(make_picture(kind + detail, (name, None), image, pixel, grid.unit))
+            pictures.append(
+                images.make_picture(kind + detail, (name, None), image, pixel, grid.unit)
+            )
     return pictures
 
 
@@ -438,8 +422,7 @@ def _enlarged(shape, spacing, largest):
 def _resize(values, size):
     """Shrink by averages and enlarge by repetition, each axis on its own."""
     between = (min(size[0], values.shape[1]), min(size[1], values.shape[0]))
-    small = resize(values, between) if between != values.shape[::-1] else values
-    return resize(small, size) if between != tuple(size) else small
+    return images.resize(images.resize(values, between), size)
 
 
 def stack_views(pictures):
@@ -454,19 +437,14 @@ def stack_views(pictures):
     -------
     matplotlib.figure.Figure
     """
-    rows = {}
-    for picture in pictures:
-        rows.setdefault(picture.kind, []).append(picture)
+    sizes = [picture.size for picture in pictures[::2]]  # that of each row: before beside after
     width = 2.9
-    sizes = [row[0].size for row in rows.values()]
     heights = [min(width * down / across, 2 * width) + 0.25 for across, down in sizes]
-    with matplotlib.rc_context(TEXT):
+    with matplotlib.rc_context(sheets.TEXT):
         figure = Figure((2 * width + 0.1, sum(heights) + 0.1), layout="constrained")
-        grid = figure.subplots(len(rows), 2, squeeze=False, height_ratios=heights)
-        for axes, picture in zip(
-            grid.ravel(), [p for row in rows.values() for p in row], strict=True
-        ):
-            show(axes, picture, f"{_title(picture.kind)}, {picture.method}")
+        grid = figure.subplots(len(heights), 2, squeeze=False, height_ratios=heights)
+        for axes, picture in zip(grid.ravel(), pictures, strict=True):
+            sheets.show(axes, picture, f"{_title(picture.kind)}, {picture.method}")
     return figure
 
 
@@ -498,7 +476,7 @@ def stack_figures(sample, slices, pairs, before, after, *, out_dir):
         ``NAME.png`` and ``NAME.json`` for each of `FIGURES`, and ``NAME.svg`` for all but the sections.
         ``stack.json`` beside them holds the verdict.
     """
-    before, after = opened(before), opened(after)
+    before, after = images.opened(before), images.opened(after)
     folder = Path(out_dir)
     plots = (
         stack_path(slices, grid=before.grid),
@@ -508,7 +486,7 @@ def stack_figures(sample, slices, pairs, before, after, *, out_dir):
     files = [file for plot in plots for file in save(plot, folder)]
     pictures = stack_pictures(before, after)
     drawing = _views(pictures, before.grid, after.grid, slices)
-    files += save_sheet(stack_views(pictures), folder, drawing)
+    files += sheets.save_sheet(stack_views(pictures), folder, drawing)
     line = Line("Alignment", *stack_verdict(slices, pairs))
     write_judged(folder / "stack.json", {sample: [line]})
     return files
