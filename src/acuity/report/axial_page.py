@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from acuity.keys import by_kind
 from acuity.model_card import ModelCard, read_model_card
-from acuity.report.further import MeasuredPage, head, read_measured
+from acuity.report.further_page import MeasuredPage, head, read_measured
 from acuity.report.page import write_page
 from acuity.report.sections.axial_graphs import AXIAL_GRAPHS
 from acuity.report.sections.axial_sheets import AXIAL_SHEETS

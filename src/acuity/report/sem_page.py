@@ -1,6 +1,6 @@
 """The page of an image: table of methods, places close up, spectra, registration of its pair."""
 
-from acuity.report.further import MeasuredPage, head, read_measured
+from acuity.report.further_page import MeasuredPage, head, read_measured
 from acuity.report.page import write_page
 from acuity.report.sections.close_up import CLOSE_UP
 from acuity.report.sections.registration import REGISTRATION

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from acuity.report.further import head, read_further
+from acuity.report.further_page import head, read_further
 from acuity.report.judged import read_judged
 from acuity.report.page import FurtherPage, write_page
 from acuity.report.sections.faulty_slices import FAULTY_SLICES
