@@ -1,5 +1,5 @@
 # make demo   the whole chain on a small foam phantom, then results/demo/report/index.html
-# make test   everything that is checked: ruff, snakefmt, snakemake --lint, pytest
+# make test   everything that is checked: ruff, snakefmt, mypy, snakemake --lint, pytest
 # make mutants    small wrong changes of the library, and whether the tests notice: an hour or so
 # make test-gpu   what only a machine with a GPU can check
 # All set up .venv by themselves, with the versions of constraints.txt.
@@ -33,6 +33,7 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/mypy
 	$(BIN)/snakemake --lint
 
 $(READY): pyproject.toml constraints.txt

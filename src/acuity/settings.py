@@ -3,10 +3,15 @@
 import dataclasses
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
+
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)
 
 
 def setting(default: Any, description: str, unit: str = "none", **limits: Any) -> Any:
@@ -39,7 +44,7 @@ class _Keys(dict):
         super().__setitem__(key, value)
 
 
-class _Declared(type(BaseModel)):
+class _Declared(ModelMetaclass):
     @classmethod
     def __prepare__(cls, name, bases, **options):
         return _Keys(super().__prepare__(name, bases, **options))
