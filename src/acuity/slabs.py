@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -163,10 +164,7 @@ class StoreMaker(VolumeWriter):
                 "version": VERSION,
                 "slabs": part[1],
                 "block": block,
-                "shape": grid.shape,
-                "spacing": grid.spacing,
-                "origin": grid.origin,
-                "unit": grid.unit,
+                **asdict(grid),  # shape, spacing, origin, unit
                 "dtype": self.dtype.name,
                 "shard": self.layout.shard,
                 "chunk": self.layout.chunk,

@@ -76,8 +76,7 @@ def _open_slice(file: Path, note: Path | None, first: OpenedFile | None = None) 
             "image a file; name a stack by its own path."
         )
     if first is not None:
-        found = describe(source.data.shape[1:], source.data.dtype)
-        expected = describe(first.data.shape[1:], first.data.dtype)
+        found, expected = (describe(one.data.shape[1:], one.data.dtype) for one in (source, first))
         if found != expected:
             raise AcuityError(
                 f"{file}: this slice is {found} where the first one is {expected}; all slices "
