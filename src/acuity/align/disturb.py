@@ -107,9 +107,9 @@ def _random(seed, z, purpose):
 
 
 def _shifts(count, settings, seed):
-    path = np.zeros((count, 2))
+    path = np.zeros((1, 2))
     if count > 1:
-        path += np.linspace(0, 1, count)[:, None] * np.asarray(settings.drift)
+        path = np.linspace(0, 1, count)[:, None] * np.asarray(settings.drift)
     if settings.jitter:
         own = [_random(seed, z, 0).standard_normal(2) for z in range(count)]
         path = path + settings.jitter * np.array(own)

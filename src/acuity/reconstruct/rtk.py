@@ -4,7 +4,7 @@ Written for itk-rtk 2.x. RTK's rotation axis is y: its (x, y, z) is (x, z, y) of
 `acuity.geometry.ConeBeam`, and its arrays come out (z, y, x) in its own terms.
 """
 
-import contextlib
+import functools
 import warnings
 
 import numba
@@ -16,18 +16,22 @@ from acuity.geometry import ConeBeam
 from acuity.reconstruct.fdk import Cube
 
 
-@contextlib.contextmanager
-def _calm():
+def _calm(function):
     """Ignore the deprecation warnings of ITK's bindings while a function runs.
 
     ITK loads its parts when they are first used, and crashes where such a warning is an error.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        yield
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return function(*args, **kwargs)
+
+    return call
 
 
-@_calm()
+@_calm
 def fdk(projections: np.ndarray, geometry: ConeBeam, angles: np.ndarray, cube: Cube) -> np.ndarray:
     """Reconstruct a slab with RTK.
 
@@ -78,7 +82,7 @@ def fdk(projections: np.ndarray, geometry: ConeBeam, angles: np.ndarray, cube: C
     return slab
 
 
-@_calm()
+@_calm
 def project(spheres: pd.DataFrame, geometry: ConeBeam, angles: np.ndarray) -> np.ndarray:
     """Compute line integrals of solid spheres with RTK, to check `acuity.simulate.project`.
 
