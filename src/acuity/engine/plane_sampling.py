@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from acuity.engine.sampling import TRAIN, VALIDATE, BatchSampler
+from acuity.engine.sampling import TRAIN, VALIDATE, BatchSampler, Trial
 from acuity.errors import AcuityError
 from acuity.methods.base import LearnedMethod, TrainingPair
 from acuity.methods.networks.planes import coarser
@@ -92,9 +92,7 @@ class PlaneSampler(BatchSampler):
         )
         return (coarser(target, self.factor, self.mode), target, mask), None
 
-    def trial(
-        self, method: LearnedMethod, stride: Sequence[int]
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def trial(self, method: LearnedMethod, stride: Sequence[int]) -> Trial:
         """Return planes, the target `factor` times as long along z; see `BatchSampler`."""
         volume = self.pairs[0].target
         rows, columns = (min(TRIAL_SIDE, n) for n in volume.shape[1:])

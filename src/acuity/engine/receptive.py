@@ -21,6 +21,8 @@ _POINTWISE = (
     nn.modules.batchnorm._BatchNorm,
     nn.modules.dropout._DropoutNd,
 )
+Voxels = tuple[int, ...]
+
 _OVER_THE_IMAGE = (nn.modules.instancenorm._InstanceNorm, nn.GroupNorm, nn.LayerNorm)
 
 
@@ -51,9 +53,7 @@ def _linearised(network):
     return network
 
 
-def receptive_field(
-    network: nn.Module, axes: int, channels: int
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def receptive_field(network: nn.Module, axes: int, channels: int) -> tuple[Voxels, Voxels]:
     """Find the halo of a tile and the raster on which tiles start.
 
     The gradient of the sum of one aligned block of outputs, in a copy of the network whose paths
@@ -99,9 +99,7 @@ def receptive_field(
     return tuple(halo), stride
 
 
-def method_reach(
-    method: LearnedMethod, network: nn.Module
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def method_reach(method: LearnedMethod, network: nn.Module) -> tuple[Voxels, Voxels]:
     """Find the halo of a method's tiles and the raster on which they start.
 
     Parameters

@@ -22,6 +22,9 @@ TRIES = 128  # places tried for a patch that lies in the mask entirely; the best
 MARGIN = 16  # low-resolution voxels around a patch that are degraded with it and cut off
 
 
+Trial = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
 def held_images(count: int, fraction: float) -> np.ndarray:
     """Return the numbers of the images that are held out where each volume is one slice.
 
@@ -98,9 +101,7 @@ class BatchSampler:
         """Return a patch's arrays, and the mean and standard deviation of its low image."""
         raise NotImplementedError
 
-    def trial(
-        self, method: LearnedMethod, stride: Sequence[int]
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def trial(self, method: LearnedMethod, stride: Sequence[int]) -> Trial:
         """Return a tile to try a network on, from the middle of the first volume.
 
         Parameters
@@ -320,9 +321,7 @@ class Sampler(BatchSampler):
             parts = [part[::-1] for part in parts]
         return [part[:, :, ::-1] if flip else part for part in parts]
 
-    def trial(
-        self, method: LearnedMethod, stride: Sequence[int]
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def trial(self, method: LearnedMethod, stride: Sequence[int]) -> Trial:
         """Return a tile on the network's raster; see `BatchSampler`."""
         pair, mask, box = self.pairs[0], self.masks[0], []
         for axis, count in enumerate(pair.low.shape):

@@ -18,15 +18,12 @@ from pydantic import ValidationError, model_validator
 
 from acuity.assumptions import Assumes
 from acuity.errors import AcuityError
+from acuity.methods.networks import Networks, Tensors
 from acuity.plugins import declared, modules
 from acuity.settings import Section, setting
 
 if TYPE_CHECKING:
     import torch
-
-# What a method's losses are made of, by name: networks, tensors of a batch, losses.
-Networks = Mapping[str, "torch.nn.Module"]
-Tensors = Mapping[str, "torch.Tensor"]
 
 
 class _Preset(Section):

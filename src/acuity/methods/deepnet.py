@@ -4,13 +4,8 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from acuity.methods.base import (
-    LearnedMethod,
-    LearnedSettings,
-    Networks,
-    PredictSettings,
-    TrainSettings,
-)
+from acuity.methods.base import LearnedMethod, LearnedSettings, PredictSettings, TrainSettings
+from acuity.methods.networks import Networks
 from acuity.settings import setting
 
 

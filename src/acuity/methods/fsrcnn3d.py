@@ -1,7 +1,8 @@
 """3D-FSRCNN: a compact network that works on coarse slices and spreads them at its end."""
 
 from acuity.errors import AcuityError
-from acuity.methods.base import Networks, PredictSettings, TrainSettings
+from acuity.methods.base import PredictSettings, TrainSettings
+from acuity.methods.networks import Networks
 from acuity.methods.networks.axial_base import AxialMethod, AxialSettings, paper_training
 from acuity.settings import setting
 

@@ -5,14 +5,8 @@ from typing import Literal
 from pydantic import model_validator
 
 from acuity.errors import AcuityError
-from acuity.methods.base import (
-    LearnedSettings,
-    Networks,
-    PlanesMethod,
-    PredictSettings,
-    Tensors,
-    TrainSettings,
-)
+from acuity.methods.base import LearnedSettings, PlanesMethod, PredictSettings, TrainSettings
+from acuity.methods.networks import Networks, Tensors
 from acuity.methods.networks.adversarial import AdversarialMethod
 from acuity.methods.networks.axial_base import SKIP
 from acuity.methods.networks.planes import degradation
