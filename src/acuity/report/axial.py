@@ -793,15 +793,9 @@ def _layout(columns, scale):
                 axes.set_title(columns[column][0], fontsize=8.5, pad=3)
         if scale:
             colours, low, high = scale
-            figure.colorbar(
-                matplotlib.cm.ScalarMappable(None, colours),
-                ax=grid.ravel().tolist(),
-                location="bottom",
-                aspect=40,
-                shrink=0.7,
-                ticks=[],
-                label=f"from {low} to {high}",
-            )
+            shades = matplotlib.cm.ScalarMappable(None, colours)
+            how = {"location": "bottom", "aspect": 40, "shrink": 0.7, "ticks": []}
+            figure.colorbar(shades, ax=list(grid.flat), label=f"from {low} to {high}", **how)
         return figure
 
 

@@ -437,15 +437,8 @@ def _draw_patches(pair, axes):
             axes.plot((x, x + side), ends, color=_WRONG, lw=1)
         axes.add_patch(Rectangle((x, y), side, side, fill=False, ec=_WRONG, lw=1))
     _map_axes(axes, grid, size, unit)
-    axes.figure.colorbar(
-        shown,
-        ax=axes,
-        label="Residual (px)",
-        fraction=0.22,
-        aspect=22,
-        pad=0.04,
-        ticks=MaxNLocator(5, steps=_EVEN),
-    )
+    how = {"fraction": 0.22, "aspect": 22, "pad": 0.04, "ticks": MaxNLocator(5, steps=_EVEN)}
+    axes.figure.colorbar(shown, ax=axes, label="Residual (px)", **how)
 
 
 def _draw_counts(values, accepted, limit, label, low, axes):

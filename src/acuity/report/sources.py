@@ -320,9 +320,8 @@ def provenance(settings, sheet, cards):
         Headings to what stands under them.
     """
     models = {}
-    versions = {"python": platform.python_version()} | {
-        name: importlib.metadata.version(name) for name in _PACKAGES
-    }
+    versions = {"python": platform.python_version()}
+    versions |= {name: importlib.metadata.version(name) for name in _PACKAGES}
     for card in cards:
         versions |= card.versions
         models[f"{card.method}, level {card.level:g}"] = {
