@@ -500,7 +500,7 @@ def test_the_pages_of_all_images_name_one_method():
         assert said[sample] == [("Restoration", "measured", sentence)]
     # Of a registration alone nothing is known of the restoration.
     registered = own.assign(method="pair", metric="accepted")
-    assert judged(registered, flat=True)["gold1"][0].grade == "none"
+    assert judged(registered, sem.sem_sentence)["gold1"][0].grade == "none"
     # Control: alone, the image's own shares decide.
     assert sem.sem_sentence(own, samples=["gold1"]).startswith("SEM-GAN")
 

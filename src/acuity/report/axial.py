@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import matplotlib
@@ -15,12 +16,13 @@ from PIL import Image
 from acuity.errors import AcuityError
 from acuity.keys import by_image
 from acuity.model_card import read_model_card
-from acuity.report.drawing import Drawing, image, marker, ramp
-from acuity.report.figures import LevelAxis, Panel, Plot, method_lines, save, whole_rows
+from acuity.report import sheets
+from acuity.report.drawing import Drawing, image, ramp
+from acuity.report.figures import LevelAxis, Panel, Plot, method_lines, save
 from acuity.report.images import grey_window, make_picture, opened, stretch
 from acuity.report.pages import Cell, Column
 from acuity.report.style import MUTED, NOTHING, in_order, look, ordered
-from acuity.report.verdict import POOLED, UNMEASURED, rows_of
+from acuity.report.verdict import UNMEASURED, rows_of
 from acuity.tables import read_keyed, write_table
 
 DIFFERENCES = "PuOr_r"  # safe for any colour vision, white where alike
@@ -32,7 +34,8 @@ _CUBE = 96  # voxels along a side of what an isosurface shows
 _LARGEST = 256  # pixels along a picture's side
 # Patches are those where the plain interpolation's error is the largest, at the 90th percentile
 # and at the median: chosen by a rule, so that no method is flattered.
-_QUANTILES = ((1.0, "A"), (0.9, "B"), (0.5, "C"))
+_QUANTILES = {"A": 1.0, "B": 0.9, "C": 0.5}
+_CLASSICAL = ("cubic", "bicubic_planes", "linear", "bilinear_planes", "nearest")
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,11 @@ class Table:
         File name without ending.
     title, caption : str
     value, decibels : str
-        The two metrics of a cell; either may be empty.
+        The two metrics of a cell; the second stands in brackets.
+    unit : str
+        That of the first, with the space before it.
     digits : int
-        Significant digits of the value.
+        Significant digits.
     """
 
     name: str
@@ -55,6 +60,7 @@ class Table:
     caption: str
     value: str
     decibels: str
+    unit: str = ""
     digits: int = 3
 
 
@@ -82,6 +88,7 @@ TABLES = (
         "tables 1 to 3. Higher is better.",
         "wpsnr",
         "psnr",
+        " dB",
         4,
     ),
 )
@@ -98,19 +105,19 @@ FIGURES = (*GRAPHS, *(f"axial_{kind}" for kind in SHEETS))
 CRITERION = 0.143  # of `acuity.measure.fsc`
 
 
-def axial_table(metrics, value="rms", decibels="psnr_8bit", *, samples=None, digits=3):
+# Tables
+
+
+def axial_table(metrics, table=TABLES[0], *, samples=None):
     """Lay out two measures in a table of methods by slice interval.
 
     Parameters
     ----------
     metrics : pandas.DataFrame
         ``metrics.tsv``.
-    value, decibels : str
-        Metrics; the second stands in brackets with its unit. Either may be empty.
+    table : Table
     samples : str or list of str, optional
         By default the rows pooled over the unseen samples where there are any, or else the mean.
-    digits : int
-        Significant digits of the value.
 
     Returns
     -------
@@ -119,65 +126,48 @@ def axial_table(metrics, value="rms", decibels="psnr_8bit", *, samples=None, dig
         ``"11.2 ± 0.3 (27.1 dB)"``; the ± is half the interval, or else the standard deviation
         over eight equal parts of the volume (``rms_sd``, or from their own rows).
     """
-    cells = _cells(metrics, value, decibels, samples)
-    levels = sorted({level for _, level in cells})
-    methods = ordered(method for method, _ in cells)
-    texts = {
-        LEVELS.format(level): [
-            _cell_text(cells.get((method, level)), value, decibels, digits) for method in methods
-        ]
-        for level in levels
-    }
-    index = pd.Index([look(method).name for method in methods], name="Method")
-    return pd.DataFrame(texts, index=index)
+    return sheets.text_table(*_laid(rows_of(metrics, samples), table))
 
 
-def _cells(metrics, value, decibels, samples):
-    """Value, its error and decibels of each method and level."""
-    rows = rows_of(metrics, samples)
-    cells = {}
-    for place, metric in (("value", value), ("decibels", decibels)):
-        if not metric:
-            continue
-        whole = rows[(rows["metric"] == metric) & rows["subset"].isin(["all", ""])]
-        parts = rows[(rows["metric"] == metric) & rows["subset"].str.startswith("octant")]
-        spreads = rows[rows["metric"] == f"{metric}_sd"]
-        for (method, level), group in whole.groupby(["method", "level"]):
-            if method == "truth" or not group["value"].notna().any():
-                continue
-            cell = cells.setdefault((method, level), {})
-            cell[place] = float(group["value"].mean())
-            half = (group["high"] - group["low"]) / 2
-            own, told = (
-                table[(table["method"] == method) & (table["level"] == level)]["value"]
-                for table in (parts, spreads)
-            )
-            if half.notna().any():
-                cell[f"{place}_error"] = float(half.mean())
-            elif told.notna().any():
-                cell[f"{place}_error"] = float(told.mean())
-            elif len(own) > 1:
-                cell[f"{place}_error"] = float(own.std(ddof=1))
-    return cells
+def _laid(rows, table):
+    """Columns and rows of a table by slice interval, as a page shows them."""
+    value, decibels = (_measured(rows, metric) for metric in (table.value, table.decibels))
+    images = value.index.union(decibels.index)
+    levels = sorted(images.unique("level"))
+    columns = [Column("method", "Method", text=True)]
+    columns += [Column(f"{level:g}", LEVELS.format(level)) for level in levels]
+    cells = value.join(decibels["value"].rename("decibels"), how="outer")
+    cells = cells.reindex(pd.MultiIndex.from_product([ordered(images.unique("method")), levels]))
+    return columns, [
+        sheets.method_row(method, [_cell(table, *cell) for cell in own.to_numpy()])
+        for method, own in cells.groupby(level=0, sort=False)
+    ]
 
 
-def _cell_text(cell, value, decibels, digits):
-    if not cell:
-        return "–"
+def _measured(rows, metric):
+    """One measure by method and level: its ``value`` and that one's ``error``, NaN where unknown."""
+    own = rows[(rows["metric"] == metric) & (rows["method"] != "truth")]
+    parts = own[own["subset"].str.startswith("octant")]
+    own = own[own["subset"].isin(["all", ""])].assign(half=lambda t: (t["high"] - t["low"]) / 2)
+    spreads = rows[rows["metric"] == f"{metric}_sd"]
+    by = ["method", "level"]
+    found = own.groupby(by)[["value", "half"]].mean().dropna(subset="value")
+    error = found.pop("half").combine_first(spreads.groupby(by)["value"].mean())
+    return found.assign(error=error.combine_first(parts.groupby(by)["value"].std(ddof=1)))
+
+
+def _cell(table, value, error, decibels):
     texts = []
-    if value and "value" in cell:
-        texts.append(_significant(cell["value"], digits))
-        error = cell.get("value_error")
-        if error is not None and error > 0:
-            places = max(0, len(texts[0].partition(".")[2]))
-            texts[0] += f" ± {error:.{places}f}" if error >= 0.5 * 10**-places else ""
-    unit = " dB" if value.endswith("psnr") or value.startswith("wpsnr") else ""
-    if unit and texts:
-        texts[0] += unit
-    if decibels and "decibels" in cell:
-        level = _significant(cell["decibels"], 4 if value.startswith("wpsnr") else 3)
-        texts.append(f"({level} dB)" if texts else f"{level} dB")
-    return " ".join(texts) or "–"
+    if not math.isnan(value):
+        text = _significant(value, table.digits)
+        places = len(text.partition(".")[2])
+        if error >= 0.5 * 10**-places:
+            text += f" ± {error:.{places}f}"
+        texts.append(text + table.unit)
+    if not math.isnan(decibels):
+        level = f"{_significant(decibels, table.digits)} dB"
+        texts.append(f"({level})" if texts else level)
+    return Cell(" ".join(texts) or "–", f"{value:.6g}")
 
 
 def _significant(number, digits):
@@ -203,25 +193,115 @@ def network_table(metrics, models, *, samples=None):
         Index: the methods' names. Columns: ``n``, ``parameters`` (10^6), ``psnr`` and ``wpsnr`` (dB;
         NaN where they were not measured), ``settings`` (text: its own, and the steps of its training).
     """
-    cells = _cells(metrics, "wpsnr", "psnr", samples)
-    rows = []
-    for method in ordered(method for method, _ in models):
-        for level in sorted(level for other, level in models if other == method):
-            card, cell = models[method, level], cells.get((method, level), {})
-            own = {k: v for k, v in card.settings.items() if not isinstance(v, dict | None)}
-            if "steps" in card.settings.get("train", {}):
-                own["steps"] = card.settings["train"]["steps"]
-            rows.append(
-                {
-                    "method": method,
-                    "n": level,
-                    "settings": ", ".join(f"{name} {value}" for name, value in own.items()),
-                    "parameters": card.parameters / 1e6,
-                    "psnr": cell.get("decibels", math.nan),
-                    "wpsnr": cell.get("value", math.nan),
-                }
-            )
-    return pd.DataFrame(rows, columns=["method", *NETWORKS.keys()]).set_index("method")
+    rows = rows_of(metrics, samples)
+    reached = {metric: _measured(rows, metric)["value"] for metric in ("psnr", "wpsnr")}
+    rank = ordered(method for method, _ in models).index
+    found = []
+    for method, level in sorted(models, key=lambda image: (rank(image[0]), image[1])):
+        card = models[method, level]
+        own = {k: v for k, v in card.settings.items() if not isinstance(v, dict | None)}
+        if "steps" in card.settings.get("train", {}):
+            own["steps"] = card.settings["train"]["steps"]
+        found.append(
+            {
+                "method": method,
+                "n": level,
+                "parameters": card.parameters / 1e6,
+                **{name: known.get((method, level), math.nan) for name, known in reached.items()},
+                "settings": ", ".join(f"{name} {value}" for name, value in own.items()),
+            }
+        )
+    return pd.DataFrame(found, columns=["method", *NETWORKS]).set_index("method")
+
+
+def page_tables(metrics, models, samples=None):
+    """Lay out the tables by slice interval, and that of networks, for a page.
+
+    Parameters
+    ----------
+    metrics, samples
+        As for `axial_table`.
+    models : mapping
+        As for `network_table`.
+
+    Returns
+    -------
+    list of dict
+        ``title``, ``caption``, ``columns`` and ``rows`` of each that holds something.
+    """
+    rows = rows_of(metrics, samples)
+    tables = [
+        (table.title, table.caption, *_laid(rows, table))
+        for table in TABLES
+        if len(_measured(rows, table.value))
+    ]
+    if models:
+        caption = (
+            "Settings of each method, how many numbers it learned, and what it reaches; as "
+            "Heinrich 2017, tables 1 to 3. The further settings of a training stand in its card."
+        )
+        columns = [Column("method", "Method", text=True), *NETWORKS.values()]
+        networks = [
+            sheets.method_row(method, [_network_cell(name, row[name]) for name in NETWORKS])
+            for method, row in network_table(metrics, models, samples=samples).iterrows()
+        ]
+        tables.append(("Networks and dictionaries", caption, columns, networks))
+    names = ("title", "caption", "columns", "rows")
+    return [dict(zip(names, table, strict=True)) for table in tables]
+
+
+def _network_cell(name, value):
+    if NETWORKS[name].text:
+        return Cell(value, text_column=True)
+    return Cell(f"{value:g}" if name == "n" else _significant(value, 4), f"{value:.6g}")
+
+
+def axial_sentence(metrics, *, samples=None):
+    """Say in one sentence which method was the nearest to the truth at each interval.
+
+    Where its scattering function is further off than the input's, it is said with the figures.
+
+    Parameters
+    ----------
+    metrics, samples
+        As for `axial_table`.
+
+    Returns
+    -------
+    str
+    """
+    rows = rows_of(metrics, samples)
+    for metric in ("psnr_8bit", "psnr"):
+        known = _measured(rows, metric)["value"].drop("input", errors="ignore")
+        if len(known):
+            best = known.groupby("level").idxmax()
+            named = {}
+            for method, level in best:
+                said = f"n = {level:g} ({known[method, level]:.1f} dB)"
+                named.setdefault(method, []).append(said)
+            parts = [f"{look(method).name} at {', '.join(at)}" for method, at in named.items()]
+            return f"Nearest to the truth by PSNR: {'; '.join(parts)}{_worse(rows, best)}."
+    return UNMEASURED
+
+
+def _worse(rows, best):
+    """At which intervals the spectrum of the best by PSNR is worse than the input's, in words."""
+    known = _measured(rows, "scattering_log_rms")["value"]
+    found = []
+    for method, level in best:
+        own, before = (known.get((name, level), math.nan) for name in (method, "input"))
+        if own > before:
+            found.append(f"n = {level:g} ({own:.3f} against {before:.3f} decades)")
+    what = "but its scattering function is further off than the input's at"
+    return f"; {what} {', '.join(found)}" if found else ""
+
+
+# Graphs
+
+
+def graphs(metrics, curves, shells, samples):
+    """Draw `GRAPHS`; parameters as for `axial_figures`."""
+    return [axial_error(metrics, samples=samples), axial_scattering(curves), axial_shells(shells)]
 
 
 def axial_error(metrics, *, samples=None):
@@ -237,8 +317,7 @@ def axial_error(metrics, *, samples=None):
     Plot
     """
     rows = rows_of(metrics, samples)
-    axis = LevelAxis("{:g}", "Slice interval n (input : target)", "", "")
-    panels, methods = [], set()
+    panels, methods = [], []
     for metric, title, label in (
         ("rms", "RMS difference, 8 bits", "RMS (grey values of 255)"),
         ("psnr_8bit", "PSNR, 8 bits", "PSNR (dB)"),
@@ -246,34 +325,11 @@ def axial_error(metrics, *, samples=None):
         ("psnr_binary", "PSNR, binary", "PSNR (dB)"),
         ("wpsnr", "Weighted PSNR", "wPSNR (dB)"),
     ):
-        cells = _cells(rows, metric, "", None if POOLED in set(rows["sample"]) else samples)
-        drawn = pd.DataFrame(
-            [
-                {
-                    "method": method,
-                    "level": level,
-                    "metric": metric,
-                    "subset": "all",
-                    "value": cell["value"],
-                    "low": cell["value"] - cell.get("value_error", math.nan),
-                    "high": cell["value"] + cell.get("value_error", math.nan),
-                }
-                for (method, level), cell in cells.items()
-            ],
-            columns=["method", "level", "metric", "subset", "value", "low", "high"],
-        )
-        drawn = whole_rows(drawn, metric)
-        if not len(drawn):
-            continue
-        methods |= set(drawn["method"])
-
-        def draw(axes, drawn=drawn, label=label):
-            method_lines(axes, drawn, axis)
-            if label.startswith("RMS"):
-                axes.set_ylim(bottom=0)
-            axes.set_ylabel(label)
-
-        panels.append(Panel(title, draw))
+        drawn = _measured(rows, metric).reset_index()
+        if len(drawn):
+            drawn["low"], drawn["high"] = (drawn["value"] + s * drawn["error"] for s in (-1, 1))
+            methods += drawn["method"].tolist()
+            panels.append(Panel(title, partial(_draw_error, drawn, label)))
     return Plot(
         "axial_error",
         "Error by slice interval",
@@ -284,21 +340,47 @@ def axial_error(metrics, *, samples=None):
     )
 
 
+def _draw_error(drawn, label, axes):
+    method_lines(axes, drawn, LevelAxis("{:g}", "Slice interval n (input : target)", "", ""))
+    if label.startswith("RMS"):
+        axes.set_ylim(bottom=0)
+    axes.set_ylabel(label)
+
+
 def _power_of_ten(value, _position=None):
     """Write a tick of a logarithmic axis; mathematical text is switched off in figures."""
     exponent = str(round(math.log10(value))).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
     return f"10{exponent}"
 
 
-def _by_level(curves):
-    """The curves of each slice interval, the truth's among them."""
-    if curves is not None:
-        for level in sorted(set(curves["level"].dropna())):
-            yield level, curves[curves["level"].isna() | (curves["level"] == level)]
+def _curve_plot(name, title, caption, curves, directions, draw, **how):
+    """The plot of curves: a panel for each slice interval and direction, with the truth's in each."""
+    panels = []
+    levels = () if curves is None else sorted(set(curves["level"].dropna()))
+    for level in levels:
+        mine = curves[curves["level"].isna() | (curves["level"] == level)]
+        for subset, where in directions.items():
+            shown = mine[mine["subset"] == subset]
+            panels.append(Panel(f"{LEVELS.format(level)}, {where}", partial(draw, shown)))
+    methods = ordered(() if curves is None else curves["method"])
+    return Plot(name, title, caption, panels, methods, **how)
 
 
-def _methods(curves):
-    return [] if curves is None else ordered(curves["method"])
+def _draw_scattering(curves, axes):
+    sheets.curve_lines(axes, curves, "q", "intensity", 1.2)
+    axes.set(xscale="log", yscale="log")
+    for side in (axes.xaxis, axes.yaxis):
+        side.set_major_formatter(FuncFormatter(_power_of_ten))
+        side.set_minor_formatter(NullFormatter())
+    axes.set(xlabel="q = 2π / d (1/nm)", ylabel="I(q) (grey value² nm³)")
+
+
+def _draw_shells(curves, axes):
+    axes.axhline(CRITERION, color=MUTED, lw=0.8, ls=":")
+    sheets.curve_lines(axes, curves, "frequency", "fsc", 1.2)
+    axes.set_xlim(left=0)
+    axes.set_ylim(min(0, curves["fsc"].min()) - 0.05, 1.05)
+    axes.set(xlabel="Spatial frequency (1/nm)", ylabel="Correlation")
 
 
 def axial_scattering(curves):
@@ -314,41 +396,16 @@ def axial_scattering(curves):
     -------
     Plot
     """
-    panels = []
-    for level, mine in _by_level(curves):
-        for subset, where in (("all", "all directions"), ("z", "along z")):
-            shown = mine[mine["subset"] == subset]
-
-            def draw(axes, shown=shown):
-                for method, curve in shown.groupby("method", sort=False):
-                    how = look(method)
-                    truth = method == "truth"
-                    axes.plot(
-                        curve["q"],
-                        curve["intensity"],
-                        color=how.colour,
-                        lw=2.2 if truth else 1.2,
-                        ls="--" if how.variant else "-",
-                        zorder=2 if truth else 3,
-                    )
-                axes.set_xscale("log")
-                axes.set_yscale("log")
-                for side in (axes.xaxis, axes.yaxis):
-                    side.set_major_formatter(FuncFormatter(_power_of_ten))
-                    side.set_minor_formatter(NullFormatter())
-                axes.set_xlabel("q = 2π / d (1/nm)")
-                axes.set_ylabel("I(q) (grey value² nm³)")
-
-            panels.append(Panel(f"{LEVELS.format(level)}, {where}", draw))
-    return Plot(
+    return _curve_plot(
         "axial_scattering",
         "Scattering functions",
         "Power of the volume at each scattering vector: averaged over all directions, as small-angle "
         "X-ray scattering would see it, and within 30° of the milling direction, where a restoration "
         "along it shows. Below the truth's line, where there is one, detail is missing, above it noise "
         "or invented detail was added.",
-        panels,
-        _methods(curves),
+        curves,
+        {"all": "all directions", "z": "along z"},
+        _draw_scattering,
         margins=(0.8, 0.5),
     )
 
@@ -366,37 +423,16 @@ def axial_shells(curves):
     -------
     Plot
     """
-    panels = []
-    for level, mine in _by_level(curves):
-        for subset, where in (("z", "along z"), ("xy", "across")):
-            shown = mine[mine["subset"] == subset]
-
-            def draw(axes, shown=shown):
-                axes.axhline(CRITERION, color=MUTED, lw=0.8, ls=":")
-                for method, curve in shown.groupby("method", sort=False):
-                    how = look(method)
-                    axes.plot(
-                        curve["frequency"],
-                        curve["fsc"],
-                        color=how.colour,
-                        lw=2.2 if method == "truth" else 1.2,
-                        ls="--" if how.variant else "-",
-                    )
-                axes.set_xlim(left=0)
-                axes.set_ylim(min(0, shown["fsc"].min()) - 0.05, 1.05)
-                axes.set_xlabel("Spatial frequency (1/nm)")
-                axes.set_ylabel("Correlation")
-
-            panels.append(Panel(f"{LEVELS.format(level)}, {where}", draw))
-    return Plot(
+    return _curve_plot(
         "axial_shells",
         "Fourier shell correlation of two acquisitions",
         "How alike two independent acquisitions are at each spatial frequency, within 30° of the "
         f"milling direction and of the planes across it; the resolution is read at {CRITERION} "
         "(dotted). It says what is reproducible, not what is sharp: finer than the input's slices "
         "along z, the repeats that interpolation leaves correlate as well.",
-        panels,
-        _methods(curves),
+        curves,
+        {"z": "along z", "xy": "across"},
+        _draw_shells,
     )
 
 
@@ -411,7 +447,10 @@ class Sections:
     ----------
     planes : dict of (str, float or None) to array
         (z, x) by method and level, without interpolation.
-    unit : str
+    differences : dict of (str, float) to array
+        Those of the others minus the truth's; empty where there is none.
+    grid : acuity.volume.Grid
+        Of the truth, or else of the finest volume.
     window : (float, float)
         Intensities that are black and white.
     limit : float
@@ -425,8 +464,6 @@ class Sections:
         What the planes were cut from.
     middle : list of array
         Places along z, y and x in the middle of the truth, which isosurfaces show.
-    voxel : (float, float, float)
-        How far they lie apart: the voxel size of the planes, too.
     threshold : float or None
         Grey value of 255 at which isosurfaces lie.
     level : float or None
@@ -436,7 +473,8 @@ class Sections:
     """
 
     planes: dict
-    unit: str
+    differences: dict
+    grid: object
     window: tuple[float, float]
     limit: float
     where: str
@@ -444,19 +482,13 @@ class Sections:
     ends: dict
     volumes: dict
     middle: list
-    voxel: tuple[float, float, float]
     threshold: float | None
     level: float | None
     below: bool
 
-    @property
-    def spacing(self):
-        """Voxel size of the planes, along z and x."""
-        return self.voxel[0], self.voxel[2]
 
-
-def sections(volumes, disagreements=None, *, position=0.5, threshold=None, data_range=None):
-    """Cut the truth, where there is one, the input and every method along z, at one place.
+def sections(volumes, disagreements=None, *, threshold=None, data_range=None):
+    """Cut the truth, where there is one, the input and every method along z, in the middle of y.
 
     Parameters
     ----------
@@ -465,9 +497,6 @@ def sections(volumes, disagreements=None, *, position=0.5, threshold=None, data_
     disagreements : mapping, optional
         As `volumes`, of the methods that restore planes x-z and y-z: half the absolute difference
         of the two.
-    position : float
-        Place of the section along y, as a fraction of the extent of the truth, or of the finest
-        volume where there is none.
     threshold : float, optional
         Grey value of 255 at which to draw isosurfaces.
     data_range : float, optional
@@ -483,67 +512,60 @@ def sections(volumes, disagreements=None, *, position=0.5, threshold=None, data_
     AcuityError
         If there is no volume, or nothing is shared.
     """
-    found = {
-        (str(method), None if method == "truth" else float(level)): opened(volume)
-        for (method, level), volume in volumes.items()
-    }
-    if not found:
+    if not volumes:
         raise AcuityError("report: sections along z need a volume, found none")
-    finest = min(found, key=lambda key: (key[0] != "truth", found[key].grid.spacing[0]))
+    found = {key: opened(volumes[key]) for key in in_order(volumes)}
+    finest = min(volumes, key=lambda key: (key[0] != "truth", found[key].grid.spacing[0]))
     grid = found[finest].grid
-    row = min(int(position * grid.shape[1]), grid.shape[1] - 1)
-    spans = []
-    for axis in range(3):
-        ends = [_span(volume.grid, axis, grid.unit) for volume in found.values()]
-        low, high = max(low for low, _ in ends), min(high for _, high in ends)
-        centres = grid.origin[axis] + np.arange(grid.shape[axis]) * grid.spacing[axis]
-        slack = 1e-6 * grid.spacing[axis]
-        spans.append(centres[(centres > low - slack) & (centres < high - slack)])
-    if not all(len(span) for span in spans):
-        raise AcuityError("report: the volumes share no section along z, allowed is one region")
+    row = grid.shape[1] // 2
+    spans = [_shared(found.values(), grid, axis) for axis in range(3)]
     cut = spans[0], [grid.origin[1] + row * grid.spacing[1]], spans[2]
-    planes = {key: _nearest(found[key], cut)[:, 0] for key in in_order(found)}
+    planes = {key: _nearest(volume, cut)[:, 0] for key, volume in found.items()}
     amounts = {
-        (method, float(level)): _nearest(opened(volume), cut)[:, 0]
-        for (method, level), volume in (disagreements or {}).items()
+        key: _nearest(opened(volume), cut)[:, 0] for key, volume in (disagreements or {}).items()
     }
-    middle = [span[_middle(len(span), _CUBE)] for span in spans]
+    inner = [span[sheets.middle(len(span), _CUBE)] for span in spans]
     full = data_range or found[finest].grey_range or 255.0
     # Binary errors count what is above the threshold once it is rounded to a whole grey value.
     level = None if threshold is None else (math.floor(threshold) + 0.5) / 255 * full
-    real = planes.get(("truth", None))
-    window = grey_window(planes[finest])
-    others = [plane for key, plane in planes.items() if key[0] != "truth"]
-    errors = [] if real is None else [np.abs(plane - real) for plane in others]
-    beside = [] if real is None else [np.abs(planes[key] - real) for key in amounts]
+    truth = planes.get(("truth", None))
+    others = {} if truth is None else {key: planes[key] for key in planes if key[0] != "truth"}
+    differences = {key: plane - truth for key, plane in others.items()}
+    ends = {
+        "disagreement": _end(amounts.values()),
+        "error": _end(differences[key] for key in amounts if key in differences),
+    }
     return Sections(
         planes,
-        grid.unit,
-        window,
-        _end(errors),
+        differences,
+        grid,
+        grey_window(planes[finest]),
+        _end(differences.values()),
         f"row {row + 1} of {grid.shape[1]}",
         amounts,
-        {"disagreement": _end(amounts.values()), "error": _end(beside)},
-        {key: found[key] for key in planes},
-        middle,
-        grid.spacing,
+        ends,
+        found,
+        inner,
         threshold,
         level,
-        level is not None and bool((_nearest(found[finest], middle) > level).mean() > 0.5),
+        level is not None and bool((_nearest(found[finest], inner) > level).mean() > 0.5),
     )
 
 
-def _span(grid, axis, unit):
-    if grid.unit != unit:
-        raise AcuityError(f"report: found volumes in {grid.unit} and {unit}, allowed is one unit")
-    low = grid.origin[axis] - grid.spacing[axis] / 2
-    return low, low + grid.shape[axis] * grid.spacing[axis]
-
-
-def _middle(count, side):
-    """The middle of an axis, no longer than a side."""
-    side = min(count, side)
-    return slice((count - side) // 2, (count + side) // 2)
+def _shared(volumes, grid, axis):
+    """Places along an axis of a grid that lie in all volumes."""
+    size = grid.spacing[axis]
+    places = grid.origin[axis] + np.arange(grid.shape[axis]) * size
+    for other in (volume.grid for volume in volumes):
+        if other.unit != grid.unit:
+            units = f"{other.unit} and {grid.unit}"
+            raise AcuityError(f"report: found volumes in {units}, allowed is one unit")
+        low = other.origin[axis] - other.spacing[axis] / 2
+        high = low + other.shape[axis] * other.spacing[axis]
+        places = places[(places > low - 1e-6 * size) & (places < high - 1e-6 * size)]
+    if not len(places):
+        raise AcuityError("report: the volumes share no section along z, allowed is one region")
+    return places
 
 
 def _nearest(volume, places):
@@ -553,89 +575,46 @@ def _nearest(volume, places):
     for axis, along in enumerate(places):
         steps = (np.asarray(along) - grid.origin[axis]) / grid.spacing[axis]
         index.append(np.clip(np.floor(steps + 0.5 + 1e-6), 0, grid.shape[axis] - 1).astype(int))
-    box = [slice(int(n.min()), int(n.max()) + 1) for n in index]
-    part = np.asarray(volume.read(*box))
-    return part[np.ix_(*(n - span.start for n, span in zip(index, box, strict=True)))].astype(
-        np.float32
-    )
+    part = np.asarray(volume.read(*(slice(int(n.min()), int(n.max()) + 1) for n in index)))
+    return part[np.ix_(*(n - n.min() for n in index))].astype(np.float32)
 
 
 def _end(parts):
-    """Where colours end: beyond 99 of 100 voxels, rounded up."""
-    return _round_up(max((float(np.quantile(part, 0.99)) for part in parts), default=0) or 1.0)
-
-
-def _round_up(value):
+    """Where colours end: beyond the size of 99 of 100 voxels, rounded up."""
+    value = max((float(np.quantile(np.abs(part), 0.99)) for part in parts), default=0) or 1.0
     power = 10.0 ** math.floor(math.log10(value))
-    return next(
-        n * power for n in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if n * power >= value * (1 - 1e-9)
-    )
-
-
-def _crop(planes, side):
-    """The middle of the sections."""
-    return {
-        key: plane[tuple(_middle(n, side) for n in plane.shape)] for key, plane in planes.items()
-    }
+    steps = (n * power for n in (1, 1.5, 2, 3, 4, 5, 6, 8, 10))
+    return next(step for step in steps if step >= value * (1 - 1e-9))
 
 
 def _patches(cut, side):
     """Choose patches by the error of the plainest interpolation at the largest interval."""
-    real = cut.planes.get(("truth", None))
-    others = [key for key in cut.planes if key[0] not in ("truth", "input")]
-    if real is None or not others:
+    others = [key for key in cut.differences if key[0] != "input"]
+    if not others:
         return {}
-    largest = max(key[1] for key in others)
-    classical = ("cubic", "bicubic_planes", "linear", "bilinear_planes", "nearest")
-    here = [key[0] for key in others if key[1] == largest]
-    judge = next((name for name in classical if name in here), here[0])
-    error = (cut.planes[judge, largest] - real) ** 2
-    side = min(side, *real.shape)
-    places = [
-        (z, x)
-        for z in range(0, real.shape[0] - side + 1, max(1, side // 2))
-        for x in range(0, real.shape[1] - side + 1, max(1, side // 2))
-    ]
-    size = {place: _at(error, place, side).mean() for place in places}
-    ranked = sorted(places, key=lambda place: (size[place], place))
-    chosen = {}
-    for quantile, letter in _QUANTILES:
-        place = ranked[round(quantile * (len(ranked) - 1))]
-        if place not in chosen.values():
-            chosen[letter] = place
-    return chosen
-
-
-def _at(plane, place, side):
-    side = min(side, *plane.shape)
-    return plane[place[0] : place[0] + side, place[1] : place[1] + side]
-
-
-def _shade(values, low, high, colours):
-    """Index of a value's colour, and the palette with the scale bar's at its end."""
-    index = np.round(np.clip((values - low) / (high - low), 0, 1) * 200).astype(np.uint8)
-    colours = np.round(255 * matplotlib.colormaps[colours](np.linspace(0, 1, 201))[:, :3])
-    palette = np.concatenate([colours, [[0] * 3], [[255] * 3]]).astype(np.uint8)
-    image = Image.frombytes("P", index.shape[::-1], index.tobytes())
-    image.putpalette(palette.tobytes())
-    return image
+    largest = max(level for _, level in others)
+    here = [method for method, level in others if level == largest]
+    judge = next((name for name in _CLASSICAL if name in here), here[0])
+    error = cut.differences[judge, largest] ** 2
+    return sheets.chosen_places(error, min(side, *error.shape), _QUANTILES, round)
 
 
 def _drawn(cut, key, values, kind="slice"):
     """One picture in the sample's proportions, voxels repeated."""
     if kind == "slice":
         image = Image.fromarray(stretch(values, cut.window))
-    elif kind == "difference":
-        image = _shade(values, -cut.limit, cut.limit, DIFFERENCES)
     else:
-        image = _shade(values, 0, cut.ends[kind], AMOUNTS)
-    finest = min(cut.spacing)
-    height, width = (n * size / finest for n, size in zip(values.shape, cut.spacing, strict=True))
+        signed = kind == "difference"
+        low, high = (-cut.limit, cut.limit) if signed else (0, cut.ends[kind])
+        index = np.round(np.clip((values - low) / (high - low), 0, 1) * 200).astype(np.uint8)
+        colours = matplotlib.colormaps[DIFFERENCES if signed else AMOUNTS](np.linspace(0, 1, 201))
+        image = sheets.painted(index, np.round(255 * colours[:, :3]))
+    spacing = cut.grid.spacing[0], cut.grid.spacing[2]
+    height, width = (n * size / min(spacing) for n, size in zip(values.shape, spacing, strict=True))
     scale = max(1, round(_LARGEST / max(height, width)))
     size = round(width * scale), round(height * scale)
     image = image.resize(size, Image.Resampling.NEAREST)
-    pixel = cut.spacing[1] * values.shape[1] / size[0]
-    return make_picture(kind, key, image, pixel, cut.unit)
+    return make_picture(kind, key, image, spacing[1] * values.shape[1] / size[0], cut.grid.unit)
 
 
 def axial_pictures(volumes, disagreements=None, *, side=_SIDE, patch=_PATCH, **options):
@@ -660,29 +639,31 @@ def axial_pictures(volumes, disagreements=None, *, side=_SIDE, patch=_PATCH, **o
         What they were made from.
     """
     cut = sections(volumes, disagreements, **options)
-    middle = _crop(cut.planes, side)
-    real = middle.get(("truth", None))
-    shown = {"views": [_drawn(cut, key, plane) for key, plane in middle.items()]}
-    shown["differences"] = [
-        _drawn(cut, key, plane - real, "difference")
-        for key, plane in middle.items()
-        if real is not None and key[0] != "truth"
-    ]
-    shown["disagreement"] = []
-    for key, amount in _crop(cut.amounts, side).items():
-        shown["disagreement"].append(_drawn(cut, key, amount, "disagreement"))
-        if real is not None:
-            error = np.abs(middle[key] - real)
+
+    def inner(plane):
+        return plane[tuple(sheets.middle(n, side) for n in plane.shape)]
+
+    shown = {
+        "views": [_drawn(cut, key, inner(plane)) for key, plane in cut.planes.items()],
+        "differences": [
+            _drawn(cut, key, inner(difference), "difference")
+            for key, difference in cut.differences.items()
+        ],
+        "disagreement": [],
+    }
+    for key, amount in cut.amounts.items():
+        shown["disagreement"].append(_drawn(cut, key, inner(amount), "disagreement"))
+        if key in cut.differences:
+            error = np.abs(inner(cut.differences[key]))
             shown["disagreement"].append(_drawn(cut, key, error, "error"))
-    for letter, place in _patches(cut, patch).items():
-        pictures = []
-        true = _at(cut.planes["truth", None], place, patch)
+    for letter, (z, x) in _patches(cut, patch).items():
+        pictures = shown[f"patch {letter}"] = []
         for key, plane in cut.planes.items():
-            part = _at(plane, place, patch)
-            pictures.append(_drawn(cut, key, part))
-            if key[0] != "truth":
-                pictures.append(_drawn(cut, key, part - true, "difference"))
-        shown[f"patch {letter}"] = pictures
+            size = min(patch, *plane.shape)
+            place = np.s_[z : z + size, x : x + size]
+            pictures.append(_drawn(cut, key, plane[place]))
+            if key in cut.differences:
+                pictures.append(_drawn(cut, key, cut.differences[key][place], "difference"))
     shown["surface"] = _surfaces(cut)
     return shown, cut
 
@@ -695,9 +676,12 @@ def _surfaces(cut):
     pictures = []
     for key, volume in cut.volumes.items():
         cube = _nearest(volume, cut.middle)
-        image, pixel = isosurface(cube, cut.level, cut.voxel, below=cut.below)
-        pictures.append(make_picture("surface", key, Image.fromarray(image), pixel, cut.unit))
+        image, pixel = isosurface(cube, cut.level, cut.grid.spacing, below=cut.below)
+        pictures.append(make_picture("surface", key, Image.fromarray(image), pixel, cut.grid.unit))
     return pictures
+
+
+# Sheets
 
 
 def _captions(cut):
@@ -736,12 +720,11 @@ def _captions(cut):
 
 def _foretold(cut):
     """What the error is where the planes disagree most, and elsewhere."""
-    real = cut.planes.get(("truth", None))
-    if real is None:
+    if not cut.differences:
         return " There is no truth here to compare it with."
     said = []
     for (method, level), amount in cut.amounts.items():
-        error = (cut.planes[method, level] - real) ** 2
+        error = cut.differences[method, level] ** 2
         high = amount > np.quantile(amount, 0.9)
         if high.any() and not high.all():
             most, rest = (math.sqrt(error[part].mean()) for part in (high, ~high))
@@ -754,61 +737,61 @@ def _foretold(cut):
     )
 
 
-def axial_views(volumes, kind="views", **options):
-    """Lay out sections or differences: a row a method, a column an interval.
-
-    Parameters
-    ----------
-    volumes : mapping
-        As for `sections`.
-    kind : str
-        ``views``, ``differences``, ``patches`` (at the largest interval; a column a patch and
-        its difference) or ``disagreement`` (a column an interval and its error).
-    **options
-        As for `axial_pictures`.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
-    shown, cut = axial_pictures(volumes, **options)
-    return _layout(shown, cut, kind)
+def _scale(cut, kind):
+    """Colours of a kind of pictures, and what their two ends mean."""
+    if kind in ("views", "surface"):
+        return None
+    if kind != "disagreement":
+        return DIFFERENCES, f"−{cut.limit:g} too dark", f"+{cut.limit:g} too bright (grey values)"
+    ends = [f"{name} {end:g}" for name, end in cut.ends.items()]
+    return AMOUNTS, "0", f"{', '.join(ends if cut.differences else ends[:1])} grey values"
 
 
-def _layout(shown, cut, kind):
-    cells, columns = _cells_of(shown, kind)
-    methods = ordered(method for method, _ in cells)
+def _columns(shown, kind):
+    """Heading and pictures of each column of a sheet; the truth's stand in each, to compare with."""
+    found = {}
+    for name, pictures in shown.items():
+        own, _, letter = name.partition(" ")
+        if own != ("patch" if kind == "patches" else kind):
+            continue
+        levels = sorted({p.level for p in pictures} - {None})
+        for level in levels[-1:] if letter else levels:
+            interval = LEVELS.format(level)
+            for p in (p for p in pictures if p.level in (None, level)):
+                if letter:
+                    heading = f"{letter}, {'difference' if p.kind == 'difference' else interval}"
+                else:
+                    heading = f"{interval}, error" if p.kind == "error" else interval
+                found.setdefault(heading, []).append(p)
+    return list(found.items())
+
+
+def _layout(columns, scale):
+    """Lay out a sheet as a picture file: a row a method."""
+    cells = {(p.method, n): p for n, (_, pictures) in enumerate(columns) for p in pictures}
     if not cells:
-        figure = Figure((5, 2))
-        figure.text(0.5, 0.5, "Not measured in this study", ha="center", color=MUTED)
-        return figure
+        return sheets.nothing_measured()
+    methods = ordered(method for method, _ in cells)
     width = 1.9
     across, down = next(iter(cells.values())).size
-    height = width * down / across + 0.05
-    scale = _scale(cut, kind)
-    with matplotlib.rc_context({"font.size": 9, "text.parse_math": False}):
-        figure = Figure(
-            (
-                width * max(len(columns), 1) + 0.9,
-                height * len(methods) + 0.4 + 0.6 * (scale is not None),
-            ),
-            layout="constrained",
-        )
-        grid = figure.subplots(len(methods), max(len(columns), 1), squeeze=False)
-        for place, method in enumerate(methods):
-            for column, axes in enumerate(grid[place]):
-                axes.set(xticks=[], yticks=[])
-                axes.spines[:].set_visible(False)
-                picture = cells.get((method, column))
-                if picture is not None:
-                    axes.imshow(picture.pixels(), interpolation="nearest")
-                elif method != "truth":
-                    axes.add_patch(Rectangle((0, 0), 1, 1, color=NOTHING, transform=axes.transAxes))
-                if column == 0:
-                    axes.set_ylabel(look(method).short, fontsize=8.5)
-                if place == 0 and columns:
-                    axes.set_title(columns[column], fontsize=8.5, pad=3)
-        if scale is not None:
+    height = (width * down / across + 0.05) * len(methods) + 0.4
+    size = width * len(columns) + 0.9, height + (0.6 if scale else 0)
+    with matplotlib.rc_context(sheets.TEXT):
+        figure = Figure(size, layout="constrained")
+        grid = figure.subplots(len(methods), len(columns), squeeze=False)
+        for (row, column), axes in np.ndenumerate(grid):
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set_visible(False)
+            picture = cells.get((methods[row], column))
+            if picture is not None:
+                axes.imshow(picture.pixels(), interpolation="nearest")
+            elif methods[row] != "truth":
+                axes.add_patch(Rectangle((0, 0), 1, 1, color=NOTHING, transform=axes.transAxes))
+            if column == 0:
+                axes.set_ylabel(look(methods[row]).short, fontsize=8.5)
+            if row == 0:
+                axes.set_title(columns[column][0], fontsize=8.5, pad=3)
+        if scale:
             colours, low, high = scale
             figure.colorbar(
                 matplotlib.cm.ScalarMappable(None, colours),
@@ -822,60 +805,36 @@ def _layout(shown, cut, kind):
         return figure
 
 
-def _scale(cut, kind):
-    """Colours of a kind of pictures, and what their two ends mean."""
-    if kind in ("views", "surface"):
-        return None
-    if kind == "disagreement":
-        ends = [f"{name} {cut.ends[name]:g}" for name in ("disagreement", "error")]
-        if ("truth", None) not in cut.planes:
-            del ends[1]
-        return AMOUNTS, "0", f"{', '.join(ends)} grey values"
-    return DIFFERENCES, f"−{cut.limit:g} too dark", f"+{cut.limit:g} too bright (grey values)"
+_ALT = {
+    "slice": "Section",
+    "difference": "Difference from the truth",
+    "disagreement": "Disagreement of planes x-z and y-z",
+    "error": "Size of the error",
+    "surface": "Isosurface",
+}
 
 
-def _cells_of(shown, kind):
-    """Pictures of a kind by method and column, and the columns' names."""
-    if kind == "patches":
-        return _patch_cells(shown)
-    pictures = shown[kind]
-    levels = sorted({p.level for p in pictures if p.level is not None})
-    columns = [LEVELS.format(level) for level in levels]
-    if kind != "disagreement":
-        return _level_cells(pictures, levels), columns
-    kinds = [k for k in ("disagreement", "error") if any(p.kind == k for p in pictures)]
-    places = [(level, k) for level in levels for k in kinds]
-    cells = {(p.method, places.index((p.level, p.kind))): p for p in pictures}
-    names = {"disagreement": "", "error": ", error"}
-    return cells, [f"{LEVELS.format(level)}{names[k]}" for level, k in places]
+def _placed(picture, cut):
+    level = "" if picture.level is None else f", {LEVELS.format(picture.level)}"
+    where = "the middle of the volume" if picture.kind == "surface" else cut.where
+    return image(picture, f"{_ALT[picture.kind]}: {look(picture.method).name}{level}, {where}")
 
 
-def _level_cells(pictures, levels):
-    """Pictures by method and column; the truth stands in each, to compare with."""
-    cells = {}
-    for picture in pictures:
-        for column, level in enumerate(levels or [None]):
-            if picture.level in (None, level):
-                cells[picture.method, column] = picture
-    return cells
+def _sheet(columns, scale, cut, kind):
+    """What the page shows of one kind of pictures; no rows where there is none of it."""
+    by_method = [{p.method: _placed(p, cut) for p in pictures} for _, pictures in columns]
+    more = {
+        "columns": [heading for heading, _ in columns],
+        "rows": [
+            {"name": look(method).name, "pictures": [column.get(method) for column in by_method]}
+            for method in ordered(method for column in by_method for method in column)
+        ],
+        "key": ramp(*scale) if scale else "",
+    }
+    return Drawing(f"axial_{kind}", *_captions(cut)[kind], more=more)
 
 
-def _patch_cells(shown):
-    """Patches at the largest interval: a column a patch, and one its difference."""
-    cells, columns = {}, []
-    names = [name for name in shown if name.startswith("patch ")]
-    for number, name in enumerate(names):
-        levels = [p.level for p in shown[name] if p.level is not None]
-        for picture in shown[name]:
-            if picture.level in (None, max(levels)):
-                offset = 0 if picture.kind == "slice" else 1
-                cells[picture.method, 2 * number + offset] = picture
-        letter = name.removeprefix("patch ")
-        columns += [f"{letter}, {LEVELS.format(max(levels))}", f"{letter}, difference"]
-    return cells, columns
-
-
-# Files, and what pages show
+# Files
 
 
 def axial_sources(kinds):
@@ -940,177 +899,22 @@ def axial_figures(
         them.
     """
     folder = Path(out_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    files = []
-    for table in TABLES:
-        files.append(folder / f"{table.name}.tsv")
-        laid = axial_table(
-            metrics, table.value, table.decibels, samples=samples, digits=table.digits
-        )
-        write_table(laid, files[-1], index=True)
-    files.append(folder / "axial_networks.tsv")
+    tables = {table.name: axial_table(metrics, table, samples=samples) for table in TABLES}
     networks = network_table(metrics, models or {}, samples=samples)
-    networks.index = pd.Index([look(method).name for method in networks.index], name="Method")
-    write_table(networks, files[-1], index=True)
+    names = [look(method).name for method in networks.index]
+    tables["axial_networks"] = networks.set_index(pd.Index(names, name="Method"))
+    files = [folder / f"{name}.tsv" for name in tables]
+    for file, table in zip(files, tables.values(), strict=True):
+        write_table(table, file, index=True)
     for graph in graphs(metrics, curves, shells, samples):
         files += save(graph, folder)
-    shown, cut = _pictures(metrics, volumes, disagreements, samples, options)
-    for kind in SHEETS:
-        files.append(folder / f"axial_{kind}.png")
-        _layout(shown, cut, kind).savefig(
-            files[-1], dpi=150, facecolor="white", metadata={"Software": None}
-        )
-        files.append(_sheet(shown, cut, kind).write(folder))
-    return files
-
-
-def _pictures(metrics, volumes, disagreements, samples, options):
-    """The pictures, with isosurfaces at the threshold at which volumes were binarised."""
+    # Isosurfaces lie at the threshold at which volumes were binarised.
     rows = rows_of(metrics, samples)
-    found = rows.loc[rows["metric"] == "threshold", "value"].dropna()
-    threshold = float(found.iloc[0]) if len(found) else None
-    return axial_pictures(volumes, disagreements, **{"threshold": threshold, **options})
-
-
-def graphs(metrics, curves, shells, samples):
-    """Draw `GRAPHS`; parameters as for `axial_figures`."""
-    return [axial_error(metrics, samples=samples), axial_scattering(curves), axial_shells(shells)]
-
-
-def axial_sentence(metrics, *, samples=None):
-    """Say in one sentence which method was the nearest to the truth at each interval.
-
-    Where its scattering function is further off than the input's, it is said with the figures.
-
-    Parameters
-    ----------
-    metrics, samples
-        As for `axial_table`.
-
-    Returns
-    -------
-    str
-    """
-    for metric in ("psnr_8bit", "psnr"):
-        cells = _cells(metrics, "", metric, samples)
-        best = {}
-        for (method, level), cell in cells.items():
-            if method != "input" and cell["decibels"] > best.get(level, (-math.inf, ""))[0]:
-                best[level] = (cell["decibels"], method)
-        if best:
-            named = {}
-            for level, (value, method) in sorted(best.items()):
-                named.setdefault(method, []).append(f"n = {level:g} ({value:.1f} dB)")
-            parts = [f"{look(method).name} at {', '.join(at)}" for method, at in named.items()]
-            best = {level: method for level, (_, method) in best.items()}
-            return (
-                f"Nearest to the truth by PSNR: {'; '.join(parts)}{_worse(metrics, samples, best)}."
-            )
-    return UNMEASURED
-
-
-def _worse(metrics, samples, best):
-    """At which intervals the spectrum of the best by PSNR is worse than the input's, in words."""
-    cells = _cells(metrics, "scattering_log_rms", "", samples)
-    found = []
-    for level, method in sorted(best.items()):
-        own, before = (cells.get((name, level), {}).get("value") for name in (method, "input"))
-        if own is not None and before is not None and own > before:
-            found.append(f"n = {level:g} ({own:.3f} against {before:.3f} decades)")
-    what = "but its scattering function is further off than the input's at"
-    return f"; {what} {', '.join(found)}" if found else ""
-
-
-def page_tables(metrics, models, samples=None):
-    """Lay out the tables by slice interval, and that of networks, for a page.
-
-    Parameters
-    ----------
-    metrics, samples
-        As for `axial_table`.
-    models : mapping
-        As for `network_table`.
-
-    Returns
-    -------
-    list of dict
-        ``title``, ``caption``, ``columns`` and ``rows`` of each that holds something.
-    """
-    tables = []
-    for table in TABLES:
-        cells = _cells(metrics, table.value, table.decibels, samples)
-        if not any("value" in cell for cell in cells.values()):
-            continue
-        levels = sorted({level for _, level in cells})
-        rows = []
-        for method in ordered(method for method, _ in cells):
-            row = [Cell(look(method).name, key=marker(method), text_column=True)]
-            for level in levels:
-                cell = cells.get((method, level))
-                text = _cell_text(cell, table.value, table.decibels, table.digits)
-                row.append(Cell(text, f"{(cell or {}).get('value', math.nan):.6g}"))
-            rows.append({"cells": row, "kind": "input" if method == "input" else "", "name": ""})
-        columns = [Column("method", "Method", text=True)]
-        columns += [Column(f"{level:g}", LEVELS.format(level)) for level in levels]
-        tables.append(
-            {"title": table.title, "caption": table.caption, "columns": columns, "rows": rows}
-        )
-    return tables + _networks(network_table(metrics, models, samples=samples))
-
-
-def _networks(table):
-    """The table of networks for the page, where there are any."""
-    if not len(table):
-        return []
-    rows = []
-    for method, row in table.iterrows():
-        cells = [Cell(look(method).name, key=marker(method), text_column=True)]
-        for name, column in NETWORKS.items():
-            value = row[name]
-            if column.text:
-                cells.append(Cell(value, text_column=True))
-            else:
-                text = f"{value:g}" if name == "n" else _significant(value, 4)
-                cells.append(Cell(text, f"{value:.6g}"))
-        rows.append({"cells": cells, "kind": "", "name": ""})
-    return [
-        {
-            "title": "Networks and dictionaries",
-            "caption": "Settings of each method, how many numbers it learned, and what it reaches; as "
-            "Heinrich 2017, tables 1 to 3. The further settings of a training stand in its card.",
-            "columns": [Column("method", "Method", text=True), *NETWORKS.values()],
-            "rows": rows,
-        }
-    ]
-
-
-def _sheet(shown, cut, kind):
-    """What the page shows of one kind of pictures; no rows where there is none of it."""
-    cells, columns = _cells_of(shown, kind)
-    rows = [
-        {
-            "name": look(method).name,
-            "pictures": [
-                _placed(cells[method, column], cut) if (method, column) in cells else None
-                for column in range(max(len(columns), 1))
-            ],
-        }
-        for method in ordered(method for method, _ in cells)
-    ]
-    title, caption = _captions(cut)[kind]
-    scale = _scale(cut, kind)
-    more = {"columns": columns, "rows": rows, "key": "" if scale is None else ramp(*scale)}
-    return Drawing(f"axial_{kind}", title, caption, more=more)
-
-
-def _placed(picture, cut):
-    level = "" if picture.level is None else f", {LEVELS.format(picture.level)}"
-    what = {
-        "slice": "Section",
-        "difference": "Difference from the truth",
-        "disagreement": "Disagreement of planes x-z and y-z",
-        "error": "Size of the error",
-        "surface": "Isosurface",
-    }[picture.kind]
-    where = "the middle of the volume" if picture.kind == "surface" else cut.where
-    return image(picture, f"{what}: {look(picture.method).name}{level}, {where}")
+    known = rows.loc[rows["metric"] == "threshold", "value"].dropna()
+    options = {"threshold": float(known.iloc[0]) if len(known) else None, **options}
+    shown, cut = axial_pictures(volumes, disagreements, **options)
+    for kind in SHEETS:
+        columns, scale = _columns(shown, kind), _scale(cut, kind)
+        drawing = _sheet(columns, scale, cut, kind)
+        files += sheets.save_sheet(_layout(columns, scale), folder, drawing)
+    return files

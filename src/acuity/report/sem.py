@@ -1,7 +1,9 @@
 """Pairs of SEM images: their registration, what became of the gaps between particles, spectra."""
 
 import math
-from dataclasses import dataclass
+import textwrap
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
 
 import matplotlib
@@ -20,25 +22,19 @@ from acuity.measure.gaps import histogram
 from acuity.measure.spectrum import TOP
 from acuity.measure.subsets import BELOW
 from acuity.measures.base import declared
-from acuity.report.drawing import Drawing, image, marker
+from acuity.report import sheets
+from acuity.report.drawing import Drawing, image
 from acuity.report.figures import Panel, Plot, save
 from acuity.report.images import LARGEST, grey_window, make_picture, opened, resize, stretch
 from acuity.report.pages import Cell, Column, metric_columns
-from acuity.report.style import BLUE, INK, MUTED, SHADE, SKY, VERMILLION, in_order, look, ordered
-from acuity.report.verdict import (
-    UNMEASURED,
-    best_grade,
-    figure_text,
-    percent,
-    rows_of,
-    unit_text,
-)
+from acuity.report.style import INK, MUTED, SHADE, SKY, VERMILLION, in_order, look, ordered
+from acuity.report.verdict import UNMEASURED, figure_text, percent, rows_of, unit_text
 from acuity.seals import again
 from acuity.tables import read_keyed, read_table, write_table
 from acuity.units import convert
 from acuity.volume import read_sealed_json
 
-_BLUE, _WRONG, _PALE = BLUE, VERMILLION, SKY
+_WRONG, _PALE = VERMILLION, SKY
 _RAMP = "cividis"  # safe for any colour vision
 _FIELDS = 8  # of a checkerboard along the shorter side
 _DETAIL = 96  # pixels of the fine grid along a side of a detail
@@ -52,19 +48,19 @@ _RATIO = "spectrum_ratio_error"
 _PER_UM = 1000.0  # drawn in 1/um: of 1/nm, labels would need three decimals
 _EVEN = [1, 2, 5, 10]  # steps of ticks, with two decimals at most
 
+# Places without gaps to choose by: what share of all is poorer in detail.
+_TEXTURED = {
+    "A": (1.0, "the richest in detail"),
+    "B": (0.5, "the median in detail"),
+    "C": (0.1, "the poorest in detail but for a tenth"),
+}
+
 # A pair is graded by the residuals of its accepted patches and by the share of those rejected.
 GOOD = {"residual": 0.3, "rejected": 0.2}
 CARE = {"residual": 0.5, "rejected": 0.5}
 
-FIGURES = (
-    "sem_overlay",
-    "sem_displacement",
-    "sem_patches",
-    "sem_crops",
-    "sem_profiles",
-    "sem_gaps",
-    "sem_spectra",
-)
+_KINDS = ("overlay", "displacement", "patches", "crops", "profiles", "gaps", "spectra")
+FIGURES = tuple(f"sem_{kind}" for kind in _KINDS)
 TABLE = "sem_methods"
 
 
@@ -91,6 +87,25 @@ class Pair:
     high: object
     limits: dict
 
+    def __post_init__(self):
+        columns = {"y", "x", "dy_before", "dx_before", "dy", "dx", "ncc", "accepted"}
+        sheets.check_table("patches", self.patches, columns, "patch")
+
+    @cached_property
+    def accepted(self):
+        """Which patches were accepted."""
+        return (self.patches["accepted"] > 0).to_numpy()
+
+    @cached_property
+    def residual(self):
+        """Size of the displacement that is left of each patch, in pixels."""
+        return np.hypot(self.patches["dy"], self.patches["dx"]).to_numpy(float)
+
+    @cached_property
+    def before(self):
+        """The same before the elastic part."""
+        return np.hypot(self.patches["dy_before"], self.patches["dx_before"]).to_numpy(float)
+
 
 @dataclass(frozen=True)
 class Case:
@@ -110,8 +125,8 @@ class Case:
     letter: str
     title: str
     box: tuple
-    line: object
-    said: dict
+    line: object = None
+    said: dict = field(default_factory=dict)
 
 
 # What is read
@@ -137,16 +152,10 @@ def sem_sources(files, kinds, *, limits=None):
     """
     gaps = by_image(kinds.get("gaps", {}))
     pair = None
-    if files.get("transform"):
-        pair = Pair(
-            read_sealed_json(
-                Path(files["transform"]), "the pair cannot be shown", again(files["transform"])
-            ),
-            read_table(files["patches"]),
-            opened(files["low"]),
-            opened(files["high"]),
-            dict(limits or {}),
-        )
+    if path := files.get("transform"):
+        transform = read_sealed_json(Path(path), "the pair cannot be shown", again(path))
+        images = opened(files["low"]), opened(files["high"])
+        pair = Pair(transform, read_table(files["patches"]), *images, dict(limits or {}))
     return {
         "volumes": by_image(kinds.get("volumes", {})),
         "gaps": {image: read_table(path, dtype={"kind": str}) for image, path in gaps.items()},
@@ -155,26 +164,23 @@ def sem_sources(files, kinds, *, limits=None):
     }
 
 
+def _plane(volume):
+    return np.asarray(volume.read(slice(0, 1)))[0].astype(np.float32)
+
+
 def _planes(volumes):
-    """The first slice of each image, float32, in the order in which methods are shown."""
-    if not volumes:
-        return {}, None
-    keys = [(str(m), None if m == "truth" else float(level)) for m, level in volumes]
-    found = dict(zip(keys, map(opened, volumes.values()), strict=True))
+    """The first slice of each image in the order in which methods are shown, and the truth's grid."""
     # the truth comes first, so that it never lies beyond the edge of a screen
-    order = in_order(keys)
-    grid = found.get(("truth", None), found[order[0]]).grid
-    return {
-        key: np.asarray(found[key].read(slice(0, 1)))[0].astype(np.float32) for key in order
-    }, grid
+    found = {key: opened(volumes[key]) for key in in_order(volumes or {})}
+    grids = [volume.grid for volume in found.values()]
+    return {key: _plane(volume) for key, volume in found.items()}, grids[0] if grids else None
 
 
 def _names(keys):
     """Names of images, with their level where there is more than one."""
-    levels = {level for _, level in keys if level is not None}
+    several = len({level for _, level in keys} - {None}) > 1
     return {
-        (method, level): look(method).name
-        + (f", {level:g}:1" if level is not None and len(levels) > 1 else "")
+        (method, level): look(method).name + (f", {level:g}:1" if level and several else "")
         for method, level in keys
     }
 
@@ -195,26 +201,11 @@ def pair_verdict(pair):
         One of `acuity.report.verdict.GRADES`.
     sentence : str
     """
-    table = _checked(pair.patches)
-    accepted = table["accepted"] > 0
-    residual = np.hypot(table["dy"], table["dx"])[accepted]
-    spread = float(np.sqrt(np.mean(residual**2))) if len(residual) else math.nan
-    rejected = (~accepted).mean()
-    grade = best_grade(
-        GOOD, CARE, lambda most: spread <= most["residual"] and rejected <= most["rejected"]
-    )
-    found = f"{int(accepted.sum())} of {len(table)} patches accepted"
+    spread = sheets.rms(pair.residual[pair.accepted])
+    grade = sheets.graded({"residual": spread, "rejected": (~pair.accepted).mean()}, GOOD, CARE)
+    found = f"{pair.accepted.sum()} of {len(pair.patches)} patches accepted"
     said = str(pair.transform.get("verdict") or "").strip()
     return grade, said or f"{found}, their residuals {spread:.2f} px RMS."
-
-
-def _checked(patches):
-    missing = {"y", "x", "dy_before", "dx_before", "dy", "dx", "ncc", "accepted"} - set(patches)
-    if missing:
-        raise AcuityError(f"patches table: column {sorted(missing)[0]!r} is missing")
-    if not len(patches):
-        raise AcuityError("patches table: found no patch, allowed is at least one")
-    return patches
 
 
 def interpolated(low, grid):
@@ -235,7 +226,7 @@ def interpolated(low, grid):
         / low.grid.spacing[axis]
         for axis, size in ((1, grid.spacing[1]), (2, grid.spacing[2]))
     ]
-    plane = np.asarray(low.read(slice(0, 1)))[0].astype(np.float64)
+    plane = _plane(low).astype(np.float64)
     found = ndimage.map_coordinates(plane, np.meshgrid(*places, indexing="ij"), mode="mirror")
     return found.astype(np.float32)
 
@@ -243,14 +234,10 @@ def interpolated(low, grid):
 def _mixed(first, second, window):
     """Two images over each other: the first magenta, the second green, grey where alike."""
     steps = [np.rint(stretch(part, window) / 255 * (_STEPS - 1)) for part in (first, second)]
-    index = (steps[0] * _STEPS + steps[1]).astype(np.uint8)
     shade = np.round(np.arange(_STEPS) * 255 / (_STEPS - 1))
     magenta, green = (part.ravel() for part in np.meshgrid(shade, shade, indexing="ij"))
-    palette = np.stack([magenta, green, magenta], axis=1)
-    palette = np.concatenate([palette, [[0] * 3], [[255] * 3]]).astype(np.uint8)
-    image = Image.frombytes("P", index.shape[::-1], index.tobytes())
-    image.putpalette(palette.tobytes())
-    return image
+    colours = np.stack([magenta, green, magenta], axis=1)
+    return sheets.painted((steps[0] * _STEPS + steps[1]).astype(np.uint8), colours)
 
 
 def pair_pictures(pair, *, largest=LARGEST, side=_DETAIL):
@@ -272,49 +259,39 @@ def pair_pictures(pair, *, largest=LARGEST, side=_DETAIL):
         each is.
     """
     grid = pair.high.grid
-    low = interpolated(pair.low, grid)
-    high = np.asarray(pair.high.read(slice(0, 1)))[0].astype(np.float32)
+    low, high = interpolated(pair.low, grid), _plane(pair.high)
     window = grey_window(high)
     scale = min(1.0, largest / max(high.shape))
     size = tuple(max(1, round(n * scale)) for n in high.shape[::-1])
     small = [resize(part, size) for part in (low, high)]
     pixel = grid.spacing[2] * high.shape[1] / size[0]
-    field = max(8, min(size) // _FIELDS)
-    y, x = np.ogrid[: size[1], : size[0]]
-    board = np.where((y // field + x // field) % 2 == 0, *small)
-    board = _marked_corners(board, field)
-    pictures = [
-        (
-            make_picture(
-                "board", ("pair", None), Image.fromarray(stretch(board, window)), pixel, grid.unit
-            ),
-            "Checkerboard: low resolution (interpolated) at the top left, then by turns; crosses mark the corners",
-        ),
-        (
-            make_picture("overlay", ("pair", None), _mixed(*small, window), pixel, grid.unit),
-            "Overlay: low resolution magenta, high resolution green, grey where alike",
-        ),
-    ]
-    table = _checked(pair.patches)
-    accepted = table[table["accepted"] > 0].assign(size=lambda t: np.hypot(t["dy"], t["dx"]))
+    found = []
+
+    def add(kind, image, pixel, words):
+        found.append((make_picture(kind, ("pair", None), image, pixel, grid.unit), words))
+
+    words = "Checkerboard: low resolution (interpolated) at the top left, then by turns; crosses mark the corners"
+    add("board", Image.fromarray(stretch(_checkerboard(*small), window)), pixel, words)
+    words = "Overlay: low resolution magenta, high resolution green, grey where alike"
+    add("overlay", _mixed(*small, window), pixel, words)
+    accepted = pair.patches.assign(size=pair.residual)[pair.accepted]
     accepted = accepted.sort_values(["size", "y", "x"])
-    for share, words in ((0.5, "the median residual"), (1.0, "the largest residual")):
-        if not len(accepted):
-            break
+    half = int(pair.transform.get("patch", side)) // 2
+    times = max(1, largest // side)
+    for share, which in ((0.5, "median"), (1.0, "largest")) if len(accepted) else ():
         patch = accepted.iloc[int(share * (len(accepted) - 1))]
-        half = int(pair.transform.get("patch", side)) // 2
         box = _box((patch["y"] + half, patch["x"] + half), side, high.shape)
-        times = max(1, largest // side)
-        image = _mixed(low[box], high[box], window)
-        image = image.resize(tuple(times * n for n in image.size), Image.Resampling.NEAREST)
-        picture = make_picture("detail", ("pair", None), image, grid.spacing[2] / times, grid.unit)
-        pictures.append((picture, f"Accepted patch of {words}, {patch['size']:.2f} px"))
-    return pictures
+        shown = sheets.enlarged(_mixed(low[box], high[box], window), times)
+        words = f"Accepted patch of the {which} residual, {patch['size']:.2f} px"
+        add("detail", shown, grid.spacing[2] / times, words)
+    return found
 
 
-def _marked_corners(board, field):
-    """Small crosses where four fields meet, or nobody would find them in a good pair."""
-    board = board.copy()
+def _checkerboard(first, second):
+    """Fields of two images by turns, with small crosses where four meet: nobody would find them in a good pair."""
+    field = max(8, min(first.shape) // _FIELDS)
+    y, x = np.ogrid[: first.shape[0], : first.shape[1]]
+    board = np.where((y // field + x // field) % 2 == 0, first, second)
     for y in range(field, board.shape[0], field):
         for x in range(field, board.shape[1], field):
             board[y - 3 : y + 4, x] = board[y, x - 3 : x + 4] = board.max()
@@ -343,13 +320,11 @@ def _map_axes(axes, grid, size, unit, margin=0.0):
     height, width = (n * size for n in grid.shape[1:])
     beside = margin * max(height, width)
     axes.set_aspect("equal")
-    axes.set_xlim(-beside, width + beside)
-    axes.set_ylim(height + beside, -beside)
+    axes.set(xlim=(-beside, width + beside), ylim=(height + beside, -beside))
     if beside:
         axes.add_patch(Rectangle((0, 0), width, height, fill=False, ec=MUTED, lw=0.8))
     axes.grid(visible=False)
-    axes.set_xlabel(f"x ({unit_text(unit)})")
-    axes.set_ylabel(f"y ({unit_text(unit)})")
+    axes.set(xlabel=f"x ({unit_text(unit)})", ylabel=f"y ({unit_text(unit)})")
 
 
 def sem_displacement(pair):
@@ -371,11 +346,10 @@ def sem_displacement(pair):
         y, x, dy, dx = (np.asarray(nodes[name], float) for name in ("y", "x", "dy", "dx"))
         if dy.ndim == 2 and y.ndim == 1:
             y, x = np.meshgrid(y, x, indexing="ij")
-        y, x, dy, dx = (part.ravel() for part in (y, x, dy, dx))
         inside = (y >= 0) & (x >= 0) & (y < grid.shape[1]) & (x < grid.shape[2])
         y, x, dy, dx = (part[inside] for part in (y, x, dy, dx))
         length = np.hypot(dy, dx)
-        largest = float(length.max()) if len(length) else 0.0
+        largest = float(length.max(initial=0.0))
         # The longest arrow spans about a tenth of the field.
         times = _round(0.1 * max(grid.shape[1:]) / largest) if largest > 0 else 1.0
 
@@ -388,15 +362,14 @@ def sem_displacement(pair):
             axes.quiverkey(arrows, 0.8, 1.05, key * size, f"{key:g} px", labelpos="E", color=INK)
             _map_axes(axes, grid, size, unit, margin=0.06)
 
-        panels.append(Panel("Displacement", draw))
-        rms = float(np.sqrt(np.mean(length**2))) if len(length) else 0.0
+        panels = [Panel("Displacement", draw)]
+        rms = sheets.rms(length) if len(length) else 0.0
         caption = (
             f"What was left for the elastic part after shift, rotation and scale: {rms:.2f} px RMS, "
             f"{largest:.2f} px at most (pixels of the high-resolution image); arrows are enlarged "
             f"{times:g} times. "
         )
-        jacobian = pair.transform.get("jacobian")
-        if jacobian:
+        if jacobian := pair.transform.get("jacobian"):
             caption += (
                 f"Areas change by factors from {jacobian[0]:.3f} to {jacobian[1]:.3f} (Jacobian): "
                 "near 1 is a smooth warp as of a scan's distortion, 0 or below would be a fold."
@@ -425,97 +398,79 @@ def sem_patches(pair):
     """
     panels, caption = [], ""
     if pair is not None:
-        table = _checked(pair.patches)
-        accepted = (table["accepted"] > 0).to_numpy()
-        residual = np.hypot(table["dy"], table["dx"]).to_numpy(float)
-        before = np.hypot(table["dy_before"], table["dx_before"]).to_numpy(float)
+        limits, before = pair.limits, pair.before[np.isfinite(pair.before)]
+        title = f"{pair.accepted.sum()} of {len(pair.accepted)} accepted"
+        ncc = pair.patches["ncc"].to_numpy(float)
+        residuals = pair.residual, pair.accepted, limits.get("residual"), "Residual (px)", 0.0
+        likeness = ncc, pair.accepted, limits.get("ncc"), "NCC, band-passed", None
         panels = [
-            Panel(f"{int(accepted.sum())} of {len(table)} accepted", _patch_map(pair, residual)),
-            Panel("Residuals", _counted(residual, accepted, pair.limits.get("residual"), "Residual (px)", 0.0)),
-            Panel("Correlation", _counted(table["ncc"].to_numpy(float), accepted, pair.limits.get("ncc"), "NCC, band-passed", None)),
-        ]  # fmt: skip
-        known = before[np.isfinite(before)]
-        rms = float(np.sqrt(np.mean(known**2))) if len(known) else math.nan
+            Panel(title, partial(_draw_patches, pair)),
+            Panel("Residuals", partial(_draw_counts, *residuals)),
+            Panel("Correlation", partial(_draw_counts, *likeness)),
+        ]
         caption = (
             "Patches were measured once more after the images were resampled: residual is the "
             "displacement of high against low resolution that is left, in pixels of the high-"
             "resolution image. It says that the images agree, as far as one patch can tell. "
-            f"Before the elastic part it was {rms:.2f} px RMS. Rejected patches (crossed) are used "
-            "neither for training nor for measures."
+            f"Before the elastic part it was {sheets.rms(before):.2f} px RMS. Rejected "
+            "patches (crossed) are used neither for training nor for measures."
         )
-        if pair.limits:
+        if limits:
             caption += " Dashed: limits of the study."
     legend = [("accepted", _PALE), ("rejected", _WRONG)] if panels else []
     return Plot("sem_patches", "Patches", caption, panels, patches=legend, panel_size=(4.2, 3.3))
 
 
-def _patch_map(pair, residual):
-    grid, table = pair.high.grid, pair.patches
+def _draw_patches(pair, axes):
+    grid, accepted = pair.high.grid, pair.accepted
     size, unit = _lengths(grid)
     side = int(pair.transform.get("patch", 64)) * size
-    accepted = (table["accepted"] > 0).to_numpy()
-    top = pair.limits.get("residual") or float(np.nanmax(residual[accepted], initial=0.1))
-
-    def draw(axes):
-        squares = [
-            Rectangle((x * size, y * size), side, side)
-            for y, x in table.loc[accepted, ["y", "x"]].to_numpy(float)
-        ]
-        shown = PatchCollection(squares, cmap=_RAMP, edgecolor="white", lw=0.5)
-        shown.set_array(residual[accepted])
-        shown.set_clim(0, top)
-        axes.add_collection(shown)
-        for y, x in table.loc[~accepted, ["y", "x"]].to_numpy(float) * size:
-            for ends in ((y, y + side), (y + side, y)):
-                axes.plot((x, x + side), ends, color=_WRONG, lw=1)
-            axes.add_patch(Rectangle((x, y), side, side, fill=False, ec=_WRONG, lw=1))
-        _map_axes(axes, grid, size, unit)
-        axes.figure.colorbar(
-            shown,
-            ax=axes,
-            label="Residual (px)",
-            fraction=0.22,
-            aspect=22,
-            pad=0.04,
-            ticks=MaxNLocator(5, steps=_EVEN),
-        )
-
-    return draw
+    corners = pair.patches[["y", "x"]].to_numpy(float)
+    squares = [Rectangle((x * size, y * size), side, side) for y, x in corners[accepted]]
+    shown = PatchCollection(squares, cmap=_RAMP, edgecolor="white", lw=0.5)
+    residual = pair.residual[accepted]
+    shown.set_array(residual)
+    shown.set_clim(0, pair.limits.get("residual") or float(np.nanmax(residual, initial=0.1)))
+    axes.add_collection(shown)
+    for y, x in corners[~accepted] * size:
+        for ends in ((y, y + side), (y + side, y)):
+            axes.plot((x, x + side), ends, color=_WRONG, lw=1)
+        axes.add_patch(Rectangle((x, y), side, side, fill=False, ec=_WRONG, lw=1))
+    _map_axes(axes, grid, size, unit)
+    axes.figure.colorbar(
+        shown,
+        ax=axes,
+        label="Residual (px)",
+        fraction=0.22,
+        aspect=22,
+        pad=0.04,
+        ticks=MaxNLocator(5, steps=_EVEN),
+    )
 
 
-def _counted(values, accepted, limit, label, low):
+def _draw_counts(values, accepted, limit, label, low, axes):
     """Draw a histogram of accepted and rejected patches."""
     known = np.isfinite(values)
-
-    def draw(axes):
-        shown = values[known]
-        if not len(shown):
-            return
-        top = max(float(np.quantile(shown, 0.98)), 1.3 * (limit or 0)) if low == 0 else 1.0
-        bottom = low if low is not None else min(float(shown.min()), limit or 1.0)
-        edges = np.linspace(bottom, max(top, bottom + 1e-3), 26)
-        parts = [
-            np.histogram(np.clip(values[known & group], edges[0], edges[-1]), edges)[0]
-            for group in (accepted, ~accepted)
-        ]
-        width = edges[1] - edges[0]
-        axes.bar(edges[:-1], parts[0], width, align="edge", color=_PALE, edgecolor="white", lw=0.4)
-        axes.bar(
-            edges[:-1], parts[1], width, parts[0], align="edge", color=_WRONG, edgecolor="white", lw=0.4
-        )  # fmt: skip
-        if limit is not None:
-            axes.axvline(limit, color=INK, lw=1.2, ls="--")
-        axes.set_xlim(edges[0], edges[-1])
-        axes.xaxis.set_major_locator(MaxNLocator(6, steps=_EVEN))
-        axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-        beyond = int((shown > edges[-1] + 1e-9).sum())
-        without = int((~known).sum())
-        more = [f"{beyond} beyond, in the last bar"] if beyond else []
-        more += [f"{without} not measured"] if without else []
-        axes.set_xlabel("; ".join([label, *more]))
-        axes.set_ylabel("Patches")
-
-    return draw
+    shown = values[known]
+    if not len(shown):
+        return
+    top = max(float(np.quantile(shown, 0.98)), 1.3 * (limit or 0)) if low == 0 else 1.0
+    bottom = low if low is not None else min(float(shown.min()), limit or 1.0)
+    edges = np.linspace(bottom, max(top, bottom + 1e-3), 26)
+    below = np.zeros(len(edges) - 1)
+    for group, colour in ((accepted, _PALE), (~accepted, _WRONG)):
+        counts, _ = np.histogram(np.clip(values[known & group], edges[0], edges[-1]), edges)
+        how = {"align": "edge", "color": colour, "edgecolor": "white", "lw": 0.4}
+        axes.bar(edges[:-1], counts, edges[1] - edges[0], below, **how)
+        below = below + counts
+    if limit is not None:
+        axes.axvline(limit, color=INK, lw=1.2, ls="--")
+    axes.xaxis.set_major_locator(MaxNLocator(6, steps=_EVEN))
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    beyond, without = int((shown > edges[-1] + 1e-9).sum()), int((~known).sum())
+    more = [f"{beyond} beyond, in the last bar"] if beyond else []
+    more += [f"{without} not measured"] if without else []
+    axes.set(xlim=(edges[0], edges[-1]), xlabel="; ".join([label, *more]), ylabel="Patches")
 
 
 # Gaps
@@ -527,11 +482,9 @@ def _true_gaps(table):
 
 def _share(table):
     """Share of the gaps that an image does not resolve, and of the touching pairs it parts."""
-    gaps, touching = _true_gaps(table), table[table["kind"] == "touching"]
-    return (
-        1 - gaps["resolved"].mean() if len(gaps) else math.nan,
-        touching["resolved"].mean() if len(touching) else math.nan,
-    )
+    resolved = (table.loc[table["kind"] == kind, "resolved"] for kind in ("gap", "touching"))
+    gaps, touching = (own.mean() for own in resolved)
+    return 1 - gaps, touching
 
 
 def sem_gaps(gaps):
@@ -547,33 +500,24 @@ def sem_gaps(gaps):
     Plot
         As figure 3 of de Haan et al. 2019.
     """
-    panels = []
     gaps = {key: gaps[key] for key in in_order(gaps or {}) if len(_true_gaps(gaps[key]))}
+    panels, true = [], ()
     if gaps:
-        names = _names(gaps)
-        first = _true_gaps(next(iter(gaps.values())))
-        true = first["width_truth"].to_numpy(float)
+        true = _true_gaps(next(iter(gaps.values())))["width_truth"].to_numpy(float)
         last = max(20.0, 10 * math.ceil(float(np.nanquantile(true, 0.995)) / 10))
-        parts = {"Truth": (true, 0, look("truth").colour)}
-        for key, table in gaps.items():
-            table = _true_gaps(table)
+        parts = [("Truth", look("truth").colour, 0, *histogram(true, last=last))]
+        for key, name in _names(gaps).items():
+            table = _true_gaps(gaps[key])
             lost = int((table["resolved"] == 0).sum())
-            parts[names[key]] = (table["width"].to_numpy(float), lost, look(key[0]).colour)
-        drawn = {
-            name: (*histogram(widths, last=last), lost, colour)
-            for name, (widths, lost, colour) in parts.items()
-        }
-        top = 1.3 * max(max(t["count"].max(), lost) for t, _, lost, _ in drawn.values())
-        for name, part in drawn.items():
-            title = (
-                name if name == "Truth" else f"{name}: {percent(part[2] / len(true), 1)} unresolved"
-            )
-            panels.append(Panel(title, _gap_panel(*part, top, last)))
-    count = len(true) if gaps else 0
+            title = f"{name}: {percent(lost / len(true), 1)} unresolved"
+            bars = histogram(table["width"].to_numpy(float), last=last)
+            parts.append((title, look(key[0]).colour, lost, *bars))
+        top = 1.3 * max(max(table["count"].max(), lost) for _, _, lost, table, _ in parts)
+        panels = [Panel(title, partial(_draw_gaps, *part, top, last)) for title, *part in parts]
     return Plot(
         "sem_gaps",
         "Gaps between particles",
-        f"Widths of the {count} gaps of the truth, as each image shows them, and the Gaussian that "
+        f"Widths of the {len(true)} gaps of the truth, as each image shows them, and the Gaussian that "
         "fits the counts best. A gap that an image does not resolve has no width in it: it is "
         "counted apart, at the left, and is in no mean. Gaps wider than the last bin are in it.",
         panels,
@@ -582,37 +526,28 @@ def sem_gaps(gaps):
     )
 
 
-def _gap_panel(table, fit, lost, colour, top, last):
+def _draw_gaps(colour, lost, table, fit, top, last, axes):
     width = table["width"].iloc[1] - table["width"].iloc[0]
-
-    def draw(axes):
-        axes.bar(table["width"], table["count"], width, color=colour, alpha=0.55, lw=0)
+    axes.bar(table["width"], table["count"], width, color=colour, alpha=0.55, lw=0)
+    words = "no Gaussian fits"
+    if math.isfinite(fit["mean"]):
         x = np.linspace(0, last, 200)
-        words = "no Gaussian fits"
-        if math.isfinite(fit["mean"]):
-            bell = fit["height"] * np.exp(-0.5 * ((x - fit["mean"]) / fit["sd"]) ** 2)
-            axes.plot(x, bell, color=INK, lw=1.4)
-            if 0 <= fit["mean"] <= last:
-                axes.axvline(fit["mean"], 0, 0.8, color=INK, lw=0.9, ls="--")
-            words = f"Gaussian: mean {fit['mean']:.1f} nm\nsd {fit['sd']:.1f} nm"
-        place = -0.06 * last
-        axes.bar(place, lost, 0.07 * last, color=_WRONG, lw=0)
-        if lost:
-            axes.annotate(
-                f"{lost}", (place, min(lost, top)), ha="center", va="bottom", fontsize=7.5,
-                xytext=(0, 1), textcoords="offset points",
-            )  # fmt: skip
+        bell = fit["height"] * np.exp(-0.5 * ((x - fit["mean"]) / fit["sd"]) ** 2)
+        axes.plot(x, bell, color=INK, lw=1.4)
+        if 0 <= fit["mean"] <= last:
+            axes.axvline(fit["mean"], 0, 0.8, color=INK, lw=0.9, ls="--")
+        words = f"Gaussian: mean {fit['mean']:.1f} nm\nsd {fit['sd']:.1f} nm"
+    at = -0.06 * last
+    axes.bar(at, lost, 0.07 * last, color=_WRONG, lw=0)
+    if lost:
         axes.annotate(
-            words, (0.98, 0.97), xycoords="axes fraction", ha="right", va="top", fontsize=8
-        )
-        axes.set_xlim(-0.11 * last, last)
-        axes.set_ylim(0, top)
-        axes.set_xticks(range(0, int(last) + 1, 20 if last > 50 else 10))
-        axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-        axes.set_xlabel("Gap width (nm)")
-        axes.set_ylabel("Gaps")
-
-    return draw
+            f"{lost}", (at, min(lost, top)), ha="center", va="bottom", fontsize=7.5,
+            xytext=(0, 1), textcoords="offset points",
+        )  # fmt: skip
+    axes.annotate(words, (0.98, 0.97), xycoords="axes fraction", ha="right", va="top", fontsize=8)
+    axes.set(xlim=(-0.11 * last, last), ylim=(0, top), xlabel="Gap width (nm)", ylabel="Gaps")
+    axes.set_xticks(range(0, int(last) + 1, 20 if last > 50 else 10))
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
 
 
 # Spectra
@@ -641,15 +576,17 @@ def sem_spectra(curves, *, low_nyquist=None, nyquist=None, signal=None):
     panels, methods, cut = [], [], False
     if curves is not None and len(curves):
         curves = curves[curves["method"] != "truth"]
+        curves = curves.assign(frequency=_PER_UM * curves["frequency"])
         levels = sorted(set(curves["level"].dropna()))
         methods = ["truth", *ordered(curves["method"])]
         for level in levels:
             mine = curves[curves["level"] == level]
             marks = (low_nyquist or {}).get(level), nyquist, signal
+            marks = [None if mark is None else _PER_UM * mark for mark in marks]
             more = f", {level:g}:1" if len(levels) > 1 else ""
             cut |= bool((mine["ratio"] > _TOP_RATIO).any())
-            panels.append(Panel(f"Magnitude{more}", _magnitudes(mine, marks)))
-            panels.append(Panel(f"Ratio to the truth{more}", _ratios(mine, marks)))
+            panels.append(Panel(f"Magnitude{more}", partial(_draw_magnitudes, mine, marks)))
+            panels.append(Panel(f"Ratio to the truth{more}", partial(_draw_ratios, mine, marks)))
     caption = (
         "Magnitudes of the spatial frequencies, averaged over rings (Hann window, mean removed). "
         "The dashed line is the Nyquist frequency of the low-resolution image: what an image shows "
@@ -661,9 +598,7 @@ def sem_spectra(curves, *, low_nyquist=None, nyquist=None, signal=None):
         caption += " Beyond the dotted line the truth itself is more noise than signal."
     if cut:
         caption += f" Ratios above {_TOP_RATIO:g} are cut."
-    extra = []
-    if panels and low_nyquist:
-        extra.append(("low-resolution Nyquist", {"color": MUTED, "ls": "--", "lw": 1.2}))
+    nyquist_line = ("low-resolution Nyquist", {"color": MUTED, "ls": "--", "lw": 1.2})
     return Plot(
         "sem_spectra",
         "Spatial frequencies",
@@ -671,7 +606,7 @@ def sem_spectra(curves, *, low_nyquist=None, nyquist=None, signal=None):
         panels,
         methods,
         panel_size=(4.4, 3.1),
-        extra=extra,
+        extra=[nyquist_line] if panels and low_nyquist else [],
         margins=(0.75, 0.5),
     )
 
@@ -680,66 +615,46 @@ def _marked(axes, marks):
     low, nyquist, signal = marks
     for place, style in ((low, "--"), (signal, ":")):
         if place is not None:
-            axes.axvline(_PER_UM * place, color=MUTED, lw=1.2, ls=style, zorder=1)
-    axes.set_xlim(0, None if nyquist is None else _PER_UM * nyquist)
+            axes.axvline(place, color=MUTED, lw=1.2, ls=style, zorder=1)
+    axes.set(xlim=(0, nyquist), xlabel="Spatial frequency (1/µm)")
     axes.xaxis.set_major_locator(MaxNLocator(6, steps=_EVEN))
-    axes.set_xlabel("Spatial frequency (1/µm)")
 
 
-def _magnitudes(curves, marks):
-    column = "magnitude" if "magnitude" in curves else "power"
-
-    def values(table, end=""):
-        found = table[f"{column}{end}"].to_numpy(float)
-        return found if column == "magnitude" else np.sqrt(found)
-
-    def draw(axes):
-        one = next(iter(curves.groupby("method", sort=False)))[1]
-        axes.plot(_PER_UM * one["frequency"], values(one, "_truth"), color=INK, lw=2.4, zorder=2)
-        for method in ordered(curves["method"]):
-            own = curves[curves["method"] == method]
-            how = look(method)
-            axes.plot(
-                _PER_UM * own["frequency"], values(own), color=how.colour, lw=1.3, ls="--" if how.variant else "-", zorder=3
-            )  # fmt: skip
-        axes.set_yscale("log")
-        # What an interpolation leaves far below the truth's least is nothing.
-        low, high = axes.get_ylim()
-        low = max(low, 0.1 * float(values(one, "_truth").min()))
-        axes.set_ylim(low, high)
-        axes.yaxis.set_major_locator(LogLocator(10, subs=(1,) if high / low > 50 else (1, 2, 5)))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.yaxis.set_minor_formatter(NullFormatter())
-        axes.set_ylabel("Magnitude (grey value · nm)")
-        _marked(axes, marks)
-
-    return draw
+def _draw_magnitudes(curves, marks, axes):
+    column, power = ("magnitude", 1) if "magnitude" in curves else ("power", 0.5)
+    truth = curves[f"{column}_truth"] ** power
+    shown = curves.assign(image=curves[column] ** power, truth=truth)
+    one = next(iter(shown.groupby("method", sort=False)))[1]
+    sheets.method_line(axes, "truth", one["frequency"], one["truth"], 1.4)
+    sheets.curve_lines(axes, shown, "frequency", "image", 1.3)
+    axes.set_yscale("log")
+    # What an interpolation leaves far below the truth's least is nothing.
+    low, high = axes.get_ylim()
+    low = max(low, 0.1 * float(one["truth"].min()))
+    axes.set_ylim(low, high)
+    axes.yaxis.set_major_locator(LogLocator(10, subs=(1,) if high / low > 50 else (1, 2, 5)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_ylabel("Magnitude (grey value · nm)")
+    _marked(axes, marks)
 
 
-def _ratios(curves, marks):
-    def draw(axes):
-        axes.axhspan(1 - _LIMIT, 1 + _LIMIT, color=SHADE, alpha=0.45, lw=0, zorder=0)
-        axes.axhline(1, color=INK, lw=1.6, zorder=2)
-        for method in ordered(curves["method"]):
-            own = curves[curves["method"] == method]
-            how = look(method)
-            axes.plot(
-                _PER_UM * own["frequency"], own["ratio"], color=how.colour, lw=1.3, ls="--" if how.variant else "-", zorder=3
-            )  # fmt: skip
-        top = float(curves["ratio"].max())
-        axes.set_ylim(0, min(_TOP_RATIO, max(1.4, 1.05 * top)))
-        axes.set_ylabel("Image / truth")
-        _marked(axes, marks)
-        low, nyquist, _ = marks
-        if nyquist is not None and low is not None:
-            band = _PER_UM * low, _PER_UM * TOP * nyquist
-            axes.annotate(
-                "aliased", (_PER_UM * low, 0.02), xycoords=("data", "axes fraction"), fontsize=8, color=MUTED,
-                xytext=(3, 0), textcoords="offset points",
-            )  # fmt: skip
-            axes.plot(band, [0, 0], color=MUTED, lw=4, solid_capstyle="butt", clip_on=False)
-
-    return draw
+def _draw_ratios(curves, marks, axes):
+    axes.axhspan(1 - _LIMIT, 1 + _LIMIT, color=SHADE, alpha=0.45, lw=0, zorder=0)
+    axes.axhline(1, color=INK, lw=1.6, zorder=2)
+    sheets.curve_lines(axes, curves, "frequency", "ratio", 1.3)
+    top = float(curves["ratio"].max())
+    axes.set(ylim=(0, min(_TOP_RATIO, max(1.4, 1.05 * top))), ylabel="Image / truth")
+    _marked(axes, marks)
+    low, nyquist, _ = marks
+    if nyquist is not None and low is not None:
+        axes.annotate(
+            "aliased", (low, 0.02), xycoords=("data", "axes fraction"), fontsize=8, color=MUTED,
+            xytext=(3, 0), textcoords="offset points",
+        )  # fmt: skip
+        axes.plot(
+            (low, TOP * nyquist), [0, 0], color=MUTED, lw=4, solid_capstyle="butt", clip_on=False
+        )
 
 
 # Close up
@@ -748,11 +663,9 @@ def _ratios(curves, marks):
 def _judged(gaps, planes):
     """The method that is shown close up: that which leaves the fewest gaps unresolved."""
     shown = [key for key in gaps if key[0] not in ("truth", "input") and key in planes]
-    if not shown:
-        return None
-    hardest = max(key[1] for key in shown)
+    hardest = max((level for _, level in shown), default=None)
     shown = [key for key in in_order(shown) if key[1] == hardest]
-    return min(shown, key=lambda key: (_share(gaps[key]), in_order(shown).index(key)))
+    return min(shown, key=lambda key: _share(gaps[key]), default=None)
 
 
 def cases(planes, gaps, grid):
@@ -777,11 +690,11 @@ def cases(planes, gaps, grid):
     """
     pixel = convert(grid.spacing[1], grid.unit, "nm")
     key = _judged(gaps, planes)
-    before = ("input", key[1]) if key is not None else None
-    if key is None or before not in gaps:
+    before = gaps.get(("input", key[1])) if key is not None else None
+    if before is None:
         return _textured(planes)
     name = look(key[0]).name
-    mine = gaps[key].merge(gaps[before][["gap", "resolved"]], on="gap", suffixes=("", "_input"))
+    mine = gaps[key].merge(before[["gap", "resolved"]], on="gap", suffixes=("", "_input"))
     open_, touching = _true_gaps(mine), mine[mine["kind"] == "touching"]
     won = open_[(open_["resolved"] == 1) & (open_["resolved_input"] == 0)]
     lost = open_[open_["resolved"] == 0]
@@ -792,18 +705,17 @@ def cases(planes, gaps, grid):
         ("B", lost, "width_truth", 1.0, f"Not resolved by {name} ({len(lost)} such gaps; the widest)"),
         ("C", invented, "width", 1.0, f"Invented by {name}: the particles touch in the truth ({len(invented)} such; the widest)"),
     ):  # fmt: skip
-        rows = rows.assign(_v=rows[column].fillna(0)).sort_values(["_v", "gap"])
         if not len(rows):
             continue
+        rows = rows.assign(_v=rows[column].fillna(0)).sort_values(["_v", "gap"])
         row = rows.iloc[int(share * (len(rows) - 1))]
         ends = np.array([[row["y1"], row["x1"]], [row["y2"], row["x2"]]], float) / pixel
         side = max(_SIDE, math.ceil(3 * np.abs(np.diff(ends, axis=0)).max()))
         box = _box(ends.mean(axis=0), side, grid.shape[1:])
         said = {("truth", None): _told(row["width_truth"], letter != "C")}
         for other, table in gaps.items():
-            own = table[table["gap"] == row["gap"]]
-            if len(own):
-                said[other] = _told(own["width"].iloc[0], own["resolved"].iloc[0] == 1)
+            for own in table[table["gap"] == row["gap"]].head(1).itertuples():
+                said[other] = _told(own.width, own.resolved == 1)
         found.append(Case(letter, title, box, ends, said))
     return found
 
@@ -816,30 +728,14 @@ def _told(width, resolved):
 
 def _textured(planes):
     """Places without gaps to choose by."""
-    key = ("truth", None) if ("truth", None) in planes else next(iter(planes))
-    plane = planes[key]
+    plane = next(iter(planes.values()))
     side = min(_SIDE, *plane.shape)
     gy, gx = np.gradient(plane.astype(np.float64))
-    strength = gy * gy + gx * gx
-    places = [
-        (y, x)
-        for y in range(0, plane.shape[0] - side + 1, max(1, side // 2))
-        for x in range(0, plane.shape[1] - side + 1, max(1, side // 2))
-    ]
-    value = {(y, x): strength[y : y + side, x : x + side].mean() for y, x in places}
-    ranked = sorted(places, key=lambda place: (value[place], place))
-    found = {}
-    for letter, share, words in (
-        ("A", 1.0, "the richest in detail"),
-        ("B", 0.5, "the median in detail"),
-        ("C", 0.1, "the poorest in detail but for a tenth"),
-    ):
-        y, x = ranked[int(share * (len(ranked) - 1))]
-        if (y, x) not in [place for place, _ in found.values()]:
-            found[letter] = (y, x), words
+    shares = {letter: share for letter, (share, _) in _TEXTURED.items()}
+    chosen = sheets.chosen_places(gy * gy + gx * gx, side, shares, int)
     return [
-        Case(letter, f"Place that is {words}", (slice(y, y + side), slice(x, x + side)), None, {})
-        for letter, ((y, x), words) in found.items()
+        Case(letter, f"Place that is {_TEXTURED[letter][1]}", np.s_[y : y + side, x : x + side])
+        for letter, (y, x) in chosen.items()
     ]
 
 
@@ -861,19 +757,17 @@ def crop_pictures(planes, shown, grid, *, largest=_CROP):
         By letter and image. Pixels are repeated, not interpolated; the ends of a profile are
         marked.
     """
-    window = grey_window(planes.get(("truth", None), next(iter(planes.values()))))
+    window = grey_window(next(iter(planes.values())))
     pictures = {}
     for case in shown:
         for key, plane in planes.items():
             part = plane[case.box]
             times = max(1, largest // max(part.shape))
-            image = Image.fromarray(stretch(part, window))
-            image = image.resize(tuple(times * n for n in image.size), Image.Resampling.NEAREST)
+            image = sheets.enlarged(Image.fromarray(stretch(part, window)), times)
             if case.line is not None:
                 _mark_line(image, case, times)
-            pictures[case.letter, key] = make_picture(
-                "crop", key, image, grid.spacing[2] / times, grid.unit
-            )
+            pixel = grid.spacing[2] / times
+            pictures[case.letter, key] = make_picture("crop", key, image, pixel, grid.unit)
     return pictures
 
 
@@ -905,44 +799,36 @@ def sem_profiles(planes, shown, grid):
     -------
     Plot
     """
-    panels = []
-    pixel = convert(grid.spacing[1], grid.unit, "nm") if grid is not None else 1.0
-    for case in shown:
-        if case.line is None:
-            continue
-
-        def draw(axes, case=case):
-            vector = case.line[1] - case.line[0]
-            length = max(float(np.hypot(*vector)), 1e-9)
-            beside = _BESIDE / pixel
-            t = np.linspace(-beside, length + beside, 161)
-            places = case.line[0][:, None] + (vector / length)[:, None] * t
-            for key, plane in planes.items():
-                how = look(key[0])
-                values = ndimage.map_coordinates(plane.astype(np.float64), places, mode="mirror")
-                truth = key[0] == "truth"
-                axes.plot(
-                    t * pixel, values, color=how.colour, lw=2.4 if truth else 1.4,
-                    ls="--" if how.variant else "-", zorder=2 if truth else 3,
-                )  # fmt: skip
-            axes.axvspan(0, length * pixel, color=SHADE, alpha=0.35, lw=0, zorder=0)
-            axes.set_xlim(t[0] * pixel, t[-1] * pixel)
-            axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
-            axes.set_xlabel("Distance from the first outline (nm)")
-            axes.set_ylabel("Grey value")
-
-        panels.append(Panel(f"Profile {case.letter}", draw))
-    methods = [method for method, _ in planes] if panels else []
+    lines = [case for case in shown if case.line is not None]
     return Plot(
         "sem_profiles",
         "Profiles across the gaps",
         "Grey values along the marked lines of the pictures, one pixel wide, by cubic splines "
         "as the gaps are measured (through repeated pixels a spline waves). "
         "The shaded part lies between the outlines that the two particles have in the truth.",
-        panels,
-        ordered(methods),
+        [
+            Panel(f"Profile {case.letter}", partial(_draw_profile, planes, case.line, grid))
+            for case in lines
+        ],
+        ordered(method for method, _ in planes) if lines else [],
         panel_size=(3.9, 2.8),
     )
+
+
+def _draw_profile(planes, line, grid, axes):
+    pixel = convert(grid.spacing[1], grid.unit, "nm")
+    vector = line[1] - line[0]
+    length = max(float(np.hypot(*vector)), 1e-9)
+    beside = _BESIDE / pixel
+    t = np.linspace(-beside, length + beside, 161)
+    places = line[0][:, None] + (vector / length)[:, None] * t
+    for (method, _), plane in planes.items():
+        values = ndimage.map_coordinates(plane.astype(np.float64), places, mode="mirror")
+        sheets.method_line(axes, method, t * pixel, values, 1.4)
+    axes.axvspan(0, length * pixel, color=SHADE, alpha=0.35, lw=0, zorder=0)
+    axes.set_xlim(t[0] * pixel, t[-1] * pixel)
+    axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+    axes.set(xlabel="Distance from the first outline (nm)", ylabel="Grey value")
 
 
 # Table
@@ -955,44 +841,30 @@ def _records(metrics, samples):
     found = {}
     for metric in declared("images"):
         for key, values in _measured(rows, metric.key, metric.subset).items():
-            found.setdefault(key, {})[metric.key, metric.subset] = values
-    # The truth is compared with itself but for the spread of its edges.
-    if ("truth", None) in found:
-        kept = found.pop(("truth", None)).get(("edge_spread", "all"))
-        if kept is not None:
-            found["truth", None] = {("edge_spread", "all"): kept}
+            # The truth is compared with itself but for the spread of its edges.
+            if key[0] != "truth" or metric.key == "edge_spread":
+                found.setdefault(key, {})[metric.key, metric.subset] = values
     return {key: found[key] for key in in_order(found)}
 
 
 def _measured(rows, metric, subset="all"):
     """One measure: (method, level) to its value, low, high and n."""
-    own = _of(rows, f"{metric}_bootstrap", subset)
+    rows = rows[rows["subset"] == subset]
+    own = rows[rows["metric"] == f"{metric}_bootstrap"]
     if own.empty:  # else with the interval over images and the gaps in them
-        own = _of(rows, metric, subset)
-    found = {}
-    for (method, level), group in own.groupby(["method", "level"], dropna=False):
-        key = (method, None if method == "truth" or np.isnan(level) else float(level))
-        values = group[["value", "low", "high", "n"]].mean()
-        if not np.isnan(values["value"]):
-            found[key] = values
-    return found
-
-
-def _of(rows, metric, subset):
-    return rows[(rows["metric"] == metric) & (rows["subset"] == subset)]
+        own = rows[rows["metric"] == metric]
+    means = own.groupby(["method", "level"], dropna=False)[["value", "low", "high", "n"]].mean()
+    return {
+        (method, None if method == "truth" or np.isnan(level) else float(level)): values
+        for (method, level), values in means.dropna(subset="value").iterrows()
+    }
 
 
 def _text(metric, found):
     return figure_text(metric, *(float(found[name]) for name in ("value", "low", "high")))
 
 
-def _shown(records):
-    """The metrics that images were measured by."""
-    there = set().union(*records.values())
-    return [metric for metric in declared("images") if (metric.key, metric.subset) in there]
-
-
-def sem_table(metrics, *, samples=None):
+def page_table(metrics, samples=None):
     """Lay out what was measured, a row an image.
 
     Parameters
@@ -1004,22 +876,45 @@ def sem_table(metrics, *, samples=None):
 
     Returns
     -------
-    pandas.DataFrame
-        Index: names of the images. Columns, those that were measured: gaps unresolved (share,
-        95 % interval), gaps invented, gaps unresolved if as many were invented as in the input, gap
-        error, greatest departure of the spectrum's ratio from 1 below the low-resolution
-        Nyquist frequency and in the aliased part, edge spread, PSNR, SSIM. Texts.
+    columns : list of acuity.report.pages.Column
+        The image and what was measured: gaps unresolved (share, 95 % interval), gaps invented, gaps
+        unresolved if as many were invented as in the input, gap error, greatest departure of the
+        spectrum's ratio from 1 below the low-resolution Nyquist frequency and in the aliased part, edge
+        spread, PSNR, SSIM.
+    rows : list of dict
+        None where nothing of it was measured.
     """
     records = _records(metrics, samples)
+    there = set().union(*records.values())
+    shown = [metric for metric in declared("images") if (metric.key, metric.subset) in there]
     names = _names(records)
-    texts = {
-        f"{m.title} ({m.unit})" if m.unit else m.title: [
-            _text(m, record[m.key, m.subset]) if (m.key, m.subset) in record else "–"
-            for record in records.values()
-        ]
-        for m in _shown(records)
-    }
-    return pd.DataFrame(texts, index=pd.Index([names[key] for key in records], name="Image"))
+    return [Column("image", "Image", text=True), *metric_columns(shown)], [
+        sheets.method_row(key[0], [_cell(metric, record) for metric in shown], names[key])
+        for key, record in records.items()
+    ]
+
+
+def _cell(metric, record):
+    found = record.get((metric.key, metric.subset))
+    if found is None:
+        return Cell("–", "NaN")
+    return Cell(_text(metric, found), f"{found['value']:.6g}")
+
+
+def sem_table(metrics, *, samples=None):
+    """Lay out what was measured, a row an image, for other programs.
+
+    Parameters
+    ----------
+    metrics, samples
+        As for `page_table`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index: names of the images. Columns, those of `page_table`. Texts.
+    """
+    return sheets.text_table(*page_table(metrics, samples))
 
 
 def sem_sentence(metrics, *, samples=None):
@@ -1033,15 +928,13 @@ def sem_sentence(metrics, *, samples=None):
     Parameters
     ----------
     metrics, samples
-        As for `sem_table`.
+        As for `page_table`.
 
     Returns
     -------
     str
     """
     records = _records(metrics, samples)
-    psnr = next(m for m in declared("images") if m.key == "psnr")
-    shown = [key for key in records if key[0] not in ("truth", "input")]
     alone, over_all = rows_of(metrics, samples), rows_of(metrics)
     for rows, rank, metric, best in (
         (over_all, "gaps_unresolved_matched", "gaps_unresolved", min),
@@ -1049,114 +942,78 @@ def sem_sentence(metrics, *, samples=None):
         (alone, "psnr", "psnr", max),
     ):
         ranked = _measured(rows, rank)
-        measured = [key for key in shown if key in ranked and (metric, "all") in records[key]]
-        if not measured:
-            continue
-        hardest = max(key[1] for key in measured)
-        measured = [key for key in measured if key[1] == hardest]
-        key = best(measured, key=lambda k: ranked[k]["value"])
-        own, before = records[key], records.get(("input", hardest), {})
-        name = look(key[0]).name
-        if metric == "psnr":
-            text = f"Nearest to the truth by PSNR: {name} ({_text(psnr, own[metric, 'all'])} dB"
-            known = before.get((metric, "all"))
-            text += f"; the input {_text(psnr, known)} dB)" if known is not None else ")"
-            return text + _worse(own, before) + "."
-        parts = [f"{name} leaves {percent(own[metric, 'all']['value'], 1)} of the gaps unresolved"]
-        if (metric, "all") in before:
-            parts[0] += f", the input {percent(before[metric, 'all']['value'], 1)}"
-        if ("gap_error", "all") in own:
-            text = f"widths are off by {own['gap_error', 'all']['value']:.1f} nm"
-            if ("gap_error", "all") in before:
-                text += f" (input: {before['gap_error', 'all']['value']:.1f} nm)"
-            parts.append(text)
-        if ("gaps_invented", "all") in own:
-            value = own["gaps_invented", "all"]["value"]
-            parts.append(
-                f"it shows a gap in {percent(value, 1)} of the pairs of particles that touch"
-            )
-        fair = own.get(("gaps_unresolved_matched", "all"))
-        if fair is not None and (metric, "all") in before:
-            parts.append(
-                f"were its contrast such that it invented as many as the input, "
-                f"{percent(fair['value'], 1)} would be unresolved"
-            )
-        return "; ".join(parts) + "."
+        measured = [
+            key
+            for key in records
+            if key[0] not in ("truth", "input")
+            and key in ranked
+            and (metric, "all") in records[key]
+        ]
+        if measured:
+            hardest = max(level for _, level in measured)
+            measured = [key for key in measured if key[1] == hardest]
+            method, _ = key = best(measured, key=lambda k: ranked[k]["value"])
+            say = _said_of_psnr if metric == "psnr" else _said_of_gaps
+            return say(look(method).name, records[key], records.get(("input", hardest), {}))
     return UNMEASURED
+
+
+def _said_of_psnr(name, own, before):
+    psnr = next(metric for metric in declared("images") if metric.key == "psnr")
+    own_text, known = _text(psnr, own["psnr", "all"]), before.get(("psnr", "all"))
+    beside = f"; the input {_text(psnr, known)} dB" if known is not None else ""
+    return f"Nearest to the truth by PSNR: {name} ({own_text} dB{beside}){_worse(own, before)}."
+
+
+def _said_of_gaps(name, own, before):
+    own, before = (
+        {metric: found["value"] for (metric, subset), found in record.items() if subset == "all"}
+        for record in (own, before)
+    )
+    parts = [f"{name} leaves {percent(own['gaps_unresolved'], 1)} of the gaps unresolved"]
+    if "gaps_unresolved" in before:
+        parts[0] += f", the input {percent(before['gaps_unresolved'], 1)}"
+    if "gap_error" in own:
+        beside = f" (input: {before['gap_error']:.1f} nm)" if "gap_error" in before else ""
+        parts.append(f"widths are off by {own['gap_error']:.1f} nm{beside}")
+    if "gaps_invented" in own:
+        share = percent(own["gaps_invented"], 1)
+        parts.append(f"it shows a gap in {share} of the pairs of particles that touch")
+    if "gaps_unresolved_matched" in own and "gaps_unresolved" in before:
+        share = percent(own["gaps_unresolved_matched"], 1)
+        parts.append(
+            "were its contrast such that it invented as many as the input, "
+            f"{share} would be unresolved"
+        )
+    return "; ".join(parts) + "."
 
 
 def _worse(own, before):
     """What of an image's spectrum and edges is worse than the input's; empty where nothing is."""
     found = []
     for key, words, unit in (
-        (
-            (_RATIO, BELOW),
-            "its spectrum below the low Nyquist frequency is further off than the",
-            "",
-        ),
-        (("edge_spread", "all"), "its edges are wider than the", " nm"),
+        ((_RATIO, BELOW), "its spectrum below the low Nyquist frequency is further off", ""),
+        (("edge_spread", "all"), "its edges are wider", " nm"),
     ):
         if key in own and key in before and own[key]["value"] > before[key]["value"]:
             metric = next(m for m in declared("images") if (m.key, m.subset) == key)
             texts = [_text(metric, values) for values in (own[key], before[key])]
-            found.append(f"{words} input's ({texts[0]} against {texts[1]}{unit})")
+            found.append(f"{words} than the input's ({texts[0]} against {texts[1]}{unit})")
     return f"; but {' and '.join(found)}" if found else ""
 
 
 # Files, and what pages show
 
 
-def _drawn(metrics, volumes, pair, gaps, spectra, samples):
-    """The plots, the places close up and what they were made from."""
-    planes, grid = _planes(volumes)
-    gaps = {(str(m), float(level)): table for (m, level), table in (gaps or {}).items()}
-    shapes = {plane.shape for plane in planes.values()}
-    if len(shapes) > 1:
-        raise AcuityError(
-            f"report: the images have the shapes {sorted(shapes)}; all must be on the truth's grid"
-        )
-    shown = cases(planes, gaps, grid) if planes else []
-    low, nyquist, signal = None, None, None
+def _spectra(curves, planes, grid, rows):
+    """The plot of the spectra, with the frequencies that the images and the truth have."""
+    nyquist = low = None
     if grid is not None:
-        size = convert(max(grid.spacing[1:]), grid.unit, "nm")
-        nyquist = 0.5 / size
-        low = {
-            level: nyquist / level for method, level in planes if level is not None and level > 1
-        }
-    rows = rows_of(metrics, samples)
+        nyquist = 0.5 / convert(max(grid.spacing[1:]), grid.unit, "nm")
+        low = {level: nyquist / level for _, level in planes if level is not None and level > 1}
     limits = rows.loc[rows["metric"] == "spectrum_signal_limit", "value"].dropna()
-    if len(limits):
-        signal = float(limits.median())
-    plots = {
-        "sem_displacement": sem_displacement(pair),
-        "sem_patches": sem_patches(pair),
-        "sem_profiles": sem_profiles(planes, shown, grid),
-        "sem_gaps": sem_gaps(gaps),
-        "sem_spectra": sem_spectra(spectra, low_nyquist=low, nyquist=nyquist, signal=signal),
-    }
-    return plots, shown, planes, grid
-
-
-def _sheet(rows, titles, columns, width=1.9, foot=0.45):
-    """Pictures in rows: a row a place, a column an image."""
-    if not rows:
-        figure = Figure((5, 2))
-        figure.text(0.5, 0.5, "Not measured in this study", ha="center", color=MUTED)
-        return figure
-    heights = [max(p.size[1] / p.size[0] for p in row) * width + foot for row in rows]
-    with matplotlib.rc_context({"font.size": 9, "text.parse_math": False}):
-        most = max(len(row) for row in rows)
-        figure = Figure((width * most + 0.1, sum(heights) + 0.1), layout="constrained")
-        parts = figure.subfigures(len(rows), 1, squeeze=False, height_ratios=heights).ravel()
-        for number, (part, row) in enumerate(zip(parts, rows, strict=True)):
-            part.suptitle(titles[number], fontsize=8.5, x=0.01, ha="left", wrap=True)
-            for place, (axes, picture) in enumerate(
-                zip(part.subplots(1, most, squeeze=False)[0], row, strict=False)
-            ):
-                axes.set_axis_off()
-                axes.imshow(picture.pixels(), interpolation="nearest")
-                axes.set_title(columns[number][place], fontsize=7.5, pad=2)
-        return figure
+    signal = float(limits.median()) if len(limits) else None
+    return sem_spectra(curves, low_nyquist=low, nyquist=nyquist, signal=signal)
 
 
 def sem_figures(
@@ -1167,7 +1024,7 @@ def sem_figures(
     Parameters
     ----------
     metrics, samples
-        As for `sem_table`.
+        As for `page_table`.
     volumes : mapping of (str, float or None) to path-like or Volume, optional
         Image of each method and level, on one grid; the truth's key is ``("truth", None)``.
     pair : Pair, optional
@@ -1186,106 +1043,71 @@ def sem_figures(
         says so.
     """
     folder = Path(out_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    plots, shown, planes, grid = _drawn(metrics, volumes, pair, gaps, spectra, samples)
+    planes, grid = _planes(volumes)
+    shapes = {plane.shape for plane in planes.values()}
+    if len(shapes) > 1:
+        raise AcuityError(
+            f"report: the images have the shapes {sorted(shapes)}; all must be on the truth's grid"
+        )
+    shown = cases(planes, gaps or {}, grid) if planes else []
     files = [folder / f"{TABLE}.tsv"]
     write_table(sem_table(metrics, samples=samples), files[0], index=True)
-    for plot in plots.values():
+    for plot in (
+        sem_displacement(pair),
+        sem_patches(pair),
+        sem_profiles(planes, shown, grid),
+        sem_gaps(gaps),
+        _spectra(spectra, planes, grid, rows_of(metrics, samples)),
+    ):
         files += save(plot, folder)
     laid = pair_pictures(pair) if pair is not None else []
-    halves = [laid[:2], laid[2:]]
-    pictures = {
-        "sem_overlay": _sheet(
-            [[picture for picture, _ in half] for half in halves if half],
-            ["The whole field", "Details, pixel by pixel"],
-            [[_folded(words) for _, words in half] for half in halves if half],
-            width=2.9,
-            foot=0.65,
-        ),
-        "sem_crops": _crop_sheet(planes, shown, grid),
+    halves = {"The whole field": laid[:2], "Details, pixel by pixel": laid[2:]}
+    rows = {
+        title: [(picture, textwrap.fill(words, 39)) for picture, words in half]
+        for title, half in halves.items()
+        if half
     }
-    for name, figure in pictures.items():
-        files.append(folder / f"{name}.png")
-        figure.savefig(files[-1], dpi=150, facecolor="white", metadata={"Software": None})
-    for drawing in (_overlay_drawing(pair, laid), _crops_drawing(planes, shown, grid)):
-        files.append(drawing.write(folder))
-    return files
-
-
-def _folded(text, width=38):
-    lines = [""]
-    for word in text.split():
-        if len(lines[-1]) + len(word) > width:
-            lines.append("")
-        lines[-1] += (" " if lines[-1] else "") + word
-    return "\n".join(lines)
-
-
-def _crop_sheet(planes, shown, grid):
-    if not shown:
-        return _sheet([], [], [])
-    pictures, names = crop_pictures(planes, shown, grid), _names(planes)
-    return _sheet(
-        [[pictures[case.letter, key] for key in planes] for case in shown],
-        [f"{case.letter}: {case.title}" for case in shown],
-        [
-            ["\n".join(filter(None, (names[key], case.said.get(key)))) for key in planes]
-            for case in shown
-        ],
-    )
-
-
-def page_table(metrics, samples=None):
-    """Lay out the table of methods for a page.
-
-    Parameters
-    ----------
-    metrics, samples
-        As for `sem_table`.
-
-    Returns
-    -------
-    columns : list of acuity.report.pages.Column
-    rows : list of dict
-        None where nothing of it was measured.
-    """
-    records = _records(metrics, samples)
-    names = _names(records)
-    shown = _shown(records)
-    columns = [Column("image", "Image", text=True), *metric_columns(shown)]
-    rows = []
-    for key, record in records.items():
-        cells = [Cell(names[key], key=marker(key[0]), text_column=True)]
-        for metric in shown:
-            found = record.get((metric.key, metric.subset))
-            if found is None:
-                cells.append(Cell("–", "NaN"))
-            else:
-                cells.append(Cell(_text(metric, found), f"{found['value']:.6g}"))
-        rows.append({"cells": cells, "kind": "input" if key[0] == "input" else "", "name": ""})
-    return columns, (rows if shown else [])
-
-
-def _crops_drawing(planes, shown, grid):
-    """What the page shows of the places close up, and of the images."""
-    rows, summary = [], ""
-    if shown:
-        pictures, names = crop_pictures(planes, shown, grid), _names(planes)
-        rows = [
-            {
-                "title": f"{case.letter}: {case.title}",
-                "pictures": [
-                    image(
-                        pictures[case.letter, key],
-                        f"Place {case.letter}, {names[key]}",
-                        label=names[key],
-                        more=case.said.get(key, ""),
-                    )
-                    for key in planes
-                ],
-            }
-            for case in shown
+    files += sheets.save_sheet(_sheet(rows, 2.9, 0.65), folder, _overlay_drawing(pair, laid))
+    rows, names = {}, _names(planes)
+    pictures = crop_pictures(planes, shown, grid) if shown else {}
+    for case in shown:
+        rows[f"{case.letter}: {case.title}"] = [
+            (pictures[case.letter, key], name, case.said.get(key, ""))
+            for key, name in names.items()
         ]
+    return files + sheets.save_sheet(_sheet(rows, 1.9, 0.45), folder, _crops_drawing(rows, grid))
+
+
+def _sheet(rows, width, foot):
+    """Pictures with words above them in rows: a row a place, a column an image."""
+    if not rows:
+        return sheets.nothing_measured()
+    heights = [max(p.size[1] / p.size[0] for p, *_ in row) * width + foot for row in rows.values()]
+    most = max(map(len, rows.values()))
+    with matplotlib.rc_context(sheets.TEXT):
+        figure = Figure((width * most + 0.1, sum(heights) + 0.1), layout="constrained")
+        parts = figure.subfigures(len(rows), 1, squeeze=False, height_ratios=heights).ravel()
+        for part, (title, row) in zip(parts, rows.items(), strict=True):
+            part.suptitle(title, fontsize=8.5, x=0.01, ha="left", wrap=True)
+            cells = part.subplots(1, most, squeeze=False)[0]
+            for axes, (picture, *words) in zip(cells, row, strict=False):
+                sheets.show(axes, picture, "\n".join(filter(None, words)), size=7.5, pad=2)
+        return figure
+
+
+def _crops_drawing(rows, grid):
+    """What the page shows of the places close up, and of the images."""
+    shown = [
+        {
+            "title": title,
+            "pictures": [
+                image(picture, f"Place {title.partition(':')[0]}, {name}", label=name, more=said)
+                for picture, name, said in row
+            ],
+        }
+        for title, row in rows.items()
+    ]
+    summary = ""
     if grid is not None:
         size = f"{grid.spacing[1]:.4g} {unit_text(grid.unit)}"
         summary = f"{grid.shape[1]} x {grid.shape[2]} pixels (y, x) of {size}"
@@ -1293,7 +1115,7 @@ def _crops_drawing(planes, shown, grid):
         "One grey window for all, pixels repeated and not interpolated. Places were chosen "
         "by the rules that stand above them, among them where the method fails."
     )
-    return Drawing("sem_crops", "Close up", caption, more={"rows": rows, "summary": summary})
+    return Drawing("sem_crops", "Close up", caption, more={"rows": shown, "summary": summary})
 
 
 def _overlay_drawing(pair, laid):
@@ -1310,10 +1132,9 @@ def _found(pair):
     """What the registration found, in a line."""
     said, parts = pair.transform, []
     if "found_scale" in said:
-        text = f"scale {said['found_scale']:.4f}"
-        if said.get("stated_scale"):
-            text += f" (stated {said['stated_scale']:.4f})"
-        parts.append(text)
+        stated = said.get("stated_scale")
+        beside = f" (stated {stated:.4f})" if stated else ""
+        parts.append(f"scale {said['found_scale']:.4f}{beside}")
     if "rotation_degrees" in said:
         parts.append(f"rotation {said['rotation_degrees']:.3f}°")
     if said.get("jacobian"):
@@ -1326,18 +1147,9 @@ def _found(pair):
 
 def _patch_rows(pair):
     """Place, displacements before and after, correlation and acceptance of each patch; None if unknown."""
-    return [
-        {
-            "place": [float(row.y), float(row.x)],
-            "values": [
-                float(value) if math.isfinite(value) else None
-                for value in (
-                    math.hypot(row.dy_before, row.dx_before),
-                    math.hypot(row.dy, row.dx),
-                    row.ncc,
-                )
-            ],
-            "accepted": bool(row.accepted),
-        }
-        for row in pair.patches.itertuples()
-    ]
+    table, found = pair.patches, []
+    values = zip(pair.before, pair.residual, table["ncc"], strict=True)
+    for y, x, accepted, own in zip(table["y"], table["x"], pair.accepted, values, strict=True):
+        known = [float(value) if math.isfinite(value) else None for value in own]
+        found.append({"place": [float(y), float(x)], "values": known, "accepted": bool(accepted)})
+    return found

@@ -58,36 +58,38 @@ def warnings(cards, training=""):
     list of str
         A sentence each.
     """
-    found = []
-    for card in cards:
-        scores = card.scores
-        which = f"{training}{look(card.method).name}, level {card.level:g}"
-        restored, given = scores.get("psnr"), scores.get("psnr_input")
-        if restored is not None and given is not None and not restored >= given:
-            found.append(
-                f"{which}: on what was held out of the training, what it restores is further from the "
-                f"target ({restored:.2f} dB) than its input is ({given:.2f} dB); it has diverged, or "
-                "learned too little."
-            )
-        if skipped := card.training.get("skipped_steps"):
-            back = card.training["rollbacks"]
-            found.append(
-                f"{which}: {skipped} steps of the training were skipped, since their loss was not finite"
-                + (f"; it went back to earlier weights {_times(back)}." if back else ".")
-            )
-        own, width = (card.normalisation or {}).get("target", {}).get("std"), card.data_range
-        if own and width and own > _FAR_OUT * width:
-            found.append(
-                f"{which}: a few voxels of its training lie far out; it was normalised by {own:,.4g}, and "
-                f"99.8 % of the target's values lie within {width:,.4g}."
-            )
-        asked, taken = card.settings.get("train", {}).get("patch"), card.training.get("patch")
-        if asked and taken and any(a < b for a, b in zip(taken, asked, strict=True)):
-            found.append(
-                f"{which}: it learned from patches of {_by(taken)} where {_by(asked)} were asked for, cut "
-                "to what fits the volumes."
-            )
-    return found
+    return [
+        f"{training}{look(card.method).name}, level {card.level:g}: {said}"
+        for card in cards
+        for said in _warned_of(card)
+    ]
+
+
+def _warned_of(card):
+    """What the training of a model was warned of, from what its card tells."""
+    restored, given = card.scores.get("psnr"), card.scores.get("psnr_input")
+    if restored is not None and given is not None and not restored >= given:
+        yield (
+            "on what was held out of the training, what it restores is further from the target "
+            f"({restored:.2f} dB) than its input is ({given:.2f} dB); it has diverged, or learned too little."
+        )
+    if skipped := card.training.get("skipped_steps"):
+        back = card.training["rollbacks"]
+        times = "once" if back == 1 else f"{back} times"
+        yield (
+            f"{skipped} steps of the training were skipped, since their loss was not finite"
+            + (f"; it went back to earlier weights {times}." if back else ".")
+        )
+    own, width = (card.normalisation or {}).get("target", {}).get("std"), card.data_range
+    if own and width and own > _FAR_OUT * width:
+        yield (
+            f"a few voxels of its training lie far out; it was normalised by {own:,.4g}, and 99.8 % of the "
+            f"target's values lie within {width:,.4g}."
+        )
+    asked, taken = card.settings.get("train", {}).get("patch"), card.training.get("patch")
+    if asked and taken and any(a < b for a, b in zip(taken, asked, strict=True)):
+        taken, asked = (" x ".join(map(str, shape)) for shape in (taken, asked))
+        yield f"it learned from patches of {taken} where {asked} were asked for, cut to what fits the volumes."
 
 
 def image_warnings(table, volumes):
@@ -105,15 +107,14 @@ def image_warnings(table, volumes):
     list of str
         The same finding of several measures is said once, with what it does to each.
     """
-    rows = read_table(table, dtype=TEXT).to_dict("records")
+    rows = read_table(table, dtype=TEXT).fillna({"variant": ""}).to_dict("records")
     for key, path in volumes.items():
         for step in open_volume(path, complete=False).provenance[-1:]:
             of = {**key._asdict(), "level": key.level or math.nan, "variant": ""}
             rows += [of | said for said in step.get("warnings", [])]
     effects = {}
     for row in rows:
-        said = effects.setdefault((_whose(row), row["finding"]), {})
-        said[row["effect"]] = None
+        effects.setdefault((_whose(row), row["finding"]), {})[row["effect"]] = None
     return [f"{who}: {found}; {'; '.join(said)}." for (who, found), said in effects.items()]
 
 
@@ -125,12 +126,8 @@ def _whose(row):
     if of == "truth" or method == "truth":
         return f"{row['sample']}, the truth"
     method, _, variant = method.partition("@")
-    name = look(method).name + (f" ({said})" if (said := _text(row["variant"]) or variant) else "")
+    name = look(method).name + (f" ({said})" if (said := row["variant"] or variant) else "")
     return f"{row['sample']}, {name}, level {level:g}" + (", its input" if of == "input" else "")
-
-
-def _text(value):
-    return value if isinstance(value, str) else ""
 
 
 def run_date(table):
@@ -209,9 +206,7 @@ def learned_part(imported=None, learned=()):
     boxes : list
         Of `acuity.seen.learned_boxes`.
     """
-    if imported is None:
-        return "", []
-    boxes = learned_boxes(imported, learned)
+    boxes = [] if imported is None else learned_boxes(imported, learned)
     if not boxes:
         return "", []
     if learned_boxes(imported, [imported])[0] in boxes:
@@ -243,14 +238,6 @@ def _file_name(path):
     """The name of a file, with the dataset in it."""
     file, dataset = split_name(path)
     return os.path.basename(os.path.normpath(file)) + (f":{dataset}" if dataset else "")
-
-
-def _times(number):
-    return "once" if number == 1 else f"{number} times"
-
-
-def _by(shape):
-    return " x ".join(map(str, shape))
 
 
 def sample_sources(kinds):

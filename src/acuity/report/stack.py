@@ -10,20 +10,12 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from PIL import Image
 
 from acuity.errors import AcuityError
+from acuity.report import images, sheets
 from acuity.report.drawing import Drawing, image
 from acuity.report.figures import Panel, Plot, save
-from acuity.report.images import (
-    LARGEST,
-    grey_window,
-    make_picture,
-    opened,
-    picture_size,
-    resize,
-    stretch,
-)
 from acuity.report.judged import write_judged
 from acuity.report.style import BLUE, GREEN, INK, SKY, VERMILLION
-from acuity.report.verdict import Line, best_grade, unit_text
+from acuity.report.verdict import Line, unit_text
 
 _FOUND, _REMOVED, _OTHER, _PALE = BLUE, VERMILLION, GREEN, SKY
 _POINTS = 600  # drawn of one line at most; extremes are kept
@@ -66,15 +58,9 @@ def check_tables(slices, pairs=None):
         If a column is missing or there is no slice.
     """
     need = {"z", "dy", "dx", "trend_dy", "trend_dx", "used_dy", "used_dx", "ncc", "flag"}
-    for name, table, columns in (
-        ("slices", slices, need),
-        ("pairs", pairs, {"residual", "counts"}),
-    ):
-        missing = columns - set(table) if table is not None else set()
-        if missing:
-            raise AcuityError(f"{name} table: column {sorted(missing)[0]!r} is missing")
-    if not len(slices):
-        raise AcuityError("slices table: found no slice, allowed is at least one")
+    sheets.check_table("slices", slices, need, "slice")
+    if pairs is not None:
+        sheets.check_table("pairs", pairs, {"residual", "counts"})
 
 
 def flags(slices):
@@ -112,7 +98,7 @@ def _jitter(slices):
     rms = {}
     for axis in "yx":
         steps, jumps = _steps(slices, axis)
-        rms[axis] = float(np.sqrt(np.mean(steps[~jumps] ** 2))) if (~jumps).any() else 0.0
+        rms[axis] = sheets.rms(steps[~jumps]) if not jumps.all() else 0.0
     return rms
 
 
@@ -134,10 +120,8 @@ def stack_verdict(slices, pairs):
     named = flags(slices)
     residual, _ = _residuals(pairs)
     faulty = (named != "").mean()
-    spread = float(np.sqrt(np.mean(residual**2))) if len(residual) else np.nan
-    grade = best_grade(
-        GOOD, CARE, lambda most: spread <= most["residual"] and faulty <= most["faulty"]
-    )
+    spread = sheets.rms(residual)
+    grade = sheets.graded({"residual": spread, "faulty": faulty}, GOOD, CARE)
     stays = np.hypot(*(np.ptp(slices[f"trend_d{axis}"].to_numpy(float)) for axis in "yx"))
     agree = f"{spread:.2f} px RMS" if np.isfinite(spread) else "nothing: no pair could be used"
     parts = [
@@ -183,14 +167,27 @@ def _draw(axes, z, values, **how):
     axes.plot(*_envelope(z, values), **how)
 
 
-def _along(axes, z, pitch):
+def _along(axes, z, grid, **more):
     axes.set_xlim(float(z.min()) - 0.5, float(z.max()) + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    axes.set_xlabel(f"Slice ({pitch} apart)" if pitch else "Slice")
+    pitch = f" ({_length(grid.spacing[0], grid.unit)} apart)" if grid is not None else ""
+    axes.set(xlabel=f"Slice{pitch}", **more)
 
 
 def _length(size, unit):
     return f"{size:.4g} {unit_text(unit)}"
+
+
+def _checked(slices):
+    """The slices in order: their table, z, flags as text, and which of them are faulty."""
+    check_tables(slices)
+    slices = slices.sort_values("z")
+    named = flags(slices).to_numpy()
+    return slices, slices["z"].to_numpy(float), named, named != ""
+
+
+def _ticks(axes, z, height, size, width):
+    axes.plot(z, np.full(len(z), height), "|", color=_REMOVED, ms=size, mew=width)
 
 
 def stack_path(slices, *, grid=None):
@@ -207,22 +204,17 @@ def stack_path(slices, *, grid=None):
     -------
     Plot
     """
-    check_tables(slices)
-    slices = slices.sort_values("z")
-    z = slices["z"].to_numpy(float)
-    faulty = (flags(slices) != "").to_numpy()
-    pitch = _length(grid.spacing[0], grid.unit) if grid is not None else ""
+    slices, z, _, faulty = _checked(slices)
     panels = []
-    for place, axis in ((1, "y"), (2, "x")):
-        pixel = f"px of {_length(grid.spacing[place], grid.unit)}" if grid is not None else "px"
+    for number, axis in ((1, "y"), (2, "x")):
+        pixel = f"px of {_length(grid.spacing[number], grid.unit)}" if grid is not None else "px"
 
         def draw(axes, axis=axis, pixel=pixel):
             # the wide line shows at both sides of the narrow one where both run together
             _draw(axes, z, slices[f"d{axis}"], color=_PALE, lw=3, zorder=2)
             _draw(axes, z, slices[f"used_d{axis}"], color=_REMOVED, lw=1, zorder=3)
             _draw(axes, z, slices[f"trend_d{axis}"], color=INK, lw=1.3, ls=(0, (4, 3)), zorder=4)
-            _along(axes, z, pitch)
-            axes.set_ylabel(f"Displacement ({pixel})")
+            _along(axes, z, grid, ylabel=f"Displacement ({pixel})")
 
         panels.append(Panel(f"Path along {axis}", draw))
     rms = _jitter(slices)
@@ -232,20 +224,13 @@ def stack_path(slices, *, grid=None):
             _draw(axes, z[1:], np.diff(slices[f"d{axis}"].to_numpy(float)), color=colour, lw=1)
         low, high = axes.get_ylim()
         if faulty.any():
-            axes.plot(z[faulty], np.full(faulty.sum(), low), "|", color=_REMOVED, ms=9, mew=1.6)
-        axes.set_ylim(low, high)
-        _along(axes, z, pitch)
-        axes.set_ylabel("Step from the slice before (px)")
+            _ticks(axes, z[faulty], low, 9, 1.6)
+        _along(axes, z, grid, ylim=(low, high), ylabel="Step from the slice before (px)")
 
     if len(z) > 1:
         title = f"Steps: {rms['y']:.2f} px in y, {rms['x']:.2f} px in x (RMS)"
         panels.append(Panel(title, steps))
-    patches = [
-        ("path found", _PALE),
-        ("removed", _REMOVED),
-        ("step in y", _OTHER),
-        ("step in x", _FOUND),
-    ]
+    colours = {"path found": _PALE, "removed": _REMOVED, "step in y": _OTHER, "step in x": _FOUND}
     return Plot(
         "stack_path",
         "Path of the slices",
@@ -255,7 +240,7 @@ def stack_path(slices, *, grid=None):
         "foot mark faulty slices.",
         panels,
         extra=[("stays in the volume", {"color": INK, "ls": (0, (4, 3)), "lw": 1.3})],
-        patches=patches,
+        patches=list(colours.items()),
         panel_size=_WIDE,
     )
 
@@ -272,38 +257,28 @@ def stack_ncc(slices, *, grid=None):
     -------
     Plot
     """
-    check_tables(slices)
-    slices = slices.sort_values("z")
-    z, ncc = slices["z"].to_numpy(float), slices["ncc"].to_numpy(float)
-    named = flags(slices)
-    faulty = (named != "").to_numpy()
-    pitch = _length(grid.spacing[0], grid.unit) if grid is not None else ""
-    known = ncc[np.isfinite(ncc)]
-    lowest = float(known.min()) if len(known) else 0.0
+    slices, z, named, faulty = _checked(slices)
+    ncc = slices["ncc"].to_numpy(float)
+    lowest = min(ncc[np.isfinite(ncc)], default=0.0)
     # from zero unless all is well; below it for inverted slices
     bottom = np.floor(10 * lowest - 0.3) / 10 if not 0 <= lowest < 0.5 else 0.0
+    kinds = sorted(set(named) - {""})
 
     def draw(axes):
         _draw(axes, z, ncc, color=_FOUND, lw=1)
         axes.plot(z[faulty], ncc[faulty], "o", color=_REMOVED, ms=5, mfc="none", mew=1.5, zorder=4)
-        _along(axes, z, pitch)
-        axes.set_ylim(bottom, 1 + 0.06 * (1 - bottom))
-        axes.set_ylabel("NCC with neighbours")
+        top = 1 + 0.06 * (1 - bottom)
+        _along(axes, z, grid, ylim=(bottom, top), ylabel="NCC with neighbours")
+
+    def rows(axes):
+        for row, kind in enumerate(kinds):
+            _ticks(axes, z[named == kind], row, 13, 2)
+        counts = [f"{kind} ({(named == kind).sum()})" for kind in kinds]
+        axes.set_yticks(range(len(kinds)), counts)
+        _along(axes, z, grid, ylim=(len(kinds) - 0.4, -0.6))
 
     panels = [Panel("Likeness to the neighbours", draw)]
-    kinds = sorted(set(named) - {""})
-    if kinds:
-
-        def rows(axes):
-            for row, kind in enumerate(kinds):
-                own = (named == kind).to_numpy()
-                axes.plot(z[own], np.full(own.sum(), row), "|", color=_REMOVED, ms=13, mew=2)
-            counts = [f"{kind} ({int((named == kind).sum())})" for kind in kinds]
-            axes.set_yticks(range(len(kinds)), counts)
-            axes.set_ylim(len(kinds) - 0.4, -0.6)
-            _along(axes, z, pitch)
-
-        panels.append(Panel("Slices found faulty", rows))
+    panels += [Panel("Slices found faulty", rows)] if kinds else []
     return Plot(
         "stack_ncc",
         "Likeness of neighbouring slices",
@@ -343,24 +318,20 @@ def stack_residuals(slices, pairs):
         def draw(axes):
             counts, _ = np.histogram(residual, edges)
             axes.bar(edges[:-1], counts, step, align="edge", color=_PALE, edgecolor="white", lw=0.4)
-            for value, style, label in ((median, "-", "median"), (most, "--", "95 %")):
+            how = {"xycoords": ("data", "axes fraction"), "va": "top", "fontsize": 8}
+            for value, name, style, top in (
+                (median, "median", "-", 1.0),
+                (most, "95 %", "--", 0.86),
+            ):
                 axes.axvline(value, color=INK, lw=1.2, ls=style)
-                axes.annotate(
-                    f" {label}: {value:.2g} px",
-                    (value, 1.0 if style == "-" else 0.86),
-                    xycoords=("data", "axes fraction"),
-                    va="top",
-                    fontsize=8,
-                )
-            axes.set_xlim(0, edges[-1])
+                axes.annotate(f" {name}: {value:.2g} px", (value, top), **how)
+            axes.set(xlim=(0, edges[-1]), xlabel="Residual (px)", ylabel="Pairs of slices")
             axes.xaxis.set_major_locator(MaxNLocator(6))
             axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            axes.set_xlabel("Residual (px)")
-            axes.set_ylabel("Pairs of slices")
             axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
 
-        title = f"{len(residual)} pairs"
-        panels.append(Panel(f"{title}, {beyond} further right" if beyond else title, draw))
+        right = f", {beyond} further right" if beyond else ""
+        panels.append(Panel(f"{len(residual)} pairs{right}", draw))
     return Plot(
         "stack_residuals",
         "Residuals of the pairs",
@@ -374,15 +345,15 @@ def stack_residuals(slices, pairs):
 # Sections
 
 
-def _section(volume, axis, place):
-    """A plane along z: x against z (axis y fixed) or y against z (axis x fixed)."""
-    at = slice(place, place + 1)
-    if axis == "y":
-        return np.asarray(volume.read(slice(None), at, slice(None)))[:, 0]
-    return np.asarray(volume.read(slice(None), slice(None), at))[:, :, 0]
+def _section(volume, axis):
+    """The plane along z in the middle of an axis: y is 1, x is 2."""
+    box = [slice(None)] * 3
+    at = volume.grid.shape[axis] // 2
+    box[axis] = slice(at, at + 1)
+    return np.asarray(volume.read(*box)).squeeze(axis)
 
 
-def stack_pictures(before, after, *, largest=LARGEST):
+def stack_pictures(before, after, *, largest=images.LARGEST):
     """Cut a stack along z before and after the alignment.
 
     Parameters
@@ -403,7 +374,7 @@ def stack_pictures(before, after, *, largest=LARGEST):
     AcuityError
         If the two are not on one grid.
     """
-    volumes = {"before": opened(before), "after": opened(after)}
+    volumes = {"before": images.opened(before), "after": images.opened(after)}
     whole, grid = volumes["before"].grid, volumes["after"].grid
     try:
         volumes["before"] = volumes["before"].within(grid)
@@ -413,13 +384,12 @@ def stack_pictures(before, after, *, largest=LARGEST):
             f"{grid.origin} {grid.unit} on where the one before has {whole.shape} from "
             f"{whole.origin}; both must be on one grid, of which the second may be a part."
         ) from None
-    middle = [count // 2 for count in grid.shape]
     planes = {
-        (kind, name): _section(volume, axis, middle[1 if axis == "y" else 2])
-        for kind, axis in (("xz", "y"), ("yz", "x"))
+        (kind, name): _section(volume, axis)
+        for kind, axis in (("xz", 1), ("yz", 2))
         for name, volume in volumes.items()
     }
-    window = grey_window(planes["xz", "before"])
+    window = images.grey_window(planes["xz", "before"])
     pictures = []
     for detail in ("", " detail"):
         for (kind, name), plane in planes.items():
@@ -430,18 +400,15 @@ def stack_pictures(before, after, *, largest=LARGEST):
             # a flat stack is cut to its middle, or its section would be a line
             height = min(part[0], plane.shape[0]) * spacing[0]
             part[1] = min(part[1], max(1, round((3 if detail else 5) * height / spacing[1])))
-            values = plane[tuple(map(_middle, plane.shape, part))]
-            how = _enlarged if detail else picture_size
+            values = plane[tuple(map(sheets.middle, plane.shape, part))]
+            how = _enlarged if detail else images.picture_size
             size = how(values.shape, spacing, largest)
-            image = Image.fromarray(stretch(_resize(values, size), window))
+            image = Image.fromarray(images.stretch(_resize(values, size), window))
             pixel = spacing[1] * values.shape[1] / size[0]
-            pictures.append(make_picture(kind + detail, (name, None), image, pixel, grid.unit))
+            pictures.append(
+                images.make_picture(kind + detail, (name, None), image, pixel, grid.unit)
+            )
     return pictures
-
-
-def _middle(count, part):
-    start = max(0, (count - part) // 2)
-    return slice(start, min(count, start + part))
 
 
 def _enlarged(shape, spacing, largest):
@@ -455,8 +422,7 @@ def _enlarged(shape, spacing, largest):
 def _resize(values, size):
     """Shrink by averages and enlarge by repetition, each axis on its own."""
     between = (min(size[0], values.shape[1]), min(size[1], values.shape[0]))
-    small = resize(values, between) if between != values.shape[::-1] else values
-    return resize(small, size) if between != tuple(size) else small
+    return images.resize(images.resize(values, between), size)
 
 
 def stack_views(pictures):
@@ -471,21 +437,14 @@ def stack_views(pictures):
     -------
     matplotlib.figure.Figure
     """
-    cells = {(picture.kind, picture.method): picture for picture in pictures}
-    kinds = list(dict.fromkeys(picture.kind for picture in pictures))
+    sizes = [picture.size for picture in pictures[::2]]  # that of each row: before beside after
     width = 2.9
-    heights = []
-    for kind in kinds:
-        across, down = cells[kind, "before"].size
-        heights.append(min(width * down / across, 2 * width) + 0.25)
-    with matplotlib.rc_context({"font.size": 9, "text.parse_math": False}):
+    heights = [min(width * down / across, 2 * width) + 0.25 for across, down in sizes]
+    with matplotlib.rc_context(sheets.TEXT):
         figure = Figure((2 * width + 0.1, sum(heights) + 0.1), layout="constrained")
-        grid = figure.subplots(len(kinds), 2, squeeze=False, height_ratios=heights)
-        for row, kind in zip(grid, kinds, strict=True):
-            for axes, name in zip(row, ("before", "after"), strict=True):
-                axes.set_axis_off()
-                axes.imshow(cells[kind, name].pixels(), interpolation="nearest")
-                axes.set_title(f"{_title(kind)}, {name}", fontsize=8.5, pad=3)
+        grid = figure.subplots(len(heights), 2, squeeze=False, height_ratios=heights)
+        for axes, picture in zip(grid.ravel(), pictures, strict=True):
+            sheets.show(axes, picture, f"{_title(picture.kind)}, {picture.method}")
     return figure
 
 
@@ -517,29 +476,20 @@ def stack_figures(sample, slices, pairs, before, after, *, out_dir):
         ``NAME.png`` and ``NAME.json`` for each of `FIGURES`, and ``NAME.svg`` for all but the sections.
         ``stack.json`` beside them holds the verdict.
     """
-    before, after = opened(before), opened(after)
-    grid, folder = before.grid, Path(out_dir)
-    files = []
-    for plot in _plots(slices, pairs, grid):
-        files += save(plot, folder)
-    pictures = stack_pictures(before, after)
-    files.append(folder / "stack_views.png")
-    stack_views(pictures).savefig(
-        files[-1], dpi=150, facecolor="white", metadata={"Software": None}
-    )
-    files.append(_views(pictures, grid, after.grid, slices).write(folder))
-    write_judged(
-        folder / "stack.json", {sample: [Line("Alignment", *stack_verdict(slices, pairs))]}
-    )
-    return files
-
-
-def _plots(slices, pairs, grid):
-    return [
-        stack_path(slices, grid=grid),
-        stack_ncc(slices, grid=grid),
+    before, after = images.opened(before), images.opened(after)
+    folder = Path(out_dir)
+    plots = (
+        stack_path(slices, grid=before.grid),
+        stack_ncc(slices, grid=before.grid),
         stack_residuals(slices, pairs),
-    ]
+    )
+    files = [file for plot in plots for file in save(plot, folder)]
+    pictures = stack_pictures(before, after)
+    drawing = _views(pictures, before.grid, after.grid, slices)
+    files += sheets.save_sheet(stack_views(pictures), folder, drawing)
+    line = Line("Alignment", *stack_verdict(slices, pairs))
+    write_judged(folder / "stack.json", {sample: [line]})
+    return files
 
 
 def _views(pictures, grid, after, slices):
@@ -553,25 +503,21 @@ def _views(pictures, grid, after, slices):
     )
     rows = {}
     for picture in pictures:
-        alt = f"Section {_title(picture.kind)}, {picture.method} alignment"
-        rows.setdefault(picture.kind, []).append(image(picture, alt, label=picture.method))
+        title = _title(picture.kind)
+        alt = f"Section {title}, {picture.method} alignment"
+        rows.setdefault(title, []).append(image(picture, alt, label=picture.method))
     faulty = slices[flags(slices) != ""].sort_values("z")
     caption = (
         "Sections through the middle of the stack, z downwards, in the proportions of the "
         "sample and one grey window; those of a flat stack are cut at both sides. Edges of structures that are ragged before should be "
-        "smooth after. Faulty slices stay as they are and show as lines; "
-        f"{rims}"
+        f"smooth after. Faulty slices stay as they are and show as lines; {rims}"
     )
     more = {
         "summary": f"{shape} voxels (z, y, x) of {size} {unit_text(grid.unit)}",
-        "rows": [{"title": _title(kind), "pictures": shown} for kind, shown in rows.items()],
+        "rows": [{"title": title, "pictures": shown} for title, shown in rows.items()],
         "faulty": [
-            {
-                "z": int(row.z),
-                "flag": row.flag,
-                "ncc": None if np.isnan(row.ncc) else float(row.ncc),
-            }
-            for row in faulty.itertuples()
+            {"z": int(z), "flag": flag, "ncc": None if np.isnan(ncc) else float(ncc)}
+            for z, flag, ncc in zip(faulty["z"], faulty["flag"], faulty["ncc"], strict=True)
         ],
     }
     return Drawing("stack_views", "Sections before and after", caption, more=more)

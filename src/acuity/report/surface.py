@@ -1,6 +1,7 @@
 """Isosurface of a volume as a picture: rays through voxels, no mesh."""
 
 import math
+from itertools import combinations, product
 
 import numpy as np
 from scipy import ndimage
@@ -34,9 +35,7 @@ def isosurface(cube, level, spacing=(1.0, 1.0, 1.0), *, below=False, pixels=320)
     pixel : float
         Width of a pixel in the unit of `spacing`.
     """
-    field = cube.astype(np.float32) - np.float32(level)
-    if below:
-        field = -field
+    field = (cube.astype(np.float32) - np.float32(level)) * np.float32(-1 if below else 1)
     spacing = np.asarray(spacing, float)
     ends = (np.array(cube.shape) - 1) * spacing  # of the box, between the outermost voxels' middles
     radius = float(np.linalg.norm(ends)) / 2
@@ -65,32 +64,22 @@ def isosurface(cube, level, spacing=(1.0, 1.0, 1.0), *, below=False, pixels=320)
 def _edges(ends, right, down, radius, pixel, pixels):
     """Where the edges of the box run in the picture."""
     drawn = np.zeros((pixels, pixels), bool)
-    along = np.linspace(0, 1, 2 * pixels)
-    for axis in range(3):
-        for corner in np.ndindex(2, 2):
-            line = np.empty((len(along), 3))
-            line[:, axis] = along
-            line[:, [n for n in range(3) if n != axis]] = corner
-            line = (line - 0.5) * ends
-            rows, columns = (
-                np.clip(((line @ way + radius) / pixel).astype(int), 0, pixels - 1)
-                for way in (down, right)
-            )
-            drawn[rows, columns] = True
+    for first, last in combinations(np.array(list(product((0.0, 1.0), repeat=3))), 2):
+        if np.abs(last - first).sum() > 1:
+            continue
+        line = (np.linspace(first, last, 2 * pixels) - 0.5) * ends
+        places = (((line @ way + radius) / pixel).astype(int) for way in (down, right))
+        drawn[tuple(np.clip(place, 0, pixels - 1) for place in places)] = True
     return drawn
 
 
 def _axes():
     """Directions (z, y, x) into the picture, to its right and downwards."""
     turn, rise = math.radians(AZIMUTH), math.radians(ELEVATION)
-    forward = np.array(
-        [math.sin(rise), math.cos(rise) * math.cos(turn), math.cos(rise) * math.sin(turn)]
-    )
-    right = np.array([0.0, -math.sin(turn), math.cos(turn)])
-    down = np.array(
-        [math.cos(rise), -math.sin(rise) * math.cos(turn), -math.sin(rise) * math.sin(turn)]
-    )
-    return forward, right, down
+    below, ahead = np.array([1.0, 0, 0]), np.array([0, math.cos(turn), math.sin(turn)])
+    forward = math.sin(rise) * below + math.cos(rise) * ahead
+    right = np.array([0, -math.sin(turn), math.cos(turn)])
+    return forward, right, math.cos(rise) * below - math.sin(rise) * ahead
 
 
 def _march(field, start, forward, ends, spacing):
@@ -135,11 +124,7 @@ def _sample(field, places, spacing):
 
 def _slopes(field, indices, spacing):
     """Unit vectors of steepest ascent."""
-    slopes = np.stack(
-        [
-            ndimage.map_coordinates(part, indices.T, order=1, mode="nearest")
-            for part in np.gradient(field, *spacing)
-        ],
-        axis=1,
-    )
+    parts = np.gradient(field, *spacing)
+    found = [ndimage.map_coordinates(part, indices.T, order=1, mode="nearest") for part in parts]
+    slopes = np.stack(found, axis=1)
     return slopes / np.maximum(np.linalg.norm(slopes, axis=1, keepdims=True), 1e-12)

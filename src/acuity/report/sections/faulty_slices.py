@@ -2,17 +2,18 @@
 
 from acuity.report.page import Section
 from acuity.report.pages import Cell, Column
+from acuity.report.sheets import number_cell
+
+_COLUMNS = (Column("z", "Slice"), Column("flag", "Found", text=True), Column("n", "NCC"))
 
 
-def _build(page):
-    rows = []
-    for row in page.drawings["stack_views"].more["faulty"]:
-        z, ncc = str(row["z"]), row["ncc"]
-        known = Cell("–", "nan") if ncc is None else Cell(f"{ncc:.3f}", f"{ncc:.5g}")
-        cells = [Cell(z, z), Cell(row["flag"], text_column=True), known]
-        rows.append({"cells": cells, "kind": "", "name": ""})
-    columns = [Column("z", "Slice"), Column("flag", "Found", text=True), Column("n", "NCC")]
-    return {"columns": columns, "rows": rows}
+def _row(z, flag, ncc):
+    cells = [Cell(str(z), str(z)), Cell(flag, text_column=True), number_cell(ncc, 3)]
+    return {"cells": cells, "kind": "", "name": ""}
+
+
+def _faulty(page):
+    return page.drawings["stack_views"].more["faulty"]
 
 
 FAULTY_SLICES = Section(
@@ -24,6 +25,6 @@ FAULTY_SLICES = Section(
 {{ parts.table(columns, rows, "Faulty slices") }}
 </section>
 """,
-    _build,
-    when=lambda page: bool(page.drawings["stack_views"].more["faulty"]),
+    lambda page: {"columns": _COLUMNS, "rows": [_row(**faulty) for faulty in _faulty(page)]},
+    when=lambda page: bool(_faulty(page)),
 )

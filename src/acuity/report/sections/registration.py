@@ -3,6 +3,7 @@
 from acuity.report.page import Section
 from acuity.report.pages import Cell, Column
 from acuity.report.sem import CARE, GOOD
+from acuity.report.sheets import number_cell
 
 _COLUMNS = (
     Column("place", "Patch (y, x)", text=True),
@@ -13,16 +14,13 @@ _COLUMNS = (
 )
 
 
-def _row(patch):
-    y, x = patch["place"]
-    cells = [Cell(f"{y:.0f}, {x:.0f}", f"{y * 1e6 + x:.0f}", text_column=True)]
-    for value, digits in zip(patch["values"], (2, 2, 3), strict=True):
-        known = value is not None
-        cells.append(
-            Cell(f"{value:.{digits}f}" if known else "–", f"{value:.5g}" if known else "NaN")
-        )
-    accepted = patch["accepted"]
-    cells.append(Cell("yes" if accepted else "no", text_column=True))
+def _row(place, values, accepted):
+    y, x = place
+    cells = [
+        Cell(f"{y:.0f}, {x:.0f}", f"{y * 1e6 + x:.0f}", text_column=True),
+        *map(number_cell, values, (2, 2, 3)),
+        Cell("yes" if accepted else "no", text_column=True),
+    ]
     return {"cells": cells, "kind": "" if accepted else "input", "name": ""}
 
 
@@ -39,7 +37,7 @@ def _build(page):
             "only cropped. Both are shown after that, on one scale of grey values."
         ),
         "columns": _COLUMNS,
-        "rows": [_row(patch) for patch in pair.more["patches"]],
+        "rows": [_row(**patch) for patch in pair.more["patches"]],
     }
 
 
