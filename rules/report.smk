@@ -10,7 +10,7 @@ Makes  figures/*.png, figures/{sample}/*.png, and beside each figure X.json, whi
 
 from typing import NamedTuple
 
-from acuity.report.further.base import further
+from acuity.report.plots.base import further
 
 
 def figure(name):

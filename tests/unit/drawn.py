@@ -60,11 +60,13 @@ def sample_page(
 ):  # fmt: skip
     words, pictures = words_of(told), {}
     if volumes:
-        sources = volumes, maps, labels, statuses
-        pictures = read(images.sample_figures(*sources, out_dir=beside(output), words=words))
+        sources = {"volumes": volumes, "maps": maps, "labels": labels, "statuses": statuses}
+        pictures = read(images.sample_figures(**sources, out_dir=beside(output), words=words))
     tables = {"pores": pores, "curves": curves, "spaces": spaces}
+    if "said" in told:
+        told["said"] = {sample: told["said"]}
     page = SamplePage(
-        sample=sample, metrics=metrics, tables=tables, pictures=pictures, words=words, **told
+        sample=sample, metrics=metrics, tables=tables, drawings=pictures, words=words, **told
     )
     write_sample(page, output)
 

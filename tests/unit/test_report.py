@@ -520,7 +520,7 @@ def test_a_sample_without_truth_says_what_the_first_page_says(study, pictures, t
 def test_a_table_without_its_columns_is_refused(study, tmp_path):
     with pytest.raises(AcuityError, match="column 'level' is missing"):
         index_page(study["metrics"].drop(columns="level"), output=tmp_path / "x.html", study="x")
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["x.figures"]  # no page, and none begun
 
 
 def test_tables_survive_a_round_trip_through_files(tiny, tmp_path):
@@ -751,13 +751,39 @@ def test_a_legend_of_many_methods_stays_inside_the_figure(count):
     assert 0 <= box.y0 < min(axes.get_window_extent().y0 for axes in figure.axes)
 
 
+@pytest.mark.parametrize("values", [(0, 1), (1_000_000.5, 1_000_001.5)])
+def test_no_label_of_a_tick_is_cut_on_a_page(values):
+    def draw(axes):
+        axes.plot([0, 1], values)
+        axes.ticklabel_format(useOffset=False)
+        axes.set_ylabel("Signal")
+
+    narrow = figures.Panel("a", lambda axes: axes.plot([0, 1]))
+    drawn = figures.Plot("x", "", "", [narrow, figures.Panel("b", draw)]).svgs()
+    # Ticks' labels end left of the axes; a digit is 5.7 points wide.
+    ends = [re.search(r'text-anchor: end; fill: [^"]*" x="([\d.]+)"', svg)[1] for svg in drawn]
+    longest = max(len(word) for word in re.findall(r">([\d.]+)</text>", drawn[1]))
+    assert float(ends[1]) > 5.7 * (longest - 1) + 9  # beside them the label of y
+    assert ends[0] == ends[1]  # axes above one another line up
+    # The control: what is narrow keeps the margin that it had.
+    assert (float(ends[0]) == pytest.approx(0.68 * 72 - 7, abs=0.1)) == (values == (0, 1))
+    label = re.search(r'text-anchor: middle; fill: [^"]*" x="([\d.-]+)"[^>]*>Signal', drawn[1])
+    assert float(label[1]) > 8
+
+
+def drawn_of(name, histories):
+    """A figure of trainings."""
+    metrics = pd.DataFrame(columns=["sample", "method", "level", "metric", "subset", "value"])
+    (plot,) = [p for p in figures.plots(metrics, histories=histories) if p.name == name]
+    return plot
+
+
 @pytest.mark.parametrize("losses", [(0.175, 0.161, 0.157), (0.55, 0.16, 0.05), (3.0, 0.2, 0.01)])
 def test_a_course_of_losses_has_numbers_on_its_axis(losses):
     course = pd.DataFrame(
         {"step": [1, 2, 3], "split": "train", "loss": losses, "method": "deepnet", "level": 3.0}
     )
-    axis = figures.LevelAxis("{:g}:1", "", "um", "pore")
-    (axes,) = figures._training(course, axis, "loss").figure().axes[:1]
+    (axes,) = drawn_of("training_loss", course).figure().axes[:1]
     low, high = axes.get_ylim()
     shown = [tick for tick in axes.get_yticks() if low <= tick <= high]
     assert len(shown) >= 2, shown
@@ -811,7 +837,9 @@ def test_sentence():
     # what is good beyond a level that is not does not count
     mixed = [judged[0], judged[-1]._replace(label="5:1"), judged[2]._replace(grade="care")]
     assert verdict.summary(mixed).startswith("Good up to 3:1; at 7:1 ")
-    [*_, nm] = verdict.lines(table, unit="nm", noun="grain", level_format="level {:g}")["s"]
+    [*_, nm] = verdict.lines(
+        table, style.Words(unit="nm", noun="grain", level_format="level {:g}")
+    )["s"]
     assert "grains below 12 nm" in nm.sentence
     assert "porosity is 2.0 % too low" in nm.sentence
     assert nm.label == "level 9"
@@ -827,7 +855,7 @@ def test_percentages_stand_beside_numbers_of_objects():
     assert line.sentence.startswith(
         "DeepNet found 50 % of the 12 pores, 25 % of the 8 pores it shows are not real"
     )
-    cells = pages.VerdictTable("{:g}:1", "um", "pore").rows(table)[0]["cells"]
+    cells = pages.VerdictTable(style.PLAIN).write(table)[1][0]["cells"]
     assert [cell.text for cell in cells if "%" in cell.text] == ["50.0 % of 12", "75.0 % of 8"]
 
 
@@ -903,12 +931,12 @@ def test_of_how_many_trainings_the_figures_are(tmp_path, study):
     ]
     columns = ["study", "method", "variant", "level", "metric", "subset", "seed", "value", "unit"]
     options = {"study": "s", "samples": ["foam2"], "learned": ["deepnet", "srcnn3d"]}
-    pages.index_page(study["metrics"], output=tmp_path / "one.html", **options)
+    index_page(study["metrics"], output=tmp_path / "one.html", **options)
     options |= {"trainings": 3, "training_table": pd.DataFrame(rows, columns=columns)}
-    pages.index_page(study["metrics"], output=tmp_path / "three.html", **options)
+    index_page(study["metrics"], output=tmp_path / "three.html", **options)
     # Control: what has no figures has none of a training.
     options |= {"learned": ["semnet"], "training_table": None}
-    pages.index_page(study["metrics"], output=tmp_path / "none.html", **options)
+    index_page(study["metrics"], output=tmp_path / "none.html", **options)
     one, three, none = (
         " ".join(read(tmp_path / f"{name}.html")[1].text.split())
         for name in ("one", "three", "none")
@@ -1121,7 +1149,7 @@ def test_pores_are_tinted_by_their_fate(whole):
     for (row, column), name in expected:
         tint, alpha, _ = images.TINTS[name]
         ramp = 255 * image[0, row // 2, column // 2]
-        wanted = (1 - alpha) * ramp + alpha * np.array(tint)
+        wanted = (1 - alpha) * ramp + alpha * np.array(style.rgb(tint))
         assert colours[row, column] == pytest.approx(wanted, abs=4)
     grey = colours[10, 300]
     assert grey[0] == grey[1] == grey[2]
@@ -1146,8 +1174,7 @@ def test_a_generator_is_drawn_against_its_discriminator():
     sem_gan = pd.DataFrame(
         rows | {"method": "sem_gan", "adversarial": [None, 0.8, 0.9], "alpha": 1}
     )
-    axis = figures.LevelAxis("{:g}:1", "", "nm", "pore")
-    plot = figures._adversaries(pd.concat([srgan, sem_gan]), axis)
+    plot = drawn_of("training_adversaries", pd.concat([srgan, sem_gan]))
     assert [panel.title for panel in plot.panels] == ["SEM-GAN, 2:1"] * 2 + ["SRGAN, 2:1"] * 2
     drawn = [axes.lines for axes in plot.figure().axes]
     # sem_gan records a share of the generator's loss, srgan the loss
@@ -1155,7 +1182,7 @@ def test_a_generator_is_drawn_against_its_discriminator():
     np.testing.assert_allclose(drawn[2][0].get_ydata(), [0.5, 0.6])
     np.testing.assert_allclose(drawn[3][0].get_ydata(), [0.6, 0.7])
     plain = srgan.drop(columns=["adversarial", "discriminator"])
-    assert not figures._adversaries(plain, axis).panels
+    assert not drawn_of("training_adversaries", plain).panels
 
 
 @pytest.mark.parametrize("levels", [[4.0], [2.0, 4.0, 8.0]])

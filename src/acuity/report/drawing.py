@@ -1,5 +1,6 @@
 """What lies beside a figure: its title, caption and legend, its panels and what else a page shows of it."""
 
+import base64
 import dataclasses
 import os
 from collections.abc import Iterable, Mapping
@@ -99,7 +100,12 @@ def image(picture, alt: str, **more) -> dict[str, Any]:
     dict
     """
     width, height = picture.size
-    return {"src": picture.uri, "width": width, "height": height, "alt": alt, **more}
+    return {"src": address(picture.png), "width": width, "height": height, "alt": alt, **more}
+
+
+def address(png: bytes) -> str:
+    """Return an address that holds a picture, so that a page needs no other file."""
+    return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
 def swatch(colour: str) -> Markup:

@@ -9,84 +9,51 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import product
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 import pandas as pd
+from matplotlib import ticker
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
-from matplotlib.ticker import (
-    FixedLocator,
-    FuncFormatter,
-    LogLocator,
-    NullLocator,
-    PercentFormatter,
-)
+from matplotlib.patches import FancyBboxPatch, Patch, Rectangle
 
-from acuity.errors import AcuityError
+from acuity.report import style, verdict
 from acuity.report.drawing import drawing_of
-from acuity.report.style import (
-    BLUE,
-    GREEN,
-    GRID,
-    INK,
-    MUTED,
-    PLAIN,
-    PURPLE,
-    SHADE,
-    SKY,
-    VERMILLION,
-    YELLOW,
-    look,
-    ordered,
-)
-from acuity.report.verdict import (
-    FEWEST,
-    POOLED,
-    TRUSTED_RECALL,
-    by_size,
-    length_unit,
-    percent,
-    tidy,
-    unit_text,
-)
+from acuity.report.style import GRID, INK, MUTED, SHADE, look, ordered
+from acuity.report.verdict import FEWEST, POOLED, TRUSTED_RECALL, percent, tidy
 
 _PANEL = (3.9, 2.9)  # inches; about the width of a phone at 9 points
 _STYLE = {
+    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.titlecolor"), INK),
+    **dict.fromkeys(("xtick.labelcolor", "ytick.labelcolor"), INK),
+    **dict.fromkeys(("axes.edgecolor", "xtick.color", "ytick.color"), MUTED),
+    **dict.fromkeys(("axes.grid", "axes.axisbelow", "axes.unicode_minus"), True),
+    # Names that users type may hold a dollar sign.
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right", "text.parse_math"), False),
+    **dict.fromkeys(("legend.frameon", "path.simplify"), False),
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.titlesize": 9.5,
     "axes.titleweight": "bold",
     "axes.labelsize": 9,
-    "axes.edgecolor": MUTED,
-    "axes.labelcolor": INK,
-    "axes.titlecolor": INK,
-    "text.color": INK,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.unicode_minus": True,
     "grid.color": GRID,
     "grid.linewidth": 0.7,
     "lines.linewidth": 1.6,
     "lines.markersize": 5.5,
-    "legend.frameon": False,
     "legend.fontsize": 8,
     "legend.handlelength": 1.6,
     "svg.fonttype": "none",
-    "path.simplify": False,
-    # Names that users type may hold a dollar sign.
-    "text.parse_math": False,
 }
+_DASHES = (0, (4, 3))
+_SHAPES = ("sphericity_mesh", "sphericity_lindblad")
+_STEPS = 200  # of a training, drawn at most
+_ABREAST = 3  # panels beside one another at most
 _POINTS = 80  # drawn over a box at most
 _BIN = 5.0
 _LABELS = 24  # size classes or bins at most in one panel
@@ -129,7 +96,8 @@ class Plot:
     patches : list of (str, str)
         Further legend entries: label and colour of an area.
     margins : (float, float)
-        Room in inches at the left of a panel's axes and below them.
+        Room in inches at the left of a panel's axes, more where what is written there is wider, and
+        below them.
     """
 
     name: str
@@ -142,13 +110,8 @@ class Plot:
     patches: list = field(default_factory=list)
     margins: tuple = (0.68, 0.5)
 
-    def figure(self, *, columns=3):
+    def figure(self):
         """Draw all panels into one figure.
-
-        Parameters
-        ----------
-        columns : int
-            Panels beside one another at most.
 
         Returns
         -------
@@ -157,10 +120,13 @@ class Plot:
         """
         with matplotlib.rc_context(_STYLE):
             count = max(len(self.panels), 1)
-            across = 2 if count == 4 and columns == 3 else min(columns, count)
+            across = 2 if count == 4 else min(_ABREAST, count)
             down = math.ceil(count / across)
             width, height = self.panel_size
-            handles = [_handle(m) for m in self.legend]
+            looks = map(look, self.legend)
+            handles = [
+                Line2D([], [], **how.line, marker=how.marker, label=how.name) for how in looks
+            ]
             handles += [Line2D([], [], label=label, **how) for label, how in self.extra]
             handles += [Patch(color=colour, label=label) for label, colour in self.patches]
             # As many entries beside one another as find room: about 0.06 inches a letter.
@@ -192,23 +158,36 @@ class Plot:
             ``<svg>`` elements with identifiers that are unique in a page.
         """
         drawings = []
-        for number, panel in enumerate(self.panels):
-            with matplotlib.rc_context(_STYLE | {"svg.hashsalt": f"{self.name}{number}"}):
-                figure = Figure(self.panel_size)
-                # Fixed margins, so that the axes of panels above one another line up.
-                width, height = self.panel_size
-                left, below = self.margins
-                inside = ((width - left - 0.1) / width, (height - below - 0.3) / height)
-                axes = figure.add_axes((left / width, below / height, *inside))
+        with matplotlib.rc_context(_STYLE):
+            drawn = [Figure(self.panel_size).add_axes(self._inside(0)) for _ in self.panels]
+            for axes, panel in zip(drawn, self.panels, strict=True):
                 axes.set_title(panel.title, loc="left")
                 panel.draw(axes)
+            # The same margin for all, so that the axes of panels above one another line up.
+            inside = self._inside(max(map(_room, drawn), default=0))
+            for number, (axes, panel) in enumerate(zip(drawn, self.panels, strict=True)):
+                axes.set_position(inside)
+                matplotlib.rcParams["svg.hashsalt"] = f"{self.name}{number}"
                 label = f"{self.title}: {panel.title}"
-                drawings.append(_svg(figure, f"{self.name}-{number}", label))
+                drawings.append(_svg(axes.figure, f"{self.name}-{number}", label))
         return drawings
+
+    def _inside(self, room):
+        """Place axes in a panel of their own, with some inches at their left at least."""
+        (width, height), (left, below) = self.panel_size, self.margins
+        left = max(left, room)
+        size = ((width - left - 0.1) / width, (height - below - 0.3) / height)
+        return (left / width, below / height, *size)
 
     def save(self, folder):
         """Write it; see `save`."""
         return save(self, folder)
+
+
+def _room(axes):
+    """Inches that what is written beside the y axis takes up."""
+    box = axes.yaxis.get_tightbbox(FigureCanvasAgg(axes.figure).get_renderer())
+    return (axes.bbox.x0 - box.x0) / axes.figure.dpi + 0.02 if box else 0.0
 
 
 def save(plot, folder):
@@ -237,14 +216,6 @@ def save(plot, folder):
         figure.set_dpi(72)
         FigureCanvasSVG(figure).print_svg(files[1], metadata={"Date": None, "Creator": None})
     return [*files, drawing_of(plot).write(folder)]
-
-
-def _handle(method):
-    how = look(method)
-    line = "--" if how.variant else "-"
-    return Line2D(
-        [], [], color=how.colour, marker=how.marker, ls=line, label=how.name, markersize=5.5
-    )
 
 
 def _svg(figure, prefix, label):
@@ -276,6 +247,69 @@ def _svg(figure, prefix, label):
 
 # Figures of a study or of one sample
 
+# Of each table, the columns of text and of numbers that figures read.
+_PORES = ("sample", "method", "variant", "edge"), ("level", "diameter", *_SHAPES)
+_CURVES = ("sample", "method", "variant"), ("level", "sigma", "mse")
+_SPACES = ("sample", "method", "variant"), ("level", "distance", "two_point")
+_HISTORIES = (
+    ("method", "variant", "split"),
+    ("level", "step", "loss", "psnr", "adversarial", "discriminator", "real", "fake", "alpha"),
+)
+
+
+@dataclass(frozen=True)
+class LevelAxis:
+    """How levels, lengths and objects are written."""
+
+    form: str
+    title: str
+    unit: str
+    noun: str
+
+    def text(self, level):
+        """Write a level."""
+        return self.form.format(level)
+
+    def set(self, axes, levels, beside=0.0):
+        """Bring the levels to the axis of some axes, with what is drawn as far beside them."""
+        levels = sorted(levels)
+        span = (levels[-1] - levels[0]) or 1.0
+        margin = max(0.08 * span, beside + 0.03 * span)
+        axes.set_xlim(levels[0] - margin, levels[-1] + margin)
+        axes.xaxis.set_major_locator(ticker.FixedLocator(levels))
+        axes.xaxis.set_minor_locator(ticker.NullLocator())
+        axes.xaxis.set_major_formatter(lambda v, _: self.text(v))
+        axes.set_xlabel(self.title)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """What the figures of some samples are drawn from, tidied.
+
+    Parameters
+    ----------
+    metrics : pandas.DataFrame
+        Pooled over the samples, or means over them.
+    beside : pandas.DataFrame
+        The same of the training samples; empty where they are not shown.
+    porosities : dict of (str, float or None) to float
+        Mean porosity of each method and level; the truth's level is None.
+    pores, curves, spaces : pandas.DataFrame
+        Rows of the samples; of pores those that the field of view does not cut.
+    histories : pandas.DataFrame
+        Of all trainings.
+    axis : LevelAxis
+    """
+
+    metrics: pd.DataFrame
+    beside: pd.DataFrame
+    porosities: dict
+    pores: pd.DataFrame
+    curves: pd.DataFrame
+    spaces: pd.DataFrame
+    histories: pd.DataFrame
+    axis: LevelAxis
+
 
 def plots(
     metrics,
@@ -286,7 +320,7 @@ def plots(
     *,
     samples=None,
     training_samples=(),
-    words=PLAIN,
+    words=style.PLAIN,
 ):
     """Make the figures of a study, or of some samples.
 
@@ -317,64 +351,44 @@ def plots(
         Always those of `NAMES`, in reading order; without panels where nothing was measured.
     """
     metrics = tidy(metrics)
-    few = {"text": ("sample", "method", "variant"), "numbers": ("level",)}
-    pores, curves, histories, spaces = (
-        tidy(table, **few) for table in (pores, curves, histories, spaces)
-    )
-    training = set(training_samples)
+    training = set(training_samples) if samples is None else set()
     if samples is None:
-        pooled = POOLED in set(metrics["sample"])
         names = set(metrics["sample"]) - training - {POOLED}
-        shown = metrics[metrics["sample"] == POOLED] if pooled else _mean(metrics, names)
-        beside = _mean(metrics, training) if training else None
     else:
         names = {samples} if isinstance(samples, str) else set(samples)
-        shown, beside = _mean(metrics, names), None
-    pores = pores[pores["sample"].isin(names)] if len(pores) else pores
-    curves = curves[curves["sample"].isin(names)] if len(curves) else curves
-    spaces = spaces[spaces["sample"].isin(names)] if len(spaces) else spaces
-    unit = unit_text(words.unit or length_unit(metrics))
-    axis = LevelAxis(words.level_format, words.level_title, unit, words.noun)
-    return [
-        _quality(shown, beside, axis),
-        _found(shown, beside, axis),
-        _fates(shown, axis),
-        _size_classes(shown, "pore_recall", axis),
-        _size_classes(shown, "pore_precision", axis),
-        _histograms(pores, metrics[metrics["sample"].isin(names)], axis),
-        _sphericity(pores, axis),
-        _pore_space(shown, spaces, axis),
-        _resolution(curves, axis),
-        _similarity(shown, axis),
-        _training(histories, axis, "psnr"),
-        _training(histories, axis, "loss"),
-        _adversaries(histories, axis),
-    ]
+    own = metrics[metrics["sample"].isin(names)]
+    pooled = metrics[metrics["sample"] == POOLED] if samples is None else own.iloc[:0]
+    pores, curves, spaces = (
+        _columns(table, columns, names)
+        for table, columns in ((pores, _PORES), (curves, _CURVES), (spaces, _SPACES))
+    )
+    cut = pores["edge"].str.strip().str.lower().isin(["true", "1", "1.0"])
+    unit = verdict.unit_text(words.unit or verdict.length_unit(metrics))
+    shown = Shown(
+        metrics=pooled if len(pooled) else _mean(own),
+        beside=_mean(metrics[metrics["sample"].isin(training)]),
+        porosities=_porosities(own),
+        pores=pores[~cut & pores["diameter"].notna()],
+        curves=curves.dropna(subset=["sigma", "mse"]),
+        spaces=spaces.dropna(subset=["distance", "two_point"]),
+        histories=_columns(histories, _HISTORIES).dropna(subset=["step", "level"]),
+        axis=LevelAxis(words.level_format, words.level_title, unit, words.noun),
+    )
+    return [draw(shown) for draw in _FIGURES]
 
 
-def study_figures(
-    metrics,
-    pores=None,
-    curves=None,
-    histories=None,
-    spaces=None,
-    *,
-    out_dir,
-    names=None,
-    **options,
-):
+def study_figures(metrics, *, out_dir, names=None, **options):
     """Write the study's figures for other programs and for Snakemake's report.
 
     Parameters
     ----------
-    metrics, pores, curves, histories, spaces : pandas.DataFrame
-        As for `plots`.
+    metrics : pandas.DataFrame
     out_dir : path-like
         Folder.
     names : sequence of str, optional
         Those of `NAMES` to draw; all by default.
     **options
-        As for `plots`.
+        Further tables and the rest, as for `plots`.
 
     Returns
     -------
@@ -383,7 +397,7 @@ def study_figures(
         data says so. ``NAME.json`` for all of `NAMES`: pages tell what was not measured.
     """
     files = []
-    for plot in plots(metrics, pores, curves, histories, spaces, **options):
+    for plot in plots(metrics, **options):
         if names is None or plot.name in names:
             files += save(plot, out_dir)
         else:
@@ -391,52 +405,15 @@ def study_figures(
     return files
 
 
-# Names of the files that `study_figures` writes.
-NAMES = (
-    "quality",
-    "pores_found",
-    "pore_fates",
-    "recall_by_size",
-    "precision_by_size",
-    "pore_sizes",
-    "sphericity",
-    "pore_space",
-    "resolution",
-    "ms_ssim",
-    "training_psnr",
-    "training_loss",
-    "training_adversaries",
-)
+def _columns(table, columns, names=None):
+    """The columns of a table that figures read, of the rows of some samples."""
+    if names is not None and table is not None and "sample" in table:
+        table = table[table["sample"].astype(str).isin(names)]
+    return tidy(table, text=columns[0], numbers=columns[1])
 
 
-@dataclass(frozen=True)
-class LevelAxis:
-    """How levels, lengths and objects are written."""
-
-    form: str
-    title: str
-    unit: str
-    noun: str
-
-    def text(self, level):
-        """Write a level."""
-        return self.form.format(level)
-
-    def set(self, axes, levels, beside=0.0):
-        """Bring the levels to the axis of some axes, with what is drawn as far beside them."""
-        levels = sorted(levels)
-        span = (levels[-1] - levels[0]) or 1.0
-        margin = max(0.08 * span, beside + 0.03 * span)
-        axes.set_xlim(levels[0] - margin, levels[-1] + margin)
-        axes.xaxis.set_major_locator(FixedLocator(levels))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: self.text(v)))
-        axes.set_xlabel(self.title)
-
-
-def _mean(metrics, names):
+def _mean(rows):
     """Mean of each figure over samples; one sample keeps its own interval."""
-    rows = metrics[metrics["sample"].isin(names)]
     if rows["sample"].nunique() <= 1:
         return rows
     keys = ["method", "level", "metric", "subset"]
@@ -449,118 +426,145 @@ def _mean(metrics, names):
     return mean
 
 
+def _porosities(metrics):
+    """Mean porosity of each method and level; the truth's under the level None."""
+    rows = metrics[(metrics["metric"] == "porosity") & metrics["subset"].isin(["all", ""])]
+    means = rows.dropna(subset="value").groupby(["method", "level"], dropna=False)["value"].mean()
+    return {
+        (method, None if method == "truth" or math.isnan(level) else level): value
+        for (method, level), value in means.items()
+    }
+
+
 def whole_rows(metrics, metric):
     """Pick one metric's rows of whole volumes, by level, the truth's left out."""
     rows = metrics[(metrics["metric"] == metric) & metrics["subset"].isin(["all", ""])]
-    rows = rows[rows["value"].notna() & rows["level"].notna() & (rows["method"] != "truth")]
+    rows = _restored(rows[rows["value"].notna()])
     return rows.drop_duplicates(["method", "level"]).sort_values("level")
+
+
+def _restored(rows):
+    """Rows of what has a level and is no truth."""
+    return rows[rows["level"].notna() & (rows["method"] != "truth")]
+
+
+def _by_method(rows):
+    """Yield each method and its rows, in the order of legends."""
+    for method in ordered(rows["method"]):
+        yield method, rows[rows["method"] == method]
+
+
+def _by_level(rows, axis, draw, title=""):
+    """Return a panel a level; `draw` takes axes and, as ``rows``, the level's."""
+    return [
+        Panel(title + axis.text(level), partial(draw, rows=here))
+        for level, here in rows.groupby("level")
+    ]
 
 
 def method_lines(axes, rows, axis, *, hollow=None):
     """Draw one line a method against level, with its interval where there is one."""
     levels = set(rows["level"])
-    methods = ordered(rows["method"])
+    lines = list(_by_method(rows))
     apart = 0.025 * min(np.diff(sorted(levels)), default=1.0)
-    for rank, method in enumerate(methods):
-        line = rows[rows["method"] == method]
+    for rank, (method, line) in enumerate(lines):
         how = look(method)
         # A little apart, so that whiskers do not hide one another.
-        x = line["level"] + apart * (rank - (len(methods) - 1) / 2)
-        axes.plot(
-            x,
-            line["value"],
-            color=how.colour,
-            marker=how.marker,
-            ls="--" if how.variant else "-",
-            markeredgewidth=0.8,
-            zorder=3,
-        )
+        x = line["level"] + apart * (rank - (len(lines) - 1) / 2)
+        axes.plot(x, line["value"], **how.line, marker=how.marker, markeredgewidth=0.8, zorder=3)
         has = (line["low"].notna() & line["high"].notna()).to_numpy()
         if has.any():
             line, x = line[has], x[has]
             below = (line["value"] - line["low"]).clip(lower=0)
             above = (line["high"] - line["value"]).clip(lower=0)
-            axes.errorbar(
-                x,
-                line["value"],
-                yerr=[below, above],
-                fmt="none",
-                ecolor=how.colour,
-                elinewidth=1.1,
-                capsize=2.5,
-                zorder=2,
-            )
-    if hollow is not None and len(hollow):
-        for method in ordered(hollow["method"]):
-            line = hollow[hollow["method"] == method]
-            how = look(method)
-            axes.plot(
-                line["level"],
-                line["value"],
-                color=how.colour,
-                marker=how.marker,
-                markerfacecolor="none",
-                ls=":",
-                lw=1.2,
-                zorder=2.5,
-            )
-        levels |= set(hollow["level"])
-    axis.set(axes, levels, apart * (len(methods) - 1) / 2)
+            whiskers = {"ecolor": how.colour, "elinewidth": 1.1, "capsize": 2.5, "zorder": 2}
+            axes.errorbar(x, line["value"], yerr=[below, above], fmt="none", **whiskers)
+    for method, line in () if hollow is None else _by_method(hollow):
+        how = look(method).line | {"marker": look(method).marker, **_HOLLOW}
+        axes.plot(line["level"], line["value"], **how, lw=1.2, zorder=2.5)
+        levels |= set(line["level"])
+    axis.set(axes, levels, apart * (len(lines) - 1) / 2)
 
 
-_HOLLOW = ("on training samples", {"color": MUTED, "ls": ":", "marker": "o", "mfc": "none"})
+_HOLLOW = {"ls": ":", "mfc": "none"}
+_ON_TRAINING_SAMPLES = ("on training samples", {"color": MUTED, "marker": "o", **_HOLLOW})
 
 
-def _beside(beside, rows, metric):
-    """Rows of the training samples for learned methods that were judged on them as well."""
-    if beside is None:
-        return None
-    found = whole_rows(beside, metric)
-    return found[found["method"].isin(set(rows["method"])) & (found["method"] != "input")]
+def _against_level(shown, metrics, finish, *, pick=whole_rows, beside=None):
+    """Return what a plot shows of metrics against level, those that were measured.
+
+    Parameters
+    ----------
+    shown : Shown
+    metrics : iterable of (str, str, str)
+        Metric, title of its panel and of its axis.
+    finish : callable
+        Takes axes, metric and rows, and draws what only this figure has.
+    pick : callable
+        Takes a table and a metric and returns the rows to draw.
+    beside : pandas.DataFrame, optional
+        Metrics of the training samples, drawn hollow.
+
+    Returns
+    -------
+    dict
+        ``panels``, ``legend`` and ``extra`` of a `Plot`.
+    """
+    panels, methods, extra = [], set(), []
+    for metric, title, label in metrics:
+        rows = pick(shown.metrics, metric)
+        if not len(rows):
+            continue
+        hollow = rows.iloc[:0] if beside is None else pick(beside, metric)
+        # Learned methods that were judged on others as well.
+        hollow = hollow[hollow["method"].isin(set(rows["method"]) - {"input"})]
+        extra = [_ON_TRAINING_SAMPLES] if len(hollow) else extra
+        methods |= set(rows["method"])
+
+        def draw(axes, metric=metric, rows=rows, label=label, hollow=hollow):
+            method_lines(axes, rows, shown.axis, hollow=hollow)
+            axes.set_ylabel(label)
+            finish(axes, metric, rows)
+
+        panels.append(Panel(title, draw))
+    return {"panels": panels, "legend": ordered(methods), "extra": extra}
 
 
-def _quality(metrics, beside, axis):
-    panels, methods, trained = [], set(), False
-    for metric, title, label in (
+def _up_to_one(axes):
+    """End an axis of likeness at 1, the best, with a little room."""
+    axes.set_ylim(top=1.0 + 0.02 * (1 - axes.get_ylim()[0]))
+
+
+def quality(shown):
+    """Draw errors and likeness against level."""
+
+    def finish(axes, metric, rows):
+        positive = rows["value"][rows["value"] > 0]
+        if metric == "ssim":
+            _up_to_one(axes)
+        elif metric == "mse" and len(positive) and positive.max() > 8 * positive.min():
+            axes.set_yscale("log")
+            axes.yaxis.set_minor_formatter(ticker.NullFormatter())
+            axes.yaxis.set_major_formatter(_power)
+            low, high = axes.get_ylim()
+            if high < 30 * low:  # hardly a power of ten in it
+                axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+                axes.yaxis.set_major_formatter(lambda v, _: f"{v:g}")
+        elif metric == "mse":
+            axes.set_ylim(bottom=0)
+
+    metrics = (
         ("mse", "Mean squared error (lower is better)", "MSE (squared data range)"),
         ("psnr", "Signal to error (higher is better)", "PSNR (dB)"),
         ("ssim", "Structural similarity (1 is best)", "SSIM"),
-    ):
-        rows = whole_rows(metrics, metric)
-        if not len(rows):
-            continue
-        hollow = _beside(beside, rows, metric)
-        trained |= hollow is not None and len(hollow) > 0
-        methods |= set(rows["method"])
-
-        def draw(axes, rows=rows, metric=metric, label=label, hollow=hollow):
-            method_lines(axes, rows, axis, hollow=hollow)
-            axes.set_ylabel(label)
-            if metric == "mse":
-                positive = rows["value"][rows["value"] > 0]
-                if len(positive) and positive.max() > 8 * positive.min():
-                    axes.set_yscale("log")
-                    axes.yaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
-                    axes.yaxis.set_major_formatter(FuncFormatter(_power))
-                    low, high = axes.get_ylim()
-                    if high < 30 * low:  # hardly a power of ten in it
-                        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-                        axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
-                else:
-                    axes.set_ylim(bottom=0)
-            if metric == "ssim":
-                axes.set_ylim(top=1.0 + 0.02 * (1 - axes.get_ylim()[0]))
-
-        panels.append(Panel(title, draw))
+    )
     return Plot(
         "quality",
         "Image quality against level",
         "Each restored image compared with the truth, voxel by voxel. A line above the grey input "
         "(below it for the error) is a gain. These figures reward smooth images and say little "
-        f"about small {axis.noun}s: a high value alone is no reason for trust.",
-        panels,
-        ordered(methods),
-        extra=[_HOLLOW] if trained else [],
+        f"about small {shown.axis.noun}s: a high value alone is no reason for trust.",
+        **_against_level(shown, metrics, finish, beside=shown.beside),
     )
 
 
@@ -572,38 +576,28 @@ def _power(value, _):
     return "10" + f"{round(exponent)}".translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
-def _found(metrics, beside, axis):
-    noun = axis.noun
-    panels, methods, trained = [], set(), False
-    shown = [
-        (metric, whole_rows(metrics, metric), title, label)
-        for metric, title, label in (
-            ("pore_recall", f"{noun.title()}s found (recall)", f"Share of the true {noun}s"),
-            ("pore_precision", f"Shown {noun}s that are real", f"Share of the {noun}s shown"),
-            ("pores_found_ratio", "Ratio of counts", f"{noun.title()}s shown / true {noun}s"),
-        )
-    ]
-    shown = [entry for entry in shown if len(entry[1])]
+def pores_found(shown):
+    """Draw how many objects were found, and how many are real."""
+    noun = shown.axis.noun
+    metrics = (
+        ("pore_recall", f"{noun.title()}s found (recall)", f"Share of the true {noun}s"),
+        ("pore_precision", f"Shown {noun}s that are real", f"Share of the {noun}s shown"),
+        ("pores_found_ratio", "Ratio of counts", f"{noun.title()}s shown / true {noun}s"),
+    )
     # One range for all panels, so that they compare; from 0 unless all values are high.
-    worst = min((rows["value"].min() for _, rows, _, _ in shown), default=0.0)
+    drawn = pd.concat([whole_rows(shown.metrics, metric) for metric, *_ in metrics])
+    worst = drawn["value"].min()
     bottom = math.floor(10 * (worst - 0.1)) / 10 if worst > 0.5 else 0.0
-    for metric, rows, title, label in shown:
-        hollow = _beside(beside, rows, metric)
-        trained |= hollow is not None and len(hollow) > 0
-        methods |= set(rows["method"])
 
-        def draw(axes, rows=rows, metric=metric, label=label, hollow=hollow):
-            method_lines(axes, rows, axis, hollow=hollow)
-            top = np.nanmax([1.0, rows["value"].max(), rows["high"].max()])
-            if metric == "pores_found_ratio":
-                axes.axhline(1, color=INK, lw=1, zorder=1)
-            elif metric == "pore_recall":
-                axes.axhline(TRUSTED_RECALL, color=MUTED, lw=0.9, ls=(0, (4, 3)), zorder=1)
-            axes.set_ylim(bottom, top + 0.03 * (top - bottom))
-            axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-            axes.set_ylabel(label)
+    def finish(axes, metric, rows):
+        top = np.nanmax([1.0, rows["value"].max(), rows["high"].max()])
+        if metric == "pores_found_ratio":
+            axes.axhline(1, color=INK, lw=1, zorder=1)
+        elif metric == "pore_recall":
+            axes.axhline(TRUSTED_RECALL, color=MUTED, lw=0.9, ls=_DASHES, zorder=1)
+        axes.set_ylim(bottom, top + 0.03 * (top - bottom))
+        axes.yaxis.set_major_formatter(ticker.PercentFormatter(1, symbol=" %"))
 
-        panels.append(Panel(title, draw))
     return Plot(
         "pores_found",
         f"{noun.title()}s found against level",
@@ -611,81 +605,105 @@ def _found(metrics, beside, axis):
         "half. Both shares should be near 100 %; whiskers are 95 % intervals, the dashed line is "
         f"{percent(TRUSTED_RECALL)}. Distrust the ratio of counts taken alone: in it invented "
         f"{noun}s make up for missed ones.",
-        panels,
-        ordered(methods),
-        extra=[_HOLLOW] if trained else [],
+        **_against_level(shown, metrics, finish, beside=shown.beside),
     )
 
 
-# What became of the true objects, in the colours of the pictures' overlays.
-FATES = {
-    "found": ("found", SKY),
-    "split": ("in pieces", GREEN),
-    "merged": ("fused with a neighbour", PURPLE),
-    "missed": ("missed", VERMILLION),
-    "false": ("invented", YELLOW),
-}
+def pore_fates(shown):
+    """Draw what became of the true objects."""
+    key, noun = ["method", "level"], shown.axis.noun
+    recall = whole_rows(shown.metrics, "pore_recall")
+    recall = recall[recall["n"] > 0].set_index(key)
+    shares = pd.DataFrame(index=recall.index)
+    for fate in style.FATES:
+        counts = whole_rows(shown.metrics, f"pores_{fate}").set_index(key)["value"]
+        shares[fate] = counts.reindex(recall.index) / recall["n"]
+    shares["found"] = recall["value"]
+    shares = shares[shares["missed"].notna()].fillna(0.0).reset_index()
 
+    def draw(axes, rows):
+        lines = list(_by_method(rows))[::-1]
+        for y, (_, row) in enumerate(lines):
+            left = 0.0
+            for fate, (_, colour) in style.FATES.items():
+                # The invented ones stand beyond the line: they are no part of the truth.
+                left = max(left, 1.0) if fate == "false" else left
+                share = row[fate].item()
+                axes.barh(y, share, 0.66, left, color=colour, zorder=2, ec=MUTED, lw=0.4)
+                left += share
+        axes.axvline(1, color=INK, lw=1, zorder=3)
+        axes.set(xlim=(0, max(1.1, axes.get_xlim()[1])), xlabel=f"Share of the true {noun}s")
+        axes.set_yticks(range(len(lines)), [look(method).short for method, _ in lines])
+        axes.tick_params(axis="y", length=0)
+        axes.grid(axis="y", visible=False)
+        axes.xaxis.set_major_locator(ticker.MaxNLocator(5))
+        axes.xaxis.set_major_formatter(ticker.PercentFormatter(1, symbol=" %"))
 
-def _fates(metrics, axis):
-    tables = {
-        name: whole_rows(metrics, f"pores_{name}")
-        for name in ("split", "merged", "missed", "false")
-    }
-    recall = whole_rows(metrics, "pore_recall")
-    recall = recall[recall["n"] > 0]
-    counted = set(zip(tables["missed"]["method"], tables["missed"]["level"], strict=True))
-    panels = []
-    counts = {
-        (name, row.method, row.level): row.value
-        for name, table in tables.items()
-        for row in table.itertuples()
-    }
-    for level in sorted(set(recall["level"])):
-        rows = [
-            row
-            for row in recall[recall["level"] == level].itertuples()
-            if (row.method, level) in counted
-        ]
-        rank = {method: n for n, method in enumerate(ordered(row.method for row in rows))}
-        rows.sort(key=lambda row: -rank[row.method])
-        if not rows:
-            continue
-
-        def draw(axes, rows=rows, level=level):
-            for y, row in enumerate(rows):
-                left = 0.0
-                for name, (_, colour) in FATES.items():
-                    count = counts.get((name, row.method, level), 0.0)
-                    share = row.value if name == "found" else count / row.n
-                    # The invented ones stand beyond the line: they are no part of the truth.
-                    left = max(left, 1.0) if name == "false" else left
-                    axes.barh(y, share, 0.66, left, color=colour, zorder=2, ec=MUTED, lw=0.4)
-                    left += share
-            axes.axvline(1, color=INK, lw=1, zorder=3)
-            axes.set_xlim(0, max(1.1, axes.get_xlim()[1]))
-            axes.set_yticks(range(len(rows)), [look(row.method).short for row in rows])
-            axes.tick_params(axis="y", length=0)
-            axes.grid(axis="y", visible=False)
-            axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5))
-            axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-            axes.set_xlabel(f"Share of the true {axis.noun}s")
-
-        panels.append(Panel(axis.text(level), draw))
-    most = max(
-        (recall[recall["level"] == v]["method"].nunique() for v in recall["level"]), default=3
-    )
+    most = max([3, *recall.groupby("level").size()])
     return Plot(
         "pore_fates",
-        f"What became of the {axis.noun}s",
-        f"Each bar up to the line is the true {axis.noun}s; what stands beyond it was invented. A "
+        f"What became of the {noun}s",
+        f"Each bar up to the line is the true {noun}s; what stands beyond it was invented. A "
         f"good restoration fills the bar with found and leaves nothing beyond. A fused or broken "
-        f"{axis.noun} is seen, but neither its size nor its shape is to be trusted.",
-        panels,
-        panel_size=(_PANEL[0], 1.0 + 0.27 * max(most, 3)),
-        patches=[(label, colour) for label, colour in FATES.values()],
+        f"{noun} is seen, but neither its size nor its shape is to be trusted.",
+        _by_level(shares, shown.axis, draw),
+        panel_size=(_PANEL[0], 1.0 + 0.27 * most),
+        patches=list(style.FATES.values()),
         margins=(0.85, 0.5),
     )
+
+
+def recall_by_size(shown):
+    """Draw the share of objects that were found, by size."""
+    noun = shown.axis.noun
+    return Plot(
+        "recall_by_size",
+        "Which sizes are found",
+        f"Share of the true {noun}s of each size that were found, rounded down, with their "
+        f"number in brackets. Framed cells reach {percent(TRUSTED_RECALL)}; what lies below the lowest "
+        f"frame of a column is beyond this method: there a missing {noun} proves nothing. Classes "
+        f"of fewer than {FEWEST} are not coloured.",
+        **_size_classes(shown, "pore_recall"),
+    )
+
+
+def precision_by_size(shown):
+    """Draw the share of objects that are real, by size."""
+    noun = shown.axis.noun
+    return Plot(
+        "precision_by_size",
+        "Which sizes are real",
+        f"Share of the {noun}s shown that are real, by size, rounded down, their number in "
+        f"brackets. Low values mark sizes at which {noun}s are invented, fused or in pieces.",
+        **_size_classes(shown, "pore_precision"),
+    )
+
+
+def _size_classes(shown, metric):
+    """Return what a plot shows of a metric by size class: a panel a method, a cell a level and class."""
+    axis, rows = shown.axis, verdict.by_size(shown.metrics, metric)
+    rows = _restored(rows[rows["value"].notna()])
+    rows = rows.drop_duplicates(["method", "level", "lower", "upper"])
+    classes = sorted(set(zip(rows["lower"], rows["upper"], strict=True)))[:_LABELS]
+    levels = sorted(set(rows["level"]))
+
+    def draw(axes, cells):
+        axes.grid(False)
+        cells = {(cell.level, cell.lower, cell.upper): cell for cell in cells.itertuples()}
+        for (x, level), (y, bounds) in product(enumerate(levels), enumerate(classes)):
+            if (level, *bounds) in cells:
+                _cell(axes, x, y, cells[(level, *bounds)])
+        axes.set(xlim=(-0.5, len(levels) - 0.5), ylim=(-0.5, len(classes) - 0.5))
+        axes.set(xlabel=axis.title, ylabel=f"{axis.noun.title()} diameter ({axis.unit})")
+        axes.set_xticks(range(len(levels)), [axis.text(level) for level in levels])
+        axes.set_yticks(range(len(classes)), [_class_label(*bounds) for bounds in classes])
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+
+    return {
+        "panels": [Panel(look(m).name, partial(draw, cells=own)) for m, own in _by_method(rows)],
+        "panel_size": (_PANEL[0], 1.05 + 0.27 * max(len(classes), 3)),
+    }
 
 
 def _class_label(lower, upper):
@@ -694,72 +712,18 @@ def _class_label(lower, upper):
     return f"< {upper:g}" if lower == 0 else f"{lower:g}–{upper:g}"
 
 
-def _size_classes(metrics, metric, axis):
-    rows = by_size(metrics, metric)
-    rows = rows[rows["level"].notna() & rows["value"].notna() & (rows["method"] != "truth")]
-    recall = metric == "pore_recall"
-    noun = axis.noun
-    panels = []
-    classes = sorted(set(zip(rows["lower"], rows["upper"], strict=True)))[:_LABELS]
-    levels = sorted(set(rows["level"]))
-    for method in ordered(rows["method"]):
-        cells = rows[rows["method"] == method]
-        cells = cells.drop_duplicates(["level", "lower", "upper"])
-
-        def draw(axes, cells=cells):
-            table = {(r.level, r.lower, r.upper): r for r in cells.itertuples()}
-            axes.grid(False)
-            for x, level in enumerate(levels):
-                for y, (lower, upper) in enumerate(classes):
-                    cell = table.get((level, lower, upper))
-                    if cell is not None:
-                        _cell(axes, x, y, cell)
-            axes.set_xlim(-0.5, len(levels) - 0.5)
-            axes.set_ylim(-0.5, len(classes) - 0.5)
-            axes.set_xticks(range(len(levels)), [axis.text(level) for level in levels])
-            axes.set_yticks(range(len(classes)), [_class_label(*c) for c in classes])
-            axes.tick_params(length=0)
-            for spine in axes.spines.values():
-                spine.set_visible(False)
-            axes.set_xlabel(axis.title)
-            axes.set_ylabel(f"{axis.noun.title()} diameter ({axis.unit})")
-
-        panels.append(Panel(look(method).name, draw))
-    size = (_PANEL[0], 1.05 + 0.27 * max(len(classes), 3))
-    if recall:
-        return Plot(
-            "recall_by_size",
-            "Which sizes are found",
-            f"Share of the true {noun}s of each size that were found, rounded down, with their "
-            f"number in brackets. Framed cells reach {percent(TRUSTED_RECALL)}; what lies below the lowest "
-            f"frame of a column is beyond this method: there a missing {noun} proves nothing. Classes "
-            f"of fewer than {FEWEST} are not coloured.",
-            panels,
-            panel_size=size,
-        )
-    return Plot(
-        "precision_by_size",
-        "Which sizes are real",
-        f"Share of the {noun}s shown that are real, by size, rounded down, their number in "
-        f"brackets. Low values mark sizes at which {noun}s are invented, fused or in pieces.",
-        panels,
-        panel_size=size,
-    )
-
-
 def _cell(axes, x, y, cell):
     few = cell.n < FEWEST
     share = "100 %" if cell.value >= 1 else f"{math.floor(100 * cell.value + 1e-9)} %"
-    colour = "none" if few else matplotlib.colormaps["cividis"](0.08 + 0.88 * cell.value)
     framed = not few and cell.value >= TRUSTED_RECALL
     axes.add_patch(
-        matplotlib.patches.FancyBboxPatch(
+        FancyBboxPatch(
             (x - 0.43, y - 0.41),
             0.86,
             0.82,
             boxstyle="round,pad=0,rounding_size=0.06",
-            facecolor=colour,
-            edgecolor=INK if framed else SHADE if few else "none",
+            fc="none" if few else matplotlib.colormaps["cividis"](0.08 + 0.88 * cell.value),
+            ec=INK if framed else SHADE if few else "none",
             lw=1.6 if framed else 0.8,
         )
     )
@@ -768,164 +732,102 @@ def _cell(axes, x, y, cell):
     axes.text(x, y, share + number, ha="center", va="center", color=text, fontsize=7.5)
 
 
-def _inner(pores):
-    """Pores that the field of view does not cut, with a size."""
-    if not len(pores) or "diameter" not in pores:
-        return pores.iloc[:0]
-    pores = pores.assign(diameter=pd.to_numeric(pores["diameter"], errors="coerce"))
-    if "edge" in pores:
-        edge = pores["edge"].map(lambda v: str(v).strip().lower() in ("true", "1", "1.0"))
-        pores = pores[~edge]
-    return pores[pores["diameter"].notna()]
+def _bins(largest):
+    """Edges of size bins from 0: some of five to forty, of a round width."""
+    width = _BIN
+    # Wider bins where the sizes span very many of them (own data in another unit).
+    while largest / width > 40:
+        width *= 2 if f"{width:g}"[0] in "15" else 2.5
+    while largest / width < 4:
+        width /= 2
+    return np.arange(0, largest + width, width)
 
 
-def _porosities(metrics):
-    """Mean porosity of each method and level; the truth's under the level NaN."""
-    rows = metrics[(metrics["metric"] == "porosity") & metrics["subset"].isin(["all", ""])]
-    found = rows.dropna(subset="value").groupby(["method", "level"], dropna=False)["value"].mean()
-    table = {}
-    for (method, level), value in found.items():
-        table[(method, None if method == "truth" or math.isnan(level) else level)] = value
-    return table
-
-
-def _histograms(pores, metrics, axis):
-    inner = _inner(pores)
+def pore_sizes(shown):
+    """Draw histograms of the objects' sizes."""
+    axis, pores = shown.axis, shown.pores
+    truth, restored = pores.loc[pores["method"] == "truth", "diameter"], _restored(pores)
     panels = []
-    truth = inner[inner["method"] == "truth"] if len(inner) else inner
-    restored = inner[(inner["method"] != "truth") & inner["level"].notna()] if len(inner) else inner
-    porosity = _porosities(metrics)
-    noun = axis.noun
     if len(restored):
-        top = inner["diameter"].max()
-        width = _BIN
-        # Wider bins where the sizes span very many of them (own data in another unit).
-        while top / width > 40:
-            width *= 2 if f"{width:g}"[0] in "15" else 2.5
-        while top / width < 4:
-            width /= 2
-        edges = np.arange(0, top + width, width)
-        groups = [
-            truth["diameter"],
-            *(g["diameter"] for _, g in restored.groupby(["level", "method"])),
-        ]
+        edges = _bins(pores["diameter"].max())
+        groups = [truth, *(sizes for _, sizes in restored.groupby(["level", "method"])["diameter"])]
         highest = max(np.histogram(sizes, edges)[0].max() for sizes in groups)
-        for level in sorted(set(restored["level"])):
-            here = restored[restored["level"] == level]
 
-            def draw(axes, here=here, level=level, edges=edges):
-                middle = (edges[:-1] + edges[1:]) / 2
-                if len(truth):
-                    counts = np.histogram(truth["diameter"], edges)[0]
-                    axes.bar(middle, counts, width=0.92 * np.diff(edges), color=SHADE, zorder=1)
-                handles = []
-                if len(truth):
-                    value = porosity.get(("truth", None))
-                    handles.append(Patch(color=SHADE, label=_phi("Truth", value)))
-                for method in ordered(here["method"]):
-                    how = look(method)
-                    sizes = here.loc[here["method"] == method, "diameter"]
-                    counts = np.histogram(sizes, edges)[0].astype(float)
-                    shown = np.flatnonzero(counts)
-                    # Lines reach one empty bin beyond the first and last pores, no further.
-                    first, last = max(shown[0] - 1, 0), min(shown[-1] + 2, len(counts))
-                    (line,) = axes.plot(
-                        middle[first:last],
-                        counts[first:last],
-                        color=how.colour,
-                        marker=how.marker,
-                        ms=3.6,
-                        lw=1.2,
-                        ls="--" if how.variant else "-",
-                        label=_phi(how.short, porosity.get((method, level))),
-                    )
-                    handles.append(line)
-                axes.set_xlim(0, edges[-1])
-                # Room for the legend above the highest bar of any panel.
-                axes.set_ylim(0, highest * (1.1 + 0.11 * math.ceil(len(handles) / 2)))
-                axes.yaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5, integer=True))
-                axes.set_xlabel(f"Equivalent diameter ({axis.unit})")
-                axes.set_ylabel(f"{axis.noun.title()}s per {edges[1]:g} {axis.unit}")
-                axes.legend(
-                    handles=handles,
-                    loc="upper center",
-                    ncols=2,
-                    fontsize=7.5,
-                    borderaxespad=0,
-                    columnspacing=1.2,
-                    handlelength=1.4,
-                )
+        def label(name, method, level):
+            value = shown.porosities.get((method, level))
+            return name if value is None else f"{name}, φ {100 * value:.1f} %"
 
-            panels.append(Panel(axis.text(level), draw))
+        def draw(axes, rows):
+            middle, handles = (edges[:-1] + edges[1:]) / 2, []
+            if len(truth):
+                counts = np.histogram(truth, edges)[0]
+                axes.bar(middle, counts, width=0.92 * np.diff(edges), color=SHADE, zorder=1)
+                handles.append(Patch(color=SHADE, label=label("Truth", "truth", None)))
+            for method, own in _by_method(rows):
+                how = look(method)
+                counts = np.histogram(own["diameter"], edges)[0].astype(float)
+                some = np.flatnonzero(counts)
+                # Lines reach one empty bin beyond the first and last pores, no further.
+                part = slice(max(some[0] - 1, 0), some[-1] + 2)
+                name = label(how.short, method, own["level"].iloc[0])
+                how = {**how.line, "marker": how.marker, "ms": 3.6, "lw": 1.2, "label": name}
+                handles += axes.plot(middle[part], counts[part], **how)
+            # Room for the legend above the highest bar of any panel.
+            top = highest * (1.1 + 0.11 * math.ceil(len(handles) / 2))
+            axes.set(xlim=(0, edges[-1]), ylim=(0, top))
+            axes.set_xlabel(f"Equivalent diameter ({axis.unit})")
+            axes.set_ylabel(f"{axis.noun.title()}s per {edges[1]:g} {axis.unit}")
+            axes.yaxis.set_major_locator(ticker.MaxNLocator(5, integer=True))
+            close = {"borderaxespad": 0, "columnspacing": 1.2, "handlelength": 1.4}
+            axes.legend(handles=handles, loc="upper center", ncols=2, fontsize=7.5, **close)
+
+        panels = _by_level(restored, axis, draw)
     return Plot(
         "pore_sizes",
-        f"{noun.title()} sizes against the truth",
-        f"Number of {noun}s by equivalent diameter; the grey bars are the truth, φ is the "
-        f"porosity. A good restoration follows the tops of the bars. Distrust a "
-        f"line above the bars at small sizes (noise taken for {noun}s) or below them ({noun}s lost "
-        "or fused).",
+        f"{axis.noun.title()} sizes against the truth",
+        f"Number of {axis.noun}s by equivalent diameter; the grey bars are the truth, φ is the "
+        "porosity. A good restoration follows the tops of the bars. Distrust a "
+        f"line above the bars at small sizes (noise taken for {axis.noun}s) or below them "
+        f"({axis.noun}s lost or fused).",
         panels,
         panel_size=(_PANEL[0], 3.1),
     )
 
 
-def _phi(name, value):
-    return name if value is None else f"{name}, φ {100 * value:.1f} %"
+def sphericity(shown):
+    """Draw how round objects are."""
+    noun, pores = shown.axis.noun, shown.pores
+    column = next((name for name in _SHAPES if pores[name].notna().any()), _SHAPES[0])
+    pores = pores.assign(shape=pores[column]).dropna(subset="shape")
+    truth, restored = pores[pores["method"] == "truth"], _restored(pores)
+    low = pores["shape"].quantile(0.003)
+    low = max(0.0, math.floor(10 * min(low, 0.85)) / 10) if len(pores) else 0.0
 
+    def draw(axes, rows):
+        groups = [(m, own["shape"].to_numpy()) for m, own in _by_method(pd.concat([truth, rows]))]
+        for x, (method, values) in enumerate(groups):
+            _box(axes, x, values, look(method).colour)
+        if len(truth):
+            axes.axhline(truth["shape"].mean(), color=INK, lw=0.8, ls=_DASHES, zorder=0)
+        turned = {"rotation": 35, "ha": "right"} if len(groups) > 4 else {}
+        names = [look(method).short for method, _ in groups]
+        axes.set_xticks(range(len(groups)), names, rotation_mode="anchor", **turned)
+        axes.set(xlim=(-0.6, len(groups) - 0.4), ylim=(low, 1.03))
+        axes.set_ylabel("Sphericity (1 is a sphere)")
+        axes.grid(axis="x", visible=False)
+        hidden = sum(int((values < low).sum()) for _, values in groups)
+        if hidden:
+            place = {"transform": axes.transAxes, "color": MUTED, "fontsize": 7.5}
+            axes.text(0.01, 0.01, f"{hidden} below the axis", **place)
 
-def _sphericity(pores, axis):
-    inner = _inner(pores)
-    panels, drawn = [], []
-    column = next((c for c in ("sphericity_mesh", "sphericity_lindblad") if c in inner), None)
-    if column is not None and len(inner):
-        inner = inner.assign(shape=pd.to_numeric(inner[column], errors="coerce"))
-        inner = inner[inner["shape"].notna()]
-        truth = inner[inner["method"] == "truth"]
-        restored = inner[(inner["method"] != "truth") & inner["level"].notna()]
-        low = inner["shape"].quantile(0.003) if len(inner) else 0.5
-        low = max(0.0, math.floor(10 * min(low, 0.85)) / 10)
-        for level in sorted(set(restored["level"])):
-            here = restored[restored["level"] == level]
-            groups = [("truth", truth["shape"])] if len(truth) else []
-            groups += [(m, here.loc[here["method"] == m, "shape"]) for m in ordered(here["method"])]
-            drawn += [method for method, _ in groups]
-
-            def draw(axes, groups=groups):
-                for x, (method, values) in enumerate(groups):
-                    _box(axes, x, values.to_numpy(), look(method).colour)
-                if groups[0][0] == "truth":
-                    axes.axhline(groups[0][1].mean(), color=INK, lw=0.8, ls=(0, (4, 3)), zorder=0)
-                axes.set_xticks(
-                    range(len(groups)),
-                    [look(method).short for method, _ in groups],
-                    rotation=35 if len(groups) > 4 else 0,
-                    ha="right" if len(groups) > 4 else "center",
-                    rotation_mode="anchor",
-                )
-                axes.set_xlim(-0.6, len(groups) - 0.4)
-                axes.set_ylim(low, 1.03)
-                axes.grid(axis="x", visible=False)
-                axes.set_ylabel("Sphericity (1 is a sphere)")
-                hidden = sum(int((values < low).sum()) for _, values in groups)
-                if hidden:
-                    axes.text(
-                        0.01,
-                        0.01,
-                        f"{hidden} below the axis",
-                        transform=axes.transAxes,
-                        color=MUTED,
-                        fontsize=7.5,
-                    )
-
-            panels.append(Panel(axis.text(level), draw))
     return Plot(
         "sphericity",
-        f"{axis.noun.title()} shape",
-        f"How round the {axis.noun}s are. Box: the middle half of them; thick line: mean; whiskers: "
-        f"one standard deviation; points: up to {_POINTS} single {axis.noun}s. Means should meet "
-        f"the dashed line, the truth's mean. Low points are ragged or fused {axis.noun}s, often "
+        f"{noun.title()} shape",
+        f"How round the {noun}s are. Box: the middle half of them; thick line: mean; whiskers: "
+        f"one standard deviation; points: up to {_POINTS} single {noun}s. Means should meet "
+        f"the dashed line, the truth's mean. Low points are ragged or fused {noun}s, often "
         "invented.",
-        panels,
+        _by_level(restored, shown.axis, draw),
         margins=(0.68, 0.75),
     )
 
@@ -936,84 +838,52 @@ def _box(axes, x, values, colour):
     rng = np.random.default_rng(1)
     some = values if len(values) <= _POINTS else rng.choice(values, _POINTS, replace=False)
     spread = x + rng.uniform(-0.36, 0.36, len(some))
-    # One path of short strokes with round ends: points that keep a page small.
-    path = np.full((3 * len(some), 2), np.nan)
-    path[0::3] = np.column_stack([spread, some])
-    path[1::3] = np.column_stack([spread + 1e-3, some])
-    axes.plot(
-        path[:, 0],
-        path[:, 1],
-        color=colour,
-        alpha=0.45,
-        lw=2.4,
-        solid_capstyle="round",
-        snap=False,  # a raster would draw most of the strokes without length
-        zorder=1,
-    )
-    axes.add_patch(
-        matplotlib.patches.Rectangle(
-            (x - 0.27, quarter),
-            0.54,
-            max(three - quarter, 1e-4),
-            facecolor="none",
-            edgecolor=colour,
-            lw=1.4,
-            zorder=3,
-        )
-    )
+    # One path of short strokes with round ends: points that keep a page small. They do not snap to
+    # pixels: a raster would draw most of the strokes without length.
+    nothing = np.full(len(some), np.nan)
+    along = np.column_stack([spread, spread + 1e-3, nothing]).ravel()
+    up = np.column_stack([some, some, nothing]).ravel()
+    round_ends = {"lw": 2.4, "solid_capstyle": "round", "snap": False}
+    axes.plot(along, up, color=colour, alpha=0.45, zorder=1, **round_ends)
+    size = 0.54, max(three - quarter, 1e-4)
+    axes.add_patch(Rectangle((x - 0.27, quarter), *size, fc="none", ec=colour, lw=1.4, zorder=3))
     axes.plot([x - 0.27, x + 0.27], [median, median], color=colour, lw=1, zorder=3)
     axes.plot([x - 0.34, x + 0.34], [mean, mean], color=INK, lw=2.2, zorder=4)
     axes.errorbar(x, mean, yerr=sd, color=INK, fmt="none", lw=1, capsize=4, zorder=4)
 
 
-def _pore_space(metrics, spaces, axis):
-    panels, methods = [], set()
-    for metric, title, label in (
+def pore_space(shown):
+    """Draw what is measured of the pore space as a whole."""
+    axis = shown.axis
+
+    def means(metrics, metric):
+        rows = metrics[(metrics["metric"] == metric) & metrics["value"].notna()]
+        rows = _restored(rows).groupby(["method", "level"], as_index=False)["value"].mean()
+        return rows.assign(low=np.nan, high=np.nan).sort_values("level")
+
+    def finish(axes, metric, rows):
+        truth = (shown.metrics["metric"] == metric) & (shown.metrics["method"] == "truth")
+        if shown.metrics.loc[truth, "value"].notna().any():
+            axes.axhline(shown.metrics.loc[truth, "value"].mean(), color=INK, lw=1, ls=_DASHES)
+        axes.set_ylim(bottom=0)
+
+    def draw(axes, rows):
+        axes.plot(truth["distance"], truth["two_point"], color=INK, lw=1, ls=_DASHES)
+        for method, line in _by_method(rows):
+            axes.plot(line["distance"], line["two_point"], **look(method).line)
+        axes.set(xlim=(0, None), ylim=(0, None))
+        axes.set(xlabel=f"Distance ({axis.unit})", ylabel="Two-point probability")
+
+    metrics = (
         ("local_thickness_mean", "Local thickness", f"Mean ({axis.unit})"),
         ("chord_length_mean", "Chord length", f"Mean over axes ({axis.unit})"),
         ("correlation_length", "Correlation length", f"Length ({axis.unit})"),
-    ):
-        rows = metrics[(metrics["metric"] == metric) & metrics["value"].notna()]
-        mean = rows.groupby(["method", "level"], dropna=False)["value"].mean().reset_index()
-        mean = mean.assign(low=np.nan, high=np.nan)
-        truth = mean.loc[mean["method"] == "truth", "value"]
-        mean = mean[(mean["method"] != "truth") & mean["level"].notna()].sort_values("level")
-        if not len(mean):
-            continue
-        methods |= set(mean["method"])
-
-        def draw(axes, mean=mean, truth=truth, label=label):
-            if len(truth):
-                axes.axhline(truth.iloc[0], color=INK, lw=1, ls=(0, (4, 3)))
-            method_lines(axes, mean, axis)
-            axes.set_ylim(bottom=0)
-            axes.set_ylabel(label)
-
-        panels.append(Panel(title, draw))
-    if len(spaces) and {"distance", "two_point"} <= set(spaces):
-        spaces = spaces.assign(
-            distance=pd.to_numeric(spaces["distance"], errors="coerce").round(9),
-            two_point=pd.to_numeric(spaces["two_point"], errors="coerce"),
-        ).dropna(subset=["distance", "two_point"])
-        mean = spaces.groupby(["level", "method", "distance"], dropna=False)["two_point"].mean()
-        mean = mean.reset_index()
-        truth = mean[mean["method"] == "truth"]
-        for level in sorted(set(mean["level"].dropna())):
-            here = mean[(mean["level"] == level) & (mean["method"] != "truth")]
-            methods |= set(here["method"])
-
-            def draw(axes, here=here, truth=truth):
-                axes.plot(truth["distance"], truth["two_point"], color=INK, lw=1, ls=(0, (4, 3)))
-                for method in ordered(here["method"]):
-                    line, how = here[here["method"] == method], look(method)
-                    dash = "--" if how.variant else "-"
-                    axes.plot(line["distance"], line["two_point"], color=how.colour, ls=dash)
-                axes.set_xlim(left=0)
-                axes.set_ylim(bottom=0)
-                axes.set_xlabel(f"Distance ({axis.unit})")
-                axes.set_ylabel("Two-point probability")
-
-            panels.append(Panel(f"Two-point correlation, {axis.text(level)}", draw))
+    )
+    drawn = _against_level(shown, metrics, finish, pick=means)
+    keys = ["level", "method", shown.spaces["distance"].round(9)]
+    curves = shown.spaces.groupby(keys, dropna=False)["two_point"].mean().reset_index()
+    truth, restored = curves[curves["method"] == "truth"], _restored(curves)
+    panels = drawn["panels"] + _by_level(restored, axis, draw, "Two-point correlation, ")
     return Plot(
         "pore_space",
         "The pore space as a whole",
@@ -1022,55 +892,32 @@ def _pore_space(metrics, spaces, axis):
         "the two-point correlation the chance that two points at a distance both lie in the pore "
         "space. Distrust a curve that meets the truth only far out: the fine structure is lost.",
         panels,
-        ordered(methods),
-        extra=[("Truth", {"color": INK, "ls": (0, (4, 3)), "lw": 1})] if panels else [],
+        ordered([*drawn["legend"], *restored["method"]]),
+        extra=[("Truth", {"color": INK, "ls": _DASHES, "lw": 1})] if panels else [],
     )
 
 
-def _resolution(curves, axis):
-    panels, methods = [], set()
-    if len(curves) and {"sigma", "mse"} <= set(curves):
-        curves = curves.assign(
-            sigma=pd.to_numeric(curves["sigma"], errors="coerce"),
-            mse=pd.to_numeric(curves["mse"], errors="coerce"),
-        ).dropna(subset=["sigma", "mse", "level"])
-        curves = curves[(curves["method"] != "truth") & (curves["mse"] > 0)]
-        mean = curves.groupby(["level", "method", "sigma"])["mse"].mean().reset_index()
-        bottom, top = mean["mse"].min() / 2.2, mean["mse"].max() * 1.5
-        for level in sorted(set(mean["level"])):
-            here = mean[mean["level"] == level]
-            methods |= set(here["method"])
+def resolution(shown):
+    """Draw the blur that is left."""
+    curves = shown.curves[shown.curves["mse"] > 0]
+    curves = _restored(curves).groupby(["level", "method", "sigma"], as_index=False)["mse"].mean()
+    bottom, top = curves["mse"].min() / 2.2, curves["mse"].max() * 1.5
 
-            def draw(axes, here=here):
-                axes.set_yscale("log")
-                for method in ordered(here["method"]):
-                    line = here[here["method"] == method].sort_values("sigma")
-                    how = look(method)
-                    best = line.loc[line["mse"].idxmin()]
-                    axes.plot(
-                        line["sigma"],
-                        line["mse"],
-                        color=how.colour,
-                        ls="--" if how.variant else "-",
-                    )
-                    if best["sigma"] == line["sigma"].max():
-                        continue  # the curve still falls: its minimum lies further right
-                    axes.plot(
-                        [best["sigma"]] * 2,
-                        [bottom, best["mse"]],
-                        color=how.colour,
-                        lw=1,
-                        ls=(0, (2, 2)),
-                    )
-                    axes.plot(best["sigma"], best["mse"], color=how.colour, marker=how.marker)
-                axes.set_ylim(bottom, top)
-                axes.yaxis.set_major_formatter(FuncFormatter(_power))
-                axes.yaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
-                axes.set_xlim(left=0, right=here["sigma"].max())
-                axes.set_xlabel(f"Blur given to the truth, sigma ({axis.unit})")
-                axes.set_ylabel("Mean squared error")
+    def draw(axes, rows):
+        axes.set_yscale("log")
+        for method, line in _by_method(rows):
+            how, best = look(method), line.loc[line["mse"].idxmin()]
+            axes.plot(line["sigma"], line["mse"], **how.line)
+            if best["sigma"] == line["sigma"].max():
+                continue  # the curve still falls: its minimum lies further right
+            drop = [best["sigma"]] * 2, [bottom, best["mse"]]
+            axes.plot(*drop, color=how.colour, lw=1, ls=(0, (2, 2)))
+            axes.plot(best["sigma"], best["mse"], color=how.colour, marker=how.marker)
+        axes.set(xlim=(0, rows["sigma"].max()), ylim=(bottom, top), ylabel="Mean squared error")
+        axes.set_xlabel(f"Blur given to the truth, sigma ({shown.axis.unit})")
+        axes.yaxis.set_major_formatter(_power)
+        axes.yaxis.set_minor_formatter(ticker.NullFormatter())
 
-            panels.append(Panel(axis.text(level), draw))
     return Plot(
         "resolution",
         "Effective resolution",
@@ -1078,169 +925,143 @@ def _resolution(curves, axis):
         "point of a curve, dropped to the axis, is the blur that is left. The further left, the "
         "sharper; a curve that still falls at the right has its minimum further out. This measure does "
         "not see invented detail: sharp is not the same as right.",
-        panels,
-        ordered(methods),
+        _by_level(curves, shown.axis, draw),
+        ordered(curves["method"]),
     )
 
 
-def _similarity(metrics, axis):
-    panels, methods = [], set()
-    for metric, title in (
-        ("ms_ssim_matlab", "Multi-scale similarity (MATLAB's weights)"),
-        ("ms_ssim_wang", "Multi-scale similarity (Wang's weights)"),
-    ):
-        rows = whole_rows(metrics, metric)
-        if not len(rows):
-            continue
-        methods |= set(rows["method"])
-
-        def draw(axes, rows=rows):
-            method_lines(axes, rows, axis)
-            axes.set_ylim(top=1.0 + 0.02 * (1 - axes.get_ylim()[0]))
-            axes.set_ylabel("MS-SSIM")
-
-        panels.append(Panel(title, draw))
+def ms_ssim(shown):
+    """Draw multi-scale similarity against level."""
+    metrics = (
+        ("ms_ssim_matlab", "Multi-scale similarity (MATLAB's weights)", "MS-SSIM"),
+        ("ms_ssim_wang", "Multi-scale similarity (Wang's weights)", "MS-SSIM"),
+    )
     return Plot(
         "ms_ssim",
         "Multi-scale structural similarity",
         "Likeness to the truth from fine to coarse detail together; 1 is best. The maps on the "
         "sample pages show where it is lost.",
-        panels,
-        ordered(methods),
+        **_against_level(shown, metrics, lambda axes, metric, rows: _up_to_one(axes)),
     )
 
 
-def _training(histories, axis, column):
-    panels, methods = [], set()
-    split_name = "split" if "split" in histories else None
-    if len(histories) and column in histories and "step" in histories:
-        table = histories.assign(
-            step=pd.to_numeric(histories["step"], errors="coerce"),
-            y=pd.to_numeric(histories[column], errors="coerce"),
-            validation=(
-                histories[split_name].astype(str).str.startswith("val") if split_name else False
-            ),
-        ).dropna(subset=["step", "y", "level"])
-        if column == "loss":
-            table = table[table["y"] > 0]
-        for level in sorted(set(table["level"])):
-            here = table[table["level"] == level]
-            methods |= set(here["method"])
-
-            def draw(axes, here=here):
-                for (method, validation), line in here.groupby(["method", "validation"]):
-                    how = look(method)
-                    line = _thin(line.sort_values("step"), 200)
-                    axes.plot(
-                        line["step"],
-                        line["y"],
-                        color=how.colour,
-                        lw=1.8 if validation else 0.9,
-                        alpha=1 if validation else 0.6,
-                        marker=how.marker if validation and len(line) <= 40 else "",
-                        ms=4,
-                    )
-                axes.set_xlim(left=0)
-                axes.set_xlabel("Training step")
-                axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5))
-                # All digits that a tick needs, however narrow the range.
-                axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.5g}"))
-                if column == "loss":
-                    axes.set_yscale("log")
-                    low, high = axes.get_ylim()
-                    if high < 30 * low:  # hardly a power of ten in it
-                        axes.yaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5))
-                        axes.yaxis.set_minor_locator(matplotlib.ticker.NullLocator())
-                    axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.5g}"))
-                    axes.yaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
-                    axes.set_ylabel("Loss (own to each method)")
-                else:
-                    axes.set_ylabel("PSNR to the target (dB)")
-
-            panels.append(Panel(axis.text(level), draw))
-    title = "Training: likeness to the target" if column == "psnr" else "Training: loss"
-    caption = (
+def training_psnr(shown):
+    """Draw how the likeness to the target rose in training."""
+    return Plot(
+        "training_psnr",
+        "Training: likeness to the target",
         "A curve that still climbs was stopped early; a thick curve (validation, data kept from "
         "training) that falls while the thin one rises has learned its examples by heart. The "
-        "target has noise of its own, which sets a ceiling."
-        if column == "psnr"
-        else "The quantity that training lowers; thick: validation, thin: training. Compare the "
-        "shape of curves, not the losses of different methods."
+        "target has noise of its own, which sets a ceiling.",
+        **_courses(shown, "psnr", "PSNR to the target (dB)"),
     )
-    return Plot(f"training_{column}", title, caption, panels, ordered(methods))
+
+
+def training_loss(shown):
+    """Draw how losses fell in training."""
+    return Plot(
+        "training_loss",
+        "Training: loss",
+        "The quantity that training lowers; thick: validation, thin: training. Compare the "
+        "shape of curves, not the losses of different methods.",
+        **_courses(shown, "loss", "Loss (own to each method)"),
+    )
+
+
+def _courses(shown, column, label):
+    """Return what a plot shows of a column of the histories: a panel a level, a line a method."""
+    table = shown.histories[shown.histories[column].notna()]
+    if column == "loss":
+        table = table[table["loss"] > 0]
+
+    def draw(axes, rows):
+        for (method, validation), line in rows.groupby(["method", rows["split"].str[:3] == "val"]):
+            how, line = look(method), _thin(line.sort_values("step"))
+            thick = {"lw": 1.8} if validation else {"lw": 0.9, "alpha": 0.6}
+            marker = how.marker if validation and len(line) <= 40 else ""
+            axes.plot(line["step"], line[column], color=how.colour, marker=marker, ms=4, **thick)
+        axes.set(xlim=(0, None), xlabel="Training step", ylabel=label)
+        axes.xaxis.set_major_locator(ticker.MaxNLocator(5))
+        if column == "loss":
+            axes.set_yscale("log")
+            low, high = axes.get_ylim()
+            if high < 30 * low:  # hardly a power of ten in it
+                axes.yaxis.set_major_locator(ticker.MaxNLocator(5))
+                axes.yaxis.set_minor_locator(ticker.NullLocator())
+            axes.yaxis.set_minor_formatter(ticker.NullFormatter())
+        # All digits that a tick needs, however narrow the range.
+        axes.yaxis.set_major_formatter(lambda v, _: f"{v:.5g}")
+
+    return {"panels": _by_level(table, shown.axis, draw), "legend": ordered(table["method"])}
 
 
 # Columns of a GAN's history, label and look: its losses, and what its discriminator says.
 _ADVERSARIES = {
     "Loss": (
-        ("adversarial", "generator, adversarial part", BLUE, "-"),
-        ("discriminator", "discriminator", VERMILLION, "--"),
+        ("adversarial", "generator, adversarial part", style.BLUE, "-"),
+        ("discriminator", "discriminator", style.VERMILLION, "--"),
     ),
     "Discriminator's output": (
-        ("real", "for the target", VERMILLION, "--"),
-        ("fake", "for what was restored", BLUE, "-"),
+        ("real", "for the target", style.VERMILLION, "--"),
+        ("fake", "for what was restored", style.BLUE, "-"),
     ),
 }
 
 
-def _adversaries(histories, axis):
-    panels = []
-    if {"adversarial", "discriminator", "level"} <= set(histories):
-        names = [name for lines in _ADVERSARIES.values() for name, *_ in lines]
-        table = histories.assign(
-            **{name: pd.to_numeric(histories[name], errors="coerce") for name in ("step", *names)}
-        ).dropna(subset=["step", "level", "discriminator"])
-        if "alpha" in table:  # the SEM GAN records a share of the generator's loss
-            share = pd.to_numeric(table["alpha"], errors="coerce").notna()
-            loss = pd.to_numeric(table["loss"], errors="coerce").where(share, 1.0)
-            table = table.assign(adversarial=table["adversarial"] * loss)
-        for (method, level), here in table.groupby(["method", "level"]):
-            for what, lines in _ADVERSARIES.items():
+def training_adversaries(shown):
+    """Draw a generator's training against that of its discriminator."""
+    table = shown.histories.dropna(subset="discriminator")
+    # The SEM GAN records a share of the generator's loss, as its alpha tells.
+    share = table["loss"].where(table["alpha"].notna(), 1.0)
+    table = table.assign(adversarial=table["adversarial"] * share)
 
-                def draw(axes, here=here, what=what, lines=lines):
-                    for name, label, colour, style in lines:
-                        line = _thin(here.dropna(subset=[name]).sort_values("step"), 200)
-                        axes.plot(
-                            line["step"], line[name], style, color=colour, lw=1.4, label=label
-                        )
-                    axes.set_xlim(left=0)
-                    axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
-                    axes.set_xlabel("Training step")
-                    axes.set_ylabel(what)
-                    axes.legend(fontsize=8, frameon=False)
+    def draw(axes, rows, what):
+        for name, label, colour, dashes in _ADVERSARIES[what]:
+            line = _thin(rows.dropna(subset=name).sort_values("step"))
+            axes.plot(line["step"], line[name], dashes, color=colour, lw=1.4, label=label)
+        axes.set(xlim=(0, None), ylim=(min(0, axes.get_ylim()[0]), None))
+        axes.set(xlabel="Training step", ylabel=what)
+        axes.legend(fontsize=8, frameon=False)
 
-                panels.append(Panel(f"{look(method).short}, {axis.text(level)}", draw))
     return Plot(
         "training_adversaries",
         "Training: generator against discriminator",
         "Neither of the two losses is to fall to zero: each side lives by the other's mistakes. Where "
         "the outputs for the target (wanted: 1) and for what was restored (wanted: 0) part for good, "
         "the discriminator has won and teaches nothing more; where they meet, it can't tell them apart.",
-        panels,
+        [
+            Panel(
+                f"{look(method).short}, {shown.axis.text(level)}",
+                partial(draw, rows=own, what=what),
+            )
+            for (method, level), own in table.groupby(["method", "level"])
+            for what in _ADVERSARIES
+        ],
     )
 
 
-def _thin(line, most):
-    if len(line) <= most:
+def _thin(line):
+    """Some points of a line, where there are more than a panel can show."""
+    if len(line) <= _STEPS:
         return line
-    return line.iloc[np.linspace(0, len(line) - 1, most).round().astype(int)]
+    return line.iloc[np.linspace(0, len(line) - 1, _STEPS).round().astype(int)]
 
 
-def check_tables(metrics):
-    """Refuse a metrics table that the report can't read.
-
-    Parameters
-    ----------
-    metrics : pandas.DataFrame
-
-    Raises
-    ------
-    AcuityError
-        If a needed column is missing.
-    """
-    missing = {"sample", "method", "level", "metric", "value"} - set(metrics)
-    if missing:
-        raise AcuityError(
-            f"metrics table: column {sorted(missing)[0]!r} is missing; found "
-            f"{', '.join(map(str, metrics.columns)) or 'none'}"
-        )
+# In reading order. A further figure is a function of its name, which takes what is `Shown` and returns a
+# `Plot` of this name; it is listed here.
+_FIGURES = (
+    quality,
+    pores_found,
+    pore_fates,
+    recall_by_size,
+    precision_by_size,
+    pore_sizes,
+    sphericity,
+    pore_space,
+    resolution,
+    ms_ssim,
+    training_psnr,
+    training_loss,
+    training_adversaries,
+)
+NAMES = tuple(draw.__name__ for draw in _FIGURES)

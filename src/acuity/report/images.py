@@ -1,6 +1,5 @@
 """Pictures of a report: one slice of each volume, as small PNG files with a scale bar."""
 
-import base64
 import dataclasses
 import html
 import io
@@ -8,7 +7,9 @@ import math
 import re
 import textwrap
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib
 import numpy as np
@@ -17,22 +18,9 @@ from matplotlib.patches import Patch
 from PIL import Image, ImageDraw, ImageFont
 
 from acuity.errors import AcuityError
-from acuity.report import drawing
+from acuity.report import drawing, style
 from acuity.report.drawing import Drawing, ramp, read_drawing, swatch
-from acuity.report.style import (
-    MUTED,
-    PAPER,
-    PLAIN,
-    PURPLE,
-    SKY,
-    VERMILLION,
-    WARNING,
-    YELLOW,
-    in_order,
-    look,
-    ordered,
-    rgb,
-)
+from acuity.report.style import PLAIN, in_order, look, ordered, rgb
 from acuity.report.verdict import unit_text
 from acuity.volume import open_volume
 from acuity.writing import write_bytes, write_text
@@ -46,10 +34,10 @@ _BAR = ([[0, 0, 0]], [[255, 255, 255]])  # colours of the scale bar, at a palett
 
 # Tints of voxels or of whole objects.
 TINTS = {
-    "found": (SKY, 0.80, "found"),
-    "missed": (VERMILLION, 0.90, "missed"),
-    "false": (YELLOW, 0.90, "invented"),
-    "other": (PURPLE, 0.90, "fused with a neighbour, or in pieces"),
+    "found": (style.SKY, 0.80, "found"),
+    "missed": (style.VERMILLION, 0.90, "missed"),
+    "false": (style.YELLOW, 0.90, "invented"),
+    "other": (style.PURPLE, 0.90, "fused with a neighbour, or in pieces"),
 }
 
 
@@ -75,10 +63,10 @@ class Picture:
     png: bytes
     size: tuple[int, int]
 
-    @property
-    def uri(self):
-        """An address that holds the picture, so that a page needs no other file."""
-        return "data:image/png;base64," + base64.b64encode(self.png).decode()
+    def label(self, level_format):
+        """Return its method and level in words."""
+        name = look(self.method).name
+        return name if self.level is None else f"{name}, {level_format.format(self.level)}"
 
     def pixels(self):
         """Return red, green and blue, (y, x, 3)."""
@@ -109,16 +97,14 @@ class Gallery:
     map_range: tuple[float, float] | None = None
     whole_objects: bool = False
 
+    @property
+    def tints(self):
+        """Those of `TINTS` that can be in the pictures: what is fused is told of whole objects alone."""
+        return [tint for name, tint in TINTS.items() if self.whole_objects or name != "other"]
+
 
 def gallery(
-    volumes,
-    maps=None,
-    labels=None,
-    statuses=None,
-    *,
-    position=0.5,
-    largest=LARGEST,
-    framed=(),
+    volumes, maps=None, labels=None, statuses=None, *, position=0.5, largest=LARGEST, framed=()
 ):
     """Make the pictures of one sample: the same slice of every volume.
 
@@ -157,56 +143,47 @@ def gallery(
     keys = in_order(volumes)
     if not keys:
         raise AcuityError("report: no volume to show; at least one (method, level) is needed")
-    first = opened(volumes[keys[0]])
-    grid = first.grid
+    grid = opened(volumes[keys[0]]).grid
     index = min(int(position * grid.shape[0]), grid.shape[0] - 1)
     height = grid.origin[0] + index * grid.spacing[0]
-    planes = {key: _plane(opened(volumes[key]), height) for key in keys}
+    planes = {key: _plane(volumes[key], height) for key in keys}
     window = grey_window(planes[keys[0]][0])
-    pictures = []
-    for key, (values, spacing) in planes.items():
+    marks = [sides for (start, end), *sides in framed if start <= height <= end]
+
+    def picture(kind, key, plane, paint):
+        values, spacing = plane
         size = picture_size(values.shape, spacing, largest)
-        grey = resize(values, size)
-        eight = stretch(grey, window)
-        image = Image.fromarray(eight)
         pixel = spacing[1] * values.shape[1] / size[0]
-        for (z0, z1), *sides in framed:
-            if z0 <= height <= z1:
-                faces = [
-                    at - gap / 2 for at, gap in zip(grid.origin[1:], grid.spacing[1:], strict=True)
-                ]
-                _frame(
-                    image,
-                    [
-                        [(end - at) / pixel for end in ends]
-                        for ends, at in zip(sides, faces, strict=True)
-                    ],
-                )
-        pictures.append(make_picture("slice", key, image, pixel, grid.unit))
-    map_range = None
-    if maps:
-        shown = {
-            key: _plane(opened(maps[key]), height) for key in in_order(maps) if key[0] != "truth"
-        }
-        map_range = _map_range([values for values, _ in shown.values()])
-        for key, (values, spacing) in shown.items():
-            size = picture_size(values.shape, spacing, largest)
-            image = _colour(resize(values, size), map_range)
-            pixel = spacing[1] * values.shape[1] / size[0]
-            pictures.append(make_picture("map", key, image, pixel, grid.unit))
-    truth = labels.get(("truth", None))
-    if truth is not None:
-        truth, spacing = _plane(opened(truth), height)
-        size = picture_size(truth.shape, spacing, largest)
-        pixel = spacing[1] * truth.shape[1] / size[0]
-        real = _resize_labels(truth, size)
-        for key in in_order(labels):
-            if key not in planes or key[0] == "truth":
-                continue
-            found = _resize_labels(_plane(opened(labels[key]), height)[0], size)
-            grey = stretch(resize(planes[key][0], size), window)
-            image = _overlay(grey, real, found, statuses.get(key))
-            pictures.append(make_picture("pores", key, image, pixel, grid.unit))
+        return make_picture(kind, key, paint(values, size, pixel), pixel, grid.unit)
+
+    def grey(values, size):
+        return stretch(resize(values, size), window)
+
+    def paint_slice(values, size, pixel):
+        image = Image.fromarray(grey(values, size))
+        for sides in marks:
+            _frame(image, sides, grid, pixel)
+        return image
+
+    def paint_map(values, size, _):
+        return _colour(resize(values, size), map_range)
+
+    def paint_objects(key, real, size, _):
+        found, _ = _plane(labels[key], height)
+        sides = _resize_labels(real, size), _resize_labels(found, size)
+        return _overlay(grey(planes[key][0], size), *sides, statuses.get(key))
+
+    pictures = [picture("slice", key, plane, paint_slice) for key, plane in planes.items()]
+    alike = {key: _plane(maps[key], height) for key in in_order(maps) if key[0] != "truth"}
+    map_range = _map_range([values for values, _ in alike.values()]) if maps else None
+    pictures += [picture("map", key, plane, paint_map) for key, plane in alike.items()]
+    if ("truth", None) in labels:
+        real = _plane(labels["truth", None], height)
+        pictures += [
+            picture("pores", key, real, partial(paint_objects, key))
+            for key in in_order(labels)
+            if key in planes and key[0] != "truth"
+        ]
     where = f"slice {index + 1} of {grid.shape[0]}" if grid.shape[0] > 1 else "the image"
     return Gallery(tuple(pictures), where, window, map_range, bool(statuses))
 
@@ -230,38 +207,28 @@ def mosaic(gallery, kind="slice", *, level_format="{:g}:1"):
     pictures = [picture for picture in gallery.pictures if picture.kind == kind]
     if not pictures:
         figure = Figure((5, 2))
-        figure.text(0.5, 0.5, "Not measured for this sample", ha="center", color=MUTED)
+        figure.text(0.5, 0.5, "Not measured for this sample", ha="center", color=style.MUTED)
         return figure
     levels = sorted({p.level for p in pictures if p.level is not None})
-    methods = ordered(p.method for p in pictures)
     cells = {(p.method, p.level): p for p in pictures}
-    order = _order(cells, methods, levels)
+    order = _order(cells, ordered(p.method for p in pictures), levels)
     across = max(map(len, order))
     width, height = pictures[0].size
     side = 2.1
     with matplotlib.rc_context({"font.size": 9, "text.parse_math": False}):
         bar = 0.6 if kind == "map" else 0.25
-        figure = Figure(
-            (side * across + 0.4, (side * height / width + 0.06) * len(order) + bar),
-            layout="constrained",
-        )
+        size = side * across + 0.4, (side * height / width + 0.06) * len(order) + bar
+        figure = Figure(size, layout="constrained")
         grid = figure.subplots(len(order), across, squeeze=False)
         for axes in grid.ravel():
             axes.set_axis_off()
         for row, keys in zip(grid, order, strict=True):
-            for axes, key in zip(row, keys, strict=False):
-                picture = cells.get(key)
-                if picture is None:
-                    continue
-                axes.imshow(picture.pixels())
-                title = look(key[0]).name
-                if picture.level is not None:
-                    title += f", {level_format.format(picture.level)}"
-                axes.set_title(title, fontsize=8, pad=3)
+            for axes, picture in zip(row, map(cells.get, keys), strict=False):
+                if picture is not None:
+                    axes.imshow(picture.pixels())
+                    axes.set_title(picture.label(level_format), fontsize=8, pad=3)
         if kind == "pores":
-            tints = [
-                tint for name, tint in TINTS.items() if gallery.whole_objects or name != "other"
-            ]
+            tints = gallery.tints
             figure.legend(
                 handles=[Patch(color=colour, label=words) for colour, _, words in tints],
                 loc="outside lower center",
@@ -270,11 +237,9 @@ def mosaic(gallery, kind="slice", *, level_format="{:g}:1"):
                 fontsize=8,
             )
         if kind == "map":
-            scale = matplotlib.cm.ScalarMappable(
-                matplotlib.colors.Normalize(*gallery.map_range), MAP_COLOURS
-            )
+            limits = matplotlib.colors.Normalize(*gallery.map_range)
             figure.colorbar(
-                scale,
+                matplotlib.cm.ScalarMappable(limits, MAP_COLOURS),
                 ax=grid.ravel().tolist(),
                 location="bottom",
                 label="MS-SSIM (1: like the truth)",
@@ -284,29 +249,43 @@ def mosaic(gallery, kind="slice", *, level_format="{:g}:1"):
         return figure
 
 
-# What a page says of each kind of pictures: its name, a heading and a caption.
+class _Kind(NamedTuple):
+    """A kind of pictures: its file, and what a page says of it."""
+
+    file: str
+    alt: str
+    title: str
+    heading: str
+    caption: str
+
+
 _KINDS = {
-    "slice": (
+    "slice": _Kind(
+        "slices",
+        "Slice",
         "Slices",
         "All slices side by side",
         "The same slice of every volume in the same grey window, taken from {window}.",
     ),
-    "map": (
+    "map": _Kind(
+        "maps",
+        "Similarity map",
         "Similarity maps (MS-SSIM)",
         "Similarity maps side by side",
         "Where each result is like the truth (dark) and where not (bright), from fine to coarse "
         "detail together; one colour scale for all. Bright spots in solid material or in place of "
         "small {noun}s are where detail may be invented or lost.",
     ),
-    "pores": (
+    "pores": _Kind(
+        "pores",
+        "Objects found and missed",
         "{Noun}s found and missed",
         "{Noun}s found and missed, side by side",
         "{how} Look for missed ones (their size tells what the method can't recover) and for "
         "invented ones (they would enter your statistics unseen).",
     ),
 }
-_FILES = {"slice": "slices", "map": "maps", "pores": "pores"}
-_ALT = {"slice": "Slice", "map": "Similarity map", "pores": "Objects found and missed"}
+PICTURES = tuple(kind.file for kind in _KINDS.values())
 _WHOLE = (
     "What became of each {noun} in three dimensions, on the result: found and invented ones as the "
     "result has them, the others as the truth has them."
@@ -333,57 +312,43 @@ def _order(cells, methods, levels):
     return order
 
 
-def sample_figures(
-    volumes,
-    maps=None,
-    labels=None,
-    statuses=None,
-    *,
-    out_dir,
-    names=("slices", "maps", "pores"),
-    words=PLAIN,
-    about=None,
-    **options,
-):
+def sample_figures(volumes, *, out_dir, names=PICTURES, words=PLAIN, about=None, **options):
     """Write one sample's picture tables for Snakemake's report, and its pictures for its page.
 
     Parameters
     ----------
-    volumes, maps, labels, statuses : mapping
+    volumes : mapping
         As for `gallery`.
     out_dir : path-like
         Folder.
     names : sequence of str
-        Those to draw of ``slices``, ``maps`` and ``pores``.
+        Those to draw of `PICTURES`.
     words : acuity.report.style.Words
         How levels and objects are written.
     about : mapping, optional
         How the sample's file was read; its page says it.
     **options
-        As for `gallery`.
+        Maps, labels and the rest, as for `gallery`.
 
     Returns
     -------
     list of pathlib.Path
         ``NAME.png`` and ``NAME.json`` for each name, whatever there is to show.
     """
-    shown = gallery(volumes, maps, labels, statuses, **options)
+    shown = gallery(volumes, **options)
     folder = Path(out_dir)
     folder.mkdir(parents=True, exist_ok=True)
     files = []
-    for kind, name in _FILES.items():
-        if name not in names:
-            continue
-        files.append(folder / f"{name}.png")
-        figure = mosaic(shown, kind, level_format=words.level_format)
-        figure.savefig(files[-1], dpi=130, facecolor="white", metadata={"Software": None})
-        beside = gallery_drawing(shown, kind, words)
-        beside.more["about"] = dict(about or {})
-        files.append(beside.write(folder))
+    for kind, (name, *_) in _KINDS.items():
+        if name in names:
+            files.append(folder / f"{name}.png")
+            figure = mosaic(shown, kind, level_format=words.level_format)
+            figure.savefig(files[-1], dpi=130, facecolor="white", metadata={"Software": None})
+            files.append(gallery_drawing(shown, kind, words, about).write(folder))
     return files
 
 
-def gallery_drawing(shown, kind, words=PLAIN):
+def gallery_drawing(shown, kind, words=PLAIN, about=None):
     """Say what a page shows of one kind of a sample's pictures.
 
     Parameters
@@ -391,38 +356,35 @@ def gallery_drawing(shown, kind, words=PLAIN):
     shown : Gallery
     kind : str
         ``slice``, ``map`` or ``pores``.
-    words : acuity.report.style.Words
+    words, about
         As for `sample_figures`.
 
     Returns
     -------
     acuity.report.drawing.Drawing
         With, in ``more``, the ``kind``, its ``heading``, the ``key`` to its colours, ``where`` the
-        slice lies and the ``pictures``.
+        slice lies, the ``pictures`` and what it is ``about``.
     """
     truth = any(p.method == "truth" for p in shown.pictures)
     window = "the truth" if truth else "the first of them, since there is no truth"
     how = (_WHOLE if shown.whole_objects else _VOXELS).format(noun=words.noun)
     told = {"noun": words.noun, "Noun": words.noun.title(), "how": how, "window": window}
-    title, heading, caption = (text.format(**told) for text in _KINDS[kind])
+    name, noun, title, heading, caption = (text.format(**told) for text in _KINDS[kind])
     pictures = []
     for picture in shown.pictures:
-        if picture.kind != kind:
-            continue
-        label = look(picture.method).name
-        if picture.level is not None:
-            label += f", {words.level_format.format(picture.level)}"
-        more = {"kind": kind, "method": picture.method, "level": picture.level, "label": label}
-        alt = f"{_ALT[kind]}: {label}, {shown.where}"
-        pictures.append(drawing.image(picture, alt, **more))
+        if picture.kind == kind:
+            label = picture.label(words.level_format)
+            more = {"kind": kind, "method": picture.method, "level": picture.level, "label": label}
+            pictures.append(drawing.image(picture, f"{noun}: {label}, {shown.where}", **more))
     more = {
         "kind": kind,
         "heading": heading,
         "key": _colour_key(shown, kind),
         "where": shown.where,
         "pictures": pictures,
+        "about": dict(about or {}),
     }
-    return Drawing(_FILES[kind], title, caption, more=more)
+    return Drawing(name, title, caption, more=more)
 
 
 def _colour_key(shown, kind):
@@ -432,8 +394,7 @@ def _colour_key(shown, kind):
         return ramp(MAP_COLOURS, f"{low:.1f} or less: unlike the truth", f"{high:.0f}: alike")
     if kind != "pores":
         return ""
-    tints = [tint for name, tint in TINTS.items() if shown.whole_objects or name != "other"]
-    entries = "".join(f"<li>{swatch(colour)}{words}</li>" for colour, _, words in tints)
+    entries = "".join(f"<li>{swatch(colour)}{words}</li>" for colour, _, words in shown.tints)
     return f'<ul class="legend">{entries}</ul>'
 
 
@@ -449,8 +410,9 @@ def opened(source):
     return source if hasattr(source, "grid") else open_volume(source)
 
 
-def _plane(volume, height):
+def _plane(source, height):
     """The slice nearest to a height, with its voxel size along y and x."""
+    volume = opened(source)
     grid = volume.grid
     index = round((height - grid.origin[0]) / grid.spacing[0])
     index = min(max(index, 0), grid.shape[0] - 1)
@@ -510,11 +472,15 @@ def _colour(values, limits):
     steps = 127
     unknown = ~np.isfinite(values)
     scaled = np.clip((np.where(unknown, high, values) - low) / (high - low), 0, 1)
-    index = np.where(unknown, steps + 1, np.round(scaled * steps)).astype(np.uint8)
+    index = np.where(unknown, steps + 1, np.round(scaled * steps))
     colours = matplotlib.colormaps[MAP_COLOURS](np.linspace(0, 1, steps + 1))[:, :3]
-    palette = np.concatenate([np.round(255 * colours), [[128] * 3], *_BAR]).astype(np.uint8)
-    image = Image.frombytes("P", (values.shape[1], values.shape[0]), index.tobytes())
-    image.putpalette(palette.tobytes())
+    return _paletted(index, [255 * colours, [[128] * 3]])
+
+
+def _paletted(index, colours):
+    """An image of some colours; the scale bar's two are added at the end."""
+    image = Image.frombytes("P", index.shape[::-1], index.astype(np.uint8).tobytes())
+    image.putpalette(np.round(np.concatenate([*colours, *_BAR])).astype(np.uint8).tobytes())
     return image
 
 
@@ -539,12 +505,8 @@ def _overlay(grey, real, found, status):
                 tint[np.isin(labels, own) & (labels > 0)] = 1 + names.index(tinted)
     index = tint * _GREYS + np.minimum(grey // 5, _GREYS - 1)
     ramp = np.repeat(np.arange(_GREYS)[:, None] * (255 / (_GREYS - 1)), 3, axis=1)
-    palette = [ramp]
-    for colour, alpha, _ in TINTS.values():
-        palette.append((1 - alpha) * ramp + alpha * np.array(rgb(colour)))
-    image = Image.frombytes("P", (grey.shape[1], grey.shape[0]), index.astype(np.uint8).tobytes())
-    image.putpalette(np.round(np.concatenate([*palette, *_BAR])).astype(np.uint8).tobytes())
-    return image
+    tinted = [(1 - a) * ramp + a * np.array(rgb(colour)) for colour, a, _ in TINTS.values()]
+    return _paletted(index, [ramp, *tinted])
 
 
 def make_picture(kind, key, image, pixel, unit):
@@ -561,18 +523,20 @@ def make_picture(kind, key, image, pixel, unit):
         Width of a pixel in `unit`.
     unit : str
     """
-    # The bar's black and white are the last two colours of a palette.
-    count = len(image.getpalette()) // 3 if image.mode == "P" else 256
-    black, white = (count - 2, count - 1) if image.mode == "P" else (0, 255)
-    _scale_bar(image, pixel, unit, black, white)
+    _scale_bar(image, pixel, unit)
+    return Picture(kind, *key, _png(image), image.size)
+
+
+def _png(image):
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True)
-    return Picture(kind, key[0], key[1], buffer.getvalue(), image.size)
+    return buffer.getvalue()
 
 
-def _frame(image, sides):
-    """Draw a white frame, edged in black, with both ends along y and x in pixels."""
-    (top, bottom), (left, right) = sides
+def _frame(image, sides, grid, pixel):
+    """Draw a white frame, edged in black, around both ends along y and x."""
+    faces = np.subtract(grid.origin[1:], np.divide(grid.spacing[1:], 2))
+    (top, bottom), (left, right) = (np.array(sides) - faces[:, None]) / pixel
     box = [round(left), round(top), round(right) - 1, round(bottom) - 1]
     draw = ImageDraw.Draw(image)
     draw.rectangle(box, outline=0, width=4)
@@ -631,14 +595,13 @@ def _stamped(image, words):
     lines, height = _folded(words, image.width, size)
     whole = Image.new("RGB", (image.width, image.height + height), (255, 255, 255))
     whole.paste(image.convert("RGB"), (0, 0))
-    font = ImageFont.truetype(
-        str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), size
-    )
-    place = (size // 2, image.height + size // 4)
-    ImageDraw.Draw(whole).multiline_text(place, "\n".join(lines), rgb(WARNING), font)
-    buffer = io.BytesIO()
-    whole.save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
+    told = "\n".join(lines), rgb(style.WARNING), _font("DejaVuSans", size)
+    ImageDraw.Draw(whole).multiline_text((size // 2, image.height + size // 4), *told)
+    return _png(whole)
+
+
+def _font(name, size):
+    return ImageFont.truetype(Path(matplotlib.get_data_path(), f"fonts/ttf/{name}.ttf"), size)
 
 
 def _stamped_svg(text, words, size=8):
@@ -652,25 +615,26 @@ def _stamped_svg(text, words, size=8):
     grown = grown.replace(f'viewBox="0 0 {head[2]} {head[3]}"', f'viewBox="0 0 {head[2]} {longer}"')
     said = "".join(
         f'<text x="4" y="{tall + 1.4 * size * (n + 1):g}" font-family="sans-serif" font-size="{size}" '
-        f'fill="{WARNING}">{html.escape(line)}</text>'
+        f'fill="{style.WARNING}">{html.escape(line)}</text>'
         for n, line in enumerate(lines)
     )
-    white = f'<rect y="{tall:g}" width="{head[2]}" height="{height}" fill="{PAPER}"/>'
+    white = f'<rect y="{tall:g}" width="{head[2]}" height="{height}" fill="{style.PAPER}"/>'
     text = text.replace(head[0], grown, 1)
     end = text.rindex("</svg>")
     return text[:end] + white + said + text[end:]
 
 
-def _scale_bar(image, pixel, unit, black, white):
+def _scale_bar(image, pixel, unit):
     width, height = image.size
     if width < 120 or height < 60:
         return
+    black, white = 0, 255
+    if image.mode == "P":  # the last two colours of the palette
+        white = len(image.getpalette()) // 3 - 1
+        black = white - 1
     length, label = bar_length(width * pixel, unit)
     long = round(length / pixel)
-    font = ImageFont.truetype(
-        str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans-Bold.ttf")),
-        max(11, round(width / 30)),
-    )
+    font = _font("DejaVuSans-Bold", max(11, round(width / 30)))
     draw = ImageDraw.Draw(image)
     draw.fontmode = "1"  # no half tones: a palette may lack them
     left, top, right, bottom = draw.textbbox((0, 0), label, font=font)

@@ -10,10 +10,11 @@ import pandas as pd
 
 from acuity.keys import by_kind
 from acuity.model_card import read_model_card
-from acuity.report.drawing import Drawing, read_drawings
-from acuity.report.figures import check_tables
+from acuity.report import sources
+from acuity.report.drawing import read_drawings
+from acuity.report.graded import GradedPage
 from acuity.report.judged import read_judged
-from acuity.report.page import NOTHING, Page, Section, link, write_page
+from acuity.report.page import NOTHING, Section, count, link, write_page
 from acuity.report.pages import Column
 from acuity.report.sections.every_sample import EVERY_SAMPLE
 from acuity.report.sections.first_picture import FIRST_PICTURE
@@ -21,22 +22,13 @@ from acuity.report.sections.first_verdict import FIRST_VERDICT
 from acuity.report.sections.glossary import GLOSSARY
 from acuity.report.sections.limits import LIMITS
 from acuity.report.sections.pooled import POOLED_TABLE
+from acuity.report.sections.provenance import PROVENANCE
 from acuity.report.sections.samples import SAMPLES
 from acuity.report.sections.study_figures import STUDY_FIGURES
-from acuity.report.sections.study_provenance import STUDY_PROVENANCE
 from acuity.report.sections.trainings import TRAININGS
 from acuity.report.sections.warnings import WARNINGS
-from acuity.report.sources import (
-    TEXT,
-    image_warnings,
-    provenance,
-    run_date,
-    seen_note,
-    seen_samples,
-    warnings,
-)
 from acuity.report.style import Words, look, ordered
-from acuity.report.verdict import POOLED, Line, length_unit, lines, summary, tidy, verdicts
+from acuity.report.verdict import POOLED, summary
 from acuity.tables import read_table
 
 SECTIONS = (
@@ -50,37 +42,22 @@ SECTIONS = (
     EVERY_SAMPLE,
     GLOSSARY,
     STUDY_FIGURES,
-    STUDY_PROVENANCE,
+    PROVENANCE,
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class IndexPage(Page):
+class IndexPage(GradedPage):
     """What the first page shows.
+
+    Without `samples`, all samples of `metrics` are listed, without links.
 
     Parameters
     ----------
-    metrics : pandas.DataFrame
-        ``metrics.tsv``: ``sample method variant level metric subset value unit`` and, where known,
-        ``low high n``; rows pooled over the unseen samples have the sample ``unseen``.
-    drawings : mapping of str to Drawing
-        The study's figures (`acuity.report.figures.study_figures`).
-    samples : sequence of str, optional
-        Samples in the order in which they are listed, each with a page ``{sample}.html`` beside
-        this one. By default all samples of `metrics`, without links.
     further : mapping of str to list of (str, str)
         Further pages of a sample: title and path from this page.
-    said : mapping of str to list of Line
-        What is judged of a sample, in the place of what its objects say; ``unseen`` for all unseen
-        samples together.
     pooled : (list of Column, list of dict), optional
         Columns and rows that take the place of the table of all unseen samples together.
-    training_samples : sequence of str
-        Samples that models were trained on.
-    learned : sequence of str
-        Methods that learn.
-    trainings : int
-        How often each of them was trained.
     training_table : pandas.DataFrame, optional
         Figures of all trainings, as `acuity.measure.trainings.trainings` gives them.
     restored_samples : sequence of str
@@ -91,72 +68,34 @@ class IndexPage(Page):
         What jobs warned of, a sentence each.
     picture : (path-like, str), optional
         A PNG that is shown below the verdict, and what it shows.
-    command : str
-        What to type to repeat the study.
     """
 
-    metrics: pd.DataFrame
-    drawings: Mapping[str, Drawing] = field(default_factory=dict)
-    samples: Sequence[str] | None = None
     further: Mapping[str, list] = field(default_factory=dict)
-    said: Mapping[str, list[Line]] = field(default_factory=dict)
     pooled: tuple[list[Column], list[dict[str, Any]]] | None = None
-    training_samples: Sequence[str] = ()
-    learned: Sequence[str] = ()
-    trainings: int = 1
     training_table: pd.DataFrame | None = None
     restored_samples: Sequence[str] = ()
     seen_samples: Sequence[str] = ()
     warnings: Sequence[str] = ()
     picture: tuple | None = None
-    command: str = ""
 
     @property
     def page_title(self):
         """What stands in the browser's title."""
         return f"{self.name} – Acuity report"
 
-    @property
-    def linked(self):
-        """Whether the page has links to others."""
-        return self.samples is not None
-
-    @cached_property
-    def figures_of(self):
-        """The metrics, tidied."""
-        check_tables(self.metrics)
-        return tidy(self.metrics)
-
-    @cached_property
-    def length_unit(self):
-        """Unit of sizes."""
-        return self.words.unit or length_unit(self.figures_of)
-
-    @cached_property
-    def verdicts(self):
-        """A row a sample, level and method."""
-        return verdicts(self.figures_of)
-
-    @cached_property
-    def judged(self):
-        """What is judged of each sample: lines."""
-        words = {
-            "level_format": self.words.level_format,
-            "unit": self.length_unit,
-            "noun": self.words.noun,
-        }
-        return lines(self.verdicts, **words) | dict(self.said)
-
     @cached_property
     def names(self):
         """The samples that are listed."""
-        known = sorted(set(self.figures_of["sample"]) - {POOLED})
-        return list(dict.fromkeys([*(self.samples if self.linked else known), *self.further]))
+        listed = self.samples
+        if listed is None:
+            listed = sorted(set(self.figures_of["sample"]) - {POOLED})
+        return list(dict.fromkeys([*listed, *self.further]))
 
-    @property
-    def graded(self):
-        """Whether anything was graded by its objects."""
-        return bool((self.verdicts["grade"] != "none").any())
+    @cached_property
+    def together(self):
+        """Columns and rows of all unseen samples together."""
+        pooled = self.verdicts["sample"] == POOLED
+        return self.pooled or self.table.write(self.verdicts[pooled], sample=False)
 
     @cached_property
     def unseen(self):
@@ -179,33 +118,24 @@ class IndexPage(Page):
     @cached_property
     def listed(self):
         """What the list of samples says of each."""
-        training, known, found = set(self.training_samples), set(self.seen_samples), []
-        for name in self.names:
-            own = self.judged.get(name, NOTHING)
-            found.append(
-                {
-                    "name": name,
-                    "link": link(name) if name in (self.samples or ()) else None,
-                    "further": [(text, quote(path)) for text, path in self.further.get(name, [])],
-                    "lines": own,
-                    # of levels one sentence, of stages one each
-                    "sentence": _told(own) if name in self.said else summary(own),
-                    "training": name in training,
-                    "seen": name in known,
-                }
-            )
-        return found
+        linked = set(self.samples or ())
+        return [
+            {
+                "name": name,
+                "link": link(name) if name in linked else None,
+                "further": [(text, quote(path)) for text, path in self.further.get(name, [])],
+                "lines": (own := self.judged.get(name, NOTHING)),
+                # of levels one sentence, of stages one each
+                "sentence": _told(own) if name in self.said else summary(own),
+                "training": name in self.training_samples,
+                "seen": name in self.seen_samples,
+            }
+            for name in self.names
+        ]
 
 
 def _told(judged):
-    return " ".join(
-        f"{line.label}: {line.sentence}" if line.label else line.sentence for line in judged
-    )
-
-
-def count(things, word):
-    """Return how many things there are, in words."""
-    return f"{len(things)} {word}{'s' if len(things) != 1 else ''}"
+    return " ".join(": ".join(filter(None, (line.label, line.sentence))) for line in judged)
 
 
 def _about(page):
@@ -255,23 +185,23 @@ def read_index(files, cfg):
     own = [card for key, card in cards.items() if "+" not in key.method]
     further = [card for key, card in cards.items() if "+" in key.method]
     said, pooled = read_judged(files["judged"])
-    tables = [read_table(path, dtype=TEXT) for path in files["trainings"]]
+    tables = [read_table(path, dtype=sources.TEXT) for path in files["trainings"]]
     return IndexPage(
-        metrics=read_table(files["metrics"], dtype=TEXT),
+        metrics=read_table(files["metrics"], dtype=sources.TEXT),
         drawings=read_drawings(files["drawings"]),
         said=said,
         pooled=pooled,
         training_table=tables[0] if tables else None,
         warnings=[
-            *warnings(own),
-            *warnings(further, "a further training of "),
-            *image_warnings(files["warnings"], kinds.get("volumes", {})),
+            *sources.warnings(own),
+            *sources.warnings(further, "a further training of "),
+            *sources.image_warnings(files["warnings"], kinds.get("volumes", {})),
         ],
         picture=(files["picture"], told.pop("shown")),
-        provenance=provenance(told.pop("settings"), told.pop("sheet"), own),
-        seen=seen_note(files["seen"]),
-        seen_samples=seen_samples(files["seen"]),
-        ran=run_date(files["metrics"]),
+        provenance=sources.provenance(told.pop("settings"), told.pop("sheet"), own),
+        seen=sources.seen_note(files["seen"]),
+        seen_samples=sources.seen_samples(files["seen"]),
+        ran=sources.run_date(files["metrics"]),
         words=Words(**told.pop("words")),
         **told,
     )

@@ -1,6 +1,6 @@
 """What is judged beside objects, handed from the rule that judges it to the pages that say it."""
 
-import dataclasses
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -56,13 +56,8 @@ def write_judged(path, said, pooled=None):
     content = {"said": {sample: [line._asdict() for line in own] for sample, own in said.items()}}
     if pooled is not None:
         columns, rows = pooled
-        content["pooled"] = {
-            "columns": [dataclasses.asdict(column) for column in columns],
-            "rows": [
-                {**row, "cells": [dataclasses.asdict(cell) for cell in row["cells"]]}
-                for row in rows
-            ],
-        }
+        rows = [row | {"cells": list(map(asdict, row["cells"]))} for row in rows]
+        content["pooled"] = {"columns": list(map(asdict, columns)), "rows": rows}
     write_sealed(path, content)
 
 
@@ -85,13 +80,9 @@ def read_judged(paths):
         for sample, own in content["said"].items():
             said.setdefault(sample, []).extend(Line(**line) for line in own)
         if table := content.get("pooled"):
-            pooled = (
-                [Column(**column) for column in table["columns"]],
-                [
-                    {**row, "cells": [_cell(**cell) for cell in row["cells"]]}
-                    for row in table["rows"]
-                ],
-            )
+            for row in table["rows"]:
+                row["cells"] = [_cell(**cell) for cell in row["cells"]]
+            pooled = [Column(**column) for column in table["columns"]], table["rows"]
     return said, pooled
 
 

@@ -8,7 +8,7 @@ import base64
 import hashlib
 import importlib.metadata
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sized
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -40,6 +40,10 @@ class Page:
         The day on which the study was run.
     provenance : mapping
         Headings to what stands under them: nested mappings, lists, texts and numbers.
+    drawings : mapping of str to Drawing
+        Its figures by name.
+    command : str
+        What to type to repeat the study.
     words : acuity.report.style.Words
         How levels, lengths and objects are written.
     """
@@ -49,6 +53,8 @@ class Page:
     seen: str = ""
     ran: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    drawings: Mapping[str, Drawing] = field(default_factory=dict)
+    command: str = ""
     words: Words = PLAIN
 
     @property
@@ -66,6 +72,14 @@ class Page:
         """Whether the page has links to others."""
         return False
 
+    def figures(self, *names: str) -> list[Drawing]:
+        """Return those of its figures that have these names, in their order."""
+        return [self.drawings[name] for name in names if name in self.drawings]
+
+    def drawn(self, *names: str) -> list[Drawing]:
+        """Return those of them that have panels."""
+        return [drawing for drawing in self.figures(*names) if drawing.svgs]
+
 
 @dataclass(frozen=True, kw_only=True)
 class FurtherPage(Page):
@@ -75,8 +89,6 @@ class FurtherPage(Page):
     ----------
     sample : str
         Heading: a sample's name, or that of the study.
-    drawings : mapping of str to Drawing
-        Its figures by name.
     index : str, optional
         Link to the study's first page.
     """
@@ -84,7 +96,6 @@ class FurtherPage(Page):
     about: ClassVar[str] = ""
 
     sample: str
-    drawings: Mapping[str, Drawing] = field(default_factory=dict)
     index: str | None = None
 
     @property
@@ -96,11 +107,6 @@ class FurtherPage(Page):
     def linked(self) -> bool:
         """Whether it leads back to the first page."""
         return bool(self.index)
-
-    def drawn(self, *names: str) -> list[Drawing]:
-        """Return the figures of these names that have panels."""
-        found = [self.drawings[name] for name in names if name in self.drawings]
-        return [drawing for drawing in found if drawing.svgs]
 
 
 def seen_of(drawings: Mapping[str, Drawing]) -> str:
@@ -164,6 +170,11 @@ def link(sample: str) -> str:
     """Return the address of a sample's page, from the pages beside it."""
     # A leading ./ keeps a name with a colon from being read as a scheme.
     return f"./{quote(sample, safe='')}.html"
+
+
+def count(things: Sized, word: str) -> str:
+    """Return how many things there are, in words."""
+    return f"{len(things)} {word}{'s' if len(things) != 1 else ''}"
 
 
 @cache

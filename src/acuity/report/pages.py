@@ -36,84 +36,85 @@ class Cell:
 class VerdictTable:
     """Rows of `verdicts` as cells of a page; columns that hold nothing are left out."""
 
-    def __init__(self, level_format, unit, noun):
-        self.level_format = level_format
+    def __init__(self, words):
+        self.words = words
+        noun, unit = words.noun.title(), words.unit or ""
+        self.metrics = {metric.name: metric for metric in declared("volumes")}
         self.all = [
             Column("sample", "Sample", text=True),
             Column("level", "Level"),
             Column("method", "Method", text=True),
             Column("grade", "Verdict", text=True),
-            Column("recall", f"{noun.title()}s found"),
-            Column("precision", f"{noun.title()}s real"),
+            Column("recall", f"{noun}s found"),
+            Column("precision", f"{noun}s real"),
             Column("precision_off_rim", "Real, wall left out"),
             Column("porosity_error", "Porosity error"),
             Column("sphericity_error", "Shape error"),
             Column("floor", "Trusted from", unit_text(unit)),
-            *metric_columns(declared("volumes"), unit),
+            *metric_columns(self.metrics.values(), unit),
         ]
-        self.metrics = {metric.name: metric for metric in declared("volumes")}
 
     def columns(self, table, *, sample=True):
         """Return the columns that hold something."""
-        kept = []
-        for column in self.all:
-            if column.key in ("level", "method"):
-                kept.append(column)
-            elif column.key == "sample":
-                kept += [column] if sample else []
-            elif column.key == "grade":
-                kept += [column] if len(table) and (table["grade"] != "none").any() else []
-            elif column.key == "precision_off_rim":
-                # Only where it says something else than the column before it.
-                kept += [column] if (table[column.key] > table["precision"] + 0.005).any() else []
-            elif len(table) and table[column.key].notna().any():
-                kept.append(column)
-        return kept
+        off_rim = table["precision_off_rim"] > table["precision"] + 0.005
+        shown = {
+            "sample": sample,
+            "grade": (table["grade"] != "none").any(),
+            # Only where it says something else than the column before it.
+            "precision_off_rim": off_rim.any(),
+            **dict.fromkeys(("level", "method"), True),
+        }
+        return [c for c in self.all if shown.get(c.key, table[c.key].notna().any())]
 
-    def rows(self, table, *, sample=True, links=None):
-        """Return a row for each of the table's."""
+    def write(self, table, *, sample=True, links=None):
+        """Return the columns that hold something, and a row for each of the table's."""
         columns = self.columns(table, sample=sample)
-        links = links or {}
         keys = {m: marker(m) for m in set(table["method"])}
-        rows = []
-        for record in table.to_dict("records"):
-            cells = [self._cell(column, record, links, keys) for column in columns]
-            kind = "best" if record["best"] else "input" if record["method"] == "input" else ""
-            rows.append({"cells": cells, "kind": kind, "name": record["sample"] if sample else ""})
-        return rows
+        rows = [
+            {
+                "cells": [self._cell(column.key, record, links or {}, keys) for column in columns],
+                "kind": "best"
+                if record["best"]
+                else "input"
+                if record["method"] == "input"
+                else "",
+                "name": record["sample"] if sample else "",
+            }
+            for record in table.to_dict("records")
+        ]
+        return columns, rows
 
-    def _cell(self, column, record, links, keys):
-        value = record[column.key]
-        if column.key == "sample":
+    def _cell(self, key, record, links, keys):
+        value = record[key]
+        if key == "sample":
             return Cell(value, link=links.get(value), text_column=True)
-        if column.key == "method":
+        if key == "method":
             return Cell(look(value).name, key=keys[value], text_column=True)
-        if column.key == "grade":
+        if key == "grade":
             rank = list(GRADES).index(value)
             return Cell(GRADES[value], str(rank), grade=value, text_column=True)
-        if column.key == "level":
-            return Cell(self.level_format.format(value), f"{value:g}")
-        sort = f"{value:.4g}" if not math.isnan(value) else "NaN"
-        if column.key == "floor":
-            if math.isnan(value):
-                return Cell("–", sort)
-            text = "all sizes" if value == 0 else "none" if math.isinf(value) else f"{value:g}"
-            return Cell(text, "1e9" if math.isinf(value) else sort)
+        if key == "level":
+            return Cell(self.words.level_format.format(value), f"{value:g}")
         if math.isnan(value):
-            return Cell("–", sort)
-        if column.key.endswith("_error"):
+            return Cell("–", "NaN")
+        if key.endswith("_error"):
             return Cell(f"{100 * value:+.1f} %".replace("-", "−"), f"{abs(value):.5g}")
-        if column.key == "recall":
+        if key == "floor" and math.isinf(value):
+            return Cell("none", "1e9")
+        if key == "floor":
+            text = "all sizes" if value == 0 else f"{value:g}"
+        elif key == "recall":
             text = percent(value, 1) + _of(record["true"])
             low, high = record["recall_low"], record["recall_high"]
-            if not math.isnan(low) and not math.isnan(high):
+            if math.isfinite(low) and math.isfinite(high):
                 text += f" ({100 * low:.0f}–{100 * high:.0f})"
-            return Cell(text, sort)
-        if column.key == "precision":
-            return Cell(percent(value, 1) + _of(record["shown"]), sort)
-        if column.key == "precision_off_rim":
-            return Cell(percent(value, 1), sort)
-        return Cell(figure_text(self.metrics[column.key], value), sort)
+        elif key == "precision":
+            text = percent(value, 1) + _of(record["shown"])
+        elif key == "precision_off_rim":
+            text = percent(value, 1)
+        else:
+            text = figure_text(self.metrics[key], value)
+        return Cell(text, f"{value:.4g}")
 
 
 def metric_columns(metrics, unit=""):

@@ -16,6 +16,15 @@ BLUE, VERMILLION, PURPLE = "#0072b2", "#d55e00", "#cc79a7"
 YELLOW = "#f0e442"  # for areas alone
 PAPER, NOTHING, WARNING = "#ffffff", "#eeeeee", "#a33b00"
 
+# What became of the true objects, in words and colours; the last are no part of the truth.
+FATES = {
+    "found": ("found", SKY),
+    "split": ("in pieces", GREEN),
+    "merged": ("fused with a neighbour", PURPLE),
+    "missed": ("missed", VERMILLION),
+    "false": ("invented", YELLOW),
+}
+
 # Methods that appear together differ in colour; where a colour comes back, the marker differs.
 _METHODS = {
     "truth": ("Truth", "Truth", INK, "*"),
@@ -65,6 +74,11 @@ class Look:
     colour: str
     marker: str
     variant: bool = False
+
+    @property
+    def line(self):
+        """Matplotlib's properties of its line."""
+        return {"color": self.colour, "ls": "--" if self.variant else "-"}
 
 
 @dataclass(frozen=True, kw_only=True)

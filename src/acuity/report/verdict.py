@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from acuity.errors import AcuityError
 from acuity.measures.base import ALL, declared
-from acuity.report.style import look, ordered
+from acuity.report.style import PLAIN, look, ordered
 
 # The sample name of rows pooled over the samples that no model has seen.
 POOLED = "unseen"
@@ -67,6 +68,26 @@ def tidy(table, *, text=_TEXT, numbers=_NUMBERS):
     joins = (variant != "") & ~table["method"].str.contains("@", regex=False)
     table.loc[joins, "method"] += "@" + variant[joins]
     return table
+
+
+def check_tables(metrics):
+    """Refuse a metrics table that the report can't read.
+
+    Parameters
+    ----------
+    metrics : pandas.DataFrame
+
+    Raises
+    ------
+    AcuityError
+        If a needed column is missing.
+    """
+    missing = {"sample", "method", "level", "metric", "value"} - set(metrics)
+    if missing:
+        raise AcuityError(
+            f"metrics table: column {sorted(missing)[0]!r} is missing; found "
+            f"{', '.join(map(str, metrics.columns)) or 'none'}"
+        )
 
 
 def rows_of(metrics, samples=None):
@@ -187,74 +208,63 @@ def verdicts(metrics):
     -------
     pandas.DataFrame
         Columns ``sample level method recall recall_low recall_high true precision shown
-        precision_off_rim f1 found_ratio porosity_error sphericity_error psnr psnr_gain ssim floor grade
-        best``, and those that measures declare for pages of volumes, by their names. ``true`` and
-        ``shown`` are numbers of objects. Errors are relative to the truth and signed; ``psnr_gain`` is against the unrestored input;
+        precision_off_rim f1 porosity_error sphericity_error psnr psnr_gain ssim floor grade best``,
+        and those that measures declare for pages of volumes, by their names. ``true`` and ``shown``
+        are numbers of objects. Errors are relative to the truth and signed; ``psnr_gain`` is against
+        the unrestored input;
         ``best`` marks the best restoration of a sample and level: the best grade, then the most
         limits met, and among equals the highest F1 (else SSIM, PSNR). NaN where not measured.
     """
-    others = [metric for metric in declared("volumes") if metric.subset != ALL]
-    parts = [
-        metrics[(metrics["metric"] == m.key) & (metrics["subset"] == m.subset)].assign(
-            metric=m.name
-        )
-        for m in others
-    ]
-    whole = pd.concat([metrics[metrics["subset"].isin([ALL, ""])], *parts])
-    whole = whole[whole["method"] != ""]
-    first = whole.drop_duplicates(["sample", "level", "method", "metric"])
-    wide = first.set_index(["sample", "level", "method", "metric"])
-    value, low, high, number = (wide[c].unstack("metric") for c in ("value", "low", "high", "n"))
+    key = ["sample", "level", "method"]
+    parts = [metrics[metrics["subset"].isin([ALL, ""])]]
+    for metric in declared("volumes"):
+        if metric.subset != ALL:
+            own = (metrics["metric"] == metric.key) & (metrics["subset"] == metric.subset)
+            parts.append(metrics[own].assign(metric=metric.name))
+    whole = pd.concat(parts)
+    first = whole[whole["method"] != ""].drop_duplicates([*key, "metric"])
+    restored = first[(first["method"] != "truth") & first["level"].notna()]
+    wide = restored.set_index([*key, "metric"])[["value", "low", "high", "n"]].unstack("metric")
+    samples, _, methods = (wide.index.get_level_values(name) for name in key)
+
+    def of(metric, side="value"):
+        return wide[side, metric] if (side, metric) in wide else pd.Series(np.nan, wide.index)
+
+    def off(metric):
+        """Relative to the truth's."""
+        truth = samples.map(lambda sample: truths.get(sample, {}).get(metric) or math.nan)
+        return of(metric) / truth.astype(float) - 1
+
     truths = _truths(first)
-    small = by_size(metrics, "pore_recall")
-    small_real = by_size(metrics, "pore_precision")
-    recalls = dict(tuple(small.groupby(["sample", "level", "method"])))
-    precisions = dict(tuple(small_real.groupby(["sample", "level", "method"])))
-    rows = []
-    columns = set(value.columns)
-    records = value.to_dict("index")
-    lows, highs, numbers = (side.to_dict("index") for side in (low, high, number))
-    for (sample, level, method), record in records.items():
-        if method == "truth" or math.isnan(level):
-            continue
-
-        def get(name, record=record):
-            return record[name] if name in columns else math.nan
-
-        key = (sample, level, method)
-        truth = truths.get(sample, {})
-        before = records.get((sample, level, "input"), {}).get("psnr", math.nan)
+    recalls, precisions = (
+        dict(tuple(by_size(metrics, metric).groupby(key)))
+        for metric in ("pore_recall", "pore_precision")
+    )
+    floors = [
+        floor_size(recalls[image], precisions.get(image)) if image in recalls else math.nan
+        for image in wide.index
+    ]
+    recall, precision, psnr = of("pore_recall"), of("pore_precision"), of("psnr")
+    columns = {
+        "recall": recall,
+        "recall_low": of("pore_recall", "low"),
+        "recall_high": of("pore_recall", "high"),
+        "true": of("pore_recall", "n"),
+        "precision": precision,
+        "shown": of("pore_precision", "n"),
+        "precision_off_rim": of("pore_precision_off_rim"),
+        "f1": of("pore_f1").fillna(2 * recall * precision / (recall + precision)),
         # The measured error is against the exact truth, where there is one.
-        error = get("porosity_error")
-        if math.isnan(error):
-            error = _relative(get("porosity"), truth.get("porosity"))
-        row = {
-            "sample": sample,
-            "level": level,
-            "method": method,
-            "recall": get("pore_recall"),
-            "recall_low": lows[key].get("pore_recall", math.nan),
-            "recall_high": highs[key].get("pore_recall", math.nan),
-            "true": numbers[key].get("pore_recall", math.nan),
-            "precision": get("pore_precision"),
-            "shown": numbers[key].get("pore_precision", math.nan),
-            "precision_off_rim": get("pore_precision_off_rim"),
-            "f1": get("pore_f1"),
-            "found_ratio": get("pores_found_ratio"),
-            "porosity_error": error,
-            "sphericity_error": _relative(get("sphericity_mesh"), truth.get("sphericity_mesh")),
-            "psnr": get("psnr"),
-            "psnr_gain": get("psnr") - before,
-            "ssim": get("ssim"),
-            **{metric.name: get(metric.name) for metric in declared("volumes")},
-            "floor": floor_size(recalls[key], precisions.get(key)) if key in recalls else math.nan,
-        }
-        if math.isnan(row["f1"]) and row["recall"] + row["precision"] > 0:
-            row["f1"] = 2 * row["recall"] * row["precision"] / (row["recall"] + row["precision"])
-        row["grade"] = grade(row)
-        rows.append(row)
-    columns = dict.fromkeys([*_COLUMNS, *(metric.name for metric in declared("volumes"))])
-    table = pd.DataFrame(rows, columns=list(columns))
+        "porosity_error": of("porosity_error").fillna(off("porosity")),
+        "sphericity_error": off("sphericity_mesh"),
+        "psnr": psnr,
+        "psnr_gain": psnr - psnr.where(methods == "input").groupby(key[:2]).transform("max"),
+        "ssim": of("ssim"),
+        "floor": floors,
+        **{metric.name: of(metric.name) for metric in declared("volumes")},
+    }
+    table = pd.DataFrame(columns, index=wide.index).reset_index()
+    table["grade"] = [grade(row) for row in table.to_dict("records")]
     table["best"] = False
     for _, group in table[table["method"] != "input"].groupby(["sample", "level"]):
         # A better grade comes first, then who meets more of the limits: pores that are found but
@@ -268,34 +278,12 @@ def verdicts(metrics):
             if len(scores):
                 table.loc[scores.idxmax(), "best"] = True
                 break
-    rank = {method: n for n, method in enumerate(ordered(table["method"]))}
-    order = table["sample"].map(lambda s: (s != POOLED, s))
-    table = table.assign(_sample=order, _method=table["method"].map(rank))
-    table = table.sort_values(["_sample", "level", "_method"], kind="stable")
-    return table.drop(columns=["_sample", "_method"]).reset_index(drop=True)
-
-
-_COLUMNS = [
-    "sample",
-    "level",
-    "method",
-    "recall",
-    "recall_low",
-    "recall_high",
-    "true",
-    "precision",
-    "shown",
-    "precision_off_rim",
-    "f1",
-    "found_ratio",
-    "porosity_error",
-    "sphericity_error",
-    "psnr",
-    "psnr_gain",
-    "ssim",
-    "floor",
-    "grade",
-]
+    ranks = {
+        "sample": lambda sample: (sample != POOLED, sample),
+        "level": float,
+        "method": ordered(methods).index,
+    }
+    return table.sort_values(key, key=lambda c: c.map(ranks[c.name]), ignore_index=True)
 
 
 def _truths(first):
@@ -306,12 +294,6 @@ def _truths(first):
     if POOLED not in found and found:
         found[POOLED] = truth.groupby("metric")["value"].mean().to_dict()
     return found
-
-
-def _relative(value, truth):
-    if truth is None or not truth or math.isnan(value):
-        return math.nan
-    return value / truth - 1
 
 
 def grade(row):
@@ -455,43 +437,33 @@ class Line(NamedTuple):
     sentence: str
 
 
-def lines(table, *, level_format="{:g}:1", unit="um", noun="pore"):
+UNRESTORED = Line("", "none", "No restoration was measured; only the unrestored input is shown.")
+
+
+def lines(table, words=PLAIN):
     """Say of each level of a sample how far its results can be trusted.
 
     Parameters
     ----------
     table : pandas.DataFrame
         Of `verdicts`.
-    level_format : str
-        How a level is written.
-    unit : str
-        Unit of pore sizes.
-    noun : str
-        What the objects are called, in the singular.
+    words : acuity.report.style.Words
+        How levels, lengths and objects are written.
 
     Returns
     -------
     dict of str to list of Line
         Sample to a line a level, the easiest first, each of the best restoration there.
     """
-    return {
-        sample: [
+    said = {}
+    for sample, group in table.groupby("sample", sort=False):
+        said[sample] = [
             Line(
-                level_format.format(best["level"]),
-                best["grade"],
-                _sentence(best, group, unit, noun),
+                words.level_format.format(row["level"]), row["grade"], _sentence(row, group, words)
             )
-            for _, best in group[group["best"]].sort_values("level").iterrows()
-        ]
-        or [Line("", "none", _nothing(group))]
-        for sample, group in table.groupby("sample", sort=False)
-    }
-
-
-def _nothing(group):
-    if len(group):
-        return "No restoration was measured; only the unrestored input is shown."
-    return "Nothing was measured."
+            for _, row in group[group["best"]].sort_values("level").iterrows()
+        ] or [UNRESTORED]
+    return said
 
 
 def summary(judged):
@@ -517,13 +489,13 @@ def summary(judged):
     return f"At {last.label} {last.sentence}"
 
 
-def _sentence(best, group, unit, noun):
-    name = look(best["method"]).name
+def _sentence(best, group, words):
+    name, noun = look(best["method"]).name, words.noun
     if math.isnan(best["recall"]):
         return _image_sentence(best, name, noun)
     text = f"{name} found {percent(best['recall'])} of {_counted(best['true'], noun)}"
     low, high = best["recall_low"], best["recall_high"]
-    if not math.isnan(low) and not math.isnan(high):
+    if math.isfinite(low) and math.isfinite(high):
         text += f" (95 % interval {100 * low:.0f} to {100 * high:.0f} %)"
     wrong, shown = 1 - best["precision"], _counted(best["shown"], noun)
     if wrong >= 0.001:
@@ -538,7 +510,7 @@ def _sentence(best, group, unit, noun):
     elif math.isinf(floor):
         text += f"; {noun}s of no size reach the limit for trust"
     elif not math.isnan(floor):
-        text += f"; {noun}s below {floor:g} {unit_text(unit)} are not to be trusted"
+        text += f"; {noun}s below {floor:g} {unit_text(words.unit or 'um')} are not to be trusted"
     unrestored = group[(group["level"] == best["level"]) & (group["method"] == "input")]
     if len(unrestored) and unrestored.iloc[0]["f1"] >= best["f1"]:
         text += "; the unrestored input does no worse, so nothing was gained"

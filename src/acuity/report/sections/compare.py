@@ -9,8 +9,7 @@ PICTURES = ("slices", "maps", "pores")  # in reading order
 
 
 def _there(page):
-    found = [page.pictures[name] for name in PICTURES if name in page.pictures]
-    return [drawing for drawing in found if drawing.more["pictures"]]
+    return [drawing for drawing in page.figures(*PICTURES) if drawing.more["pictures"]]
 
 
 def _build(page):
@@ -20,22 +19,15 @@ def _build(page):
     methods = ordered(p["method"] for p in pictures)
     reference, sheets = None, []
     for drawing in shown:
-        cells = {(p["method"], p["level"]): _placed(p) for p in drawing.more["pictures"]}
+        cells = {(p["method"], p["level"]): p for p in drawing.more["pictures"]}
         reference = cells.pop(("truth", None), reference)
         rows = [
             {"name": look(m).name, "pictures": [cells.get((m, level)) for level in levels]}
             for m in ordered(m for m, _ in cells)
         ]
         if rows:
-            sheets.append(
-                {
-                    "key": Markup(drawing.more["key"]),
-                    "title": drawing.more["heading"],
-                    "caption": drawing.caption,
-                    "columns": [page.words.level_format.format(level) for level in levels],
-                    "rows": rows,
-                }
-            )
+            sheets.append((drawing, Markup(drawing.more["key"]), rows))
+    columns = [page.words.level_format.format(level) for level in levels]
     best = page.verdicts[page.verdicts["best"] & page.verdicts["method"].isin(methods)]
     names = [method for method in methods if method not in ("truth", "input")]
     chosen = str(best.iloc[-1]["method"]) if len(best) else (names or methods)[-1]
@@ -43,19 +35,15 @@ def _build(page):
         "where": shown[0].more["where"],
         "reference": reference,
         "kinds": [(d.more["kind"], d.title, Markup(d.more["key"])) for d in shown],
-        "levels": [(f"{v:g}", page.words.level_format.format(v)) for v in levels] or [("", "–")],
+        "levels": [(f"{v:g}", text) for v, text in zip(levels, columns, strict=True)]
+        or [("", "–")],
         "level_choice": f"{levels[-1]:g}" if levels else "",
         "methods": [(method, look(method).name) for method in methods],
         "before_choice": "input" if "input" in methods else methods[0],
         "after_choice": chosen,
+        "columns": columns,
         "sheets": sheets,
     }
-
-
-def _placed(picture):
-    """A picture with its level as the page's script reads it."""
-    level = picture["level"]
-    return {**picture, "level": "" if level is None else f"{level:g}"}
 
 
 COMPARE = Section(
@@ -83,22 +71,13 @@ COMPARE = Section(
 </div>
 {% if reference %}
 <div class="reference">
-<img src="{{ reference.src }}" width="{{ reference.width }}" height="{{ reference.height }}" alt="{{ reference.alt }}" data-kind="slice" data-method="truth" data-level="" data-label="{{ reference.label }}">
+{{ parts.picture(reference) }}
 <span class="name before">Truth, for reference</span>
 </div>
 {% endif %}
 </div>
 {% for kind, name, key in kinds %}<div data-for="{{ kind }}" hidden>{{ key }}</div>{% endfor %}
-{% for sheet in sheets %}
-<details{% if loop.first %} open{% endif %}><summary><b>{{ sheet.title }}</b></summary>
-<p class="note">{{ sheet.caption }}</p>
-{{ sheet.key }}
-<div class="sheet" tabindex="0" role="region" aria-label="{{ sheet.title }}"><table>
-{% if sheet.columns %}<thead><tr><td></td>{% for column in sheet.columns %}<th scope="col">{{ column }}</th>{% endfor %}</tr></thead>{% endif %}
-<tbody>{% for row in sheet.rows %}<tr><th scope="row">{{ row.name }}</th>{% for picture in row.pictures %}<td>{% if picture %}<img src="{{ picture.src }}" width="{{ picture.width }}" height="{{ picture.height }}" alt="{{ picture.alt }}" data-kind="{{ picture.kind }}" data-method="{{ picture.method }}" data-level="{{ picture.level }}" data-label="{{ picture.label }}">{% endif %}</td>{% endfor %}</tr>{% endfor %}</tbody>
-</table></div>
-</details>
-{% endfor %}
+{% for drawing, key, rows in sheets %}{{ parts.sheet(drawing.more.heading, drawing.caption, key, columns, rows, loop.first) }}{% endfor %}
 </section>
 """,
     _build,

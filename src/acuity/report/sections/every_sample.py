@@ -1,7 +1,6 @@
 """Every sample in one table."""
 
 from acuity.report.page import Section, link
-from acuity.report.pages import VerdictTable
 from acuity.report.verdict import POOLED
 
 _ROWS = 150  # more rows than this, and the table keeps the best method of a level only
@@ -11,16 +10,10 @@ def _build(page):
     pooled = page.verdicts["sample"] == POOLED
     table = page.verdicts[~pooled]
     best_only = len(table) > _ROWS
-    if best_only:
-        table = table[table["best"]]
-    writer = VerdictTable(page.words.level_format, page.length_unit, page.words.noun)
     links = {name: link(name) for name in page.samples or ()}
-    return {
-        "best_only": best_only,
-        "columns": writer.columns(table),
-        "rows": writer.rows(table, links=links),
-        "opened": not pooled.any(),
-    }
+    columns, rows = page.table.write(table[table["best"]] if best_only else table, links=links)
+    opened = not pooled.any()
+    return {"columns": columns, "rows": rows, "best_only": best_only, "opened": opened}
 
 
 EVERY_SAMPLE = Section(

@@ -1,15 +1,14 @@
 """One picture of the study below its verdict."""
 
-import base64
 from pathlib import Path
 
+from acuity.report.drawing import address
 from acuity.report.page import Section
 
 
 def _build(page):
     path, words = page.picture
-    png = base64.b64encode(Path(path).read_bytes()).decode()
-    return {"src": f"data:image/png;base64,{png}", "words": words}
+    return {"src": address(Path(path).read_bytes()), "words": words}
 
 
 FIRST_PICTURE = Section(

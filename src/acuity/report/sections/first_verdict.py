@@ -1,6 +1,6 @@
 """What the whole study says: a line a level or stage, and of how many samples and trainings."""
 
-from acuity.report.page import Section
+from acuity.report.page import Section, count
 from acuity.report.trainings import training_note
 from acuity.report.verdict import GRADES, POOLED, Line
 
@@ -9,8 +9,7 @@ def _build(page):
     without = len(page.unseen) - len(page.judged_samples)
     notes = []
     if POOLED in page.judged and page.judged_samples:
-        number = len(page.judged_samples)
-        notes.append(f"Judged on {number} sample{'s' if number != 1 else ''}{page.of_which}.")
+        notes.append(f"Judged on {count(page.judged_samples, 'sample')}{page.of_which}.")
     if without:
         have = "sample has" if without == 1 else "samples have"
         notes.append(f"{without} {have} no truth: shown, and not judged.")

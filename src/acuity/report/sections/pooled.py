@@ -1,17 +1,7 @@
 """All samples that no model has seen, together, in one table."""
 
-from acuity.report.page import Section
-from acuity.report.pages import VerdictTable
+from acuity.report.page import Section, count
 from acuity.report.verdict import POOLED
-
-
-def pooled_rows(page):
-    """Return columns and rows of all unseen samples together."""
-    if page.pooled is not None:
-        return page.pooled
-    writer = VerdictTable(page.words.level_format, page.length_unit, page.words.noun)
-    table = page.verdicts[page.verdicts["sample"] == POOLED]
-    return writer.columns(table, sample=False), writer.rows(table, sample=False)
 
 
 def figures_note(page):
@@ -20,19 +10,14 @@ def figures_note(page):
         several = len(page.unseen) > 1
         return "Mean over the samples that no model was trained on." if several else ""
     if page.seen_samples:
-        number = len(page.judged_samples)
-        return f"Pooled over the {number} sample{'s' if number != 1 else ''}{page.of_which}."
+        return f"Pooled over the {count(page.judged_samples, 'sample')}{page.of_which}."
     return "Pooled over the unseen samples."
 
 
 def _build(page):
-    columns, rows = pooled_rows(page)
-    return {
-        "columns": columns,
-        "rows": rows,
-        "best": page.pooled is None,
-        "figures_note": figures_note(page),
-    }
+    columns, rows = page.together
+    best, note = page.pooled is None, figures_note(page)
+    return {"columns": columns, "rows": rows, "best": best, "figures_note": note}
 
 
 POOLED_TABLE = Section(
@@ -45,5 +30,5 @@ POOLED_TABLE = Section(
 </section>
 """,
     _build,
-    when=lambda page: bool(pooled_rows(page)[1]),
+    when=lambda page: bool(page.together[1]),
 )

@@ -1,19 +1,12 @@
 """Graphs of one sample; its page alone has them, and draws them."""
 
-from dataclasses import replace
-
 from acuity.report.drawing import drawing_of
 from acuity.report.figures import plots
 from acuity.report.page import Section
 
 
 def _build(page):
-    drawn = plots(
-        page.figures_of,
-        **page.tables,
-        samples=page.sample,
-        words=replace(page.words, unit=page.length_unit),
-    )
+    drawn = plots(page.figures_of, **page.tables, samples=page.sample, words=page.written)
     return {"drawings": [drawing_of(plot) for plot in drawn if plot.panels]}
 
 

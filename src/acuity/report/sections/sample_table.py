@@ -1,17 +1,12 @@
 """All results of a sample in a table, with how they are graded and what the columns mean."""
 
 from acuity.report.page import Section
-from acuity.report.pages import VerdictTable, glossary
+from acuity.report.pages import glossary
 
 
 def _build(page):
-    writer = VerdictTable(page.words.level_format, page.length_unit, page.words.noun)
-    columns = writer.columns(page.verdicts, sample=False)
-    return {
-        "columns": columns,
-        "glossary": glossary(columns),
-        "rows": writer.rows(page.verdicts, sample=False),
-    }
+    columns, rows = page.table.write(page.verdicts, sample=False)
+    return {"columns": columns, "rows": rows, "glossary": glossary(columns)}
 
 
 SAMPLE_TABLE = Section(

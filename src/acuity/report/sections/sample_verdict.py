@@ -2,22 +2,14 @@
 
 from acuity.report.page import NOTHING, Section
 from acuity.report.trainings import training_note
-from acuity.report.verdict import lines
 
 
 def _build(page):
-    words = {
-        "level_format": page.words.level_format,
-        "unit": page.length_unit,
-        "noun": page.words.noun,
-    }
-    judged = lines(page.verdicts, **words)
+    told = page.learned, page.trainings, "on the first page", page.figures_of
     return {
-        "lines": page.said or judged.get(page.sample, NOTHING),
-        "training": page.sample in set(page.training_samples),
-        "training_note": training_note(
-            page.learned, page.trainings, "on the first page", page.figures_of
-        ),
+        "lines": page.judged.get(page.sample, NOTHING),
+        "training": page.sample in page.training_samples,
+        "training_note": training_note(*told),
     }
 
 

@@ -5,22 +5,17 @@ from acuity.report.page import Section
 from acuity.report.sections.pooled import figures_note
 
 
-def _drawings(page):
-    own = [name for name in NAMES if name in page.drawings]
-    return [page.drawings[name] for name in dict.fromkeys([*own, *page.drawings])]
+def _names(page):
+    return [*NAMES, *(name for name in page.drawings if name not in NAMES)]
 
 
 def _build(page):
-    absent = [drawing.title for drawing in _drawings(page) if not drawing.svgs]
+    absent = [drawing.title for drawing in page.figures(*_names(page)) if not drawing.svgs]
     return {
-        "drawings": [drawing for drawing in _drawings(page) if drawing.svgs],
+        "drawings": page.drawn(*_names(page)),
         "absent": "" if page.said else ", ".join(t[:1].lower() + t[1:] for t in absent),
         "figures_note": figures_note(page),
     }
-
-
-def _there(page):
-    return any(drawing.svgs or not page.said for drawing in _drawings(page))
 
 
 STUDY_FIGURES = Section(
@@ -34,5 +29,5 @@ STUDY_FIGURES = Section(
 </section>
 """,
     _build,
-    when=_there,
+    when=lambda page: bool(page.drawn(*_names(page)) if page.said else page.figures(*_names(page))),
 )
