@@ -16,6 +16,17 @@ def figure(name):
     return local(results(f"figures/{name}.png"))
 
 
+def drawn(name, category, folder="", **more):
+    """A figure, with what Snakemake's own report says of it."""
+    return report(
+        figure(folder + name),
+        caption=f"../config/captions/{name}.rst",
+        category=category,
+        labels={"figure": name.replace("_", " ")},
+        **more,
+    )
+
+
 def beside(name):
     """What lies beside a figure, for pages: title, caption, legend and what they show of it."""
     return local(results(f"figures/{name}.json"))
@@ -46,7 +57,6 @@ DRAWN = {
     and (name != "training_adversaries" or any(map(PROJECT.adversarial, METHODS)))
 }
 FURTHER = PROJECT.further_pages()
-STACKS = ALIGNMENT.stacks
 WORDS = {
     "level_format": KIND.level_format,
     "level_title": KIND.level_title,
@@ -102,7 +112,7 @@ SAMPLE_PAGES = {
         "pictures",
         "{sample}",
         SHOWN,
-        judged={"judged": [STACK_JUDGED] * bool(STACKS) + JUDGED},
+        judged={"judged": [STACK_JUDGED] * bool(FURTHER["stack"]) + JUDGED},
         drawing_cfg={
             "names": list(PICTURED),
             "words": {key: WORDS[key] for key in ("level_format", "noun")},
@@ -180,15 +190,7 @@ rule figures:
         **HISTORIES,
         seen=seen(),
     output:
-        *(
-            report(
-                figure(name),
-                caption=f"../config/captions/{name}.rst",
-                category=category,
-                labels={"figure": name.replace("_", " ")},
-            )
-            for name, category in DRAWN.items()
-        ),
+        *(drawn(name, category) for name, category in DRAWN.items()),
         beside=[beside(name) for name in STUDY_FIGURES],
     log:
         logs("figures"),
@@ -223,13 +225,7 @@ for page, about in SAMPLE_PAGES.items():
             seen=seen(),
         output:
             *(
-                report(
-                    figure(f"{{sample}}/{name}"),
-                    caption=f"../config/captions/{name}.rst",
-                    category=about.category,
-                    subcategory="{sample}",
-                    labels={"figure": name.replace("_", " ")},
-                )
+                drawn(name, about.category, folder="{sample}/", subcategory="{sample}")
                 for name in about.figures
             ),
             **(about.judged if page == "stack" else {}),
@@ -326,7 +322,7 @@ rule report:
         **files(PROJECT.shown_volumes(*SHOWN)),
         metrics=results("metrics.tsv"),
         drawings=[beside(name) for name in STUDY_FIGURES if METHODS],
-        judged=[beside(f"{sample}/stack") for sample in STACKS] + JUDGED,
+        judged=[beside(f"{sample}/stack") for sample in FURTHER["stack"]] + JUDGED,
         trainings=[results("trainings.tsv")] if AGAIN else [],
         warnings=results("warnings.tsv"),
         pages=PAGES,
