@@ -1,5 +1,6 @@
 """The house: pins, environments, documentation and layout agree."""
 
+import importlib
 import re
 import subprocess
 import sys
@@ -102,3 +103,10 @@ def test_every_sample_that_is_judged_is_listed():
     missing = unlisted(text.replace("| 11, 12, 13, 14 |", "| 11, 12, 13 |"))
     assert sorted(missing) == [("semnet-small.yaml", "gold-14"), ("semnet.yaml", "gold-14")]
     assert ("sand.yaml", "sand-test") in unlisted(text.replace("sand_100", "sand_1"))
+
+
+@pytest.mark.parametrize("page", ["stack", "axial", "sem"])
+def test_each_figure_of_a_page_has_a_caption_by_which_its_rule_finds_it(page):
+    figures = importlib.import_module(f"acuity.report.{page}").FIGURES
+    captions = (ROOT / "config" / "captions").glob(f"{page}_*.rst")
+    assert sorted(path.stem for path in captions) == sorted(figures)
