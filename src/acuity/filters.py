@@ -173,17 +173,12 @@ def gaussian(volume: ArrayLike, sigma: ArrayLike, *, truncate: float = 4.0) -> n
         )
     if volume.size == 0:
         return volume.copy()
-    weights, rows = [], []
-    for s, n in zip(sigmas, volume.shape, strict=True):
-        w = gaussian_kernel(s, truncate) if s > 0 else np.ones(1, np.float32)
-        weights.append(w)
-        rows.append(reflected(n, len(w) - 1))
-    out = np.empty_like(volume)
+    weights = [gaussian_kernel(s, truncate) if s > 0 else np.ones(1, np.float32) for s in sigmas]
+    rows = [reflected(n, len(w) - 1) for n, w in zip(volume.shape, weights, strict=True)]
+    out, source = np.empty_like(volume), volume
     if len(weights[0]) > 1:
         _along_z(volume, rows[0], weights[0], out)
         source = out
-    else:
-        source = volume
     if len(weights[1]) > 1 or len(weights[2]) > 1:
         _along_y_x(source, rows[1], weights[1], rows[2], weights[2], out)
     elif source is volume:

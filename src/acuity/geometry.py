@@ -115,14 +115,8 @@ class ConeBeam:
         ConeBeam
             The scaled geometry.
         """
-        return replace(
-            self,
-            source_to_axis=self.source_to_axis * factor,
-            source_to_detector=self.source_to_detector * factor,
-            pixel=self.pixel * factor,
-            offset_v=self.offset_v * factor,
-            offset_u=self.offset_u * factor,
-        )
+        lengths = ("source_to_axis", "source_to_detector", "pixel", "offset_v", "offset_u")
+        return replace(self, **{name: getattr(self, name) * factor for name in lengths})
 
     def padded(self, margin: int) -> "ConeBeam":
         """Return the geometry of a detector larger by `margin` pixels on each of its four sides.

@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -241,7 +242,6 @@ def read_box(array: Path, layout: Layout, dtype: np.dtype, box: Box) -> np.ndarr
     start = [part.start for part in box]
     for index, part in layout.boxes(box):
         file = shard_file(array, index)
-        corner = [i * length for i, length in zip(index, layout.shard, strict=True)]
         first = tuple(p.start // c for p, c in zip(part, layout.chunk, strict=True))
         try:
             handle = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0))
@@ -252,9 +252,11 @@ def read_box(array: Path, layout: Layout, dtype: np.dtype, box: Box) -> np.ndarr
             with open(handle, "rb", closefd=False) as source:
                 table = _table(source, layout, first, file)
 
-            def unpack(item, table=table, corner=corner, file=file, handle=handle) -> None:
+            def unpack(item, table=table, index=index, file=file, handle=handle) -> None:
                 chunk, piece = item
-                values = _chunk(handle, layout, dtype, table, shift(piece, corner), chunk, file)
+                parts = zip(chunk, index, layout.chunks_per_shard, strict=True)
+                entry = table[tuple(i - shard * count for i, shard, count in parts)]
+                values = _chunk(handle, layout, dtype, entry, partial(ShardError, chunk, file))
                 inner = shift(piece, [i * c for i, c in zip(chunk, layout.chunk, strict=True)])
                 out[shift(piece, start)] = values[inner]
 
@@ -283,18 +285,16 @@ def _chunk(
     handle: int,
     layout: Layout,
     dtype: np.dtype,
-    table: np.ndarray,
-    place: Box,
-    chunk: Index,
-    file: Path,
+    entry: np.ndarray,
+    lost: Callable[[str], ShardError],
 ) -> np.ndarray:
-    """Read one chunk and check it."""
-    offset, length = table[tuple(p.start // c for p, c in zip(place, layout.chunk, strict=True))]
+    """Read one chunk at its place and length, and check it."""
+    offset, length = entry
     if offset == _ABSENT:
-        raise ShardError(chunk, file, "the chunk is missing")
+        raise lost("the chunk is missing")
     content = os.pread(handle, int(length), int(offset))
     if len(content) < length or content[-CHECKSUM:] != _checksum(content[:-CHECKSUM]):
-        raise ShardError(chunk, file, "its checksum does not match")
+        raise lost("its checksum does not match")
     values = np.empty(layout.chunk, dtype)
     blosc.decompress(content[:-CHECKSUM], values)
     return values

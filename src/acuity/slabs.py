@@ -16,12 +16,13 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from acuity.errors import AcuityError
 from acuity.seals import write_sealed
-from acuity.shards import each, file_checksum, shard_file
+from acuity.shards import Index, each, file_checksum, shard_file, whole
 from acuity.volume import (
     MARKERS,
     Grid,
@@ -150,18 +151,10 @@ class StoreMaker(VolumeWriter):
     """
 
     def __init__(
-        self,
-        path: str | os.PathLike,
-        grid: Grid,
-        dtype: Any,
-        *,
-        part: Part,
-        block: int,
-        settled: Mapping[str, Any] | None,
-        **about: Any,
+        self, *place: Any, part: Part, block: int, settled: Mapping[str, Any] | None, **about: Any
     ) -> None:
-        super().__init__(path, grid, dtype, **about)
-        self.part = part
+        super().__init__(*place, **about)
+        self.part, grid = part, self.grid
         self.z0, self.z1 = extent(grid.shape[0], self.slab_depth, block, part)
         self.folder = self.path / MARKERS
         self.notes: dict[str, Any] = {}
@@ -171,10 +164,7 @@ class StoreMaker(VolumeWriter):
                 "version": VERSION,
                 "slabs": part[1],
                 "block": block,
-                "shape": grid.shape,
-                "spacing": grid.spacing,
-                "origin": grid.origin,
-                "unit": grid.unit,
+                **asdict(grid),  # shape, spacing, origin, unit
                 "dtype": self.dtype.name,
                 "shard": self.layout.shard,
                 "chunk": self.layout.chunk,
@@ -232,7 +222,7 @@ class SlabWriter(StoreMaker):
         self.notes.update(_plain(values))
 
     def _complete(self) -> None:
-        rows = (slice(self.z0, self.z1), *(slice(0, n) for n in self.grid.shape[1:]))
+        rows = (slice(self.z0, self.z1), *whole(self.grid.shape[1:]))
         missing = [index for index, _ in self.layout.boxes(rows) if index not in self._shards]
         if self.z0 < self.z1 and missing:
             raise RuntimeError(f"slab {self.part[0]} did not write shard {missing[0]}")
@@ -282,12 +272,13 @@ def join(path: str | os.PathLike) -> list[dict]:
     plan = store["plan"]
     grid = Grid(plan["shape"], plan["spacing"], plan["origin"], plan["unit"])
     layout = choose_layout(grid.shape, plan["dtype"])
-    shards, notes, end = {}, [], 0
+    shards: dict[Index, tuple] = {}
+    notes, end = [], 0
     for number in range(1, plan["slabs"] + 1):
         marker, found = read_marker(path, number, seal)
         again = f"remove {marker} and run again, which makes slab {number} anew"
         z0, z1 = found["z"]
-        box = (slice(z0, z1), *(slice(0, n) for n in grid.shape[1:]))
+        box = (slice(z0, z1), *whole(grid.shape[1:]))
         wanted = [index for index, _ in layout.boxes(box)] if z0 < z1 else []
         part = {index: found["shards"].get("/".join(map(str, index))) for index in wanted}
         ended = number < plan["slabs"] or z1 == grid.shape[0]

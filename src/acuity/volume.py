@@ -20,7 +20,6 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -840,21 +839,15 @@ class VolumeWriter:
                 inner = block[shift(part, [of.start for of in box])]
                 self._shards[index] = fill_shard(self.path, self.layout, index, inner)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         self._open, self._row = False, None
+        whole = False
         try:
             if kind is None:
                 self._complete()
-        except BaseException:
-            kind = BaseException
-            raise
+                whole = True
         finally:
-            if kind is not None:
+            if not whole:
                 self.abandon()
 
     def _begin(self) -> None:

@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -52,14 +52,8 @@ def export(
     volume = open_volume(volume_path)
     output = Path(output)
     name = output.name.lower()
-    write: Callable[[Volume, Path], None]
-    if name.endswith((".ome.tif", ".ome.tiff")):
-        write = _write_ome_tiff
-    elif name.endswith((".tif", ".tiff")):
-        write = _write_tiff
-    elif name.endswith(".zarr"):
-        write = _write_zarr
-    else:
+    write = next((write for ending, write in _WRITERS.items() if name.endswith(ending)), None)
+    if write is None:
         raise AcuityError(
             f"{output}: found the ending {output.suffix!r}, allowed are .tif, .tiff, .ome.tif, "
             ".ome.tiff and .zarr."
@@ -178,3 +172,11 @@ def _write_zarr(volume: Volume, path: Path) -> None:
         "acuity": _about(volume),
     }
     (path / ".zattrs").write_text(json.dumps(attributes, indent=1))
+
+
+# The longer endings first.
+_WRITERS = {
+    **dict.fromkeys((".ome.tif", ".ome.tiff"), _write_ome_tiff),
+    **dict.fromkeys((".tif", ".tiff"), _write_tiff),
+    ".zarr": _write_zarr,
+}

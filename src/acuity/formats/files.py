@@ -209,16 +209,12 @@ def slices_of(folder: Path) -> list[Path]:
     for file in folder.iterdir():
         if file.name[0] != ".":
             kinds[_kind(file)].append(file)
-    kinds.pop(0, None)
+    rest = kinds.pop(0, [])
     if not kinds:
         endings = ", ".join(suffix for kind in SLICE_KINDS for suffix in kind)
-        if (folder / "attributes.json").is_file() and (
-            how := conversion(folder.with_suffix(".n5"))
-        ):
-            raise AcuityError(f"{folder}: found {how}.")
-        others = sorted(
-            file for file in folder.iterdir() if file.name[0] != "." and not is_litter(file)
-        )
+        if (folder / "attributes.json").is_file():
+            raise AcuityError(f"{folder}: found {conversion(folder.with_suffix('.n5'))}.")
+        others = sorted(file for file in rest if not is_litter(file))
         for file in others:
             if how := conversion(file):
                 raise AcuityError(f"{folder}: found {file.name}, {how}.")
@@ -383,14 +379,12 @@ def _refuse_strangers(groups: list[_Members], folder: Path, form: str) -> None:
     main, others = groups[0], [name for group in groups[1:] for _, name in group]
     if len(main) == len(groups[1]):
         raise _several(folder, main[0][1], others[0])
-    which = (
-        f"{others[0]}, which does"
-        if len(others) == 1
-        else f"{others[0]} and {len(others) - 1} more"
-    )
+    which = f"{others[0]} and {len(others) - 1} more, which do"
+    if len(others) == 1:
+        which = f"{others[0]}, which does"
     raise AcuityError(
-        f"{folder}: found {which}{' not' if len(others) == 1 else ', which do not'} fit the series "
-        f"{main[0][1]} to {main[-1][1]}; move what is no slice out of the folder, or {_REMEDY}."
+        f"{folder}: found {which} not fit the series {main[0][1]} to {main[-1][1]}; move what is "
+        f"no slice out of the folder, or {_REMEDY}."
     )
 
 

@@ -259,11 +259,9 @@ def parse_region(text: str, shape: tuple[int, ...], where: str = "region") -> tu
         )
     box = []
     for axis, count, match in zip("zyx", shape, [*matches, None, None], strict=False):
-        start, stop = (
-            (int(end) if end else None for end in match.groups()) if match else (None,) * 2
-        )
-        low = 0 if start is None else start + (count if start < 0 else 0)
-        high = count if stop is None else stop + (count if stop < 0 else 0)
+        start, stop = match.groups() if match else ("", "")
+        ends = int(start or 0), int(stop or count)
+        low, high = (end + count if end < 0 else end for end in ends)
         if not 0 <= low < high <= count:
             raise AcuityError(
                 f"{where}: the region asks for {match.group().strip() if match else ':'} along {axis}, allowed are "

@@ -429,16 +429,13 @@ def _fei(said: dict, shape: tuple[int, ...]) -> Vendor:
 
 
 def _of_this_image(
-    pixel: tuple[float, ...] | None, unit: str, columns: object, shape: tuple[int, ...]
-) -> tuple[tuple[float, ...] | None, str]:
+    pixel: Pixel | None, unit: str, columns: object, shape: tuple[int, ...]
+) -> tuple[Pixel | None, str]:
     """Leave out the size of a pixel of an image that was binned, enlarged or cut since, and say so."""
     if pixel is None or not _positive(columns) or columns == shape[1]:
         return pixel, ""
     size = pixel_text(pixel, unit)
-    return (
-        None,
-        f"pixels of {size} for an image of {columns} columns, and this one has {shape[1]}",
-    )
+    return None, f"pixels of {size} for an image of {columns} columns, and this one has {shape[1]}"
 
 
 def _zeiss(said: dict, data: LazyArray | np.ndarray) -> Vendor:

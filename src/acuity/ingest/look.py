@@ -3,7 +3,7 @@
 import itertools
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,32 +90,28 @@ def look(study: Any, samples: list[Any], deep: bool = False) -> Iterator[Input]:
                 continue
             key = tuple(reading.items())
             if key not in opened:
-                try:
-                    opened[key] = read_volume(**reading)
-                except AcuityError as error:
-                    opened[key] = error
+                opened[key] = _or_error(read_volume, **reading)
             opens = opened[key]
             if isinstance(opens, Volume) and low and high is not None:
-                opens = _partner(sample, high, opens)
+                fits = _or_error(check_grids, high, opens, sample.level, "the pair")
+                opens = fits if isinstance(fits, AcuityError) else opens
             elif isinstance(opens, Volume) and region is None:
                 high = opens
             found = _look(sample.sample, name, path, opens, region, deep)
             if not low and not found.error:
                 taken.append(sample.model_copy(update={"region": found.region}))
             yield found
-    try:
-        check_sheet(study, taken, dict.fromkeys((sample.sample for sample in taken), study.samples))
-    except AcuityError as error:
+    where = dict.fromkeys((sample.sample for sample in taken), study.samples)
+    if error := _or_error(check_sheet, study, taken, where):
         yield Input(("", *["-"] * 7), error=str(error))
 
 
-def _partner(sample: Any, high: Volume, low: Volume) -> Volume | AcuityError:
-    """Give the coarse image of a pair, or why the two can be none."""
+def _or_error(function: Callable, *given: Any, **named: Any) -> Any:
+    """Call a function, and return what it returns or what it refuses with."""
     try:
-        check_grids(high, low, sample.level, "the pair")
+        return function(*given, **named)
     except AcuityError as error:
         return error
-    return low
 
 
 def table(inputs: list[Input]) -> str:

@@ -93,16 +93,16 @@ class _Header:
     files: list[Path]
     offset: int
     packed: str
-    item: int
     units: list[str]
     stated: bool
-    notes: dict
     sizes: list[float] = field(default_factory=list)
     counts: list[int] = field(default_factory=list)
     kind: str = ""
     scale: tuple[float, ...] = (1.0, 0.0)
     plain: bool = False
     hint: str = ""
+    item: int = 0
+    notes: dict = field(default_factory=dict)
 
 
 class _Whole:
@@ -310,10 +310,8 @@ def _meta(path: Path) -> _Header:
         _parts(path, names) or [path],
         (int(skip) if re.fullmatch(r"-?\d+", skip) else 0) if names else end,
         "zlib" if packed else "",
-        0,
         [unit] * min(3, dims) if known(unit) else [],
         sizes is not None,
-        {},
         _floats(sizes, dims),
         counts,
         kind and order + kind,
@@ -354,10 +352,8 @@ def _nrrd(path: Path) -> _Header:
         _parts(path, names) or [path],
         (int(skip) if re.fullmatch(r"-?\d+", skip) else 0) + (0 if names else end),
         "text" if lines else packed.get(encoding, "text"),
-        0,
         units if len(units) == dims and all(map(known, units)) else [],
         stated,
-        {},
         sizes if stated else [],
         counts,
         kind and order + kind,
@@ -454,10 +450,8 @@ def _nifti(path: Path) -> _Header:
         [data],
         int(offset) if data == path or offset > 0 else 0,
         "zlib" if zipped else "",
-        bits // 8,
         [unit] * 3 if unit else [],
         True,
-        notes,
         sides,
         along,
         _NIFTI_TYPES.get(code, "") and endian + _NIFTI_TYPES[code],
@@ -467,6 +461,8 @@ def _nifti(path: Path) -> _Header:
         or zipped != data.name.lower().endswith(".gz")
         or bool(hint),
         hint=hint,
+        item=bits // 8,
+        notes=notes,
     )
 
 

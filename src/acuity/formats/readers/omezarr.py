@@ -46,10 +46,8 @@ def read(path: Path) -> OpenedFile:
     with one_sentence(f"{path}: cannot be opened as an OME-Zarr image", "it may be incomplete"):
         group = zarr.open(LocalStore(path, read_only=True), mode="r")
         if isinstance(group, zarr.Array):
-            holder, how = (
-                path.absolute().parent,
-                "write it as OME-Zarr 0.4 or 0.5, as with ome-zarr-py",
-            )
+            holder = path.absolute().parent
+            how = "write it as OME-Zarr 0.4 or 0.5, as with ome-zarr-py"
             if is_zarr(holder):
                 how = f"name the folder that holds it, {holder.name}"
             raise AcuityError(

@@ -2,6 +2,7 @@
 
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,13 +82,9 @@ def read(path: Path) -> OpenedFile:
             spacing, unit = tuple(numbers), str(said["unit"])
         else:
             hint = f"a voxel_size of {size} without a unit"
-    data = FlatArray(path, dtype, offset, tuple(shape))
-    opened = OpenedFile(
-        data, "raw", spacing, unit, hint=hint, intensity=str(said.get("intensity", ""))
-    )
-    if not own:
-        opened.instrument = {"maker": said["maker"]}
-    return opened
+    data, intensity = FlatArray(path, dtype, offset, tuple(shape)), str(said.get("intensity", ""))
+    opened = OpenedFile(data, "raw", spacing, unit, hint=hint, intensity=intensity)
+    return opened if own else replace(opened, instrument={"maker": said["maker"]})
 
 
 def _load(sidecar: Path) -> dict[str, Any]:

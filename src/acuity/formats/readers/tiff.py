@@ -37,12 +37,14 @@ from acuity.volume import Box, LazyArray
 
 SUFFIXES = SLICE_KINDS[0]
 _STACK_AXES = "ZIQ"  # a z axis by its name, or pages without a meaning given
+_GREYS = (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.MINISWHITE)
 _AXIS_NAMES = {"C": "channels", "S": "samples", "T": "time points"}
 # Formats within TIFF whose pages tifffile puts together.
 _OTHERS = ("lsm", "stk", "fluoview", "mmstack", "ndtiff", "scanimage", "scn", "svs", "ndpi", "bif")
 _AGAIN = "copy it again from its source, or open it in Fiji and save it with File > Save As > Tiff"
 
 
+@dataclass(eq=False)
 class PagesArray(LazyArray):
     """Slices that are decoded page by page.
 
@@ -60,29 +62,24 @@ class PagesArray(LazyArray):
         Type of a voxel.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        file: tifffile.TiffFile,
-        pages: Sequence,
-        shape: tuple[int, ...],
-        dtype: np.dtype,
-    ) -> None:
-        self._path = path
-        self._file = file
-        self._pages = pages
-        self.shape = shape
-        self.dtype = np.dtype(dtype)
-        close_with(self, file)
+    path: Path
+    file: tifffile.TiffFile
+    pages: Sequence
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    def __post_init__(self) -> None:
+        self.dtype = np.dtype(self.dtype)
+        close_with(self, self.file)
 
     def read_box(self, box: Box) -> np.ndarray:
         """Decode the pages of a box."""
         z, y, x = box
         block = np.empty([part.stop - part.start for part in box], self.dtype)
         for image, number in zip(block, range(z.start, z.stop), strict=True):
-            page = self._pages[number]
-            page = _page_at(self._file, page) if isinstance(page, int) else page
-            whole = _decode(self._path, page, number)
+            page = self.pages[number]
+            page = _page_at(self.file, page) if isinstance(page, int) else page
+            whole = _decode(self.path, page, number)
             image[...] = whole.reshape(self.shape[1:])[y, x]
         return block
 
@@ -440,6 +437,7 @@ def _page(path: Path, page: tifffile.TiffPage, index: int, told: Callable) -> _P
     images, axes = told(path, page)
     grey = _grey(page)
     lies = page.is_contiguous and page.fillorder == 1
+    ends = map(sum, zip(page.dataoffsets, page.databytecounts, strict=False))
     return _Page(
         index,
         tuple(page.shape) if grey else (page.imagelength, page.imagewidth),
@@ -449,10 +447,7 @@ def _page(path: Path, page: tifffile.TiffPage, index: int, told: Callable) -> _P
         # where the tag is missing tifffile says 0, which would mean that white is
         (int(page.photometric) if 262 in page.tags else 1, orientation, page.bitspersample),
         int(page.dataoffsets[0]) if lies and page.dataoffsets else -1,
-        max(
-            (at + size for at, size in zip(page.dataoffsets, page.databytecounts, strict=False)),
-            default=0,
-        ),
+        max(ends, default=0),
         images,
         axes,
     )
@@ -469,15 +464,12 @@ def _grey(page: tifffile.TiffPage) -> bool:
         plain = (red == green) & (red == blue)
         near = np.abs(red - np.linspace(0, 1, len(red)))[plain] < 1 / 16
         return grey and plain.mean() > 0.85 and bool(near.all())
-    return grey and page.photometric in (
-        tifffile.PHOTOMETRIC.MINISBLACK,
-        tifffile.PHOTOMETRIC.MINISWHITE,
-    )
+    return grey and page.photometric in _GREYS
 
 
 def _colour(path: Path, page: tifffile.TiffPage) -> AcuityError:
     name = getattr(page.photometric, "name", str(page.photometric)).lower()
-    if page.photometric in (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.MINISWHITE):
+    if page.photometric in _GREYS:
         return AcuityError(
             f"{path}: found {page.samplesperpixel} values a pixel (channels, or slices that were written "
             "as such), allowed is one grey value a pixel; open it in Fiji with File > Import > "
@@ -651,14 +643,11 @@ def _series(path: Path, file: tifffile.TiffFile, pages: list[_Page]) -> np.ndarr
 
 # ImageJ's functions of calibration by their numbers; those beyond the polynomials are no straight
 # change of the grey values.
-_FUNCTIONS = dict(
-    [
-        *enumerate(("exponential", "power", "log", "Rodbard", "gamma variate", "y=a+b*ln(x-c)"), 4),
-        *enumerate(("Rodbard (NIH Image)", "exponential with offset", "Gaussian"), 10),
-        *enumerate(("exponential recovery",), 13),
-        *enumerate(("uncalibrated OD", "custom"), 21),
-    ]
+_CURVES = (
+    *("exponential", "power", "log", "Rodbard", "gamma variate", "y=a+b*ln(x-c)"),
+    *("Rodbard (NIH Image)", "exponential with offset", "Gaussian", "exponential recovery"),
 )
+_FUNCTIONS = dict(enumerate(_CURVES, 4)) | {21: "uncalibrated OD", 22: "custom"}
 _POLYNOMIALS = {0: 2, 1: 3, 2: 4, 3: 5}  # number of coefficients
 _NO_FUNCTION = 20
 _SIGNED = 32768  # by which ImageJ shifts signed values of 16 bits
@@ -857,11 +846,10 @@ def _imagej_size(said: dict, page: tifffile.TiffPage) -> _Found:
             sizes["z"] = abs(float(spacing))  # as ImageJ takes it
         else:
             hint = f"a spacing in {units['z']!r}"
-    found = [
-        None if sizes.get(axis) is None else convert(sizes[axis], units[axis], unit)
-        for axis in "zyx"
-    ]
-    return tuple(found), unit, hint
+    found = {
+        axis: convert(size, units[axis], unit) for axis, size in sizes.items() if size is not None
+    }
+    return tuple(map(found.get, "zyx")), unit, hint
 
 
 def _imagej_origin(said: dict, spacing: Sizes | None) -> Sizes:
@@ -921,15 +909,13 @@ _OME_TYPES = {"bit": ("bool", "uint8"), "float": ("float32",), "double": ("float
 def _same_images(path: Path, ome: ElementTree.Element, page: _Page) -> None:
     """Compare size and type of an image with those that the metadata tell of."""
     size, kind = page.shape[-2:], page.dtype.name
+    own = rows, columns = tuple(map(str, size))
+    told = (("SizeY", rows), ("SizeX", columns), ("Type", kind))
     said = [
-        (
-            *(pixels.get(f"Size{axis}", str(n)) for axis, n in zip("YX", size, strict=True)),
-            pixels.get("Type", kind),
-        )
+        tuple(pixels.get(key, plain) for key, plain in told)
         for pixels in ome.iterfind(".//{*}Pixels")
     ]
-    own = tuple(map(str, size))
-    if any(told[:2] == own and kind in _OME_TYPES.get(told[2], (told[2],)) for told in said):
+    if any(one[:2] == own and kind in _OME_TYPES.get(one[2], (one[2],)) for one in said):
         return
     rows, columns, other = said[0]
     raise AcuityError(

@@ -65,10 +65,9 @@ class FilesArray(LazyArray):
 
 
 def _open_slice(file: Path, note: Path | None, first: OpenedFile | None = None) -> OpenedFile:
-    suffix = file.suffix.lower()
-    if suffix not in (*tiff.SUFFIXES, *pictures.SUFFIXES) or not file.is_file():
-        endings = ", ".join((*tiff.SUFFIXES, *pictures.SUFFIXES))
-        raise AcuityError(f"{file}: is no image ({endings}) that could be read.")
+    suffix, endings = file.suffix.lower(), (*tiff.SUFFIXES, *pictures.SUFFIXES)
+    if suffix not in endings or not file.is_file():
+        raise AcuityError(f"{file}: is no image ({', '.join(endings)}) that could be read.")
     reader = tiff if suffix in tiff.SUFFIXES else pictures
     source = reader.read(file, () if note is None else (note,), alone=True)
     if source.data.shape[0] != 1:
@@ -77,8 +76,7 @@ def _open_slice(file: Path, note: Path | None, first: OpenedFile | None = None) 
             "image a file; name a stack by its own path."
         )
     if first is not None:
-        found = describe(source.data.shape[1:], source.data.dtype)
-        expected = describe(first.data.shape[1:], first.data.dtype)
+        found, expected = (describe(one.data.shape[1:], one.data.dtype) for one in (source, first))
         if found != expected:
             raise AcuityError(
                 f"{file}: this slice is {found} where the first one is {expected}; all slices "
@@ -132,14 +130,10 @@ def read(source: Path | Sequence[Path]) -> OpenedFile:
         files, name = slices_of(source), "folder"
     notes = notes_of(files)
     scan = note_among(notes, SCAN_NOTES)
-    own = (
-        {}
-        if scan
-        else {
-            note.parent / re.sub(r"-(tif|png|bmp|jpg)$", "", note.stem.lower()): note
-            for note in notes
-        }
-    )
+    own: dict[Path, Path] = {}
+    for beside_it in notes if scan is None else ():
+        stem = re.sub(r"-(tif|png|bmp|jpg)$", "", beside_it.stem.lower())
+        own[beside_it.parent / stem] = beside_it
     beside = [own.get(file.parent / file.stem.lower()) for file in files]
     first = _open_slice(files[0], beside[0])
     kind = "TIFF" if files[0].suffix.lower() in tiff.SUFFIXES else first.format
