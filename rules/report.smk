@@ -10,12 +10,24 @@ Makes  figures/*.png, figures/{sample}/*.png, and beside each figure X.json, whi
 
 from typing import NamedTuple
 
-from acuity.report.further.base import further
+from acuity.report.plots.base import further
 
 
 def figure(name):
     """The file of a figure, and beside it its SVG."""
     return local(results(f"figures/{name}.png"))
+
+
+def drawn(name, category, folder="", **more):
+    """A figure, with what Snakemake's own report says of it; of a further one its page alone does."""
+    captioned = (ROOT / "config" / "captions" / f"{name}.rst").exists()
+    return report(
+        figure(folder + name),
+        caption=f"../config/captions/{name}.rst" if captioned else None,
+        category=category,
+        labels={"figure": name.replace("_", " ")},
+        **more,
+    )
 
 
 def beside(name):
@@ -57,7 +69,6 @@ DRAWN = {
     and (name != "training_adversaries" or any(map(PROJECT.adversarial, METHODS)))
 }
 FURTHER = PROJECT.further_pages()
-STACKS = ALIGNMENT.stacks
 WORDS = {
     "level_format": KIND.level_format,
     "level_title": KIND.level_title,
@@ -114,7 +125,7 @@ SAMPLE_PAGES = {
         "pictures",
         "{sample}",
         SHOWN,
-        judged={"judged": [STACK_JUDGED] * bool(STACKS) + JUDGED},
+        judged={"judged": [STACK_JUDGED] * bool(FURTHER["stack"]) + JUDGED},
         drawing_cfg={
             "names": list(PICTURED),
             "further": FURTHER_FIGURES["sample"],
@@ -166,12 +177,6 @@ def page_of(page, sample="{sample}"):
     return sample if page == "sample" else f"{page}/{sample}"
 
 
-def caption(name):
-    """What `snakemake --report` says of a figure; of a further one its page alone says it."""
-    known = (ROOT / "config" / "captions" / f"{name}.rst").exists()
-    return f"../config/captions/{name}.rst" if known else None
-
-
 def module_of(page):
     """The module of acuity.report that writes a sample's page."""
     return page if page == "sample" else f"{page}_page"
@@ -200,15 +205,7 @@ rule figures:
         **HISTORIES,
         seen=seen(),
     output:
-        *(
-            report(
-                figure(name),
-                caption=caption(name),
-                category=category,
-                labels={"figure": name.replace("_", " ")},
-            )
-            for name, category in DRAWN.items()
-        ),
+        *(drawn(name, category) for name, category in DRAWN.items()),
         beside=[beside(name) for name in STUDY_FIGURES],
     log:
         logs("figures"),
@@ -244,13 +241,7 @@ for page, about in SAMPLE_PAGES.items():
             seen=seen(),
         output:
             *(
-                report(
-                    figure(f"{{sample}}/{name}"),
-                    caption=caption(name),
-                    category=about.category,
-                    subcategory="{sample}",
-                    labels={"figure": name.replace("_", " ")},
-                )
+                drawn(name, about.category, folder="{sample}/", subcategory="{sample}")
                 for name in about.figures
             ),
             **(about.judged if page == "stack" else {}),
@@ -351,7 +342,7 @@ rule report:
         **files(PROJECT.shown_volumes(*SHOWN)),
         metrics=results("metrics.tsv"),
         drawings=[beside(name) for name in STUDY_FIGURES if METHODS],
-        judged=[beside(f"{sample}/stack") for sample in STACKS] + JUDGED,
+        judged=[beside(f"{sample}/stack") for sample in FURTHER["stack"]] + JUDGED,
         trainings=[results("trainings.tsv")] if AGAIN else [],
         warnings=results("warnings.tsv"),
         pages=PAGES,

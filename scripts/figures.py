@@ -3,8 +3,8 @@
 from acuity.job import job
 from acuity.keys import by_kind
 from acuity.report.figures import study_figures
-from acuity.report.further.base import load
 from acuity.report.images import stamp
+from acuity.report.plots.base import load
 from acuity.report.sources import seen_note, study_tables
 from acuity.report.style import Words
 

@@ -2,8 +2,8 @@
 
 from acuity.job import job
 from acuity.keys import by_kind
-from acuity.report.further.base import load
 from acuity.report.images import sample_figures, stamp
+from acuity.report.plots.base import load
 from acuity.report.sources import input_file, sample_sources, told_of
 from acuity.report.style import Words
 

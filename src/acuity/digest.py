@@ -41,7 +41,7 @@ _ROOMS = {
     "specimen": "simulate.specimens",
     "measure": "measures",
     "page": "report",
-    "figures": "report.further",
+    "figures": "report.plots",
 }
 # Modules that load all of a folder, which their imports do not tell.
 _LOADS_ALL = {f"{PACKAGE}.formats.read": "formats/readers"}

@@ -211,7 +211,7 @@ def test_an_edit_reruns_what_uses_the_new_file(extended):
     others = {"ingest", "degrade", "train", "predict", "quality", "resolution"}
     for name, own, more in (
         ("measures/contrast.py", "contrast", {"sample_figures"}),
-        ("report/further/grey_values.py", "sample_figures", {"contrast", "figures"}),
+        ("report/plots/grey_values.py", "sample_figures", {"contrast", "figures"}),
     ):
         path = extended.folder / "src" / "acuity" / name
         text = path.read_text()
@@ -276,7 +276,7 @@ def one_method():
 
 
 def all_figures():
-    importlib.import_module("acuity.report.further.base").further("sample", ["slices", "maps"])
+    importlib.import_module("acuity.report.plots.base").further("sample", ["slices", "maps"])
 
 
 def all_readers():
@@ -292,7 +292,7 @@ def all_readers():
 ROOMS = {
     "measures": ("a measure", all_measures),
     "methods": ("a method", one_method),
-    "report.further": ("a figure", all_figures),
+    "report.plots": ("a figure", all_figures),
     "formats.readers": ("a reader", all_readers),
 }
 BAD = [
@@ -352,7 +352,7 @@ def test_a_module_that_cannot_be_loaded_is_told_in_one_sentence(room, package, n
             "declares the metric 'contrast', which other.py declares too",
         ),
         (
-            "report.further",
+            "report.plots",
             "maps",
             FIGURE,
             "declares the figure 'maps', which the page of the sample has already",
@@ -371,7 +371,7 @@ def test_a_key_that_is_taken_is_told_in_one_sentence(room, package, name, text, 
     [
         ("measures/other.py", MISSING, "cannot be loaded as a measure: No module named"),
         ("methods/other.py", TWICE, "cannot be loaded as a method: declares the key 'features'"),
-        ("report/further/other.py", BROKEN, "cannot be loaded as a figure: invalid syntax"),
+        ("report/plots/other.py", BROKEN, "cannot be loaded as a figure: invalid syntax"),
     ],
 )
 def test_snakemake_says_it_and_no_traceback(tmp_path, file, text, wanted):

@@ -70,6 +70,17 @@ READS |= {
     for name, measure in MEASURES.items()
 }
 READS["collect_metrics"] |= set(MEASURES)
+# Rules that share a script, which loads by name what it runs: the modules of their pages.
+PAGES = {
+    "report": "index",
+    "report_sample": "sample",
+    **{f"report_{kind}": f"{kind}_page" for kind in ("stack", "axial", "sem")},
+}
+SCRIPTS = {
+    **{measure.name: "measure" for measure in TINY.measures.values() if not measure.own_rule},
+    **dict.fromkeys(PAGES, "page"),
+    "predict_planes": "predict",
+}
 RULES = {"spheres", *READS}
 
 
@@ -186,10 +197,11 @@ from acuity import digest
 root = Path.cwd()
 package = root / "src" / "acuity"
 assert Path(digest.__file__).is_relative_to(root), digest.__file__
-scripts = {s.stem: (s, None) for s in sorted((root / "scripts").glob("*.py"))}
-of_measures, _ = scripts.pop("measure")
+scripts = {s.stem: (s, {}) for s in sorted((root / "scripts").glob("*.py"))}
+(of_measures, _), (of_pages, _) = scripts.pop("measure"), scripts.pop("page")
 names = {p.stem for p in (package / "measures").glob("*.py")} - {"__init__", "base"}
-scripts = {name: (of_measures, name) for name in names} | scripts
+scripts = {name: (of_measures, {"measure": name}) for name in names} | scripts
+scripts |= {rule: (of_pages, {"page": page}) for rule, page in json.loads(sys.argv[1]).items()}
 read, known = digest._read.__wrapped__, {}
 def once(path):  # a file is read again where its content is another one
     key = path, path.read_bytes()
@@ -198,7 +210,7 @@ def once(path):  # a file is read again where its content is another one
     return known[key]
 digest._read = once
 def digests():
-    return {name: digest.digest(s, measure=measure) for name, (s, measure) in scripts.items()}
+    return {name: digest.digest(s, **loaded) for name, (s, loaded) in scripts.items()}
 before, changed = digests(), {}
 for path in sorted(package.rglob("*.py")):
     content = path.read_bytes()
@@ -215,23 +227,27 @@ print(json.dumps(changed))
 """
 
 LOADED = """
-import ast, json, os, sys
+import ast, importlib, json, os, sys
 from pathlib import Path
 # What is large and not ours, once for all; then a process a script.
 import matplotlib.pyplot, numba, pandas, pydantic, scipy.ndimage, torch, zarr
 found = {}
-for script in map(Path, sys.argv[1:]):
+for said in sys.argv[1:]:
+    script, *loads = said.split(":")  # a script, and what it loads by name
+    script = Path(script)
     end, start = os.pipe()
     if not os.fork():
         tree = ast.parse(script.read_text())
         imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
         exec(compile(ast.Module(imports, []), script.name, "exec"), {})
+        for module in loads:
+            importlib.import_module(module)
         names = [n.removeprefix("acuity.") for n in sys.modules if n.startswith("acuity.")]
         os.write(start, json.dumps(names).encode())
         os._exit(0)
     os.close(start)
-    with open(end) as said:
-        found[script.stem] = json.loads(said.read())
+    with open(end) as text:
+        found[said] = json.loads(text.read())
     os.wait()
 print(json.dumps(found))
 """
@@ -253,15 +269,17 @@ def test_each_module_counts_for_the_scripts_that_load_it(tmp_path):
     """What Python loads is the oracle: an edit of any module changes the digest of its users."""
     for name in ("src", "scripts"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    changed = python(DIGESTS, folder=tmp_path)
-    scripts = sorted(path for path in (tmp_path / "scripts").glob("*.py"))
-    assert {path.stem for path in scripts} >= RULES - set(MEASURES)
+    changed = python(DIGESTS, json.dumps(PAGES), folder=tmp_path)
+    scripts = {path.stem: path for path in sorted((tmp_path / "scripts").glob("*.py"))}
+    page = scripts.pop("page")
+    assert set(scripts) >= RULES - set(SCRIPTS)
+    scripts |= {rule: f"{page}:acuity.report.{name}" for rule, name in PAGES.items()}
     filled = {name for name, users in changed.items()}
-    everything = python(LOADED, *scripts, folder=tmp_path)
-    for script in scripts:
-        loaded = set(everything[script.stem]) & filled
+    everything = python(LOADED, *scripts.values(), folder=tmp_path)
+    for name, script in scripts.items():
+        loaded = set(everything[str(script)]) & filled
         assert loaded, script
-        for rule in [script.stem] if script.stem != "measure" else MEASURES:
+        for rule in [name] if name != "measure" else MEASURES:
             missing = {name for name in loaded if rule not in changed[name]}
             assert not missing, f"{rule} loads {missing}, and its digest does not hold them"
     idle = {name for name, users in changed.items() if not users}
@@ -427,15 +445,17 @@ def listed(tmp_path_factory):
 
 
 def test_every_rule_has_a_script_of_its_name_and_two_params(listed):
-    names = set()
+    names, scripts = set(), set()
     for rules in listed.values():
         for name, rule in rules.items():
             whole = re.sub("_(init|slab)$", "", name)
             names.add(whole)
-            assert rule["script"] == f"../scripts/{whole}.py"
+            script = SCRIPTS.get(whole, whole) + (rule["script"][16:-3] if whole == "judge" else "")
+            assert rule["script"] == f"../scripts/{script}.py"
+            scripts.add(script)
             assert {"cfg", "code"} <= set(rule["params"]), name
     assert names >= RULES
-    assert {path.stem for path in (ROOT / "scripts").glob("*.py")} == names
+    assert {path.stem for path in (ROOT / "scripts").glob("*.py")} == scripts
 
 
 def test_a_stage_has_its_slabs_and_a_kind_its_way_to_degrade(listed):

@@ -172,16 +172,16 @@ class Plot:
                 drawings.append(_svg(axes.figure, f"{self.name}-{number}", label))
         return drawings
 
-    def save(self, folder):
-        """Write it; see `save`."""
-        return save(self, folder)
-
     def _inside(self, room):
         """Place axes in a panel of their own, with some inches at their left at least."""
         (width, height), (left, below) = self.panel_size, self.margins
         left = max(left, room)
         size = ((width - left - 0.1) / width, (height - below - 0.3) / height)
         return (left / width, below / height, *size)
+
+    def save(self, folder):
+        """Write it; see `save`."""
+        return save(self, folder)
 
 
 def _room(axes):

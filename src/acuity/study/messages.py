@@ -31,6 +31,7 @@ def sentence(error: ValidationError, model: type[BaseModel], prefix: str = "") -
     if first["type"] == "extra_forbidden":
         return unknown(location[-1], key, model, location[:-1])
     said = f"key {key!r}: found {short(found)}"
+    message = first["msg"].removeprefix("Value error, ")
     match first["type"]:
         case "tuple_type":
             return f"{said}; allowed is a list of values in square brackets"
@@ -46,7 +47,6 @@ def sentence(error: ValidationError, model: type[BaseModel], prefix: str = "") -
         case "missing":
             return f"key {key!r} is missing: {_description_at(model, location)}"
         case "value_error":
-            message = first["msg"].removeprefix("Value error, ")
             known_place = not key or message.startswith(("methods.", "key "))
             return message if known_place else f"key {key!r}: {message}"
         case "string_type" if location[-1:] == ["[key]"]:
@@ -56,7 +56,6 @@ def sentence(error: ValidationError, model: type[BaseModel], prefix: str = "") -
             return f"{said}; input should be a valid string, put it in quotes"
         case "string_pattern_mismatch":
             return f"{said}; allowed are letters, digits, '.', '_' and '-', the first a letter or digit"
-    message = first["msg"].removeprefix("Value error, ")
     return f"{said}; {message[:1].lower()}{message[1:]}"
 
 

@@ -1,11 +1,11 @@
-"""Further figures of a sample (acuity.report.further), as their rule has drawn them."""
+"""Further figures of a sample (acuity.report.plots), as their rule has drawn them."""
 
 from acuity.report.page import Section
 from acuity.report.sections.compare import PICTURES
 
 
 def _drawn(page):
-    return [d for name, d in page.pictures.items() if name not in PICTURES and d.svgs]
+    return page.drawn(*(name for name in page.drawings if name not in PICTURES))
 
 
 FURTHER_FIGURES = Section(

@@ -5,10 +5,14 @@ from acuity.report.page import Section
 from acuity.report.sections.pooled import figures_note
 
 
+def _names(page):
+    return [*NAMES, *(name for name in page.drawings if name not in NAMES)]
+
+
 def _build(page):
-    absent = [drawing.title for drawing in page.figures(*NAMES) if not drawing.svgs]
+    absent = [drawing.title for drawing in page.figures(*_names(page)) if not drawing.svgs]
     return {
-        "drawings": page.drawn(*NAMES),
+        "drawings": page.drawn(*_names(page)),
         "absent": "" if page.said else ", ".join(t[:1].lower() + t[1:] for t in absent),
         "figures_note": figures_note(page),
     }
@@ -25,5 +29,5 @@ STUDY_FIGURES = Section(
 </section>
 """,
     _build,
-    when=lambda page: bool(page.drawn(*NAMES) if page.said else page.figures(*NAMES)),
+    when=lambda page: bool(page.drawn(*_names(page)) if page.said else page.figures(*_names(page))),
 )
