@@ -205,7 +205,8 @@ rule figures:
             "names": list(DRAWN),
             "words": WORDS,
         },
-        code=lambda w: code_digest("figures"),
+        page="drawn.study",
+        code=lambda w: code_digest("figures", page="drawn.study"),
     message:
         "Draw the study's figures"
     script:
@@ -243,11 +244,12 @@ for page, about in SAMPLE_PAGES.items():
                 **about.drawing_cfg,
             },
             columns=PROJECT.columns if page == "sem" else None,
-            code=lambda w, page=page: code_digest(f"{page}_figures"),
+            page=f"drawn.{page}",
+            code=lambda w, page=page: code_digest("figures", page=f"drawn.{page}"),
         message:
             f"{{wildcards.sample}}: draw its {about.drawn}"
         script:
-            f"../scripts/{page}_figures.py"
+            "../scripts/figures.py"
 
     rule:
         """Write one page of a sample."""

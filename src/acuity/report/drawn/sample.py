@@ -1,13 +1,16 @@
-"""Draw one sample's pictures: volumes, labels, maps -> PNG and what its page shows of them."""
+"""One sample's pictures: volumes, labels, maps -> PNG and what its page shows of them."""
 
-from acuity.job import job
+from collections.abc import Mapping
+from typing import Any
+
 from acuity.keys import by_kind
 from acuity.report.images import sample_figures, stamp
 from acuity.report.sources import input_file, sample_sources, told_of
 from acuity.report.style import Words
 
-with job(snakemake):
-    cfg, files = dict(snakemake.params.cfg), dict(snakemake.input.items())
+
+def draw(files: Mapping[str, Any], cfg: dict[str, Any]) -> None:
+    """Draw them from a job's named files."""
     seen, cfg["framed"] = told_of(files, cfg.pop("sample"))
     sources = sample_sources(by_kind(files.items()))
     cfg["words"] = Words(**cfg["words"])
