@@ -35,6 +35,7 @@ rule all:
 
 include: "rules/simulate.smk"
 include: "rules/reconstruct.smk"
+include: "rules/scans.smk"
 include: "rules/ingest.smk"
 include: "rules/align.smk"
 include: "rules/pair.smk"
@@ -43,6 +44,7 @@ include: "rules/train.smk"
 include: "rules/predict.smk"
 include: "rules/segment.smk"
 include: "rules/measure.smk"
+include: "rules/pages.smk"
 include: "rules/report.smk"
 
 

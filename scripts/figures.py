@@ -1,19 +1,9 @@
-"""Draw the study's figures: tables -> PNG, SVG and what pages show of them."""
+"""Draw the figures of a page, by the name of its module in acuity.report.drawn: files -> PNG, SVG, JSON."""
+
+from importlib import import_module
 
 from acuity.job import job
-from acuity.keys import by_kind
-from acuity.report.figures import study_figures
-from acuity.report.images import stamp
-from acuity.report.plots.base import load
-from acuity.report.sources import seen_note, study_tables
-from acuity.report.style import Words
 
 with job(snakemake):
-    cfg, files = dict(snakemake.params.cfg), dict(snakemake.input.items())
-    tables = study_tables(files, by_kind(files.items()).get("histories"))
-    further = map(load, cfg.pop("further"))
-    cfg |= {"words": Words(**cfg["words"]), "out_dir": cfg.pop("folder")}
-    drawn = study_figures(**tables, **cfg)
-    for figure in further:
-        drawn += figure.plot(**tables, words=cfg["words"]).save(cfg["out_dir"])
-    stamp(drawn, seen_note(files["seen"]))
+    draw = import_module(f"acuity.report.{snakemake.params.page}").draw
+    draw(dict(snakemake.input.items()), dict(snakemake.params.cfg))

@@ -70,15 +70,20 @@ READS |= {
     for name, measure in MEASURES.items()
 }
 READS["collect_metrics"] |= set(MEASURES)
-# Rules that share a script, which loads by name what it runs: the modules of their pages.
+# Rules that share a script, which loads by name what it runs: their modules in acuity.report.
 PAGES = {
     "report": "index",
     "report_sample": "sample",
     **{f"report_{kind}": f"{kind}_page" for kind in ("stack", "axial", "sem")},
 }
+FIGURES = {
+    "figures": "drawn.study",
+    **{f"{kind}_figures": f"drawn.{kind}" for kind in ("sample", "stack", "axial", "sem")},
+}
 SCRIPTS = {
     **{measure.name: "measure" for measure in TINY.measures.values() if not measure.own_rule},
     **dict.fromkeys(PAGES, "page"),
+    **dict.fromkeys(FIGURES, "figures"),
     "predict_planes": "predict",
 }
 RULES = {"spheres", *READS}
@@ -198,10 +203,12 @@ root = Path.cwd()
 package = root / "src" / "acuity"
 assert Path(digest.__file__).is_relative_to(root), digest.__file__
 scripts = {s.stem: (s, {}) for s in sorted((root / "scripts").glob("*.py"))}
-(of_measures, _), (of_pages, _) = scripts.pop("measure"), scripts.pop("page")
+(of_measures, _) = scripts.pop("measure")
+of = {name: scripts.pop(name)[0] for name in ("page", "figures")}
 names = {p.stem for p in (package / "measures").glob("*.py")} - {"__init__", "base"}
 scripts = {name: (of_measures, {"measure": name}) for name in names} | scripts
-scripts |= {rule: (of_pages, {"page": page}) for rule, page in json.loads(sys.argv[1]).items()}
+for name, loads in json.loads(sys.argv[1]).items():
+    scripts |= {rule: (of[name], {"page": module}) for rule, module in loads.items()}
 read, known = digest._read.__wrapped__, {}
 def once(path):  # a file is read again where its content is another one
     key = path, path.read_bytes()
@@ -269,11 +276,13 @@ def test_each_module_counts_for_the_scripts_that_load_it(tmp_path):
     """What Python loads is the oracle: an edit of any module changes the digest of its users."""
     for name in ("src", "scripts"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    changed = python(DIGESTS, json.dumps(PAGES), folder=tmp_path)
+    by_module = {"page": PAGES, "figures": FIGURES}
+    changed = python(DIGESTS, json.dumps(by_module), folder=tmp_path)
     scripts = {path.stem: path for path in sorted((tmp_path / "scripts").glob("*.py"))}
-    page = scripts.pop("page")
     assert set(scripts) >= RULES - set(SCRIPTS)
-    scripts |= {rule: f"{page}:acuity.report.{name}" for rule, name in PAGES.items()}
+    for name, loads in by_module.items():
+        script = scripts.pop(name)
+        scripts |= {rule: f"{script}:acuity.report.{module}" for rule, module in loads.items()}
     filled = {name for name, users in changed.items()}
     everything = python(LOADED, *scripts.values(), folder=tmp_path)
     for name, script in scripts.items():

@@ -189,14 +189,14 @@ def test_the_only_dynamic_imports_are_the_loaders():
 
 def test_pages_of_foams_count_nothing_that_only_other_pages_show():
     others = {"acuity.report.sem", "acuity.report.axial", "acuity.report.stack"}
-    for name in ("figures", "sample_figures"):
-        assert not others & set(closure(ROOT / "scripts" / f"{name}.py")), name
-    page = ROOT / "scripts" / "page.py"
+    page, figures = ROOT / "scripts" / "page.py", ROOT / "scripts" / "figures.py"
+    for name in ("study", "sample"):
+        assert not others & set(closure(figures, page=f"drawn.{name}")), name
     for name in ("index", "sample"):
         assert not others & set(closure(page, page=name)), name
     for name in ("sem", "axial", "stack"):
         found = set(closure(page, page=f"{name}_page"))
         assert found & others == {f"acuity.report.{name}"}
     # Figures do not count what lays them out.
-    pages = {name for name in closure(ROOT / "scripts" / "sem_figures.py") if "sections" in name}
+    pages = {name for name in closure(figures, page="drawn.sem") if "sections" in name}
     assert not pages

@@ -1,14 +1,17 @@
-"""Draw what was restored along z: volumes, metrics -> PNG, SVG, tables and what its page shows of them."""
+"""What was restored along z: volumes, metrics -> PNG, SVG, tables and what its page shows of them."""
 
-from acuity.job import job
+from collections.abc import Mapping
+from typing import Any
+
 from acuity.keys import by_kind
 from acuity.report.axial import axial_figures, axial_sources
 from acuity.report.images import stamp
 from acuity.report.sources import TEXT, told_of
 from acuity.tables import read_table
 
-with job(snakemake):
-    cfg, files = snakemake.params.cfg, dict(snakemake.input.items())
+
+def draw(files: Mapping[str, Any], cfg: dict[str, Any]) -> None:
+    """Draw it from a job's named files."""
     drawn = axial_figures(
         read_table(files["metrics"], dtype=TEXT),
         **axial_sources(by_kind(files.items())),
