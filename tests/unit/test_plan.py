@@ -293,6 +293,7 @@ def test_the_first_job_of_a_kind_that_compiled_is_found():
 # Kinds with long jobs that were measured at one size so far.
 ONE_SIZE = [
     "align",
+    "metrics",
     "predict:fsrcnn3d",
     "segment:nlm",
     "train:deepnet",
@@ -300,6 +301,7 @@ ONE_SIZE = [
     "train:sparse_coding",
     "train:srcnn3d",
     "train:srunet3d",
+    "trainings",
 ]
 
 
