@@ -22,7 +22,7 @@ from acuity.digest import digest
 from acuity.errors import AcuityError
 from acuity.failures import failures
 from acuity.formats.files import files_of, is_litter, is_remote, split_name
-from acuity.methods.base import load, module_name
+from acuity.methods.base import load, module_name, split_training
 from acuity.plan.planner import Planner
 from acuity.study import load_study, own_factor, read_keys
 from acuity.threads import keep_limit, wait_passively
@@ -450,8 +450,10 @@ def seed_of(sample, *parts, study_seed=STUDY.seed):
 
 def training_seed(method, level):
     """The seed of a training: a further one's is what it would be in a study with that seed."""
-    name, _, seed = method.partition("+")
-    return seed_of("train", name, level, study_seed=seed or STUDY.seed)
+    name, seed = split_training(method)
+    return seed_of(
+        "train", name, level, study_seed=STUDY.seed if seed is None else seed
+    )
 
 
 def print_logs_of_failed_jobs(log):

@@ -21,7 +21,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from acuity.errors import AcuityError
 from acuity.formats.files import check_remote, files_of, is_remote, split_name
-from acuity.methods.base import Section, Task, known, load, setting
+from acuity.methods.base import Section, Task, known, load, setting, split_training
 from acuity.seen import check_sheet
 from acuity.sheet import read_sheet
 from acuity.text import decode, parse_yaml, read_bytes
@@ -758,7 +758,7 @@ class Study(Section):
 
     def settings_of(self, name):
         """Settings of a method by its name, a further training's (NAME+SEED) among them."""
-        return self.methods.get(name.partition("+")[0], {})
+        return self.methods.get(split_training(name)[0], {})
 
     @property
     def keeps_apart(self):

@@ -4,27 +4,10 @@ import pandas as pd
 
 from acuity.errors import AcuityError
 from acuity.measure.collect import POOLED, collect
+from acuity.methods.base import split_training
 
 KEYS = ["study", "method", "variant", "level", "metric", "subset"]
 COLUMNS = [*KEYS, "seed", "value", "unit"]
-
-
-def split_training(name):
-    """Split the name of a training into its method and its seed.
-
-    Parameters
-    ----------
-    name : str
-        NAME or NAME@VARIANT, of a further training with +SEED behind.
-
-    Returns
-    -------
-    method : str
-    seed : int or None
-        None of the study's own training.
-    """
-    method, _, seed = name.partition("+")
-    return method, int(seed) if seed else None
 
 
 def trainings(images, *, study, unseen, seed):

@@ -512,6 +512,24 @@ def known():
     )
 
 
+def split_training(name):
+    """Split the name of a training into its method and its seed.
+
+    Parameters
+    ----------
+    name : str
+        NAME or NAME@VARIANT, of a further training with +SEED behind.
+
+    Returns
+    -------
+    method : str
+    seed : int or None
+        None of the study's own training.
+    """
+    method, _, seed = name.partition("+")
+    return method, int(seed) if seed else None
+
+
 def module_name(name):
     """Name the module of a method: ``deepnet`` of ``deepnet@wide`` and of ``deepnet@wide+2``.
 
@@ -524,7 +542,7 @@ def module_name(name):
     -------
     str
     """
-    return name.partition("+")[0].partition("@")[0]
+    return split_training(name)[0].partition("@")[0]
 
 
 def load(name):
