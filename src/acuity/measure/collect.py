@@ -12,6 +12,7 @@ KEYS = ["study", "sample", "method", "variant", "level"]
 WARNED = [*KEYS, *TOLD]
 COLUMNS = [*KEYS, "metric", "subset", "value", "unit", "low", "high", "n"]
 POOLED = "unseen"
+JUDGED = "judged"  # the same, where models may have learned from some of them
 SINGLE = ("pores", "status", "curves", "spaces", "gaps")
 
 

@@ -15,24 +15,25 @@ PROPORTIONS = {
 }
 # Figures in grey values, or judged by a data range.
 RANGED = (
-    *(
-        "data_range",
-        "mse",
-        "psnr",
-        "ssim",
-        "ms_ssim_matlab",
-        "ms_ssim_wang",
-        "ms_ssim_matlab_local",
-    ),
-    *("rms", "rms_relative", "rms_sd", "rms_relative_sd", "psnr_8bit", "psnr_8bit_sd"),
-    *(
-        "wpsnr",
-        "wpsnr_code",
-        "resolution_offset",
-        "resolution_mse",
-        "segment_threshold",
-        "nlm_sigma",
-    ),
+    "data_range",
+    "mse",
+    "psnr",
+    "ssim",
+    "ms_ssim_matlab",
+    "ms_ssim_wang",
+    "ms_ssim_matlab_local",
+    "rms",
+    "rms_relative",
+    "rms_sd",
+    "rms_relative_sd",
+    "psnr_8bit",
+    "psnr_8bit_sd",
+    "wpsnr",
+    "wpsnr_code",
+    "resolution_offset",
+    "resolution_mse",
+    "segment_threshold",
+    "nlm_sigma",
 )
 _SAME = 1.25  # ranges that are measured of like samples differ by less: 2 dB
 COUNTS = ("missed", "false", "split", "merged")

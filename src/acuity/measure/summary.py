@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from acuity.errors import AcuityError
-from acuity.measure.collect import POOLED
+from acuity.measure.collect import JUDGED, POOLED
 from acuity.measure.shown import image_rows, named, shown_rows, training_rows
 from acuity.measure.trainings import COLUMNS as TRAINING_COLUMNS
 from acuity.seals import seal_path
@@ -43,8 +43,8 @@ def summary(path, *, sample=POOLED, by_size=None):
     path = find_metrics(path)
     metrics = _read(path, COLUMNS, FIGURES)
     names = metrics["sample"].astype(str)
-    if sample == POOLED and not set(names) & {POOLED} and "judged" in set(names):
-        sample = "judged"
+    if sample == POOLED and POOLED not in set(names) and JUDGED in set(names):
+        sample = JUDGED
     metrics = metrics[names == sample]
     metrics = named(metrics)
     if metrics.empty:

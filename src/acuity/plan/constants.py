@@ -137,10 +137,11 @@ def fit(measured, known=None):
     """Fit constants to measured jobs.
 
     Memory is base + factor x held and time start + rate x work, both with the least squares of
-    relative errors and no negative constant; then the base of memory is raised until no job held more. Where the jobs of a kind are all of one size, or so
-    small that nothing grows with it, the growth is that of `known`; of a kind that it lacks, what is held
-    counts once, as it stands; the start is that of `known`, as far as it lies below what was measured, and the rest of the time counts as work: a
-    larger job must not come out as free.
+    relative errors and no negative constant; then the base of memory is raised until no job held
+    more. Where the jobs of a kind are all of one size, or so small that nothing grows with it, the
+    growth is that of `known`; of a kind that it lacks, what is held counts once, as it stands; the
+    start is that of `known`, as far as it lies below what was measured, and the rest of the time
+    counts as work: a larger job must not come out as free.
 
     Parameters
     ----------

@@ -167,10 +167,9 @@ def planned(jobs, rows=None):
 def halves(jobs, seed=1):
     """Divide jobs into those that constants are fitted to and those that judge them.
 
-    Of a kind with four jobs and more, of whatever samples, levels and studies, half is drawn, of long and
-    of short ones apart. The
-    few jobs of another are all fitted to; those that were run at a second size are not, unless there
-    are no others.
+    Of a kind with four jobs and more, of whatever samples, levels and studies, half is drawn, of long
+    and of short ones apart. The few jobs of another are all fitted to; those that were run at a second
+    size are not, unless there are no others.
 
     Parameters
     ----------

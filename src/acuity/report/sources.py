@@ -283,11 +283,11 @@ def learned_part(files):
     if not files:
         return "", []
     boxes = learned_boxes(files[0], files[1:])
-    unit = unit_text(open_volume(files[0], complete=False).grid.unit)
     if not boxes:
         return "", []
     if learned_boxes(files[0], files[:1])[0] in boxes:
         return "Models learned from all of this volume.", []
+    unit = unit_text(open_volume(files[0], complete=False).grid.unit)
     parts = [
         ", ".join(f"{axis} {a:.6g} to {b:.6g}" for axis, (a, b) in zip("zyx", box, strict=True))
         for box in dict.fromkeys(boxes)
