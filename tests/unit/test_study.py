@@ -271,7 +271,7 @@ def test_studies_of_foams_state_the_classes_that_their_figures_are_given_by():
         assert measure.size_classes == (0, 10, 15, 20, 30, 50, 1000), name
         assert measure.size_bin == 5, name
     # The control: others leave it to the voxel.
-    assert read_study(ROOT / "config" / "studies" / "shale.yaml")[0].measure.size_classes is None
+    assert read_study(ROOT / "config" / "studies" / "dehaan-small.yaml")[0].measure.size_classes is None
 
 
 def test_schema_is_current():
