@@ -293,11 +293,12 @@ def test_the_first_job_of_a_kind_that_compiled_is_found():
 # Kinds with long jobs that were measured at one size so far.
 ONE_SIZE = [
     "align",
-    "metrics",
+    "collect_metrics",
     "predict:fsrcnn3d",
     "segment:nlm",
     "train:deepnet",
     "train:fsrcnn3d",
+    "train:semnet",
     "train:sparse_coding",
     "train:srcnn3d",
     "train:srunet3d",
