@@ -122,7 +122,7 @@ def test_jobs_run_in_the_conda_environment_with_the_code_of_the_clone(
 
 
 PROBE = """include: "Snakefile"
-asked = lambda what, attempt: needs("train")[what](
+asked = lambda what, attempt: resources_for("train")[what](
     {"method": "deepnet", "level": "2"}, attempt=attempt, **({"threads": 2} if what == "runtime" else {})
 )
 print("ASKED", *(asked(what, attempt) for what in ("runtime", "mem_mb") for attempt in (1, 3, 10)))

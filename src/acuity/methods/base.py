@@ -18,7 +18,7 @@ from pydantic import ValidationError, model_validator
 
 from acuity.assumptions import Assumes
 from acuity.errors import AcuityError
-from acuity.methods.networks import Networks, Tensors
+from acuity.methods.networks.aliases import Networks, Tensors
 from acuity.plugins import declared, modules
 from acuity.settings import Section, setting
 

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import model_validator
 
 from acuity.methods.base import LearnedMethod, LearnedSettings, PredictSettings, TrainSettings
-from acuity.methods.networks import Networks
+from acuity.methods.networks.aliases import Networks
 from acuity.settings import setting
 
 

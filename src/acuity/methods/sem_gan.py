@@ -9,8 +9,8 @@ from pydantic import model_validator
 from acuity.assumptions import Assumes
 from acuity.errors import AcuityError
 from acuity.methods.base import ImageTrainSettings, LearnedSettings, PredictSettings
-from acuity.methods.networks import Networks, Tensors
 from acuity.methods.networks.adversarial import AdversarialMethod
+from acuity.methods.networks.aliases import Networks, Tensors
 from acuity.seals import read_sealed
 from acuity.settings import setting
 

@@ -7,7 +7,7 @@ from pydantic import model_validator
 from acuity.assumptions import Assumes
 from acuity.errors import AcuityError
 from acuity.methods.base import ImageTrainSettings, LearnedMethod, LearnedSettings, PredictSettings
-from acuity.methods.networks import Networks, Tensors
+from acuity.methods.networks.aliases import Networks, Tensors
 from acuity.settings import setting
 
 

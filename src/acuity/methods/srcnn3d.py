@@ -1,7 +1,7 @@
 """SRCNN in three dimensions: three convolutions with batch normalisation."""
 
 from acuity.methods.base import LearnedMethod, LearnedSettings, PredictSettings, TrainSettings
-from acuity.methods.networks import Networks
+from acuity.methods.networks.aliases import Networks
 from acuity.settings import setting
 
 

@@ -6,8 +6,8 @@ from pydantic import model_validator
 
 from acuity.errors import AcuityError
 from acuity.methods.base import LearnedSettings, PlanesMethod, PredictSettings, TrainSettings
-from acuity.methods.networks import Networks, Tensors
 from acuity.methods.networks.adversarial import AdversarialMethod
+from acuity.methods.networks.aliases import Networks, Tensors
 from acuity.methods.networks.axial_base import SKIP
 from acuity.methods.networks.planes import degradation
 from acuity.settings import setting

@@ -2,7 +2,7 @@
 
 from acuity.errors import AcuityError
 from acuity.methods.base import PredictSettings, TrainSettings
-from acuity.methods.networks import Networks
+from acuity.methods.networks.aliases import Networks
 from acuity.methods.networks.axial_base import AxialMethod, AxialSettings, paper_training
 from acuity.settings import setting
 

@@ -17,7 +17,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from acuity.methods.networks import Networks
+from acuity.methods.networks.aliases import Networks
 from acuity.writing import remove_leftovers, write_bytes
 
 logger = logging.getLogger("acuity.train")

@@ -24,7 +24,7 @@ from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 from torch.nn.parallel import DistributedDataParallel
 
 from acuity.errors import AcuityError
-from acuity.methods.networks import Networks
+from acuity.methods.networks.aliases import Networks
 from acuity.train.deadline import TimeUp, on_interrupt
 
 T = TypeVar("T")

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from acuity.keys import by_kind
-from acuity.report.figures import save
 from acuity.report.images import sample_figures, stamp
 from acuity.report.plots.base import load
 from acuity.report.sources import input_file, sample_sources, told_of
@@ -20,5 +19,5 @@ def draw(files: Mapping[str, Any], cfg: dict[str, Any]) -> None:
     cfg |= {"about": input_file(sources["volumes"]), "out_dir": cfg.pop("folder")}
     drawn = sample_figures(**sources, **cfg)
     for figure in further:
-        drawn += save(figure.plot(**sources, words=cfg["words"]), cfg["out_dir"])
+        drawn += figure.plot(**sources, words=cfg["words"]).save(cfg["out_dir"])
     stamp(drawn, seen)

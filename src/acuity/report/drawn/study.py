@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from acuity.keys import by_kind
-from acuity.report.figures import save, study_figures
+from acuity.report.figures import study_figures
 from acuity.report.images import stamp
 from acuity.report.plots.base import load
 from acuity.report.sources import seen_note, study_tables
@@ -18,5 +18,5 @@ def draw(files: Mapping[str, Any], cfg: dict[str, Any]) -> None:
     cfg |= {"words": Words(**cfg["words"]), "out_dir": cfg.pop("folder")}
     drawn = study_figures(**tables, **cfg)
     for figure in further:
-        drawn += save(figure.plot(**tables, words=cfg["words"]), cfg["out_dir"])
+        drawn += figure.plot(**tables, words=cfg["words"]).save(cfg["out_dir"])
     stamp(drawn, seen_note(files["seen"]))
