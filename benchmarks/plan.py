@@ -467,6 +467,17 @@ def markdown(table):
     return "\n".join(text)
 
 
+def markdown_of_short(jobs, fewest=6):
+    """Write the same of short jobs, by kind: of such as some were judged of, and held to nothing."""
+    short = jobs[jobs["cpu"] < LONG].groupby("kind")
+    table = short.agg(jobs=("cpu", "size"), cpu=("cpu", "sum"), planned=("cpu_planned", "sum"))
+    text = ["| kind of job | jobs | measured, core s | planned | ratio |", "|---|---|---|---|---|"]
+    for row in table[table["jobs"] >= fewest].itertuples():
+        figures = f"{row.cpu:,.1f} | {row.planned:,.1f} | {row.planned / row.cpu:.2f}"
+        text.append(f"| {row.Index} | {row.jobs} | {figures} |")
+    return "\n".join(text)
+
+
 def constants_of(jobs):
     """Constants fitted to jobs, and those that are kept of kinds that have none."""
     known = constants()
@@ -513,8 +524,9 @@ def main():
         about = {"date": datetime.date.today().isoformat(), "machine": fitted["machine"].iloc[0]}
         table = pd.DataFrame([about | row for row in rows.values()])
         write_table(table[list(COLUMNS)], note=NOTE)
-    table = judged_by_kind(planned(judged, rows))
-    print(markdown(table))
+    judged = planned(judged, rows)
+    table = judged_by_kind(judged)
+    print(f"{markdown(table)}\n\nshorter:\n\n{markdown_of_short(judged)}")
     missing = unjudged(fitted, table)
     print(f"\nmeasured at one size alone, and not judged: {', '.join(missing) or '-'}")
     wrong = off(table)
