@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 import traceback
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,8 +24,16 @@ def modules(package: str) -> dict[str, Path]:
     dict of str to pathlib.Path
         Their files by name, sorted.
     """
-    every = pkgutil.iter_modules(importlib.import_module(package).__path__)
-    files = {m.name: Path(m.module_finder.path) / f"{m.name}.py" for m in every if not m.ispkg}
+    return dict(_modules(*importlib.import_module(package).__path__))
+
+
+@cache  # a plan of thousands of jobs asks for each of them
+def _modules(*folders):
+    files = {
+        m.name: Path(m.module_finder.path) / f"{m.name}.py"
+        for m in pkgutil.iter_modules(folders)
+        if not m.ispkg
+    }
     files.pop("base", None)
     return dict(sorted(files.items()))
 
