@@ -1,9 +1,8 @@
 """Draw the figures of a page, by the name of its module in acuity.report.drawn: files -> PNG, SVG, JSON."""
 
-from importlib import import_module
-
 from acuity.job import job
+from acuity.plugins import load
 
 with job(snakemake):
-    draw = import_module(f"acuity.report.{snakemake.params.page}").draw
-    draw(dict(snakemake.input.items()), dict(snakemake.params.cfg))
+    module = load(f"acuity.report.{snakemake.params.page}", "the figures of a page")
+    module.draw(dict(snakemake.input.items()), dict(snakemake.params.cfg))

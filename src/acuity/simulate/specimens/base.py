@@ -6,12 +6,11 @@ it: what computes is imported by the functions that need it.
 """
 
 import importlib
-import pkgutil
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import ClassVar
 
 from acuity.errors import AcuityError, require
+from acuity.plugins import modules
 from acuity.simulate import specimens
 
 
@@ -183,7 +182,7 @@ def known():
     -------
     dict of str to type
     """
-    return {name: load(name) for name in _names()}
+    return {name: load(name) for name in modules(specimens.__name__)}
 
 
 def load(name):
@@ -203,7 +202,7 @@ def load(name):
     AcuityError
         If there is none, or its module cannot be used; the sentence names the file.
     """
-    names = _names()
+    names = modules(specimens.__name__)
     if name not in names:
         raise AcuityError(f"specimen: kind is {name!r}; allowed are {', '.join(names)}")
     try:
@@ -212,9 +211,3 @@ def load(name):
         raise AcuityError(
             f"{names[name]}: cannot be used as a kind of specimen ({type(error).__name__}: {error})"
         ) from error
-
-
-def _names():
-    """Return the file of each kind, by name."""
-    found = {m.name: Path(m.module_finder.path) for m in pkgutil.iter_modules(specimens.__path__)}
-    return {name: found[name] / f"{name}.py" for name in sorted(found) if name != "base"}
