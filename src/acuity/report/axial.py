@@ -18,7 +18,7 @@ from acuity.keys import by_image
 from acuity.model_card import read_model_card
 from acuity.report import sheets
 from acuity.report.drawing import Drawing, image, ramp
-from acuity.report.figures import LevelAxis, Panel, Plot, method_lines, save
+from acuity.report.figures import LevelAxis, Panel, Plot, method_lines
 from acuity.report.images import grey_window, make_picture, opened, stretch
 from acuity.report.pages import Cell, Column
 from acuity.report.style import MUTED, NOTHING, in_order, look, ordered
@@ -901,7 +901,7 @@ def axial_figures(
     for file, table in zip(files, tables.values(), strict=True):
         write_table(table, file, index=True)
     for graph in graphs(metrics, curves, shells, samples):
-        files += save(graph, folder)
+        files += graph.save(folder)
     # Isosurfaces lie at the threshold at which volumes were binarised.
     rows = rows_of(metrics, samples)
     known = rows.loc[rows["metric"] == "threshold", "value"].dropna()

@@ -180,42 +180,36 @@ class Plot:
         return (left / width, below / height, *size)
 
     def save(self, folder):
-        """Write it; see `save`."""
-        return save(self, folder)
+        """Write it as PNG and as SVG, and beside it what pages show of it.
+
+        Parameters
+        ----------
+        folder : path-like
+            Made if need be.
+
+        Returns
+        -------
+        list of pathlib.Path
+            ``name.png``, ``name.svg`` and ``name.json`` (`acuity.report.drawing.Drawing`).
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        figure = self.figure()
+        files = [folder / f"{self.name}.png", folder / f"{self.name}.svg"]
+        with matplotlib.rc_context(_STYLE | {"svg.hashsalt": self.name}):
+            # Not by savefig, which draws everything once more before.
+            figure.set(facecolor="white", dpi=130)
+            FigureCanvasAgg(figure).print_png(files[0], metadata={"Software": None})
+            figure.set_layout_engine("none")  # it is laid out
+            figure.set_dpi(72)
+            FigureCanvasSVG(figure).print_svg(files[1], metadata={"Date": None, "Creator": None})
+        return [*files, drawing_of(self).write(folder)]
 
 
 def _room(axes):
     """Inches that what is written beside the y axis takes up."""
     box = axes.yaxis.get_tightbbox(FigureCanvasAgg(axes.figure).get_renderer())
     return (axes.bbox.x0 - box.x0) / axes.figure.dpi + 0.02 if box else 0.0
-
-
-def save(plot, folder):
-    """Write a figure as PNG and as SVG, and beside it what pages show of it.
-
-    Parameters
-    ----------
-    plot : Plot
-    folder : path-like
-        Made if need be.
-
-    Returns
-    -------
-    list of pathlib.Path
-        ``name.png``, ``name.svg`` and ``name.json`` (`acuity.report.drawing.Drawing`).
-    """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    figure = plot.figure()
-    files = [folder / f"{plot.name}.png", folder / f"{plot.name}.svg"]
-    with matplotlib.rc_context(_STYLE | {"svg.hashsalt": plot.name}):
-        # Not by savefig, which draws everything once more before.
-        figure.set(facecolor="white", dpi=130)
-        FigureCanvasAgg(figure).print_png(files[0], metadata={"Software": None})
-        figure.set_layout_engine("none")  # it is laid out
-        figure.set_dpi(72)
-        FigureCanvasSVG(figure).print_svg(files[1], metadata={"Date": None, "Creator": None})
-    return [*files, drawing_of(plot).write(folder)]
 
 
 def _svg(figure, prefix, label):
@@ -399,7 +393,7 @@ def study_figures(metrics, *, out_dir, names=None, **options):
     files = []
     for plot in plots(metrics, **options):
         if names is None or plot.name in names:
-            files += save(plot, out_dir)
+            files += plot.save(out_dir)
         else:
             files.append(drawing_of(plot).write(out_dir))
     return files

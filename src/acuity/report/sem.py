@@ -24,7 +24,7 @@ from acuity.measure.subsets import BELOW
 from acuity.measures.base import declared
 from acuity.report import sheets
 from acuity.report.drawing import Drawing, image
-from acuity.report.figures import Panel, Plot, save
+from acuity.report.figures import Panel, Plot
 from acuity.report.images import LARGEST, grey_window, make_picture, opened, resize, stretch
 from acuity.report.pages import Cell, Column, metric_columns
 from acuity.report.style import INK, MUTED, SHADE, SKY, VERMILLION, in_order, look, ordered
@@ -1052,7 +1052,7 @@ def sem_figures(
         sem_gaps(gaps),
         _spectra(spectra, planes, grid, rows_of(metrics, samples)),
     ):
-        files += save(plot, folder)
+        files += plot.save(folder)
     laid = pair_pictures(pair) if pair is not None else []
     halves = {"The whole field": laid[:2], "Details, pixel by pixel": laid[2:]}
     rows = {

@@ -12,7 +12,7 @@ from PIL import Image
 from acuity.errors import AcuityError
 from acuity.report import images, sheets
 from acuity.report.drawing import Drawing, image
-from acuity.report.figures import Panel, Plot, save
+from acuity.report.figures import Panel, Plot
 from acuity.report.judged import write_judged
 from acuity.report.style import BLUE, GREEN, INK, SKY, VERMILLION
 from acuity.report.verdict import Line, unit_text
@@ -483,7 +483,7 @@ def stack_figures(sample, slices, pairs, before, after, *, out_dir):
         stack_ncc(slices, grid=before.grid),
         stack_residuals(slices, pairs),
     )
-    files = [file for plot in plots for file in save(plot, folder)]
+    files = [file for plot in plots for file in plot.save(folder)]
     pictures = stack_pictures(before, after)
     drawing = _views(pictures, before.grid, after.grid, slices)
     files += sheets.save_sheet(stack_views(pictures), folder, drawing)
