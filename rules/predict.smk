@@ -42,7 +42,7 @@ for restore, methods, volumes in (
                 **resources_for(part.name(restore)),
                 gpu=part.gpus_to_restore,
             params:
-                cfg=part.cfg(lambda w: PROJECT.prediction_cfg(w.method, w.level)),
+                cfg=part.cfg(lambda w: PROJECT.prediction_cfg(w.method, w.sample, w.level)),
                 code=lambda w: code_digest("predict", PROJECT.shown_by(w.method)),
             message:
                 part.says(

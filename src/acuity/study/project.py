@@ -150,13 +150,14 @@ class Project:
             "fov_radius": self.kind.fov_radius,
         }
 
-    def prediction_cfg(self, method: str, level: str) -> dict[str, Any]:
-        """What a job that restores a volume is told."""
+    def prediction_cfg(self, method: str, sample: str, level: str) -> dict[str, Any]:
+        """What a job that restores a sample's volume is told."""
         return {
             "method_name": module_name(self.shown_by(method)),
             "settings": self.settings(method).for_prediction(),
             **self.kind.task(level),
-            **self.kind.prediction_cfg(),
+            **self.kind.prediction_cfg(sample),
+            **(self.study.restore.of_jobs() if sample in self.restore else {}),
         }
 
     # what jobs are told ---------------------------------------------------------------------

@@ -20,6 +20,7 @@ from acuity.study.degrade import Degrade
 from acuity.study.foam import Foam
 from acuity.study.measure import Measure
 from acuity.study.messages import sentence
+from acuity.study.restore import Restore
 from acuity.study.sample import LONGEST_NAME, NAME
 from acuity.study.segment import Segment
 from acuity.study.specimen import Specimen
@@ -68,6 +69,9 @@ class Study(Section):
     )
     evaluate_on_train: tuple[str, ...] = setting(
         (), "Methods that are shown on the training samples too"
+    )
+    restore: Restore = setting(
+        Restore(), "Samples with the role restore: what of them is restored, and how it is kept"
     )
     segment: Segment | Literal[False] = setting(
         Segment(), "Segmentation; false: no objects are sought and counted"

@@ -134,8 +134,8 @@ class Kind:
         """Return the volumes that say where low and high resolution agree."""
         return []
 
-    def prediction_cfg(self) -> dict[str, Any]:
-        """Return what a job that restores is told beside method and task."""
+    def prediction_cfg(self, sample: str) -> dict[str, Any]:
+        """Return what a job that restores a sample is told beside method and task."""
         return {}
 
     # measures

@@ -58,7 +58,7 @@ class FoamStudy(Kind):
         target = [f"{self.foam.target_level:g}"] * (sample in self.project.train)
         return [f"simulate/{sample}/level{n}.h5" for n in [level, *target]]
 
-    def prediction_cfg(self) -> dict[str, Any]:
+    def prediction_cfg(self, sample: str) -> dict[str, Any]:
         return {"fov_radius": self.fov_radius}
 
     def mask_radius(self, margin: float = 0) -> float | None:

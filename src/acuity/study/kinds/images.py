@@ -23,7 +23,7 @@ class ImageStudy(Kind):
     def pixelwise(self) -> bool:
         return self.study.measure.pixelwise
 
-    def prediction_cfg(self) -> dict[str, Any]:
+    def prediction_cfg(self, sample: str) -> dict[str, Any]:
         return {"keep_type": True}
 
     def page_files(self, sample: str) -> dict[str, str]:
