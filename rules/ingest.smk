@@ -34,9 +34,14 @@ rule unseen:
     """Refuse to judge what models learn from, by what was imported; or name it, where that is allowed."""
     input:
         **{
-            name_of(role, s, "imported"): volume(f"ingest/{s}")
+            name_of(role, sample, "imported"): files(path)
             for role in ("train", "test")
-            for s in PROJECT.brought(role)
+            for sample, path in PROJECT.compared_voxels(role).items()
+        },
+        **{
+            name_of("cards", "", image(level, method)): given_files(method, level)[1]
+            for method in PROJECT.given
+            for level in LEVELS
         },
     output:
         seals("unseen"),

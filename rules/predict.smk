@@ -1,9 +1,35 @@
 """Restoration, by a trained model or a classical method.
 
 Needs  a low-resolution volume; for a learned method its model and card
-Makes  predict/{sample}/level{level}/{method}.ome.zarr; for methods that restore XZ and YZ planes how
+Makes  describe/{sample}/level{level}.json, what the volume is to models, where it must be like those that
+       they were made for; predict/{sample}/level{level}/{method}.ome.zarr; for methods that restore XZ and YZ planes how
        far the two differ, predict/{sample}/level{level}/disagreement/{method}.ome.zarr
 """
+
+
+
+rule describe:
+    """Describe a low-resolution volume as an input of models."""
+    input:
+        lambda w: files(PROJECT.low(w.sample, w.level)),
+    output:
+        results("describe/{sample}/level{level}.json"),
+    log:
+        logs("describe/{sample}/level{level}"),
+    benchmark:
+        benchmarks("describe/{sample}/level{level}")
+    conda:
+        ENVIRONMENT
+    resources:
+        **resources_for("describe"),
+    params:
+        cfg={},
+        code=lambda w: code_digest("describe"),
+    message:
+        "{wildcards.sample}: describe it at level {wildcards.level} as an input of models"
+    script:
+        "../scripts/describe.py"
+
 
 RESTORED = {"restored": "predict/{sample}/level{level}/{method}"}
 PLANES = RESTORED | {

@@ -34,6 +34,11 @@ def untracked(scan):
     ]
 
 
+def given_files(method, level):
+    """Weights and card of a model that a method takes."""
+    return [local(str(file)) for file in model_files(PROJECT.given_model(method, level))]
+
+
 @cache
 def objects(path):
     return addresses(REMOTE[path].flags["storage_object"])

@@ -1,7 +1,7 @@
 """Training of the learned methods.
 
-Needs  low- and high-resolution volumes of the train samples
-Makes  train/{method}/level{level}/model.safetensors, model.json, history.tsv
+Needs  low- and high-resolution volumes of the train samples; or a model that was trained elsewhere
+Makes  train/{method}/level{level}/model.safetensors, model.json, history.tsv (of what is trained here)
 """
 
 
@@ -20,6 +20,8 @@ rule train:
         logs("train/{method}/level{level}"),
     benchmark:
         benchmarks("train/{method}/level{level}")
+    wildcard_constraints:
+        method=either([*PROJECT.learners, *AGAIN]),
     conda:
         ENVIRONMENT
     threads: lambda w: 2 * PROJECT.processes(w.method)
@@ -39,3 +41,32 @@ rule train:
         "Train {wildcards.method} at level {wildcards.level}"
     script:
         "../scripts/train.py"
+
+
+rule take_model:
+    """Take a model that was trained elsewhere, byte for byte."""
+    input:
+        lambda w: given_files(w.method, w.level),
+        unseen=[ancient(file) for file in unseen()],
+    output:
+        model=results("train/{method}/level{level}/model.safetensors"),
+        card=results("train/{method}/level{level}/model.json"),
+    log:
+        logs("take/{method}/level{level}"),
+    wildcard_constraints:
+        method=either(PROJECT.given),
+    conda:
+        ENVIRONMENT
+    resources:
+        **resources_for("take_model"),
+    params:
+        cfg=lambda w: {
+            "model": PROJECT.given_model(w.method, w.level),
+            "method_name": module_name(w.method),
+            **KIND.task(w.level),
+        },
+        code=lambda w: code_digest("take_model"),
+    message:
+        "Take a model of {wildcards.method} at level {wildcards.level}"
+    script:
+        "../scripts/take_model.py"

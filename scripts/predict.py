@@ -19,5 +19,6 @@ with job(snakemake):
             model=snakemake.input.get("model"),
             card=snakemake.input.get("card"),
             disagreement=snakemake.output.get("disagreement"),
+            described=snakemake.input.get("described"),
         )
         predict(PredictionJob(**snakemake.params.cfg), files, threads=snakemake.threads)

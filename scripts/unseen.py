@@ -5,8 +5,11 @@ from acuity.keys import by_kind
 from acuity.seen import check_volumes
 
 with job(snakemake):
-    files = {
-        role: {key.sample: path for key, path in volumes.items()}
-        for role, volumes in by_kind(snakemake.input.items()).items()
+    files = by_kind(snakemake.input.items())
+    cards = {
+        f"{key.method} at level {key.level:g}": path for key, path in files.pop("cards", {}).items()
     }
-    check_volumes(**files, output=snakemake.output.table, **snakemake.params.cfg)
+    roles = {
+        role: {key.sample: path for key, path in volumes.items()} for role, volumes in files.items()
+    }
+    check_volumes(**roles, cards=cards, output=snakemake.output.table, **snakemake.params.cfg)

@@ -9,6 +9,8 @@ from acuity.errors import AcuityError
 from acuity.seals import again
 from acuity.volume import read_sealed_json
 
+CARD_VERSION = 1  # of what a card holds; those before it say nothing of it
+
 
 @dataclass(frozen=True)
 class ModelCard:
@@ -35,6 +37,12 @@ class ModelCard:
         Device, precision and layout.
     data : dict
         Digests of the volumes that it learned from.
+    study : str
+        The study that it was trained in.
+    origins : list of dict
+        What the volumes that it learned from began as, see `acuity.seen.origin`.
+    made_for : dict
+        Range of the inputs that it learned from, see `acuity.made_for.together`.
     weights : str
         SHA-256 of the weights' file.
     versions : dict
@@ -51,6 +59,9 @@ class ModelCard:
     data_range: float | None = None
     execution: dict[str, Any] = field(default_factory=dict)
     data: Any = field(default_factory=dict)
+    study: str = ""
+    origins: list[dict[str, Any]] = field(default_factory=list)
+    made_for: dict[str, Any] = field(default_factory=dict)
     weights: str = ""
     versions: dict[str, str] = field(default_factory=dict)
 

@@ -1,15 +1,19 @@
 """Whether the voxels that are judged were learned from: by the sheet, by shapes, and by contents."""
 
+import hashlib
+import json
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
 
 from acuity.errors import AcuityError
 from acuity.formats.files import is_remote, split_name
+from acuity.model_card import read_model_card
 from acuity.tables import write_table
 from acuity.units import convert
 from acuity.volume import Grid, Volume, open_volume
@@ -57,10 +61,11 @@ def _of(role: str, samples: Iterable[Any]) -> list[Any]:
 
 
 def check_volumes(
-    train: Mapping[str, str | os.PathLike],
-    test: Mapping[str, str | os.PathLike],
-    output: str | os.PathLike,
+    train: Mapping[str, str | os.PathLike] = MappingProxyType({}),
+    test: Mapping[str, str | os.PathLike] = MappingProxyType({}),
     *,
+    output: str | os.PathLike,
+    cards: Mapping[str, str | os.PathLike] = MappingProxyType({}),
     allow: bool = False,
 ) -> None:
     """Refuse test samples that were imported from the same voxels as one to learn from.
@@ -68,7 +73,9 @@ def check_volumes(
     Parameters
     ----------
     train, test : mapping of str to path
-        Imported volumes by sample.
+        Imported volumes by sample; of a simulated test sample one that it is restored from.
+    cards : mapping of str to path, optional
+        Cards of models that were trained elsewhere, by method and level.
     output : path
         A table of the samples that were compared: `test`, `train`, `voxels` (``other``; where
         that is allowed also ``same`` and, of a region, ``shared``).
@@ -93,6 +100,15 @@ def check_volumes(
                 f"sample {learned!r} ({opened[learned].source}); {_REMEDY}"
             )
         rows.append((judged, learned, voxels))
+    for judged, (method, card) in product(test, cards.items()):
+        began = origin(opened[judged])
+        seen = any(meet(began, one) for one in read_model_card(card).origins)
+        if seen and not allow:
+            raise AcuityError(
+                f"{opened[judged].source}: test sample {judged!r} holds voxels that the model of "
+                f"{method} ({card}) learned from; {_REMEDY}"
+            )
+        rows.append((judged, f"the model of {method}", "shared" if seen else "other"))
     write_table(pd.DataFrame(rows, columns=COLUMNS), output)
 
 
@@ -106,10 +122,12 @@ def shared(one: Volume, other: Volume) -> str:
     """
     if one.digest == other.digest:
         return "same"
-    (first, box), (second, beside) = _source(one), _source(other)
-    if first == second and overlap(box, beside):
-        return "shared"
-    return "other"
+    return "shared" if meet(origin(one), origin(other)) else "other"
+
+
+def meet(one: Mapping[str, str | None], other: Mapping[str, str | None]) -> bool:
+    """Tell whether two origins share voxels: one source, and regions of it that overlap."""
+    return one["source"] == other["source"] and overlap(one["region"], other["region"])
 
 
 def learned_boxes(
@@ -148,11 +166,27 @@ def _faces(grid: Grid, unit: str) -> tuple[tuple[float, float], ...]:
     return tuple((convert(a, grid.unit, unit), convert(b, grid.unit, unit)) for a, b in ends)
 
 
-def _source(volume: Volume) -> tuple[str, str | None]:
-    """Digest and dataset of what a volume was imported from, and the region of it."""
-    entry = next(step for step in reversed(volume.provenance) if step.get("step") == "ingest")
+def origin(volume: Volume) -> dict[str, str | None]:
+    """Return what a volume began as.
+
+    Parameters
+    ----------
+    volume : Volume
+        Opened, with its provenance.
+
+    Returns
+    -------
+    dict
+        ``source``, the digest of the file that was imported, with its dataset, or of what was
+        simulated; ``region`` of the file, None for all of it.
+    """
+    steps = volume.provenance
+    entry = next((step for step in reversed(steps) if step.get("step") == "ingest"), None)
+    if entry is None:
+        told = json.dumps(steps[0] if steps else volume.digest, sort_keys=True)
+        return {"source": hashlib.sha256(told.encode()).hexdigest(), "region": None}
     dataset = split_name(entry["source"])[1] or ""
-    return entry["sha256"] + dataset, entry.get("region")
+    return {"source": entry["sha256"] + dataset, "region": entry.get("region")}
 
 
 def _place(path: str) -> tuple[str, str | None]:

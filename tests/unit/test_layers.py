@@ -43,7 +43,7 @@ LAYERS = (
     *("field_of_view", "slabs", "threshold", "formats"),
     # one stage each: what is acquired, put in order and made worse
     *("register", "align", "simulate", "reconstruct", "degrade", "pair", "seen", "ingest"),
-    *("assumptions", "segment"),
+    *("assumptions", "made_for", "segment"),
     # methods, the engine that runs them, and what trains and restores with it
     *("methods", "engine", "train", "predict"),
     # what a study means, what is measured, shown and planned

@@ -86,6 +86,7 @@ def degrade(
     step = {
         "step": "degrade",
         "source_digest": volume.digest,
+        "source_dtype": volume.dtype.name,
         "sigma": list(sigmas),
         "downsample": list(factors),
         "photons": photons,

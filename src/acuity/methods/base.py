@@ -18,6 +18,7 @@ from pydantic import ValidationError, model_validator
 
 from acuity.assumptions import Assumes
 from acuity.errors import AcuityError
+from acuity.made_for import Accepted
 from acuity.methods.networks.aliases import Networks, Tensors
 from acuity.plugins import declared, modules
 from acuity.settings import Section, setting
@@ -160,6 +161,10 @@ class PredictSettings(_Preset):
         return self
 
 
+# Settings that decide neither the weights nor, the weights given, the restored volume.
+_NOT_RESTORING = {"nlm_before_threshold", "model", "accept"}
+
+
 class Settings(Section):
     """Settings of a method; a method adds its own.
 
@@ -184,25 +189,39 @@ class Settings(Section):
 
     def for_training(self) -> dict[str, Any]:
         """Return the settings that decide the weights: all but ``predict`` and segmentation's."""
-        return self.model_dump(mode="json", exclude={"predict", "nlm_before_threshold"})
+        return self.model_dump(mode="json", exclude={"predict", *_NOT_RESTORING})
 
     def for_prediction(self) -> dict[str, Any]:
         """Return the settings that decide the restored volume, the weights given."""
-        return self.model_dump(mode="json", exclude={"train", "nlm_before_threshold"})
+        return self.model_dump(mode="json", exclude={"train", *_NOT_RESTORING})
 
     def pick(self, *names: str) -> dict[str, Any]:
         """Return some of the settings by their names, as keyword arguments of a network."""
         return {name: getattr(self, name) for name in names}
 
 
-class LearnedSettings(Settings):
+class ModelSettings(Settings):
+    """Settings of a method that learns, or takes what it learned in another study."""
+
+    model: str | None = setting(
+        None,
+        "A trained model to take instead of training: the folder of its model.safetensors and model.json, "
+        "relative to the study file; {level} stands for the level",
+    )
+    accept: tuple[Accepted, ...] = setting(
+        (),
+        "In what a volume to restore may differ from what the model was made for; pages then say so",
+    )
+
+
+class LearnedSettings(ModelSettings):
     """Settings of a method with networks that learn."""
 
     train: TrainSettings = TrainSettings.preset()
     predict: PredictSettings = PredictSettings.preset()
 
 
-class FittedSettings(Settings):
+class FittedSettings(ModelSettings):
     """Settings of a method that learns at once."""
 
     train: Section = setting(Section(), "How it learns")

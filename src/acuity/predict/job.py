@@ -1,5 +1,6 @@
 """What a restoration is told: the method and its task, the files, and the store that it writes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 
@@ -25,11 +26,14 @@ class PredictionJob(MethodJob):
         it voxels are 0, as in a reconstruction.
     part : tuple of int, optional
         The part of the volume that this job makes; see `acuity.slabs`.
+    accept : sequence of str
+        In what the input may differ from those that the model was made for; see `acuity.made_for`.
     """
 
     keep_type: bool = False
     fov_radius: float | None = None
     part: tuple[int, int] | None = None
+    accept: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,9 @@ class PredictionFiles:
     disagreement : path, optional
         For a method that restores XZ and YZ planes: store of half the absolute difference between
         both estimates, whose mean is the restored volume.
+    described : path, optional
+        What the low-resolution volume is to a model, see `acuity.made_for`: then it must be like those
+        that the model was made for.
     """
 
     low: str | PathLike
@@ -54,6 +61,7 @@ class PredictionFiles:
     model: str | PathLike | None = None
     card: str | PathLike | None = None
     disagreement: str | PathLike | None = None
+    described: str | PathLike | None = None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,14 @@ from typing import Any
 import numpy as np
 
 from acuity.errors import AcuityError, error_reason
-from acuity.methods.base import FittedMethod, LearnedMethod, Task, check_settings
+from acuity.methods.base import FittedMethod, LearnedMethod, MethodJob, Task, check_settings, load
+from acuity.model_card import CARD_VERSION
 from acuity.seals import again, check_seal
+from acuity.writing import write_bytes
 
 logger = logging.getLogger("acuity.predict")
 
+CARD, WEIGHTS = "model.json", "model.safetensors"
 _EXECUTIONS = {
     "device": ("cpu", "cuda", "mps"),
     "precision": ("float32", "bfloat16"),
@@ -23,29 +27,125 @@ _EXECUTIONS = {
 }
 
 
-def read_card(card: str | PathLike) -> dict[str, Any]:
-    """Read a model's card.
+_COPY = f"copy {CARD} and {WEIGHTS} from the folder of their training again"
+
+
+def model_files(path: str | PathLike) -> tuple[Path, Path]:
+    """Return weights and card of a model that is named by its folder, or by one of the two.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    model, card : pathlib.Path
+    """
+    folder = Path(path)
+    folder = folder.parent if folder.name in (CARD, WEIGHTS) else folder
+    return folder / WEIGHTS, folder / CARD
+
+
+def read_travelled(path: str | PathLike, *, whole: bool = True) -> dict[str, Any]:
+    """Read the card of a model that is to be taken, and hold the weights against it.
+
+    Parameters
+    ----------
+    path : path
+        As for `model_files`.
+    whole : bool
+        Read the weights too.
+
+    Returns
+    -------
+    dict
+        The card.
 
     Raises
     ------
     AcuityError
-        If it is missing or is no card.
+        If card or weights are missing, damaged, edited, do not belong together, or are of a later version.
     """
+    model, card = model_files(path)
+    if not card.exists():
+        there = "there are weights without it" if model.exists() else "the folder holds no model"
+        raise AcuityError(
+            f"{card}: is not there, {there}; a model is the folder with {WEIGHTS} and {CARD} that its "
+            "training wrote, RESULTS/train/METHOD/levelLEVEL"
+        )
+    content = read_card(card, _COPY, sealed=True)
+    if whole:
+        _weights(model, card, content, _COPY)
+    return content
+
+
+def take_model(
+    path: str | PathLike, job: MethodJob, output: str | PathLike, card: str | PathLike
+) -> None:
+    """Copy a model that was trained elsewhere, byte for byte, after a look at it.
+
+    Parameters
+    ----------
+    path : path
+        As for `model_files`.
+    job : acuity.methods.base.MethodJob
+        The method that it is to be a model of, and what it is to undo; settings count for nothing.
+    output, card : path
+        Where weights and card go; the card is written last.
+
+    Raises
+    ------
+    AcuityError
+        As `read_travelled`, and if it is of another method, factor or phase.
+    """
+    own = model_files(path)
+    content = read_travelled(path)
+    check_task(content, own[1], load(job.method_name), job.task, {"level"})
+    for source, target in zip(own, (output, card), strict=True):
+        write_bytes(target, source.read_bytes())
+
+
+def read_card(
+    card: str | PathLike, remedy: str | None = None, *, sealed: bool = False
+) -> dict[str, Any]:
+    """Read a model's card.
+
+    Parameters
+    ----------
+    card : path
+    remedy : str, optional
+        What to do where it is no good; by default it is made anew.
+    sealed : bool
+        Refuse a card without a seal.
+
+    Raises
+    ------
+    AcuityError
+        If it is missing, is no card, or is of a later version.
+    """
+    remake = remedy or "remove it to train again"
+    remedy = remedy or again(card)
     try:
         content = json.loads(Path(card).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise AcuityError(f"{card}: no such model card; train the model first") from None
     except (OSError, ValueError, RecursionError) as error:
         raise AcuityError(
-            f"{card}: cannot be read as a model card ({error_reason(error)}); {again(card)}."
+            f"{card}: cannot be read as a model card ({error_reason(error)}); {remedy}."
         ) from None
     if isinstance(content, dict):
-        check_seal(content, card, again(card))
+        check_seal(content, card, remedy, must=sealed)
+        version = content.get("card", CARD_VERSION)
+        if not isinstance(version, int) or version > CARD_VERSION:
+            raise AcuityError(
+                f"{card}: found a card of version {version}, allowed is up to {CARD_VERSION}: it was "
+                "written by a later version of Acuity; install that one"
+            )
     wanted = {"method", "settings", "level", "scale", "normalisation", "execution", "weights"}
     if not isinstance(content, dict) or not wanted <= content.keys():
         raise AcuityError(
             f"{card}: is no model card, or one of another version of Acuity; it needs the keys "
-            f"{sorted(wanted)}; remove it to train again"
+            f"{sorted(wanted)}; {remake}"
         )
     execution = content["execution"] if isinstance(content["execution"], dict) else {}
     wrong = [
@@ -60,21 +160,23 @@ def read_card(card: str | PathLike) -> dict[str, Any]:
     for key, found, values in wrong:
         raise AcuityError(
             f"{card}: found the {key} {found!r}, allowed are {values}; the card was edited, or is of "
-            "another version of Acuity; remove it to train again"
+            f"another version of Acuity; {remake}"
         )
     return content
 
 
-def _weights(model, card, content):
+def _weights(model, card, content, remedy=None):
     """Read a model's bytes, which must be those that its card describes; return their digest too."""
     try:
         data = Path(model).read_bytes()
     except OSError as error:
-        raise AcuityError(f"{model}: no such model ({error.strerror}); train it first") from None
+        raise AcuityError(
+            f"{model}: no such model ({error.strerror}); {remedy or 'train it first'}"
+        ) from None
     digest = hashlib.sha256(data).hexdigest()
     if digest != content["weights"]:
         raise AcuityError(
-            f"{model}: its content is not the one that its card {card} describes; {again(model)}."
+            f"{model}: its content is not the one that its card {card} describes; {remedy or again(model)}."
         )
     return data, digest
 
@@ -85,6 +187,7 @@ def load_learned(
     task: Task,
     model: str | PathLike | None,
     card: str | PathLike | None,
+    accept: Collection[str] = (),
 ) -> tuple[LearnedMethod, Callable[..., np.ndarray], str]:
     """Make a trained method ready to run.
 
@@ -98,6 +201,8 @@ def load_learned(
         What the method is to undo.
     model, card : path
         Weights and card.
+    accept : collection of str
+        ``level``: the model may have been trained at another level, and works as for its own.
 
     Returns
     -------
@@ -117,7 +222,7 @@ def load_learned(
     if model is None or card is None:
         raise AcuityError(f"method {method_class.name()} is learned and needs a model and its card")
     content = read_card(card)
-    _check_task(content, card, method_class, task)
+    task = check_task(content, card, method_class, task, accept)
     wanted: Any = check_settings(method_class, settings).predict
     method = method_class({**content["settings"], "predict": wanted.model_dump()}, task)
     data, digest = _weights(model, card, content)
@@ -141,8 +246,33 @@ def load_learned(
     return method, run, digest
 
 
-def _check_task(content, card, method_class, task):
-    """Refuse a card of another method, or of one that was trained for another task."""
+def check_task(
+    content: dict[str, Any],
+    card: str | PathLike,
+    method_class: type[LearnedMethod],
+    task: Task,
+    accept: Collection[str] = (),
+) -> Task:
+    """Refuse a card of another method, or of one that was trained for another task.
+
+    Parameters
+    ----------
+    content : dict
+        The card.
+    card : path
+        Its file, for errors.
+    method_class : type
+        The method that is to be run.
+    task : acuity.methods.base.Task
+        What it is to undo.
+    accept : collection of str
+        ``level``, where that may differ.
+
+    Returns
+    -------
+    acuity.methods.base.Task
+        That of the model.
+    """
     if content["method"] != method_class.name():
         raise AcuityError(
             f"{card}: is a model of {content['method']}, not of {method_class.name()}"
@@ -154,10 +284,12 @@ def _check_task(content, card, method_class, task):
         ("scale", list(task.scale)),
         ("phase", list(task.offset)),
     ):
-        if content[key] != wanted:
+        if content[key] != wanted and key not in accept:
+            called = "factors (z, y, x)" if key == "scale" else key
             raise AcuityError(
-                f"{card}: the model was trained at {key} {content[key]}; found {wanted}"
+                f"{card}: the model was trained at {called} {content[key]}; found {wanted}"
             )
+    return replace(task, level=float(content["level"]))
 
 
 def _execution(content, wanted):

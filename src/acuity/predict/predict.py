@@ -17,9 +17,11 @@ from acuity.engine.readers import InputReader, ahead, input_offset, refine, upsa
 from acuity.engine.schedule import TileSchedule
 from acuity.errors import AcuityError
 from acuity.field_of_view import cylinder
+from acuity.made_for import check as check_input
+from acuity.made_for import read_input
 from acuity.methods.base import Method, load, scaled
 from acuity.predict.job import Output, PredictionFiles, PredictionJob
-from acuity.predict.models import load_learned
+from acuity.predict.models import load_learned, read_card
 from acuity.slabs import open_writer, sees_all
 from acuity.threads import allowed
 from acuity.volume import Volume, open_volume
@@ -88,8 +90,10 @@ def _ready(job, files):
             "only methods that restore XZ and YZ planes have one"
         )
     if method_class.learned:
+        if files.described is not None:
+            told |= _accepted(job, files)
         method, run, told["weights"] = load_learned(
-            method_class, job.settings, task, files.model, files.card
+            method_class, job.settings, task, files.model, files.card, job.accept
         )
     else:
         method = method_class(job.settings, task)
@@ -100,6 +104,14 @@ def _ready(job, files):
             "it needs a factor above 1"
         )
     return method, run, told
+
+
+def _accepted(job, files):
+    """Hold the input against those that the model was made for; return what is told where it differs."""
+    found, card = read_input(files.described), read_card(files.card)
+    names = {"name": files.low, "model": files.card}
+    said = check_input(card, found, job.accept, level=job.level, **names)
+    return {"accepted": said} if said else {}
 
 
 def restore(

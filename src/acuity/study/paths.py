@@ -48,11 +48,13 @@ LOGS = (
     Log("reconstruct/{sample}/level{level}", "reconstruct", _STORE),
     Log("degrade/{sample}/level{level}", "degrade", _STORE),
     Log("ingest/{scan}", "ingest", _STORE),
+    Log("describe/{sample}/level{level}", "describe", ("{}.json",)),
     Log("disturb/{sample}", "disturb", ("{}/*.ome.zarr",)),
     Log("align/{sample}/transform", "apply_alignment", ("align/{sample}/*.ome.zarr",)),
     Log("align/{sample}/{stack}", "align"),
     Log("pair/{sample}", "pair", ("{}/*.ome.zarr",)),
     Log("train/{method}/level{level}", "train"),
+    Log("take/{method}/level{level}", "take_model"),
     Log(
         "predict/{sample}/level{level}/{method}",
         "predict",
@@ -78,6 +80,7 @@ RESULTS = (
     "simulate/{sample}/level{level}",
     "reconstruct/{sample}/level{level}",
     "degrade/{sample}/level{level}",
+    "describe/{sample}/level{level}",
     "predict/{sample}/level{level}/{method}",
     "predict/{sample}/level{level}/disagreement/{method}",
     "train/{method}/level{level}/{name}",
@@ -191,6 +194,11 @@ def volume(stem: str) -> str:
     str
     """
     return f"{stem}.ome.zarr/zarr.json"
+
+
+def described(sample: str, level: str) -> str:
+    """Return the path of what a sample's low-resolution volume is to models."""
+    return f"describe/{sample}/level{level}.json"
 
 
 def model(method: str, level: str, name: str = "model.json") -> str:

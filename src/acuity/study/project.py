@@ -18,7 +18,7 @@ from acuity.methods.base import Method, load, module_name, split_training
 from acuity.study import paths
 from acuity.study.alignment import Alignment
 from acuity.study.kinds.base import kind_of
-from acuity.study.reading import anisotropy_factor
+from acuity.study.reading import level_of
 from acuity.study.sample import Sample
 from acuity.study.specimen import Specimen
 from acuity.study.study import Study
@@ -57,9 +57,7 @@ class Project:
         self.train = [row.sample for row in samples if row.role == "train"]
         self.test = [row.sample for row in samples if row.role == "test"]
         self.restore = {
-            row.sample: f"{anisotropy_factor(row, study)}"
-            for row in samples
-            if row.role == "restore"
+            row.sample: f"{level_of(row, study):g}" for row in samples if row.role == "restore"
         }
         self.levels = [f"{level:g}" for level in study.levels]
         self.methods, self.further = list(study.methods), study.further_trainings
@@ -99,7 +97,7 @@ class Project:
         return self._built[method]
 
     def learned(self, method: str) -> bool:
-        """Return whether a method learns from the train samples."""
+        """Return whether a method needs a model: one that it learns here, or is given."""
         return method != "input" and self.method_class(method).learned
 
     def adversarial(self, method: str) -> bool:
@@ -121,8 +119,17 @@ class Project:
 
     @cached_property
     def learners(self) -> list[str]:
-        """The methods that learn."""
-        return [method for method in self.methods if self.learned(method)]
+        """The methods that learn here."""
+        return list(filter(self.study.trains, self.methods))
+
+    @cached_property
+    def given(self) -> list[str]:
+        """The methods that take a model which was trained elsewhere."""
+        return [m for m in self.methods if self.learned(m) and m not in self.learners]
+
+    def given_model(self, method: str, level: str) -> str:
+        """Return where the model lies that a method takes at a level: its folder, or a file of it."""
+        return self.settings(method).model.replace("{level}", level)
 
     @cached_property
     def by_planes(self) -> list[str]:
@@ -141,6 +148,12 @@ class Project:
         """Method and level of each training but the further ones."""
         return [(method, level) for method in self.learners for level in self.levels]
 
+    @property
+    def modelled(self) -> list[tuple[str, str]]:
+        """Method and level of each model, those that were given among them, in the methods' order."""
+        learned = [method for method in self.methods if self.learned(method)]
+        return [(method, level) for method in learned for level in self.levels]
+
     def training_cfg(self, method: str) -> dict[str, Any]:
         """What a training job is told of a method beside its task."""
         return {
@@ -158,7 +171,11 @@ class Project:
             **self.kind.task(level),
             **self.kind.prediction_cfg(sample),
             **(self.study.restore.of_jobs() if sample in self.restore else {}),
+            **({"accept": list(accept)} if (accept := self._accepted(method)) else {}),
         }
+
+    def _accepted(self, method: str) -> Sequence[str]:
+        return self.settings(method).accept if self.learned(method) else ()
 
     # what jobs are told ---------------------------------------------------------------------
 
@@ -229,7 +246,9 @@ class Project:
 
     def low(self, sample: str, level: str | None) -> str:
         """Return the volume of low resolution."""
-        return self.imported(sample) if sample in self.restore else self.kind.low(sample, level)
+        if sample in self.restore:
+            return self.kind.coarse(sample)
+        return self.kind.low(sample, level)
 
     def learned_low(self, sample: str, level: str) -> str:
         """Return the low volume to learn from; images that get worse anew each time have none."""
@@ -257,6 +276,8 @@ class Project:
         if self.learned(method):
             files["model"] = paths.model(method, level, "model.safetensors")
             files["card"] = paths.model(method, level)
+            if sample in self.restore or method in self.given:
+                files["described"] = paths.described(sample, level)
         return files
 
     # images ---------------------------------------------------------------------------------
@@ -428,7 +449,21 @@ class Project:
     @cached_property
     def compares_voxels(self) -> bool:
         """Whether what models learn from may be what they are judged on: both came in files."""
-        return bool(self.brought("train") and self.brought("test") and self.learners)
+        learned = self.brought("train") and self.brought("test") and self.learners
+        return bool(learned or (self.given and self.test))
+
+    def compared_voxels(self, role: str) -> dict[str, str]:
+        """Return what tells by its provenance whether a sample was seen in training, by its name.
+
+        An imported one is compared as it came, a simulated one as it is restored, with models from
+        elsewhere alone.
+        """
+        names = self.brought(role)
+        found = {sample: paths.volume(f"ingest/{sample}") for sample in names}
+        if role == "test" and self.given:
+            made = [sample for sample in self.test if sample not in names]
+            found |= {sample: self.low(sample, self.levels[0]) for sample in made}
+        return found
 
     def learned_from(self, sample: str) -> dict[str, Any]:
         """Return a sample without truth as it was imported, and what models learn from; or nothing."""
@@ -486,8 +521,12 @@ class Project:
         }
 
     def trained_files(self, name: str, trained: Images | None = None) -> dict[str, str]:
-        """Return a file of each training, named by method and level: ``model.json``, ``history.tsv``."""
-        trained = self.trained if trained is None else trained
+        """Return a file of each model, named by method and level: ``model.json``, ``history.tsv``.
+
+        Models that were given have no history.
+        """
+        if trained is None:
+            trained = self.modelled if name == "model.json" else self.trained
         kind = "cards" if name == "model.json" else "histories"
         return {
             name_of(kind, "", image_name(level, method)): paths.model(method, level, name)
@@ -537,7 +576,7 @@ class Project:
                 + [self.learned_low(*pair) for pair in taught]
                 + [self.target(sample) for sample, _ in taught]
                 + [file for key in self.page_images for file in self.image_volumes(*key)]
-                + [paths.model(*training) for training in self.trained]
+                + [paths.model(*model) for model in self.modelled]
                 + ["unseen.tsv"] * self.compares_voxels
                 + ["judged.json"] * bool(self.kind.page)
                 + self.gathered("tables")

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ValidationError
 
 from acuity.errors import AcuityError
 from acuity.formats.files import check_remote, files_of, is_remote, split_name
-from acuity.methods.base import load
+from acuity.methods.base import Task, load
 from acuity.seen import check_sheet
 from acuity.study.messages import place, sentence, short, unknown
 from acuity.study.renamed import with_new_names
@@ -67,7 +67,33 @@ def load_study(
             study = Study.model_validate(config)
         except ValidationError as error:
             raise AcuityError(sentence(error, Study)) from None
+    with _at(str(path)):
+        study = _with_models(study, Path(path).parent)
     return study, _read_samples(study, Path(path))
+
+
+def _with_models(study: Study, folder: Path) -> Study:
+    """Look at the models that a study takes; their networks have the settings of their cards.
+
+    Paths become relative to the working folder.
+    """
+    from acuity.predict.models import check_task, model_files, read_travelled
+
+    methods = dict(study.methods)
+    for name, settings in study.methods.items():
+        if not (stated := settings.get("model")):
+            continue
+        path = str(folder / stated)
+        with _at(f"key 'methods.{name}.model'"):
+            for level in study.levels:
+                own = path.replace("{level}", f"{level:g}")
+                card = read_travelled(own, whole=False)
+                task = Task(level, study.scale(level), card.get("phase"))
+                accept = {"level"} & set(settings["accept"])
+                check_task(card, model_files(own)[1], load(name), task, accept)
+        kept = {key: settings[key] for key in ("predict", "nlm_before_threshold", "accept")}
+        methods[name] = {**card["settings"], **kept, "model": path}
+    return study.model_copy(update={"methods": methods})
 
 
 def read_study(path: str | PathLike) -> tuple[Study, list[Sample]]:
@@ -170,7 +196,9 @@ def _read_lines(
 
 def _with_source(sample: Sample, study: Study, folder: Path) -> Sample:
     """Check that a sample has a seed where it is simulated, and files where it is imported."""
-    if study.foam is not None or (study.specimen is not None and sample.seed is not None):
+    own = sample.role == "restore" and sample.path is not None
+    simulated = study.foam is not None and not own
+    if simulated or (study.specimen is not None and sample.seed is not None):
         if sample.seed is None or sample.path is not None or sample.low_path is not None:
             raise AcuityError(
                 f"a simulated sample such as {sample.sample!r} needs a seed and no path"
@@ -197,7 +225,7 @@ def _check_roles(study: Study, samples: list[Sample], path: Path, sheet: Path) -
         method = load(key)
         # What learns from XY planes can learn from the coarse volume itself.
         enough = {"train", "restore"} if method.by_planes else {"train"}
-        if method.learned and not roles & enough:
+        if study.trains(key) and not roles & enough:
             raise AcuityError(f"{sheet}: no sample has the role train, but {key} learns from data")
 
 
@@ -214,7 +242,7 @@ def _check_references(study: Study, sample: Sample, names: dict[str, str]) -> No
             f"sample {sample.sample!r} takes the transforms of {sample.transforms_of!r}, but the study has no align section"
         )
     if sample.role == "restore":
-        anisotropy_factor(sample, study)
+        level_of(sample, study)
 
 
 def _check_seeds(samples: list[Sample], sheet: Path) -> None:
@@ -294,24 +322,48 @@ def _hint(name: str) -> str:
 
 
 def _with_level(sample: Sample, study: Study) -> Sample:
-    """Say of which level a sample of a study of pairs is; other samples are made at all levels."""
-    if study.pair is None:
+    """Say of which level a pair is, and a sample to restore; others are made at all levels."""
+    own = sample.role == "restore" and not study.axial
+    if study.pair is None and not own:
         if sample.level is not None:
             raise AcuityError(
-                f"sample {sample.sample!r} has a level, which only studies with a pair section use"
+                f"sample {sample.sample!r} has a level, which only samples of a study with a pair "
+                "section have, and those with the role restore whose voxels do not tell it"
             )
         return sample
-    levels = [int(level) for level in study.levels]
+    levels = [int(level) if study.flat else level for level in study.levels]
     level = sample.level or (levels[0] if len(levels) == 1 else None)
     if level not in levels:
+        found = "no level" if level is None else f"the level {level:g}"
         raise AcuityError(
-            f"sample {sample.sample!r} has the level {level}; allowed are the study's, "
-            f"{', '.join(map(str, levels))}"
+            f"sample {sample.sample!r} has {found}; allowed are the study's, "
+            f"{', '.join(f'{level:g}' for level in levels)}"
         )
-    return sample.model_copy(update={"level": level})
+    return sample.model_copy(update={"level": levels[levels.index(level)]})
 
 
-def anisotropy_factor(sample: Sample, study: Study) -> int | None:
+def level_of(sample: Sample, study: Study) -> float:
+    """Return the level that a sample without truth is restored from.
+
+    Parameters
+    ----------
+    sample : Sample
+        With the role restore.
+    study : Study
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    AcuityError
+        As `anisotropy_factor`, where it follows from the voxels.
+    """
+    return anisotropy_factor(sample, study) if study.axial else cast(float, sample.level)
+
+
+def anisotropy_factor(sample: Sample, study: Study) -> int:
     """Return how much coarser the slices of a volume without truth are than its planes.
 
     Parameters
@@ -319,7 +371,7 @@ def anisotropy_factor(sample: Sample, study: Study) -> int | None:
     sample : Sample
         With the role restore.
     study : Study
-        Its levels must hold the factor; where it registers pairs, the sheet says which it is.
+        Its levels must hold the factor.
 
     Returns
     -------
@@ -330,12 +382,6 @@ def anisotropy_factor(sample: Sample, study: Study) -> int | None:
     AcuityError
         If the sheet does not say the voxel size, the factor is no whole number, or no level.
     """
-    if study.pair is not None:
-        return sample.level
-    if not study.axial:
-        raise AcuityError(
-            f"sample {sample.sample!r} has the role restore, which needs degrade.mode decimate or average, or a pair section"
-        )
     if sample.voxel_size is None:
         raise AcuityError(
             f"sample {sample.sample!r} has the role restore and no voxel_size; state it, such as '40 10 10 nm' (z y x)"

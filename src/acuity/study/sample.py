@@ -21,8 +21,8 @@ class Sample(Section):
     )
     role: Literal["train", "test", "restore"] = setting(
         ...,
-        "Models learn from train samples and are judged on test samples; restore: a volume with "
-        "coarse slices of its own and no truth",
+        "Models learn from train samples and are judged on test samples; restore: a volume or image of "
+        "low resolution without truth",
     )
     seed: int | None = setting(None, "Simulated samples: seed of this realisation", "1", ge=0)
     path: str | None = setting(
@@ -36,11 +36,13 @@ class Sample(Section):
         "Pairs: pixel of the low-resolution image, where its file does not say",
         "in the value",
     )
-    level: int | None = setting(
+    level: float | None = setting(
         None,
-        "Pairs: which of the study's levels this pair is of; may be left out where there is one",
-        "1",
-        ge=2,
+        "Pairs, and samples to restore: which of the study's levels this one is of; may be left out where "
+        "there is one",
+        "as the study's levels",
+        ge=0.01,
+        le=64,
     )
     voxel_size: VoxelSize | None = setting(
         None,

@@ -25,6 +25,7 @@ from acuity.study.sample import LONGEST_NAME, NAME
 from acuity.study.segment import Segment
 from acuity.study.specimen import Specimen
 
+_BESIDE_MODEL = {"model", "accept", "predict", "nlm_before_threshold"}
 METHOD = r"^[a-z][a-z0-9_]*(@[a-z0-9_]+)?$"
 
 
@@ -119,6 +120,11 @@ class Study(Section):
                 method = load(key)
             except AcuityError as error:
                 raise ValueError(str(error)) from None
+            if settings.get("model") and (more := settings.keys() - _BESIDE_MODEL):
+                raise ValueError(
+                    f"methods.{key}: found {', '.join(sorted(more))} beside model, whose card has these "
+                    f"settings; allowed are {', '.join(sorted(_BESIDE_MODEL))}"
+                )
             try:
                 checked[key] = method.Settings.model_validate(settings).model_dump(mode="json")
             except ValidationError as error:
@@ -202,12 +208,16 @@ class Study(Section):
     @property
     def keeps_apart(self) -> bool:
         """Whether test samples may hold no voxels of train samples."""
-        return not self.allow_seen and any(load(name).learned for name in self.methods)
+        return not self.allow_seen and any(map(self.trains, self.methods))
+
+    def trains(self, name: str) -> bool:
+        """Whether a method learns in this study: it learns, and takes no model."""
+        return load(name).learned and not self.settings_of(name).get("model")
 
     @property
     def further_trainings(self) -> list[str]:
         """Names of all further trainings: NAME+SEED of each method that learns."""
-        learned = [name for name in self.methods if load(name).learned]
+        learned = list(filter(self.trains, self.methods))
         return [f"{name}+{seed}" for seed in self.training_seeds for name in learned]
 
     def scale(self, level: float) -> tuple[int, int, int]:

@@ -48,7 +48,7 @@ def fit(job: TrainingJob, files: TrainingFiles, method: FittedMethod) -> None:
         rows = [[1, "validate", mse, scores["psnr"], seconds]]
     weights = save_arrays({key: np.ascontiguousarray(array) for key, array in arrays.items()})
     content = {
-        **model_card(replace(job, fov_radius=None), method, data, weights),
+        **model_card(replace(job, fov_radius=None), files, method, data, weights),
         "normalisation": None,
         "data_range": span,
         "parameters": sum(array.size for array in arrays.values()),

@@ -152,7 +152,7 @@ def _keep(job, files, data, trainer):
         {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
     )
     content = {
-        **model_card(job, method, data, weights),
+        **model_card(job, files, method, data, weights),
         "normalisation": trainer.normalisation,
         "data_range": data_range,
         "parameters": sum(parameter.numel() for parameter in network.parameters()),

@@ -94,6 +94,10 @@ class Kind:
         """Return the volume of low resolution, of a sample that has a truth."""
         return volume(f"degrade/{sample}/level{level}")
 
+    def coarse(self, sample: str) -> str:
+        """Return the volume of low resolution of a sample that has no truth."""
+        return self.project.imported(sample)
+
     def acquired_files(self, sample: str) -> list[str]:
         """Return what is there of a sample before anything is degraded, or aligned."""
         if self.project.samples[sample].seed is not None:

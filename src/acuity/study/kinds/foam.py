@@ -49,17 +49,28 @@ class FoamStudy(Kind):
     def low(self, sample: str, level: str | None) -> str:
         return volume(f"reconstruct/{sample}/level{level}")
 
+    def coarse(self, sample: str) -> str:
+        if self.project.samples[sample].seed is None:
+            return super().coarse(sample)
+        return self.low(sample, self.project.restore[sample])
+
     def acquired_files(self, sample: str) -> list[str]:
+        if self.project.samples[sample].seed is None:
+            return super().acquired_files(sample)
         pores = self.study.segment and sample in self.project.shown
         exact = [volume(f"simulate/{sample}/{name}") for name in ("exact", "exact_labels") if pores]
         return [f"simulate/{sample}/spheres.tsv", *exact]
 
     def scans(self, sample: str, level: str | None) -> list[str]:
+        if self.project.samples[sample].seed is None:
+            return []
         target = [f"{self.foam.target_level:g}"] * (sample in self.project.train)
         return [f"simulate/{sample}/level{n}.h5" for n in [level, *target]]
 
     def prediction_cfg(self, sample: str) -> dict[str, Any]:
-        return {"fov_radius": self.fov_radius}
+        # What came in a file has a field of its own.
+        simulated = self.project.samples[sample].seed is not None
+        return {"fov_radius": self.fov_radius} if simulated else {}
 
     def mask_radius(self, margin: float = 0) -> float | None:
         # Objects are sought one voxel inside it: the blurred rim of the wall is no pore.

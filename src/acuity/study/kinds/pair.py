@@ -24,10 +24,17 @@ class PairStudy(ImageStudy):
     def low(self, sample: str, level: str | None) -> str:
         return volume(f"pair/{sample}/low")
 
+    def coarse(self, sample: str) -> str:
+        return self.imported_low(sample)
+
     def imported_low(self, sample: str) -> str:
         """Return the low-resolution image, as recorded."""
         simulated = self.project.samples[sample].seed is not None
-        return volume(f"simulate/{sample}/low" if simulated else f"ingest/low/{sample}")
+        if simulated:
+            return volume(f"simulate/{sample}/low")
+        return volume(
+            f"ingest/{sample}" if sample in self.project.restore else f"ingest/low/{sample}"
+        )
 
     def acquired_files(self, sample: str) -> list[str]:
         files = super().acquired_files(sample)
