@@ -7,7 +7,6 @@ Makes  describe/{sample}/level{level}.json, what the volume is to models, where 
 """
 
 
-
 rule describe:
     """Describe a low-resolution volume as an input of models."""
     input:
@@ -68,7 +67,9 @@ for restore, methods, volumes in (
                 **resources_for(part.name(restore)),
                 gpu=part.gpus_to_restore,
             params:
-                cfg=part.cfg(lambda w: PROJECT.prediction_cfg(w.method, w.sample, w.level)),
+                cfg=part.cfg(
+                    lambda w: PROJECT.prediction_cfg(w.method, w.sample, w.level)
+                ),
                 code=lambda w: code_digest("predict", PROJECT.shown_by(w.method)),
             message:
                 part.says(

@@ -36,7 +36,9 @@ def untracked(scan):
 
 def given_files(method, level):
     """Weights and card of a model that a method takes."""
-    return [local(str(file)) for file in model_files(PROJECT.given_model(method, level))]
+    return [
+        local(str(file)) for file in model_files(PROJECT.given_model(method, level))
+    ]
 
 
 @cache

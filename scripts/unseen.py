@@ -6,10 +6,11 @@ from acuity.seen import check_volumes
 
 with job(snakemake):
     files = by_kind(snakemake.input.items())
-    cards = {
-        f"{key.method} at level {key.level:g}": path for key, path in files.pop("cards", {}).items()
-    }
-    roles = {
-        role: {key.sample: path for key, path in volumes.items()} for role, volumes in files.items()
-    }
-    check_volumes(**roles, cards=cards, output=snakemake.output.table, **snakemake.params.cfg)
+    train, test = (
+        {key.sample: path for key, path in files.get(role, {}).items()}
+        for role in ("train", "test")
+    )
+    models = files.get("cards", {}).items()
+    cards = {f"{key.method} at level {key.level:g}": path for key, path in models}
+    output = snakemake.output.table
+    check_volumes(train, test, output, cards=cards, **snakemake.params.cfg)

@@ -61,10 +61,10 @@ def _of(role: str, samples: Iterable[Any]) -> list[Any]:
 
 
 def check_volumes(
-    train: Mapping[str, str | os.PathLike] = MappingProxyType({}),
-    test: Mapping[str, str | os.PathLike] = MappingProxyType({}),
-    *,
+    train: Mapping[str, str | os.PathLike],
+    test: Mapping[str, str | os.PathLike],
     output: str | os.PathLike,
+    *,
     cards: Mapping[str, str | os.PathLike] = MappingProxyType({}),
     allow: bool = False,
 ) -> None:
