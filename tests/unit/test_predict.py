@@ -415,7 +415,7 @@ def test_a_learned_method_takes_interpolated_input_where_grids_differ(tmp_path):
     [
         ({"method": "srcnn3d"}, "is a model of srcnn3d, not of deepnet"),
         ({"level": 5.0}, "trained at level 5.0; found 3.0"),
-        ({"scale": [1, 2, 2]}, r"trained at scale \[1, 2, 2\]"),
+        ({"scale": [1, 2, 2]}, r"trained at factors \(z, y, x\) \[1, 2, 2\]"),
         ({"weights": "0" * 64}, "not the one that its card"),
         ({"settings": {"features": 4}}, "does not fit method deepnet"),
         ({"settings": {"featurs": 4}}, "key featurs"),

@@ -15,6 +15,7 @@ from acuity.errors import AcuityError, error_reason
 from acuity.methods.base import FittedMethod, LearnedMethod, MethodJob, Task, check_settings, load
 from acuity.model_card import CARD_VERSION
 from acuity.seals import again, check_seal
+from acuity.volume import Grid
 from acuity.writing import write_bytes
 
 logger = logging.getLogger("acuity.predict")
@@ -290,6 +291,24 @@ def check_task(
                 f"{card}: the model was trained at {called} {content[key]}; found {wanted}"
             )
     return replace(task, level=float(content["level"]))
+
+
+def field_of_view(card: Mapping[str, Any], grid: Grid) -> float | None:
+    """Return the radius of the circle that a tomograph saw, in voxels of a restored grid.
+
+    It is that of the model's own scans, where the volume has their square planes; of other volumes it
+    is not known, and None.
+
+    Parameters
+    ----------
+    card : mapping
+        The model's card.
+    grid : acuity.volume.Grid
+        The restored grid.
+    """
+    radius = card.get("fov_radius")
+    square = radius is not None and set(grid.shape[1:]) == {round(2 * radius)}
+    return radius if square else None
 
 
 def _execution(content, wanted):

@@ -21,7 +21,7 @@ from acuity.made_for import check as check_input
 from acuity.made_for import read_input
 from acuity.methods.base import Method, load, scaled
 from acuity.predict.job import Output, PredictionFiles, PredictionJob
-from acuity.predict.models import load_learned, read_card
+from acuity.predict.models import field_of_view, load_learned, read_card
 from acuity.slabs import open_writer, sees_all
 from acuity.threads import allowed
 from acuity.volume import Volume, open_volume
@@ -58,12 +58,15 @@ def predict(job: PredictionJob, files: PredictionFiles, *, threads: int | None =
     """
     method, run, told = _ready(job, files)
     volume = open_volume(files.low, complete=sees_all(job.part))
+    fov = job.fov_radius
+    if fov is None and files.card is not None:
+        fov = field_of_view(read_card(files.card), refine(volume.grid, method.task.scale))
     step = {"step": "predict", "method": job.method_name, "level": job.level, **told}
     settled = {
         "input": volume.digest,
         "settings": job.settings,
         "phase": method.task.offset,
-        "fov": job.fov_radius,
+        "fov": fov,
     }
     if method.learned:
         settled["execution"] = getattr(run, "execution", None)
@@ -72,9 +75,7 @@ def predict(job: PredictionJob, files: PredictionFiles, *, threads: int | None =
         dtype = volume.dtype
         step["type"] = dtype.name
     steps = (*volume.provenance, step)
-    output = Output(
-        files.output, files.disagreement, dtype, job.fov_radius, job.part, steps, settled
-    )
+    output = Output(files.output, files.disagreement, dtype, fov, job.part, steps, settled)
     started = time.perf_counter()
     restore(volume, output, method, run, name=files.low, threads=threads)
     seconds = time.perf_counter() - started
