@@ -2,6 +2,7 @@
 
 import ctypes
 import logging
+import math
 import sys
 import time
 from collections import deque
@@ -15,18 +16,20 @@ import numpy as np
 from acuity.assumptions import TOLD, Assumes, check, offset, survey
 from acuity.engine.readers import InputReader, ahead, input_offset, refine, upsampling_factors
 from acuity.engine.schedule import TileSchedule
+from acuity.engine.tiles import relative
 from acuity.errors import AcuityError
 from acuity.field_of_view import cylinder
 from acuity.methods.base import Method, load, scaled
 from acuity.predict.job import Output, PredictionFiles, PredictionJob
 from acuity.predict.models import load_learned
+from acuity.region import parse_region, region_text
 from acuity.slabs import open_writer, sees_all
 from acuity.threads import allowed
-from acuity.volume import Volume, open_volume
+from acuity.volume import Volume, open_volume, restored_type, store_path
+from acuity.writing import LARGE, check_space
 
 logger = logging.getLogger("acuity.predict")
 
-KEPT_TYPES = (np.uint8, np.uint16)
 AHEAD = 1  # blocks that are read, and written, while the method works
 
 
@@ -52,7 +55,8 @@ def predict(job: PredictionJob, files: PredictionFiles, *, threads: int | None =
         If the model is not one of this method, level, scale and phase, or does not belong to its card;
         if the volume holds a value that is not finite or is too small for the network; if a
         device is demanded that is not there; if a disagreement is asked of a method that has one
-        estimate.
+        estimate; if the region lies outside the volume or the type cannot hold its values; if
+        the restored volume would be larger than the free disk.
     """
     method, run, told = _ready(job, files)
     volume = open_volume(files.low, complete=sees_all(job.part))
@@ -65,13 +69,16 @@ def predict(job: PredictionJob, files: PredictionFiles, *, threads: int | None =
     }
     if method.learned:
         settled["execution"] = getattr(run, "execution", None)
-    dtype = np.dtype(np.float32)
-    if job.keep_type and volume.dtype in KEPT_TYPES:
-        dtype = volume.dtype
+    dtype = restored_type(volume.dtype, job.dtype, keep=job.keep_type, where=files.low)
+    if dtype.kind != "f":
         step["type"] = dtype.name
+    box = None
+    if job.region is not None:
+        box = parse_region(job.region, volume.grid.shape, str(files.low))
+        step["region"] = region_text(box)
     steps = (*volume.provenance, step)
     output = Output(
-        files.output, files.disagreement, dtype, job.fov_radius, job.part, steps, settled
+        files.output, files.disagreement, dtype, box, job.fov_radius, job.part, steps, settled
     )
     started = time.perf_counter()
     restore(volume, output, method, run, name=files.low, threads=threads)
@@ -132,33 +139,41 @@ def restore(
     ------
     AcuityError
         If the volume has fewer slices than the method needs, or a tile or the volume is too small
-        for the network; nothing is left at `output` then.
+        for the network, or the disk for the restored volume; nothing is left at `output` then.
     """
     _give_memory_back()
     source = _reader(volume, method, name)
-    schedule = TileSchedule(method, source.shape)
-    grid = refine(volume.grid, method.task.scale, method.task.offset)
+    low = output.box or tuple(slice(0, n) for n in volume.grid.shape)
+    box = scaled(low, source.factors)
+    schedule = TileSchedule(method, source.shape, box)
+    whole = refine(volume.grid, method.task.scale, method.task.offset)
+    grid = whole.crop(scaled(low, method.task.scale))
+    if sees_all(output.part):
+        stores = _stores(output)
+        size = sum(math.prod(grid.shape) * np.dtype(dtype).itemsize for _, dtype in stores)
+        check_space(store_path(output.path), size, LARGE)
     with (
         ThreadPoolExecutor(1, "read") as reading,
         ThreadPoolExecutor(1, "write") as writing,
         _open_writers(output, grid, schedule, volume.intensity) as writers,
     ):
         writer = writers[0]
-        run = _prepared(method, run, writer, volume, source)
+        run = _prepared(method, run, writer, volume, whole, source)
         if method.learned:
             _use_threads(writer.agree("threads", lambda: threads and allowed(threads)))
-        factor = method.scale[0]
-        span = (writer.z0 // factor, -(-writer.z1 // factor))
+        factor, first = method.scale[0], box[0].start
+        span = (first + writer.z0 // factor, first - (-writer.z1 // factor))
         pending: deque[Future] = deque()
         for region in schedule.regions(writer.layout) if writer.z0 < writer.z1 else ():
             seen = None
             if output.fov_radius is not None:  # which voxels the detector saw, (y, x) bool
-                seen = cylinder(grid.shape, output.fov_radius, scaled(region, method.scale[1:]))
+                seen = cylinder(whole.shape, output.fov_radius, scaled(region, method.scale[1:]))
+            place = scaled(relative(region, box[1:]), method.scale[1:])
             reads = ahead(reading, source.read, schedule.inputs(region, span), AHEAD)
             for z0, block in _depths(
                 schedule.restored(region, reads, run, span),
                 writer.slab_depth,
-                schedule.first(span) * factor,
+                (schedule.first(span) - first) * factor,
                 (writer.z0, writer.z1),
             ):
                 if len(pending) >= AHEAD:
@@ -168,7 +183,7 @@ def restore(
                 # (z, 2, y, x): merged, and how far both differ
                 estimates = [block[:, 0], block[:, 1]] if method.by_planes else [block]
                 parts = list(zip(writers, estimates, strict=False))
-                pending.append(writing.submit(_write, parts, z0, region, method.scale))
+                pending.append(writing.submit(_write, parts, z0, place))
                 del block, estimates, parts  # the writer alone holds them, and lets them go
         while pending:
             pending.popleft().result()
@@ -197,22 +212,27 @@ def _open_writers(output, grid, schedule, intensity):
         "intensity": intensity,
         "provenance": output.provenance,
     }
-    stores = [(output.path, output.dtype)]
-    if output.disagreement is not None:
-        stores.append((output.disagreement, np.float32))
     with ExitStack() as opened:
         yield [
             opened.enter_context(open_writer(path, grid, dtype, output.part, **about))
-            for path, dtype in stores
+            for path, dtype in _stores(output)
         ]
 
 
-def _prepared(method, run, writer, volume, source):
+def _stores(output):
+    """Paths and types of the stores that are written."""
+    stores = [(output.path, output.dtype)]
+    if output.disagreement is not None:
+        stores.append((output.disagreement, np.float32))
+    return stores
+
+
+def _prepared(method, run, writer, volume, whole, source):
     """Return what restores tiles of this volume: by its own statistics, and with its zero."""
     if getattr(run, "own", False):
         run.normalise(writer.agree("normalisation", source.own_statistics))
     if method.assumes != Assumes():
-        told = writer.tell(lambda: _told(method, run, volume, writer.grid, source.name))
+        told = writer.tell(lambda: _told(method, run, volume, whole, source.name))
         run = _shifted(run, told.get("shifted", 0.0))
     return run
 
@@ -258,7 +278,8 @@ def _give_memory_back():
 def _depths(blocks, depth, start, extent):
     """Put blocks of slices together into slabs that start at multiples of a depth.
 
-    The first block starts at slice `start`; what lies beyond the extent is left out.
+    The first block starts at slice `start`, which may be negative; what lies beyond the extent is
+    left out.
     """
     (z0, count), slab, have = extent, None, 0
     for block in blocks:
@@ -279,8 +300,8 @@ def _depths(blocks, depth, start, extent):
                 z0, slab, have = z0 + want, None, 0
 
 
-def _write(parts, z0, region, scale):
-    y0, x0 = region[0].start * scale[1], region[1].start * scale[2]
+def _write(parts, z0, place):
+    y0, x0 = (side.start for side in place)
     for writer, block in parts:
         if writer.dtype.kind != "f":
             ends = np.iinfo(writer.dtype)
