@@ -114,6 +114,12 @@ def _parser():
         help="in what the scan may differ from those that the model was made for: "
         "level, voxel_size, axes, bit_depth, noise, grey_values, unrecorded; separated by commas",
     )
+    apply.add_argument(
+        "--cores",
+        type=_count,
+        help="cores to use, default: all; the last digit of a sum follows their number, that of a study "
+        "is 2",
+    )
     apply.set_defaults(run=_apply)
 
     export = commands.add_parser("export", help="write a volume as TIFF, OME-TIFF or OME-Zarr 0.4")
@@ -202,11 +208,15 @@ def _accepted(text):
 
 def _apply(options):
     from acuity.predict.apply import apply
-    from acuity.threads import allowed
+    from acuity.threads import cores, keep_limit
 
     names = ("voxel_size", "region", "dtype", "accept")
     asked = {name: getattr(options, name) for name in names}
-    said = apply(options.model, options.volume, options.output, threads=allowed(), **asked)
+    if options.cores == 0:
+        raise AcuityError("--cores: found 0; allowed is a whole number from 1 up")
+    keep_limit()
+    threads = options.cores or cores()
+    said = apply(options.model, options.volume, options.output, threads=threads, **asked)
     for difference in said:
         print(f"accepted: the {difference}")
     print(f"wrote {options.output}")
