@@ -47,7 +47,7 @@ def test_a_foam_without_truth_gets_the_bytes_of_a_test_sample(workflow):
         seed = 2 if name == "b" else 3
         sheet = SHEET + f"a\ttrain\t1\n{name}\t{role}\t{seed}\n"
         ran = run(workflow, "again", sheet, name, **foam())
-        assert ("rule train:" in ran.stdout) == (role == "test")  # one model for all three
+        assert ("Train deepnet" in ran.stdout) == (role == "test")  # one model for all three
         made.append(digest(workflow, "again", name))
     assert made[0] == made[1]
     # Negative control: another foam is another volume.
