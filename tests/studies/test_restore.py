@@ -3,9 +3,13 @@
 import copy
 import shutil
 
+import numpy as np
 import pytest
+import yaml
 
-from acuity.volume import open_volume
+from acuity.errors import AcuityError
+from acuity.study.reading import read_study
+from acuity.volume import Grid, Volume, open_volume, write_volume
 from tests.conftest import TINY_FOAM, Workflow
 
 SHEET = "sample\trole\tseed\n"
@@ -111,6 +115,33 @@ def test_another_model_reruns_what_it_restored(workflow):
         other = workflow.folder / "results/other/train/deepnet/level2" / file
         shutil.copy(other, model / file)
     assert workflow.planned(*arguments, target) == {"take_model": 1, "predict": 1}
+
+
+def test_the_study_of_a_stack_takes_the_model_of_another(tmp_path):
+    """restore-stack, after a study in the place of heinrich-small with networks of a few weights."""
+    workflow = Workflow(tmp_path)
+    path = workflow.folder / "config/studies/restore-stack.yaml"
+    with pytest.raises(
+        AcuityError, match=r"key 'methods\.fsrcnn3d@interpolated\.model': .* is not there"
+    ):
+        read_study(path)
+    noise = np.random.default_rng(1).normal(100, 20, (2, 64, 40, 40)).clip(0, 255).round()
+    for name, voxels in zip(("ts1", "ts2"), noise.astype(np.uint8), strict=True):
+        grid = Grid(voxels.shape, (10, 10, 10), (0, 0, 0), "nm")
+        write_volume(workflow.folder / f"{name}.ome.zarr", Volume(voxels, grid))
+    own = yaml.safe_load((path.parent / "heinrich-small.yaml").read_text())
+    network = own["methods"]["fsrcnn3d@interpolated"] | {"filters": 4, "shrink": 2}
+    network["train"] |= {"steps": 2, "patch": [8, 16, 16]}
+    own |= {"samples": "own.tsv", "methods": {"fsrcnn3d@interpolated": network}}
+    sheet = "sample\trole\tpath\nts1\ttrain\tts1.ome.zarr\nts2\ttest\tts2.ome.zarr\n"
+    found = []
+    for study, sample in ((workflow.write_study(own, sheet), "ts2"), (path, "stack")):
+        name = yaml.safe_load(study.read_text())["study"]
+        volume = f"results/{name}/predict/{sample}/level4/fsrcnn3d@interpolated.ome.zarr"
+        workflow.run("--configfile", study, "--", f"{volume}/zarr.json")
+        found.append(open_volume(workflow.folder / volume))
+    assert found[0].digest == found[1].digest
+    assert found[1].grid.spacing == (10, 10, 10)
 
 
 @pytest.mark.parametrize(
