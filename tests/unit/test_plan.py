@@ -567,12 +567,11 @@ def large(tmp_path, monkeypatch, restore, slabs=1):
     )
     with open(tmp_path / "big.raw", "wb") as file:
         file.truncate(2 * 2044**3)
-    monkeypatch.setattr("acuity.study.project.anisotropy_factor", lambda row, study: 1)
     study = Study(**BLUR, restore=restore, slabs=slabs)
     row = {"path": str(tmp_path / "big.mhd"), "voxel_size": "1 um"}
     samples = [
         Sample(sample="a", role="train", path=str(tmp_path / "none.tif"), voxel_size="1 um"),
-        Sample(sample="big", role="restore", **row),
+        Sample(sample="big", role="restore", level=1, **row),
     ]
     monkeypatch.setattr("acuity.plan.jobs.read_study", lambda file: (study, samples))
     w = {"level": "1", "method": "srcnn3d", "sample": "big"}

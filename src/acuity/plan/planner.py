@@ -155,11 +155,12 @@ class Planner:
         Of a sample without truth, at a level, it is that of what is restored; `whole`: of all of it.
         """
         study, row = self.study, self.samples[sample]
-        if study.foam is not None:
-            return (study.foam.size,) * 3, FLOAT
-        if row.seed is not None:
+        if row.seed is None:
+            shape, item = self.source(sample)
+        elif study.foam is not None:
+            shape, item = (study.foam.size,) * 3, FLOAT
+        else:
             return (1, *study.specimen.shape), 1
-        shape, item = self.source(sample)
         if level is None:
             return shape, item
         scale = study.scale(float(level))
@@ -196,8 +197,9 @@ class Planner:
 
     def voxel_size(self, sample: str) -> tuple | None:
         """Sides (z, y, x) of a sample's voxels, an origin and their unit, where the study states them."""
-        foam = self.study.foam
-        stated = foam.voxel_size if foam is not None else self.samples[sample].voxel_size
+        foam, row = self.study.foam, self.samples[sample]
+        simulated = foam is not None and row.seed is not None
+        stated = foam.voxel_size if simulated else row.voxel_size
         if stated is None:
             return None
         sizes, unit = parse_voxel_size(stated)
@@ -358,6 +360,12 @@ def _ingest(plan, rule, w):
     shape, item = plan.source(name, key)
     held = 2 * row_bytes(shape, item) + _held_whole(getattr(plan.samples[name], key))
     return Quantity(rule, held, prod(shape) * item, prod(shape) * item)
+
+
+def _describe(plan, rule, w):
+    # Reads the volume once, as an import does, and writes next to nothing.
+    shape, item = plan.low(w["sample"], w["level"])
+    return Quantity(rule, 2 * row_bytes(shape, item), prod(shape) * item, 1e3, like="ingest")
 
 
 def _slices(copies, neighbours=0):
@@ -613,6 +621,7 @@ _COUNTS = _DIVIDED | {
     "projections": _projections,
     "specimen": _specimen,
     "ingest": _ingest,
+    "describe": _describe,
     "disturb": _slices(2),
     "align": _align,
     "pair": _pair,
