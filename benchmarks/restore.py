@@ -31,7 +31,7 @@ def main():
     truth = project.kind.truth(sample)
     images = project.images(sample)
     command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--cores", "2"]
-    command += ["--directory", folder, "--configfile", STUDY, "--quiet", "all"]
+    command += ["--directory", folder, "--configfile", STUDY, "--quiet", "all", "--"]
     for targets in ([], [f"{results}/{truth}"]):
         subprocess.run(list(map(str, [*command, *targets])), check=True)
     place = folder / results
