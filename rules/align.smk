@@ -21,8 +21,6 @@ rule disturb:
         logs("disturb/{sample}"),
     benchmark:
         benchmarks("disturb/{sample}")
-    conda:
-        ENVIRONMENT
     resources:
         **resources_for("disturb"),
     params:
@@ -53,8 +51,6 @@ rule align:
         logs("align/{sample}/{stack}"),
     benchmark:
         benchmarks("align/{sample}/{stack}")
-    conda:
-        ENVIRONMENT
     threads: 2
     resources:
         **resources_for("align"),
@@ -84,8 +80,6 @@ for part in PARTS:
             part.log("align/{sample}/transform"),
         benchmark:
             part.benchmark("align/{sample}/transform")
-        conda:
-            ENVIRONMENT
         threads: 2
         resources:
             **resources_for(part.name("apply_alignment")),
@@ -115,8 +109,6 @@ rule check_alignment:
         errors=results("align/{sample}/errors.tsv"),
     log:
         logs("measure/{sample}/align/check"),
-    conda:
-        ENVIRONMENT
     resources:
         **resources_for("check_alignment"),
     params:

@@ -16,8 +16,6 @@ rule ingest:
         logs("ingest/{scan}"),
     benchmark:
         benchmarks("ingest/{scan}")
-    conda:
-        ENVIRONMENT
     resources:
         **resources_for("ingest"),
     params:
@@ -43,8 +41,6 @@ rule unseen:
         table=results("unseen.tsv"),
     log:
         logs("unseen"),
-    conda:
-        ENVIRONMENT
     resources:
         **resources_for("unseen"),
     params:

@@ -31,8 +31,6 @@ for part in PARTS:
             part.log("measure/{sample}/{image}/quality"),
         benchmark:
             part.benchmark("measure/{sample}/{image}/quality")
-        conda:
-            ENVIRONMENT
         threads: 2
         resources:
             **resources_for(part.name("quality")),
@@ -67,8 +65,6 @@ rule count_objects:
         logs("measure/{sample}/{image}/count_objects"),
     benchmark:
         benchmarks("measure/{sample}/{image}/count_objects")
-    conda:
-        ENVIRONMENT
     threads: 2
     resources:
         **resources_for("count_objects"),
@@ -139,8 +135,6 @@ for MEASURE in PROJECT.measures.values():
             logs(f"measure/{{sample}}/{{image}}/{MEASURE.name}"),
         benchmark:
             benchmarks(f"measure/{{sample}}/{{image}}/{MEASURE.name}")
-        conda:
-            ENVIRONMENT
         threads: MEASURE.threads
         resources:
             **resources_for(MEASURE.name),
@@ -169,8 +163,6 @@ rule collect_metrics:
         warnings=results("warnings.tsv"),
     log:
         logs("collect_metrics"),
-    conda:
-        ENVIRONMENT
     resources:
         **resources_for("collect_metrics"),
     params:
@@ -197,8 +189,6 @@ rule trainings:
         table=results("trainings.tsv"),
     log:
         logs("trainings"),
-    conda:
-        ENVIRONMENT
     resources:
         **resources_for("trainings"),
     params:

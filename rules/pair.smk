@@ -24,8 +24,6 @@ rule pair:
         logs("pair/{sample}"),
     benchmark:
         benchmarks("pair/{sample}")
-    conda:
-        ENVIRONMENT
     resources:
         **resources_for("pair"),
     params:

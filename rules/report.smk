@@ -23,8 +23,6 @@ rule figures:
         beside=[beside(name) for name in STUDY_FIGURES],
     log:
         logs("figures"),
-    conda:
-        ENVIRONMENT
     resources:
         **resources_for("figures"),
     params:
@@ -65,8 +63,6 @@ for page, about in SAMPLE_PAGES.items():
             beside=[beside(f"{{sample}}/{name}") for name in about.figures],
         log:
             logs("figures/{sample}" + (f"-{page}" if page in FURTHER else "")),
-        conda:
-            ENVIRONMENT
         resources:
             **resources_for(f"{page}_figures"),
         params:
@@ -103,8 +99,6 @@ for page, about in SAMPLE_PAGES.items():
             ),
         log:
             logs(f"report/{page_of(page)}"),
-        conda:
-            ENVIRONMENT
         resources:
             **resources_for(f"report_{page}"),
         params:
@@ -134,8 +128,6 @@ if KIND.page:
             results("judged.json"),
         log:
             logs("judge"),
-        conda:
-            ENVIRONMENT
         resources:
             **resources_for("judge"),
         params:
@@ -173,8 +165,6 @@ rule report:
         ),
     log:
         logs("report"),
-    conda:
-        ENVIRONMENT
     resources:
         **resources_for("report"),
     params:

@@ -13,8 +13,6 @@ rule spheres:
     log:
         logs("simulate/{sample}/spheres"),
     cache: CACHED
-    conda:
-        ENVIRONMENT
     resources:
         **resources_for("spheres"),
     params:
@@ -39,8 +37,6 @@ rule exact_truth:
         logs("simulate/{sample}/exact_truth"),
     benchmark:
         benchmarks("simulate/{sample}/exact_truth")
-    conda:
-        ENVIRONMENT
     threads: 2
     resources:
         **resources_for("exact_truth"),
@@ -63,8 +59,6 @@ rule projections:
     log:
         logs("simulate/{sample}/level{level}"),
     cache: CACHED
-    conda:
-        ENVIRONMENT
     threads: 2
     resources:
         **resources_for("projections"),
@@ -93,8 +87,6 @@ rule specimen:
         logs("simulate/{sample}/specimen"),
     benchmark:
         benchmarks("simulate/{sample}/specimen")
-    conda:
-        ENVIRONMENT
     resources:
         **resources_for("specimen"),
     params:
