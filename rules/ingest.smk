@@ -37,8 +37,7 @@ rule unseen:
             for s in PROJECT.brought(role)
         },
     output:
-        seals("unseen"),
-        table=results("unseen.tsv"),
+        **tables(table="unseen"),
     log:
         logs("unseen"),
     resources:

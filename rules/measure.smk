@@ -21,11 +21,10 @@ for part in PARTS:
             image=lambda w: files(PROJECT.image(w.sample, w.image)),
             truth=lambda w: files(PROJECT.truth(w.sample)),
         output:
-            part.seals("measure/{sample}/{image}/quality"),
             **part.made(
                 "measure/{sample}/{image}/ms_ssim",
-                table=results("measure/{sample}/{image}/quality.tsv"),
                 map=volume("measure/{sample}/{image}/ms_ssim"),
+                **tables(table="measure/{sample}/{image}/quality"),
             ),
         log:
             part.log("measure/{sample}/{image}/quality"),
@@ -53,14 +52,11 @@ rule count_objects:
         # for its voxels alone
         classes=[ancient(file) for file in files(PROJECT.size_reference())],
     output:
-        seals(
-            "measure/{sample}/{image}/census",
-            "measure/{sample}/{image}/pores",
-            "measure/{sample}/{image}/status",
+        **tables(
+            table="measure/{sample}/{image}/census",
+            pores="measure/{sample}/{image}/pores",
+            status="measure/{sample}/{image}/status",
         ),
-        table=results("measure/{sample}/{image}/census.tsv"),
-        pores=results("measure/{sample}/{image}/pores.tsv"),
-        status=results("measure/{sample}/{image}/status.tsv"),
     log:
         logs("measure/{sample}/{image}/count_objects"),
     benchmark:
@@ -124,13 +120,12 @@ for MEASURE in PROJECT.measures.values():
                 )
             ),
         output:
-            seals(
-                *(f"measure/{{sample}}/{{image}}/{name}" for name in MEASURE.written())
+            **tables(
+                **{
+                    name: f"measure/{{sample}}/{{image}}/{name}"
+                    for name in MEASURE.written()
+                }
             ),
-            **{
-                name: results(f"measure/{{sample}}/{{image}}/{name}.tsv")
-                for name in MEASURE.written()
-            },
         log:
             logs(f"measure/{{sample}}/{{image}}/{MEASURE.name}"),
         benchmark:
@@ -151,16 +146,13 @@ for MEASURE in PROJECT.measures.values():
 rule collect_metrics:
     """Gather all tables of the study, and pool them over the unseen samples."""
     input:
-        [seals_of(files(PROJECT.gathered(name))) for name in GATHERED],
-        **files(PROJECT.named_tables(MEASURED, GATHERED)),
+        **sealed(**files(PROJECT.named_tables(MEASURED, GATHERED))),
     output:
-        seals("metrics", "pores", "curves", "pore_space", "gaps", "warnings"),
-        metrics=results("metrics.tsv"),
-        pores=results("pores.tsv"),
-        curves=results("curves.tsv"),
-        spaces=results("pore_space.tsv"),
-        gaps=results("gaps.tsv"),
-        warnings=results("warnings.tsv"),
+        **sealed(
+            **files(STUDY_TABLES),
+            gaps=results("gaps.tsv"),
+            warnings=results("warnings.tsv"),
+        ),
     log:
         logs("collect_metrics"),
     resources:
@@ -182,11 +174,9 @@ rule collect_metrics:
 rule trainings:
     """Pool the measures of each training, where methods are trained with several seeds."""
     input:
-        [seals_of(files(PROJECT.gathered(name, PROJECT.compared))) for name in POOLED],
-        **files(PROJECT.named_tables(PROJECT.compared, POOLED)),
+        **sealed(**files(PROJECT.named_tables(PROJECT.compared, POOLED))),
     output:
-        seals("trainings"),
-        table=results("trainings.tsv"),
+        **tables(table="trainings"),
     log:
         logs("trainings"),
     resources:
