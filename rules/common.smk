@@ -9,7 +9,6 @@ import os
 import sys
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 
 from snakemake.exceptions import WorkflowError
 from snakemake.io import contains_wildcard

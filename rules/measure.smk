@@ -19,7 +19,7 @@ for part in PARTS:
         input:
             **part.needed("measure/{sample}/{image}/ms_ssim"),
             image=lambda w: files(PROJECT.image(w.sample, w.image)),
-            truth=lambda w: files(PROJECT.truth(w.sample)),
+            truth=lambda w: files(KIND.truth(w.sample)),
         output:
             **part.made(
                 "measure/{sample}/{image}/ms_ssim",
@@ -46,7 +46,7 @@ rule count_objects:
     """Tabulate the pores of an image and match them with the true ones, or join the slabs."""
     input:
         labels=volume("segment/{sample}/{image}"),
-        truth=lambda w: files(PROJECT.true_labels(w.sample)),
+        truth=lambda w: files(KIND.true_labels(w.sample)),
         reference=volume("segment/{sample}/truth"),
         slabs=counts_of("measure/{sample}/{image}/census"),
         # for its voxels alone
@@ -90,7 +90,7 @@ if SLABS > 1:
     use rule count_objects as count_objects_slab with:
         input:
             labels=volume("segment/{sample}/{image}"),
-            truth=lambda w: files(PROJECT.true_labels(w.sample)),
+            truth=lambda w: files(KIND.true_labels(w.sample)),
             reference=volume("segment/{sample}/truth"),
         output:
             results("measure/{sample}/{image}/census/{slab}.npz"),
