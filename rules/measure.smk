@@ -106,9 +106,7 @@ if SLABS > 1:
             "{wildcards.sample}: pores of {wildcards.image}, slab {wildcards.slab}"
 
 
-for MEASURE in PROJECT.measures.values():
-    if MEASURE.own_rule:
-        continue
+for MEASURE in [m for m in PROJECT.measures.values() if not m.own_rule]:
 
     rule:
         name:
