@@ -86,8 +86,7 @@ def place(path: object) -> str:
 
 def _fields_at(model, location):
     for part in location:
-        field = model.model_fields.get(part)
-        annotation = None if field is None else field.annotation
+        annotation = getattr(model.model_fields.get(part), "annotation", None)
         options = [annotation, *getattr(annotation, "__args__", ())]
         sections = [o for o in options if isinstance(o, type) and issubclass(o, BaseModel)]
         if not sections:
