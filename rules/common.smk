@@ -9,7 +9,6 @@ import os
 import sys
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 
 from snakemake.exceptions import WorkflowError
 from snakemake.io import contains_wildcard
@@ -39,7 +38,6 @@ keep_limit()
 wait_passively()
 
 ROOT = Path(workflow.basedir)
-ENVIRONMENT = "../envs/acuity.yaml"
 IMAGE = ROOT / "envs" / "acuity.sif"
 # Without --cache the directive would warn in every run.
 CACHED = workflow.enable_cache
@@ -136,9 +134,14 @@ def files(paths):
     return local(found) if paths.endswith("zarr.json") else found
 
 
-def seals(*names):
-    """The seals of tables, beside them (acuity.seals): made and read with them."""
-    return [results(f"{name}.tsv.seal") for name in names]
+def sealed(**files):
+    """Files by name, and the seals of the tables among them (acuity.seals): made and read with them."""
+    return files | {"seals": seals_of(files)}
+
+
+def tables(**paths):
+    """Tables by name, each by its path without ending, and their seals."""
+    return sealed(**{name: results(f"{path}.tsv") for name, path in paths.items()})
 
 
 def seals_of(files):

@@ -16,8 +16,6 @@ rule ingest:
         logs("ingest/{scan}"),
     benchmark:
         benchmarks("ingest/{scan}")
-    conda:
-        ENVIRONMENT
     resources:
         **resources_for("ingest"),
     params:
@@ -39,12 +37,9 @@ rule unseen:
             for s in PROJECT.brought(role)
         },
     output:
-        seals("unseen"),
-        table=results("unseen.tsv"),
+        **tables(table="unseen"),
     log:
         logs("unseen"),
-    conda:
-        ENVIRONMENT
     resources:
         **resources_for("unseen"),
     params:

@@ -19,8 +19,6 @@ for part in PARTS:
             part.log("reconstruct/{sample}/level{level}"),
         benchmark:
             part.benchmark("reconstruct/{sample}/level{level}")
-        conda:
-            ENVIRONMENT
         threads: 2
         resources:
             **resources_for(part.name("reconstruct")),
@@ -37,17 +35,14 @@ for part in PARTS:
         name:
             part.name("reconstruct_truth")
         input:
-            seals("simulate/{sample}/spheres"),
             **part.needed("reconstruct/{sample}/truth"),
-            spheres=results("simulate/{sample}/spheres.tsv"),
+            **tables(spheres="simulate/{sample}/spheres"),
         output:
             part.volume("reconstruct/{sample}/truth"),
         log:
             part.log("reconstruct/{sample}/truth"),
         benchmark:
             part.benchmark("reconstruct/{sample}/truth")
-        conda:
-            ENVIRONMENT
         threads: 2
         resources:
             **resources_for(part.name("reconstruct_truth")),

@@ -17,18 +17,15 @@ for part in PARTS:
             **part.needed("segment/{sample}/smoothed/{image}"),
             image=lambda w: files(PROJECT.image(w.sample, w.image)),
         output:
-            part.seals("measure/{sample}/{image}/nlm"),
             **part.made(
                 "segment/{sample}/smoothed/{image}",
                 smoothed=volume("segment/{sample}/smoothed/{image}"),
-                table=results("measure/{sample}/{image}/nlm.tsv"),
+                **tables(table="measure/{sample}/{image}/nlm"),
             ),
         log:
             part.log("segment/{sample}/smoothed/{image}"),
         benchmark:
             part.benchmark("segment/{sample}/smoothed/{image}")
-        conda:
-            ENVIRONMENT
         threads: 2
         resources:
             **resources_for(part.name("smooth_for_segmentation")),
@@ -48,18 +45,15 @@ for part in PARTS:
             **part.needed("segment/{sample}/numbers/{image}"),
             image=lambda w: files(PROJECT.image_to_segment(w.sample, w.image)),
         output:
-            part.seals("measure/{sample}/{image}/segment"),
             **part.made(
                 "segment/{sample}/numbers/{image}",
                 labels=volume("segment/{sample}/{image}"),
-                table=results("measure/{sample}/{image}/segment.tsv"),
+                **tables(table="measure/{sample}/{image}/segment"),
             ),
         log:
             part.log("segment/{sample}/{image}"),
         benchmark:
             part.benchmark("segment/{sample}/{image}")
-        conda:
-            ENVIRONMENT
         threads: 2
         resources:
             **resources_for(part.name("segment")),

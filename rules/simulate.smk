@@ -13,8 +13,6 @@ rule spheres:
     log:
         logs("simulate/{sample}/spheres"),
     cache: CACHED
-    conda:
-        ENVIRONMENT
     resources:
         **resources_for("spheres"),
     params:
@@ -30,8 +28,7 @@ rule spheres:
 rule exact_truth:
     """Voxelise a foam: exact solid fraction, and the label of each pore."""
     input:
-        seals("simulate/{sample}/spheres"),
-        spheres=results("simulate/{sample}/spheres.tsv"),
+        **tables(spheres="simulate/{sample}/spheres"),
     output:
         solid=volume("simulate/{sample}/exact"),
         labels=volume("simulate/{sample}/exact_labels"),
@@ -39,8 +36,6 @@ rule exact_truth:
         logs("simulate/{sample}/exact_truth"),
     benchmark:
         benchmarks("simulate/{sample}/exact_truth")
-    conda:
-        ENVIRONMENT
     threads: 2
     resources:
         **resources_for("exact_truth"),
@@ -56,15 +51,12 @@ rule exact_truth:
 rule projections:
     """Scan a foam: analytic projections, blur, photon noise."""
     input:
-        seals("simulate/{sample}/spheres"),
-        spheres=results("simulate/{sample}/spheres.tsv"),
+        **tables(spheres="simulate/{sample}/spheres"),
     output:
         results("simulate/{sample}/level{level}.h5"),
     log:
         logs("simulate/{sample}/level{level}"),
     cache: CACHED
-    conda:
-        ENVIRONMENT
     threads: 2
     resources:
         **resources_for("projections"),
@@ -84,17 +76,13 @@ rule projections:
 rule specimen:
     """Simulate a specimen and its two scans."""
     output:
-        seals("simulate/{sample}/particles", "simulate/{sample}/warp"),
+        **tables(particles="simulate/{sample}/particles", warp="simulate/{sample}/warp"),
         high=volume("simulate/{sample}/high"),
         low=volume("simulate/{sample}/low"),
-        particles=results("simulate/{sample}/particles.tsv"),
-        warp=results("simulate/{sample}/warp.tsv"),
     log:
         logs("simulate/{sample}/specimen"),
     benchmark:
         benchmarks("simulate/{sample}/specimen")
-    conda:
-        ENVIRONMENT
     resources:
         **resources_for("specimen"),
     params:

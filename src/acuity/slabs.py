@@ -15,7 +15,7 @@ beyond its own: no two jobs write one shard.
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -316,6 +316,27 @@ def join(path: str | os.PathLike) -> list[dict]:
         provenance=with_told(plan["provenance"], store["agreed"].get("told", {})),
     )
     return notes
+
+
+def joined(inputs: Any, volumes: Iterable[str]) -> bool:
+    """Join volumes where a job's inputs are their slabs.
+
+    Parameters
+    ----------
+    inputs : object
+        Snakemake's, with ``slabs`` among them where the job is to join.
+    volumes : iterable of path
+        What it makes; see `join`.
+
+    Returns
+    -------
+    bool
+        Whether they are made; otherwise that is left to do.
+    """
+    slabs = inputs.get("slabs")
+    for volume in volumes if slabs else ():
+        join(volume)
+    return bool(slabs)
 
 
 def read_marker(path: str | os.PathLike, number: int, seal: str | None = None) -> tuple[Path, dict]:
