@@ -78,12 +78,6 @@ rule train_all:
         **files(PROJECT.trained_files("model.json")),
 
 
-# One environment for all that run a script; its path is seen from the rules' folder.
-for made in workflow.rules:
-    if made.script:
-        made.conda_env = "../envs/acuity.yaml"
-
-
 onstart:
     check_start()
 

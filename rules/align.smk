@@ -19,6 +19,8 @@ rule disturb:
         logs("disturb/{sample}"),
     benchmark:
         benchmarks("disturb/{sample}")
+    conda:
+        ENVIRONMENT
     resources:
         **resources_for("disturb"),
     params:
@@ -46,6 +48,8 @@ rule align:
         logs("align/{sample}/{stack}"),
     benchmark:
         benchmarks("align/{sample}/{stack}")
+    conda:
+        ENVIRONMENT
     threads: 2
     resources:
         **resources_for("align"),
@@ -75,6 +79,8 @@ for part in PARTS:
             part.log("align/{sample}/transform"),
         benchmark:
             part.benchmark("align/{sample}/transform")
+        conda:
+            ENVIRONMENT
         threads: 2
         resources:
             **resources_for(part.name("apply_alignment")),
@@ -99,6 +105,8 @@ rule check_alignment:
         **tables(table="measure/{sample}/align/check", errors="align/{sample}/errors"),
     log:
         logs("measure/{sample}/align/check"),
+    conda:
+        ENVIRONMENT
     resources:
         **resources_for("check_alignment"),
     params:

@@ -38,6 +38,7 @@ keep_limit()
 wait_passively()
 
 ROOT = Path(workflow.basedir)
+ENVIRONMENT = "../envs/acuity.yaml"
 IMAGE = ROOT / "envs" / "acuity.sif"
 # Without --cache the directive would warn in every run.
 CACHED = workflow.enable_cache

@@ -21,6 +21,8 @@ for part in (PARTS if DEGRADED.slabs else [WHOLE]) if DEGRADED else []:
             part.log("degrade/{sample}/level{level}"),
         benchmark:
             part.benchmark("degrade/{sample}/level{level}")
+        conda:
+            ENVIRONMENT
         threads: DEGRADED.threads
         resources:
             **resources_for(part.name(DEGRADED.rule)),

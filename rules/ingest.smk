@@ -16,6 +16,8 @@ rule ingest:
         logs("ingest/{scan}"),
     benchmark:
         benchmarks("ingest/{scan}")
+    conda:
+        ENVIRONMENT
     resources:
         **resources_for("ingest"),
     params:
@@ -40,6 +42,8 @@ rule unseen:
         **tables(table="unseen"),
     log:
         logs("unseen"),
+    conda:
+        ENVIRONMENT
     resources:
         **resources_for("unseen"),
     params:

@@ -30,6 +30,8 @@ for part in PARTS:
             part.log("measure/{sample}/{image}/quality"),
         benchmark:
             part.benchmark("measure/{sample}/{image}/quality")
+        conda:
+            ENVIRONMENT
         threads: 2
         resources:
             **resources_for(part.name("quality")),
@@ -61,6 +63,8 @@ rule count_objects:
         logs("measure/{sample}/{image}/count_objects"),
     benchmark:
         benchmarks("measure/{sample}/{image}/count_objects")
+    conda:
+        ENVIRONMENT
     threads: 2
     resources:
         **resources_for("count_objects"),
@@ -128,6 +132,8 @@ for MEASURE in [m for m in PROJECT.measures.values() if not m.own_rule]:
             logs(f"measure/{{sample}}/{{image}}/{MEASURE.name}"),
         benchmark:
             benchmarks(f"measure/{{sample}}/{{image}}/{MEASURE.name}")
+        conda:
+            ENVIRONMENT
         threads: MEASURE.threads
         resources:
             **resources_for(MEASURE.name),
@@ -153,6 +159,8 @@ rule collect_metrics:
         ),
     log:
         logs("collect_metrics"),
+    conda:
+        ENVIRONMENT
     resources:
         **resources_for("collect_metrics"),
     params:
@@ -177,6 +185,8 @@ rule trainings:
         **tables(table="trainings"),
     log:
         logs("trainings"),
+    conda:
+        ENVIRONMENT
     resources:
         **resources_for("trainings"),
     params:

@@ -22,6 +22,8 @@ rule pair:
         logs("pair/{sample}"),
     benchmark:
         benchmarks("pair/{sample}")
+    conda:
+        ENVIRONMENT
     resources:
         **resources_for("pair"),
     params:

@@ -35,6 +35,8 @@ for restore, methods, volumes in (
                 part.benchmark(RESTORED["restored"])
             wildcard_constraints:
                 method=either(methods),
+            conda:
+                ENVIRONMENT
             threads: 2
             resources:
                 **resources_for(part.name(restore)),

@@ -19,6 +19,8 @@ for part in PARTS:
             part.log("reconstruct/{sample}/level{level}"),
         benchmark:
             part.benchmark("reconstruct/{sample}/level{level}")
+        conda:
+            ENVIRONMENT
         threads: 2
         resources:
             **resources_for(part.name("reconstruct")),
@@ -43,6 +45,8 @@ for part in PARTS:
             part.log("reconstruct/{sample}/truth"),
         benchmark:
             part.benchmark("reconstruct/{sample}/truth")
+        conda:
+            ENVIRONMENT
         threads: 2
         resources:
             **resources_for(part.name("reconstruct_truth")),

@@ -18,6 +18,8 @@ rule figures:
         beside=[beside(name) for name in STUDY_FIGURES],
     log:
         logs("figures"),
+    conda:
+        ENVIRONMENT
     resources:
         **resources_for("figures"),
     params:
@@ -59,6 +61,8 @@ for page, about in SAMPLE_PAGES.items():
             beside=[beside(f"{{sample}}/{name}") for name in about.figures],
         log:
             logs("figures/{sample}" + (f"-{page}" if page in FURTHER else "")),
+        conda:
+            ENVIRONMENT
         resources:
             **resources_for(f"{page}_figures"),
         params:
@@ -98,6 +102,8 @@ for page, about in SAMPLE_PAGES.items():
             ),
         log:
             logs(f"report/{page_of(page)}"),
+        conda:
+            ENVIRONMENT
         resources:
             **resources_for(f"report_{page}"),
         params:
@@ -126,6 +132,8 @@ if KIND.page:
             results("judged.json"),
         log:
             logs("judge"),
+        conda:
+            ENVIRONMENT
         resources:
             **resources_for("judge"),
         params:
@@ -162,6 +170,8 @@ rule report:
         ),
     log:
         logs("report"),
+    conda:
+        ENVIRONMENT
     resources:
         **resources_for("report"),
     params:

@@ -26,6 +26,8 @@ for part in PARTS:
             part.log("segment/{sample}/smoothed/{image}"),
         benchmark:
             part.benchmark("segment/{sample}/smoothed/{image}")
+        conda:
+            ENVIRONMENT
         threads: 2
         resources:
             **resources_for(part.name("smooth_for_segmentation")),
@@ -54,6 +56,8 @@ for part in PARTS:
             part.log("segment/{sample}/{image}"),
         benchmark:
             part.benchmark("segment/{sample}/{image}")
+        conda:
+            ENVIRONMENT
         threads: 2
         resources:
             **resources_for(part.name("segment")),

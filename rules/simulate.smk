@@ -13,6 +13,8 @@ rule spheres:
     log:
         logs("simulate/{sample}/spheres"),
     cache: CACHED
+    conda:
+        ENVIRONMENT
     resources:
         **resources_for("spheres"),
     params:
@@ -36,6 +38,8 @@ rule exact_truth:
         logs("simulate/{sample}/exact_truth"),
     benchmark:
         benchmarks("simulate/{sample}/exact_truth")
+    conda:
+        ENVIRONMENT
     threads: 2
     resources:
         **resources_for("exact_truth"),
@@ -57,6 +61,8 @@ rule projections:
     log:
         logs("simulate/{sample}/level{level}"),
     cache: CACHED
+    conda:
+        ENVIRONMENT
     threads: 2
     resources:
         **resources_for("projections"),
@@ -83,6 +89,8 @@ rule specimen:
         logs("simulate/{sample}/specimen"),
     benchmark:
         benchmarks("simulate/{sample}/specimen")
+    conda:
+        ENVIRONMENT
     resources:
         **resources_for("specimen"),
     params:

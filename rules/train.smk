@@ -19,6 +19,8 @@ rule train:
         logs("train/{method}/level{level}"),
     benchmark:
         benchmarks("train/{method}/level{level}")
+    conda:
+        ENVIRONMENT
     threads: lambda w: 2 * PROJECT.processes(w.method)
     resources:
         **resources_for("train"),
