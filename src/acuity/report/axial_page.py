@@ -6,14 +6,7 @@ from dataclasses import dataclass, field
 from acuity.keys import by_kind
 from acuity.model_card import ModelCard, read_model_card
 from acuity.report.further_page import MeasuredPage, head, read_measured
-from acuity.report.page import write_page
-from acuity.report.sections.axial_graphs import AXIAL_GRAPHS
-from acuity.report.sections.axial_sheets import AXIAL_SHEETS
-from acuity.report.sections.axial_tables import AXIAL_TABLES
-from acuity.report.sections.axial_verdict import AXIAL_VERDICT
-
-SECTIONS = (AXIAL_VERDICT, AXIAL_TABLES, AXIAL_SHEETS, AXIAL_GRAPHS)
-HEADER = head("along the milling direction", "methods by slice interval")
+from acuity.report.sections.axial import SECTIONS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,22 +20,13 @@ class AxialPage(MeasuredPage):
     """
 
     about = "methods by n"
+    header = head("along the milling direction", "methods by slice interval")
+    sections = SECTIONS
 
     models: Mapping[tuple[str, float], ModelCard] = field(default_factory=dict)
 
 
-def read_axial(files, cfg):
+def read(files, cfg):
     """Read what the page shows: ``metrics``, ``drawings`` and, named by key, ``cards`` of models."""
     cards = map(read_model_card, by_kind(files.items()).get("cards", {}).values())
     return AxialPage(models={card.image: card for card in cards}, **read_measured(files, cfg))
-
-
-def axial_page(page, output):
-    """Write the page of what was restored along z.
-
-    Parameters
-    ----------
-    page : AxialPage
-    output : path-like
-    """
-    write_page(page, HEADER, SECTIONS, output)

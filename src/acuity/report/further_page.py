@@ -71,7 +71,6 @@ def head(about, heading, drawing=""):
     Section
     """
     return Section(
-        "head",
         """
 <header>
 <p class="muted">{% if page.index %}<a href="{{ page.index }}">{{ page.name }}</a>{% else %}{{ page.name }}{% endif %} › {{ about }}</p>
@@ -90,7 +89,6 @@ def head(about, heading, drawing=""):
 def graphs(heading, *names):
     """Return the section of a page's figures of these names; it has no place where none was measured."""
     return Section(
-        "graphs",
         """
 <section aria-label="Graphs">
 <h2>{{ heading }}</h2>

@@ -14,35 +14,36 @@ from acuity.report import sources
 from acuity.report.drawing import read_drawings
 from acuity.report.graded import GradedPage
 from acuity.report.judged import read_judged
-from acuity.report.page import NOTHING, Section, count, link, write_page
+from acuity.report.page import NOTHING, Section, count, link
 from acuity.report.pages import Column
-from acuity.report.sections.every_sample import EVERY_SAMPLE
-from acuity.report.sections.first_picture import FIRST_PICTURE
-from acuity.report.sections.first_verdict import FIRST_VERDICT
-from acuity.report.sections.glossary import GLOSSARY
-from acuity.report.sections.limits import LIMITS
-from acuity.report.sections.pooled import POOLED_TABLE
-from acuity.report.sections.provenance import PROVENANCE
-from acuity.report.sections.samples import SAMPLES
-from acuity.report.sections.study_figures import STUDY_FIGURES
-from acuity.report.sections.trainings import TRAININGS
-from acuity.report.sections.warnings import WARNINGS
+from acuity.report.sections.index import SECTIONS
 from acuity.report.style import Words, look, ordered
 from acuity.report.verdict import POOLED, summary
 from acuity.tables import read_table
 
-SECTIONS = (
-    FIRST_VERDICT,
-    WARNINGS,
-    LIMITS,
-    FIRST_PICTURE,
-    POOLED_TABLE,
-    TRAININGS,
-    SAMPLES,
-    EVERY_SAMPLE,
-    GLOSSARY,
-    STUDY_FIGURES,
-    PROVENANCE,
+
+def _about(page):
+    table = page.verdicts
+    levels = sorted(set(table["level"]))
+    methods = [look(method).name for method in ordered(table["method"]) if method != "input"]
+    about = [
+        f"Study {page.study}",
+        count(page.names, "sample"),
+        "levels " + ", ".join(map(page.words.level_format.format, levels)) if levels else "",
+        ", ".join(methods),
+    ]
+    return {"summary": " · ".join(part for part in about if part)}
+
+
+HEADER = Section(
+    """
+<header>
+<p class="muted">Acuity report</p>
+<h1>{{ page.name }}</h1>
+<p class="muted">{{ summary }}</p>
+</header>
+""",
+    _about,
 )
 
 
@@ -69,6 +70,9 @@ class IndexPage(GradedPage):
     picture : (path-like, str), optional
         A PNG that is shown below the verdict, and what it shows.
     """
+
+    header = HEADER
+    sections = SECTIONS
 
     further: Mapping[str, list] = field(default_factory=dict)
     pooled: tuple[list[Column], list[dict[str, Any]]] | None = None
@@ -138,33 +142,7 @@ def _told(judged):
     return " ".join(": ".join(filter(None, (line.label, line.sentence))) for line in judged)
 
 
-def _about(page):
-    table = page.verdicts
-    levels = sorted(set(table["level"]))
-    methods = [look(method).name for method in ordered(table["method"]) if method != "input"]
-    about = [
-        f"Study {page.study}",
-        count(page.names, "sample"),
-        "levels " + ", ".join(map(page.words.level_format.format, levels)) if levels else "",
-        ", ".join(methods),
-    ]
-    return {"summary": " · ".join(part for part in about if part)}
-
-
-HEADER = Section(
-    "head",
-    """
-<header>
-<p class="muted">Acuity report</p>
-<h1>{{ page.name }}</h1>
-<p class="muted">{{ summary }}</p>
-</header>
-""",
-    _about,
-)
-
-
-def read_index(files, cfg):
+def read(files, cfg):
     """Read what the first page shows.
 
     Parameters
@@ -205,20 +183,3 @@ def read_index(files, cfg):
         words=Words(**told.pop("words")),
         **told,
     )
-
-
-def index_page(page, output):
-    """Write the report's first page.
-
-    Parameters
-    ----------
-    page : IndexPage
-    output : path-like
-        The page, ``report/index.html``.
-
-    Raises
-    ------
-    AcuityError
-        If a column of the metrics is missing.
-    """
-    write_page(page, HEADER, SECTIONS, output)

@@ -8,7 +8,7 @@ import base64
 import hashlib
 import importlib.metadata
 import os
-from collections.abc import Callable, Iterable, Mapping, Sized
+from collections.abc import Callable, Mapping, Sized
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -26,9 +26,45 @@ from acuity.writing import write_text
 NOTHING = [Line("", "none", "Nothing was measured.")]
 
 
+@dataclass(frozen=True)
+class Section:
+    """A part of a page.
+
+    Parameters
+    ----------
+    html : str
+        Its template (Jinja), which knows ``page``, the macros of parts.html as ``parts`` and what
+        `build` returns.
+    build : callable
+        Takes the page and returns what the template shows.
+    when : callable
+        Takes the page and tells whether the section has a place on it.
+    """
+
+    html: str
+    build: Callable[[Any], Mapping[str, Any]] = lambda page: {}
+    when: Callable[[Any], bool] = lambda page: True
+
+    def render(self, page: "Page") -> Markup:
+        """Return the section of a page as HTML, empty where it has no place."""
+        if not self.when(page):
+            return Markup("")
+        head = '{% import "parts.html" as parts with context %}\n'
+        shown = {"page": page, "seen": page.seen, "noun": page.words.noun}
+        shown |= {"level_title": page.words.level_title, **self.build(page)}
+        return Markup(_environment().from_string(head + self.html).render(shown))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Page:
     """What a page of any kind says of itself, and what its sections show.
+
+    Attributes
+    ----------
+    header : Section
+        What stands above all others.
+    sections : tuple of Section
+        In reading order.
 
     Parameters
     ----------
@@ -47,6 +83,9 @@ class Page:
     words : acuity.report.style.Words
         How levels, lengths and objects are written.
     """
+
+    header: ClassVar[Section]
+    sections: ClassVar[tuple[Section, ...]]
 
     study: str
     title: str = ""
@@ -80,6 +119,13 @@ class Page:
         """Return those of them that have panels."""
         return [drawing for drawing in self.figures(*names) if drawing.svgs]
 
+    def write(self, output: str | os.PathLike) -> None:
+        """Write the page in one step; its folder is made."""
+        shown = {"header": self.header.render(self)}
+        shown["sections"] = [section.render(self) for section in self.sections]
+        template = _environment().get_template("base.html")
+        write_text(output, template.render(page=self, **shown))
+
 
 @dataclass(frozen=True, kw_only=True)
 class FurtherPage(Page):
@@ -112,58 +158,6 @@ class FurtherPage(Page):
 def seen_of(drawings: Mapping[str, Drawing]) -> str:
     """Return what is said of figures that show what models learned from."""
     return next((drawing.seen for drawing in drawings.values() if drawing.seen), "")
-
-
-@dataclass(frozen=True)
-class Section:
-    """A part of a page.
-
-    Parameters
-    ----------
-    id : str
-        Its name, of no other section.
-    html : str
-        Its template (Jinja), which knows ``page``, the macros of parts.html as ``parts`` and what
-        `build` returns.
-    build : callable
-        Takes the page and returns what the template shows.
-    when : callable
-        Takes the page and tells whether the section has a place on it.
-    """
-
-    id: str
-    html: str
-    build: Callable[[Any], Mapping[str, Any]] = lambda page: {}
-    when: Callable[[Any], bool] = lambda page: True
-
-    def render(self, page: Page) -> Markup:
-        """Return the section of a page as HTML, empty where it has no place."""
-        if not self.when(page):
-            return Markup("")
-        head = '{% import "parts.html" as parts with context %}\n'
-        shown = {"page": page, "seen": page.seen, "noun": page.words.noun}
-        shown |= {"level_title": page.words.level_title, **self.build(page)}
-        return Markup(_environment().from_string(head + self.html).render(shown))
-
-
-def write_page(
-    page: Page, header: Section, sections: Iterable[Section], output: str | os.PathLike
-) -> None:
-    """Write a page in one step.
-
-    Parameters
-    ----------
-    page : Page
-    header : Section
-        What stands above all others.
-    sections : iterable of Section
-        In reading order.
-    output : path
-        The page; its folder is made.
-    """
-    shown = {"header": header.render(page), "sections": [part.render(page) for part in sections]}
-    text = _environment().get_template("base.html").render(page=page, **shown)
-    write_text(output, text)
 
 
 def link(sample: str) -> str:

@@ -3,7 +3,6 @@
 from acuity.report.page import Section
 
 PROVENANCE = Section(
-    "provenance",
     """
 <section aria-label="Provenance">
 <h2>How this was made</h2>

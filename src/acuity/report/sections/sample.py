@@ -1,9 +1,38 @@
-"""Pictures of a sample: two to compare by a boundary that is drawn across, and all side by side."""
+"""The sections of a sample's page."""
 
 from markupsafe import Markup
 
-from acuity.report.page import Section
+from acuity.report.drawing import drawing_of
+from acuity.report.figures import plots
+from acuity.report.page import NOTHING, Section
+from acuity.report.pages import glossary
+from acuity.report.sections.provenance import PROVENANCE
 from acuity.report.style import look, ordered
+from acuity.report.trainings import training_note
+
+# What a sample's results say: a line a level or stage.
+
+
+def _verdict(page):
+    told = page.learned, page.trainings, "on the first page", page.figures_of
+    return {
+        "lines": page.judged.get(page.sample, NOTHING),
+        "training": page.sample in page.training_samples,
+        "training_note": training_note(*told),
+    }
+
+
+VERDICT = Section(
+    """
+{{ parts.verdict(lines) }}
+{% if training %}<p class="note">Models were trained on this sample. Its figures flatter: judge by the unseen samples.</p>{% endif %}
+{% if training_note %}<p class="note">{{ training_note }}</p>{% endif %}
+""",
+    _verdict,
+)
+
+
+# Pictures of a sample: two to compare by a boundary that is drawn across, and all side by side.
 
 PICTURES = ("slices", "maps", "pores")  # in reading order
 
@@ -12,7 +41,7 @@ def _there(page):
     return [drawing for drawing in page.figures(*PICTURES) if drawing.more["pictures"]]
 
 
-def _build(page):
+def _compare(page):
     shown = _there(page)
     pictures = [picture for drawing in shown for picture in drawing.more["pictures"]]
     levels = sorted({p["level"] for p in pictures if p["level"] is not None})
@@ -47,7 +76,6 @@ def _build(page):
 
 
 COMPARE = Section(
-    "pictures",
     """
 <section aria-label="Pictures">
 <h2>Look and compare</h2>
@@ -80,6 +108,70 @@ COMPARE = Section(
 {% for drawing, key, rows in sheets %}{{ parts.sheet(drawing.more.heading, drawing.caption, key, columns, rows, loop.first) }}{% endfor %}
 </section>
 """,
-    _build,
+    _compare,
     when=lambda page: bool(_there(page)),
 )
+
+
+# All results of a sample in a table, with how they are graded and what the columns mean.
+
+
+def _table(page):
+    columns, rows = page.table.write(page.verdicts, sample=False)
+    return {"columns": columns, "rows": rows, "glossary": glossary(columns)}
+
+
+TABLE = Section(
+    """
+<section aria-label="Table">
+<h2>All results in a table</h2>
+{{ parts.table(columns, rows, "Results of this sample") }}
+{% if page.graded %}{{ parts.limits() }}{% endif %}
+{{ parts.words(glossary) }}
+</section>
+""",
+    _table,
+    when=lambda page: bool(len(page.verdicts)),
+)
+
+
+# Graphs of one sample; its page alone has them, and draws them.
+
+
+def _graphs(page):
+    drawn = plots(page.figures_of, **page.tables, samples=page.sample, words=page.written)
+    return {"drawings": [drawing_of(plot) for plot in drawn if plot.panels]}
+
+
+GRAPHS = Section(
+    """
+{% if drawings %}
+<section aria-label="Graphs">
+<h2>Graphs</h2>
+{{ parts.figures(drawings) }}
+</section>
+{% endif %}
+""",
+    _graphs,
+)
+
+
+# Further figures of a sample (acuity.report.plots), as their rule has drawn them.
+
+
+def _drawn(page):
+    return page.drawn(*(name for name in page.drawings if name not in PICTURES))
+
+
+FURTHER_FIGURES = Section(
+    """
+<section aria-label="Further figures">
+<h2>Further figures</h2>
+{{ parts.figures(drawings) }}
+</section>
+""",
+    lambda page: {"drawings": _drawn(page)},
+    when=lambda page: bool(_drawn(page)),
+)
+
+SECTIONS = (VERDICT, COMPARE, TABLE, GRAPHS, FURTHER_FIGURES, PROVENANCE)
