@@ -16,10 +16,9 @@ from PIL import Image
 from acuity.errors import AcuityError
 from acuity.keys import by_image
 from acuity.model_card import read_model_card
-from acuity.report import sheets
+from acuity.report import images, sheets
 from acuity.report.drawing import Drawing, image, ramp
 from acuity.report.figures import LevelAxis, Panel, Plot, method_lines
-from acuity.report.images import grey_window, make_picture, opened, stretch
 from acuity.report.pages import Cell, Column
 from acuity.report.style import MUTED, NOTHING, in_order, look, ordered
 from acuity.report.verdict import UNMEASURED, rows_of
@@ -132,12 +131,12 @@ def axial_table(metrics, table=TABLES[0], *, samples=None):
 def _laid(rows, table):
     """Columns and rows of a table by slice interval, as a page shows them."""
     value, decibels = (_measured(rows, metric) for metric in (table.value, table.decibels))
-    images = value.index.union(decibels.index)
-    levels = sorted(images.unique("level"))
+    found = value.index.union(decibels.index)
+    levels = sorted(found.unique("level"))
     columns = [Column("method", "Method", text=True)]
     columns += [Column(f"{level:g}", LEVELS.format(level)) for level in levels]
     cells = value.join(decibels["value"].rename("decibels"), how="outer")
-    cells = cells.reindex(pd.MultiIndex.from_product([ordered(images.unique("method")), levels]))
+    cells = cells.reindex(pd.MultiIndex.from_product([ordered(found.unique("method")), levels]))
     return columns, [
         sheets.method_row(method, [_cell(table, *cell) for cell in own.to_numpy()])
         for method, own in cells.groupby(level=0, sort=False)
@@ -514,7 +513,7 @@ def sections(volumes, disagreements=None, *, threshold=None, data_range=None):
     """
     if not volumes:
         raise AcuityError("report: sections along z need a volume, found none")
-    found = {key: opened(volumes[key]) for key in in_order(volumes)}
+    found = {key: images.opened(volumes[key]) for key in in_order(volumes)}
     finest = min(volumes, key=lambda key: (key[0] != "truth", found[key].grid.spacing[0]))
     grid = found[finest].grid
     row = grid.shape[1] // 2
@@ -522,7 +521,8 @@ def sections(volumes, disagreements=None, *, threshold=None, data_range=None):
     cut = spans[0], [grid.origin[1] + row * grid.spacing[1]], spans[2]
     planes = {key: _nearest(volume, cut)[:, 0] for key, volume in found.items()}
     amounts = {
-        key: _nearest(opened(volume), cut)[:, 0] for key, volume in (disagreements or {}).items()
+        key: _nearest(images.opened(volume), cut)[:, 0]
+        for key, volume in (disagreements or {}).items()
     }
     inner = [span[sheets.middle(len(span), _CUBE)] for span in spans]
     full = data_range or found[finest].grey_range or 255.0
@@ -539,7 +539,7 @@ def sections(volumes, disagreements=None, *, threshold=None, data_range=None):
         planes,
         differences,
         grid,
-        grey_window(planes[finest]),
+        images.grey_window(planes[finest]),
         _end(differences.values()),
         f"row {row + 1} of {grid.shape[1]}",
         amounts,
@@ -602,19 +602,21 @@ def _patches(cut, side):
 def _drawn(cut, key, values, kind="slice"):
     """One picture in the sample's proportions, voxels repeated."""
     if kind == "slice":
-        image = Image.fromarray(stretch(values, cut.window))
+        image = Image.fromarray(images.stretch(values, cut.window))
     else:
         signed = kind == "difference"
         low, high = (-cut.limit, cut.limit) if signed else (0, cut.ends[kind])
         index = np.round(np.clip((values - low) / (high - low), 0, 1) * 200).astype(np.uint8)
         colours = matplotlib.colormaps[DIFFERENCES if signed else AMOUNTS](np.linspace(0, 1, 201))
-        image = sheets.painted(index, np.round(255 * colours[:, :3]))
+        image = images.painted(index, 255 * colours[:, :3])
     spacing = cut.grid.spacing[0], cut.grid.spacing[2]
     height, width = (n * size / min(spacing) for n, size in zip(values.shape, spacing, strict=True))
     scale = max(1, round(_LARGEST / max(height, width)))
     size = round(width * scale), round(height * scale)
     image = image.resize(size, Image.Resampling.NEAREST)
-    return make_picture(kind, key, image, spacing[1] * values.shape[1] / size[0], cut.grid.unit)
+    return images.make_picture(
+        kind, key, image, spacing[1] * values.shape[1] / size[0], cut.grid.unit
+    )
 
 
 def axial_pictures(volumes, disagreements=None, *, side=_SIDE, patch=_PATCH, **options):
@@ -677,7 +679,9 @@ def _surfaces(cut):
     for key, volume in cut.volumes.items():
         cube = _nearest(volume, cut.middle)
         image, pixel = isosurface(cube, cut.level, cut.grid.spacing, below=cut.below)
-        pictures.append(make_picture("surface", key, Image.fromarray(image), pixel, cut.grid.unit))
+        pictures.append(
+            images.make_picture("surface", key, Image.fromarray(image), pixel, cut.grid.unit)
+        )
     return pictures
 
 
@@ -770,13 +774,13 @@ def _layout(columns, scale):
     """Lay out a sheet as a picture file: a row a method."""
     cells = {(p.method, n): p for n, (_, pictures) in enumerate(columns) for p in pictures}
     if not cells:
-        return sheets.nothing_measured()
+        return images.nothing_measured()
     methods = ordered(method for method, _ in cells)
     width = 1.9
     across, down = next(iter(cells.values())).size
     height = (width * down / across + 0.05) * len(methods) + 0.4
     size = width * len(columns) + 0.9, height + (0.6 if scale else 0)
-    with matplotlib.rc_context(sheets.TEXT):
+    with matplotlib.rc_context(images.TEXT):
         figure = Figure(size, layout="constrained")
         grid = figure.subplots(len(methods), len(columns), squeeze=False)
         for (row, column), axes in np.ndenumerate(grid):
@@ -794,8 +798,7 @@ def _layout(columns, scale):
         if scale:
             colours, low, high = scale
             shades = matplotlib.cm.ScalarMappable(None, colours)
-            how = {"location": "bottom", "aspect": 40, "shrink": 0.7, "ticks": []}
-            figure.colorbar(shades, ax=list(grid.flat), label=f"from {low} to {high}", **how)
+            images.colour_bar(figure, grid, shades, f"from {low} to {high}", ticks=[])
         return figure
 
 
@@ -910,5 +913,5 @@ def axial_figures(
     for kind in SHEETS:
         columns, scale = _columns(shown, kind), _scale(cut, kind)
         drawing = _sheet(columns, scale, cut, kind)
-        files += sheets.save_sheet(_layout(columns, scale), folder, drawing)
+        files += images.save_sheet(_layout(columns, scale), folder, drawing)
     return files

@@ -3,10 +3,69 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from markupsafe import Markup
+
 from acuity.keys import by_kind
 from acuity.model_card import ModelCard, read_model_card
+from acuity.report.axial import GRAPHS, SHEETS, axial_sentence, page_tables
 from acuity.report.further_page import MeasuredPage, head, read_measured
-from acuity.report.sections.axial import SECTIONS
+from acuity.report.sections.base import Section, graphs
+
+# Which method is nearest to the truth at each slice interval.
+
+VERDICT = Section(
+    """
+<div class="verdict none"><p>{{ sentence }}</p></div>
+""",
+    lambda page: {"sentence": axial_sentence(page.metrics, samples=page.samples)},
+)
+
+
+# Tables of methods by slice interval, and of their networks.
+
+TABLES = Section(
+    """
+{% if tables %}
+<section aria-label="Tables">
+<h2>Tables</h2>
+{% for table in tables %}
+<h3>{{ table.title }}</h3>
+{{ parts.table(table.columns, table.rows, table.title) }}
+<p class="note">{{ table.caption }}</p>
+{% endfor %}
+</section>
+{% endif %}
+""",
+    lambda page: {"tables": page_tables(page.metrics, page.models, page.samples)},
+)
+
+
+# Sections along the milling direction, differences, patches, surfaces: a sheet each.
+
+
+def _sheets(page):
+    drawn = page.figures(*(f"axial_{kind}" for kind in SHEETS))
+    return [drawing for drawing in drawn if drawing.more["rows"]]
+
+
+PICTURES = Section(
+    """
+<section aria-label="Pictures">
+<h2>Sections along the milling direction</h2>
+{% for sheet, key in sheets %}{{ parts.sheet(sheet.title, sheet.caption, key, sheet.more.columns, sheet.more.rows, loop.first) }}{% endfor %}
+</section>
+""",
+    lambda page: {"sheets": [(sheet, Markup(sheet.more["key"])) for sheet in _sheets(page)]},
+    when=lambda page: bool(_sheets(page)),
+)
+
+
+# Graphs by slice interval: errors, scattering functions, shell correlations.
+
+PLOTS = graphs(lambda page: page.drawn(*GRAPHS))
+
+
+# The page
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +80,7 @@ class AxialPage(MeasuredPage):
 
     about = "methods by n"
     header = head("along the milling direction", "methods by slice interval")
-    sections = SECTIONS
+    sections = (VERDICT, TABLES, PICTURES, PLOTS)
 
     models: Mapping[tuple[str, float], ModelCard] = field(default_factory=dict)
 

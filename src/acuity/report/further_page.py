@@ -1,11 +1,12 @@
-"""What the further pages of a sample share: what they are told and read, their heads and their graphs."""
+"""What the further pages of a sample share: what they are told and read, and their heads."""
 
 from dataclasses import dataclass
 
 import pandas as pd
 
 from acuity.report.drawing import read_drawings
-from acuity.report.page import FurtherPage, Section, seen_of
+from acuity.report.page import FurtherPage, seen_of
+from acuity.report.sections.base import Section
 from acuity.report.sources import TEXT, run_date
 from acuity.tables import read_table
 
@@ -83,18 +84,4 @@ def head(about, heading, drawing=""):
             "heading": heading,
             "summary": page.drawings[drawing].more["summary"] if drawing else "",
         },
-    )
-
-
-def graphs(heading, *names):
-    """Return the section of a page's figures of these names; it has no place where none was measured."""
-    return Section(
-        """
-<section aria-label="Graphs">
-<h2>{{ heading }}</h2>
-{{ parts.figures(drawings) }}
-</section>
-""",
-        lambda page: {"heading": heading, "drawings": page.drawn(*names)},
-        when=lambda page: bool(page.drawn(*names)),
     )

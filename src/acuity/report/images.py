@@ -29,8 +29,8 @@ LARGEST = 512  # pixels along a picture's longer side
 MAP_COLOURS = "cividis_r"  # dark where alike, bright where not; safe for any colour vision
 _GREYS = 48  # grey steps under a coloured overlay: all tints share one palette
 
+TEXT = {"font.size": 9, "text.parse_math": False}  # of sheets of pictures
 _ABREAST = 6  # pictures side by side, at most, where there are one or two levels
-_BAR = ([[0, 0, 0]], [[255, 255, 255]])  # colours of the scale bar, at a palette's end
 
 # Tints of voxels or of whole objects.
 TINTS = {
@@ -206,16 +206,14 @@ def mosaic(gallery, kind="slice", *, level_format="{:g}:1"):
     """
     pictures = [picture for picture in gallery.pictures if picture.kind == kind]
     if not pictures:
-        figure = Figure((5, 2))
-        figure.text(0.5, 0.5, "Not measured for this sample", ha="center", color=style.MUTED)
-        return figure
+        return nothing_measured("for this sample")
     levels = sorted({p.level for p in pictures if p.level is not None})
     cells = {(p.method, p.level): p for p in pictures}
     order = _order(cells, ordered(p.method for p in pictures), levels)
     across = max(map(len, order))
     width, height = pictures[0].size
     side = 2.1
-    with matplotlib.rc_context({"font.size": 9, "text.parse_math": False}):
+    with matplotlib.rc_context(TEXT):
         bar = 0.6 if kind == "map" else 0.25
         size = side * across + 0.4, (side * height / width + 0.06) * len(order) + bar
         figure = Figure(size, layout="constrained")
@@ -238,15 +236,22 @@ def mosaic(gallery, kind="slice", *, level_format="{:g}:1"):
             )
         if kind == "map":
             limits = matplotlib.colors.Normalize(*gallery.map_range)
-            figure.colorbar(
-                matplotlib.cm.ScalarMappable(limits, MAP_COLOURS),
-                ax=grid.ravel().tolist(),
-                location="bottom",
-                label="MS-SSIM (1: like the truth)",
-                aspect=40,
-                shrink=0.7,
-            )
+            shades = matplotlib.cm.ScalarMappable(limits, MAP_COLOURS)
+            colour_bar(figure, grid, shades, "MS-SSIM (1: like the truth)")
         return figure
+
+
+def colour_bar(figure, grid, shades, label, **more):
+    """Draw the key to the colours of a grid of pictures below it."""
+    how = {"location": "bottom", "aspect": 40, "shrink": 0.7, **more}
+    figure.colorbar(shades, ax=list(grid.flat), label=label, **how)
+
+
+def nothing_measured(where="in this study"):
+    """Return a figure that says so."""
+    figure = Figure((5, 2))
+    figure.text(0.5, 0.5, f"Not measured {where}", ha="center", color=style.MUTED)
+    return figure
 
 
 class _Kind(NamedTuple):
@@ -341,11 +346,30 @@ def sample_figures(volumes, *, out_dir, names=PICTURES, words=PLAIN, about=None,
     files = []
     for kind, (name, *_) in _KINDS.items():
         if name in names:
-            files.append(folder / f"{name}.png")
             figure = mosaic(shown, kind, level_format=words.level_format)
-            figure.savefig(files[-1], dpi=130, facecolor="white", metadata={"Software": None})
-            files.append(gallery_drawing(shown, kind, words, about).write(folder))
+            files += save_sheet(figure, folder, gallery_drawing(shown, kind, words, about), dpi=130)
     return files
+
+
+def save_sheet(figure, folder, drawing, *, dpi=150):
+    """Write a sheet of pictures, and beside it what pages show of it.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    folder : pathlib.Path
+    drawing : acuity.report.drawing.Drawing
+    dpi : int
+        Pixels of an inch.
+
+    Returns
+    -------
+    list of pathlib.Path
+        ``NAME.png`` and ``NAME.json``.
+    """
+    file = Path(folder, f"{drawing.name}.png")
+    figure.savefig(file, dpi=dpi, facecolor="white", metadata={"Software": None})
+    return [file, drawing.write(folder)]
 
 
 def gallery_drawing(shown, kind, words=PLAIN, about=None):
@@ -474,13 +498,27 @@ def _colour(values, limits):
     scaled = np.clip((np.where(unknown, high, values) - low) / (high - low), 0, 1)
     index = np.where(unknown, steps + 1, np.round(scaled * steps))
     colours = matplotlib.colormaps[MAP_COLOURS](np.linspace(0, 1, steps + 1))[:, :3]
-    return _paletted(index, [255 * colours, [[128] * 3]])
+    return painted(index, [*(255 * colours), [128] * 3])
 
 
-def _paletted(index, colours):
-    """An image of some colours; the scale bar's two are added at the end."""
+def painted(index, colours):
+    """Paint numbers with colours.
+
+    Parameters
+    ----------
+    index : numpy.ndarray
+        (y, x), whole numbers up to 255.
+    colours : sequence of (float, float, float)
+        Red, green and blue of each number, 0 to 255.
+
+    Returns
+    -------
+    PIL.Image.Image
+        With the scale bar's black and white behind the colours (`make_picture`).
+    """
     image = Image.frombytes("P", index.shape[::-1], index.astype(np.uint8).tobytes())
-    image.putpalette(np.round(np.concatenate([*colours, *_BAR])).astype(np.uint8).tobytes())
+    palette = np.round([*colours, [0] * 3, [255] * 3])
+    image.putpalette(palette.astype(np.uint8).tobytes())
     return image
 
 
@@ -506,7 +544,7 @@ def _overlay(grey, real, found, status):
     index = tint * _GREYS + np.minimum(grey // 5, _GREYS - 1)
     ramp = np.repeat(np.arange(_GREYS)[:, None] * (255 / (_GREYS - 1)), 3, axis=1)
     tinted = [(1 - a) * ramp + a * np.array(rgb(colour)) for colour, a, _ in TINTS.values()]
-    return _paletted(index, [ramp, *tinted])
+    return painted(index, np.concatenate([ramp, *tinted]))
 
 
 def make_picture(kind, key, image, pixel, unit):

@@ -22,10 +22,9 @@ from acuity.measure.gaps import histogram
 from acuity.measure.spectrum import TOP
 from acuity.measure.subsets import BELOW
 from acuity.measures.base import declared
-from acuity.report import sheets
+from acuity.report import images, sheets
 from acuity.report.drawing import Drawing, image
 from acuity.report.figures import Panel, Plot
-from acuity.report.images import LARGEST, grey_window, make_picture, opened, resize, stretch
 from acuity.report.pages import Cell, Column, metric_columns
 from acuity.report.style import INK, MUTED, SHADE, SKY, VERMILLION, in_order, look, ordered
 from acuity.report.verdict import UNMEASURED, figure_text, percent, rows_of, unit_text
@@ -154,8 +153,8 @@ def sem_sources(files, kinds, *, limits=None):
     pair = None
     if path := files.get("transform"):
         transform = read_sealed_json(Path(path), "the pair cannot be shown", again(path))
-        images = opened(files["low"]), opened(files["high"])
-        pair = Pair(transform, read_table(files["patches"]), *images, dict(limits or {}))
+        volumes = images.opened(files["low"]), images.opened(files["high"])
+        pair = Pair(transform, read_table(files["patches"]), *volumes, dict(limits or {}))
     return {
         "volumes": by_image(kinds.get("volumes", {})),
         "gaps": {image: read_table(path, dtype={"kind": str}) for image, path in gaps.items()},
@@ -171,7 +170,7 @@ def _plane(volume):
 def _planes(volumes):
     """The first slice of each image in the order in which methods are shown, and the truth's grid."""
     # the truth comes first, so that it never lies beyond the edge of a screen
-    found = {key: opened(volumes[key]) for key in in_order(volumes or {})}
+    found = {key: images.opened(volumes[key]) for key in in_order(volumes or {})}
     grids = [volume.grid for volume in found.values()]
     return {key: _plane(volume) for key, volume in found.items()}, grids[0] if grids else None
 
@@ -233,14 +232,14 @@ def interpolated(low, grid):
 
 def _mixed(first, second, window):
     """Two images over each other: the first magenta, the second green, grey where alike."""
-    steps = [np.rint(stretch(part, window) / 255 * (_STEPS - 1)) for part in (first, second)]
+    steps = [np.rint(images.stretch(part, window) / 255 * (_STEPS - 1)) for part in (first, second)]
     shade = np.round(np.arange(_STEPS) * 255 / (_STEPS - 1))
     magenta, green = (part.ravel() for part in np.meshgrid(shade, shade, indexing="ij"))
     colours = np.stack([magenta, green, magenta], axis=1)
-    return sheets.painted((steps[0] * _STEPS + steps[1]).astype(np.uint8), colours)
+    return images.painted((steps[0] * _STEPS + steps[1]).astype(np.uint8), colours)
 
 
-def pair_pictures(pair, *, largest=LARGEST, side=_DETAIL):
+def pair_pictures(pair, *, largest=images.LARGEST, side=_DETAIL):
     """Lay the images of a pair over each other.
 
     Parameters
@@ -260,18 +259,18 @@ def pair_pictures(pair, *, largest=LARGEST, side=_DETAIL):
     """
     grid = pair.high.grid
     low, high = interpolated(pair.low, grid), _plane(pair.high)
-    window = grey_window(high)
+    window = images.grey_window(high)
     scale = min(1.0, largest / max(high.shape))
     size = tuple(max(1, round(n * scale)) for n in high.shape[::-1])
-    small = [resize(part, size) for part in (low, high)]
+    small = [images.resize(part, size) for part in (low, high)]
     pixel = grid.spacing[2] * high.shape[1] / size[0]
     found = []
 
     def add(kind, image, pixel, words):
-        found.append((make_picture(kind, ("pair", None), image, pixel, grid.unit), words))
+        found.append((images.make_picture(kind, ("pair", None), image, pixel, grid.unit), words))
 
     words = "Checkerboard: low resolution (interpolated) at the top left, then by turns; crosses mark the corners"
-    add("board", Image.fromarray(stretch(_checkerboard(*small), window)), pixel, words)
+    add("board", Image.fromarray(images.stretch(_checkerboard(*small), window)), pixel, words)
     words = "Overlay: low resolution magenta, high resolution green, grey where alike"
     add("overlay", _mixed(*small, window), pixel, words)
     accepted = pair.patches.assign(size=pair.residual)[pair.accepted]
@@ -750,17 +749,17 @@ def crop_pictures(planes, shown, grid, *, largest=_CROP):
         By letter and image. Pixels are repeated, not interpolated; the ends of a profile are
         marked.
     """
-    window = grey_window(next(iter(planes.values())))
+    window = images.grey_window(next(iter(planes.values())))
     pictures = {}
     for case in shown:
         for key, plane in planes.items():
             part = plane[case.box]
             times = max(1, largest // max(part.shape))
-            image = sheets.enlarged(Image.fromarray(stretch(part, window)), times)
+            image = sheets.enlarged(Image.fromarray(images.stretch(part, window)), times)
             if case.line is not None:
                 _mark_line(image, case, times)
             pixel = grid.spacing[2] / times
-            pictures[case.letter, key] = make_picture("crop", key, image, pixel, grid.unit)
+            pictures[case.letter, key] = images.make_picture("crop", key, image, pixel, grid.unit)
     return pictures
 
 
@@ -1060,7 +1059,7 @@ def sem_figures(
         for title, half in halves.items()
         if half
     }
-    files += sheets.save_sheet(_sheet(rows, 2.9, 0.65), folder, _overlay_drawing(pair, laid))
+    files += images.save_sheet(_sheet(rows, 2.9, 0.65), folder, _overlay_drawing(pair, laid))
     rows, names = {}, _names(planes)
     pictures = crop_pictures(planes, shown, grid) if shown else {}
     for case in shown:
@@ -1068,16 +1067,16 @@ def sem_figures(
             (pictures[case.letter, key], name, case.said.get(key, ""))
             for key, name in names.items()
         ]
-    return files + sheets.save_sheet(_sheet(rows, 1.9, 0.45), folder, _crops_drawing(rows, grid))
+    return files + images.save_sheet(_sheet(rows, 1.9, 0.45), folder, _crops_drawing(rows, grid))
 
 
 def _sheet(rows, width, foot):
     """Pictures with words above them in rows: a row a place, a column an image."""
     if not rows:
-        return sheets.nothing_measured()
+        return images.nothing_measured()
     heights = [max(p.size[1] / p.size[0] for p, *_ in row) * width + foot for row in rows.values()]
     most = max(map(len, rows.values()))
-    with matplotlib.rc_context(sheets.TEXT):
+    with matplotlib.rc_context(images.TEXT):
         figure = Figure((width * most + 0.1, sum(heights) + 0.1), layout="constrained")
         parts = figure.subfigures(len(rows), 1, squeeze=False, height_ratios=heights).ravel()
         for part, (title, row) in zip(parts, rows.items(), strict=True):

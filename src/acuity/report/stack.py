@@ -440,7 +440,7 @@ def stack_views(pictures):
     sizes = [picture.size for picture in pictures[::2]]  # that of each row: before beside after
     width = 2.9
     heights = [min(width * down / across, 2 * width) + 0.25 for across, down in sizes]
-    with matplotlib.rc_context(sheets.TEXT):
+    with matplotlib.rc_context(images.TEXT):
         figure = Figure((2 * width + 0.1, sum(heights) + 0.1), layout="constrained")
         grid = figure.subplots(len(heights), 2, squeeze=False, height_ratios=heights)
         for axes, picture in zip(grid.ravel(), pictures, strict=True):
@@ -486,7 +486,7 @@ def stack_figures(sample, slices, pairs, before, after, *, out_dir):
     files = [file for plot in plots for file in plot.save(folder)]
     pictures = stack_pictures(before, after)
     drawing = _views(pictures, before.grid, after.grid, slices)
-    files += sheets.save_sheet(stack_views(pictures), folder, drawing)
+    files += images.save_sheet(stack_views(pictures), folder, drawing)
     line = Line("Alignment", *stack_verdict(slices, pairs))
     write_judged(folder / "stack.json", {sample: [line]})
     return files
