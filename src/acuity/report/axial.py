@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import matplotlib
@@ -10,23 +10,21 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import FuncFormatter, NullFormatter
 from PIL import Image
 
 from acuity.errors import AcuityError
-from acuity.keys import by_image
-from acuity.model_card import read_model_card
 from acuity.report import images, sheets
 from acuity.report.drawing import Drawing, image, ramp
-from acuity.report.figures import LevelAxis, Panel, Plot, method_lines
+from acuity.report.figures import Panel, Plot, method_lines, write_powers
 from acuity.report.pages import Cell, Column
-from acuity.report.style import MUTED, NOTHING, in_order, look, ordered
+from acuity.report.style import MUTED, NOTHING, Words, in_order, look, ordered
 from acuity.report.verdict import UNMEASURED, rows_of
-from acuity.tables import read_keyed, write_table
+from acuity.tables import write_table
 
 DIFFERENCES = "PuOr_r"  # safe for any colour vision, white where alike
 AMOUNTS = "cividis"
 LEVELS = "n = {:g}"
+_INTERVALS = Words(level_format="{:g}", level_title="Slice interval n (input : target)")
 _SIDE = 128  # voxels along a side of a section, as Hagita's figure 3
 _PATCH = 64  # voxels along a side of a patch
 _CUBE = 96  # voxels along a side of what an isosurface shows
@@ -193,7 +191,7 @@ def network_table(metrics, models, *, samples=None):
         NaN where they were not measured), ``settings`` (text: its own, and the steps of its training).
     """
     rows = rows_of(metrics, samples)
-    reached = {metric: _measured(rows, metric)["value"] for metric in ("psnr", "wpsnr")}
+    reached = [_measured(rows, metric)["value"] for metric in ("psnr", "wpsnr")]
     rank = ordered(method for method, _ in models).index
     found = []
     for method, level in sorted(models, key=lambda image: (rank(image[0]), image[1])):
@@ -201,15 +199,9 @@ def network_table(metrics, models, *, samples=None):
         own = {k: v for k, v in card.settings.items() if not isinstance(v, dict | None)}
         if "steps" in card.settings.get("train", {}):
             own["steps"] = card.settings["train"]["steps"]
-        found.append(
-            {
-                "method": method,
-                "n": level,
-                "parameters": card.parameters / 1e6,
-                **{name: known.get((method, level), math.nan) for name, known in reached.items()},
-                "settings": ", ".join(f"{name} {value}" for name, value in own.items()),
-            }
-        )
+        scores = [known.get((method, level), math.nan) for known in reached]
+        settings = ", ".join(f"{name} {value}" for name, value in own.items())
+        found.append((method, level, card.parameters / 1e6, *scores, settings))
     return pd.DataFrame(found, columns=["method", *NETWORKS]).set_index("method")
 
 
@@ -225,8 +217,8 @@ def page_tables(metrics, models, samples=None):
 
     Returns
     -------
-    list of dict
-        ``title``, ``caption``, ``columns`` and ``rows`` of each that holds something.
+    list of (str, str, list of Column, list of dict)
+        Title, caption, columns and rows of each that holds something.
     """
     rows = rows_of(metrics, samples)
     tables = [
@@ -245,8 +237,7 @@ def page_tables(metrics, models, samples=None):
             for method, row in network_table(metrics, models, samples=samples).iterrows()
         ]
         tables.append(("Networks and dictionaries", caption, columns, networks))
-    names = ("title", "caption", "columns", "rows")
-    return [dict(zip(names, table, strict=True)) for table in tables]
+    return tables
 
 
 def _network_cell(name, value):
@@ -340,16 +331,10 @@ def axial_error(metrics, *, samples=None):
 
 
 def _draw_error(drawn, label, axes):
-    method_lines(axes, drawn, LevelAxis("{:g}", "Slice interval n (input : target)", "", ""))
+    method_lines(axes, drawn, _INTERVALS)
     if label.startswith("RMS"):
         axes.set_ylim(bottom=0)
     axes.set_ylabel(label)
-
-
-def _power_of_ten(value, _position=None):
-    """Write a tick of a logarithmic axis; mathematical text is switched off in figures."""
-    exponent = str(round(math.log10(value))).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return f"10{exponent}"
 
 
 def _curve_plot(name, title, caption, curves, directions, draw, **how):
@@ -368,17 +353,15 @@ def _curve_plot(name, title, caption, curves, directions, draw, **how):
 def _draw_scattering(curves, axes):
     sheets.curve_lines(axes, curves, "q", "intensity", 1.2)
     axes.set(xscale="log", yscale="log")
-    for side in (axes.xaxis, axes.yaxis):
-        side.set_major_formatter(FuncFormatter(_power_of_ten))
-        side.set_minor_formatter(NullFormatter())
+    write_powers(axes.xaxis)
+    write_powers(axes.yaxis)
     axes.set(xlabel="q = 2π / d (1/nm)", ylabel="I(q) (grey value² nm³)")
 
 
 def _draw_shells(curves, axes):
     axes.axhline(CRITERION, color=MUTED, lw=0.8, ls=":")
     sheets.curve_lines(axes, curves, "frequency", "fsc", 1.2)
-    axes.set_xlim(left=0)
-    axes.set_ylim(min(0, curves["fsc"].min()) - 0.05, 1.05)
+    axes.set(xlim=(0, None), ylim=(min(0, curves["fsc"].min()) - 0.05, 1.05))
     axes.set(xlabel="Spatial frequency (1/nm)", ylabel="Correlation")
 
 
@@ -452,13 +435,9 @@ class Sections:
         Of the truth, or else of the finest volume.
     window : (float, float)
         Intensities that are black and white.
-    limit : float
-        Difference at which the colours of the difference maps end.
     where : str
     amounts : dict of (str, float) to array
         (z, x) by method and level: half of how far a method's two kinds of planes differ.
-    ends : dict of str to float
-        ``disagreement`` and ``error``, the size of the error beside it: where their colours end.
     volumes : dict of (str, float or None) to Volume
         What the planes were cut from.
     middle : list of array
@@ -475,15 +454,24 @@ class Sections:
     differences: dict
     grid: object
     window: tuple[float, float]
-    limit: float
     where: str
     amounts: dict
-    ends: dict
     volumes: dict
     middle: list
     threshold: float | None
     level: float | None
     below: bool
+
+    @cached_property
+    def limit(self):
+        """Difference at which the colours of the difference maps end."""
+        return _end(self.differences.values())
+
+    @cached_property
+    def ends(self):
+        """Where the colours of ``disagreement`` end, and of ``error``, the size of the error beside it."""
+        errors = (self.differences[key] for key in self.amounts if key in self.differences)
+        return {"disagreement": _end(self.amounts.values()), "error": _end(errors)}
 
 
 def sections(volumes, disagreements=None, *, threshold=None, data_range=None):
@@ -531,24 +519,10 @@ def sections(volumes, disagreements=None, *, threshold=None, data_range=None):
     truth = planes.get(("truth", None))
     others = {} if truth is None else {key: planes[key] for key in planes if key[0] != "truth"}
     differences = {key: plane - truth for key, plane in others.items()}
-    ends = {
-        "disagreement": _end(amounts.values()),
-        "error": _end(differences[key] for key in amounts if key in differences),
-    }
+    window, where = images.grey_window(planes[finest]), f"row {row + 1} of {grid.shape[1]}"
+    below = level is not None and bool((_nearest(found[finest], inner) > level).mean() > 0.5)
     return Sections(
-        planes,
-        differences,
-        grid,
-        images.grey_window(planes[finest]),
-        _end(differences.values()),
-        f"row {row + 1} of {grid.shape[1]}",
-        amounts,
-        ends,
-        found,
-        inner,
-        threshold,
-        level,
-        level is not None and bool((_nearest(found[finest], inner) > level).mean() > 0.5),
+        planes, differences, grid, window, where, amounts, found, inner, threshold, level, below
     )
 
 
@@ -832,31 +806,6 @@ def _sheet(columns, scale, cut, kind):
 
 
 # Files
-
-
-def axial_sources(kinds):
-    """Read what the figures of a sample are made from.
-
-    Parameters
-    ----------
-    kinds : mapping of str to dict of Key to path
-        ``volumes`` and, where there are such, ``scattering_curve``, ``fsc_curve``, ``disagreements`` and
-        ``cards`` of models (`acuity.keys.by_kind`).
-
-    Returns
-    -------
-    dict
-        ``volumes``, ``curves``, ``disagreements``, ``shells`` and ``models``, as `axial_figures` takes
-        them.
-    """
-    cards = map(read_model_card, kinds.get("cards", {}).values())
-    return {
-        "volumes": by_image(kinds["volumes"]),
-        "curves": read_keyed(kinds.get("scattering_curve", {})),
-        "disagreements": by_image(kinds.get("disagreements", {})),
-        "shells": read_keyed(kinds.get("fsc_curve", {})),
-        "models": {card.image: card for card in cards},
-    }
 
 
 def axial_figures(

@@ -26,14 +26,13 @@ VERDICT = Section(
 TABLES = Section(
     """
 {% if tables %}
-<section aria-label="Tables">
-<h2>Tables</h2>
-{% for table in tables %}
-<h3>{{ table.title }}</h3>
-{{ parts.table(table.columns, table.rows, table.title) }}
-<p class="note">{{ table.caption }}</p>
+{% call parts.part("Tables") %}
+{% for title, caption, columns, rows in tables %}
+<h3>{{ title }}</h3>
+{{ parts.table(columns, rows, title) }}
+<p class="note">{{ caption }}</p>
 {% endfor %}
-</section>
+{% endcall %}
 {% endif %}
 """,
     lambda page: {"tables": page_tables(page.metrics, page.models, page.samples)},
@@ -50,10 +49,9 @@ def _sheets(page):
 
 PICTURES = Section(
     """
-<section aria-label="Pictures">
-<h2>Sections along the milling direction</h2>
+{% call parts.part("Sections along the milling direction", "Pictures") %}
 {% for sheet, key in sheets %}{{ parts.sheet(sheet.title, sheet.caption, key, sheet.more.columns, sheet.more.rows, loop.first) }}{% endfor %}
-</section>
+{% endcall %}
 """,
     lambda page: {"sheets": [(sheet, Markup(sheet.more["key"])) for sheet in _sheets(page)]},
     when=lambda page: bool(_sheets(page)),

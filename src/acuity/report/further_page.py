@@ -73,11 +73,9 @@ def head(about, heading, drawing=""):
     """
     return Section(
         """
-<header>
-<p class="muted">{% if page.index %}<a href="{{ page.index }}">{{ page.name }}</a>{% else %}{{ page.name }}{% endif %} › {{ about }}</p>
-<h1>{{ page.sample }}: {{ heading }}</h1>
+{% call parts.head(page.index, about, page.sample ~ ": " ~ heading) %}
 {% if summary %}<p class="muted">{{ summary }}</p>{% endif %}
-</header>
+{% endcall %}
 """,
         lambda page: {
             "about": about,

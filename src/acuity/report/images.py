@@ -15,12 +15,12 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from acuity.errors import AcuityError
 from acuity.report import drawing, style
 from acuity.report.drawing import Drawing, ramp, read_drawing, swatch
-from acuity.report.style import PLAIN, in_order, look, ordered, rgb
+from acuity.report.style import PLAIN, in_order, look, ordered
 from acuity.report.verdict import unit_text
 from acuity.volume import open_volume
 from acuity.writing import write_bytes, write_text
@@ -103,9 +103,7 @@ class Gallery:
         return [tint for name, tint in TINTS.items() if self.whole_objects or name != "other"]
 
 
-def gallery(
-    volumes, maps=None, labels=None, statuses=None, *, position=0.5, largest=LARGEST, framed=()
-):
+def gallery(volumes, maps=None, labels=None, statuses=None, *, position=0.5, framed=()):
     """Make the pictures of one sample: the same slice of every volume.
 
     Parameters
@@ -120,8 +118,6 @@ def gallery(
         objects are then tinted by their fate; without a table, voxels by agreement.
     position : float
         Height of the slice as a fraction of the truth's (or else the first volume's) extent in z.
-    largest : int
-        Longest side of a picture in pixels.
     framed : sequence of ((float, float), (float, float), (float, float))
         Parts that models learned from, ends along z, y, x in the volumes' unit; those that lie in
         the slice are framed.
@@ -152,7 +148,7 @@ def gallery(
 
     def picture(kind, key, plane, paint):
         values, spacing = plane
-        size = picture_size(values.shape, spacing, largest)
+        size = picture_size(values.shape, spacing)
         pixel = spacing[1] * values.shape[1] / size[0]
         return make_picture(kind, key, paint(values, size, pixel), pixel, grid.unit)
 
@@ -226,14 +222,9 @@ def mosaic(gallery, kind="slice", *, level_format="{:g}:1"):
                     axes.imshow(picture.pixels())
                     axes.set_title(picture.label(level_format), fontsize=8, pad=3)
         if kind == "pores":
-            tints = gallery.tints
-            figure.legend(
-                handles=[Patch(color=colour, label=words) for colour, _, words in tints],
-                loc="outside lower center",
-                ncols=min(len(tints), max(across, 2)),
-                frameon=False,
-                fontsize=8,
-            )
+            handles = [Patch(color=colour, label=words) for colour, _, words in gallery.tints]
+            how = {"loc": "outside lower center", "frameon": False, "fontsize": 8}
+            figure.legend(handles=handles, ncols=min(len(handles), max(across, 2)), **how)
         if kind == "map":
             limits = matplotlib.colors.Normalize(*gallery.map_range)
             shades = matplotlib.cm.ScalarMappable(limits, MAP_COLOURS)
@@ -459,12 +450,12 @@ def _map_range(planes):
     return max(0.0, min(0.9, math.floor(low * 10) / 10)), 1.0
 
 
-def picture_size(shape, spacing, largest):
+def picture_size(shape, spacing):
     """Give the width and height in pixels that keep the proportions of the sample."""
     height, width = shape[0] * spacing[0], shape[1] * spacing[1]
     pixels = max(shape)
     # A small slice is repeated a whole number of times, so that voxels stay visible.
-    longest = min(largest, pixels * max(1, largest // pixels))
+    longest = min(LARGEST, pixels * max(1, LARGEST // pixels))
     scale = longest / max(height, width)
     return max(1, round(width * scale)), max(1, round(height * scale))
 
@@ -543,7 +534,9 @@ def _overlay(grey, real, found, status):
                 tint[np.isin(labels, own) & (labels > 0)] = 1 + names.index(tinted)
     index = tint * _GREYS + np.minimum(grey // 5, _GREYS - 1)
     ramp = np.repeat(np.arange(_GREYS)[:, None] * (255 / (_GREYS - 1)), 3, axis=1)
-    tinted = [(1 - a) * ramp + a * np.array(rgb(colour)) for colour, a, _ in TINTS.values()]
+    tinted = [
+        (1 - a) * ramp + a * np.array(ImageColor.getrgb(colour)) for colour, a, _ in TINTS.values()
+    ]
     return painted(index, np.concatenate([ramp, *tinted]))
 
 
@@ -633,7 +626,7 @@ def _stamped(image, words):
     lines, height = _folded(words, image.width, size)
     whole = Image.new("RGB", (image.width, image.height + height), (255, 255, 255))
     whole.paste(image.convert("RGB"), (0, 0))
-    told = "\n".join(lines), rgb(style.WARNING), _font("DejaVuSans", size)
+    told = "\n".join(lines), ImageColor.getrgb(style.WARNING), _font("DejaVuSans", size)
     ImageDraw.Draw(whole).multiline_text((size // 2, image.height + size // 4), *told)
     return _png(whole)
 

@@ -24,7 +24,8 @@ from acuity.report.trainings import training_note, training_table
 from acuity.report.verdict import GRADES, POOLED, Line, summary
 from acuity.tables import read_table
 
-# What the whole study says: a line a level or stage, and of how many samples and trainings.
+# What the whole study says: a line a level or stage, of how many samples and trainings, what jobs warned of,
+# and how results are graded.
 
 
 def _verdict(page):
@@ -38,7 +39,7 @@ def _verdict(page):
     return {
         "lines": headline(page.judged, page.listed, set(page.training_samples)),
         "head_note": " ".join(notes),
-        "training_note": training_note(page.learned, page.trainings, "below", page.figures_of),
+        "training_note": training_note(page, "below"),
     }
 
 
@@ -69,9 +70,7 @@ def headline(judged, listed, training):
         grades = [line.grade for entry in entries for line in entry["lines"] if line.label == label]
         counts = {grade: grades.count(grade) for grade in GRADES}
         parts = [f"{n} {GRADES[grade].lower()}" for grade, n in counts.items() if n]
-        worst = next(
-            grade for grade in ("poor", "care", "good", "measured", "none") if counts[grade]
-        )
+        worst = min(grades, key=("poor", "care", "good", "measured", "none").index)
         found.append(Line(label, worst, f"of {len(grades)} samples {', '.join(parts)}."))
     return found
 
@@ -83,24 +82,13 @@ VERDICT = Section(
 {% if head_note %}<p class="note">{{ head_note }}</p>{% endif %}
 {% if training_note %}<p class="note">{{ training_note }}</p>{% endif %}
 </section>
+{% if page.warnings %}
+<section aria-label="Warnings"><h2>Warnings</h2><ul>{% for warning in page.warnings %}<li>{{ warning }}</li>{% endfor %}</ul></section>
+{% endif %}
+{% if page.graded %}{{ parts.limits() }}{% endif %}
 """,
     _verdict,
 )
-
-
-# What jobs warned of.
-
-WARNINGS = Section(
-    """
-<section aria-label="Warnings"><h2>Warnings</h2><ul>{% for warning in page.warnings %}<li>{{ warning }}</li>{% endfor %}</ul></section>
-""",
-    when=lambda page: bool(page.warnings),
-)
-
-
-# How results are graded.
-
-LIMITS = Section("{{ parts.limits() }}", when=lambda page: page.graded)
 
 
 # One picture of the study below its verdict.
@@ -141,11 +129,10 @@ def _pooled(page):
 
 POOLED_TABLE = Section(
     """
-<section aria-label="All samples together">
-<h2>{{ "All judged samples together" if seen else "Test samples, pooled" }}</h2>
+{% call parts.part("All judged samples together" if seen else "Test samples, pooled", "All samples together") %}
 <p>{% if seen %}{{ figures_note }}{% else %}Pooled over samples that no model has seen in training.{% endif %} {% if best %}Bold: the best method of a level. {% endif %}Press a heading to sort.</p>
 {{ parts.table(columns, rows, "Results pooled over the " ~ ("judged" if seen else "test") ~ " samples") }}
-</section>
+{% endcall %}
 """,
     _pooled,
     when=lambda page: bool(page.together[1]),
@@ -156,11 +143,10 @@ POOLED_TABLE = Section(
 
 TRAININGS = Section(
     """
-<section aria-label="Trainings">
-<h2>From one training to the next</h2>
+{% call parts.part("From one training to the next", "Trainings") %}
 <p>Mean over the trainings of each method, which differ in their seed alone; in brackets the least and the greatest. {{ "All judged samples together" if seen else "Test samples, pooled" }}.</p>
 {{ parts.plain_table(rows, "Mean and range over trainings") }}
-</section>
+{% endcall %}
 """,
     lambda page: {"rows": training_table(page.training_table, page.words.level_format)},
     when=lambda page: page.training_table is not None,
@@ -173,13 +159,12 @@ _MANY = 12  # samples from which on their list scrolls and can be searched
 
 SAMPLES = Section(
     """
-<section aria-label="Samples">
-<h2>Sample by sample</h2>
+{% call parts.part("Sample by sample", "Samples") %}
 {% if many %}<div class="tools" hidden><label>Find a sample <input type="search" id="filter" autocomplete="off"></label></div>{% endif %}
 <ul class="samples{% if many %} long{% endif %}"{% if many %} tabindex="0"{% endif %}>
 {% for sample in page.listed %}<li data-name="{{ sample.name }}">{% if sample.link %}<a href="{{ sample.link }}">{{ sample.name }}</a>{% else %}<b>{{ sample.name }}</b>{% endif %} {% if sample.lines | length == 1 %}{{ parts.badge(sample.lines[0].grade) }}{% else %}{{ parts.badges(sample.lines) }}{% endif %}<br>{{ sample.sentence }}{% for text, path in sample.further %} <a href="{{ path }}">{{ text }}</a>{% endfor %}{% if sample.training %} <span class="muted">Models were trained on this sample, so its figures flatter.</span>{% endif %}{% if sample.seen %} <span class="muted">Seen in training.</span>{% endif %}</li>
 {% endfor %}</ul>
-</section>
+{% endcall %}
 """,
     lambda page: {"many": len(page.names) > _MANY},
 )
@@ -239,12 +224,11 @@ def _figures(page):
 
 STUDY_FIGURES = Section(
     """
-<section aria-label="Figures">
-<h2>Figures</h2>
+{% call parts.part("Figures") %}
 <p class="muted">{{ figures_note }}</p>
 {{ parts.figures(drawings) }}
 {% if absent %}<p class="note">Not measured in this study: {{ absent }}.</p>{% endif %}
-</section>
+{% endcall %}
 """,
     _figures,
     when=lambda page: bool(page.drawn(*_names(page)) if page.said else page.figures(*_names(page))),
@@ -261,7 +245,7 @@ def _about(page):
     about = [
         f"Study {page.study}",
         count(page.names, "sample"),
-        "levels " + ", ".join(map(page.words.level_format.format, levels)) if levels else "",
+        "levels " + ", ".join(map(page.words.level, levels)) if levels else "",
         ", ".join(methods),
     ]
     return {"summary": " · ".join(part for part in about if part)}
@@ -306,8 +290,6 @@ class IndexPage(GradedPage):
     header = HEADER
     sections = (
         VERDICT,
-        WARNINGS,
-        LIMITS,
         PICTURE,
         POOLED_TABLE,
         TRAININGS,

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 from acuity.report.drawing import Drawing
-from acuity.report.sections.base import Section, environment
+from acuity.report.sections.base import Section, templates
 from acuity.report.style import PLAIN, Words
 from acuity.report.verdict import Line
 from acuity.writing import write_text
@@ -83,7 +83,7 @@ class Page:
         """Write the page in one step; its folder is made."""
         shown = {"header": self.header.render(self)}
         shown["sections"] = [section.render(self) for section in self.sections]
-        template = environment().get_template("base.html")
+        template = templates().get_template("base.html")
         write_text(output, template.render(page=self, **shown))
 
 

@@ -22,11 +22,10 @@ from acuity.report.trainings import training_note
 
 
 def _verdict(page):
-    told = page.learned, page.trainings, "on the first page", page.figures_of
     return {
         "lines": page.judged.get(page.sample, NOTHING),
         "training": page.sample in page.training_samples,
-        "training_note": training_note(*told),
+        "training_note": training_note(page, "on the first page"),
     }
 
 
@@ -64,7 +63,7 @@ def _compare(page):
         ]
         if rows:
             sheets.append((drawing, Markup(drawing.more["key"]), rows))
-    columns = [page.words.level_format.format(level) for level in levels]
+    columns = list(map(page.words.level, levels))
     best = page.verdicts[page.verdicts["best"] & page.verdicts["method"].isin(methods)]
     names = [method for method in methods if method not in ("truth", "input")]
     chosen = str(best.iloc[-1]["method"]) if len(best) else (names or methods)[-1]
@@ -85,8 +84,7 @@ def _compare(page):
 
 COMPARE = Section(
     """
-<section aria-label="Pictures">
-<h2>Look and compare</h2>
+{% call parts.part("Look and compare", "Pictures") %}
 <div id="viewer" hidden>
 <div class="tools">
 <label>Show <select name="kind">{% for kind, name, key in kinds %}<option value="{{ kind }}">{{ name }}</option>{% endfor %}</select></label>
@@ -114,7 +112,7 @@ COMPARE = Section(
 </div>
 {% for kind, name, key in kinds %}<div data-for="{{ kind }}" hidden>{{ key }}</div>{% endfor %}
 {% for drawing, key, rows in sheets %}{{ parts.sheet(drawing.more.heading, drawing.caption, key, columns, rows, loop.first) }}{% endfor %}
-</section>
+{% endcall %}
 """,
     _compare,
     when=lambda page: bool(_there(page)),
@@ -131,12 +129,11 @@ def _table(page):
 
 TABLE = Section(
     """
-<section aria-label="Table">
-<h2>All results in a table</h2>
+{% call parts.part("All results in a table", "Table") %}
 {{ parts.table(columns, rows, "Results of this sample") }}
 {% if page.graded %}{{ parts.limits() }}{% endif %}
 {{ parts.words(glossary) }}
-</section>
+{% endcall %}
 """,
     _table,
     when=lambda page: bool(len(page.verdicts)),
@@ -177,11 +174,9 @@ def _neighbours(page):
 
 HEADER = Section(
     """
-<header>
-<p class="muted">{% if page.linked %}<a href="index.html">{{ page.name }}</a>{% else %}{{ page.name }}{% endif %} › sample</p>
-<h1>{{ page.sample }}</h1>
+{% call parts.head("index.html" if page.linked else "", "sample", page.sample) %}
 {% if before or after %}<p class="muted">{% if before %}<a href="{{ before.link }}" rel="prev">← {{ before.name }}</a>{% endif %}{% if before and after %} · {% endif %}{% if after %}<a href="{{ after.link }}" rel="next">{{ after.name }} →</a>{% endif %}</p>{% endif %}
-</header>
+{% endcall %}
 """,
     _neighbours,
 )

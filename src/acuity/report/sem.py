@@ -171,8 +171,8 @@ def _planes(volumes):
     """The first slice of each image in the order in which methods are shown, and the truth's grid."""
     # the truth comes first, so that it never lies beyond the edge of a screen
     found = {key: images.opened(volumes[key]) for key in in_order(volumes or {})}
-    grids = [volume.grid for volume in found.values()]
-    return {key: _plane(volume) for key, volume in found.items()}, grids[0] if grids else None
+    grid = next((volume.grid for volume in found.values()), None)
+    return {key: _plane(volume) for key, volume in found.items()}, grid
 
 
 def _names(keys):
@@ -239,14 +239,12 @@ def _mixed(first, second, window):
     return images.painted((steps[0] * _STEPS + steps[1]).astype(np.uint8), colours)
 
 
-def pair_pictures(pair, *, largest=images.LARGEST, side=_DETAIL):
+def pair_pictures(pair, *, side=_DETAIL):
     """Lay the images of a pair over each other.
 
     Parameters
     ----------
     pair : Pair
-    largest : int
-        Pixels along the longer side of a picture.
     side : int
         Pixels of the high-resolution image along a side of a detail.
 
@@ -260,7 +258,7 @@ def pair_pictures(pair, *, largest=images.LARGEST, side=_DETAIL):
     grid = pair.high.grid
     low, high = interpolated(pair.low, grid), _plane(pair.high)
     window = images.grey_window(high)
-    scale = min(1.0, largest / max(high.shape))
+    scale = min(1.0, images.LARGEST / max(high.shape))
     size = tuple(max(1, round(n * scale)) for n in high.shape[::-1])
     small = [images.resize(part, size) for part in (low, high)]
     pixel = grid.spacing[2] * high.shape[1] / size[0]
@@ -276,7 +274,7 @@ def pair_pictures(pair, *, largest=images.LARGEST, side=_DETAIL):
     accepted = pair.patches.assign(size=pair.residual)[pair.accepted]
     accepted = accepted.sort_values(["size", "y", "x"])
     half = int(pair.transform.get("patch", side)) // 2
-    times = max(1, largest // side)
+    times = max(1, images.LARGEST // side)
     for share, which in ((0.5, "median"), (1.0, "largest")) if len(accepted) else ():
         patch = accepted.iloc[int(share * (len(accepted) - 1))]
         box = _box((patch["y"] + half, patch["x"] + half), side, high.shape)
@@ -318,8 +316,7 @@ def _lengths(grid):
 def _map_axes(axes, grid, size, unit, margin=0.0):
     height, width = (n * size for n in grid.shape[1:])
     beside = margin * max(height, width)
-    axes.set_aspect("equal")
-    axes.set(xlim=(-beside, width + beside), ylim=(height + beside, -beside))
+    axes.set(aspect="equal", xlim=(-beside, width + beside), ylim=(height + beside, -beside))
     if beside:
         axes.add_patch(Rectangle((0, 0), width, height, fill=False, ec=MUTED, lw=0.8))
     axes.grid(visible=False)
@@ -731,7 +728,7 @@ def _textured(planes):
     ]
 
 
-def crop_pictures(planes, shown, grid, *, largest=_CROP):
+def crop_pictures(planes, shown, grid):
     """Make the pictures of the places close up, all in one grey window.
 
     Parameters
@@ -740,8 +737,6 @@ def crop_pictures(planes, shown, grid, *, largest=_CROP):
         As for `cases`.
     shown : list of Case
     grid : acuity.volume.Grid
-    largest : int
-        Pixels along a side.
 
     Returns
     -------
@@ -754,7 +749,7 @@ def crop_pictures(planes, shown, grid, *, largest=_CROP):
     for case in shown:
         for key, plane in planes.items():
             part = plane[case.box]
-            times = max(1, largest // max(part.shape))
+            times = max(1, _CROP // max(part.shape))
             image = sheets.enlarged(Image.fromarray(images.stretch(part, window)), times)
             if case.line is not None:
                 _mark_line(image, case, times)

@@ -33,11 +33,10 @@ def _methods(page):
 METHODS = Section(
     """
 {% if rows %}
-<section aria-label="Table">
-<h2>Methods</h2>
+{% call parts.part("Methods", "Table") %}
 {{ parts.table(columns, rows, "Methods") }}
 {{ parts.meanings(glossary) }}
-</section>
+{% endcall %}
 {% endif %}
 """,
     _methods,
@@ -48,8 +47,7 @@ METHODS = Section(
 
 CLOSE_UP = Section(
     """
-<section aria-label="Close up">
-<h2>{{ crops.title }}</h2>
+{% call parts.part(crops.title, "Close up") %}
 {% for row in crops.more.rows %}
 <h3 style="margin-top: 1.4rem">{{ row.title }}</h3>
 <div class="sheet" tabindex="0" role="region" aria-label="{{ row.title }}"><table>
@@ -58,7 +56,7 @@ CLOSE_UP = Section(
 {% endfor %}
 <p class="note">{{ crops.caption }}</p>
 {{ parts.figures(profiles) }}
-</section>
+{% endcall %}
 """,
     lambda page: {"crops": page.drawings["sem_crops"], "profiles": page.drawn("sem_profiles")},
     when=lambda page: bool(page.drawings["sem_crops"].more["rows"]),
@@ -110,8 +108,7 @@ def _registration(page):
 
 REGISTRATION = Section(
     """
-<section aria-label="Registration" id="registration">
-<h2>{{ pair.title }}</h2>
+{% call parts.part(pair.title, "Registration", "registration") %}
 <p>{{ pair.more.registered }}</p>
 <p class="note">{{ pair.more.found }}</p>
 <div class="side" style="max-width: 50rem">{% for picture in pair.more.pictures %}<div><img src="{{ picture.src }}" width="{{ picture.width }}" height="{{ picture.height }}" alt="{{ picture.alt }}" style="display: block; max-width: 100%; height: auto"><p class="note">{{ picture.label }}</p></div>{% endfor %}</div>
@@ -120,7 +117,7 @@ REGISTRATION = Section(
 <details><summary>All patches</summary>
 {{ parts.table(columns, rows, "Patches") }}
 </details>
-</section>
+{% endcall %}
 """,
     _registration,
     when=lambda page: bool(page.drawings["sem_overlay"].more.get("registered")),

@@ -168,10 +168,9 @@ def _draw(axes, z, values, **how):
 
 
 def _along(axes, z, grid, **more):
-    axes.set_xlim(float(z.min()) - 0.5, float(z.max()) + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     pitch = f" ({_length(grid.spacing[0], grid.unit)} apart)" if grid is not None else ""
-    axes.set(xlabel=f"Slice{pitch}", **more)
+    axes.set(xlim=(z.min() - 0.5, z.max() + 0.5), xlabel=f"Slice{pitch}", **more)
 
 
 def _length(size, unit):
@@ -353,15 +352,13 @@ def _section(volume, axis):
     return np.asarray(volume.read(*box)).squeeze(axis)
 
 
-def stack_pictures(before, after, *, largest=images.LARGEST):
+def stack_pictures(before, after):
     """Cut a stack along z before and after the alignment.
 
     Parameters
     ----------
     before, after : path-like or Volume
         On one grid; the one after may be a part of it, which alone is shown then.
-    largest : int
-        Longest side of a picture in pixels.
 
     Returns
     -------
@@ -402,7 +399,7 @@ def stack_pictures(before, after, *, largest=images.LARGEST):
             part[1] = min(part[1], max(1, round((3 if detail else 5) * height / spacing[1])))
             values = plane[tuple(map(sheets.middle, plane.shape, part))]
             how = _enlarged if detail else images.picture_size
-            size = how(values.shape, spacing, largest)
+            size = how(values.shape, spacing)
             image = Image.fromarray(images.stretch(_resize(values, size), window))
             pixel = spacing[1] * values.shape[1] / size[0]
             pictures.append(
@@ -411,11 +408,11 @@ def stack_pictures(before, after, *, largest=images.LARGEST):
     return pictures
 
 
-def _enlarged(shape, spacing, largest):
+def _enlarged(shape, spacing):
     """Width and height with every voxel at least a pixel high and wide."""
     finest = min(spacing)
     extent = [count * size / finest for count, size in zip(shape, spacing, strict=True)]
-    scale = max(1, int(largest / max(extent)))
+    scale = max(1, int(images.LARGEST / max(extent)))
     return round(extent[1] * scale), round(extent[0] * scale)
 
 
@@ -478,12 +475,10 @@ def stack_figures(sample, slices, pairs, before, after, *, out_dir):
     """
     before, after = images.opened(before), images.opened(after)
     folder = Path(out_dir)
-    plots = (
-        stack_path(slices, grid=before.grid),
-        stack_ncc(slices, grid=before.grid),
-        stack_residuals(slices, pairs),
-    )
-    files = [file for plot in plots for file in plot.save(folder)]
+    plots = [draw(slices, grid=before.grid) for draw in (stack_path, stack_ncc)]
+    files = [
+        file for plot in (*plots, stack_residuals(slices, pairs)) for file in plot.save(folder)
+    ]
     pictures = stack_pictures(before, after)
     drawing = _views(pictures, before.grid, after.grid, slices)
     files += images.save_sheet(stack_views(pictures), folder, drawing)

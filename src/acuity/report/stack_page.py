@@ -34,17 +34,15 @@ VERDICT = Section(
 
 VIEWS = Section(
     """
-<section aria-label="Sections through the stack">
-<h2>{{ views.title }}</h2>
+{% call parts.part(views.title, "Sections through the stack") %}
 {% for row in views.more.rows %}
 <h3>{{ row.title }}</h3>
 <div class="side">{% for picture in row.pictures %}<div class="reference">{{ parts.picture(picture) }}<span class="name {{ "after" if loop.index > 1 else "before" }}">{{ picture.label }}</span></div>{% endfor %}</div>
 {% endfor %}
 <p class="note">{{ views.caption }}</p>
-</section>
+{% endcall %}
 """,
     lambda page: {"views": page.drawings["stack_views"]},
-    when=lambda page: bool(page.drawings["stack_views"].more["rows"]),
 )
 
 
@@ -69,11 +67,10 @@ def _faulty(page):
 
 FAULTY_SLICES = Section(
     """
-<section aria-label="Faulty slices">
-<h2>Faulty slices</h2>
+{% call parts.part("Faulty slices") %}
 <p>None of them was dropped or put elsewhere. They took no part in the alignment; each was moved to where the path runs between its neighbours.</p>
 {{ parts.table(columns, rows, "Faulty slices") }}
-</section>
+{% endcall %}
 """,
     lambda page: {"columns": _COLUMNS, "rows": [_slice(**faulty) for faulty in _faulty(page)]},
     when=lambda page: bool(_faulty(page)),

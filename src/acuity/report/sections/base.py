@@ -13,7 +13,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import DictLoader, Environment, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from acuity.report.verdict import CARE, GOOD, GRADES, TRUSTED_RECALL, percent
@@ -45,20 +45,15 @@ class Section:
         head = '{% import "parts.html" as parts with context %}\n'
         shown = {"page": page, "seen": page.seen, "noun": page.words.noun}
         shown |= {"level_title": page.words.level_title, **self.build(page)}
-        return Markup(environment().from_string(head + self.html).render(shown))
+        return Markup(templates().from_string(head + self.html).render(shown))
 
 
 @cache
-def environment() -> Environment:
+def templates() -> Environment:
     """Return what fills templates, with what all of them know."""
     folder = files("acuity.report.sections") / "templates"
-    sources = {
-        file.name: file.read_text(encoding="utf-8")
-        for file in folder.iterdir()
-        if file.name.endswith(".html")
-    }
     environment = Environment(
-        loader=DictLoader(sources),
+        loader=PackageLoader("acuity.report.sections"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -100,10 +95,9 @@ def graphs(find, heading="Graphs", label="Graphs"):
     return Section(
         """
 {% if drawings %}
-<section aria-label="{{ label }}">
-<h2>{{ heading }}</h2>
+{% call parts.part(heading, label) %}
 {{ parts.figures(drawings) }}
-</section>
+{% endcall %}
 {% endif %}
 """,
         lambda page: {"label": label, "heading": heading, "drawings": find(page)},
@@ -112,13 +106,12 @@ def graphs(find, heading="Graphs", label="Graphs"):
 
 PROVENANCE = Section(
     """
-<section aria-label="Provenance">
-<h2>How this was made</h2>
+{% call parts.part("How this was made", "Provenance") %}
 {% if page.command %}<p>To repeat it:</p><pre><code>{{ page.command }}</code></pre>{% endif %}
 {% for name, value in page.provenance.items() %}
 <details{% if page.command and loop.first %} open{% endif %}><summary>{{ name }}</summary>{% if value is mapping %}{{ parts.tree(value) }}{% else %}<p>{{ parts.tree(value, 1) }}</p>{% endif %}</details>
 {% endfor %}
-</section>
+{% endcall %}
 """,
     when=lambda page: bool(page.provenance or page.command),
 )
