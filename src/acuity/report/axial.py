@@ -588,9 +588,8 @@ def _drawn(cut, key, values, kind="slice"):
     scale = max(1, round(_LARGEST / max(height, width)))
     size = round(width * scale), round(height * scale)
     image = image.resize(size, Image.Resampling.NEAREST)
-    return images.make_picture(
-        kind, key, image, spacing[1] * values.shape[1] / size[0], cut.grid.unit
-    )
+    pixel = spacing[1] * values.shape[1] / size[0]
+    return images.make_picture(kind, key, image, pixel, cut.grid.unit)
 
 
 def axial_pictures(volumes, disagreements=None, *, side=_SIDE, patch=_PATCH, **options):
@@ -652,10 +651,9 @@ def _surfaces(cut):
     pictures = []
     for key, volume in cut.volumes.items():
         cube = _nearest(volume, cut.middle)
-        image, pixel = isosurface(cube, cut.level, cut.grid.spacing, below=cut.below)
-        pictures.append(
-            images.make_picture("surface", key, Image.fromarray(image), pixel, cut.grid.unit)
-        )
+        grey, pixel = isosurface(cube, cut.level, cut.grid.spacing, below=cut.below)
+        image = Image.fromarray(grey)
+        pictures.append(images.make_picture("surface", key, image, pixel, cut.grid.unit))
     return pictures
 
 

@@ -306,10 +306,8 @@ def _box(middle, side, shape):
 
 def _lengths(grid):
     """Length of a pixel of an axis, and the unit it is drawn in."""
-    extent = convert(
-        max(n * s for n, s in zip(grid.shape[1:], grid.spacing[1:], strict=True)), grid.unit, "nm"
-    )
-    unit = "um" if extent >= 2000 else "nm"
+    longest = max(n * s for n, s in zip(grid.shape[1:], grid.spacing[1:], strict=True))
+    unit = "um" if convert(longest, grid.unit, "nm") >= 2000 else "nm"
     return convert(grid.spacing[1], grid.unit, unit), unit
 
 
@@ -350,10 +348,8 @@ def sem_displacement(pair):
         times = _round(0.1 * max(grid.shape[1:]) / largest) if largest > 0 else 1.0
 
         def draw(axes):
-            arrows = axes.quiver(
-                x * size, y * size, dx * size, dy * size,
-                angles="xy", scale_units="xy", scale=1 / times, color=INK, width=0.005,
-            )  # fmt: skip
+            how = {"angles": "xy", "scale_units": "xy", "scale": 1 / times, "width": 0.005}
+            arrows = axes.quiver(x * size, y * size, dx * size, dy * size, color=INK, **how)
             key = _round(largest) if largest > 0 else 1.0
             axes.quiverkey(arrows, 0.8, 1.05, key * size, f"{key:g} px", labelpos="E", color=INK)
             _map_axes(axes, grid, size, unit, margin=0.06)
@@ -370,9 +366,7 @@ def sem_displacement(pair):
                 f"Areas change by factors from {jacobian[0]:.3f} to {jacobian[1]:.3f} (Jacobian): "
                 "near 1 is a smooth warp as of a scan's distortion, 0 or below would be a fold."
             )
-    return Plot(
-        "sem_displacement", "Elastic displacement", caption, panels, panel_size=(4.4, 3.9)
-    )  # fmt: skip
+    return Plot("sem_displacement", "Elastic displacement", caption, panels, panel_size=(4.4, 3.9))
 
 
 def _round(value):
@@ -529,10 +523,8 @@ def _draw_gaps(colour, lost, table, fit, top, last, axes):
     at = -0.06 * last
     axes.bar(at, lost, 0.07 * last, color=_WRONG, lw=0)
     if lost:
-        axes.annotate(
-            f"{lost}", (at, min(lost, top)), ha="center", va="bottom", fontsize=7.5,
-            xytext=(0, 1), textcoords="offset points",
-        )  # fmt: skip
+        how = {"textcoords": "offset points", "ha": "center", "va": "bottom", "fontsize": 7.5}
+        axes.annotate(f"{lost}", (at, min(lost, top)), (0, 1), **how)
     axes.annotate(words, (0.98, 0.97), xycoords="axes fraction", ha="right", va="top", fontsize=8)
     axes.set(xlim=(-0.11 * last, last), ylim=(0, top), xlabel="Gap width (nm)", ylabel="Gaps")
     axes.set_xticks(range(0, int(last) + 1, 20 if last > 50 else 10))
@@ -637,13 +629,10 @@ def _draw_ratios(curves, marks, axes):
     _marked(axes, marks)
     low, nyquist, _ = marks
     if nyquist is not None and low is not None:
-        axes.annotate(
-            "aliased", (low, 0.02), xycoords=("data", "axes fraction"), fontsize=8, color=MUTED,
-            xytext=(3, 0), textcoords="offset points",
-        )  # fmt: skip
-        axes.plot(
-            (low, TOP * nyquist), [0, 0], color=MUTED, lw=4, solid_capstyle="butt", clip_on=False
-        )
+        how = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+        axes.annotate("aliased", (low, 0.02), (3, 0), fontsize=8, color=MUTED, **how)
+        how = {"lw": 4, "solid_capstyle": "butt", "clip_on": False}
+        axes.plot((low, TOP * nyquist), [0, 0], color=MUTED, **how)
 
 
 # Close up

@@ -318,10 +318,7 @@ def stack_residuals(slices, pairs):
             counts, _ = np.histogram(residual, edges)
             axes.bar(edges[:-1], counts, step, align="edge", color=_PALE, edgecolor="white", lw=0.4)
             how = {"xycoords": ("data", "axes fraction"), "va": "top", "fontsize": 8}
-            for value, name, style, top in (
-                (median, "median", "-", 1.0),
-                (most, "95 %", "--", 0.86),
-            ):
+            for value, name, style, top in ((median, "median", "-", 1), (most, "95 %", "--", 0.86)):
                 axes.axvline(value, color=INK, lw=1.2, ls=style)
                 axes.annotate(f" {name}: {value:.2g} px", (value, top), **how)
             axes.set(xlim=(0, edges[-1]), xlabel="Residual (px)", ylabel="Pairs of slices")
@@ -402,9 +399,8 @@ def stack_pictures(before, after):
             size = how(values.shape, spacing)
             image = Image.fromarray(images.stretch(_resize(values, size), window))
             pixel = spacing[1] * values.shape[1] / size[0]
-            pictures.append(
-                images.make_picture(kind + detail, (name, None), image, pixel, grid.unit)
-            )
+            key = name, None
+            pictures.append(images.make_picture(kind + detail, key, image, pixel, grid.unit))
     return pictures
 
 
@@ -476,9 +472,8 @@ def stack_figures(sample, slices, pairs, before, after, *, out_dir):
     before, after = images.opened(before), images.opened(after)
     folder = Path(out_dir)
     plots = [draw(slices, grid=before.grid) for draw in (stack_path, stack_ncc)]
-    files = [
-        file for plot in (*plots, stack_residuals(slices, pairs)) for file in plot.save(folder)
-    ]
+    plots.append(stack_residuals(slices, pairs))
+    files = [file for plot in plots for file in plot.save(folder)]
     pictures = stack_pictures(before, after)
     drawing = _views(pictures, before.grid, after.grid, slices)
     files += images.save_sheet(stack_views(pictures), folder, drawing)
@@ -491,11 +486,9 @@ def _views(pictures, grid, after, slices):
     """What the page shows of the sections, and of the stack."""
     shape, left = (" x ".join(map(str, part.shape)) for part in (grid, after))
     size = " x ".join(f"{part:.4g}" for part in grid.spacing)
-    rims = (
-        "black at the rims is what no slice covers."
-        if left == shape
-        else f"rims that not every slice reaches were cut off, {left} voxels are left."
-    )
+    rims = "black at the rims is what no slice covers."
+    if left != shape:
+        rims = f"rims that not every slice reaches were cut off, {left} voxels are left."
     rows = {}
     for picture in pictures:
         title = _title(picture.kind)
