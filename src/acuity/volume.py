@@ -7,11 +7,12 @@ the content digest, the meaning of the intensities, the provenance and a seal ov
 volume is there entirely or not at all, and a store without that file is refused. Where a volume is
 read whole, its voxels are held against the content digest.
 
-Writing is three functions, so that several jobs can fill one store: :func:`create_store`,
-:func:`fill_shard`, :func:`finalise`. :class:`VolumeWriter` runs them in one process, and
+Writing is three steps, so that several jobs can fill one store: it is made empty, its shards are
+filled, and it is made valid (:func:`finalise`). :class:`VolumeWriter` takes them in one process, and
 `acuity.slabs` in several.
 """
 
+import contextlib
 import hashlib
 import json
 import math
@@ -472,33 +473,6 @@ def remove_store(path: str | os.PathLike) -> None:
         raise AcuityError(f"{store}: is a file, a volume is written as a folder; name another.")
 
 
-def create_store(path: str | os.PathLike, grid: Grid, dtype: Any) -> Layout:
-    """Remove what is there and make an empty store, not valid yet.
-
-    Parameters
-    ----------
-    path : path
-        The store ``X.ome.zarr`` or its root ``zarr.json``.
-    grid : Grid
-        Only its shape is used here.
-    dtype : dtype
-        Type of a voxel, one of ``DTYPES`` or bool.
-
-    Returns
-    -------
-    Layout
-        Its chunks and shards.
-    """
-    store = store_path(path)
-    dtype = check_dtype(dtype, str(store))
-    layout = choose_layout(grid.shape, dtype)
-    with disk_errors(store):
-        remove_store(store)
-        (store / "0").mkdir(parents=True)
-        write_json(store / "0" / "zarr.json", _array_metadata(layout, dtype))
-    return layout
-
-
 def _array_metadata(layout: Layout, dtype: np.dtype) -> dict[str, Any]:
     return {
         "zarr_format": 3,
@@ -528,28 +502,6 @@ class Shard(NamedTuple):
     digest: str
     size: int
     checksum: int
-
-
-def fill_shard(path: str | os.PathLike, layout: Layout, index: Index, block: np.ndarray) -> Shard:
-    """Write one whole shard of a store.
-
-    Parameters
-    ----------
-    path : path
-        The store.
-    layout : Layout
-        As :func:`create_store` gave it.
-    index : tuple of int
-        The shard's index along z, y, x.
-    block : numpy.ndarray
-        Its voxels in the type of the volume.
-
-    Returns
-    -------
-    Shard
-    """
-    size, checksum = write_shard(store_path(path) / "0", layout, index, block)
-    return Shard(_values_digest(block), size, checksum)
 
 
 def _values_digest(block: np.ndarray) -> str:
@@ -824,10 +776,7 @@ class VolumeWriter:
         block = np.asarray(block)
         if block.ndim != 3:
             raise ValueError(f"a slab has three axes, found the shape {block.shape}")
-        if not (
-            np.can_cast(block.dtype, self.dtype)
-            or (block.dtype.kind == "f" and self.dtype.kind == "f")
-        ):
+        if not (np.can_cast(block.dtype, self.dtype) or block.dtype.kind == self.dtype.kind == "f"):
             raise ValueError(f"found a slab of {block.dtype} for a volume of {self.dtype}")
         # an overflow becomes infinite, which the check names
         with np.errstate(over="ignore"):
@@ -841,21 +790,24 @@ class VolumeWriter:
                 if not self.z0 <= part[0].start < part[0].stop <= self.z1:
                     raise ValueError(f"shard {index} lies beyond slices {self.z0} to {self.z1}")
                 inner = block[shift(part, [of.start for of in box])]
-                self._shards[index] = fill_shard(self.path, self.layout, index, inner)
+                size, checksum = write_shard(self.path / "0", self.layout, index, inner)
+                self._shards[index] = Shard(_values_digest(inner), size, checksum)
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         self._open, self._row = False, None
-        whole = False
-        try:
+        with contextlib.ExitStack() as failed:
+            failed.callback(self.abandon)
             if kind is None:
                 self._complete()
-                whole = True
-        finally:
-            if not whole:
-                self.abandon()
+                failed.pop_all()
 
     def _begin(self) -> None:
-        create_store(self.path, self.grid, self.dtype)
+        """Remove what is there and make an empty store, not valid yet."""
+        with disk_errors(self.path):
+            remove_store(self.path)
+            array = self.path / "0"
+            array.mkdir(parents=True)
+            write_json(array / "zarr.json", _array_metadata(self.layout, self.dtype))
 
     def _complete(self) -> None:
         self.digest = finalise(
