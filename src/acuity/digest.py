@@ -112,12 +112,9 @@ def closure(script: str | os.PathLike, **named: str | Iterable[str] | None) -> d
 
 @cache
 def _module_path(name, root):
-    parts = name.split(".")[1:]
-    file = root.joinpath(*parts).with_suffix(".py") if parts else root / "__init__.py"
-    if file.is_file():
-        return file
-    package = root.joinpath(*parts, "__init__.py")
-    return package if package.is_file() else None
+    place = root.joinpath(*name.split(".")[1:])
+    files = (place.with_suffix(".py"), place / "__init__.py")
+    return next((file for file in files if file.is_file()), None)
 
 
 class _Code(NamedTuple):

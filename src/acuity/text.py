@@ -58,6 +58,12 @@ def read_bytes(path: str | os.PathLike, what: str) -> bytes:
         raise AcuityError(f"{str(path)!r}: cannot be read as a {what} ({reason})") from None
 
 
+def first_bytes(path: str | os.PathLike, count: int) -> bytes:
+    """Read how a file begins, in so many bytes at most."""
+    with open(path, "rb") as file:
+        return file.read(count)
+
+
 def read_text(path: str | os.PathLike, what: str, *, windows: bool = False) -> str:
     """Read a small text file; see `read_bytes` and `decode`."""
     return decode(read_bytes(path, what), path, what, windows=windows)

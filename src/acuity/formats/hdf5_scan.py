@@ -8,8 +8,8 @@ from pathlib import Path
 import h5py
 
 from acuity.errors import AcuityError
-from acuity.formats.files import HDF5_SUFFIXES
 from acuity.formats.hdf5_links import Found, LinkedFile, links
+from acuity.formats.parts import HDF5_SUFFIXES
 
 # Data Exchange, NXtomo and what beamlines write like them
 _FIELD = re.compile(

@@ -4,6 +4,7 @@ import json
 import math
 import weakref
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -256,10 +257,8 @@ def with_notes(source: OpenedFile, notes: Any) -> OpenedFile:
         With `intensity`, `provenance`, `origin` and its `unit`, as JSON text or read already.
     """
     if isinstance(notes, str):
-        try:
+        with suppress(ValueError):
             notes = json.loads(notes)
-        except ValueError:
-            notes = None
     if not isinstance(notes, dict):
         return source
     steps, origin = notes.get("provenance"), notes.get("origin")

@@ -14,16 +14,15 @@ import numpy as np
 
 from acuity.errors import AcuityError, error_reason, one_sentence
 from acuity.formats.axes import AxesArray, spatial_axes
-from acuity.formats.files import HDF5_SUFFIXES
 from acuity.formats.hdf5_links import Found, LinkedFile, VirtualParts
 from acuity.formats.hdf5_scan import detector_doubt, image_keys, is_angle, master_of, raw_mark
 from acuity.formats.opened import Mapped, OpenedFile, Sizes, by_times, close_with, scaled
+from acuity.formats.parts import HDF5_SUFFIXES
 from acuity.formats.readers.base import Reader
 from acuity.shards import Layout
 from acuity.units import check_spacing, convert, known, parse_voxel_size
 from acuity.volume import LazyArray
 
-SUFFIXES = HDF5_SUFFIXES
 # BigDataViewer: /t00000/s00/0/cells, the first level of resolution
 _BIG_DATA_VIEWER = re.compile(r"/t\d+/s(\d+)/(\d+)/cells")
 _COUNT_MOST = 6  # axes with those of length one
@@ -389,4 +388,4 @@ def _sizes(
         return None, "", f"{name} = {told}, which is no voxel size of three numbers (z, y, x)"
 
 
-READER = Reader("HDF5", SUFFIXES, read, place=30)
+READER = Reader("HDF5", HDF5_SUFFIXES, read, place=30)

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from acuity.errors import AcuityError, one_sentence
-from acuity.formats.files import IMS_SUFFIX
 from acuity.formats.hdf5_links import LinkedFile
 from acuity.formats.opened import OpenedFile, all_positive, by_times, close_with
+from acuity.formats.parts import IMS_SUFFIX
 from acuity.formats.readers.base import Reader
 from acuity.formats.readers.hdf5 import missing_chunks
 from acuity.shards import whole

@@ -11,12 +11,13 @@ import numpy as np
 
 from acuity.errors import AcuityError
 from acuity.formats.opened import FlatArray, Mapped, OpenedFile, Sizes, all_positive, by_times
+from acuity.formats.parts import MRC_SUFFIXES
 from acuity.formats.readers.base import Reader
 from acuity.formats.refused import begins_as
+from acuity.text import first_bytes
 from acuity.units import convert
 from acuity.volume import LazyArray
 
-SUFFIXES = (".mrc", ".mrcs", ".rec", ".map", ".st", ".ali", ".ccp4")
 _HEADER = 1024
 _TYPES = {0: "i1", 1: "i2", 2: "f4", 6: "u2", 12: "f2"}
 _REFUSED = {
@@ -68,8 +69,7 @@ def _plausible(header: SimpleNamespace) -> bool:
 
 def _read_header(path: Path) -> tuple[SimpleNamespace, Any, dict[str, str]]:
     """Read the header in its byte order, which the stamp tells or, where it does not, the numbers."""
-    with open(path, "rb") as file:
-        head = file.read(_HEADER)
+    head = first_bytes(path, _HEADER)
     if len(head) < _HEADER:
         raise AcuityError(
             f"{path}: has {len(head)} bytes where the header of an MRC file has {_HEADER}; it is cut "
@@ -96,10 +96,6 @@ def _read_header(path: Path) -> tuple[SimpleNamespace, Any, dict[str, str]]:
         # before it meant the origin, other things stood there
         either[endian].origin = [0.0] * 3
     return either[endian], endian, notes
-
-
-def _shifted(block: np.ndarray) -> np.ndarray:
-    return block.astype(np.int16) + 128
 
 
 def read(path: Path) -> OpenedFile:
@@ -165,7 +161,7 @@ def read(path: Path) -> OpenedFile:
     data: LazyArray = FlatArray(path, dtype, start, shape)
     if mode == 0 and header.imod_stamp == _IMOD_STAMP:
         if header.imod_flags & _SIGNED_BYTES:
-            data = Mapped(data, np.uint8, _shifted)
+            data = Mapped(data, np.uint8, lambda block: block.astype(np.int16) + 128)
             notes["values"] = "bytes with a sign, shifted by 128 as IMOD shows them"
         else:
             data = FlatArray(path, np.dtype(np.uint8), start, shape)
@@ -215,4 +211,4 @@ def _nanometres(angstrom: float) -> float:
     return convert(float(f"{angstrom:.7g}"), "angstrom", "nm")
 
 
-READER = Reader("MRC", SUFFIXES, lambda path, dataset: read(path), place=50)
+READER = Reader("MRC", MRC_SUFFIXES, lambda path, dataset: read(path), place=50)

@@ -19,7 +19,7 @@ from acuity.volume import Box, LazyArray
 
 SUFFIXES = tuple(suffix for kind in SLICE_KINDS[1:] for suffix in kind)
 _KINDS = ("PNG", "JPEG", "BMP")
-_GREY = {"1": np.dtype(np.uint8), "L": np.dtype(np.uint8)}
+_GREY = ("1", "L")
 _COLOUR = ("P", "PA", "RGB", "RGBA", "RGBX", "LA")
 _ORIENTATION = 0x0112  # in EXIF
 # Micrographs of a mosaic are larger than what Pillow takes for an attack.
@@ -96,7 +96,7 @@ def read(path: Path, notes: Sequence[Path] = (), alone: bool = False) -> OpenedF
         )
     said: dict[str, str] = {}
     if mode in _GREY:
-        shape, dtype = size[::-1], _GREY[mode]
+        shape, dtype = size[::-1], np.dtype(np.uint8)
     else:
         # what it is shows in its pixels alone
         damaged = "the file is damaged or cut short"

@@ -16,7 +16,6 @@ from acuity.formats.readers.base import Reader
 from acuity.text import parse_json, parse_yaml, read_text
 from acuity.units import parse_voxel_size
 
-SUFFIXES = RAW_SUFFIXES
 _KEYS = ("shape", "dtype", "byte_order", "voxel_size", "unit", "offset", "intensity")
 _REQUIRED = ("shape", "dtype")
 _TYPES = tuple(["uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64"])
@@ -113,4 +112,4 @@ def _dtype(sidecar: Path, said: dict[str, Any]) -> np.dtype:
     return dtype.newbyteorder("<" if order == "little" else ">")
 
 
-READER = Reader("raw", SUFFIXES, lambda path, dataset: read(path), place=95)
+READER = Reader("raw", RAW_SUFFIXES, lambda path, dataset: read(path), place=95)

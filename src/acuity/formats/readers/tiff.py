@@ -32,6 +32,7 @@ from acuity.formats.opened import (
 )
 from acuity.formats.readers.base import Reader
 from acuity.formats.refused import begins_as
+from acuity.shards import size_of
 from acuity.units import canonical, convert, known
 from acuity.volume import Box, LazyArray
 
@@ -75,12 +76,11 @@ class PagesArray(LazyArray):
     def read_box(self, box: Box) -> np.ndarray:
         """Decode the pages of a box."""
         z, y, x = box
-        block = np.empty([part.stop - part.start for part in box], self.dtype)
+        block = np.empty(size_of(box), self.dtype)
         for image, number in zip(block, range(z.start, z.stop), strict=True):
             page = self.pages[number]
             page = _page_at(self.file, page) if isinstance(page, int) else page
-            whole = _decode(self.path, page, number)
-            image[...] = whole.reshape(self.shape[1:])[y, x]
+            image[...] = _decode(self.path, page, number).reshape(self.shape[1:])[y, x]
         return block
 
 
@@ -492,20 +492,17 @@ def _imagej_count(path: Path, page: tifffile.TiffPage) -> _Told:
     if not text:
         return None, ()
     said = tifffile.tifffile.imagej_description_metadata(text)
-    counts: dict[str, Any] = {
-        key: said.get(key) for key in ("images", "channels", "slices", "frames")
-    }
-    counts = {key: n for key, n in counts.items() if isinstance(n, int) and n > 0}
+    axes = {"channels": "C", "slices": "Z", "frames": "T"}
+    told: dict[str, Any] = {key: said.get(key) for key in ("images", *axes)}
+    counts = {key: n for key, n in told.items() if isinstance(n, int) and n > 0}
     images = counts.pop("images", None)
-    named = (("C", "channels"), ("Z", "slices"), ("T", "frames"))
-    axes = tuple((axis, counts.get(name, 1)) for axis, name in named)
     if not counts:
         return images, ()
     product = math.prod(counts.values())
     if images is not None and images != product:
-        told = " and ".join(f"{key}={n}" for key, n in counts.items())
-        raise _counts(path, images, f"lays them out as {told}")
-    return product, axes
+        laid_out = " and ".join(f"{key}={n}" for key, n in counts.items())
+        raise _counts(path, images, f"lays them out as {laid_out}")
+    return product, tuple((axis, counts.get(key, 1)) for key, axis in axes.items())
 
 
 def _shaped_count(path: Path, page: tifffile.TiffPage) -> _Told:
@@ -867,10 +864,8 @@ def _ome(path: Path, file: tifffile.TiffFile) -> ElementTree.Element | None:
     """Read the metadata of an OME-TIFF; None where there are none, or they lie in another file."""
     if not file.is_ome:
         return None
-    try:
+    with one_sentence(f"{path}: its OME metadata cannot be read", reason=str):
         root = ElementTree.fromstring(file.ome_metadata or "")
-    except ElementTree.ParseError as error:
-        raise AcuityError(f"{path}: its OME metadata cannot be read ({error}).") from error
     return None if root.find(".//{*}Pixels") is None else root
 
 

@@ -20,6 +20,7 @@ from acuity.formats.opened import OpenedFile, describe
 from acuity.formats.readers import pictures, tiff
 from acuity.formats.readers.base import Reader
 from acuity.formats.vendor import pixel_text
+from acuity.shards import size_of
 from acuity.units import convert
 from acuity.volume import Box, LazyArray, check_finite
 
@@ -50,7 +51,7 @@ class FilesArray(LazyArray):
     def read_box(self, box: Box) -> np.ndarray:
         """Read the slices of a box."""
         z, y, x = box
-        block = np.empty([part.stop - part.start for part in box], self.dtype)
+        block = np.empty(size_of(box), self.dtype)
         numbers = range(*z.indices(len(self._files)))
         slices = zip(block, numbers, self._files[z], self._notes[z], strict=True)
         for image, number, file, note in slices:
