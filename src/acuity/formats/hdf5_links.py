@@ -8,7 +8,6 @@ a virtual dataset is missing. So they are followed here, one by one: see
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from operator import getitem
 from pathlib import Path
 from typing import Any, Self
 
@@ -322,7 +321,7 @@ class VirtualParts(LazyArray):
         for piece in self._pieces:
             # which of the piece's places lie in the span, along each axis
             chosen = [_inside(places, span) for places, span in zip(piece.there, box, strict=True)]
-            there = list(map(getitem, piece.there, chosen))
+            there = [places[some] for places, some in zip(piece.there, chosen, strict=True)]
             if not all(there):
                 continue
             # axes of one place may be there in one of the two alone

@@ -7,7 +7,7 @@ import os
 import struct
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 from xml.etree import ElementTree
@@ -314,31 +314,23 @@ def _read(
         pixel = None if None in spacing[1:] else spacing[1:]
         pixel, unit, hint = maker.sized(pixel, unit, hint)
         spacing = (None, *(pixel or (None, None)))
-    photometric, orientation, bits = pages[0].meaning
-    meant = _Meaning(maker.above_bar(stored), said, photometric, orientation or 1, bits)
-    data = meant.read(path)
-    if meant.orientation >= 5:
+    if (pages[0].meaning[1] or 1) >= 5:
         spacing = (spacing[0], spacing[2], spacing[1])
-    if data.shape[0] == 1 and spacing[0] is None:
+    if stored.shape[0] == 1 and spacing[0] is None:
         spacing = (spacing[2], *spacing[1:])  # one image: as thick as a pixel is wide
     pixel = None if None in spacing[1:] else spacing[1:]
     if spacing[0] is None and pixel is not None:
         hint = no_distance(pixel, unit) + (f", and {hint}" if hint else "")
     voxel = None if None in spacing else spacing
     source = OpenedFile(
-        data,
-        name,
-        voxel,
-        unit,
-        _imagej_origin(said, voxel),
-        hint,
-        meant.intensity,
-        pixel=pixel,
-        instrument=maker.notes,
-        notes=({"left_out": left_out} if left_out else {}) | meant.notes,
+        maker.above_bar(stored), name, voxel, unit, _imagej_origin(said, voxel), hint
     )
+    source.pixel, source.instrument = pixel, maker.notes
+    if left_out:
+        source.notes["left_out"] = left_out
+    _give_meaning(path, source, said, pages[0].meaning)
     if (scan := note_among(notes, SCAN_NOTES)) is not None:
-        source = with_scan(source, scan, data.shape)
+        source = with_scan(source, scan, source.data.shape)
     return with_notes(source, own), stored
 
 
@@ -650,103 +642,92 @@ _NO_FUNCTION = 20
 _SIGNED = 32768  # by which ImageJ shifts signed values of 16 bits
 
 
-@dataclass
-class _Meaning:
-    """How stored numbers become the values that a viewer shows.
+def _give_meaning(path: Path, source: OpenedFile, said: dict, meaning: tuple) -> None:
+    """Turn stored numbers into the values that a viewer shows, and note what was done.
 
     Parameters
     ----------
-    data : array
-        (z, y, x), as stored.
+    path : pathlib.Path
+        The file, for errors.
+    source : OpenedFile
+        With its data as they are stored; changed.
     said : dict
         ImageJ's description, empty where it has none.
-    photometric, orientation, bits
-        Tags of the page: `bits` of a value.
-    notes : dict
-        What was done, for the provenance.
-    intensity : str
-        What a value means, where ImageJ tells.
+    meaning : tuple
+        Of its slices, see `_Page`.
     """
-
-    data: LazyArray | np.ndarray
-    said: dict
-    photometric: int
-    orientation: int
-    bits: Any
-    notes: dict = field(default_factory=dict)
-    intensity: str = ""
-
-    def read(self, path: Path) -> LazyArray | np.ndarray:
-        """Give the values as they are meant, and note what was done."""
-        data = self.data
-        dtype = np.dtype(data.dtype).newbyteorder("=")
-        white = self.photometric == tifffile.PHOTOMETRIC.MINISWHITE
-        function = self.said.get("cf", _NO_FUNCTION)
-        if function != _NO_FUNCTION and dtype.kind in "ui" and dtype.itemsize <= 2:
-            if white:
-                raise AcuityError(
-                    f"{path}: has white as its lowest value and a calibration by ImageJ, which of them "
-                    "counts is not told; convert it, in Fiji with Image > Type > 32-bit."
-                )
-            data = self._calibrated(path, function, dtype)
-        elif white:
-            data = self._inverted(path, dtype)
-        if self.orientation != 1:
-            data = Oriented(data, self.orientation)
-            self.notes["orientation"] = f"{self.orientation} in the file, turned to 1"
-        return data
-
-    def _inverted(self, path: Path, dtype: np.dtype) -> LazyArray:
-        """Turn values over whose lowest is white."""
-        if dtype.kind not in "biu":
+    photometric, orientation, bits = meaning
+    dtype = np.dtype(source.data.dtype).newbyteorder("=")
+    white = photometric == tifffile.PHOTOMETRIC.MINISWHITE
+    function = said.get("cf", _NO_FUNCTION)
+    if function != _NO_FUNCTION and dtype.kind in "ui" and dtype.itemsize <= 2:
+        if white:
             raise AcuityError(
-                f"{path}: has white as its lowest value (photometric MINISWHITE) in the type {dtype}, "
-                "which has no highest one; invert and save it in Fiji with Edit > Invert."
+                f"{path}: has white as its lowest value and a calibration by ImageJ, which of them "
+                "counts is not told; convert it, in Fiji with Image > Type > 32-bit."
             )
-        if dtype.kind == "b":
-            self.notes["values"] = "white was 0 in the file (MINISWHITE): v = not stored"
-            return Mapped(self.data, dtype, np.logical_not)
-        top = int(np.iinfo(dtype).max) + int(np.iinfo(dtype).min)
-        if isinstance(self.bits, int) and 0 < self.bits < 8 * dtype.itemsize:
-            top = 2**self.bits - 1
-        self.notes["values"] = f"white was lowest in the file (MINISWHITE): v = {top} - stored"
-        return Mapped(self.data, dtype, lambda block: top - block.astype(np.int64))
+        _calibrate(path, source, said, dtype)
+    elif white:
+        _invert(path, source, bits, dtype)
+    if orientation not in (None, 1):
+        source.data = Oriented(source.data, orientation)
+        source.notes["orientation"] = f"{orientation} in the file, turned to 1"
 
-    def _calibrated(self, path: Path, function: Any, dtype: np.dtype) -> LazyArray | np.ndarray:
-        """Apply the calibration that ImageJ has noted."""
-        if function not in _POLYNOMIALS:
-            name = _FUNCTIONS.get(function, repr(function))
-            raise AcuityError(
-                f"{path}: its values are calibrated in ImageJ by the function {name}, allowed are a "
-                "straight line and polynomials; save the calibrated values, in Fiji with Image > Type > "
-                "32-bit."
-            )
-        terms: list[Any] = [self.said.get(f"c{n}") for n in range(_POLYNOMIALS[function])]
-        if not all(map(is_number, terms)):
-            told = ", ".join(f"c{n}={term}" for n, term in enumerate(terms))
-            raise AcuityError(
-                f"{path}: its values are calibrated in ImageJ with {told}, allowed are "
-                f"{len(terms)} numbers; calibrate it again, in Fiji with Analyze > Calibrate."
-            )
-        shift = _SIGNED if dtype == np.int16 else 0
-        clip = self.said.get("zeroclip") is True
-        unit = str(self.said.get("vunit", ""))
-        if unit and unit.lower() != "gray value":
-            self.intensity = unit
-        if terms[1:] == [1.0] and terms[0] == -shift and not clip:
-            return self.data
-        formula = " + ".join(
-            f"{term:g} v^{n}" if n > 1 else f"{term:g}{' v' * n}" for n, term in enumerate(terms)
+
+def _invert(path: Path, source: OpenedFile, bits: Any, dtype: np.dtype) -> None:
+    """Turn values over whose lowest is white."""
+    if dtype.kind not in "biu":
+        raise AcuityError(
+            f"{path}: has white as its lowest value (photometric MINISWHITE) in the type {dtype}, "
+            "which has no highest one; invert and save it in Fiji with Edit > Invert."
         )
-        cut, shifted = ", not below 0" if clip else "", f" + {shift}" if shift else ""
-        self.notes["values"] = f"ImageJ: {formula} of the stored v{cut}{shifted}"
+    if dtype.kind == "b":
+        source.notes["values"] = "white was 0 in the file (MINISWHITE): v = not stored"
+        source.data = Mapped(source.data, dtype, np.logical_not)
+        return
+    top = int(np.iinfo(dtype).max) + int(np.iinfo(dtype).min)
+    if isinstance(bits, int) and 0 < bits < 8 * dtype.itemsize:
+        top = 2**bits - 1
+    source.notes["values"] = f"white was lowest in the file (MINISWHITE): v = {top} - stored"
+    source.data = Mapped(source.data, dtype, lambda block: top - block.astype(np.int64))
 
-        def apply(block: np.ndarray) -> np.ndarray:
-            values = block.astype(np.float64) + shift
-            result = np.polynomial.polynomial.polyval(values, terms)
-            return np.maximum(result, 0) if clip else result
 
-        return Mapped(self.data, _narrowest(apply, dtype, terms), apply)
+def _calibrate(path: Path, source: OpenedFile, said: dict, dtype: np.dtype) -> None:
+    """Apply the calibration that ImageJ has noted."""
+    function = said["cf"]
+    if function not in _POLYNOMIALS:
+        name = _FUNCTIONS.get(function, repr(function))
+        raise AcuityError(
+            f"{path}: its values are calibrated in ImageJ by the function {name}, allowed are a "
+            "straight line and polynomials; save the calibrated values, in Fiji with Image > Type > "
+            "32-bit."
+        )
+    terms: list[Any] = [said.get(f"c{n}") for n in range(_POLYNOMIALS[function])]
+    if not all(map(is_number, terms)):
+        told = ", ".join(f"c{n}={term}" for n, term in enumerate(terms))
+        raise AcuityError(
+            f"{path}: its values are calibrated in ImageJ with {told}, allowed are "
+            f"{len(terms)} numbers; calibrate it again, in Fiji with Analyze > Calibrate."
+        )
+    shift = _SIGNED if dtype == np.int16 else 0
+    clip = said.get("zeroclip") is True
+    unit = str(said.get("vunit", ""))
+    if unit and unit.lower() != "gray value":
+        source.intensity = unit
+    if terms[1:] == [1.0] and terms[0] == -shift and not clip:
+        return
+    formula = " + ".join(
+        f"{term:g} v^{n}" if n > 1 else f"{term:g}{' v' * n}" for n, term in enumerate(terms)
+    )
+    cut, shifted = ", not below 0" if clip else "", f" + {shift}" if shift else ""
+    source.notes["values"] = f"ImageJ: {formula} of the stored v{cut}{shifted}"
+
+    def apply(block: np.ndarray) -> np.ndarray:
+        values = block.astype(np.float64) + shift
+        result = np.polynomial.polynomial.polyval(values, terms)
+        return np.maximum(result, 0) if clip else result
+
+    source.data = Mapped(source.data, _narrowest(apply, dtype, terms), apply)
 
 
 def _narrowest(apply: Callable, dtype: np.dtype, terms: list[float]) -> np.dtype:
