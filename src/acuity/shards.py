@@ -10,7 +10,7 @@ holds one chunk.
 import itertools
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -304,14 +304,11 @@ def _checksum(content: bytes) -> bytes:
     return google_crc32c.value(content).to_bytes(CHECKSUM, "little")
 
 
-def each(function: Callable[[Any], Any], items: Sequence[Any]) -> Iterable[Any]:
+def each(function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
     """Apply a function to every item in a few threads, in order, not far ahead of the caller."""
     if len(items) == 1:
-        return [function(items[0])]
-    return _threaded(function, items)
-
-
-def _threaded(function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
+        yield function(items[0])
+        return
     # made anew each time: a pool that is kept does not survive a fork
     with ThreadPoolExecutor(min(_THREADS, len(items), cores())) as pool:
         waiting = []

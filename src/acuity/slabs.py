@@ -40,22 +40,6 @@ VERSION = 1
 Part = tuple[int, int]
 
 
-def check_part(part: Any) -> Part | None:
-    """Check a part: none, or its number and how many slabs there are.
-
-    Parameters
-    ----------
-    part : sequence of int or None
-        ``(0, n)`` makes the store, ``(k, n)`` fills slab k of n, None does all.
-    """
-    if part is None:
-        return None
-    number, count = part
-    if not (count >= 1 and 0 <= number <= count):
-        raise AcuityError(f"slabs: found the part {number} of {count}; allowed are 0 to {count}")
-    return int(number), int(count)
-
-
 def sees_all(part: Part | None) -> bool:
     """Whether a job looks at the whole input: one that makes all, or the first of several."""
     return part is None or part[0] == 0
@@ -111,7 +95,8 @@ def open_writer(
     path, grid, dtype
         As for `acuity.volume.VolumeWriter`.
     part : tuple of int, optional
-        See `check_part`; by default the whole volume.
+        ``(0, n)`` makes the store, ``(k, n)`` fills slab k of n; by default the whole volume is
+        written.
     block : int
         Slices of the volume that the stage computes at a time, counted from its first one.
     settled : mapping, optional
@@ -132,11 +117,13 @@ def open_writer(
         When it is entered: if the store was not made, or was made with something else than what
         this job has found.
     """
-    part = check_part(part)
     if part is None:
         return VolumeWriter(path, grid, dtype, **about)
-    kind = SlabWriter if part[0] else StoreMaker
-    return kind(path, grid, dtype, part=part, block=block, settled=settled, **about)
+    number, count = map(int, part)
+    if not (count >= 1 and 0 <= number <= count):
+        raise AcuityError(f"slabs: found the part {number} of {count}; allowed are 0 to {count}")
+    kind = SlabWriter if number else StoreMaker
+    return kind(path, grid, dtype, part=(number, count), block=block, settled=settled, **about)
 
 
 class StoreMaker(VolumeWriter):

@@ -55,12 +55,9 @@ class Vendor:
 
     def above_bar(self, data: LazyArray | np.ndarray) -> LazyArray | np.ndarray:
         """Leave out the bar of information of images (z, y, x), where there is one; not read yet."""
-        return data if self.rows is None else upper_rows(data, self.rows)
-
-
-def upper_rows(data: LazyArray | np.ndarray, rows: int) -> CroppedArray:
-    """Return the first rows of images (z, y, x); the others are not read."""
-    return CroppedArray(data, (slice(None), slice(rows), slice(None)))
+        if self.rows is None:
+            return data
+        return CroppedArray(data, (slice(None), slice(self.rows), slice(None)))
 
 
 def read(

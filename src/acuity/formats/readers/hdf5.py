@@ -105,10 +105,7 @@ def _read(file: LinkedFile, path: Path, name: str | None) -> OpenedFile:
     if not mark and spacing is None:
         mark = master_of(path, found)
     if mark:
-        raise AcuityError(
-            f"{where}: holds the projections of a scan and no volume, known by {mark}; reconstruct "
-            "it first, as with TomoPy or at the beamline, and name the reconstruction."
-        )
+        raise _projections(where, mark)
     axes, notes = spatial_axes(where, dataset.shape, _letters(labels))
     notes |= missing_chunks(where, dataset)
     values = file.values(found)
@@ -125,6 +122,13 @@ def _read(file: LinkedFile, path: Path, name: str | None) -> OpenedFile:
         spacing = (spacing[-1], *spacing[-2:])
     doubt = detector_doubt(dataset.name) if labels is None and spacing is None else ""
     return OpenedFile(data, "HDF5", spacing, unit, hint=hint, notes=notes, doubt=doubt)
+
+
+def _projections(where: str, mark: str, which: str = "", rest: str = "") -> AcuityError:
+    return AcuityError(
+        f"{where}: holds the projections of a scan{which} and no volume, known by {mark}; reconstruct it "
+        f"first, as with TomoPy or at the beamline, and name the reconstruction{rest}."
+    )
 
 
 def missing_chunks(where: str, dataset: h5py.Dataset) -> dict[str, str]:
@@ -195,11 +199,7 @@ def _only(file: LinkedFile, path: Path) -> str:
     for key, mark in fitting.items():
         if mark:
             rest = f"; name a volume in it, of {_list(others)}" if others else ""
-            raise AcuityError(
-                f"{path}: holds the projections of a scan ({key}) and no volume, known by {mark}; "
-                f"reconstruct it first, as with TomoPy or at the beamline, and name the reconstruction"
-                f"{rest}."
-            )
+            raise _projections(str(path), mark, f" ({key})", rest)
     if len(fitting) == 1:
         return others[0]
     how = ", allowed is one with three axes (z, y, x) of numbers"

@@ -524,10 +524,9 @@ def _stack(path: Path, file: tifffile.TiffFile, pages: list[_Page]) -> np.ndarra
     first = pages[0]
     told = [page.images for page in pages if page.images is not None]
     count = len(pages)
-    size = os.path.getsize(path)
     axes: Sequence[tuple[str, int]] = first.axes
     if count == 1:
-        count = _behind(path, file, first, sum(told) if told else 1, size)
+        count = _behind(path, file, first, sum(told) if told else 1)
     else:
         # appended to one another, each with a description of its own
         if told and sum(told) != count:
@@ -535,9 +534,7 @@ def _stack(path: Path, file: tifffile.TiffFile, pages: list[_Page]) -> np.ndarra
         axes = [axis for page in pages for axis in page.axes]
     stack = [(axis, length) for axis, length in axes if length > 1]
     _refuse_axes(path, stack, max(1, len(told)))
-    end = max(page.end for page in pages)
-    if end > size:
-        raise _short(path, end, size)
+    _check_end(path, max(page.end for page in pages))
     if len(first.shape) == 3 and len(pages) == 1:  # one page of several slices
         return _decode(path, _page_at(file, first.index), 0).reshape(first.shape)
     if len(first.shape) != 2:
@@ -555,16 +552,16 @@ def _stack(path: Path, file: tifffile.TiffFile, pages: list[_Page]) -> np.ndarra
     return PagesArray(path, file, indices, (count, rows, columns), first.dtype)
 
 
-def _behind(path: Path, file: tifffile.TiffFile, page: _Page, told: int, size: int) -> int:
+def _behind(path: Path, file: tifffile.TiffFile, page: _Page, told: int) -> int:
     """Give the number of images of a file of one directory, which may lie one behind the other."""
     each = math.prod(page.shape) * page.dtype.itemsize
     if page.start < 0:
         if told > 1:
             raise _counts(path, told, "holds 1, which is packed")
         return 1
+    _check_end(path, page.start + each)
+    size = os.path.getsize(path)
     there = (size - page.start) // each
-    if there < 1:
-        raise _short(path, page.start + each, size)
     if told > there:
         raise _counts(path, told, f"has data for {there}")
     end = page.start + told * each
@@ -582,9 +579,14 @@ def _counts(path: Path, told: int, found: str) -> AcuityError:
     )
 
 
-def _short(path: Path, end: int | None, size: int) -> AcuityError:
-    needed = f"{end} bytes are needed, {size} are there" if end else "pages are missing"
-    return AcuityError(f"{path}: the TIFF is cut short: {needed}; copy it again from its source.")
+def _check_end(path: Path, end: int | None) -> None:
+    """Refuse a file that ends before its voxels do; None where a page of them is missing."""
+    size = os.path.getsize(path)
+    if end is None or end > size:
+        needed = f"{end} bytes are needed, {size} are there" if end else "pages are missing"
+        raise AcuityError(
+            f"{path}: the TIFF is cut short: {needed}; copy it again from its source."
+        )
 
 
 def _refuse_axes(path: Path, stack: list[tuple[str, int]], most: int) -> None:
@@ -617,9 +619,7 @@ def _series(path: Path, file: tifffile.TiffFile, pages: list[_Page]) -> np.ndarr
         end = series.dataoffset + math.prod(shape) * first.dtype.itemsize
     elif None not in series.pages:
         end = max(page.end for page in pages)
-    size = os.path.getsize(path)
-    if end is None or end > size:
-        raise _short(path, end, size)
+    _check_end(path, end)
     if series.dataoffset is not None:
         kind = first.dtype.newbyteorder(file.byteorder)
         return FlatArray(path, kind, series.dataoffset, shape)
