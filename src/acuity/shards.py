@@ -89,20 +89,11 @@ class Layout:
             for part, length in zip(box, size, strict=True)
         )
         for index in itertools.product(*ranges):
-            yield (
-                index,
-                tuple(
-                    slice(max(i * length, part.start), min((i + 1) * length, part.stop))
-                    for i, length, part in zip(index, size, box, strict=True)
-                ),
-            )
+            yield index, _inside(index, size, box)
 
     def box_of(self, index: Index) -> Box:
         """Give the box of a shard, cut where the array ends."""
-        return tuple(
-            slice(i * length, min((i + 1) * length, count))
-            for i, length, count in zip(index, self.shard, self.shape, strict=True)
-        )
+        return _inside(index, self.shard, whole(self.shape))
 
     @property
     def count(self) -> int:
@@ -134,6 +125,14 @@ class Layout:
             "index_location": "end",
         }
         return [{"name": "sharding_indexed", "configuration": sharding}]
+
+
+def _inside(index: Index, size: Index, box: Box) -> Box:
+    """Return what a shard or a chunk of a size has of a box."""
+    return tuple(
+        slice(max(i * length, part.start), min((i + 1) * length, part.stop))
+        for i, length, part in zip(index, size, box, strict=True)
+    )
 
 
 def whole(shape: Sequence[int]) -> Box:

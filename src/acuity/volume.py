@@ -331,10 +331,7 @@ class Volume:
         """
         if self.grid == grid:
             return self
-        if self.grid.unit != grid.unit or not all(
-            math.isclose(a, b, rel_tol=1e-6)
-            for a, b in zip(self.grid.spacing, grid.spacing, strict=True)
-        ):
+        if self.grid.unit != grid.unit or not np.allclose(self.grid.spacing, grid.spacing, 1e-6, 0):
             raise AcuityError(
                 f"{name}: found voxels of {self.grid.spacing} {self.grid.unit}; to be compared it "
                 f"needs those of the other grid, {grid.spacing} {grid.unit} (z, y, x)."
@@ -388,10 +385,7 @@ def choose_layout(shape: Sequence[int], dtype: Any) -> Layout:
     while deep > 1 and deep * shape[1] * shape[2] * item > ROW_BYTES:
         deep //= 2
     side = math.isqrt(SHARD_BYTES // (deep * item))
-    chunk = tuple(
-        min(most, count)
-        for most, count in zip((min(deep, CHUNK[0]), *CHUNK[1:]), shape, strict=True)
-    )
+    chunk = tuple(map(min, (min(deep, CHUNK[0]), *CHUNK[1:]), shape))
     shard = tuple(
         size * max(1, min(most // size, -(-count // size)))
         for size, most, count in zip(chunk, (deep, side, side), shape, strict=True)

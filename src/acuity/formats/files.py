@@ -246,9 +246,8 @@ def _kind(file: Path) -> int:
     return next((n for n, kind in enumerate(SLICE_KINDS, 1) if suffix in kind), 0)
 
 
-def in_order(files: Iterable[Path]) -> list[Path]:
+def in_order(files: Sequence[Path]) -> list[Path]:
     """Sort files by their names, numbers by their size."""
-    files = list(files)
     form = _form([file.stem for file in files])
     return sorted(files, key=lambda file: natural_key(file.name, form))
 
@@ -425,9 +424,8 @@ def _series(members: _Members) -> Iterator[tuple[list[list[int]], list[str]]]:
         yield [[number for number, _ in group]], [name for _, name in group]
 
 
-def _counts(column: Iterable[str]) -> list[int]:
+def _counts(column: Sequence[str]) -> list[int]:
     """Bring numbers with a fraction to whole ones, all by the same power of ten."""
-    column = list(column)
     digits = max(len(number.partition(".")[2]) for number in column)
     return [int(Decimal(number).scaleb(digits)) for number in column]
 

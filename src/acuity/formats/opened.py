@@ -11,7 +11,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from acuity.errors import one_sentence
+from acuity.errors import DAMAGED, one_sentence
 from acuity.shards import size_of
 from acuity.units import convert, known
 from acuity.volume import Box, LazyArray, check_dtype
@@ -111,10 +111,7 @@ class GuardedArray(LazyArray):
     def read_box(self, box: Box) -> np.ndarray:
         """Read the voxels of a box."""
         first, last = box[0].start, box[0].stop - 1
-        with one_sentence(
-            f"{self._path}: slices {first} to {last} cannot be read",
-            "the file is damaged or cut short",
-        ):
+        with one_sentence(f"{self._path}: slices {first} to {last} cannot be read", DAMAGED):
             block = np.asarray(self._data[box])
         # what overflows becomes infinite and is refused as such
         with np.errstate(over="ignore"):

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from acuity.errors import AcuityError, one_sentence
+from acuity.errors import CUT_SHORT, AcuityError, one_sentence
 from acuity.formats.axes import AxesArray, spatial_axes
 from acuity.formats.opened import (
     FlatArray,
@@ -38,6 +38,7 @@ _NIFTI_FIELDS = {
 _NIFTI_UNITS = {1: "m", 2: "mm", 3: "um"}
 
 _DAMAGED = "it is damaged, copy it again from its source"
+_TIFF = "TIFF, in Fiji with File > Save As > Tiff"
 
 # Types of voxels by their names in the headers, as NumPy names them.
 _NIFTI_TYPES = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4"}
@@ -194,10 +195,7 @@ def _itk_reader(path: Path, header: _Header) -> Any:
     SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(path))
-    how = (
-        "it is damaged or of a kind that ITK does not know, save it again as TIFF, in Fiji with File > Save "
-        "As > Tiff"
-    )
+    how = f"it is damaged or of a kind that ITK does not know, save it again as {_TIFF}"
     with one_sentence(f"{path}: cannot be read as {header.name}", how, _reason):
         reader.ReadImageInformation()
     return reader
@@ -230,7 +228,7 @@ def _plain(path: Path, header: _Header, shape: tuple[int, ...]) -> Any:
     if dtype is None or header.packed == "text" or len(header.files) != 1 or len(header.counts) < 2:
         raise AcuityError(
             f"{path}: tells sizes of {_told(header.sizes)}, with which it cannot be read; write sizes above "
-            "zero into its header, or save it as TIFF, in Fiji with File > Save As > Tiff."
+            f"zero into its header, or save it as {_TIFF}."
         )
     needed, file = math.prod(shape) * dtype.itemsize, header.files[0]
     _check_length(path, header, needed)
@@ -405,7 +403,7 @@ def _nifti(path: Path) -> _Header:
     else:
         raise AcuityError(
             f"{path}: does not begin as NIfTI does; it is of another format (Analyze, ENVI) or cut "
-            "short, save it as NIfTI (.nii) or TIFF, in Fiji with File > Save As > Tiff."
+            f"short, save it as NIfTI (.nii) or {_TIFF}."
         )
     forms = (field.split() for field in fields.split(","))
     said = [struct.unpack_from(endian + form, head, int(place)) for form, place in forms]
@@ -461,9 +459,7 @@ def _check_length(path: Path, header: _Header, needed: int) -> None:
         header.notes["bytes_left_over"] = str(left)
         return
     where = "" if header.files == [path] else f" in {header.files[0].name}"
-    how = "the two must agree, save it again from its program"
-    if left < 0:
-        how = "it is cut short, copy it again from its source"
+    how = CUT_SHORT if left < 0 else "the two must agree, save it again from its program"
     raise AcuityError(
         f"{path}: has {found} bytes of voxels{where} where its header asks for {needed}; {how}."
     )
@@ -491,10 +487,7 @@ def _unpacked(file: Path, start: int) -> Iterator[bytes]:
                 elif unpack.eof:
                     break
     if not unpack.eof:
-        raise AcuityError(
-            f"{file}: ends in the middle of what is packed; it is cut short, copy it again from its "
-            "source."
-        )
+        raise AcuityError(f"{file}: ends in the middle of what is packed; {CUT_SHORT}.")
 
 
 def _is_gzip(file: Path) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from acuity.errors import AcuityError
+from acuity.errors import CUT_SHORT, AcuityError
 from acuity.formats.opened import FlatArray, Mapped, OpenedFile, Sizes, all_positive, by_times
 from acuity.formats.parts import MRC_SUFFIXES
 from acuity.formats.readers.base import Reader
@@ -72,8 +72,7 @@ def _read_header(path: Path) -> tuple[SimpleNamespace, Any, dict[str, str]]:
     head = first_bytes(path, _HEADER)
     if len(head) < _HEADER:
         raise AcuityError(
-            f"{path}: has {len(head)} bytes where the header of an MRC file has {_HEADER}; it is cut "
-            "short, copy it again from its source."
+            f"{path}: has {len(head)} bytes where the header of an MRC file has {_HEADER}; {CUT_SHORT}."
         )
     either = {endian: _parse(head, endian) for endian in "<>"}
     stamp, notes = head[212:216], {}
@@ -146,8 +145,7 @@ def read(path: Path) -> OpenedFile:
     told = f"{by_times(shape, 'd')} voxels of {dtype.name}"
     if size < needed:
         raise AcuityError(
-            f"{path}: has {size} bytes where its header asks for {needed} ({told}); it is cut short, "
-            "copy it again from its source."
+            f"{path}: has {size} bytes where its header asks for {needed} ({told}); {CUT_SHORT}."
         )
     image = shape[1] * shape[2] * dtype.itemsize
     if size - needed >= image:

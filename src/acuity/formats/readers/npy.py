@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from acuity.errors import AcuityError, one_sentence
+from acuity.errors import CUT_SHORT, AcuityError, one_sentence
 from acuity.formats.axes import AxesArray, spatial_axes
 from acuity.formats.opened import FlatArray, OpenedFile, describe
 from acuity.formats.readers.base import Reader
@@ -51,9 +51,7 @@ def read(path: Path) -> OpenedFile:
         )
     needed, size = start + math.prod(shape) * dtype.itemsize, os.path.getsize(path)
     if needed != size:
-        how = "save one array alone with numpy.save"
-        if size < needed:
-            how = "it is cut short, copy it again from its source"
+        how = CUT_SHORT if size < needed else "save one array alone with numpy.save"
         raise AcuityError(
             f"{path}: has {size} bytes where its header asks for {needed} ({describe(shape, dtype)}); {how}."
         )

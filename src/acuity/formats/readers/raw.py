@@ -51,11 +51,8 @@ def read(path: Path) -> OpenedFile:
     said = _load(sidecar) if own else xray.read_headers(path, sidecars)
     dtype = _dtype(sidecar, said)
     shape = said["shape"]
-    if (
-        not isinstance(shape, list)
-        or len(shape) != 3
-        or not all(type(count) is int and count > 0 for count in shape)
-    ):
+    counts = isinstance(shape, list) and all(type(n) is int and n > 0 for n in shape)
+    if not counts or len(shape) != 3:
         raise AcuityError(f"{sidecar}: shape is {shape!r}, allowed are three counts [z, y, x].")
     offset = said.get("offset", 0)
     if type(offset) is not int or offset < 0:

@@ -42,7 +42,7 @@ _GREYS = (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.MINISWHITE)
 _AXIS_NAMES = {"C": "channels", "S": "samples", "T": "time points"}
 # Formats within TIFF whose pages tifffile puts together.
 _OTHERS = ("lsm", "stk", "fluoview", "mmstack", "ndtiff", "scanimage", "scn", "svs", "ndpi", "bif")
-_AGAIN = "copy it again from its source, or open it in Fiji and save it with File > Save As > Tiff"
+AGAIN = "copy it again from its source, or open it in Fiji and save it with File > Save As > Tiff"
 
 
 @dataclass(eq=False)
@@ -272,7 +272,7 @@ def read(path: Path, notes: Sequence[Path] = (), alone: bool = False) -> OpenedF
         of images than it says; if its values have no plain meaning.
     """
     count_pages(path)
-    with one_sentence(f"{path}: cannot be read as a TIFF", _AGAIN), contextlib.ExitStack() as stack:
+    with one_sentence(f"{path}: cannot be read as a TIFF", AGAIN), contextlib.ExitStack() as stack:
         file = stack.enter_context(tifffile.TiffFile(path))
         source, stored = _read(path, file, notes, alone)
         if isinstance(stored, PagesArray):
@@ -383,11 +383,8 @@ def _slices(path: Path, file: tifffile.TiffFile) -> tuple[list[_Page], str]:
         if page.dtype != main[0].dtype:
             raise _unlike(path, page, main[0])
         # what only the first page tells is told for all: writers leave it out of the others
-        meant = tuple(
-            one if other is None else other
-            for one, other in zip(main[0].meaning, page.meaning, strict=True)
-        )
-        if meant != main[0].meaning:
+        both = zip(main[0].meaning, page.meaning, strict=True)
+        if any(own not in (None, first) for first, own in both):
             raise AcuityError(
                 f"{path}: page {page.index} has another photometric interpretation, orientation or "
                 f"number of bits than page {main[0].index}; all slices must be alike."
@@ -423,9 +420,8 @@ def _page(path: Path, page: tifffile.TiffPage, index: int, told: Callable) -> _P
             f"{int(page.sampleformat)}, which cannot be read; open it in Fiji and save it as 16-bit or "
             "32-bit."
         )
-    orientation = page.tags.valueof(274)
-    if orientation is not None:
-        orientation = orientation if orientation in range(2, 9) else 1
+    told_as = page.tags.valueof(274)
+    orientation = told_as if told_as in (None, *range(2, 9)) else 1
     images, axes = told(path, page)
     grey = _grey(page)
     lies = page.is_contiguous and page.fillorder == 1
@@ -575,7 +571,7 @@ def _behind(path: Path, file: tifffile.TiffFile, page: _Page, told: int) -> int:
 
 def _counts(path: Path, told: int, found: str) -> AcuityError:
     return AcuityError(
-        f"{path}: says that it holds {told} image{'s' * (told != 1)} and {found}; {_AGAIN}."
+        f"{path}: says that it holds {told} image{'s' * (told != 1)} and {found}; {AGAIN}."
     )
 
 
@@ -897,7 +893,7 @@ def _same_images(path: Path, ome: ElementTree.Element, page: _Page) -> None:
     raise AcuityError(
         f"{path}: its OME metadata tell of images of {rows} x {columns} of {other} and it holds "
         f"{describe(size, page.dtype)}, so that values or sizes of pixels may mean something else; "
-        f"{_AGAIN}."
+        f"{AGAIN}."
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from acuity.errors import AcuityError, one_sentence
+from acuity.errors import DAMAGED, AcuityError, one_sentence
 from acuity.formats.files import (
     SCAN_NOTES,
     SLICE_LIST,
@@ -57,9 +57,7 @@ class FilesArray(LazyArray):
         for image, number, file, note in slices:
             # opened anew, and so checked anew: it may have changed since
             source = _open_slice(file, note, self._first)
-            with one_sentence(
-                f"{file}: this slice cannot be read", "the file is damaged or cut short"
-            ):
+            with one_sentence(f"{file}: this slice cannot be read", DAMAGED):
                 image[...] = source.data[0, y, x]
             check_finite(image[None], number, str(file))
         return block
