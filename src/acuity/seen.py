@@ -81,9 +81,8 @@ def check_volumes(
         If two have one content digest, or regions of one source that overlap, and neither is
         allowed.
     """
-    opened = {
-        name: open_volume(path, complete=False) for name, path in (*train.items(), *test.items())
-    }
+    paths = {**train, **test}
+    opened = {name: open_volume(path, complete=False) for name, path in paths.items()}
     rows = []
     for judged, learned in product(test, train):
         voxels = shared(opened[judged], opened[learned])

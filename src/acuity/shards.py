@@ -84,10 +84,8 @@ class Layout:
         """
         size = self.chunk if chunks else self.shard
         box = box or whole(self.shape)
-        ranges = (
-            range(part.start // length, -(-part.stop // length))
-            for part, length in zip(box, size, strict=True)
-        )
+        spans = zip(box, size, strict=True)
+        ranges = (range(part.start // length, -(-part.stop // length)) for part, length in spans)
         for index in itertools.product(*ranges):
             yield index, _inside(index, size, box)
 
@@ -147,10 +145,8 @@ def size_of(box: Sequence[slice]) -> Index:
 
 def shift(box: Sequence[slice], origin: Sequence[int]) -> tuple[slice, ...]:
     """Count a box from another first voxel."""
-    return tuple(
-        slice(part.start - first, part.stop - first)
-        for part, first in zip(box, origin, strict=True)
-    )
+    places = zip(box, origin, strict=True)
+    return tuple(slice(part.start - first, part.stop - first) for part, first in places)
 
 
 def shard_file(array: Path, index: Index) -> Path:

@@ -146,20 +146,19 @@ class StoreMaker(VolumeWriter):
         self.folder = self.path / MARKERS
         self.notes: dict[str, Any] = {}
         self._agreed: dict[str, Any] = {}
-        self._plan = _plain(
-            {
-                "version": VERSION,
-                "slabs": part[1],
-                "block": block,
-                **asdict(grid),  # shape, spacing, origin, unit
-                "dtype": self.dtype.name,
-                "shard": self.layout.shard,
-                "chunk": self.layout.chunk,
-                "intensity": self.intensity,
-                "provenance": self.provenance,
-                **{f"settled.{key}": value for key, value in (settled or {}).items()},
-            }
-        )
+        plan = {
+            "version": VERSION,
+            "slabs": part[1],
+            "block": block,
+            **asdict(grid),  # shape, spacing, origin, unit
+            "dtype": self.dtype.name,
+            "shard": self.layout.shard,
+            "chunk": self.layout.chunk,
+            "intensity": self.intensity,
+            "provenance": self.provenance,
+            **{f"settled.{key}": value for key, value in (settled or {}).items()},
+        }
+        self._plan = _plain(plan)
 
     def agree(self, key: str, compute: Callable[[], Any]) -> Any:
         """Find a figure of the whole input and keep it for the slabs."""
@@ -213,19 +212,15 @@ class SlabWriter(StoreMaker):
         missing = [index for index, _ in self.layout.boxes(rows) if index not in self._shards]
         if self.z0 < self.z1 and missing:
             raise RuntimeError(f"slab {self.part[0]} did not write shard {missing[0]}")
-        write_sealed(
-            self.folder / f"{self.part[0]}.json",
-            {
-                "slab": self.part[0],
-                "z": [self.z0, self.z1],
-                "empty": self.z0 == self.z1,
-                "store": self._seal,
-                "notes": self.notes,
-                "shards": {
-                    "/".join(map(str, index)): list(shard) for index, shard in self._shards.items()
-                },
-            },
-        )
+        marker = {
+            "slab": self.part[0],
+            "z": [self.z0, self.z1],
+            "empty": self.z0 == self.z1,
+            "store": self._seal,
+            "notes": self.notes,
+            "shards": {"/".join(map(str, n)): list(shard) for n, shard in self._shards.items()},
+        }
+        write_sealed(self.folder / f"{self.part[0]}.json", marker)
 
     def abandon(self) -> None:
         """Take this slab's marker back; the store is that of other slabs too."""
@@ -294,14 +289,9 @@ def join(path: str | os.PathLike) -> list[dict]:
 
     for _ in each(check, list(shards.items())):
         pass
-    finalise(
-        path,
-        grid,
-        plan["dtype"],
-        {index: shard[0] for index, (shard, _) in shards.items()},
-        intensity=plan["intensity"],
-        provenance=with_told(plan["provenance"], store["agreed"].get("told", {})),
-    )
+    digests = {index: shard[0] for index, (shard, _) in shards.items()}
+    provenance = with_told(plan["provenance"], store["agreed"].get("told", {}))
+    finalise(path, grid, plan["dtype"], digests, plan["intensity"], provenance)
     return notes
 
 
@@ -346,13 +336,10 @@ def read_marker(path: str | os.PathLike, number: int, seal: str | None = None) -
 def _read_store(path: Path) -> tuple[dict, str]:
     """What all slabs agree upon, and its digest."""
     file = path / MARKERS / "store.json"
-    store = read_sealed_json(
-        file, "the store was not made", f"remove {path} and run again", must=True
-    )
+    remedy = f"remove {path} and run again"
+    store = read_sealed_json(file, "the store was not made", remedy, must=True)
     if not {"plan", "agreed"} <= store.keys() or store["plan"].get("version") != VERSION:
-        raise AcuityError(
-            f"{file}: was written by another version of Acuity; remove {path} and run again."
-        )
+        raise AcuityError(f"{file}: was written by another version of Acuity; {remedy}.")
     return store, hashlib.sha256(file.read_bytes()).hexdigest()
 
 

@@ -114,14 +114,10 @@ class Grid:
             If the part is empty.
         """
         spans = [part.indices(count)[:2] for part, count in zip(box, self.shape, strict=True)]
-        return replace(
-            self,
-            shape=tuple(stop - start for start, stop in spans),
-            origin=tuple(
-                position + start * size
-                for position, (start, _), size in zip(self.origin, spans, self.spacing, strict=True)
-            ),
-        )
+        shape = tuple(stop - start for start, stop in spans)
+        places = zip(self.origin, spans, self.spacing, strict=True)
+        origin = tuple(position + start * size for position, (start, _), size in places)
+        return replace(self, shape=shape, origin=origin)
 
     def downsample(self, factors: Sequence[int]) -> "Grid":
         """Give the grid of averages over blocks of voxels; a block cut by the end is left out.
@@ -132,13 +128,11 @@ class Grid:
             Voxels in a block along z, y, x.
         """
         each = list(zip(self.shape, self.spacing, self.origin, factors, strict=True))
-        return replace(
-            self,
-            shape=tuple(count // factor for count, _, _, factor in each),
-            spacing=tuple(size * factor for _, size, _, factor in each),
-            # the centre of a block of f voxels lies (f - 1) / 2 voxels from its first centre
-            origin=tuple(position + size * (factor - 1) / 2 for _, size, position, factor in each),
-        )
+        shape = tuple(count // factor for count, _, _, factor in each)
+        spacing = tuple(size * factor for _, size, _, factor in each)
+        # the centre of a block of f voxels lies (f - 1) / 2 voxels from its first centre
+        origin = tuple(position + size * (factor - 1) / 2 for _, size, position, factor in each)
+        return replace(self, shape=shape, spacing=spacing, origin=origin)
 
 
 class LazyArray:
@@ -386,9 +380,9 @@ def choose_layout(shape: Sequence[int], dtype: Any) -> Layout:
         deep //= 2
     side = math.isqrt(SHARD_BYTES // (deep * item))
     chunk = tuple(map(min, (min(deep, CHUNK[0]), *CHUNK[1:]), shape))
+    sizes = zip(chunk, (deep, side, side), shape, strict=True)
     shard = tuple(
-        size * max(1, min(most // size, -(-count // size)))
-        for size, most, count in zip(chunk, (deep, side, side), shape, strict=True)
+        size * max(1, min(most // size, -(-count // size))) for size, most, count in sizes
     )
     return Layout(tuple(shape), chunk, shard)
 
@@ -521,10 +515,8 @@ def multiscales(grid: Grid) -> dict[str, Any]:
         {"type": "scale", "scale": list(grid.spacing)},
         {"type": "translation", "translation": list(grid.origin)},
     ]
-    return {
-        "axes": [{"name": axis, "type": "space", "unit": unit} for axis in "zyx"],
-        "datasets": [{"path": "0", "coordinateTransformations": place}],
-    }
+    axes = [{"name": axis, "type": "space", "unit": unit} for axis in "zyx"]
+    return {"axes": axes, "datasets": [{"path": "0", "coordinateTransformations": place}]}
 
 
 def finalise(
@@ -532,9 +524,8 @@ def finalise(
     grid: Grid,
     dtype: Any,
     digests: Mapping[Index, str],
-    *,
-    intensity: str = "",
-    provenance: Sequence[dict] = (),
+    intensity: str,
+    provenance: Sequence[dict],
 ) -> str:
     """Make a filled store a volume: check that all shards are there and write ``zarr.json``.
 
@@ -804,13 +795,9 @@ class VolumeWriter:
             write_json(array / "zarr.json", _array_metadata(self.layout, self.dtype))
 
     def _complete(self) -> None:
+        digests = {index: shard.digest for index, shard in self._shards.items()}
         self.digest = finalise(
-            self.path,
-            self.grid,
-            self.dtype,
-            {index: shard.digest for index, shard in self._shards.items()},
-            intensity=self.intensity,
-            provenance=self.provenance,
+            self.path, self.grid, self.dtype, digests, self.intensity, self.provenance
         )
 
     def abandon(self) -> None:

@@ -112,9 +112,8 @@ def files_of(path: str | os.PathLike) -> list[Path]:
     file = voxels_of(file)
     if file.is_dir():
         if is_zarr(file):
-            return sorted(
-                part for part in file.rglob("*") if part.is_file() and not is_litter(part)
-            )
+            parts = (part for part in file.rglob("*") if part.is_file())
+            return sorted(part for part in parts if not is_litter(part))
         slices = slices_of(file)
         return [*slices, *notes_of(slices)]
     suffix = file.suffix.lower()
@@ -495,11 +494,8 @@ def note_among(notes: Iterable[Path], endings: Collection[str]) -> Path | None:
 
 
 def _noted(image: Path, ending: str, listed: dict[Path, set[str]]) -> list[Path]:
-    names = (
-        image.stem + ending,
-        image.stem + ending.upper(),
-        image.stem + ending.removesuffix(".hdr").upper() + ".hdr",
-    )
+    endings = (ending, ending.upper(), ending.removesuffix(".hdr").upper() + ".hdr")
+    names = (image.stem + end for end in endings)
     return [image.with_name(name) for name in names if name in listed[image.parent]][:1]
 
 

@@ -321,17 +321,14 @@ class VirtualParts(LazyArray):
         for piece in self._pieces:
             # which of the piece's places lie in the span, along each axis
             chosen = [_inside(places, span) for places, span in zip(piece.there, box, strict=True)]
-            there = [places[some] for places, some in zip(piece.there, chosen, strict=True)]
+            pairs = list(zip(piece.there, chosen, strict=True))
+            there = [places[some] for places, some in pairs]
             if not all(there):
                 continue
             # axes of one place may be there in one of the two alone
-            long = iter(
-                [s for places, s in zip(piece.there, chosen, strict=True) if len(places) > 1]
-            )
+            long = iter([some for places, some in pairs if len(places) > 1])
             here = [places[next(long)] if len(places) > 1 else places for places in piece.here]
-            into = tuple(
-                _slice(places, span.start) for places, span in zip(there, box, strict=True)
-            )
+            into = tuple(map(_slice, there, (span.start for span in box)))
             block = piece.values[tuple(map(_slice, here))]
             out[into] = np.reshape(block, out[into].shape)
         return out
@@ -339,9 +336,8 @@ class VirtualParts(LazyArray):
 
 def _inside(places: range, span: slice) -> slice:
     """Give which of some places lie in a span."""
-    return slice(
-        *(max(0, -(-(end - places.start) // places.step)) for end in (span.start, span.stop))
-    )
+    ends = (span.start, span.stop)
+    return slice(*(max(0, -(-(end - places.start) // places.step)) for end in ends))
 
 
 def _slice(places: range, origin: int = 0) -> slice:

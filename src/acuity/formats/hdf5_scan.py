@@ -143,10 +143,8 @@ def _links_as_projections(
             named = [(source.file_name, source.dset_name) for source in item.virtual_sources()]
         else:
             continue
-        if not any(
-            re.split(r"[\\/]", there)[-1] == file_name and _leads(target, name)
-            for there, target in named
-        ):
+        here = [target for there, target in named if re.split(r"[\\/]", there)[-1] == file_name]
+        if not any(_leads(target, name) for target in here):
             continue
         mark = _beside(master.root[where.rpartition("/")[0] or "/"], dataset)
         if mark:

@@ -258,17 +258,12 @@ def with_notes(source: OpenedFile, notes: Any) -> OpenedFile:
             notes = json.loads(notes)
     if not isinstance(notes, dict):
         return source
-    steps, origin = notes.get("provenance"), notes.get("origin")
+    steps, origin = notes.get("provenance"), notes.get("origin", ())
     if isinstance(steps, list) and all(isinstance(step, dict) for step in steps):
         source.provenance = tuple(steps)
     if isinstance(notes.get("intensity"), str):
         source.intensity = notes["intensity"]
-    if (
-        isinstance(origin, list)
-        and len(origin) == 3
-        and all(map(is_number, origin))
-        and known(notes.get("unit"))
-        and source.spacing is not None
-    ):
+    placed = isinstance(origin, list) and len(origin) == 3 and all(map(is_number, origin))
+    if placed and known(notes.get("unit")) and source.spacing is not None:
         source.origin = tuple(convert(place, notes["unit"], source.unit) for place in origin)
     return source

@@ -295,9 +295,8 @@ def _vgi(path: Path, said: Sections) -> _Header:
 
 def _pcr(path: Path, said: Sections) -> _Header:
     volume = said.get("volumedata", {})
-    shape = _counts(
-        path, [volume.get(f"volume_size{axis}") for axis in "xyz"], "Volume_SizeX, Y, Z"
-    )
+    sides = [volume.get(f"volume_size{axis}") for axis in "xyz"]
+    shape = _counts(path, sides, "Volume_SizeX, Y, Z")
     code = number_in(volume.get("format"))
     if code not in _GE_TYPES:
         raise AcuityError(

@@ -205,11 +205,12 @@ def _whole(path: Path, header: _Header, reader: Any) -> _Whole:
     """Check what ITK will read."""
     import SimpleITK
 
-    types = {
-        getattr(SimpleITK, f"sitk{name}"): np.dtype(name.lower())
-        for name in ("UInt8", "Int8", "UInt16", "Int16", "UInt32", "Int32", "UInt64", "Int64")
-        + ("Float32", "Float64")
-    }
+    names = [
+        "Float32",
+        "Float64",
+        *(f"{kind}{n}" for kind in ("UInt", "Int") for n in (8, 16, 32, 64)),
+    ]
+    types = {getattr(SimpleITK, f"sitk{name}"): np.dtype(name.lower()) for name in names}
     dtype = types.get(reader.GetPixelID())
     if reader.GetNumberOfComponents() != 1 or dtype is None:
         kind = SimpleITK.GetPixelIDValueAsString(reader.GetPixelID())

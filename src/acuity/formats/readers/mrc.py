@@ -60,11 +60,8 @@ def _parse(head: bytes, endian: Any) -> SimpleNamespace:
 
 
 def _plausible(header: SimpleNamespace) -> bool:
-    return (
-        all(0 < count < _MOST for count in header.shape)
-        and 0 <= header.mode < 1024
-        and header.extended >= 0
-    )
+    sized = all(0 < count < _MOST for count in header.shape)
+    return sized and 0 <= header.mode < 1024 and header.extended >= 0
 
 
 def _read_header(path: Path) -> tuple[SimpleNamespace, Any, dict[str, str]]:

@@ -109,16 +109,10 @@ def read(path: Path, notes: Sequence[Path] = (), alone: bool = False) -> OpenedF
     data = Oriented(PictureArray(path, (1, *map(int, shape)), dtype), turned)
     maker = vendor.read(None, data, note_among(notes, IMAGE_NOTES)) or vendor.Vendor(None)
     pixel, unit, hint = maker.sized(*_resolution(dpi, turned))
-    return OpenedFile(
-        maker.above_bar(data),
-        kind,
-        None if pixel is None else one_slice(pixel),
-        unit,
-        hint=hint,
-        pixel=pixel,
-        instrument=maker.notes,
-        notes=said,
-    )
+    spacing = None if pixel is None else one_slice(pixel)
+    source = OpenedFile(maker.above_bar(data), kind, spacing, unit, hint=hint, pixel=pixel)
+    source.instrument, source.notes = maker.notes, said
+    return source
 
 
 def _orientation(image: Image.Image) -> int:

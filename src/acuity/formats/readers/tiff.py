@@ -322,9 +322,8 @@ def _read(
     if spacing[0] is None and pixel is not None:
         hint = no_distance(pixel, unit) + (f", and {hint}" if hint else "")
     voxel = None if None in spacing else spacing
-    source = OpenedFile(
-        maker.above_bar(stored), name, voxel, unit, _imagej_origin(said, voxel), hint
-    )
+    data, origin = maker.above_bar(stored), _imagej_origin(said, voxel)
+    source = OpenedFile(data, name, voxel, unit, origin, hint)
     source.pixel, source.instrument = pixel, maker.notes
     if left_out:
         source.notes["left_out"] = left_out
@@ -539,9 +538,8 @@ def _stack(path: Path, file: tifffile.TiffFile, pages: list[_Page]) -> np.ndarra
         )
     rows, columns = first.shape
     each = rows * columns * first.dtype.itemsize
-    if first.start >= 0 and all(
-        page.start == first.start + n * each for n, page in enumerate(pages)
-    ):
+    together = (page.start == first.start + n * each for n, page in enumerate(pages))
+    if first.start >= 0 and all(together):
         kind = first.dtype.newbyteorder(file.byteorder)
         return FlatArray(path, kind, first.start, (count, rows, columns))
     indices = [page.index for page in pages]
@@ -883,10 +881,8 @@ def _same_images(path: Path, ome: ElementTree.Element, page: _Page) -> None:
     size, kind = page.shape[-2:], page.dtype.name
     own = rows, columns = tuple(map(str, size))
     told = (("SizeY", rows), ("SizeX", columns), ("Type", kind))
-    said = [
-        tuple(pixels.get(key, plain) for key, plain in told)
-        for pixels in ome.iterfind(".//{*}Pixels")
-    ]
+    images = ome.iterfind(".//{*}Pixels")
+    said = [tuple(pixels.get(key, plain) for key, plain in told) for pixels in images]
     if any(one[:2] == own and kind in _OME_TYPES.get(one[2], (one[2],)) for one in said):
         return
     rows, columns, other = said[0]
