@@ -245,8 +245,9 @@ def _kind(file: Path) -> int:
     return next((n for n, kind in enumerate(SLICE_KINDS, 1) if suffix in kind), 0)
 
 
-def in_order(files: Sequence[Path]) -> list[Path]:
+def in_order(files: Iterable[Path]) -> list[Path]:
     """Sort files by their names, numbers by their size."""
+    files = list(files)
     form = _form([file.stem for file in files])
     return sorted(files, key=lambda file: natural_key(file.name, form))
 
