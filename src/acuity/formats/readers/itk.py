@@ -409,10 +409,8 @@ def _nifti(path: Path) -> _Header:
     forms = (field.split() for field in fields.split(","))
     said = [struct.unpack_from(endian + form, head, int(place)) for form, place in forms]
     (code, bits), counts, sizes, (offset, slope, inter), (units,), (placed,), rows = said
-    notes = {}
-    scaled = math.isfinite(slope) and math.isfinite(inter) and slope != 0
-    if scaled and (slope, inter) != (1, 0):
-        notes["values"] = f"stored values x {slope:g} + {inter:g}, as the file says"
+    # A scale of 0 does not count by the format.
+    counts_scale = math.isfinite(slope) and math.isfinite(inter) and slope != 0
     dims = min(max(counts[0], 2), 7)
     # axes of one voxel at the end have no size of their own
     sides = [float(f"{size:.7g}") for size in sizes[1 : min(dims, 3) + 1]]
@@ -426,6 +424,18 @@ def _nifti(path: Path) -> _Header:
     if placed > 0 and not np.allclose(lengths, np.abs(sides), rtol=0.01, atol=0):
         hint = f"sizes of {_told(sides)} (pixdim) and of {_told(lengths)} (sform)"
     zipped = _is_gzip(data)
+    # ITK adds the offset of a scale of 0. It goes by the name of a file for whether it is packed, and refuses an
+    # sform of its own.
+    plain = (
+        (not counts_scale and inter != 0 and math.isfinite(inter))
+        or zipped != data.name.lower().endswith(".gz")
+        or bool(hint)
+    )
+    scale, notes = (1.0, 0.0), {}
+    if counts_scale and plain:
+        scale = (slope, inter)
+    elif counts_scale and (slope, inter) != (1, 0):  # ITK applies it
+        notes["values"] = f"stored values x {slope:g} + {inter:g}, as the file says"
     return _Header(
         "NIfTI",
         [data],
@@ -436,11 +446,8 @@ def _nifti(path: Path) -> _Header:
         sides,
         along,
         _NIFTI_TYPES.get(code, "") and endian + _NIFTI_TYPES[code],
-        # A scale of 0 does not count by the format, and ITK adds the offset. It goes by the name of a file
-        # for whether it is packed, and refuses an sform of its own.
-        plain=(not scaled and inter != 0 and math.isfinite(inter))
-        or zipped != data.name.lower().endswith(".gz")
-        or bool(hint),
+        scale=scale,
+        plain=plain,
         hint=hint,
         item=bits // 8,
         notes=notes,
