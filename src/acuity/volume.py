@@ -134,6 +134,23 @@ class Grid:
         origin = tuple(position + size * (factor - 1) / 2 for _, size, position, factor in each)
         return replace(self, shape=shape, spacing=spacing, origin=origin)
 
+    def refine(self, factors: Sequence[int], offset: Sequence[float] | None = None) -> "Grid":
+        """Give the grid whose blocks of `factors` voxels are the voxels of this one.
+
+        Parameters
+        ----------
+        factors : sequence of int
+            Whole factors (z, y, x).
+        offset : sequence of float, optional
+            Where this grid's first voxel lies, in voxels of the finer one; the middle of a block,
+            (factor - 1) / 2, by default.
+        """
+        offset = [(f - 1) / 2 for f in factors] if offset is None else offset
+        shape: Any = tuple(n * f for n, f in zip(self.shape, factors, strict=True))
+        size: Any = tuple(s / f for s, f in zip(self.spacing, factors, strict=True))
+        origin: Any = tuple(at - p * s for at, p, s in zip(self.origin, offset, size, strict=True))
+        return Grid(shape, size, origin, self.unit)
+
 
 class LazyArray:
     """An array, mostly of three axes (z, y, x), that is read part by part.

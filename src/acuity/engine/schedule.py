@@ -71,9 +71,8 @@ class TileSchedule:
             return DEPTH
         # Planes are long, and halos cost: as deep as a tile may be.
         deep = self.shape[0] if self.method.by_planes else DEPTH
-        return core_length(
-            self.shape[0], deep, self.tile[0], self.method.halo[0], self.method.stride[0]
-        )
+        halo, stride = self.method.halo[0], self.method.stride[0]
+        return core_length(self.shape[0], deep, self.tile[0], halo, stride)
 
     def regions(self, layout: Layout) -> list[tuple[slice, slice]]:
         """Return the parts of the plane (y, x; input grid) that are streamed along z one by one."""
@@ -108,9 +107,8 @@ class TileSchedule:
                 for n, m, s in zip(plane, most, stride, strict=True)
             ]
             return blended_tiles(plane, cores, self.overlap)
-        return exact_tiles(
-            region, plane, list(map(core_length, plane, sizes, most, halo, stride)), halo
-        )
+        cores = list(map(core_length, plane, sizes, most, halo, stride))
+        return exact_tiles(region, plane, cores, halo)
 
     def frame(self, region: Region) -> tuple[slice, ...]:
         """Return what the tiles of a region read together."""

@@ -13,7 +13,7 @@ from os import PathLike
 import numpy as np
 
 from acuity.assumptions import TOLD, Assumes, check, offset, survey
-from acuity.engine.readers import InputReader, ahead, input_offset, refine, upsampling_factors
+from acuity.engine.readers import InputReader, ahead, input_offset, upsampling_factors
 from acuity.engine.schedule import TileSchedule
 from acuity.errors import AcuityError
 from acuity.field_of_view import cylinder
@@ -70,9 +70,8 @@ def predict(job: PredictionJob, files: PredictionFiles, *, threads: int | None =
         dtype = volume.dtype
         step["type"] = dtype.name
     steps = (*volume.provenance, step)
-    output = Output(
-        files.output, files.disagreement, dtype, job.fov_radius, job.part, steps, settled
-    )
+    paths = files.output, files.disagreement
+    output = Output(*paths, dtype, job.fov_radius, job.part, steps, settled)
     started = time.perf_counter()
     restore(volume, output, method, run, name=files.low, threads=threads)
     seconds = time.perf_counter() - started
@@ -137,7 +136,7 @@ def restore(
     _give_memory_back()
     source = _reader(volume, method, name)
     schedule = TileSchedule(method, source.shape)
-    grid = refine(volume.grid, method.task.scale, method.task.offset)
+    grid = volume.grid.refine(method.task.scale, method.task.offset)
     with (
         ThreadPoolExecutor(1, "read") as reading,
         ThreadPoolExecutor(1, "write") as writing,
