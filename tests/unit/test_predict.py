@@ -15,7 +15,6 @@ from scipy import ndimage
 from torch import nn
 
 from acuity.engine.execution import DEFAULT, Runner, choose_device
-from acuity.engine.readers import refine
 from acuity.engine.receptive import receptive_field
 from acuity.engine.schedule import TileSchedule
 from acuity.engine.tiles import blended_tiles, core_length, exact_tiles, triangle
@@ -292,7 +291,7 @@ def test_interpolation_needs_a_scale(tmp_path):
 
 def test_finer_grid_is_the_inverse_of_downsampling():
     grid = Grid((12, 10, 8), (1.0, 2.0, 3.0), (0.5, 0.0, -1.0), "nm")
-    again = refine(grid.downsample((3, 2, 4)), (3, 2, 4))
+    again = grid.downsample((3, 2, 4)).refine((3, 2, 4))
     assert again.shape == grid.shape
     assert again.spacing == pytest.approx(grid.spacing)
     assert again.origin == pytest.approx(grid.origin)

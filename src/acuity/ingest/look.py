@@ -120,10 +120,7 @@ def table(inputs: list[Input]) -> str:
     """Write inputs as text, a line each; what cannot be used has no line."""
     rows = [COLUMNS, *(found.row for found in inputs if not found.error)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
 def _simulated(study: Any, sample: Any) -> tuple[str, ...]:

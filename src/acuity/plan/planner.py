@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from acuity.errors import AcuityError
+from acuity.formats.files import SLICE_LIST, is_zarr, listed_files, slices_of, split_name
+from acuity.keys import split_image
 from acuity.measure.slices import slices_at_a_time
 from acuity.methods.base import Method, Task, load
 from acuity.plan.constants import MIB, Cost, Quantity, cost
@@ -215,10 +217,9 @@ class Planner:
 
     def _image_shape(self, wildcards):
         """Shape (z, y, x) of a measured image."""
-        sample, image = wildcards["sample"], wildcards.get("image", "truth")
-        level = image.split("/")[0].removeprefix("level")
-        if image == "truth":
-            level = self._level(sample) if self.study.pair is not None else None
+        sample, (level, _) = wildcards["sample"], split_image(wildcards.get("image", "truth"))
+        if level is None and self.study.pair is not None:  # the truth
+            level = self._level(sample)
         return self.high(sample, level)[0]
 
     def _largest_slab(self, rule, wildcards):
@@ -270,7 +271,6 @@ class Planner:
 
 def _header(path, region):
     """Shape and bytes a voxel of a file; of a folder of slices only the first one is opened."""
-    from acuity.formats.files import SLICE_LIST, is_zarr, listed_files, slices_of
     from acuity.formats.read import read_volume
 
     count = None
@@ -291,7 +291,6 @@ def _held_whole(path):
 
     Twice the volume: what is packed is there twice while it is unpacked.
     """
-    from acuity.formats.files import split_name
     from acuity.formats.read import reader_of
 
     try:
@@ -368,20 +367,12 @@ def _describe(plan, rule, w):
     return Quantity(rule, 2 * row_bytes(shape, item), prod(shape) * item, 1e3, like="ingest")
 
 
-def _slices(copies, neighbours=0):
-    """A stage that streams the slices of a stack."""
-
-    def count(plan, rule, w):
-        shape, item = plan.source(w["sample"])
-        plane = shape[1] * shape[2]
-        held = 2 * row_bytes(shape, item) + 8 * (neighbours + 2) * plane
-        return Quantity(rule, held, prod(shape) * (neighbours or 1), copies * prod(shape) * item)
-
-    return count
-
-
-def _align(plan, rule, w):
-    return _slices(0, plan.study.align.neighbours)(plan, rule, w)
+def _slices(plan, rule, w):
+    """What streams the slices of a stack, and writes two like it; or compares them and writes none."""
+    shape, item = plan.source(w["sample"])
+    neighbours, copies = (plan.study.align.neighbours, 0) if rule == "align" else (0, 2)
+    held = 2 * row_bytes(shape, item) + 8 * (neighbours + 2) * shape[1] * shape[2]
+    return Quantity(rule, held, prod(shape) * (neighbours or 1), copies * prod(shape) * item)
 
 
 def _pair(plan, rule, w):
@@ -602,7 +593,7 @@ def _pictures(plan, rule, w):
 # Of stages that the study key `slabs` divides: X_init makes a store (count_objects has none), X_slab fills it,
 # X joins.
 _DIVIDED = {
-    "apply_alignment": _slices(2),
+    "apply_alignment": _slices,
     "count_objects": _count_objects,
     "degrade": _degrade,
     "degrade_axial": _degrade,
@@ -622,8 +613,8 @@ _COUNTS = _DIVIDED | {
     "specimen": _specimen,
     "ingest": _ingest,
     "describe": _describe,
-    "disturb": _slices(2),
-    "align": _align,
+    "disturb": _slices,
+    "align": _slices,
     "pair": _pair,
     "degrade_images": _degrade,
     "train": _train,
