@@ -1,5 +1,6 @@
 """The input of a method: a low-resolution volume, read region by region on the grid it needs."""
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
@@ -13,7 +14,8 @@ from acuity.interpolation import interpolate, support
 from acuity.methods.base import Method, Task
 from acuity.volume import Volume, check_finite, slabs
 
-DEPTH = 32  # slices that are read at a time where all of a volume is
+# Where all of a volume is read: slices at a time, and bytes, where planes are large.
+DEPTH, HELD = 32, 128 * 2**20
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -153,10 +155,13 @@ class InputReader:
         return found
 
     def _planes(self):
-        for z0, z1 in slabs(self.volume.grid.shape[0], DEPTH):
+        depth, *plane = self.volume.grid.shape
+        held = math.prod(plane) * self.volume.dtype.itemsize
+        for z0, z1 in slabs(depth, max(1, min(DEPTH, HELD // held))):
             block = self.volume.read(slice(z0, z1))
             check_finite(block, z0, self.name)
-            yield from np.asarray(block, np.float32)
+            for image in block:
+                yield np.asarray(image, np.float32)
 
 
 def statistics(
