@@ -190,13 +190,13 @@ class Project:
             (values["pixel_size"], *_), values["unit"] = parse_voxel_size(values["pixel_size"])
         return {**values, "factor": row.level or int(self.study.levels[0]), "seed": row.seed}
 
-    def segment_cfg(self, *, joined: bool = True) -> dict[str, Any]:
+    def segment_cfg(self, sample: str | None = None, *, joined: bool = True) -> dict[str, Any]:
         """Return the segment section; what is done when all objects are known, where they are joined."""
         if not self.study.segment:
             return {"smallest": 1} if joined else {}
         cfg = self.study.segment.model_dump(mode="json", exclude=None if joined else {"smallest"})
         cfg["separation"] = cfg["separation"] or None
-        return cfg | {"mask_radius": self.kind.mask_radius(1)}
+        return cfg | {"mask_radius": self.kind.mask_radius(1, sample)}
 
     def quality_cfg(self) -> dict[str, Any]:
         """Return what grey values are compared by."""
@@ -341,12 +341,10 @@ class Project:
         files = [self.image(sample, image)]
         if image in self.planes_of(sample):
             files += [self.disagreement(sample, image)]
-        if sample in self.restore:
-            return files
         if self.study.segment:
             segmented = paths.volume(f"segment/{sample}/{image}")
             files += [self.image_to_segment(sample, image), segmented]
-        if image != "truth" and self.kind.pixelwise:
+        if image != "truth" and self.kind.pixelwise and sample not in self.restore:
             files += [self.quality_map(sample, image)]
         return files
 
@@ -364,8 +362,7 @@ class Project:
     @cached_property
     def measured(self) -> list[tuple[str, str]]:
         """Sample and image of all that is measured, alignments and registrations among them."""
-        found = [key for key in self.page_images if key[0] not in self.restore]
-        return found + self.kind.registered() + self.alignment.measured()
+        return self.page_images + self.kind.registered() + self.alignment.measured()
 
     @cached_property
     def compared(self) -> list[tuple[str, str]]:
@@ -478,15 +475,14 @@ class Project:
 
     def shown_files(self, sample: str) -> dict[str, str]:
         """Return volumes, maps, labels and fates of a sample's images, each named by its key."""
-        files = self.shown_volumes(sample)
-        if sample in self.restore:
-            return files
+        files, judged = self.shown_volumes(sample), sample not in self.restore
         for image in self.all_images(sample) if self.study.segment else []:
             labels = paths.volume(f"segment/{sample}/{image}")
             labels = self.true_labels(sample) if image == "truth" else labels
             files[name_of("labels", sample, image)] = labels
-            files[name_of("statuses", sample, image)] = paths.table(sample, image, "status")
-        for image in self.images(sample) if self.kind.pixelwise else []:
+            if judged:
+                files[name_of("statuses", sample, image)] = paths.table(sample, image, "status")
+        for image in self.images(sample) if judged and self.kind.pixelwise else []:
             files[name_of("maps", sample, image)] = self.quality_map(sample, image)
         return files
 

@@ -149,8 +149,8 @@ class Kind:
         """Whether grey values are compared pixel by pixel."""
         return True
 
-    def mask_radius(self, margin: float = 0) -> float | None:
-        """Return the radius of the cylinder that is measured, in voxels; None: all of the volume."""
+    def mask_radius(self, margin: float = 0, sample: str | None = None) -> float | None:
+        """Return the radius of the cylinder of a sample that is measured, in voxels; None: all of the volume."""
         return None
 
     def true_labels(self, sample: str) -> str:

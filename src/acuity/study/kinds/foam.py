@@ -72,7 +72,9 @@ class FoamStudy(Kind):
         simulated = self.project.samples[sample].seed is not None
         return {"fov_radius": self.fov_radius} if simulated else {}
 
-    def mask_radius(self, margin: float = 0) -> float | None:
+    def mask_radius(self, margin: float = 0, sample: str | None = None) -> float | None:
+        if sample is not None and self.project.samples[sample].seed is None:
+            return None  # what came in a file is no cylinder that is known
         # Objects are sought one voxel inside it: the blurred rim of the wall is no pore.
         return self.foam.cylinder_radius * self.foam.size - margin
 
