@@ -1,4 +1,4 @@
-"""Command line: check and plan a study, print its schema or figures, export a volume.
+"""Command line: check and plan a study, print its schema or figures, apply a model, export a volume.
 
 The pipeline itself is run by ``snakemake --configfile STUDY.yaml``.
 """
@@ -95,6 +95,33 @@ def _parser():
     )
     summary.set_defaults(run=_summary)
 
+    apply = commands.add_parser(
+        "apply", help="restore a scan with a trained model, without a study"
+    )
+    apply.add_argument("model", help="the model's folder, RESULTS/train/METHOD/levelLEVEL")
+    apply.add_argument("volume", help="the scan: a file or folder that a study could import")
+    apply.add_argument("output", help="NAME.ome.zarr, NAME.tif, NAME.ome.tif or NAME.zarr")
+    apply.add_argument(
+        "--voxel-size", help="such as '1 um' or '20 10 10 nm' (z y x), where the file states none"
+    )
+    apply.add_argument("--region", help="part to restore, z0:z1,y0:y1,x0:x1 in voxels of the scan")
+    apply.add_argument("--dtype", choices=("float32", "uint8", "uint16"), help="type of the result")
+    apply.add_argument(
+        "--accept",
+        metavar="WHAT",
+        default=[],
+        type=_accepted,
+        help="in what the scan may differ from those that the model was made for: "
+        "level, voxel_size, axes, bit_depth, noise, grey_values, unrecorded; separated by commas",
+    )
+    apply.add_argument(
+        "--cores",
+        type=_count,
+        help="cores to use, default: all; the last digit of a sum follows their number, that of a study "
+        "is 2",
+    )
+    apply.set_defaults(run=_apply)
+
     export = commands.add_parser("export", help="write a volume as TIFF, OME-TIFF or OME-Zarr 0.4")
     export.add_argument("volume", help="a volume of the pipeline (NAME.ome.zarr)")
     export.add_argument("output", help="NAME.tif, NAME.ome.tif or NAME.zarr")
@@ -166,6 +193,33 @@ def _summary(options):
         print(training_summary(options.metrics))
         return
     print(summary(options.metrics, sample=options.sample, by_size=options.by_size))
+
+
+def _accepted(text):
+    from acuity.made_for import ACCEPTABLE
+
+    found = [word.strip() for word in text.split(",")]
+    if wrong := [word for word in found if word not in ACCEPTABLE]:
+        raise argparse.ArgumentTypeError(
+            f"found {wrong[0]!r}; allowed are {', '.join(ACCEPTABLE)}, separated by commas"
+        )
+    return found
+
+
+def _apply(options):
+    from acuity.predict.apply import apply
+    from acuity.threads import cores, keep_limit
+
+    names = ("voxel_size", "region", "dtype", "accept")
+    asked = {name: getattr(options, name) for name in names}
+    if options.cores == 0:
+        raise AcuityError("--cores: found 0; allowed is a whole number from 1 up")
+    keep_limit()
+    threads = options.cores or cores()
+    said = apply(options.model, options.volume, options.output, threads=threads, **asked)
+    for difference in said:
+        print(f"accepted: the {difference}")
+    print(f"wrote {options.output}")
 
 
 def _export(options):

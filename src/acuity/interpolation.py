@@ -6,12 +6,13 @@ at ``(i + 1/2) / f - 1/2`` on the low-resolution grid. One that was kept by deci
 elsewhere: at an `offset` p, and target voxel ``i`` sits at ``(i - p) / f``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 LOBES = 3  # of the Lanczos kernel
+BLOCK = 2**18  # voxels that are made together: they stay in the cache of a core
 
 
 def weights_of(kernel: str, fraction: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -141,22 +142,95 @@ def interpolate(
     numpy.ndarray
         float32, the region's shape.
     """
-    out = np.asarray(low, np.float32)
-    for axis in range(3):
-        factor, span = factors[axis], box[axis]
+    axes = [
+        _Axis(kernel, factor, span, offset[axis], first[axis])
+        for axis, (factor, span) in enumerate(zip(factors, box, strict=True))
+    ]
+    low = np.asarray(low, np.float32)
+    for axis, count in enumerate(low.shape):
+        low = axes[axis].padded(low, axis, count)
+    z, y, x = axes
+    out = np.empty([a.count for a in axes], np.float32)
+    rows = min(y.count, max(1, BLOCK // x.count))
+    for z0, z1 in _blocks(z.count, max(1, BLOCK // (rows * x.count))):
+        slices = z.weigh(low, 0, z0, z1)
+        for y0, y1 in _blocks(y.count, rows):
+            x.weigh(y.weigh(slices, 1, y0, y1), 2, 0, x.count, out[z0:z1, y0:y1])
+    return out
+
+
+def _blocks(count: int, most: int) -> Iterator[tuple[int, int]]:
+    return ((start, min(start + most, count)) for start in range(0, count, most))
+
+
+class _Axis:
+    """How the voxels of a span of the target's grid are made from those below them, along an axis.
+
+    Voxels a factor apart take low-resolution voxels that follow each other, so that an array is weighed
+    by phases: as slices, of which nothing is gathered.
+
+    Attributes
+    ----------
+    count : int
+        Voxels of the span.
+    """
+
+    def __init__(
+        self, kernel: str, factor: int, span: slice, offset: float | None, first: int
+    ) -> None:
+        self.factor, self.count = factor, span.stop - span.start
         if factor == 1:
-            continue
-        place = _places(factor, span.start, span.stop, offset[axis])
+            return
+        place = _places(factor, span.start, span.stop, offset)
         floor = np.floor(place).astype(np.int64)
-        taps, weights = weights_of(kernel, place - floor)
-        shape = [1, 1, 1]
-        shape[axis] = len(floor)
-        total = None
-        for n, tap in enumerate(taps):
-            index = np.clip(floor + tap, 0, counts[axis] - 1) - first[axis]
-            # A tap without weight may lie outside of what was read.
-            index = np.clip(index, 0, out.shape[axis] - 1)
-            part = np.take(out, index, axis=axis) * weights[:, n].reshape(shape)
-            total = part if total is None else total + part
-        out = total
-    return np.ascontiguousarray(out, np.float32)
+        taps, self.weights = weights_of(kernel, place - floor)
+        # Places of all taps, counted from the first voxel that was read: (n, taps).
+        self.index = floor[:, None] + taps - first
+        # Where a position is next to a whole number, rounding may take the one or the other.
+        self.regular = bool((floor[factor:] - floor[:-factor] == 1).all())
+
+    def padded(self, low: np.ndarray, axis: int, count: int) -> np.ndarray:
+        """Repeat the outermost voxels of what was read, as far as taps lie beyond them.
+
+        These are the volume's ends, or a tap has no weight.
+        """
+        if self.factor == 1:
+            return low
+        start, stop = int(self.index.min()), int(self.index.max()) + 1
+        self.index -= start
+        if start >= 0 and stop <= count:
+            return low[(slice(None),) * axis + (slice(start, stop),)]
+        return np.take(low, np.clip(np.arange(start, stop), 0, count - 1), axis=axis)
+
+    def weigh(
+        self, low: np.ndarray, axis: int, start: int, stop: int, out: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return voxels start to stop of the span; into `out` where it is given."""
+        every = (slice(None),) * axis
+        if self.factor == 1:
+            part = low[(*every, slice(start, stop))]
+            if out is None:
+                return part
+            out[...] = part
+            return out
+        if out is None:
+            shape = list(low.shape)
+            shape[axis] = stop - start
+            out = np.empty(shape, np.float32)
+        for phase in range(min(self.factor, stop - start)):
+            voxels = slice(start + phase, stop, self.factor)
+            index, weights = self.index[voxels], self.weights[voxels]
+            total = more = None
+            for n, at in enumerate(index[0]):
+                weight = weights[:, n].reshape(-1, *[1] * (2 - axis))
+                if self.regular:
+                    part = low[(*every, slice(at, at + len(index)))]
+                else:
+                    part = np.take(low, index[:, n], axis=axis)
+                if total is None:
+                    total = part * weight
+                    continue
+                more = np.multiply(part, weight, out=more)
+                np.add(total, more, out=total)
+            out[(*every, slice(phase, None, self.factor))] = total
+        return out

@@ -425,6 +425,43 @@ def check_dtype(dtype: Any, where: str) -> np.dtype:
     return dtype.newbyteorder("=")
 
 
+# Of the types of whole numbers that restored volumes are kept in, those that hold a type's values.
+_HELD_BY = {"uint8": ("uint8", "uint16"), "uint16": ("uint16",)}
+
+
+def restored_type(
+    found: Any, wanted: str | None, *, keep: bool = False, where: str | os.PathLike = "dtype"
+) -> np.dtype:
+    """Give the type in which a restored volume is written.
+
+    Parameters
+    ----------
+    found : dtype
+        Type of a voxel of the volume that is restored.
+    wanted : str or None
+        ``"float32"``, or ``"uint8"`` or ``"uint16"`` for a volume of whole numbers that fit.
+    keep : bool
+        Where nothing is wanted: that of the volume itself if it is uint8 or uint16, and not float32.
+    where : str
+        The volume's file, for the error.
+
+    Raises
+    ------
+    AcuityError
+        If the type cannot hold what the volume's values are.
+    """
+    name = np.dtype(found).name
+    fits = ("float32", *_HELD_BY.get(name, ()))
+    if wanted is None:
+        wanted = name if keep and name in fits else "float32"
+    if wanted not in fits:
+        raise AcuityError(
+            f"{where}: found the dtype {wanted} for a restored volume whose input is {name}; allowed "
+            f"of such input is {' or '.join(fits)}, choose one of them."
+        )
+    return np.dtype(wanted)
+
+
 def check_finite(block: np.ndarray, first: int, where: str) -> None:
     """Refuse a slab with a value that is not a finite number, naming its slice.
 

@@ -62,6 +62,56 @@ def disk_errors(path: str | os.PathLike) -> Iterator[None]:
         raise
 
 
+# What can be done where a restored volume is larger than the disk.
+LARGE = "restore a part of it (region), in fewer bytes a voxel (dtype), or write to another disk"
+
+
+def bytes_text(count: float) -> str:
+    """Write a number of bytes with three digits, such as ``461 GB``; units are powers of 1000."""
+    unit, size = "B", 1
+    for larger in ("kB", "MB", "GB", "TB", "PB"):
+        if count < 999.5 * size:
+            break
+        unit, size = larger, 1000 * size
+    return f"{count / size:.3g} {unit}"
+
+
+def free_space(path: str | os.PathLike) -> int:
+    """Give the free bytes of the disk on which a file lies or is to lie; its folder may not be there."""
+    folder = Path(path).absolute()
+    while not folder.is_dir():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+def check_space(path: str | os.PathLike, size: int, remedy: str) -> None:
+    """Refuse what is larger than the free disk, before anything is written.
+
+    Parameters
+    ----------
+    path : path
+        The file or folder that is to be written; what is there is replaced and counts as free.
+    size : int
+        Its bytes, uncompressed.
+    remedy : str
+        What to do, for the error.
+
+    Raises
+    ------
+    AcuityError
+        With both sizes.
+    """
+    path = Path(path)
+    free = free_space(path)
+    if size > free:
+        free += sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    if size > free:
+        raise AcuityError(
+            f"{path}: needs {bytes_text(size)} of disk, uncompressed, and {bytes_text(free)} are free; "
+            f"{remedy}."
+        )
+
+
 def _name(path: Path) -> str:
     """The name of a file, as it stands in that of its part."""
     return os.fsdecode(os.fsencode(path.name)[:_LONGEST])

@@ -17,7 +17,8 @@ from acuity.errors import AcuityError
 from acuity.formats import export as export_module
 from acuity.formats.export import export
 from acuity.formats.files import natural_key, split_name
-from acuity.formats.read import parse_region, read_volume
+from acuity.formats.read import read_volume
+from acuity.region import parse_region
 from acuity.volume import DTYPES, Grid, Volume, open_volume, write_volume
 from tests.conftest import shared
 

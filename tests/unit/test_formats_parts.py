@@ -35,8 +35,9 @@ from acuity.formats.files import (
     split_name,
 )
 from acuity.formats.opened import FlatArray, GuardedArray, OpenedFile, describe, with_notes
-from acuity.formats.read import parse_region, read_volume
+from acuity.formats.read import read_volume
 from acuity.formats.readers import hdf5, mrc, omezarr, raw, tiff, tiff_folder
+from acuity.region import parse_region
 from acuity.units import convert
 from acuity.volume import Grid, Volume, open_volume, write_volume
 
@@ -1553,7 +1554,7 @@ def test_regions_refused_in_full():
             text,
             SHAPE,
         )
-    for text in ("1", "1:2:3", ":,:,:,:", "a:b", ""):
+    for text in ("1", "1:2:3", ":,:,:,:", "a:b", "", "-:", ":-"):
         refused(
             f"a.tif: found the region {text!r}, allowed is z0:z1,y0:y1,x0:x1 with open ends.",
             parse_region,

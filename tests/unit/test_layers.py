@@ -23,6 +23,7 @@ LAYERS = (
         "geometry",
         "keys",
         "plugins",
+        "region",
         "settings",
         "text",
         "units",

@@ -20,7 +20,7 @@ def ends(parts):
         (96, 96, 96, 16, 8, 96),
         (96, 96, 95, 16, 8, 48),  # one voxel too large: in two
         (97, 97, 96, 16, 8, 56),  # 64 would fit, two of 56 do
-        (96, 95, 96, 16, 8, 48),  # a region that is a part of the volume has a halo
+        (96, 95, 96, 16, 8, 96),  # a part of a volume that fits into a tile
         (500, 200, 90, 16, 8, 56),  # room 56: four of 50, up to the stride
         (500, 200, 79, 16, 8, 40),  # room 47, of which 40 on the raster
         (500, 64, 98, 17, 1, 64),  # room 64, just one

@@ -6,7 +6,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from acuity.engine.tiles import Tile, blended_tiles, core_length, exact_tiles, relative
+from acuity.engine.tiles import (
+    Tile,
+    blended_tiles,
+    core_length,
+    exact_tiles,
+    lower,
+    relative,
+    upper,
+)
 from acuity.errors import AcuityError
 from acuity.methods.base import Method, scaled
 from acuity.volume import Layout, choose_layout, slabs
@@ -18,7 +26,10 @@ Region = Sequence[slice]
 
 
 class TileSchedule:
-    """The order in which a volume is read and restored.
+    """The order in which a volume, or a part of it, is read and restored.
+
+    Places are those of the whole volume: tiles lie on its raster and end where it ends, so that a part
+    has the voxels that the whole would have there.
 
     Parameters
     ----------
@@ -26,11 +37,22 @@ class TileSchedule:
         The method.
     shape : tuple of int
         Voxels (z, y, x) of its input grid.
+    box : sequence of slice, optional
+        What of it is restored (z, y, x); all by default.
+
+    Attributes
+    ----------
+    depth, unit : int
+        Slices of a block, and slices that are restored together, counted from the first one.
     """
 
-    def __init__(self, method: Method, shape: Sequence[int]) -> None:
+    def __init__(
+        self, method: Method, shape: Sequence[int], box: Sequence[slice] | None = None
+    ) -> None:
         self.method = method
         self.shape = tuple(shape)
+        self.box = tuple(box or (slice(0, n) for n in self.shape))
+        self.size = tuple(part.stop - part.start for part in self.box)
         settings = getattr(method.settings, "predict", None)
         self.tile = getattr(settings, "tile", None)
         self.blended = getattr(settings, "tiling", "exact") == "blended"
@@ -50,34 +72,45 @@ class TileSchedule:
             )
         self.columns = self.method.local
         self.depth = self._depth()
-        # Slices that are restored together, counted from the first: one where stacks slide.
+        # One where stacks slide.
         self.unit = 1 if method.slices_per_stack else self.depth
 
     def _depth(self):
         """Return the slices of a block of a 3D method."""
         if not self.method.local:
             halo, voxels = self.method.halo, self.method.settings.predict.voxels
-            most = max(1, voxels // math.prod(self.shape[1:]))
-            if most < min(self.shape[0], 3 * halo[0]):
+
+            def with_halo(size):
+                return [min(n, s + 2 * h) for n, s, h in zip(self.shape, size, halo, strict=True)]
+
+            slices, *plane = with_halo(self.size)
+            most = max(1, voxels // math.prod(plane))
+            if most < min(slices, 3 * halo[0]):
                 # Whole planes with both halos would be too large: columns of a shard.
                 self.columns = True
-                shard = choose_layout(self.shape, np.float32).shard
-                sides = (min(n, s + 2 * h) for n, s, h in zip(self.shape, shard, halo, strict=True))
-                most = max(1, voxels // math.prod([*sides][1:]))
-            if self.shape[0] <= most:
-                return self.shape[0]
-            return max(halo[0], most - 2 * halo[0], 1)
+                _, *plane = with_halo(choose_layout(self.size, np.float32).shard)
+                most = max(1, voxels // math.prod(plane))
+            return self.size[0] if slices <= most else max(halo[0], most - 2 * halo[0], 1)
         if self.tile is None:
             return DEPTH
         # Planes are long, and halos cost: as deep as a tile may be.
-        deep = self.shape[0] if self.method.by_planes else DEPTH
+        deep = self.box[0].stop - self._begin() if self.method.by_planes else DEPTH
         return core_length(
             self.shape[0], deep, self.tile[0], self.method.halo[0], self.method.stride[0]
         )
 
+    def _begin(self):
+        """Return the first slice of the first block."""
+        return lower(self.box[0].start, self.method.stride[0])
+
+    def _end(self, z):
+        """Return the slice behind the last one of the block that starts at slice z."""
+        last = upper(self.box[0].stop, self.method.stride[0])
+        return min(z + self.depth, last, self.shape[0])
+
     def regions(self, layout: Layout) -> list[tuple[slice, slice]]:
         """Return the parts of the plane (y, x; input grid) that are streamed along z one by one."""
-        plane, scale = self.shape[1:], self.method.scale[1:]
+        plane, scale = self.size[1:], self.method.scale[1:]
         part = [s // f for s, f in zip(layout.shard[1:], scale, strict=True)]
         # An image that fits into a tile needs no halo.
         fits = (
@@ -85,32 +118,32 @@ class TileSchedule:
             and self.tile is not None
             and all(map(int.__le__, plane, self.tile[1:]))
         )
-        off_raster = any(s % f for s, f in zip(layout.shard[1:], scale, strict=True)) or any(
-            p % s and p < n for p, s, n in zip(part, self.method.stride[1:], plane, strict=True)
-        )
-        if self.blended or fits or off_raster or not self.columns:
+        cut = any(s % f for s, f in zip(layout.shard[1:], scale, strict=True))
+        if self.blended or fits or cut or not self.columns:
             part = [*plane]
         rows, columns = (
-            [slice(*span) for span in slabs(n, p)] for n, p in zip(plane, part, strict=True)
+            [slice(side.start + start, side.start + stop) for start, stop in slabs(n, p)]
+            for side, n, p in zip(self.box[1:], plane, part, strict=True)
         )
         return [(y, x) for y in rows for x in columns]
 
     def tiles(self, region: Region) -> list[Tile]:
         """Return the tiles of a region."""
         plane, (_, *halo), (_, *stride) = self.shape[1:], self.method.halo, self.method.stride
-        sizes = [part.stop - part.start for part in region]
+        sizes = [part.stop - lower(part.start, s) for part, s in zip(region, stride, strict=True)]
         if self.tile is None:
-            return exact_tiles(region, plane, sizes, halo)
+            return exact_tiles(region, plane, sizes, halo, stride)
         most = self.tile[1:]
         if self.blended:
             cores = [
                 n if n <= m else (m - 2 * self.overlap) // s * s
                 for n, m, s in zip(plane, most, stride, strict=True)
             ]
-            return blended_tiles(plane, cores, self.overlap)
-        return exact_tiles(
-            region, plane, list(map(core_length, plane, sizes, most, halo, stride)), halo
-        )
+            # Those of the whole plane, which would be other ones in a plane of the region's size.
+            found = (tile.within(region) for tile in blended_tiles(plane, cores, self.overlap))
+            return [tile for tile in found if tile is not None]
+        cores = list(map(core_length, plane, sizes, most, halo, stride))
+        return exact_tiles(region, plane, cores, halo, stride)
 
     def frame(self, region: Region) -> tuple[slice, ...]:
         """Return what the tiles of a region read together."""
@@ -122,22 +155,25 @@ class TileSchedule:
 
     def first(self, span: tuple[int, int]) -> int:
         """Return the first slice that `restored` yields for a span: that of a block."""
-        return span[0] // self.unit * self.unit
+        begin = self._begin()
+        return begin + (span[0] - begin) // self.unit * self.unit
+
+    def _span(self, span):
+        return span or (self.box[0].start, self.box[0].stop)
 
     def inputs(
         self, region: Region, span: tuple[int, int] | None = None
     ) -> list[tuple[slice, ...]]:
         """Return boxes to read for a region, in order, and for a span of slices along z."""
         frame = self.frame(region)
-        nz = self.shape[0]
-        span = span or (0, nz)
+        span = self._span(span)
         if self.method.slices_per_stack:
             stacks = self._stack_range(span)
             end = stacks.stop - 1 + self.method.depth
             return [(slice(z, min(z + READ, end)), *frame) for z in range(stacks.start, end, READ)]
         halo = self.method.halo[0]
         return [
-            (slice(max(0, z - halo), min(nz, z + self.depth + halo)), *frame)
+            (slice(max(0, z - halo), min(self.shape[0], self._end(z) + halo)), *frame)
             for z in range(self.first(span), span[1], self.depth)
         ]
 
@@ -165,11 +201,11 @@ class TileSchedule:
         run : callable
             Maps a tile to a restored tile.
         span : tuple of int, optional
-            First slice and the one behind the last, of the input grid; all by default. Blocks are
-            those of the whole volume, so the first and the last may reach beyond it.
+            First slice and the one behind the last, of the input grid; by default all that is to be
+            restored. Blocks are those of all of that, so the first and the last may reach beyond it.
         """
         restore = self._stacks if self.method.slices_per_stack else self._blocks
-        return restore(region, reads, run, span or (0, self.shape[0]))
+        return restore(region, reads, run, self._span(span))
 
     def _size(self, region):
         """Return the size (y, x) of a region when it is restored."""
@@ -198,11 +234,11 @@ class TileSchedule:
 
     def _blocks(self, region, reads, run, span):
         frame, tiles = self.frame(region), self.tiles(region)
-        nz, halo, fz = self.shape[0], self.method.halo[0], self.method.scale[0]
+        halo, fz = self.method.halo[0], self.method.scale[0]
         starts = range(self.first(span), span[1], self.depth)
         for z, window in zip(starts, reads, strict=True):
             first = z - max(0, z - halo)
-            last = first + min(self.depth, nz - z)
+            last = first + self._end(z) - z
             out = self._plane(window, region, frame, tiles, run)
             yield np.ascontiguousarray(out[first * fz : last * fz])
 

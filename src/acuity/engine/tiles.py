@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,7 +27,7 @@ class Tile:
     core : tuple of slice
         The part of the plane that it restores.
     weights : numpy.ndarray or None
-        Blended tiling: weights (y, x) over `read`, else None.
+        Blended tiling: weights (y, x) over `core`, else None.
     """
 
     read: tuple[slice, slice]
@@ -38,6 +38,17 @@ class Tile:
     def inner(self) -> tuple[slice, ...]:
         """The core within what is read."""
         return relative(self.core, self.read)
+
+    def within(self, region: Sequence[slice]) -> "Tile | None":
+        """The tile with what of its core lies in a part of the plane; None where nothing does."""
+        core = tuple(
+            slice(max(own.start, part.start), min(own.stop, part.stop))
+            for own, part in zip(self.core, region, strict=True)
+        )
+        if any(side.start >= side.stop for side in core):
+            return None
+        weights = None if self.weights is None else self.weights[relative(core, self.core)]
+        return replace(self, core=core, weights=weights)
 
 
 def core_length(count: int, part: int, most: int, halo: int, stride: int) -> int:
@@ -65,8 +76,8 @@ def core_length(count: int, part: int, most: int, halo: int, stride: int) -> int
         If the halo leaves nothing of the largest tile.
     """
     part = min(part, count)
-    if part == count and count <= most:
-        return stride * math.ceil(count / stride)
+    if count <= most:  # a tile may reach from end to end
+        return stride * math.ceil(part / stride)
     room = (most - 2 * halo) // stride * stride
     if room < stride:
         raise AcuityError(
@@ -77,36 +88,60 @@ def core_length(count: int, part: int, most: int, halo: int, stride: int) -> int
     return stride * math.ceil(part / pieces / stride)
 
 
-def spans(start: int, stop: int, core: int, halo: int, count: int) -> list[tuple[slice, slice]]:
-    """Cut a region of one axis into tiles: (read, core) slices; ends of the volume have no halo."""
-    parts = [(first, min(first + core, stop)) for first in range(start, stop, core)]
+def spans(
+    start: int, stop: int, core: int, halo: int, count: int, stride: int = 1
+) -> list[tuple[slice, slice]]:
+    """Cut a region of one axis into tiles: (read, core) slices; ends of the volume have no halo.
+
+    What is read starts and ends on the raster, or at the volume's end.
+    """
+    parts = [(first, min(first + core, stop)) for first in range(lower(start, stride), stop, core)]
     return [
-        (slice(max(0, first - halo), min(count, last + halo)), slice(first, last))
+        (
+            slice(max(0, first - halo), min(count, upper(last, stride) + halo)),
+            slice(max(first, start), last),
+        )
         for first, last in parts
     ]
 
 
+def lower(place: int, stride: int) -> int:
+    """Return the last place on a raster up to another."""
+    return place // stride * stride
+
+
+def upper(place: int, stride: int) -> int:
+    """Return the first place on a raster from another on."""
+    return -(-place // stride) * stride
+
+
 def exact_tiles(
-    region: Sequence[slice], shape: Sequence[int], cores: Sequence[int], halo: Sequence[int]
+    region: Sequence[slice],
+    shape: Sequence[int],
+    cores: Sequence[int],
+    halo: Sequence[int],
+    stride: Sequence[int] = (1, 1),
 ) -> list[Tile]:
-    """Return tiles of a region whose cores, put side by side, equal the whole plane.
+    """Return tiles of a region whose cores, put side by side, equal that part of the whole plane.
 
     Parameters
     ----------
     region : tuple of slice
-        Part of the plane (y, x); starts on the raster.
+        Part of the plane (y, x).
     shape : tuple of int
         Size of the plane.
     cores, halo : tuple of int
-        Size of a core and of the halo (y, x).
+        Size of a core and of the halo (y, x); multiples of the stride.
+    stride : tuple of int
+        Raster on which tiles start (y, x).
 
     Returns
     -------
     list of Tile
     """
     rows, columns = (
-        spans(part.start, part.stop, core, reach, count)
-        for part, core, reach, count in zip(region, cores, halo, shape, strict=True)
+        spans(part.start, part.stop, core, reach, count, step)
+        for part, core, reach, count, step in zip(region, cores, halo, shape, stride, strict=True)
     )
     return [Tile((y, x), (v, u)) for y, v in rows for x, u in columns]
 

@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -51,15 +51,7 @@ def export(
         raise AcuityError(f"{volume_path}: is a file, allowed is a volume's folder NAME.ome.zarr.")
     volume = open_volume(volume_path)
     output = Path(output)
-    name = output.name.lower()
-    write = next((write for ending, write in _WRITERS.items() if name.endswith(ending)), None)
-    if write is None:
-        raise AcuityError(
-            f"{output}: found the ending {output.suffix!r}, allowed are .tif, .tiff, .ome.tif, "
-            ".ome.tiff and .zarr."
-        )
-    if os.path.lexists(output) and not overwrite:
-        raise AcuityError(f"{output}: is there already; name another output or remove it first.")
+    write = check_output(output, overwrite=overwrite)
     with disk_errors(output):
         output.parent.mkdir(parents=True, exist_ok=True)
         with part_of(output, folder=write is _write_zarr) as part:
@@ -69,6 +61,40 @@ def export(
                 shutil.rmtree(output)
             elif os.path.lexists(output) and part.is_dir():
                 output.unlink()
+
+
+def check_output(
+    output: str | os.PathLike, *, overwrite: bool = False
+) -> Callable[[Volume, Path], None]:
+    """Find what writes an output, by its ending.
+
+    Parameters
+    ----------
+    output : path
+    overwrite : bool
+        Whether it may be there.
+
+    Returns
+    -------
+    callable
+        Takes the volume and the path.
+
+    Raises
+    ------
+    AcuityError
+        If there is none for the ending, or the output is there already.
+    """
+    output = Path(output)
+    name = output.name.lower()
+    write = next((write for ending, write in _WRITERS.items() if name.endswith(ending)), None)
+    if write is None:
+        raise AcuityError(
+            f"{output}: found the ending {output.suffix!r}, allowed are .tif, .tiff, .ome.tif, "
+            ".ome.tiff and .zarr."
+        )
+    if os.path.lexists(output) and not overwrite:
+        raise AcuityError(f"{output}: is there already; name another output or remove it first.")
+    return write
 
 
 def _blocks(volume: Volume) -> Iterator[tuple[int, np.ndarray]]:

@@ -2,7 +2,6 @@
 
 import math
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +12,10 @@ from acuity.formats.opened import GuardedArray, OpenedFile, all_positive, by_tim
 from acuity.formats.readers import tiff_folder
 from acuity.formats.readers.base import Reader, readers
 from acuity.formats.refused import begins_as, conversion
+from acuity.region import parse_region, region_text
 from acuity.units import canonical, convert, known, parse_length, parse_sizes, parse_voxel_size
 from acuity.volume import Grid, Volume
 
-_SPAN = re.compile(r"\s*(-?\d*)\s*:\s*(-?\d*)\s*")
 _EVERYDAY = ("nm", "um", "mm")
 
 
@@ -110,7 +109,7 @@ def read_volume(
     opened = Volume(data, grid, source.intensity)
     if region is not None:
         box = parse_region(region, data.shape, str(path))
-        entry["region"] = ",".join(f"{part.start}:{part.stop}" for part in box)
+        entry["region"] = region_text(box)
         opened = opened.crop(box)
     return replace(opened, provenance=(*source.provenance, entry))
 
@@ -228,44 +227,3 @@ def formats() -> str:
         reader.name + (f" ({', '.join(reader.suffixes)})" if reader.suffixes else "")
         for reader in readers()
     )
-
-
-def parse_region(text: str, shape: tuple[int, ...], where: str = "region") -> tuple[slice, ...]:
-    """Read a region such as ``"0:60,:,10:"``.
-
-    Parameters
-    ----------
-    text : str
-        Spans along z, y, x; open ends and negative positions as in Python.
-    shape : tuple of int
-        Shape of the volume.
-    where : str
-        The file, for the error.
-
-    Returns
-    -------
-    tuple of slice
-        Along z, y, x, with both ends.
-
-    Raises
-    ------
-    AcuityError
-        If it is of another form, empty or reaches outside the volume.
-    """
-    matches = [_SPAN.fullmatch(part) for part in text.split(",")]
-    if len(matches) > 3 or None in matches:
-        raise AcuityError(
-            f"{where}: found the region {text!r}, allowed is z0:z1,y0:y1,x0:x1 with open ends."
-        )
-    box = []
-    for axis, count, match in zip("zyx", shape, [*matches, None, None], strict=False):
-        start, stop = match.groups() if match else ("", "")
-        ends = int(start or 0), int(stop or count)
-        low, high = (end + count if end < 0 else end for end in ends)
-        if not 0 <= low < high <= count:
-            raise AcuityError(
-                f"{where}: the region asks for {match.group().strip() if match else ':'} along {axis}, allowed are "
-                f"spans within 0:{count}."
-            )
-        box.append(slice(low, high))
-    return tuple(box)

@@ -11,9 +11,10 @@ import numpy as np
 
 from acuity.errors import AcuityError
 from acuity.formats.files import is_remote, split_name
-from acuity.formats.read import parse_region, read_volume
+from acuity.formats.read import read_volume
 from acuity.ingest.ingest import constant
 from acuity.pair.inputs import check_grids
+from acuity.region import parse_region, region_text
 from acuity.seen import check_sheet
 from acuity.units import parse_voxel_size
 from acuity.volume import Volume, slabs
@@ -151,7 +152,7 @@ def _look(
         if region is not None:
             box = parse_region(region, volume.grid.shape, path)
             volume = volume.crop(box)
-            taken = ",".join(f"{part.start}:{part.stop}" for part in box)
+            taken = region_text(box)
         entry = volume.provenance[-1]
         size, holds = _sizes(volume.grid.spacing, volume.grid.unit)
         shape = " ".join(map(str, volume.grid.shape))

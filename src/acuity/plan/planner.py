@@ -19,6 +19,7 @@ from acuity.methods.base import Method, Task, load
 from acuity.plan.constants import MIB, Cost, Quantity, cost
 from acuity.plan.networks import Network, judge, network, prepare
 from acuity.reconstruct.memory_limits import SUMS, VIEWS
+from acuity.region import parse_region
 from acuity.segment.blocks import Blocks
 from acuity.study.paths import PAGES
 from acuity.study.project import Project
@@ -246,7 +247,7 @@ class Planner:
 def _header(path, region):
     """Shape and bytes a voxel of a file; of a folder of slices only the first one is opened."""
     from acuity.formats.files import SLICE_LIST, is_zarr, listed_files, slices_of
-    from acuity.formats.read import parse_region, read_volume
+    from acuity.formats.read import read_volume
 
     count = None
     listed = Path(path).suffix.lower() == SLICE_LIST

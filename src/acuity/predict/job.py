@@ -20,7 +20,14 @@ class PredictionJob(MethodJob):
     ----------
     keep_type : bool
         Round and clip the restored volume to the type of the low-resolution one, where that is
-        uint8 or uint16; it is float32 else.
+        uint8 or uint16; it is float32 else. `dtype` goes before it.
+    dtype : str, optional
+        Type of the restored volume: float32, or uint8 or uint16, to which it is rounded and clipped,
+        for a low-resolution volume of whole numbers that fit.
+    region : str, optional
+        The part to restore, ``z0:z1,y0:y1,x0:x1`` in voxels of the low-resolution volume, as
+        `acuity.region.parse_region` reads it; all by default. Its voxels are those that the whole
+        restored volume has there.
     fov_radius : float, optional
         Radius in voxels of the restored grid of the circle that a tomograph's detector saw; beyond
         it voxels are 0, as in a reconstruction.
@@ -31,6 +38,8 @@ class PredictionJob(MethodJob):
     """
 
     keep_type: bool = False
+    dtype: str | None = None
+    region: str | None = None
     fov_radius: float | None = None
     part: tuple[int, int] | None = None
     accept: Sequence[str] = ()
@@ -77,6 +86,8 @@ class Output:
     dtype : dtype
         Type of the restored volume: float32, or one of whole numbers, to which it is rounded and
         clipped.
+    box : tuple of slice, optional
+        What is restored (z, y, x), in voxels of the low-resolution volume; all by default.
     fov_radius, part
         As of `PredictionJob`.
     provenance : tuple of dict
@@ -88,6 +99,7 @@ class Output:
     path: str | PathLike
     disagreement: str | PathLike | None = None
     dtype: np.dtype | type = np.float32
+    box: tuple[slice, ...] | None = None
     fov_radius: float | None = None
     part: tuple[int, int] | None = None
     provenance: tuple[dict, ...] = ()

@@ -2,6 +2,7 @@
 
 import ctypes
 import logging
+import math
 import sys
 import time
 from collections import deque
@@ -15,20 +16,22 @@ import numpy as np
 from acuity.assumptions import TOLD, Assumes, check, offset, survey
 from acuity.engine.readers import InputReader, ahead, input_offset, refine, upsampling_factors
 from acuity.engine.schedule import TileSchedule
+from acuity.engine.tiles import relative
 from acuity.errors import AcuityError
 from acuity.field_of_view import cylinder
+from acuity.made_for import Input, read_input
 from acuity.made_for import check as check_input
-from acuity.made_for import read_input
 from acuity.methods.base import Method, load, scaled
 from acuity.predict.job import Output, PredictionFiles, PredictionJob
 from acuity.predict.models import field_of_view, load_learned, read_card
+from acuity.region import parse_region, region_text
 from acuity.slabs import open_writer, sees_all
 from acuity.threads import allowed
-from acuity.volume import Volume, open_volume
+from acuity.volume import Volume, open_volume, restored_type, store_path
+from acuity.writing import LARGE, check_space
 
 logger = logging.getLogger("acuity.predict")
 
-KEPT_TYPES = (np.uint8, np.uint16)
 AHEAD = 1  # blocks that are read, and written, while the method works
 
 
@@ -54,10 +57,34 @@ def predict(job: PredictionJob, files: PredictionFiles, *, threads: int | None =
         If the model is not one of this method, level, scale and phase, or does not belong to its card;
         if the volume holds a value that is not finite or is too small for the network; if a
         device is demanded that is not there; if a disagreement is asked of a method that has one
-        estimate.
+        estimate; if the region lies outside the volume or the type cannot hold its values; if
+        the restored volume would be larger than the free disk.
     """
-    method, run, told = _ready(job, files)
+    found = None if files.described is None else read_input(files.described)
     volume = open_volume(files.low, complete=sees_all(job.part))
+    predict_volume(job, files, volume, found, threads=threads)
+
+
+def predict_volume(
+    job: PredictionJob,
+    files: PredictionFiles,
+    volume: Volume,
+    found: Input | None = None,
+    *,
+    threads: int | None = None,
+) -> None:
+    """Restore an open volume with a method; see `predict`.
+
+    Parameters
+    ----------
+    job, files, threads
+        As for `predict`; ``files.low`` is the volume's name in errors.
+    volume : acuity.volume.Volume
+        Low-resolution volume.
+    found : acuity.made_for.Input, optional
+        What it is to a model: then it must be like those that the model was made for.
+    """
+    method, run, told = _ready(job, files, found)
     fov = job.fov_radius
     if fov is None and files.card is not None:
         fov = field_of_view(read_card(files.card), refine(volume.grid, method.task.scale))
@@ -70,19 +97,22 @@ def predict(job: PredictionJob, files: PredictionFiles, *, threads: int | None =
     }
     if method.learned:
         settled["execution"] = getattr(run, "execution", None)
-    dtype = np.dtype(np.float32)
-    if job.keep_type and volume.dtype in KEPT_TYPES:
-        dtype = volume.dtype
+    dtype = restored_type(volume.dtype, job.dtype, keep=job.keep_type, where=files.low)
+    if dtype.kind != "f":
         step["type"] = dtype.name
+    box = None
+    if job.region is not None:
+        box = parse_region(job.region, volume.grid.shape, str(files.low))
+        step["region"] = region_text(box)
     steps = (*volume.provenance, step)
-    output = Output(files.output, files.disagreement, dtype, fov, job.part, steps, settled)
+    output = Output(files.output, files.disagreement, dtype, box, fov, job.part, steps, settled)
     started = time.perf_counter()
     restore(volume, output, method, run, name=files.low, threads=threads)
     seconds = time.perf_counter() - started
     logger.info("%s: %s restored in %.1f s", job.method_name, files.low, seconds)
 
 
-def _ready(job, files):
+def _ready(job, files, found):
     """Return a method, what restores its tiles, and what is told of its weights."""
     method_class, task, told = load(job.method_name), job.task, {}
     if files.disagreement is not None and not method_class.by_planes:
@@ -91,8 +121,10 @@ def _ready(job, files):
             "only methods that restore XZ and YZ planes have one"
         )
     if method_class.learned:
-        if files.described is not None:
-            told |= _accepted(job, files)
+        if found is not None:
+            card, names = read_card(files.card), {"name": files.low, "model": files.card}
+            said = check_input(card, found, job.accept, level=job.level, **names)
+            told |= {"accepted": said} if said else {}
         method, run, told["weights"] = load_learned(
             method_class, job.settings, task, files.model, files.card, job.accept
         )
@@ -105,14 +137,6 @@ def _ready(job, files):
             "it needs a factor above 1"
         )
     return method, run, told
-
-
-def _accepted(job, files):
-    """Hold the input against those that the model was made for; return what is told where it differs."""
-    found, card = read_input(files.described), read_card(files.card)
-    names = {"name": files.low, "model": files.card}
-    said = check_input(card, found, job.accept, level=job.level, **names)
-    return {"accepted": said} if said else {}
 
 
 def restore(
@@ -145,33 +169,41 @@ def restore(
     ------
     AcuityError
         If the volume has fewer slices than the method needs, or a tile or the volume is too small
-        for the network; nothing is left at `output` then.
+        for the network, or the disk for the restored volume; nothing is left at `output` then.
     """
     _give_memory_back()
     source = _reader(volume, method, name)
-    schedule = TileSchedule(method, source.shape)
-    grid = refine(volume.grid, method.task.scale, method.task.offset)
+    low = output.box or tuple(slice(0, n) for n in volume.grid.shape)
+    box = scaled(low, source.factors)
+    schedule = TileSchedule(method, source.shape, box)
+    whole = refine(volume.grid, method.task.scale, method.task.offset)
+    grid = whole.crop(scaled(low, method.task.scale))
+    if sees_all(output.part):
+        stores = _stores(output)
+        size = sum(math.prod(grid.shape) * np.dtype(dtype).itemsize for _, dtype in stores)
+        check_space(store_path(output.path), size, LARGE)
     with (
         ThreadPoolExecutor(1, "read") as reading,
         ThreadPoolExecutor(1, "write") as writing,
         _open_writers(output, grid, schedule, volume.intensity) as writers,
     ):
         writer = writers[0]
-        run = _prepared(method, run, writer, volume, source)
+        run = _prepared(method, run, writer, volume, whole, source)
         if method.learned:
             _use_threads(writer.agree("threads", lambda: threads and allowed(threads)))
-        factor = method.scale[0]
-        span = (writer.z0 // factor, -(-writer.z1 // factor))
+        factor, first = method.scale[0], box[0].start
+        span = (first + writer.z0 // factor, first - (-writer.z1 // factor))
         pending: deque[Future] = deque()
         for region in schedule.regions(writer.layout) if writer.z0 < writer.z1 else ():
             seen = None
             if output.fov_radius is not None:  # which voxels the detector saw, (y, x) bool
-                seen = cylinder(grid.shape, output.fov_radius, scaled(region, method.scale[1:]))
+                seen = cylinder(whole.shape, output.fov_radius, scaled(region, method.scale[1:]))
+            place = scaled(relative(region, box[1:]), method.scale[1:])
             reads = ahead(reading, source.read, schedule.inputs(region, span), AHEAD)
             for z0, block in _depths(
                 schedule.restored(region, reads, run, span),
                 writer.slab_depth,
-                schedule.first(span) * factor,
+                (schedule.first(span) - first) * factor,
                 (writer.z0, writer.z1),
             ):
                 if len(pending) >= AHEAD:
@@ -181,7 +213,7 @@ def restore(
                 # (z, 2, y, x): merged, and how far both differ
                 estimates = [block[:, 0], block[:, 1]] if method.by_planes else [block]
                 parts = list(zip(writers, estimates, strict=False))
-                pending.append(writing.submit(_write, parts, z0, region, method.scale))
+                pending.append(writing.submit(_write, parts, z0, place))
                 del block, estimates, parts  # the writer alone holds them, and lets them go
         while pending:
             pending.popleft().result()
@@ -210,22 +242,27 @@ def _open_writers(output, grid, schedule, intensity):
         "intensity": intensity,
         "provenance": output.provenance,
     }
-    stores = [(output.path, output.dtype)]
-    if output.disagreement is not None:
-        stores.append((output.disagreement, np.float32))
     with ExitStack() as opened:
         yield [
             opened.enter_context(open_writer(path, grid, dtype, output.part, **about))
-            for path, dtype in stores
+            for path, dtype in _stores(output)
         ]
 
 
-def _prepared(method, run, writer, volume, source):
+def _stores(output):
+    """Paths and types of the stores that are written."""
+    stores = [(output.path, output.dtype)]
+    if output.disagreement is not None:
+        stores.append((output.disagreement, np.float32))
+    return stores
+
+
+def _prepared(method, run, writer, volume, whole, source):
     """Return what restores tiles of this volume: by its own statistics, and with its zero."""
     if getattr(run, "own", False):
         run.normalise(writer.agree("normalisation", source.own_statistics))
     if method.assumes != Assumes():
-        told = writer.tell(lambda: _told(method, run, volume, writer.grid, source.name))
+        told = writer.tell(lambda: _told(method, run, volume, whole, source.name))
         run = _shifted(run, told.get("shifted", 0.0))
     return run
 
@@ -271,7 +308,8 @@ def _give_memory_back():
 def _depths(blocks, depth, start, extent):
     """Put blocks of slices together into slabs that start at multiples of a depth.
 
-    The first block starts at slice `start`; what lies beyond the extent is left out.
+    The first block starts at slice `start`, which may be negative; what lies beyond the extent is
+    left out.
     """
     (z0, count), slab, have = extent, None, 0
     for block in blocks:
@@ -292,8 +330,8 @@ def _depths(blocks, depth, start, extent):
                 z0, slab, have = z0 + want, None, 0
 
 
-def _write(parts, z0, region, scale):
-    y0, x0 = region[0].start * scale[1], region[1].start * scale[2]
+def _write(parts, z0, place):
+    y0, x0 = (side.start for side in place)
     for writer, block in parts:
         if writer.dtype.kind != "f":
             ends = np.iinfo(writer.dtype)

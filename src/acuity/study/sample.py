@@ -1,11 +1,11 @@
 """A row of the sample sheet."""
 
-import re
 from typing import Any, Literal
 
 from pydantic import field_validator
 
 from acuity.methods.base import Section, setting
+from acuity.region import FORM, is_region
 from acuity.study.lengths import Length, VoxelSize
 from acuity.study.messages import short
 
@@ -80,10 +80,8 @@ class Sample(Section):
     @field_validator("region")
     @classmethod
     def _region(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch(
-            r"\s*-?\d*:-?\d*\s*(,\s*-?\d*:-?\d*\s*){0,2}", value
-        ):
-            raise ValueError(f"{short(value)} is not of the form z0:z1,y0:y1,x0:x1")
+        if value is not None and not is_region(value):
+            raise ValueError(f"{short(value)} is not of the form {FORM}")
         return value
 
     def reading(self, *, low: bool = False) -> dict[str, Any]:
