@@ -55,6 +55,7 @@ LOGS = (
     Log("pair/{sample}", "pair", ("{}/*.ome.zarr",)),
     Log("train/{method}/level{level}", "train"),
     Log("take/{method}/level{level}", "take_model"),
+    Log("take/{method}/level{level}/judged", "take_judged"),
     Log(
         "predict/{sample}/level{level}/{method}",
         "predict",
