@@ -84,7 +84,9 @@ class Objects(Measure):
     def held(self, shape):
         from acuity.measure.slices import slices_at_a_time
 
-        return self.bytes_a_voxel * min(prod(shape), (slices_at_a_time(shape) + 9) * prod(shape[1:]))
+        return self.bytes_a_voxel * min(
+            prod(shape), (slices_at_a_time(shape) + 9) * prod(shape[1:])
+        )
 
 
 MEASURE = Objects()

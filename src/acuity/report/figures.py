@@ -539,7 +539,7 @@ def quality(shown):
         elif metric == "mse" and len(positive) and positive.max() > 8 * positive.min():
             axes.set_yscale("log")
             axes.yaxis.set_minor_formatter(ticker.NullFormatter())
-            axes.yaxis.set_major_formatter(_power)
+            axes.yaxis.set_major_formatter(power_of_ten)
             low, high = axes.get_ylim()
             if high < 30 * low:  # hardly a power of ten in it
                 axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
@@ -562,7 +562,7 @@ def quality(shown):
     )
 
 
-def _power(value, _):
+def power_of_ten(value, _):
     """Write 0.001 as 10⁻³: superscripts that every font has."""
     exponent = math.log10(value) if value > 0 else math.nan
     if not math.isclose(exponent, round(exponent), abs_tol=1e-6):
@@ -910,7 +910,7 @@ def resolution(shown):
             axes.plot(best["sigma"], best["mse"], color=how.colour, marker=how.marker)
         axes.set(xlim=(0, rows["sigma"].max()), ylim=(bottom, top), ylabel="Mean squared error")
         axes.set_xlabel(f"Blur given to the truth, sigma ({shown.axis.unit})")
-        axes.yaxis.set_major_formatter(_power)
+        axes.yaxis.set_major_formatter(power_of_ten)
         axes.yaxis.set_minor_formatter(ticker.NullFormatter())
 
     return Plot(

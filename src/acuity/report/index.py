@@ -28,7 +28,7 @@ from acuity.report.sections.study_figures import STUDY_FIGURES
 from acuity.report.sections.trainings import TRAININGS
 from acuity.report.sections.warnings import WARNINGS
 from acuity.report.style import Words, look, ordered
-from acuity.report.verdict import POOLED, summary
+from acuity.report.verdict import POOLED, summary, unjudged
 from acuity.tables import read_table
 
 SECTIONS = (
@@ -60,8 +60,10 @@ class IndexPage(GradedPage):
         Columns and rows that take the place of the table of all unseen samples together.
     training_table : pandas.DataFrame, optional
         Figures of all trainings, as `acuity.measure.trainings.trainings` gives them.
-    restored_samples : sequence of str
-        Samples without a truth, which are shown and not judged.
+    restored_samples : mapping of str to str
+        Samples without a truth, which are shown and not judged, and the level that each was restored at.
+    methods : sequence of str
+        By which they were restored.
     seen_samples : sequence of str
         Samples that are judged although models learned from their voxels.
     warnings : sequence of str
@@ -73,7 +75,8 @@ class IndexPage(GradedPage):
     further: Mapping[str, list] = field(default_factory=dict)
     pooled: tuple[list[Column], list[dict[str, Any]]] | None = None
     training_table: pd.DataFrame | None = None
-    restored_samples: Sequence[str] = ()
+    restored_samples: Mapping[str, str] = field(default_factory=dict)
+    methods: Sequence[str] = ()
     seen_samples: Sequence[str] = ()
     warnings: Sequence[str] = ()
     picture: tuple | None = None
@@ -82,6 +85,11 @@ class IndexPage(GradedPage):
     def page_title(self):
         """What stands in the browser's title."""
         return f"{self.name} – Acuity report"
+
+    @cached_property
+    def figures_of(self):
+        """The metrics of what has a truth, tidied."""
+        return self.tidied[~self.tidied["sample"].isin(list(self.restored_samples))]
 
     @cached_property
     def names(self):
@@ -105,7 +113,7 @@ class IndexPage(GradedPage):
     @cached_property
     def judged_samples(self):
         """Those of them that have a truth."""
-        return [name for name in self.unseen if name not in set(self.restored_samples)]
+        return [name for name in self.unseen if name not in self.restored_samples]
 
     @property
     def of_which(self):
@@ -118,20 +126,28 @@ class IndexPage(GradedPage):
     @cached_property
     def listed(self):
         """What the list of samples says of each."""
-        linked = set(self.samples or ())
+        linked, told = set(self.samples or ()), {*self.said, *self.restored_samples}
         return [
             {
                 "name": name,
                 "link": link(name) if name in linked else None,
                 "further": [(text, quote(path)) for text, path in self.further.get(name, [])],
-                "lines": (own := self.judged.get(name, NOTHING)),
+                "lines": (own := self.lines_of(name)),
                 # of levels one sentence, of stages one each
-                "sentence": _told(own) if name in self.said else summary(own),
+                "sentence": _told(own) if name in told else summary(own),
                 "training": name in self.training_samples,
                 "seen": name in self.seen_samples,
             }
             for name in self.names
         ]
+
+    def lines_of(self, name):
+        """Return what is said of a sample; of one without a truth that it was restored, and its alignment."""
+        if name not in self.restored_samples:
+            return self.judged.get(name, NOTHING)
+        level = self.words.level_format.format(float(self.restored_samples[name]))
+        own = [line for line in self.said.get(name, []) if line.grade != "none"]
+        return [unjudged(self.methods, f"at {level}"), *own]
 
 
 def _told(judged):

@@ -9,11 +9,12 @@ import pandas as pd
 from acuity.report.drawing import read_drawings
 from acuity.report.graded import GradedPage
 from acuity.report.judged import read_judged
-from acuity.report.page import Section, link, seen_of, write_page
+from acuity.report.page import seen_of, write_page
 from acuity.report.sections.compare import COMPARE
 from acuity.report.sections.further_figures import FURTHER_FIGURES
 from acuity.report.sections.provenance import PROVENANCE
 from acuity.report.sections.sample_graphs import SAMPLE_GRAPHS
+from acuity.report.sections.sample_head import SAMPLE_HEAD
 from acuity.report.sections.sample_table import SAMPLE_TABLE
 from acuity.report.sections.sample_verdict import SAMPLE_VERDICT
 from acuity.report.sources import run_date, study_tables, without_folders
@@ -48,27 +49,6 @@ class SamplePage(GradedPage):
     def figures_of(self):
         """The sample's metrics, tidied."""
         return self.tidied[self.tidied["sample"] == self.sample]
-
-
-def _neighbours(page):
-    names = [None, *(page.samples or ()), None]
-    here = names.index(page.sample) if page.sample in names else 0
-    beside = (names[here - 1], names[here + 1]) if here else (None, None)
-    found = [name and {"name": name, "link": link(name)} for name in beside]
-    return dict(zip(("before", "after"), found, strict=True))
-
-
-HEADER = Section(
-    "head",
-    """
-<header>
-<p class="muted">{% if page.linked %}<a href="index.html">{{ page.name }}</a>{% else %}{{ page.name }}{% endif %} › sample</p>
-<h1>{{ page.sample }}</h1>
-{% if before or after %}<p class="muted">{% if before %}<a href="{{ before.link }}" rel="prev">← {{ before.name }}</a>{% endif %}{% if before and after %} · {% endif %}{% if after %}<a href="{{ after.link }}" rel="next">{{ after.name }} →</a>{% endif %}</p>{% endif %}
-</header>
-""",
-    _neighbours,
-)
 
 
 def read_sample(files, cfg):
@@ -115,4 +95,4 @@ def sample_page(page, output):
     AcuityError
         If a column of the metrics is missing.
     """
-    write_page(page, HEADER, SECTIONS, output)
+    write_page(page, SAMPLE_HEAD, SECTIONS, output)

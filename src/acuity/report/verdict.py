@@ -440,6 +440,25 @@ class Line(NamedTuple):
 UNRESTORED = Line("", "none", "No restoration was measured; only the unrestored input is shown.")
 
 
+def unjudged(methods, where):
+    """Say of what has no truth that it was restored, and is not judged.
+
+    Parameters
+    ----------
+    methods : sequence of str
+        By which it was restored.
+    where : str
+        At which level, or how many samples it is.
+
+    Returns
+    -------
+    Line
+    """
+    *names, last = [look(method).name for method in methods] or ["nothing"]
+    named = f"{', '.join(names)} and {last}" if names else last
+    return Line("", "none", f"No truth: not judged. Restored by {named} {where}.")
+
+
 def lines(table, words=PLAIN):
     """Say of each level of a sample how far its results can be trusted.
 

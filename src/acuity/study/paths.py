@@ -14,7 +14,7 @@ WILDCARDS = {
     "slab": "[0-9]+",
 }
 # The pages of samples.
-PAGES = ("sample", "stack", "axial", "sem")
+PAGES = ("sample", "restored", "stack", "axial", "sem")
 # Where it is not known of which study a path is; and what is no wildcard of a rule.
 _ANY = {"sample": "[^/]+", "scan": "(low/)?[^/]+"}
 _WORDS = {"rule": "[a-z_]+", "page": "|".join(PAGES[1:]), "stage": "[a-z]+", "name": ".+"}

@@ -217,6 +217,11 @@ class Project:
         """
         figure, samples = "slices", self.test or self.shown
         words = "the same slice of every volume, in one grey window."
+        if samples and samples[0] in self.restore:
+            figure, words = (
+                "restored_planes",
+                "the same planes of input and results, in one grey window.",
+            )
         if not self.shown:
             figure, samples = "stack_views", self.alignment.stacks
             words = "sections XZ and YZ through the middle of the stack before and after alignment."
@@ -517,13 +522,14 @@ class Project:
         }
 
     def trained_files(self, name: str, trained: Images | None = None) -> dict[str, str]:
-        """Return a file of each model, named by method and level: ``model.json``, ``history.tsv``.
+        """Return a file of each model, named by method and level.
 
-        Models that were given have no history.
+        It is ``model.json``, ``history.tsv``, which models that were given have none of, or ``judged.tsv``,
+        which those alone have.
         """
         if trained is None:
             trained = self.modelled if name == "model.json" else self.trained
-        kind = "cards" if name == "model.json" else "histories"
+        kind = {"model.json": "cards", "history.tsv": "histories", "judged.tsv": "figures"}[name]
         return {
             name_of(kind, "", image_name(level, method)): paths.model(method, level, name)
             for method, level in trained
@@ -533,7 +539,12 @@ class Project:
         """Return what the figures of a sample's page are drawn from, each named by its key."""
         if page == "stack":
             return self.alignment.page_files(sample)
-        files = self.shown_files(sample) if page == "sample" else self.kind.page_files(sample)
+        if page in ("sample", "restored"):
+            files = self.shown_files(sample)
+            if page == "restored":
+                files["low"] = self.low(sample, self.restore[sample])
+        else:
+            files = self.kind.page_files(sample)
         return files | self.learned_from(sample)
 
     def page_tables(self, page: str, sample: str) -> dict[str, str]:
@@ -542,8 +553,21 @@ class Project:
             return {"slices": self.alignment.page_files(sample)["slices"]}
         if page == "sample":
             return paths.STUDY_TABLES
+        if page == "restored":
+            return {"metrics": "metrics.tsv"} | self._told_of_models(sample)
         cards = self.trained_files("model.json") if page == "axial" else {}
         return {"metrics": "metrics.tsv"} | cards
+
+    def _told_of_models(self, sample: str) -> dict[str, str]:
+        """Return what a restored sample's page says of its models, and of the volumes that they made."""
+        level = self.restore[sample]
+        own = [model for model in self.modelled if model[1] == level]
+        given = [model for model in own if model[0] in self.given]
+        files = {"low": self.low(sample, level), **self.shown_volumes(sample)}
+        files |= {"described": paths.described(sample, level)} if own else {}
+        return (
+            files | self.trained_files("model.json", own) | self.trained_files("judged.tsv", given)
+        )
 
     def further_pages(self) -> dict[str, list[str]]:
         """Return the samples that have a further page, by its kind."""

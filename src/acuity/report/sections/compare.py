@@ -51,24 +51,9 @@ COMPARE = Section(
     """
 <section aria-label="Pictures">
 <h2>Look and compare</h2>
-<div id="viewer" hidden>
-<div class="tools">
-<label>Show <select name="kind">{% for kind, name, key in kinds %}<option value="{{ kind }}">{{ name }}</option>{% endfor %}</select></label>
-<label>Level <select name="level">{% for value, name in levels %}<option value="{{ value }}"{% if value == level_choice %} selected{% endif %}>{{ name }}</option>{% endfor %}</select></label>
-<label>Left <select name="before">{% for value, name in methods %}<option value="{{ value }}"{% if value == before_choice %} selected{% endif %}>{{ name }}</option>{% endfor %}</select></label>
-<label>Right <select name="after">{% for value, name in methods %}<option value="{{ value }}"{% if value == after_choice %} selected{% endif %}>{{ name }}</option>{% endfor %}</select></label>
-</div>
-<p class="note">Drag the boundary across the picture, or use the arrow keys. It shows {{ where }}.</p>
-</div>
+{{ parts.chooser(kinds, levels, level_choice, methods, before_choice, after_choice, where) }}
 <div class="side">
-<div class="compare" hidden>
-<img class="under" alt="">
-<img class="over" alt="">
-<input type="range" min="0" max="100" step="0.5" value="50" aria-label="Boundary between the left and the right picture">
-<span class="bar"></span>
-<span class="name before"></span>
-<span class="name after"></span>
-</div>
+{{ parts.boundary() }}
 {% if reference %}
 <div class="reference">
 {{ parts.picture(reference) }}

@@ -2,25 +2,29 @@
 
 from acuity.report.page import Section, count
 from acuity.report.trainings import training_note
-from acuity.report.verdict import GRADES, POOLED, Line
+from acuity.report.verdict import GRADES, POOLED, Line, unjudged
+
+_NAMED = 6  # samples that are named, at most
 
 
 def _build(page):
-    without = len(page.unseen) - len(page.judged_samples)
+    restored = [name for name in page.names if name in page.restored_samples]
     notes = []
     if POOLED in page.judged and page.judged_samples:
         notes.append(f"Judged on {count(page.judged_samples, 'sample')}{page.of_which}.")
-    if without:
-        have = "sample has" if without == 1 else "samples have"
-        notes.append(f"{without} {have} no truth: shown, and not judged.")
+    if restored and len(restored) < len(page.names):
+        have = "was restored and has" if len(restored) == 1 else "were restored and have"
+        named = ", ".join(restored) if len(restored) <= _NAMED else count(restored, "sample")
+        notes.append(f"{named} {have} no truth: shown, and not judged.")
+    training = set(page.training_samples)
     return {
-        "lines": headline(page.judged, page.listed, set(page.training_samples)),
+        "lines": headline(page.judged, page.listed, training, page.restored_samples, page.methods),
         "head_note": " ".join(notes),
         "training_note": training_note(page.learned, page.trainings, "below", page.figures_of),
     }
 
 
-def headline(judged, listed, training):
+def headline(judged, listed, training, restored=(), methods=()):
     """Return the lines of the whole study.
 
     Parameters
@@ -30,6 +34,10 @@ def headline(judged, listed, training):
         As `acuity.report.index.IndexPage.listed`.
     training : set of str
         Samples that models were trained on.
+    restored : collection of str
+        Samples without a truth: of others they say nothing but how they were aligned.
+    methods : sequence of str
+        By which they were restored.
 
     Returns
     -------
@@ -42,9 +50,18 @@ def headline(judged, listed, training):
         return entries[0]["lines"]
     if not entries:
         return [Line("", "none", "This study has no results yet.")]
-    found = []
-    for label in dict.fromkeys(line.label for entry in entries for line in entry["lines"]):
-        grades = [line.grade for entry in entries for line in entry["lines"] if line.label == label]
+    found, lines = [], [line for entry in entries for line in entry["lines"]]
+    if restored:
+        alone = all(entry["name"] in restored for entry in entries)
+        found = [unjudged(methods, f"were {len(entries)} samples")] if alone else []
+        lines = [
+            line
+            for entry in entries
+            for line in entry["lines"]
+            if line.label or entry["name"] not in restored
+        ]
+    for label in dict.fromkeys(line.label for line in lines):
+        grades = [line.grade for line in lines if line.label == label]
         counts = {grade: grades.count(grade) for grade in GRADES}
         parts = [f"{n} {GRADES[grade].lower()}" for grade, n in counts.items() if n]
         worst = next(

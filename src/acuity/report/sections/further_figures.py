@@ -1,21 +1,28 @@
 """Further figures of a sample (acuity.report.plots), as their rule has drawn them."""
 
+from collections.abc import Collection
+
 from acuity.report.page import Section
 from acuity.report.sections.compare import PICTURES
 
 
-def _drawn(page):
-    return page.drawn(*(name for name in page.drawings if name not in PICTURES))
+def further_figures(own: Collection[str]) -> Section:
+    """Return the section of the figures that are none of a page's own."""
 
+    def drawn(page):
+        return page.drawn(*(name for name in page.drawings if name not in own))
 
-FURTHER_FIGURES = Section(
-    "further",
-    """
+    return Section(
+        "further",
+        """
 <section aria-label="Further figures">
 <h2>Further figures</h2>
 {{ parts.figures(drawings) }}
 </section>
 """,
-    lambda page: {"drawings": _drawn(page)},
-    when=lambda page: bool(_drawn(page)),
-)
+        lambda page: {"drawings": drawn(page)},
+        when=lambda page: bool(drawn(page)),
+    )
+
+
+FURTHER_FIGURES = further_figures(PICTURES)

@@ -9,11 +9,16 @@ def _names(page):
     return [*NAMES, *(name for name in page.drawings if name not in NAMES)]
 
 
+def _tells(page):
+    """Whether it is worth telling what was not measured: where there was something to measure."""
+    return not page.said and (page.judged_samples or not page.restored_samples)
+
+
 def _build(page):
     absent = [drawing.title for drawing in page.figures(*_names(page)) if not drawing.svgs]
     return {
         "drawings": page.drawn(*_names(page)),
-        "absent": "" if page.said else ", ".join(t[:1].lower() + t[1:] for t in absent),
+        "absent": "" if not _tells(page) else ", ".join(t[:1].lower() + t[1:] for t in absent),
         "figures_note": figures_note(page),
     }
 
@@ -29,5 +34,5 @@ STUDY_FIGURES = Section(
 </section>
 """,
     _build,
-    when=lambda page: bool(page.drawn(*_names(page)) if page.said else page.figures(*_names(page))),
+    when=lambda page: bool((page.figures if _tells(page) else page.drawn)(*_names(page))),
 )

@@ -1,0 +1,15 @@
+"""Grey values and power spectra of input and results."""
+
+from acuity.report.page import Section
+
+RESTORED_GRAPHS = Section(
+    "graphs",
+    """
+<section aria-label="Graphs">
+<h2>What became of grey values and detail</h2>
+{{ parts.figures(drawings) }}
+</section>
+""",
+    lambda page: {"drawings": page.drawn("restored_graphs")},
+    when=lambda page: bool(page.drawn("restored_graphs")),
+)
