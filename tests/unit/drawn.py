@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
-from acuity.report import axial, figures, images, sem, stack
+from acuity.report import axial, figures, images, restored, sem, stack
 from acuity.report.axial_page import AxialPage
 from acuity.report.axial_page import axial_page as write_axial
 from acuity.report.drawing import drawing_of, read_drawings
 from acuity.report.index import IndexPage
 from acuity.report.index import index_page as write_index
 from acuity.report.judged import read_judged
+from acuity.report.restored_page import RestoredPage
+from acuity.report.restored_page import restored_page as write_restored
 from acuity.report.sample import SamplePage
 from acuity.report.sample import sample_page as write_sample
 from acuity.report.sem_page import SemPage
@@ -113,3 +115,11 @@ def sem_page(
     files = sem.sem_figures(metrics, volumes, **how, out_dir=beside(output))
     page = SemPage(sample=sample, metrics=metrics, drawings=read(files), samples=samples, **told)
     write_sem(page, output)
+
+
+def restored_page(sample, volumes, low, *, output, **told):
+    drawn = restored.restored_figures(
+        volumes, low, out_dir=beside(output), words=words_of(dict(told))
+    )
+    page = RestoredPage(sample=sample, drawings=read(drawn), **told)
+    write_restored(page, output)

@@ -1,7 +1,5 @@
 """Objects of an image that has no truth: how many, how large and how round they are; nothing is judged."""
 
-from math import prod
-
 from acuity.assumptions import Assumes
 from acuity.measures.base import LENGTH, Measure, Metric, Project
 from acuity.volume import Volume
@@ -80,13 +78,6 @@ class Objects(Measure):
         from acuity.measure.objects import volume_objects
 
         return volume_objects(labels, objects=objects, mask_radius=mask_radius)
-
-    def held(self, shape):
-        from acuity.measure.slices import slices_at_a_time
-
-        return self.bytes_a_voxel * min(
-            prod(shape), (slices_at_a_time(shape) + 9) * prod(shape[1:])
-        )
 
 
 MEASURE = Objects()

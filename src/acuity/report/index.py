@@ -147,7 +147,7 @@ class IndexPage(GradedPage):
             return self.judged.get(name, NOTHING)
         level = self.words.level_format.format(float(self.restored_samples[name]))
         own = [line for line in self.said.get(name, []) if line.grade != "none"]
-        return [unjudged(self.methods, f"at {level}"), *own]
+        return [unjudged(self.methods, where=f" at {level}"), *own]
 
 
 def _told(judged):

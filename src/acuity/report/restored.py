@@ -23,6 +23,7 @@ FIGURES = ("restored_graphs", "restored_planes")
 _AXES = ("XY", "XZ")  # planes across z and across y
 _CLOSE = 128  # voxels along a side of a close-up, of planes of more than twice as many
 _DEEP, _WIDE = 192, 2048  # voxels along a side of what is counted and transformed; of an image
+_MIDDLE = 2**-0.5  # of a plane's sides: a square within the circle that a tomograph saw
 _BINS = 96
 _FAINT = 1e-9  # of the greatest power: what lies below is rounding
 # Neighbours differ, so that one sees what was separated.
@@ -59,13 +60,22 @@ def restored_figures(volumes, low, *, labels=None, out_dir, words=PLAIN, about=N
     opened = {key: images.opened(volumes[key]) for key in in_order(volumes)}
     shown = views(opened, low, labels or {}, framed=framed, noun=words.noun)
     more = {"rows": [view.row() for view in shown], "about": dict(about or {})}
+    sizes = f"Input: {_size(images.opened(low).grid)}; results: {_size(list(opened.values())[-1].grid)}."
     caption = (
         "The same planes of the input and of every result, in the same grey window, taken from the input; "
-        "voxels are not interpolated. There is no truth to compare them with."
+        f"voxels are not interpolated. {sizes} There is no truth to compare them with."
     )
     drawing = Drawing("restored_planes", "Input and results", caption, more=more)
     files = graphs(opened, low).save(folder)
     return files + sheets.save_sheet(_sheet(shown), folder, drawing)
+
+
+def _size(grid):
+    """How many voxels of which size a grid has, z first, in words."""
+    sides = list(dict.fromkeys(f"{size:.4g}" for size in grid.spacing))
+    sides = sides if len(sides) == 1 else [f"{size:.4g}" for size in grid.spacing]
+    shape, voxel = (" x ".join(map(str, part)) for part in (grid.shape, sides))
+    return f"{shape} voxels of {voxel} {unit_text(grid.unit)}"
 
 
 # Planes
@@ -253,7 +263,9 @@ def graphs(volumes, low):
     coarse = images.opened(low)
     results = {key[0]: volume for key, volume in volumes.items() if key[0] != "input"}
     grid = next(iter((results or {"": coarse}).values())).grid
-    parts = [sheets.middle(n, _DEEP if grid.shape[0] > 1 else _WIDE) for n in grid.shape]
+    most = [grid.shape[0], *(int(_MIDDLE * n) for n in grid.shape[1:])]
+    most = [min(n, _DEEP) for n in most] if grid.shape[0] > 1 else [_WIDE] * 3
+    parts = [sheets.middle(n, max(1, part)) for n, part in zip(grid.shape, most, strict=True)]
     ends = [
         (origin + (part.start - 0.5) * size, origin + (part.stop - 0.5) * size)
         for origin, size, part in zip(grid.origin, grid.spacing, parts, strict=True)

@@ -440,15 +440,17 @@ class Line(NamedTuple):
 UNRESTORED = Line("", "none", "No restoration was measured; only the unrestored input is shown.")
 
 
-def unjudged(methods, where):
+def unjudged(methods, what="Restored", where=""):
     """Say of what has no truth that it was restored, and is not judged.
 
     Parameters
     ----------
     methods : sequence of str
         By which it was restored.
+    what : str
+        What was restored, in words with the verb.
     where : str
-        At which level, or how many samples it is.
+        At which level.
 
     Returns
     -------
@@ -456,7 +458,7 @@ def unjudged(methods, where):
     """
     *names, last = [look(method).name for method in methods] or ["nothing"]
     named = f"{', '.join(names)} and {last}" if names else last
-    return Line("", "none", f"No truth: not judged. Restored by {named} {where}.")
+    return Line("", "none", f"No truth: not judged. {what} by {named}{where}.")
 
 
 def lines(table, words=PLAIN):

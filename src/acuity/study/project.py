@@ -469,12 +469,14 @@ class Project:
 
     def learned_from(self, sample: str) -> dict[str, Any]:
         """Return a sample without truth as it was imported, and what models learn from; or nothing."""
-        own = list(self.restore) if self.by_planes and not self.train else []
-        taught = (self.brought("train") if self.learners else []) + own
-        if sample not in self.restore or not taught:
+        own = self.brought("restore")
+        if sample not in own:
             return {}
-        learned = [paths.volume(f"ingest/{name}") for name in taught]
-        return {"imported": paths.volume(f"ingest/{sample}"), "learned": learned}
+        taught = [*self.brought("train")] if self.learners else []
+        learned = [field for name in taught for field in self.kind.learned_fields(name)]
+        if self.by_planes and not self.train:
+            learned += [paths.volume(f"ingest/{name}") for name in own]
+        return {"imported": paths.volume(f"ingest/{sample}"), "learned": learned} if learned else {}
 
     # pages ----------------------------------------------------------------------------------
 

@@ -53,7 +53,7 @@ def headline(judged, listed, training, restored=(), methods=()):
     found, lines = [], [line for entry in entries for line in entry["lines"]]
     if restored:
         alone = all(entry["name"] in restored for entry in entries)
-        found = [unjudged(methods, f"were {len(entries)} samples")] if alone else []
+        found = [unjudged(methods, f"{len(entries)} samples were restored")] if alone else []
         lines = [
             line
             for entry in entries

@@ -7,7 +7,7 @@ from acuity.report.verdict import POOLED
 def figures_note(page):
     """Say of which samples the study's figures are."""
     if POOLED not in page.judged:
-        several = len(page.unseen) > 1
+        several = len(page.judged_samples) > 1
         return "Mean over the samples that no model was trained on." if several else ""
     if page.seen_samples:
         return f"Pooled over the {count(page.judged_samples, 'sample')}{page.of_which}."

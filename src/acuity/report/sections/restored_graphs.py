@@ -6,7 +6,7 @@ RESTORED_GRAPHS = Section(
     "graphs",
     """
 <section aria-label="Graphs">
-<h2>What became of grey values and detail</h2>
+<h2>Graphs</h2>
 {{ parts.figures(drawings) }}
 </section>
 """,

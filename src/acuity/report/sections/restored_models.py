@@ -1,13 +1,16 @@
 """The models by which a sample was restored: what they were made for, and their figures of other specimens."""
 
 import math
+import re
 from dataclasses import replace
 
 from acuity.made_for import ACCEPTABLE
 from acuity.report.page import Section
 from acuity.report.pages import VerdictTable, glossary
 from acuity.report.style import look
-from acuity.report.verdict import ALL, POOLED, length_unit, verdicts
+from acuity.report.verdict import ALL, POOLED, length_unit, unit_text, verdicts
+
+_AXES = {"zyx": "a volume", "yx": "an image"}
 
 
 def _build(page):
@@ -23,7 +26,9 @@ def _model(page, model):
         "accepted": model.accepted,
         "seen": model.seen,
         "rows": [
-            _compared(one, model.accepted) for one in model.comparison if one.key != "unrecorded"
+            _compared(page, one, model.accepted)
+            for one in model.comparison
+            if one.key != "unrecorded"
         ],
         "recorded": all(one.key != "unrecorded" for one in model.comparison),
         "tables": [_table(page, *judged) for judged in model.figures],
@@ -56,14 +61,21 @@ def _facts(page, model):
     return [(name, said) for name, said in facts.items() if said]
 
 
-def _compared(one, accepted):
+def _compared(page, one, accepted):
+    """A row of the table of what a model was made for."""
+
+    def told(text):
+        if one.key == "level":
+            return page.words.level_format.format(float(text))
+        return _AXES.get(text, re.sub(r"\bum\b", unit_text("um"), text))
+
     name = ACCEPTABLE[one.key]
     state = "within" if one.within else "accepted" if accepted else "differs"
     marks = {"within": "good", "accepted": "care", "differs": "poor"}
     return {
         "name": name[:1].upper() + name[1:],
-        "taught": one.taught,
-        "found": one.found,
+        "taught": told(one.taught),
+        "found": told(one.found),
         "state": state,
         "mark": marks[state],
     }
@@ -101,13 +113,13 @@ RESTORED_MODELS = Section(
 <h2>{{ "Model" if models | length == 1 else "Models" }}</h2>
 {% for model in models %}
 <h3>{{ model.name }}</h3>
-<dl>{% for name, said in model.facts %}<dt>{{ name }}</dt><dd>{{ said }}</dd>{% endfor %}</dl>
+<dl>{% for name, said in model.facts %}<dt>{{ name }}</dt> <dd>{{ said }}</dd>{% endfor %}</dl>
 {% if model.seen %}<p class="warn">This model learned from voxels of this very sample, or of a part of it: there its result flatters.</p>{% endif %}
 {% for said in model.accepted %}<p class="warn">Accepted by the study, and outside of what the model was made for: {{ said }}. Nothing tells what it makes of such a volume.</p>{% endfor %}
 {% if not model.recorded %}<p class="warn">Its card does not say what it was made for, so nothing tells whether this volume is like what it learned from.</p>{% endif %}
 <div class="scroll" tabindex="0" role="region" aria-label="What {{ model.name }} was made for"><table class="made">
-<thead><tr><th scope="col">What it was made for</th><th scope="col" class="text">It learned from</th><th scope="col" class="text">This volume</th><th scope="col" class="text">Is it like that?</th></tr></thead>
-<tbody>{% for row in model.rows %}<tr><td>{{ row.name }}</td><td class="text">{{ row.taught }}</td><td class="text">{{ row.found }}</td><td><span class="grade {{ row.mark }}">{{ {"within": "✓ within", "accepted": "! differs, accepted", "differs": "✗ differs"}[row.state] }}</span></td></tr>
+<thead><tr><th scope="col">What it was made for</th><th scope="col">It learned from</th><th scope="col">This volume</th><th scope="col">Is it like that?</th></tr></thead>
+<tbody>{% for row in model.rows %}<tr><td>{{ row.name }}</td> <td>{{ row.taught }}</td> <td>{{ row.found }}</td> <td><span class="grade {{ row.mark }}">{{ {"within": "✓ within", "accepted": "! differs, accepted", "differs": "✗ differs"}[row.state] }}</span></td></tr>
 {% endfor %}</tbody>
 </table></div>
 {% for table in model.tables %}

@@ -6,7 +6,7 @@ from acuity.report.verdict import unjudged
 
 
 def _build(page):
-    line = unjudged(page.methods, f"at {page.words.level_format.format(page.level)}")
+    line = unjudged(page.methods, where=f" at {page.words.level_format.format(page.level)}")
     if page.models:
         learned = (
             "How far its models can be trusted is known from other specimens alone: see below."

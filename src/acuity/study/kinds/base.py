@@ -130,6 +130,10 @@ class Kind:
         """Return the samples that are learned from at a level."""
         return self.project.train
 
+    def learned_fields(self, sample: str) -> list[str]:
+        """Return what tells, by its grid and its provenance, which part of its file an imported sample teaches."""
+        return [volume(f"ingest/{sample}")]
+
     def degradation_while_learning(self) -> dict[str, Any]:
         """Return what makes images worse while a network learns; nothing where low and high are given."""
         return {}

@@ -57,7 +57,8 @@ class FoamStudy(Kind):
     def acquired_files(self, sample: str) -> list[str]:
         if self.project.samples[sample].seed is None:
             return super().acquired_files(sample)
-        pores = self.study.segment and sample in self.project.shown
+        judged = sample in self.project.shown and sample not in self.project.restore
+        pores = self.study.segment and judged
         exact = [volume(f"simulate/{sample}/{name}") for name in ("exact", "exact_labels") if pores]
         return [f"simulate/{sample}/spheres.tsv", *exact]
 
