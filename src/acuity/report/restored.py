@@ -339,12 +339,14 @@ def _draw_values(blocks, axes):
 def _draw_power(curves, grid, limit, axes):
     # As power per volume the units of many grids would be no words; a curve is held against another.
     top = max(curve["power"].max() for curve in curves.values())
+    curves = {name: curve[curve["power"] > _FAINT * top] for name, curve in curves.items()}
+    least = min(curve["power"].min() for curve in curves.values()) / top
     for method in ordered(curves):
-        curve = curves[method][curves[method]["power"] > 0]
+        curve = curves[method]
         axes.plot(curve["frequency"], curve["power"] / top, lw=1.4, **look(method).line)
     if limit:
         axes.axvline(limit, color=INK, lw=1.2, ls=":")
-    axes.set(yscale="log", xlim=(0, None), ylim=(max(axes.get_ylim()[0], _FAINT), 3))
+    axes.set(yscale="log", xlim=(0, None), ylim=(0.3 * least, 3))
     axes.yaxis.set_major_formatter(power_of_ten)
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set(
