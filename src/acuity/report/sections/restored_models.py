@@ -26,9 +26,7 @@ def _model(page, model):
         "accepted": model.accepted,
         "seen": model.seen,
         "rows": [
-            _compared(page, one, model.accepted)
-            for one in model.comparison
-            if one.key != "unrecorded"
+            _compared(page, model, one) for one in model.comparison if one.key != "unrecorded"
         ],
         "recorded": all(one.key != "unrecorded" for one in model.comparison),
         "tables": [_table(page, *judged) for judged in model.figures],
@@ -52,7 +50,7 @@ def _facts(page, model):
     facts = {
         "Trained": trained,
         "Method": card.method,
-        "Level": page.words.level_format.format(card.level),
+        "Level": _level(page, model, card.level),
         "Steps": f"{train['steps']:,}" if "steps" in train else "",
         "Parameters": f"{card.parameters:,}" if card.parameters else "",
         "Versions": ", ".join(versions),
@@ -61,16 +59,22 @@ def _facts(page, model):
     return [(name, said) for name, said in facts.items() if said]
 
 
-def _compared(page, one, accepted):
+def _level(page, model, level):
+    """Write a level; what those of another study are is not known."""
+    return f"{level:g}" if model.given else page.words.level_format.format(level)
+
+
+def _compared(page, model, one):
     """A row of the table of what a model was made for."""
 
     def told(text):
         if one.key == "level":
-            return page.words.level_format.format(float(text))
-        return _AXES.get(text, re.sub(r"\bum\b", unit_text("um"), text))
+            return _level(page, model, float(text))
+        text = re.sub(r"\bum\b", unit_text("um"), text)
+        return _AXES.get(text, re.sub(r"(?<![\w.])-(?=\d)", "−", text))
 
     name = ACCEPTABLE[one.key]
-    state = "within" if one.within else "accepted" if accepted else "differs"
+    state = "within" if one.within else "accepted" if model.accepted else "differs"
     marks = {"within": "good", "accepted": "care", "differs": "poor"}
     return {
         "name": name[:1].upper() + name[1:],
@@ -114,11 +118,12 @@ RESTORED_MODELS = Section(
 {% for model in models %}
 <h3>{{ model.name }}</h3>
 <dl>{% for name, said in model.facts %}<dt>{{ name }}</dt> <dd>{{ said }}</dd>{% endfor %}</dl>
+<h4>What it was made for</h4>
 {% if model.seen %}<p class="warn">This model learned from voxels of this very sample, or of a part of it: there its result flatters.</p>{% endif %}
 {% for said in model.accepted %}<p class="warn">Accepted by the study, and outside of what the model was made for: {{ said }}. Nothing tells what it makes of such a volume.</p>{% endfor %}
 {% if not model.recorded %}<p class="warn">Its card does not say what it was made for, so nothing tells whether this volume is like what it learned from.</p>{% endif %}
 <div class="scroll" tabindex="0" role="region" aria-label="What {{ model.name }} was made for"><table class="made">
-<thead><tr><th scope="col">What it was made for</th><th scope="col">It learned from</th><th scope="col">This volume</th><th scope="col">Is it like that?</th></tr></thead>
+<thead><tr><td></td><th scope="col">It learned from</th><th scope="col">This volume</th><th scope="col">Is it like that?</th></tr></thead>
 <tbody>{% for row in model.rows %}<tr><td>{{ row.name }}</td> <td>{{ row.taught }}</td> <td>{{ row.found }}</td> <td><span class="grade {{ row.mark }}">{{ {"within": "✓ within", "accepted": "! differs, accepted", "differs": "✗ differs"}[row.state] }}</span></td></tr>
 {% endfor %}</tbody>
 </table></div>
