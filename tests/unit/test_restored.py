@@ -326,7 +326,7 @@ def test_a_given_model_says_what_it_was_made_for_and_who_judged_it(tmp_path):
     assert f"outside of what the model was made for: {warned}." in said
     assert "Voxel size 1 µm 1.2 µm ! differs, accepted" in said
     assert "Noise 4 to 5 4.1 ✓ within" in said
-    assert "Level 2:1 2:1 ✓ within" in said
+    assert "Level 2 2 ✓ within" in said
     assert "Judged on other specimens: 2 test samples of the study other, pooled" in said
     assert "These figures are not of c." in said
     assert "Never judged" not in said

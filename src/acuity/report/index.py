@@ -156,8 +156,9 @@ def _told(judged):
 
 def _about(page):
     table = page.verdicts
-    levels = sorted(set(table["level"]))
-    methods = [look(method).name for method in ordered(table["method"]) if method != "input"]
+    levels = sorted({*table["level"], *map(float, page.restored_samples.values())})
+    methods = ordered([*table["method"], *(page.methods if page.restored_samples else ())])
+    methods = [look(method).name for method in methods if method != "input"]
     about = [
         f"Study {page.study}",
         count(page.names, "sample"),

@@ -8,9 +8,8 @@ from acuity.report.verdict import unjudged
 def _build(page):
     line = unjudged(page.methods, where=f" at {page.words.level_format.format(page.level)}")
     if page.models:
-        learned = (
-            "How far its models can be trusted is known from other specimens alone: see below."
-        )
+        its = "the model" if len(page.models) == 1 else "the models"
+        learned = f"How far {its} can be trusted is known from other specimens alone: see below."
         line = line._replace(sentence=f"{line.sentence} {learned}")
     return {
         "lines": [line, *page.lines],
