@@ -212,6 +212,8 @@ def told(page, sample):
             method: str(PROJECT.given_model(method, level)) for method in PROJECT.given
         },
         "further": further_of(sample),
+        "surroundings": PROJECT.objects == "dark"
+        and KIND.mask_radius(1, sample) is None,
     }
 
 

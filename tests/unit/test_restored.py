@@ -15,7 +15,8 @@ from acuity.measure.objects import volume_objects
 from acuity.measure.pores import pore_table
 from acuity.measure.power import power_spectrum
 from acuity.model_card import ModelCard
-from acuity.report.restored import graphs, views
+from acuity.report.restored import FIGURES, graphs, views
+from acuity.report.restored_page import FIGURES as OF_PAGE
 from acuity.report.restored_page import UsedModel
 from acuity.report.verdict import Line, tidy
 from acuity.study.project import Project
@@ -293,6 +294,7 @@ def of_other_specimens():
 
 
 def test_a_page_without_truth_judges_nothing(tmp_path):
+    assert OF_PAGE == FIGURES
     text, said = shown(tmp_path)
     assert (
         "– Not judged No truth: not judged. Restored by Cubic interpolation and DeepNet at 2:1."
@@ -305,6 +307,8 @@ def test_a_page_without_truth_judges_nothing(tmp_path):
     # Classical methods alone: no model is spoken of.
     assert ">Model" not in text
     assert 'data-kind="xy"' in text
+    assert "air around the specimen" not in said
+    assert "air around the specimen too." in shown(tmp_path, surroundings=True)[1]
     aligned = Line("Alignment", "good", "60 slices agree.")
     assert "✓ Good Alignment 60 slices agree." in shown(tmp_path, lines=[aligned])[1]
 

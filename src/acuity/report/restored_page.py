@@ -13,7 +13,6 @@ from acuity.model_card import ModelCard, read_model_card
 from acuity.report.drawing import read_drawings
 from acuity.report.judged import read_judged
 from acuity.report.page import Page, seen_of, write_page
-from acuity.report.restored import FIGURES
 from acuity.report.sections.further_figures import further_figures
 from acuity.report.sections.provenance import PROVENANCE
 from acuity.report.sections.restored_graphs import RESTORED_GRAPHS
@@ -29,6 +28,8 @@ from acuity.seen import meet, origin
 from acuity.tables import read_table
 from acuity.volume import open_volume
 
+# Those of acuity.report.restored, which a page need not load.
+FIGURES = ("restored_graphs", "restored_planes")
 SECTIONS = (
     RESTORED_VERDICT,
     RESTORED_PLANES,
@@ -93,6 +94,8 @@ class RestoredPage(Page):
         Title and path of its further pages.
     lines : sequence of Line
         What is judged of it without a truth: its alignment.
+    surroundings : bool
+        Whether what lies around the specimen may count as pores.
     """
 
     sample: str
@@ -103,6 +106,7 @@ class RestoredPage(Page):
     samples: Sequence[str] = ()
     further: Sequence[tuple[str, str]] = ()
     lines: Sequence[Line] = ()
+    surroundings: bool = False
 
     @property
     def page_title(self) -> str:

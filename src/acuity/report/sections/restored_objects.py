@@ -33,6 +33,7 @@ def _build(page):
             for method in ordered(rows["method"])
         ],
         "words": glossary(columns),
+        "surroundings": page.surroundings,
     }
 
 
@@ -47,7 +48,7 @@ RESTORED_OBJECTS = Section(
     """
 <section aria-label="{{ noun | capitalize }}s">
 <h2>{{ noun | capitalize }}s – no truth: not judged</h2>
-<p>What the automatic segmentation counts in the input and in every result. Which of these {{ noun }}s are real, and which were missed, cannot be told here; that two rows differ says that one of them is wrong, not which.</p>
+<p>What the automatic segmentation counts in the input and in every result. Which of these {{ noun }}s are real, and which were missed, cannot be told here; that two rows differ says that one of them is wrong, not which.{% if surroundings %} All that is dark counts, in all of the volume: air around the specimen too.{% endif %}</p>
 {{ parts.table(columns, rows, noun ~ "s, not judged") }}
 <details><summary>What the columns mean</summary>
 <dl class="words">
