@@ -72,10 +72,11 @@ def restored_figures(volumes, low, *, labels=None, out_dir, words=PLAIN, about=N
 
 def _size(grid):
     """How many voxels of which size a grid has, z first, in words."""
-    sides = list(dict.fromkeys(f"{size:.4g}" for size in grid.spacing))
-    sides = sides if len(sides) == 1 else [f"{size:.4g}" for size in grid.spacing]
-    shape, voxel = (" x ".join(map(str, part)) for part in (grid.shape, sides))
-    return f"{shape} voxels of {voxel} {unit_text(grid.unit)}"
+    flat = grid.shape[0] == 1
+    sides = [f"{size:.4g}" for size in grid.spacing[flat:]]
+    sides = sides[:1] if len(set(sides)) == 1 else sides
+    shape, voxel = (" x ".join(map(str, part)) for part in (grid.shape[flat:], sides))
+    return f"{shape} {'pixels' if flat else 'voxels'} of {voxel} {unit_text(grid.unit)}"
 
 
 # Planes
@@ -139,11 +140,16 @@ def views(volumes, low, labels=None, *, framed=(), noun="pore", largest=images.L
     """
     if not volumes:
         raise AcuityError("report: no volume to show; at least one (method, level) is needed")
-    opened = {key: images.opened(volumes[key]) for key in in_order(volumes)}
+    opened, coarse = (
+        {key: images.opened(volumes[key]) for key in in_order(volumes)},
+        images.opened(low),
+    )
     grid = next(reversed(opened.values())).grid
-    axes = [1, 0] if refined(images.opened(low).grid, grid)[0] > 1 else [0, 1]
+    axes = [1, 0] if refined(coarse.grid, grid)[0] > 1 else [0, 1]
     axes = axes if grid.shape[0] > 1 else [0]
-    found = [view for axis in axes for view in _across(opened, axis, framed, largest)]
+    # The input as it was recorded: a study may show it interpolated.
+    shown = {key: coarse if key[0] == "input" else volume for key, volume in opened.items()}
+    found = [view for axis in axes for view in _across(shown, axis, framed, largest)]
     return found + _objects(opened, labels or {}, axes[0], noun, largest)
 
 
@@ -165,40 +171,46 @@ def _across(volumes, axis, framed, largest):
     """The views of one plane: all of it and, of a large one, its middle."""
     grid = next(reversed(volumes.values())).grid
     place, where = _middle(grid, axis)
-    marks = [
-        [side for n, side in enumerate(box) if n != axis]
-        for box in framed
-        if _holds(box, axis, place)
-    ]
-    faces, window, whole, close = images.faces_across(grid, axis), None, [], []
-    for key, volume in volumes.items():
-        plane, spacing = images.plane_at(volume, place, axis)
-        window = window or images.grey_window(plane)
-        whole.append(_picture(key, plane, spacing, window, largest, grid.unit, (marks, faces)))
-        if max(plane.shape) > 2 * _CLOSE:
-            part = plane[tuple(sheets.middle(n, _CLOSE) for n in plane.shape)]
-            close.append(_picture(key, part, spacing, window, largest, grid.unit))
+    shape, spacing = (np.delete(sides, axis) for sides in (grid.shape, grid.spacing))
+    faces = images.faces_across(grid, axis)
+    parts = [slice(0, n) for n in shape], [sheets.middle(int(n), _CLOSE) for n in shape]
+    marks = [np.delete(box, axis, 0) for box in framed if box[axis][0] <= place <= box[axis][1]]
+    window, shown = None, []
+    for part in parts if max(shape) > 2 * _CLOSE else parts[:1]:
+        ends = [
+            (f + p.start * s, f + p.stop * s) for f, s, p in zip(faces, spacing, part, strict=True)
+        ]
+        count = [p.stop - p.start for p in part]
+        size = images.picture_size(count, spacing, largest)
+        pixel, pictures = spacing[1] * count[1] / size[0], []
+        for key, volume in volumes.items():
+            plane = _plane(volume, place, axis, ends)
+            window = window or images.grey_window(plane)
+            drawn = Image.fromarray(images.stretch(images.resize(plane, size), window))
+            for sides in marks if part is parts[0] else ():
+                images.frame(drawn, sides, faces, pixel)
+            pictures.append(images.make_picture("plane", key, drawn, pixel, grid.unit))
+        shown.append((pictures, " x ".join(map(str, count))))
     kind, name = _AXES[axis].lower(), _AXES[axis]
     plane = f"{'Section' if axis else 'Slice'} {name}" if grid.shape[0] > 1 else "Image"
-    found = [View(kind, plane, where, whole)]
-    if close:
-        told = f"the middle {' x '.join(map(str, part.shape))} voxels of {where}"
-        found.append(View(f"{kind}_close", f"{plane}, close up", told, close))
+    found = [View(kind, plane, where, shown[0][0])]
+    for pictures, told in shown[1:]:
+        told = f"the middle {told} voxels of {where}"
+        found.append(View(f"{kind}_close", f"{plane}, close up", told, pictures))
     return found
 
 
-def _holds(box, axis, place):
-    return box[axis][0] <= place <= box[axis][1]
+def _plane(volume, place, axis, ends):
+    """The part of a volume's plane between two ends along both its axes; see `images.plane_at`."""
+    plane, spacing = images.plane_at(volume, place, axis)
+    faces = images.faces_across(volume.grid, axis)
+    return plane[tuple(map(_span, plane.shape, spacing, faces, ends))]
 
 
-def _picture(key, plane, spacing, window, largest, unit, framed=((), ())):
-    size = images.picture_size(plane.shape, spacing, largest)
-    drawn = Image.fromarray(images.stretch(images.resize(plane, size), window))
-    pixel = spacing[1] * plane.shape[1] / size[0]
-    marks, faces = framed
-    for sides in marks:
-        images.frame(drawn, sides, faces, pixel)
-    return images.make_picture("plane", key, drawn, pixel, unit)
+def _span(count, size, face, ends):
+    """The voxels of an axis between two places: at least one, those that a volume has."""
+    start, stop = (min(max(round((end - face) / size), 0), count) for end in ends)
+    return slice(min(start, count - 1), max(stop, start + 1))
 
 
 def _objects(volumes, labels, axis, noun, largest):
@@ -286,7 +298,7 @@ def graphs(volumes, low):
     limit = limit if max(finer) > 1 else None
     told = f"Power spectrum, {'along z' if along else 'all directions'}"
     panels.append(Panel(told, partial(_draw_power, curves, grid, limit)))
-    shape = " x ".join(str(part.stop - part.start) for part in parts)
+    shape = " x ".join(str(part.stop - part.start) for part in parts if part.stop - part.start > 1)
     mark = ("finest that the input's voxels can show", {"color": INK, "ls": ":", "lw": 1.2})
     return Plot(
         "restored_graphs",
@@ -309,11 +321,10 @@ def graphs(volumes, low):
 
 def _block(volume, ends, unit):
     """The voxels of a volume between ends along z, y and x, and their size, in a unit."""
-    grid, box = volume.grid, []
-    for (a, b), origin, size, n in zip(ends, grid.origin, grid.spacing, grid.shape, strict=True):
-        steps = ((convert(end, unit, grid.unit) - origin) / size + 0.5 for end in (a, b))
-        start, stop = (min(max(round(step), 0), n) for step in steps)
-        box.append(slice(min(start, n - 1), max(stop, start + 1)))
+    grid = volume.grid
+    faces = np.subtract(grid.origin, np.divide(grid.spacing, 2))
+    own = [[convert(end, unit, grid.unit) for end in both] for both in ends]
+    box = map(_span, grid.shape, grid.spacing, faces, own)
     spacing = [convert(size, grid.unit, unit) for size in grid.spacing]
     return np.asarray(volume.read(*box), np.float32), spacing
 

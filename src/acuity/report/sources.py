@@ -220,8 +220,12 @@ def learned_part(imported=None, learned=()):
     if learned_boxes(imported, [imported])[0] in boxes:
         return "Models learned from all of this volume.", []
     unit = unit_text(open_volume(imported, complete=False).grid.unit)
+    flat = open_volume(imported, complete=False).grid.shape[0] == 1  # an image has no z
     parts = [
-        ", ".join(f"{axis} {a:.6g} to {b:.6g}" for axis, (a, b) in zip("zyx", box, strict=True))
+        ", ".join(
+            f"{axis} {a:.6g} to {b:.6g}"
+            for axis, (a, b) in list(zip("zyx", box, strict=True))[flat:]
+        )
         for box in dict.fromkeys(boxes)
     ]
     return f"Models learned from a part of this volume: {'; '.join(parts)} {unit}.", boxes

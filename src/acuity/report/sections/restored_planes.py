@@ -42,7 +42,7 @@ RESTORED_PLANES = Section(
 <p class="note">{{ planes.caption }}{% if seen %} {{ seen }}{% endif %}</p>
 {% for row in first %}
 <h3>{{ row.title }}</h3>
-<p class="note">{{ row.where[:1] | upper }}{{ row.where[1:] }}.</p>
+{% if row.where != "the image" %}<p class="note">{{ row.where[:1] | upper }}{{ row.where[1:] }}.</p>{% endif %}
 {{ beside(row) }}
 {% endfor %}
 {% for row in others %}
