@@ -23,7 +23,7 @@ from acuity.formats.files import files_of, is_remote, split_name
 from acuity.keys import image, name_of
 from acuity.methods.base import module_name
 from acuity.plan.planner import Planner
-from acuity.predict.models import model_files
+from acuity.predict.models import figures_beside, model_files
 from acuity.simulate.settings import Beam, Body, Pores
 from acuity.study.paths import STUDY_TABLES, either, wildcards
 from acuity.study.project import Project

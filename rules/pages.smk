@@ -49,10 +49,13 @@ try:
 except AcuityError as error:
     raise WorkflowError(str(error))
 STUDY_FIGURES |= dict.fromkeys(FURTHER_FIGURES["study"], "Further")
+# What was restored without a truth is in no figure of the study.
+COMPARED = [sample for sample in SHOWN if sample not in RESTORE]
 DRAWN = {
     name: category
     for name, category in STUDY_FIGURES.items()
     if METHODS
+    and (COMPARED or (category == "Training" and PROJECT.trained))
     and (STUDY.segment or category != "Pores")
     and name not in KIND.figures_left_out
     and (KIND.pixelwise or category != "Image quality")
@@ -108,20 +111,41 @@ class SamplePage(NamedTuple):
     further: tuple[str, ...] = ()
 
 
+STACKED = [STACK_JUDGED] * bool(FURTHER["stack"])
 SAMPLE_PAGES = {
     "sample": SamplePage(
         (*PICTURED, *FURTHER_FIGURES["sample"]),
         "Samples",
         "pictures",
         "{sample}",
-        SHOWN,
-        judged={"judged": [STACK_JUDGED] * bool(FURTHER["stack"]) + JUDGED},
+        COMPARED,
+        judged={"judged": STACKED + JUDGED},
         drawing_cfg={
             "names": list(PICTURED),
             "further": FURTHER_FIGURES["sample"],
             "words": {key: WORDS[key] for key in ("level_format", "noun")},
         },
         page_cfg={**REPORTED, "words": WORDS},
+        further=tuple(FURTHER_FIGURES["sample"]),
+    ),
+    "restored": SamplePage(
+        (*captioned("restored"), *FURTHER_FIGURES["sample"]),
+        "Samples",
+        "pictures",
+        "{sample}, restored",
+        [sample for sample in SHOWN if sample in RESTORE],
+        judged={"judged": STACKED},
+        drawing_cfg={
+            "further": FURTHER_FIGURES["sample"],
+            "words": {key: WORDS[key] for key in ("level_format", "noun")},
+        },
+        page_cfg={
+            "study": STUDY.study,
+            "title": STUDY.title,
+            "samples": SHOWN,
+            "methods": METHODS,
+            "words": WORDS,
+        },
         further=tuple(FURTHER_FIGURES["sample"]),
     ),
     "stack": SamplePage(
@@ -164,7 +188,36 @@ def stated(section):
 
 def page_of(page, sample="{sample}"):
     """The path of a sample's page, below report/ and without ending."""
-    return sample if page == "sample" else f"{page}/{sample}"
+    return sample if page in ("sample", "restored") else f"{page}/{sample}"
+
+
+def told(page, sample):
+    """What the page of one sample is told that others of its kind are not."""
+    if page not in ("sample", "restored"):
+        return {}
+    row = {"row": stated(SAMPLE[sample])}
+    if page == "sample":
+        return row
+    level = RESTORE[sample]
+    return {
+        **row,
+        "level": float(level),
+        "given": {
+            method: str(PROJECT.given_model(method, level)) for method in PROJECT.given
+        },
+        "further": further_of(sample),
+        "surroundings": PROJECT.objects == "dark"
+        and KIND.mask_radius(1, sample) is None,
+    }
+
+
+def further_of(sample):
+    """Title and path, from the first page, of a sample's further pages."""
+    return [
+        [SAMPLE_PAGES[page].title, f"{page}/{sample}.html"]
+        for page, samples in FURTHER.items()
+        if sample in samples
+    ]
 
 
 def module_of(page):

@@ -29,6 +29,7 @@ rule figures:
             "names": list(DRAWN),
             "further": FURTHER_FIGURES["study"],
             "words": WORDS,
+            **({"restored_samples": list(RESTORE)} if RESTORE else {}),
         },
         page="drawn.study",
         code=lambda w: code_digest(
@@ -60,7 +61,9 @@ for page, about in SAMPLE_PAGES.items():
             **(about.judged if page == "stack" else {}),
             beside=[beside(f"{{sample}}/{name}") for name in about.figures],
         log:
-            logs("figures/{sample}" + (f"-{page}" if page in FURTHER else "")),
+            logs("figures/{sample}" + (f"-{page}" if page != "sample" else "")),
+        wildcard_constraints:
+            sample=either(about.samples),
         conda:
             ENVIRONMENT
         resources:
@@ -101,7 +104,9 @@ for page, about in SAMPLE_PAGES.items():
                 labels={"page": about.label},
             ),
         log:
-            logs(f"report/{page_of(page)}"),
+            logs("report/{sample}" if page == "sample" else f"report/{page}/{{sample}}"),
+        wildcard_constraints:
+            sample=either(about.samples),
         conda:
             ENVIRONMENT
         resources:
@@ -110,10 +115,10 @@ for page, about in SAMPLE_PAGES.items():
             page=module_of(page),
             cfg=lambda w, page=page, about=about: {
                 "sample": w.sample,
-                **({"row": stated(SAMPLE[w.sample])} if page == "sample" else {}),
+                **told(page, w.sample),
                 **about.page_cfg,
             },
-            columns=PROJECT.columns if page in ("sample", "sem") else None,
+            columns=PROJECT.columns if page in ("sample", "restored", "sem") else None,
             code=lambda w, page=page: code_digest("page", page=module_of(page)),
         message:
             "{wildcards.sample}: write "
@@ -179,14 +184,11 @@ rule report:
             "settings": stated(STUDY),
             "sheet": [stated(row) for row in SAMPLES],
             "command": f"snakemake --configfile {STUDY_FILE}",
-            "restored_samples": list(RESTORE),
+            "restored_samples": RESTORE,
+            "methods": METHODS,
             "shown": PROJECT.first_picture()[1],
             "further": {
-                sample: [
-                    [SAMPLE_PAGES[page].title, f"{page}/{sample}.html"]
-                    for page, samples in FURTHER.items()
-                    if sample in samples
-                ]
+                sample: further_of(sample)
                 for sample in dict.fromkeys(sum(FURTHER.values(), []))
             },
             **REPORTED,

@@ -41,6 +41,12 @@ def given_files(method, level):
     ]
 
 
+def given_figures(method, level):
+    """The table of the study that a given model was trained in, with its seal; none where there is none."""
+    found = figures_beside(PROJECT.given_model(method, level))
+    return [local(str(file)) for file in found]
+
+
 @cache
 def objects(path):
     return addresses(REMOTE[path].flags["storage_object"])

@@ -62,7 +62,11 @@ for part in PARTS:
         resources:
             **resources_for(part.name("segment")),
         params:
-            cfg=part.cfg(PROJECT.segment_cfg(joined=part.marker is None)),
+            cfg=part.cfg(
+                lambda w, part=part: PROJECT.segment_cfg(
+                    w.sample, joined=part.marker is None
+                )
+            ),
             code=lambda w: code_digest("segment"),
         message:
             part.says("{wildcards.sample}: segment {wildcards.image}")

@@ -1,7 +1,8 @@
 """Training of the learned methods.
 
 Needs  low- and high-resolution volumes of the train samples; or a model that was trained elsewhere
-Makes  train/{method}/level{level}/model.safetensors, model.json, history.tsv (of what is trained here)
+Makes  train/{method}/level{level}/model.safetensors, model.json, history.tsv (of what is trained here),
+       judged.tsv (of what was trained elsewhere)
 """
 
 
@@ -69,3 +70,28 @@ rule take_model:
         "Take a model of {wildcards.method} at level {wildcards.level}"
     script:
         "../scripts/take_model.py"
+
+
+# Not with the model: another figure of it is no reason to restore again.
+rule take_judged:
+    """Take what the study that a model was trained in has found of it."""
+    input:
+        lambda w: given_figures(w.method, w.level),
+    output:
+        seals("train/{method}/level{level}/judged"),
+        table=results("train/{method}/level{level}/judged.tsv"),
+    log:
+        logs("take/{method}/level{level}/judged"),
+    wildcard_constraints:
+        method=either(PROJECT.given),
+    conda:
+        ENVIRONMENT
+    resources:
+        **resources_for("take_judged"),
+    params:
+        cfg=lambda w: {"model": PROJECT.given_model(w.method, w.level)},
+        code=lambda w: code_digest("take_judged"),
+    message:
+        "Take the figures of a model of {wildcards.method} at level {wildcards.level}"
+    script:
+        "../scripts/take_judged.py"

@@ -2,7 +2,7 @@
 
 A training describes the low-resolution volumes that it learned from (`describe`) and keeps their range in the
 model's card (`together`). What the model is to restore later is described in the same way and held
-against that (`differences`): a network gives a result for any volume, and only of one like those that it
+against that (`compare`): a network gives a result for any volume, and only of one like those that it
 learned from does that mean anything.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 
@@ -69,8 +69,8 @@ class Input:
     high: float | None = None
 
 
-class Difference(NamedTuple):
-    """In what a volume is not like those that a model learned from.
+class Comparison(NamedTuple):
+    """What a volume is in one respect, beside those that a model learned from.
 
     Attributes
     ----------
@@ -78,14 +78,18 @@ class Difference(NamedTuple):
         One of `ACCEPTABLE`.
     found, taught : str
         Of the volume, and of those that were learned from.
+    within : bool
+        Whether it is like them.
     """
 
     key: Accepted
     found: str
     taught: str
+    within: bool = False
 
     def __str__(self) -> str:
-        return f"{ACCEPTABLE[self.key]} {self.found}, and the model learned from {self.taught}"
+        of = "of " if self.key == "noise" else ""
+        return f"{ACCEPTABLE[self.key]} {of}{self.found}, and the model learned from {self.taught}"
 
 
 def describe(
@@ -197,10 +201,10 @@ def _range(values):
     return None if None in values else [min(values), max(values)]
 
 
-def differences(
+def compare(
     made_for: Mapping[str, Any], found: Input, *, normalised: bool = False
-) -> list[Difference]:
-    """Hold a volume against those that a model learned from.
+) -> list[Comparison]:
+    """Hold a volume against those that a model learned from, in each respect that is known.
 
     Parameters
     ----------
@@ -214,50 +218,51 @@ def differences(
 
     Returns
     -------
-    list of Difference
+    list of Comparison
     """
     if not made_for:
-        return [Difference("unrecorded", "is wanted", "volumes that its card does not describe")]
-    said = []
+        return [Comparison("unrecorded", "is wanted", "volumes that its card does not describe")]
     least, most = made_for["voxel_size"]
     sides = [convert(side, found.unit, made_for["unit"]) for side in found.voxel_size]
     # An image has no voxel along z.
     counted = range(1, 3) if found.axes == "yx" else range(3)
-    if not all(least[i] * (1 - _SIZE) <= sides[i] <= most[i] * (1 + _SIZE) for i in counted):
-        said.append(
-            Difference("voxel_size", _size(sides, made_for["unit"]), _size(least, made_for["unit"]))
-        )
-    for key in ("axes", "bit_depth"):
-        if getattr(found, key) not in made_for[key]:
-            said.append(Difference(key, getattr(found, key), " and ".join(made_for[key])))
+    alike = all(least[i] * (1 - _SIZE) <= sides[i] <= most[i] * (1 + _SIZE) for i in counted)
+    own_size, taught_size = (_size(ends, made_for["unit"]) for ends in (sides, least))
+    said = [Comparison("voxel_size", own_size, taught_size, alike)]
+    for key in cast("tuple[Accepted, ...]", ("axes", "bit_depth")):
+        own, taught = getattr(found, key), made_for[key]
+        said.append(Comparison(key, own, " and ".join(taught), own in taught))
     if made_for["low"] is not None and found.low is not None:
         said += _of_values(made_for, found, normalised)
     return said
 
 
+def differences(
+    made_for: Mapping[str, Any], found: Input, *, normalised: bool = False
+) -> list[Comparison]:
+    """Return in what a volume is not like those that a model learned from; see `compare`."""
+    return [one for one in compare(made_for, found, normalised=normalised) if not one.within]
+
+
 def _of_values(made_for, found, normalised):
-    """Yield in what grey values and noise differ."""
+    """Yield how noise and grey values compare."""
     (low, _), (_, high) = made_for["low"], made_for["high"]
     width = high - low
     own = found.high - found.low
     part = own / width if normalised and width else 1.0
     least, most = (end * part for end in made_for["noise"])
-    if not least / _NOISE <= found.noise <= most * _NOISE:
-        taught = f"{made_for['noise'][0]:.4g}" + (
-            f" to {made_for['noise'][1]:.4g}" if made_for["noise"][0] < made_for["noise"][1] else ""
-        )
-        share = f" (of a width of {own:.4g}, and {width:.4g})" if normalised else ""
-        yield Difference("noise", f"of {found.noise:.4g}", f"{taught}{share}")
+    taught = " to ".join(dict.fromkeys(f"{end:.4g}" for end in made_for["noise"]))
+    shares = [f" (grey values {size:.4g} wide)" if normalised else "" for size in (own, width)]
+    alike = least / _NOISE <= found.noise <= most * _NOISE
+    yield Comparison("noise", f"{found.noise:.4g}{shares[0]}", f"{taught}{shares[1]}", alike)
     far = max(
         made_for["low"][0] - found.low,
         found.low - made_for["low"][1],
         made_for["high"][0] - found.high,
         found.high - made_for["high"][1],
     )
-    if not normalised and far > _GREY * width:
-        yield Difference(
-            "grey_values", f"{found.low:.4g} to {found.high:.4g}", f"{low:.4g} to {high:.4g}"
-        )
+    ends = (f"{a:.4g} to {b:.4g}" for a, b in ((found.low, found.high), (low, high)))
+    yield Comparison("grey_values", *ends, normalised or far <= _GREY * width)
 
 
 def _size(sides, unit):
@@ -302,7 +307,7 @@ def check(
     normalised = bool((card.get("normalisation") or {}).get("own"))
     said = differences(card.get("made_for") or {}, found, normalised=normalised)
     if card["level"] != level:
-        said.insert(0, Difference("level", f"{level:g}", f"level {card['level']:g}"))
+        said.insert(0, Comparison("level", f"{level:g}", f"level {card['level']:g}"))
     wrong = [difference for difference in said if difference.key not in accept]
     if wrong:
         keys = ", ".join(difference.key for difference in wrong)

@@ -74,11 +74,14 @@ READS["collect_metrics"] |= set(MEASURES)
 PAGES = {
     "report": "index",
     "report_sample": "sample",
-    **{f"report_{kind}": f"{kind}_page" for kind in ("stack", "axial", "sem")},
+    **{f"report_{kind}": f"{kind}_page" for kind in ("restored", "stack", "axial", "sem")},
 }
 FIGURES = {
     "figures": "drawn.study",
-    **{f"{kind}_figures": f"drawn.{kind}" for kind in ("sample", "stack", "axial", "sem")},
+    **{
+        f"{kind}_figures": f"drawn.{kind}"
+        for kind in ("sample", "restored", "stack", "axial", "sem")
+    },
 }
 SCRIPTS = {
     **{measure.name: "measure" for measure in TINY.measures.values() if not measure.own_rule},
@@ -138,6 +141,7 @@ MODULES = {
     "measure.quality": {"quality"},
     "measure.resolution": {"resolution"},
     "measure.census": {"count_objects"},
+    "measure.objects": set(),
     "measure.pore_space": {"pore_space"},
     "measure.collect": {"collect_metrics"},
     "report.page": {"report", "report_sample"},
@@ -145,6 +149,9 @@ MODULES = {
     "report.sample": {"report_sample"},
     "report.index": {"report"},
     "report.figures": {"figures", "report", "report_sample"},
+    "report.restored": set(),
+    "report.restored_page": set(),
+    "report.sections.restored_models": set(),
     "report.sem": set(),
     "report.axial": set(),
     "report.stack": set(),

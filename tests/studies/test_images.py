@@ -69,7 +69,12 @@ def test_pairs_of_specimens_and_of_files(workflow):
     for page in ("index", "b", "new", "sem/b", "sem/new"):
         assert "<title>" in (folder / f"report/{page}.html").read_text()
     assert workflow.planned("--configfile", path) == {}
+    # The field that the pair was learned on is restored, too: that part is told.
+    page = (folder / "report/new.html").read_text()
+    assert "Models learned from a part of this volume" in page
+    assert "No truth: not judged" in page
     pages = {"figures", "sem_figures", "judge", "report_sample", "report_sem", "report"}
+    pages |= {"report_restored"}
     measured = after_edit(workflow, path, "measure/spectrum.py")
     assert (
         {"spectrum", "collect_metrics"} <= set(measured) <= {"spectrum", "collect_metrics", *pages}

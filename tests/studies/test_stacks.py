@@ -264,6 +264,7 @@ def test_slices_restored_along_z(workflow):
     assert not len(read_table(folder / "measure/coarse/level2/cubic/scattering.tsv"))
     assert workflow.planned("--configfile", path) == {}
     pages = {"figures", "axial_figures", "judge", "report_sample", "report_axial", "report"}
+    pages |= {"report_restored"}
     measured = after_edit(workflow, path, "measure/fibsem_errors.py")
     assert set(measured) == {"fibsem_errors", "collect_metrics", *pages}
     learned = after_edit(workflow, path, "methods/srgan.py")

@@ -4,13 +4,15 @@ import json
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 from scipy.ndimage import gaussian_filter
 
 from acuity.tables import read_table
 from acuity.volume import open_volume
-from tests.conftest import TINY_TRAINING
+from tests.conftest import TINY_SHEET, TINY_TRAINING, Workflow
+from tests.rules.test_rerun import edited
 
 COLUMNS = [
     "study",
@@ -146,3 +148,55 @@ def test_own_volume_on_a_coarser_grid(workflow):
     assert jobs["ingest"] == 1
     assert jobs["degrade"] == 1
     assert "train" not in jobs
+
+
+def test_restored_samples_are_shown_and_a_model_travels(finished, tmp_path):
+    """A third foam without a truth, in a study of the other two, and in one of its own with their model."""
+    workflow = Workflow.copy_of(finished.folder, tmp_path / "copy")
+    judged = results(workflow, "tiny")[1]
+    path = workflow.write_study(sheet=TINY_SHEET + "c\trestore\t3\n")
+    workflow.run("--configfile", path)
+    folder, metrics = results(workflow, "tiny")
+    own = metrics["sample"] == "c"
+    assert {name.split("_")[0] for name in metrics.loc[own, "metric"]} == {"objects", "segment"}
+    # Nothing else of the study has changed: no model, no figure, no pooled row.
+    pd.testing.assert_frame_equal(metrics[~own].reset_index(drop=True), judged)
+    page = (folder / "report/c.html").read_text()
+    assert "No truth: not judged" in page
+    assert "Judged on other specimens: 1 test sample of this study" in page
+    first = (folder / "report/index.html").read_text()
+    assert "c was restored and has no truth: shown, and not judged." in first
+    assert not (folder / "simulate/c/exact.ome.zarr").exists()
+    with edited(workflow.folder / "src/acuity/report/restored.py", append="\nEDITED = True\n"):
+        jobs = workflow.planned("--configfile", path)
+    assert jobs == {"restored_figures": 1, "report_restored": 1, "report": 1}
+    # Two of such samples alone, with a model of that study, and no objects sought.
+    study = {
+        "study": "apply",
+        "samples": "apply.tsv",
+        "levels": [2],
+        "methods": {"deepnet": {"model": "results/tiny/train/deepnet/level2"}},
+        "segment": False,
+    }
+    coarse = "results/tiny/reconstruct/{}/level2.ome.zarr"
+    sheet = (
+        f"sample\trole\tpath\nc\trestore\t{coarse.format('c')}\nd\trestore\t{coarse.format('b')}\n"
+    )
+    path = workflow.write_study(study, sheet, name="apply")
+    workflow.run("--configfile", path)
+    apply, metrics = results(workflow, "apply")
+    assert not len(metrics)
+    restored = [
+        open_volume(f / "predict/c/level2/deepnet.ome.zarr").read() for f in (folder, apply)
+    ]
+    np.testing.assert_array_equal(*restored)
+    table = read_table(
+        apply / "train/deepnet/level2/judged.tsv", dtype={"variant": str, "subset": str}
+    )
+    pooled = judged[(judged["sample"] == "unseen") & (judged["method"] == "deepnet")]
+    assert len(table[table["method"] == "deepnet"]) == len(pooled)
+    assert "1 test sample of the study tiny, pooled" in (apply / "report/c.html").read_text()
+    first = (apply / "report/index.html").read_text()
+    assert "No truth: not judged. 2 samples were restored by DeepNet." in first
+    assert "Nothing was measured" not in first
+    assert workflow.planned("--configfile", path) == {}

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from acuity.report import axial, figures, images, sem, stack
+from acuity.report import axial, figures, images, restored, sem, stack
 from acuity.report.axial_page import AxialPage
 from acuity.report.drawing import drawing_of, read_drawings
 from acuity.report.index import IndexPage
 from acuity.report.judged import read_judged
+from acuity.report.restored_page import RestoredPage
 from acuity.report.sample import SamplePage
 from acuity.report.sem_page import SemPage
 from acuity.report.stack_page import StackPage
@@ -109,3 +110,10 @@ def sem_page(
     files = sem.sem_figures(metrics, volumes, **how, out_dir=beside(output))
     page = SemPage(sample=sample, metrics=metrics, drawings=read(files), samples=samples, **told)
     page.write(output)
+
+
+def restored_page(sample, volumes, low, *, output, **told):
+    drawn = restored.restored_figures(
+        volumes, low, out_dir=beside(output), words=words_of(dict(told))
+    )
+    RestoredPage(sample=sample, drawings=read(drawn), **told).write(output)

@@ -105,7 +105,7 @@ def test_every_sample_that_is_judged_is_listed():
     assert ("sand.yaml", "sand-test") in unlisted(text.replace("sand_100", "sand_1"))
 
 
-@pytest.mark.parametrize("page", ["stack", "axial", "sem"])
+@pytest.mark.parametrize("page", ["restored", "stack", "axial", "sem"])
 def test_each_figure_of_a_page_has_a_caption_by_which_its_rule_finds_it(page):
     figures = importlib.import_module(f"acuity.report.{page}").FIGURES
     captions = (ROOT / "config" / "captions").glob(f"{page}_*.rst")

@@ -504,10 +504,14 @@ def test_a_sample_without_truth_says_what_the_first_page_says(study, pictures, t
         study="pair",
         samples=["foam2", "foam3", "new"],
         training_samples=["foam1"],
-        restored_samples=["new"],
+        restored_samples={"new": "3"},
+        methods=["srgan"],
     )
     note = " ".join(read(tmp_path / "two.html")[1].text.split())
-    assert "2 samples that no model has seen. 1 sample has no truth: shown, and not judged." in note
+    assert (
+        "2 samples that no model has seen. new was restored and has no truth: shown, and not judged."
+        in note
+    )
     # What was restored does not take the grade of what was aligned.
     both = [f"✓ Good Alignment {said[0].sentence}", f"– Not judged Restoration {said[1].sentence}"]
     assert all(" ".join(both) in text for text in texts)

@@ -229,17 +229,19 @@ def test_every_figure_that_is_shown(tmp_path):
         "gaps told from touching, AUC (95 %) | spectrum deviation, below low Nyquist | "
         "spectrum deviation, aliased | edge spread (nm) | PSNR (dB) | SSIM | MS-SSIM | found ratio | "
         "recall (95 %) | precision (95 %) | F1 | F1 off the wall | porosity error | sphericity | "
+        "objects | objects at the edge | median diameter | mean sphericity | porosity | "
         "FWHM | RMS | PSNR, 8 bits (dB) | RMS, binary | PSNR, binary (dB) | wPSNR (dB) | "
         "wPSNR, code (dB) | scattering (decades) |"
     )
-    assert lines[1] == "| " + " | ".join(["---"] * 30) + " |"
+    assert lines[1] == "| " + " | ".join(["---"] * 35) + " |"
     three, two = "0.123 (0.100-0.988)", "0.12 (0.10-0.99)"
     assert lines[2].strip("| ").split(" | ") == [
         "2", "net", three, two, two, two, three, three, three, "0.12", "0.12", "0.12", "0.12",
-        "0.123", "0.123", "0.123", three, three, "0.123", "0.123", "0.123", "0.1235", "0.12",
-        "0.12", "0.12", "0.123", "0.12", "0.12", "0.12", "0.123",
+        "0.123", "0.123", "0.123", three, three, "0.123", "0.123", "0.123", "0.1235",
+        "0", "0.12", "0.1235", "0.1235", "0.1235",
+        "0.12", "0.12", "0.12", "0.123", "0.12", "0.12", "0.12", "0.123",
     ]  # fmt: skip
-    assert lines[3].count("|") == 31
+    assert lines[3].count("|") == 36
     assert lines[3].split("|")[20] == " 9.000 "
     assert len(lines) == 4
 

@@ -15,7 +15,14 @@ from typing import Any
 import numpy as np
 
 from acuity.errors import AcuityError
-from acuity.measure.pores import pore_rows, pore_sums, porosity, solid_voxels, table_of_sums
+from acuity.measure.pores import (
+    pore_rows,
+    pore_sums,
+    porosity,
+    solid_voxels,
+    table_of_sums,
+    tell_rim,
+)
 from acuity.measure.recovery import add_overlaps, found_ratio, overlaps, recover
 from acuity.measure.slices import slices_at_a_time
 from acuity.measure.volumes import Radius
@@ -153,15 +160,9 @@ def census(
 
     def table(name, shape):
         parts = [{key: part[f"{name}.{key}"] for key in _SUMS} for part in counts]
-        found = table_of_sums(parts, spacing, shape=shape)
-        # Edge objects are those that the volume's own faces cut. The wall of a foam cuts none, and
-        # an object that a blur has smeared against it is judged like any other, and told apart.
-        cut = np.zeros(len(found), bool)
-        for axis, n in zip("zyx", about["shape"], strict=True):
-            cut |= (found[f"{axis}0"] == 0) | (found[f"{axis}1"] == n)
-        found["rim"] = found["edge"] & ~cut
-        found["edge"] = cut
-        return found
+        # The wall of a foam cuts no object, and one that a blur has smeared against it is judged like
+        # any other, and told apart.
+        return tell_rim(table_of_sums(parts, spacing, shape=shape), about["shape"])
 
     pores, real, counted = table("labels", True), table("truth", False), table("reference", False)
     share, truth_share = (

@@ -8,7 +8,7 @@ from acuity.assumptions import TOLD, WARNING
 from acuity.errors import require
 from acuity.measure.gaps import gain_rows, pool_gaps
 from acuity.measure.pool import pool_means, pool_recovery, poolable
-from acuity.tables import read_table
+from acuity.tables import TIDY, read_table
 
 KEYS = ["study", "sample", "method", "variant", "level"]
 WARNED = [*KEYS, *TOLD]
@@ -85,8 +85,9 @@ def collect(images: Sequence[dict], *, study: str, unseen: Sequence[str], pooled
     gathered = {name: _concat(tables) for name, tables in found.items()}
     metrics, warnings = _without_warnings(gathered.pop("tables"))
     status = gathered.pop("status")
-    if "row_variant" not in metrics:
-        metrics["row_variant"] = ""
+    # Of samples without truth there may be no figure at all.
+    lacking = [name for name in (*TIDY, "row_variant") if name not in metrics]
+    metrics = metrics.assign(**dict.fromkeys(lacking, ""))
     # An alignment and a registration are a sample's own; nothing is pooled of them.
     images = metrics["sample"].isin(unseen) & ~metrics["method"].isin(["align", "pair"])
     counted = [table[table["sample"].isin(unseen)] for table in (status, gathered["gaps"])]
@@ -99,6 +100,24 @@ def collect(images: Sequence[dict], *, study: str, unseen: Sequence[str], pooled
     metrics["variant"] = [", ".join(filter(None, pair)) for pair in both]
     said = pd.DataFrame(warnings, columns=WARNED)
     return {"metrics": metrics.reindex(columns=COLUMNS), **gathered, "warnings": said}
+
+
+def method_names(metrics: pd.DataFrame):
+    """Return the whole name of each row's method, NAME or NAME@VARIANT.
+
+    The number of scales of MS-SSIM, which the column ``variant`` holds too, is no variant of the method.
+
+    Parameters
+    ----------
+    metrics : pandas.DataFrame
+        Rows of ``metrics.tsv``.
+
+    Returns
+    -------
+    pandas.Series
+    """
+    variants = metrics["variant"].fillna("").str.replace(r"(, )?\d+ scales?$", "", regex=True)
+    return metrics["method"] + ("@" + variants).where(variants != "", "")
 
 
 def _without_warnings(metrics):
@@ -120,7 +139,8 @@ def _keyed(table, keys):
     """Put the keys in front; a row's own variant (the scales of MS-SSIM) is kept beside."""
     table = table.rename(columns={"variant": "row_variant"})
     table = table.drop(columns=[key for key in keys if key in table])
-    return pd.concat([pd.DataFrame([keys] * len(table), index=table.index), table], axis=1)
+    own = pd.DataFrame([keys] * len(table), index=table.index, columns=list(keys))
+    return pd.concat([own, table], axis=1)
 
 
 def _concat(tables):

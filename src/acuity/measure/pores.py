@@ -1,6 +1,6 @@
 """The pore table: size, shape and place of each labelled object, and figures over all of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import combinations, pairwise
 
 import numpy as np
@@ -515,6 +515,28 @@ def pore_table(
         for z0, z1 in slabs(labels.shape[0], slices_at_a_time(labels.shape))
     ]
     return table_of_sums(parts, spacing, shape=shape)
+
+
+def tell_rim(table: pd.DataFrame, shape: Sequence[int]):
+    """Tell objects that the volume's own faces cut from those at the wall of a cylinder.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        By `pore_table`.
+    shape : sequence of int
+        Voxels of the volume (z, y, x).
+
+    Returns
+    -------
+    pandas.DataFrame
+        The same table: ``edge``, whether a face cuts an object, and ``rim``, whether it touches the wall of
+        the cylinder in which objects were sought, and no face.
+    """
+    cut = np.zeros(len(table), bool)
+    for axis, n in zip("zyx", shape, strict=True):
+        cut |= (table[f"{axis}0"] == 0) | (table[f"{axis}1"] == n)
+    return table.assign(rim=table["edge"] & ~cut, edge=cut)
 
 
 def solid_voxels(labels: Voxels, z0: int, z1: int, mask_radius: Radius = None):

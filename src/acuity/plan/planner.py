@@ -265,7 +265,8 @@ class Planner:
         judged = len(self.study.evaluate_on_train) + 1
         roles = [row.role for row in self.samples.values()]
         restored = len(self.study.methods) + len(self.study.further_trainings)
-        each = {"train": judged, "test": restored + 2, "restore": 0}
+        counted = len(self.study.methods) + 1 if self.study.segment else 0
+        each = {"train": judged, "test": restored + 2, "restore": counted}
         return sum(each[role] for role in roles) * max(1, len(self.study.levels))
 
 
@@ -590,6 +591,22 @@ def _pictures(plan, rule, w):
     return Quantity(rule, held, images * shape[1] * shape[2], 1e6)
 
 
+def _objects(plan, rule, w):
+    return replace(_count_objects(plan, rule, w), like="count_objects")
+
+
+def _restored_pictures(plan, rule, w):
+    shape = plan.high(w["sample"], plan._level(w["sample"]))[0]
+    images, voxels = len(plan.study.methods) + 1, min(prod(shape), 192**3)  # that are transformed
+    work = images * (voxels + shape[1] * shape[2])
+    held = row_bytes(shape) + 16 * shape[1] * shape[2] + 24 * voxels
+    return Quantity(rule, held, work, 1e6, like="sample_figures")
+
+
+def _restored_report(plan, rule, w):
+    return replace(_restored_pictures(plan, rule, w), held=0, like="report_sample")
+
+
 # Of stages that the study key `slabs` divides: X_init makes a store (count_objects has none), X_slab fills it,
 # X joins.
 _DIVIDED = {
@@ -622,6 +639,9 @@ _COUNTS = _DIVIDED | {
     **dict.fromkeys(("trainings", "figures", "judge", "report"), _tables),
     **{f"{page}_figures": _pictures for page in PAGES},
     **{f"report_{page}": _pictures for page in PAGES},
+    "objects": _objects,
+    "restored_figures": _restored_pictures,
+    "report_restored": _restored_report,
 }
 # Volumes that were aligned are looked up by their file all the same: cropping makes them smaller.
 

@@ -14,7 +14,7 @@ import numpy as np
 from acuity.errors import AcuityError, error_reason
 from acuity.methods.base import FittedMethod, LearnedMethod, MethodJob, Task, check_settings, load
 from acuity.model_card import CARD_VERSION
-from acuity.seals import again, check_seal
+from acuity.seals import again, check_seal, seal_path
 from acuity.volume import Grid
 from acuity.writing import write_bytes
 
@@ -45,6 +45,27 @@ def model_files(path: str | PathLike) -> tuple[Path, Path]:
     folder = Path(path)
     folder = folder.parent if folder.name in (CARD, WEIGHTS) else folder
     return folder / WEIGHTS, folder / CARD
+
+
+def figures_beside(path: str | PathLike) -> list[Path]:
+    """Return the table of figures of the study that a model was trained in, and its seal.
+
+    Parameters
+    ----------
+    path : path
+        As for `model_files`.
+
+    Returns
+    -------
+    list of pathlib.Path
+        Empty where the model does not lie in a study's folder, or the study has no table yet.
+    """
+    folder = model_files(path)[0].parent
+    if folder.parent.parent.name != "train":
+        return []
+    table = folder.parents[2] / "metrics.tsv"
+    both = [table, seal_path(table)]
+    return both if all(file.is_file() for file in both) else []
 
 
 def read_travelled(path: str | PathLike, *, whole: bool = True) -> dict[str, Any]:

@@ -142,9 +142,10 @@ def gallery(volumes, maps=None, labels=None, statuses=None, *, position=0.5, fra
     grid = opened(volumes[keys[0]]).grid
     index = min(int(position * grid.shape[0]), grid.shape[0] - 1)
     height = grid.origin[0] + index * grid.spacing[0]
-    planes = {key: _plane(volumes[key], height) for key in keys}
+    planes = {key: plane_at(volumes[key], height) for key in keys}
     window = grey_window(planes[keys[0]][0])
     marks = [sides for (start, end), *sides in framed if start <= height <= end]
+    faces = faces_across(grid)
 
     def picture(kind, key, plane, paint):
         values, spacing = plane
@@ -158,23 +159,23 @@ def gallery(volumes, maps=None, labels=None, statuses=None, *, position=0.5, fra
     def paint_slice(values, size, pixel):
         image = Image.fromarray(grey(values, size))
         for sides in marks:
-            _frame(image, sides, grid, pixel)
+            frame(image, sides, faces, pixel)
         return image
 
     def paint_map(values, size, _):
         return _colour(resize(values, size), map_range)
 
     def paint_objects(key, real, size, _):
-        found, _ = _plane(labels[key], height)
-        sides = _resize_labels(real, size), _resize_labels(found, size)
+        found, _ = plane_at(labels[key], height)
+        sides = resize_labels(real, size), resize_labels(found, size)
         return _overlay(grey(planes[key][0], size), *sides, statuses.get(key))
 
     pictures = [picture("slice", key, plane, paint_slice) for key, plane in planes.items()]
-    alike = {key: _plane(maps[key], height) for key in in_order(maps) if key[0] != "truth"}
+    alike = {key: plane_at(maps[key], height) for key in in_order(maps) if key[0] != "truth"}
     map_range = _map_range([values for values, _ in alike.values()]) if maps else None
     pictures += [picture("map", key, plane, paint_map) for key, plane in alike.items()]
     if ("truth", None) in labels:
-        real = _plane(labels["truth", None], height)
+        real = plane_at(labels["truth", None], height)
         pictures += [
             picture("pores", key, real, partial(paint_objects, key))
             for key in in_order(labels)
@@ -425,14 +426,37 @@ def opened(source):
     return source if hasattr(source, "grid") else open_volume(source)
 
 
-def _plane(source, height):
-    """The slice nearest to a height, with its voxel size along y and x."""
+def plane_at(source, place, axis=0):
+    """Read the plane of a volume that is nearest to a place along an axis.
+
+    Parameters
+    ----------
+    source : path-like or Volume
+    place : float
+        In the volume's unit.
+    axis : int
+        0 for a slice (y, x), 1 for a section (z, x).
+
+    Returns
+    -------
+    values : numpy.ndarray
+    spacing : tuple of float
+        Voxel size along its two axes.
+    """
     volume = opened(source)
     grid = volume.grid
-    index = round((height - grid.origin[0]) / grid.spacing[0])
-    index = min(max(index, 0), grid.shape[0] - 1)
-    values = volume.read(slice(index, index + 1), slice(None), slice(None))[0]
-    return np.asarray(values), grid.spacing[1:]
+    index = round((place - grid.origin[axis]) / grid.spacing[axis])
+    index = min(max(index, 0), grid.shape[axis] - 1)
+    box = [slice(None)] * 3
+    box[axis] = slice(index, index + 1)
+    spacing = tuple(size for n, size in enumerate(grid.spacing) if n != axis)
+    return np.asarray(volume.read(*box)).squeeze(axis), spacing
+
+
+def faces_across(grid, axis=0):
+    """Return where the first voxels' outer faces lie along the two axes of a plane; see `plane_at`."""
+    faces = np.subtract(grid.origin, np.divide(grid.spacing, 2))
+    return np.delete(faces, axis)
 
 
 def grey_window(values):
@@ -467,7 +491,8 @@ def resize(values, size):
     return np.asarray(Image.fromarray(values.astype(np.float32)).resize(size, how))
 
 
-def _resize_labels(labels, size):
+def resize_labels(labels, size):
+    """Bring labels (y, x) to a width and height in pixels, each the nearest one."""
     # Labels beyond 2^24 would not survive as float32; positions do.
     rows = (np.arange(size[1]) + 0.5) * labels.shape[0] / size[1]
     columns = (np.arange(size[0]) + 0.5) * labels.shape[1] / size[0]
@@ -532,10 +557,29 @@ def _overlay(grey, real, found, status):
             for name, tinted in shown.items():
                 own = rows.loc[rows["status"] == name, "label"].to_numpy()
                 tint[np.isin(labels, own) & (labels > 0)] = 1 + names.index(tinted)
+    return paint_over(grey, tint, [(colour, alpha) for colour, alpha, _ in TINTS.values()])
+
+
+def paint_over(grey, tint, tints):
+    """Lay colours over a picture.
+
+    Parameters
+    ----------
+    grey : numpy.ndarray
+        (y, x), uint8.
+    tint : numpy.ndarray
+        (y, x): 0 for none, or which of the tints, from 1.
+    tints : list of (str, float)
+        Colour and how much it covers, 0 to 1.
+
+    Returns
+    -------
+    PIL.Image.Image
+    """
     index = tint * _GREYS + np.minimum(grey // 5, _GREYS - 1)
     ramp = np.repeat(np.arange(_GREYS)[:, None] * (255 / (_GREYS - 1)), 3, axis=1)
     tinted = [
-        (1 - a) * ramp + a * np.array(ImageColor.getrgb(colour)) for colour, a, _ in TINTS.values()
+        (1 - alpha) * ramp + alpha * np.array(ImageColor.getrgb(colour)) for colour, alpha in tints
     ]
     return painted(index, np.concatenate([ramp, *tinted]))
 
@@ -564,9 +608,19 @@ def _png(image):
     return buffer.getvalue()
 
 
-def _frame(image, sides, grid, pixel):
-    """Draw a white frame, edged in black, around both ends along y and x."""
-    faces = np.subtract(grid.origin[1:], np.divide(grid.spacing[1:], 2))
+def frame(image, sides, faces, pixel):
+    """Draw a white frame, edged in black.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+    sides : sequence of (float, float)
+        Both ends of the frame along the picture's two axes.
+    faces : sequence of float
+        Where the picture begins along them (`faces_across`).
+    pixel : float
+        Side of a pixel, in the same unit.
+    """
     (top, bottom), (left, right) = (np.array(sides) - faces[:, None]) / pixel
     box = [round(left), round(top), round(right) - 1, round(bottom) - 1]
     draw = ImageDraw.Draw(image)

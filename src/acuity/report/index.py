@@ -21,29 +21,34 @@ from acuity.report.pages import Column, glossary
 from acuity.report.sections.base import PROVENANCE, Section
 from acuity.report.style import Words, look, ordered
 from acuity.report.trainings import training_note, training_table
-from acuity.report.verdict import GRADES, POOLED, Line, summary
+from acuity.report.verdict import GRADES, POOLED, Line, summary, unjudged
 from acuity.tables import read_table
 
 # What the whole study says: a line a level or stage, of how many samples and trainings, what jobs warned of,
 # and how results are graded.
 
 
+_NAMED = 6  # samples that are named, at most
+
+
 def _verdict(page):
-    without = len(page.unseen) - len(page.judged_samples)
+    restored = [name for name in page.names if name in page.restored_samples]
     notes = []
     if POOLED in page.judged and page.judged_samples:
         notes.append(f"Judged on {count(page.judged_samples, 'sample')}{page.of_which}.")
-    if without:
-        have = "sample has" if without == 1 else "samples have"
-        notes.append(f"{without} {have} no truth: shown, and not judged.")
+    if restored and len(restored) < len(page.names):
+        have = "was restored and has" if len(restored) == 1 else "were restored and have"
+        named = ", ".join(restored) if len(restored) <= _NAMED else count(restored, "sample")
+        notes.append(f"{named} {have} no truth: shown, and not judged.")
+    training = set(page.training_samples)
     return {
-        "lines": headline(page.judged, page.listed, set(page.training_samples)),
+        "lines": headline(page.judged, page.listed, training, page.restored_samples, page.methods),
         "head_note": " ".join(notes),
         "training_note": training_note(page, "below"),
     }
 
 
-def headline(judged, listed, training):
+def headline(judged, listed, training, restored=(), methods=()):
     """Return the lines of the whole study.
 
     Parameters
@@ -53,6 +58,10 @@ def headline(judged, listed, training):
         As `acuity.report.index.IndexPage.listed`.
     training : set of str
         Samples that models were trained on.
+    restored : collection of str
+        Samples without a truth: of others they say nothing but how they were aligned.
+    methods : sequence of str
+        By which they were restored.
 
     Returns
     -------
@@ -65,9 +74,18 @@ def headline(judged, listed, training):
         return entries[0]["lines"]
     if not entries:
         return [Line("", "none", "This study has no results yet.")]
-    found = []
-    for label in dict.fromkeys(line.label for entry in entries for line in entry["lines"]):
-        grades = [line.grade for entry in entries for line in entry["lines"] if line.label == label]
+    found, lines = [], [line for entry in entries for line in entry["lines"]]
+    if restored:
+        alone = all(entry["name"] in restored for entry in entries)
+        found = [unjudged(methods, f"{len(entries)} samples were restored")] if alone else []
+        lines = [
+            line
+            for entry in entries
+            for line in entry["lines"]
+            if line.label or entry["name"] not in restored
+        ]
+    for label in dict.fromkeys(line.label for line in lines):
+        grades = [line.grade for line in lines if line.label == label]
         counts = {grade: grades.count(grade) for grade in GRADES}
         parts = [f"{n} {GRADES[grade].lower()}" for grade, n in counts.items() if n]
         worst = min(grades, key=("poor", "care", "good", "measured", "none").index)
@@ -114,7 +132,7 @@ PICTURE = Section(
 def figures_note(page):
     """Say of which samples the study's figures are."""
     if POOLED not in page.judged:
-        several = len(page.unseen) > 1
+        several = len(page.judged_samples) > 1
         return "Mean over the samples that no model was trained on." if several else ""
     if page.seen_samples:
         return f"Pooled over the {count(page.judged_samples, 'sample')}{page.of_which}."
@@ -213,11 +231,16 @@ def _names(page):
     return [*NAMES, *(name for name in page.drawings if name not in NAMES)]
 
 
+def _tells(page):
+    """Whether it is worth telling what was not measured: where there was something to measure."""
+    return not page.said and (page.judged_samples or not page.restored_samples)
+
+
 def _figures(page):
     absent = [drawing.title for drawing in page.figures(*_names(page)) if not drawing.svgs]
     return {
         "drawings": page.drawn(*_names(page)),
-        "absent": "" if page.said else ", ".join(t[:1].lower() + t[1:] for t in absent),
+        "absent": "" if not _tells(page) else ", ".join(t[:1].lower() + t[1:] for t in absent),
         "figures_note": figures_note(page),
     }
 
@@ -231,7 +254,7 @@ STUDY_FIGURES = Section(
 {% endcall %}
 """,
     _figures,
-    when=lambda page: bool(page.drawn(*_names(page)) if page.said else page.figures(*_names(page))),
+    when=lambda page: bool((page.figures if _tells(page) else page.drawn)(*_names(page))),
 )
 
 
@@ -240,8 +263,9 @@ STUDY_FIGURES = Section(
 
 def _about(page):
     table = page.verdicts
-    levels = sorted(set(table["level"]))
-    methods = [look(method).name for method in ordered(table["method"]) if method != "input"]
+    levels = sorted({*table["level"], *map(float, page.restored_samples.values())})
+    methods = ordered([*table["method"], *(page.methods if page.restored_samples else ())])
+    methods = [look(method).name for method in methods if method != "input"]
     about = [
         f"Study {page.study}",
         count(page.names, "sample"),
@@ -277,8 +301,10 @@ class IndexPage(GradedPage):
         Columns and rows that take the place of the table of all unseen samples together.
     training_table : pandas.DataFrame, optional
         Figures of all trainings, as `acuity.measure.trainings.trainings` gives them.
-    restored_samples : sequence of str
-        Samples without a truth, which are shown and not judged.
+    restored_samples : mapping of str to str
+        Samples without a truth, which are shown and not judged, and the level that each was restored at.
+    methods : sequence of str
+        By which they were restored.
     seen_samples : sequence of str
         Samples that are judged although models learned from their voxels.
     warnings : sequence of str
@@ -303,7 +329,8 @@ class IndexPage(GradedPage):
     further: Mapping[str, list] = field(default_factory=dict)
     pooled: tuple[list[Column], list[dict[str, Any]]] | None = None
     training_table: pd.DataFrame | None = None
-    restored_samples: Sequence[str] = ()
+    restored_samples: Mapping[str, str] = field(default_factory=dict)
+    methods: Sequence[str] = ()
     seen_samples: Sequence[str] = ()
     warnings: Sequence[str] = ()
     picture: tuple | None = None
@@ -312,6 +339,11 @@ class IndexPage(GradedPage):
     def page_title(self):
         """What stands in the browser's title."""
         return f"{self.name} – Acuity report"
+
+    @cached_property
+    def figures_of(self):
+        """The metrics of what has a truth, tidied."""
+        return self.tidied[~self.tidied["sample"].isin(list(self.restored_samples))]
 
     @cached_property
     def names(self):
@@ -335,7 +367,7 @@ class IndexPage(GradedPage):
     @cached_property
     def judged_samples(self):
         """Those of them that have a truth."""
-        return [name for name in self.unseen if name not in set(self.restored_samples)]
+        return [name for name in self.unseen if name not in self.restored_samples]
 
     @property
     def of_which(self):
@@ -348,20 +380,28 @@ class IndexPage(GradedPage):
     @cached_property
     def listed(self):
         """What the list of samples says of each."""
-        linked = set(self.samples or ())
+        linked, told = set(self.samples or ()), {*self.said, *self.restored_samples}
         return [
             {
                 "name": name,
                 "link": link(name) if name in linked else None,
                 "further": [(text, quote(path)) for text, path in self.further.get(name, [])],
-                "lines": (own := self.judged.get(name, NOTHING)),
+                "lines": (own := self.lines_of(name)),
                 # of levels one sentence, of stages one each
-                "sentence": _told(own) if name in self.said else summary(own),
+                "sentence": _told(own) if name in told else summary(own),
                 "training": name in self.training_samples,
                 "seen": name in self.seen_samples,
             }
             for name in self.names
         ]
+
+    def lines_of(self, name):
+        """Return what is said of a sample; of one without a truth that it was restored, and its alignment."""
+        if name not in self.restored_samples:
+            return self.judged.get(name, NOTHING)
+        level = self.words.level_format.format(float(self.restored_samples[name]))
+        own = [line for line in self.said.get(name, []) if line.grade != "none"]
+        return [unjudged(self.methods, where=f" at {level}"), *own]
 
 
 def _told(judged):

@@ -54,8 +54,8 @@ class VerdictTable:
             *metric_columns(self.metrics.values(), unit),
         ]
 
-    def columns(self, table, *, sample=True):
-        """Return the columns that hold something."""
+    def columns(self, table, *, sample=True, left_out=()):
+        """Return the columns that hold something, but those of some keys."""
         off_rim = table["precision_off_rim"] > table["precision"] + 0.005
         shown = {
             "sample": sample,
@@ -63,12 +63,13 @@ class VerdictTable:
             # Only where it says something else than the column before it.
             "precision_off_rim": off_rim.any(),
             **dict.fromkeys(("level", "method"), True),
+            **dict.fromkeys(left_out, False),
         }
         return [c for c in self.all if shown.get(c.key, table[c.key].notna().any())]
 
-    def write(self, table, *, sample=True, links=None):
-        """Return the columns that hold something, and a row for each of the table's."""
-        columns = self.columns(table, sample=sample)
+    def write(self, table, *, sample=True, links=None, left_out=()):
+        """Return the columns that hold something, but those of some keys, and a row for each of the table's."""
+        columns = self.columns(table, sample=sample, left_out=left_out)
         keys = {m: marker(m) for m in set(table["method"])}
         rows = []
         for record in table.to_dict("records"):

@@ -11,9 +11,10 @@ from acuity.report.drawing import drawing_of, read_drawings
 from acuity.report.figures import plots
 from acuity.report.graded import GradedPage
 from acuity.report.judged import read_judged
-from acuity.report.page import NOTHING, link, seen_of
+from acuity.report.page import NOTHING, seen_of
 from acuity.report.pages import glossary
-from acuity.report.sections.base import PROVENANCE, Section, graphs
+from acuity.report.sections.base import PROVENANCE, Section, further_figures, graphs
+from acuity.report.sections.sample_head import SAMPLE_HEAD
 from acuity.report.sources import run_date, study_tables, without_folders
 from acuity.report.style import Words, look, ordered
 from acuity.report.trainings import training_note
@@ -85,24 +86,9 @@ def _compare(page):
 COMPARE = Section(
     """
 {% call parts.part("Look and compare", "Pictures") %}
-<div id="viewer" hidden>
-<div class="tools">
-<label>Show <select name="kind">{% for kind, name, key in kinds %}<option value="{{ kind }}">{{ name }}</option>{% endfor %}</select></label>
-<label>Level <select name="level">{% for value, name in levels %}<option value="{{ value }}"{% if value == level_choice %} selected{% endif %}>{{ name }}</option>{% endfor %}</select></label>
-<label>Left <select name="before">{% for value, name in methods %}<option value="{{ value }}"{% if value == before_choice %} selected{% endif %}>{{ name }}</option>{% endfor %}</select></label>
-<label>Right <select name="after">{% for value, name in methods %}<option value="{{ value }}"{% if value == after_choice %} selected{% endif %}>{{ name }}</option>{% endfor %}</select></label>
-</div>
-<p class="note">Drag the boundary across the picture, or use the arrow keys. It shows {{ where }}.</p>
-</div>
+{{ parts.chooser(kinds, levels, level_choice, methods, before_choice, after_choice, where) }}
 <div class="side">
-<div class="compare" hidden>
-<img class="under" alt="">
-<img class="over" alt="">
-<input type="range" min="0" max="100" step="0.5" value="50" aria-label="Boundary between the left and the right picture">
-<span class="bar"></span>
-<span class="name before"></span>
-<span class="name after"></span>
-</div>
+{{ parts.boundary() }}
 {% if reference %}
 <div class="reference">
 {{ parts.picture(reference) }}
@@ -154,32 +140,10 @@ GRAPHS = graphs(_graphs)
 # Further figures of a sample (acuity.report.plots), as their rule has drawn them.
 
 
-def _further(page):
-    return page.drawn(*(name for name in page.drawings if name not in PICTURES))
-
-
-FURTHER_FIGURES = graphs(_further, heading="Further figures", label="Further figures")
+FURTHER_FIGURES = further_figures(PICTURES)
 
 
 # The page
-
-
-def _neighbours(page):
-    names = [None, *(page.samples or ()), None]
-    here = names.index(page.sample) if page.sample in names else 0
-    beside = (names[here - 1], names[here + 1]) if here else (None, None)
-    found = [name and {"name": name, "link": link(name)} for name in beside]
-    return dict(zip(("before", "after"), found, strict=True))
-
-
-HEADER = Section(
-    """
-{% call parts.head("index.html" if page.linked else "", "sample", page.sample) %}
-{% if before or after %}<p class="muted">{% if before %}<a href="{{ before.link }}" rel="prev">← {{ before.name }}</a>{% endif %}{% if before and after %} · {% endif %}{% if after %}<a href="{{ after.link }}" rel="next">{{ after.name }} →</a>{% endif %}</p>{% endif %}
-{% endcall %}
-""",
-    _neighbours,
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,7 +160,7 @@ class SamplePage(GradedPage):
         ``pores``, ``curves`` and ``spaces``, as for `acuity.report.figures.plots`.
     """
 
-    header = HEADER
+    header = SAMPLE_HEAD
     sections = (VERDICT, COMPARE, TABLE, GRAPHS, FURTHER_FIGURES, PROVENANCE)
 
     sample: str

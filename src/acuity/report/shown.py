@@ -1,5 +1,6 @@
 """The figures of a study that a table shows, in rows of text: for a terminal, a page, or the docs."""
 
+from acuity.measure.collect import method_names
 from acuity.measure.trainings import spread
 from acuity.measures.base import declared
 
@@ -103,13 +104,7 @@ def named(metrics):
     pandas.DataFrame
     """
     # NaN is no key.
-    return metrics.assign(level=metrics["level"].fillna(0), method=_names(metrics))
-
-
-def _names(metrics):
-    """NAME or NAME@VARIANT; the number of scales of MS-SSIM is no variant of the method."""
-    variants = metrics["variant"].fillna("").str.replace(r"(, )?\d+ scales?$", "", regex=True)
-    return metrics["method"] + ("@" + variants).where(variants != "", "")
+    return metrics.assign(level=metrics["level"].fillna(0), method=method_names(metrics))
 
 
 def _cell(row, digits, interval):

@@ -6,6 +6,7 @@ import math
 import os
 import platform
 
+from acuity.assumptions import TOLD
 from acuity.formats.files import split_name
 from acuity.keys import by_image
 from acuity.report.style import look
@@ -113,10 +114,17 @@ def image_warnings(table, volumes):
         for step in open_volume(path, complete=False).provenance[-1:]:
             of = {**key._asdict(), "level": key.level or math.nan, "variant": ""}
             rows += [of | said for said in step.get("warnings", [])]
+            rows += [of | _outside(said) for said in step.get("accepted", [])]
     effects = {}
     for row in rows:
         effects.setdefault((_whose(row), row["finding"]), {})[row["effect"]] = None
     return [f"{who}: {found}; {'; '.join(said)}." for (who, found), said in effects.items()]
+
+
+def _outside(said):
+    """What is said of an input that is not like those that a model was made for."""
+    effect = "that is outside of what the model was made for, and was accepted"
+    return dict(zip(TOLD, ("input", said, effect), strict=True))
 
 
 def _whose(row):
@@ -213,8 +221,12 @@ def learned_part(imported=None, learned=()):
     if learned_boxes(imported, [imported])[0] in boxes:
         return "Models learned from all of this volume.", []
     unit = unit_text(open_volume(imported, complete=False).grid.unit)
+    flat = open_volume(imported, complete=False).grid.shape[0] == 1  # an image has no z
     parts = [
-        ", ".join(f"{axis} {a:.6g} to {b:.6g}" for axis, (a, b) in zip("zyx", box, strict=True))
+        ", ".join(
+            f"{axis} {a:.6g} to {b:.6g}"
+            for axis, (a, b) in list(zip("zyx", box, strict=True))[flat:]
+        )
         for box in dict.fromkeys(boxes)
     ]
     return f"Models learned from a part of this volume: {'; '.join(parts)} {unit}.", boxes

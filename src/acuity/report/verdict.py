@@ -440,6 +440,27 @@ class Line(NamedTuple):
 UNRESTORED = Line("", "none", "No restoration was measured; only the unrestored input is shown.")
 
 
+def unjudged(methods, what="Restored", where=""):
+    """Say of what has no truth that it was restored, and is not judged.
+
+    Parameters
+    ----------
+    methods : sequence of str
+        By which it was restored.
+    what : str
+        What was restored, in words with the verb.
+    where : str
+        At which level.
+
+    Returns
+    -------
+    Line
+    """
+    *names, last = [look(method).name for method in methods] or ["nothing"]
+    named = f"{', '.join(names)} and {last}" if names else last
+    return Line("", "none", f"No truth: not judged. {what} by {named}{where}.")
+
+
 def lines(table, words=PLAIN):
     """Say of each level of a sample how far its results can be trusted.
 

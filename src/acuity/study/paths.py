@@ -14,7 +14,7 @@ WILDCARDS = {
     "slab": "[0-9]+",
 }
 # The pages of samples.
-PAGES = ("sample", "stack", "axial", "sem")
+PAGES = ("sample", "restored", "stack", "axial", "sem")
 # Where it is not known of which study a path is; and what is no wildcard of a rule.
 _ANY = {"sample": "[^/]+", "scan": "(low/)?[^/]+"}
 _WORDS = {"rule": "[a-z_]+", "page": "|".join(PAGES[1:]), "stage": "[a-z]+", "name": ".+"}
@@ -55,6 +55,7 @@ LOGS = (
     Log("pair/{sample}", "pair", ("{}/*.ome.zarr",)),
     Log("train/{method}/level{level}", "train"),
     Log("take/{method}/level{level}", "take_model"),
+    Log("take/{method}/level{level}/judged", "take_judged"),
     Log(
         "predict/{sample}/level{level}/{method}",
         "predict",

@@ -188,13 +188,13 @@ class Project:
             (values["pixel_size"], *_), values["unit"] = parse_voxel_size(values["pixel_size"])
         return {**values, "factor": row.level or int(self.study.levels[0]), "seed": row.seed}
 
-    def segment_cfg(self, *, joined: bool = True) -> dict[str, Any]:
+    def segment_cfg(self, sample: str | None = None, *, joined: bool = True) -> dict[str, Any]:
         """Return the segment section; what is done when all objects are known, where they are joined."""
         if not self.study.segment:
             return {"smallest": 1} if joined else {}
         cfg = self.study.segment.model_dump(mode="json", exclude=None if joined else {"smallest"})
         cfg["separation"] = cfg["separation"] or None
-        return cfg | {"mask_radius": self.kind.mask_radius(1)}
+        return cfg | {"mask_radius": self.kind.mask_radius(1, sample)}
 
     def quality_cfg(self) -> dict[str, Any]:
         """Return what grey values are compared by."""
@@ -215,6 +215,11 @@ class Project:
         """
         figure, samples = "slices", self.test or self.shown
         words = "the same slice of every volume, in one grey window."
+        if samples and samples[0] in self.restore:
+            figure, words = (
+                "restored_planes",
+                "the same planes of input and results, in one grey window.",
+            )
         if not self.shown:
             figure, samples = "stack_views", self.alignment.stacks
             words = "sections XZ and YZ through the middle of the stack before and after alignment."
@@ -331,12 +336,10 @@ class Project:
         files = [self.image(sample, image)]
         if image in self.planes_of(sample):
             files += [self.disagreement(sample, image)]
-        if sample in self.restore:
-            return files
         if self.study.segment:
             segmented = paths.volume(f"segment/{sample}/{image}")
             files += [self.image_to_segment(sample, image), segmented]
-        if image != "truth" and self.kind.pixelwise:
+        if image != "truth" and self.kind.pixelwise and sample not in self.restore:
             files += [self.quality_map(sample, image)]
         return files
 
@@ -354,8 +357,7 @@ class Project:
     @cached_property
     def measured(self) -> list[tuple[str, str]]:
         """Sample and image of all that is measured, alignments and registrations among them."""
-        found = [key for key in self.page_images if key[0] not in self.restore]
-        return found + self.kind.registered() + self.alignment.measured()
+        return self.page_images + self.kind.registered() + self.alignment.measured()
 
     @cached_property
     def compared(self) -> list[tuple[str, str]]:
@@ -448,26 +450,27 @@ class Project:
 
     def learned_from(self, sample: str) -> dict[str, Any]:
         """Return a sample without truth as it was imported, and what models learn from; or nothing."""
-        own = list(self.restore) if self.by_planes and not self.train else []
-        taught = (self.brought("train") if self.learners else []) + own
-        if sample not in self.restore or not taught:
+        own = self.brought("restore")
+        if sample not in own:
             return {}
-        learned = [paths.volume(f"ingest/{name}") for name in taught]
-        return {"imported": paths.volume(f"ingest/{sample}"), "learned": learned}
+        taught = [*self.brought("train")] if self.learners else []
+        learned = [field for name in taught for field in self.kind.learned_fields(name)]
+        if self.by_planes and not self.train:
+            learned += [paths.volume(f"ingest/{name}") for name in own]
+        return {"imported": paths.volume(f"ingest/{sample}"), "learned": learned} if learned else {}
 
     # pages ----------------------------------------------------------------------------------
 
     def shown_files(self, sample: str) -> dict[str, str]:
         """Return volumes, maps, labels and fates of a sample's images, each named by its key."""
-        files = self.shown_volumes(sample)
-        if sample in self.restore:
-            return files
+        files, judged = self.shown_volumes(sample), sample not in self.restore
         for image in self.all_images(sample) if self.study.segment else []:
             labels = paths.volume(f"segment/{sample}/{image}")
             labels = self.kind.true_labels(sample) if image == "truth" else labels
             files[name_of("labels", sample, image)] = labels
-            files[name_of("statuses", sample, image)] = paths.table(sample, image, "status")
-        for image in self.images(sample) if self.kind.pixelwise else []:
+            if judged:
+                files[name_of("statuses", sample, image)] = paths.table(sample, image, "status")
+        for image in self.images(sample) if judged and self.kind.pixelwise else []:
             files[name_of("maps", sample, image)] = self.quality_map(sample, image)
         return files
 
@@ -502,13 +505,14 @@ class Project:
         }
 
     def trained_files(self, name: str, trained: Images | None = None) -> dict[str, str]:
-        """Return a file of each model, named by method and level: ``model.json``, ``history.tsv``.
+        """Return a file of each model, named by method and level.
 
-        Models that were given have no history.
+        It is ``model.json``, ``history.tsv``, which models that were given have none of, or ``judged.tsv``,
+        which those alone have.
         """
         if trained is None:
             trained = self.modelled if name == "model.json" else self.trained
-        kind = "cards" if name == "model.json" else "histories"
+        kind = {"model.json": "cards", "history.tsv": "histories", "judged.tsv": "figures"}[name]
         return {
             name_of(kind, "", image_name(level, method)): paths.model(method, level, name)
             for method, level in trained
@@ -518,7 +522,12 @@ class Project:
         """Return what the figures of a sample's page are drawn from, each named by its key."""
         if page == "stack":
             return self.alignment.page_files(sample)
-        files = self.shown_files(sample) if page == "sample" else self.kind.page_files(sample)
+        if page in ("sample", "restored"):
+            files = self.shown_files(sample)
+            if page == "restored":
+                files["low"] = self.low(sample, self.restore[sample])
+        else:
+            files = self.kind.page_files(sample)
         return files | self.learned_from(sample)
 
     def page_tables(self, page: str, sample: str) -> dict[str, str]:
@@ -527,8 +536,21 @@ class Project:
             return {"slices": self.alignment.page_files(sample)["slices"]}
         if page == "sample":
             return paths.STUDY_TABLES
+        if page == "restored":
+            return {"metrics": "metrics.tsv"} | self._told_of_models(sample)
         cards = self.trained_files("model.json") if page == "axial" else {}
         return {"metrics": "metrics.tsv"} | cards
+
+    def _told_of_models(self, sample: str) -> dict[str, str]:
+        """Return what a restored sample's page says of its models, and of the volumes that they made."""
+        level = self.restore[sample]
+        own = [model for model in self.modelled if model[1] == level]
+        given = [model for model in own if model[0] in self.given]
+        files = {"low": self.low(sample, level), **self.shown_volumes(sample)}
+        files |= {"described": paths.described(sample, level)} if own else {}
+        return (
+            files | self.trained_files("model.json", own) | self.trained_files("judged.tsv", given)
+        )
 
     def further_pages(self) -> dict[str, list[str]]:
         """Return the samples that have a further page, by its kind."""

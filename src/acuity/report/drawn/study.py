@@ -15,6 +15,12 @@ def draw(files: Mapping[str, Any], cfg: dict[str, Any]) -> None:
     """Draw them from a job's named files."""
     further = map(load, cfg.pop("further"))
     tables = study_tables(files, by_kind(files.items()).get("histories"))
+    # What was restored without a truth is compared with nothing.
+    restored = cfg.pop("restored_samples", ())
+    tables = {
+        name: table[~table["sample"].isin(restored)] if "sample" in table else table
+        for name, table in tables.items()
+    }
     cfg |= {"words": Words(**cfg["words"]), "out_dir": cfg.pop("folder")}
     drawn = study_figures(**tables, **cfg)
     for figure in further:

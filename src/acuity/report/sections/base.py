@@ -104,6 +104,25 @@ def graphs(find, heading="Graphs", label="Graphs"):
     )
 
 
+def further_figures(own):
+    """Return the section of the figures that are none of a page's own.
+
+    Parameters
+    ----------
+    own : collection of str
+        Names of those that have another place on it.
+
+    Returns
+    -------
+    Section
+    """
+
+    def drawn(page):
+        return page.drawn(*(name for name in page.drawings if name not in own))
+
+    return graphs(drawn, heading="Further figures", label="Further figures")
+
+
 PROVENANCE = Section(
     """
 {% call parts.part("How this was made", "Provenance") %}

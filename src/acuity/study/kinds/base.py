@@ -130,6 +130,10 @@ class Kind:
         """Return the samples that are learned from at a level."""
         return self.project.train
 
+    def learned_fields(self, sample: str) -> list[str]:
+        """Return what tells, by its grid and its provenance, which part of its file an imported sample teaches."""
+        return [volume(f"ingest/{sample}")]
+
     def degradation_while_learning(self) -> dict[str, Any]:
         """Return what makes images worse while a network learns; nothing where low and high are given."""
         return {}
@@ -149,8 +153,8 @@ class Kind:
         """Whether grey values are compared pixel by pixel."""
         return True
 
-    def mask_radius(self, margin: float = 0) -> float | None:
-        """Return the radius of the cylinder that is measured, in voxels; None: all of the volume."""
+    def mask_radius(self, margin: float = 0, sample: str | None = None) -> float | None:
+        """Return the radius of the cylinder of a sample that is measured, in voxels; None: all of the volume."""
         return None
 
     def true_labels(self, sample: str) -> str:

@@ -57,7 +57,8 @@ class FoamStudy(Kind):
     def acquired_files(self, sample: str) -> list[str]:
         if self.project.samples[sample].seed is None:
             return super().acquired_files(sample)
-        pores = self.study.segment and sample in self.project.shown
+        judged = sample in self.project.shown and sample not in self.project.restore
+        pores = self.study.segment and judged
         exact = [volume(f"simulate/{sample}/{name}") for name in ("exact", "exact_labels") if pores]
         return [f"simulate/{sample}/spheres.tsv", *exact]
 
@@ -72,7 +73,9 @@ class FoamStudy(Kind):
         simulated = self.project.samples[sample].seed is not None
         return {"fov_radius": self.fov_radius} if simulated else {}
 
-    def mask_radius(self, margin: float = 0) -> float | None:
+    def mask_radius(self, margin: float = 0, sample: str | None = None) -> float | None:
+        if sample is not None and self.project.samples[sample].seed is None:
+            return None  # what came in a file is no cylinder that is known
         # Objects are sought one voxel inside it: the blurred rim of the wall is no pore.
         return self.foam.cylinder_radius * self.foam.size - margin
 

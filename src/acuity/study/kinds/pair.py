@@ -48,6 +48,10 @@ class PairStudy(ImageStudy):
         samples = self.project.samples
         return [sample for sample in self.project.train if f"{samples[sample].level}" == level]
 
+    def learned_fields(self, sample: str) -> list[str]:
+        # Of the low image the part that both have in common, as it was cropped.
+        return [volume(f"pair/{sample}/low"), *super().learned_fields(sample)]
+
     def masks(self, sample: str) -> list[str]:
         return [volume(f"pair/{sample}/valid")]
 
