@@ -285,7 +285,7 @@ def test_findings_travel_from_the_jobs_to_the_first_page(tmp_path):
     curve = str(tmp_path / "curve.tsv")
     fitted = Files(resolution=str(tmp_path / "resolution.tsv"), curve=curve)
     run("measure", files, fitted, {"mask_radius": None}, measure="resolution")
-    read = [pd.read_csv(part, sep="\t") for part in (output.table, fitted.table)]
+    read = [pd.read_csv(part, sep="\t") for part in (output.table, fitted.resolution)]
     keys = {"sample": "b", "method": "richardson_lucy", "level": "3"}
     found = collect([{**keys, "tables": read}], study="s", unseen=["b"])
     assert "warning" not in set(found["metrics"]["metric"])
