@@ -67,7 +67,7 @@ def test_rules_with_a_cache_may_have_one():
         ("w.sample", "sample", "wildcard sample"),
         ("code=", "cod=", "library"),
         ("cache: CACHED", "cache: CACHED\n    benchmark:\n        records('x')", "run time"),
-        ('spheres=results("', 'spheres=volume("', "outputs is read"),
+        ('**tables(spheres="', 'spheres=volume("', "outputs is read"),
     ],
 )
 def test_a_rule_that_must_not_be_cached_is_told(old, new, reason):

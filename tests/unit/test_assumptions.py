@@ -283,9 +283,9 @@ def test_findings_travel_from_the_jobs_to_the_first_page(tmp_path):
     cfg = {"mask_radius": None, "data_range": 0.02}
     run("quality", files, output, cfg)
     curve = str(tmp_path / "curve.tsv")
-    fitted = Files(table=str(tmp_path / "resolution.tsv"), curve=curve)
+    fitted = Files(resolution=str(tmp_path / "resolution.tsv"), curve=curve)
     run("measure", files, fitted, {"mask_radius": None}, measure="resolution")
-    read = [pd.read_csv(part, sep="\t") for part in (output.table, fitted.table)]
+    read = [pd.read_csv(part, sep="\t") for part in (output.table, fitted.resolution)]
     keys = {"sample": "b", "method": "richardson_lucy", "level": "3"}
     found = collect([{**keys, "tables": read}], study="s", unseen=["b"])
     assert "warning" not in set(found["metrics"]["metric"])
