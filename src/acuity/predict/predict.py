@@ -74,7 +74,7 @@ def predict(job: PredictionJob, files: PredictionFiles, *, threads: int | None =
         step["type"] = dtype.name
     box = None
     if job.region is not None:
-        box = parse_region(job.region, volume.grid.shape, str(files.low))
+        box = parse_region(job.region, volume.grid.shape, f"{files.low}, region")
         step["region"] = region_text(box)
     steps = (*volume.provenance, step)
     output = Output(
