@@ -278,7 +278,7 @@ def test_a_region_that_is_none_is_refused(tmp_path, region, said):
         predict(
             "cubic", {}, low, tmp_path / "part.ome.zarr", level=1, scale=(1, 2, 2), region=region
         )
-    assert str(error.value) == f"{low}: {said}"
+    assert str(error.value) == f"{low}, region: {said}"
     assert unchanged(tmp_path)
 
 

@@ -102,7 +102,7 @@ def predict_volume(
         step["type"] = dtype.name
     box = None
     if job.region is not None:
-        box = parse_region(job.region, volume.grid.shape, str(files.low))
+        box = parse_region(job.region, volume.grid.shape, f"{files.low}, region")
         step["region"] = region_text(box)
     steps = (*volume.provenance, step)
     paths = files.output, files.disagreement
