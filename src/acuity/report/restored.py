@@ -304,7 +304,7 @@ def graphs(volumes, low):
         "restored_graphs",
         "Grey values and spatial frequencies",
         f"Of the middle {shape} voxels of the results, and of the same part of the input"
-        f"{', along the refined axis' if along else ''}. A line below the input's has lost detail, or noise; one "
+        f"{'; the power along the refined axis' if along else ''}. A line below the input's has lost detail, or noise; one "
         "above it has more contrast there than the input. "
         + (
             "Right of the dotted line nothing was measured: what stands there the method has added. "
@@ -354,7 +354,9 @@ def _draw_power(curves, grid, limit, axes):
     least = min(curve["power"].min() for curve in curves.values()) / top
     for method in ordered(curves):
         curve = curves[method]
-        axes.plot(curve["frequency"], curve["power"] / top, lw=1.4, **look(method).line)
+        how = look(method)
+        every = {"marker": how.marker, "ms": 4, "markevery": max(1, len(curve) // 8)}
+        axes.plot(curve["frequency"], curve["power"] / top, lw=1.4, **how.line, **every)
     if limit:
         axes.axvline(limit, color=INK, lw=1.2, ls=":")
     axes.set(yscale="log", xlim=(0, None), ylim=(0.3 * least, 3))
