@@ -428,7 +428,8 @@ def test_the_first_page_warns_of_what_was_accepted(tmp_path):
     for accepted, count in (([said], 1), ([], 0)):
         step = {"step": "predict", "accepted": accepted}
         write_volume(
-            path, Volume(np.ones((2, 2, 2)), Grid((2, 2, 2), (1, 1, 1)), provenance=(step,))
+            path,
+            Volume(np.ones((2, 2, 2), np.float32), Grid((2, 2, 2), (1, 1, 1)), provenance=(step,)),
         )
         found = image_warnings(table, {Key("c", "deepnet", 2.0): path})
         assert len(found) == count
