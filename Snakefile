@@ -51,7 +51,7 @@ include: "rules/report.smk"
 rule ingest_all:
     """All imported volumes."""
     input:
-        files([PROJECT.target(sample) for sample in SAMPLE]),
+        files([KIND.target(sample) for sample in SAMPLE]),
 
 
 rule align_all:
@@ -63,29 +63,19 @@ rule align_all:
 rule pair_all:
     """All registered pairs."""
     input:
-        files([PROJECT.truth(sample) for sample, _ in KIND.registered()]),
+        files([KIND.truth(sample) for sample, _ in KIND.registered()]),
 
 
 rule degrade_all:
     """All low-resolution volumes."""
     input:
-        files(
-            [
-                PROJECT.low(s, level)
-                for s in SAMPLE
-                if s not in RESTORE
-                for level in LEVELS
-            ]
-        ),
+        files([PROJECT.low(s, level) for s in TRAIN + TEST for level in LEVELS]),
 
 
 rule train_all:
     """All models."""
     input:
-        [
-            results(f"train/{method}/level{level}/model.json")
-            for method, level in PROJECT.trained
-        ],
+        **files(PROJECT.trained_files("model.json")),
 
 
 onstart:

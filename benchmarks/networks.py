@@ -28,7 +28,7 @@ def counted():
     for path in [CONFIG / "config.yaml", *(CONFIG / "studies").glob("*.yaml")]:
         study = Study.model_validate(read_keys(path))
         for name, settings in study.methods.items():
-            if load(name).has_network:
+            if load(name).has_network and study.trains(name):
                 for level in study.levels:
                     method = load(name)(settings, Task(level, study.scale(level)))
                     words.add(words_of(method))

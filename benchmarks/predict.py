@@ -7,6 +7,11 @@ five-slice stacks cost, and what precision and layout gain over plain float32.
 
     python benchmarks/predict.py --size 256 --depth 48 --threads 2
 
+The same with cubic up-sampling before the network, as of a coarse field at 3:1 (the volume of this
+size is the restored one; of the forward passes it is no part):
+
+    python benchmarks/predict.py --size 255 --depth 48 --scale 3 3 3 --threads 2
+
 Single images (SEM) of 780 x 780 voxels after restoration, with the images restored in a second:
 
     python benchmarks/predict.py --image 780 --methods sem_gan semnet --threads 1
@@ -57,6 +62,13 @@ def main():
         "--image", type=int, help="side of one restored image, twice that of its input, voxels"
     )
     parser.add_argument(
+        "--scale",
+        type=int,
+        nargs=3,
+        default=(1, 1, 1),
+        help="factors z y x by which the input is coarser, and up-sampled before the network",
+    )
+    parser.add_argument(
         "--settings", type=json.loads, default={}, help="settings of the methods, as JSON"
     )
     parser.add_argument(
@@ -73,8 +85,9 @@ def main():
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    task = Task(3.0)
+    task = Task(3.0, arguments.scale)
     shape = (arguments.depth, arguments.size, arguments.size)
+    shape = tuple(n // f for n, f in zip(shape, arguments.scale, strict=True))
     if arguments.image:
         task = Task(2, (1, 2, 2))
         shape = (1, arguments.image // 2, arguments.image // 2)

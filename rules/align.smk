@@ -12,11 +12,9 @@ rule disturb:
     input:
         volume("ingest/{sample}"),
     output:
-        seals("disturb/{sample}/added", "disturb/{sample}/nothing"),
+        **tables(added="disturb/{sample}/added", nothing="disturb/{sample}/nothing"),
         disturbed=volume("disturb/{sample}/disturbed"),
         undisturbed=volume("disturb/{sample}/undisturbed"),
-        added=results("disturb/{sample}/added.tsv"),
-        nothing=results("disturb/{sample}/nothing.tsv"),
     log:
         logs("disturb/{sample}"),
     benchmark:
@@ -40,15 +38,12 @@ rule align:
     input:
         lambda w: files(ALIGNMENT.stack(w.sample, w.stack)),
     output:
-        seals(
-            "align/{sample}/{stack}/slices",
-            "align/{sample}/{stack}/pairs",
-            "measure/{sample}/align/{stack}",
+        **tables(
+            slices="align/{sample}/{stack}/slices",
+            pairs="align/{sample}/{stack}/pairs",
+            table="measure/{sample}/align/{stack}",
         ),
         transforms=results("align/{sample}/{stack}/transforms.json"),
-        slices=results("align/{sample}/{stack}/slices.tsv"),
-        pairs=results("align/{sample}/{stack}/pairs.tsv"),
-        table=results("measure/{sample}/align/{stack}.tsv"),
     log:
         logs("align/{sample}/{stack}"),
     benchmark:
@@ -101,18 +96,13 @@ for part in PARTS:
 rule check_alignment:
     """Compare the displacements that were found with those that were put in."""
     input:
-        seals(
-            "align/{sample}/disturbed/slices",
-            "align/{sample}/undisturbed/slices",
-            "disturb/{sample}/added",
+        **tables(
+            found="align/{sample}/disturbed/slices",
+            reference="align/{sample}/undisturbed/slices",
+            added="disturb/{sample}/added",
         ),
-        found=results("align/{sample}/disturbed/slices.tsv"),
-        reference=results("align/{sample}/undisturbed/slices.tsv"),
-        added=results("disturb/{sample}/added.tsv"),
     output:
-        seals("measure/{sample}/align/check", "align/{sample}/errors"),
-        table=results("measure/{sample}/align/check.tsv"),
-        errors=results("align/{sample}/errors.tsv"),
+        **tables(table="measure/{sample}/align/check", errors="align/{sample}/errors"),
     log:
         logs("measure/{sample}/align/check"),
     conda:

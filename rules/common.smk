@@ -9,7 +9,6 @@ import os
 import sys
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 
 from snakemake.exceptions import WorkflowError
 from snakemake.io import contains_wildcard
@@ -137,9 +136,14 @@ def files(paths):
     return local(found) if paths.endswith("zarr.json") else found
 
 
-def seals(*names):
-    """The seals of tables, beside them (acuity.seals): made and read with them."""
-    return [results(f"{name}.tsv.seal") for name in names]
+def sealed(**files):
+    """Files by name, and the seals of the tables among them (acuity.seals): made and read with them."""
+    return files | {"seals": seals_of(files)}
+
+
+def tables(**paths):
+    """Tables by name, each by its path without ending, and their seals."""
+    return sealed(**{name: results(f"{path}.tsv") for name, path in paths.items()})
 
 
 def seals_of(files):

@@ -44,8 +44,7 @@ rule unseen:
             for level in LEVELS
         },
     output:
-        seals("unseen"),
-        table=results("unseen.tsv"),
+        **tables(table="unseen"),
     log:
         logs("unseen"),
     conda:

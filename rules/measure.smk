@@ -19,13 +19,12 @@ for part in PARTS:
         input:
             **part.needed("measure/{sample}/{image}/ms_ssim"),
             image=lambda w: files(PROJECT.image(w.sample, w.image)),
-            truth=lambda w: files(PROJECT.truth(w.sample)),
+            truth=lambda w: files(KIND.truth(w.sample)),
         output:
-            part.seals("measure/{sample}/{image}/quality"),
             **part.made(
                 "measure/{sample}/{image}/ms_ssim",
-                table=results("measure/{sample}/{image}/quality.tsv"),
                 map=volume("measure/{sample}/{image}/ms_ssim"),
+                **tables(table="measure/{sample}/{image}/quality"),
             ),
         log:
             part.log("measure/{sample}/{image}/quality"),
@@ -49,20 +48,17 @@ rule count_objects:
     """Tabulate the pores of an image and match them with the true ones, or join the slabs."""
     input:
         labels=volume("segment/{sample}/{image}"),
-        truth=lambda w: files(PROJECT.true_labels(w.sample)),
+        truth=lambda w: files(KIND.true_labels(w.sample)),
         reference=volume("segment/{sample}/truth"),
         slabs=counts_of("measure/{sample}/{image}/census"),
         # for its voxels alone
         classes=[ancient(file) for file in files(PROJECT.size_reference())],
     output:
-        seals(
-            "measure/{sample}/{image}/census",
-            "measure/{sample}/{image}/pores",
-            "measure/{sample}/{image}/status",
+        **tables(
+            table="measure/{sample}/{image}/census",
+            pores="measure/{sample}/{image}/pores",
+            status="measure/{sample}/{image}/status",
         ),
-        table=results("measure/{sample}/{image}/census.tsv"),
-        pores=results("measure/{sample}/{image}/pores.tsv"),
-        status=results("measure/{sample}/{image}/status.tsv"),
     log:
         logs("measure/{sample}/{image}/count_objects"),
     benchmark:
@@ -98,7 +94,7 @@ if SLABS > 1:
     use rule count_objects as count_objects_slab with:
         input:
             labels=volume("segment/{sample}/{image}"),
-            truth=lambda w: files(PROJECT.true_labels(w.sample)),
+            truth=lambda w: files(KIND.true_labels(w.sample)),
             reference=volume("segment/{sample}/truth"),
         output:
             results("measure/{sample}/{image}/census/{slab}.npz"),
@@ -114,9 +110,7 @@ if SLABS > 1:
             "{wildcards.sample}: pores of {wildcards.image}, slab {wildcards.slab}"
 
 
-for MEASURE in PROJECT.measures.values():
-    if MEASURE.own_rule:
-        continue
+for MEASURE in [m for m in PROJECT.measures.values() if not m.own_rule]:
 
     rule:
         name:
@@ -128,13 +122,12 @@ for MEASURE in PROJECT.measures.values():
                 )
             ),
         output:
-            seals(
-                *(f"measure/{{sample}}/{{image}}/{name}" for name in MEASURE.written())
+            **tables(
+                **{
+                    name: f"measure/{{sample}}/{{image}}/{name}"
+                    for name in MEASURE.written()
+                }
             ),
-            **{
-                name: results(f"measure/{{sample}}/{{image}}/{name}.tsv")
-                for name in MEASURE.written()
-            },
         log:
             logs(f"measure/{{sample}}/{{image}}/{MEASURE.name}"),
         benchmark:
@@ -157,16 +150,13 @@ for MEASURE in PROJECT.measures.values():
 rule collect_metrics:
     """Gather all tables of the study, and pool them over the unseen samples."""
     input:
-        [seals_of(files(PROJECT.gathered(name))) for name in GATHERED],
-        **files(PROJECT.named_tables(MEASURED, GATHERED)),
+        **sealed(**files(PROJECT.named_tables(MEASURED, GATHERED))),
     output:
-        seals("metrics", "pores", "curves", "pore_space", "gaps", "warnings"),
-        metrics=results("metrics.tsv"),
-        pores=results("pores.tsv"),
-        curves=results("curves.tsv"),
-        spaces=results("pore_space.tsv"),
-        gaps=results("gaps.tsv"),
-        warnings=results("warnings.tsv"),
+        **sealed(
+            **files(STUDY_TABLES),
+            gaps=results("gaps.tsv"),
+            warnings=results("warnings.tsv"),
+        ),
     log:
         logs("collect_metrics"),
     conda:
@@ -190,11 +180,9 @@ rule collect_metrics:
 rule trainings:
     """Pool the measures of each training, where methods are trained with several seeds."""
     input:
-        [seals_of(files(PROJECT.gathered(name, PROJECT.compared))) for name in POOLED],
-        **files(PROJECT.named_tables(PROJECT.compared, POOLED)),
+        **sealed(**files(PROJECT.named_tables(PROJECT.compared, POOLED))),
     output:
-        seals("trainings"),
-        table=results("trainings.tsv"),
+        **tables(table="trainings"),
     log:
         logs("trainings"),
     conda:

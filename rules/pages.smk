@@ -32,19 +32,13 @@ def beside(name):
 
 
 STUDY_FIGURES = {
-    "quality": "Image quality",
-    "ms_ssim": "Image quality",
-    "resolution": "Image quality",
-    "pores_found": "Pores",
-    "pore_fates": "Pores",
-    "recall_by_size": "Pores",
-    "precision_by_size": "Pores",
-    "pore_sizes": "Pores",
-    "sphericity": "Pores",
-    "pore_space": "Pores",
-    "training_psnr": "Training",
-    "training_loss": "Training",
-    "training_adversaries": "Training",
+    name: category
+    for category, names in {
+        "Image quality": "quality ms_ssim resolution",
+        "Pores": "pores_found pore_fates recall_by_size precision_by_size pore_sizes sphericity pore_space",
+        "Training": "training_psnr training_loss training_adversaries",
+    }.items()
+    for name in names.split()
 }
 PICTURED = ("slices", "maps", "pores")
 try:

@@ -13,13 +13,11 @@ rule pair:
         high=lambda w: files(PROJECT.imported(w.sample)),
         low=lambda w: files(KIND.imported_low(w.sample)),
     output:
-        seals("pair/{sample}/patches", "measure/{sample}/pair"),
+        **tables(patches="pair/{sample}/patches", table="measure/{sample}/pair"),
         low=volume("pair/{sample}/low"),
         high=volume("pair/{sample}/high"),
         valid=volume("pair/{sample}/valid"),
         transform=results("pair/{sample}/transform.json"),
-        patches=results("pair/{sample}/patches.tsv"),
-        table=results("measure/{sample}/pair.tsv"),
     log:
         logs("pair/{sample}"),
     benchmark:

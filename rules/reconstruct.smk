@@ -37,9 +37,8 @@ for part in PARTS:
         name:
             part.name("reconstruct_truth")
         input:
-            seals("simulate/{sample}/spheres"),
             **part.needed("reconstruct/{sample}/truth"),
-            spheres=results("simulate/{sample}/spheres.tsv"),
+            **tables(spheres="simulate/{sample}/spheres"),
         output:
             part.volume("reconstruct/{sample}/truth"),
         log:

@@ -12,12 +12,7 @@ Makes  figures/*.png, figures/{sample}/*.png, and beside each figure X.json, whi
 rule figures:
     """Draw the study's figures."""
     input:
-        seals_of(seen()),
-        seals_of(files(STUDY_TABLES)),
-        seals_of(HISTORIES),
-        **files(STUDY_TABLES),
-        **HISTORIES,
-        seen=seen(),
+        **sealed(**files(STUDY_TABLES), **HISTORIES, seen=seen()),
     output:
         *(drawn(name, category) for name, category in DRAWN.items()),
         beside=[beside(name) for name in STUDY_FIGURES],
@@ -53,10 +48,11 @@ for page, about in SAMPLE_PAGES.items():
         name:
             f"{page}_figures"
         input:
-            seals_of(seen()),
-            lambda w, page=page: seals_of(files(PROJECT.drawn_files(page, w.sample))),
-            unpack(lambda w, page=page: files(PROJECT.drawn_files(page, w.sample))),
-            seen=seen(),
+            unpack(
+                lambda w, page=page: sealed(
+                    **files(PROJECT.drawn_files(page, w.sample)), seen=seen()
+                )
+            ),
         output:
             *(
                 drawn(name, about.category, folder="{sample}/", subcategory="{sample}")
@@ -93,8 +89,11 @@ for page, about in SAMPLE_PAGES.items():
         name:
             f"report_{page}"
         input:
-            lambda w, page=page: seals_of(files(PROJECT.page_tables(page, w.sample))),
-            unpack(lambda w, page=page: files(PROJECT.page_tables(page, w.sample))),
+            unpack(
+                lambda w, page=page: sealed(
+                    **files(PROJECT.page_tables(page, w.sample))
+                )
+            ),
             **about.judged,
             drawings=[beside(f"{{sample}}/{name}") for name in about.figures],
         output:
@@ -133,8 +132,7 @@ if KIND.page:
     rule judge:
         """Say of each sample what its further page judges."""
         input:
-            seals("metrics"),
-            metrics=results("metrics.tsv"),
+            **tables(metrics="metrics"),
         output:
             results("judged.json"),
         log:
@@ -155,20 +153,19 @@ if KIND.page:
 rule report:
     """Write the report's first page."""
     input:
-        seals_of(seen()),
-        seals("metrics", "warnings"),
-        seals("trainings") if AGAIN else [],
+        **sealed(
+            metrics=results("metrics.tsv"),
+            trainings=[results("trainings.tsv")] if AGAIN else [],
+            warnings=results("warnings.tsv"),
+            seen=seen(),
+        ),
         **CARDS,
         **FURTHER_CARDS,
         **files(PROJECT.shown_volumes(*SHOWN)),
-        metrics=results("metrics.tsv"),
         drawings=[beside(name) for name in STUDY_FIGURES if METHODS],
         judged=[beside(f"{sample}/stack") for sample in FURTHER["stack"]] + JUDGED,
-        trainings=[results("trainings.tsv")] if AGAIN else [],
-        warnings=results("warnings.tsv"),
         pages=PAGES,
         picture=figure(PROJECT.first_picture()[0]),
-        seen=seen(),
     output:
         report(
             results("report/index.html"),

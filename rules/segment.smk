@@ -17,11 +17,10 @@ for part in PARTS:
             **part.needed("segment/{sample}/smoothed/{image}"),
             image=lambda w: files(PROJECT.image(w.sample, w.image)),
         output:
-            part.seals("measure/{sample}/{image}/nlm"),
             **part.made(
                 "segment/{sample}/smoothed/{image}",
                 smoothed=volume("segment/{sample}/smoothed/{image}"),
-                table=results("measure/{sample}/{image}/nlm.tsv"),
+                **tables(table="measure/{sample}/{image}/nlm"),
             ),
         log:
             part.log("segment/{sample}/smoothed/{image}"),
@@ -48,11 +47,10 @@ for part in PARTS:
             **part.needed("segment/{sample}/numbers/{image}"),
             image=lambda w: files(PROJECT.image_to_segment(w.sample, w.image)),
         output:
-            part.seals("measure/{sample}/{image}/segment"),
             **part.made(
                 "segment/{sample}/numbers/{image}",
                 labels=volume("segment/{sample}/{image}"),
-                table=results("measure/{sample}/{image}/segment.tsv"),
+                **tables(table="measure/{sample}/{image}/segment"),
             ),
         log:
             part.log("segment/{sample}/{image}"),

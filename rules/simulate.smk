@@ -30,8 +30,7 @@ rule spheres:
 rule exact_truth:
     """Voxelise a foam: exact solid fraction, and the label of each pore."""
     input:
-        seals("simulate/{sample}/spheres"),
-        spheres=results("simulate/{sample}/spheres.tsv"),
+        **tables(spheres="simulate/{sample}/spheres"),
     output:
         solid=volume("simulate/{sample}/exact"),
         labels=volume("simulate/{sample}/exact_labels"),
@@ -56,8 +55,7 @@ rule exact_truth:
 rule projections:
     """Scan a foam: analytic projections, blur, photon noise."""
     input:
-        seals("simulate/{sample}/spheres"),
-        spheres=results("simulate/{sample}/spheres.tsv"),
+        **tables(spheres="simulate/{sample}/spheres"),
     output:
         results("simulate/{sample}/level{level}.h5"),
     log:
@@ -84,11 +82,9 @@ rule projections:
 rule specimen:
     """Simulate a specimen and its two scans."""
     output:
-        seals("simulate/{sample}/particles", "simulate/{sample}/warp"),
+        **tables(particles="simulate/{sample}/particles", warp="simulate/{sample}/warp"),
         high=volume("simulate/{sample}/high"),
         low=volume("simulate/{sample}/low"),
-        particles=results("simulate/{sample}/particles.tsv"),
-        warp=results("simulate/{sample}/warp.tsv"),
     log:
         logs("simulate/{sample}/specimen"),
     benchmark:

@@ -33,9 +33,6 @@ class Part:
         """These files with the whole volume; of a store or a slab its marker alone."""
         return whole if self.marker is None else {"part": self.volume(path)}
 
-    def seals(self, *names):
-        return seals(*names) if self.marker is None else []
-
     def gpus_to_restore(self, w):
         return 0 if self is JOIN else PROJECT.gpus(w.method, "predict")
 

@@ -13,10 +13,9 @@ rule train:
         # first, but a further sample to be judged is no reason to train again
         unseen=[ancient(file) for file in unseen()],
     output:
-        seals("train/{method}/level{level}/history"),
+        **tables(history="train/{method}/level{level}/history"),
         model=results("train/{method}/level{level}/model.safetensors"),
         card=results("train/{method}/level{level}/model.json"),
-        history=results("train/{method}/level{level}/history.tsv"),
     log:
         logs("train/{method}/level{level}"),
     benchmark:

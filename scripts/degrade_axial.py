@@ -2,13 +2,11 @@
 
 from acuity.degrade.axial import axial
 from acuity.job import job
-from acuity.slabs import join, sees_all
+from acuity.slabs import joined, sees_all
 from acuity.volume import open_volume
 
 with job(snakemake):
-    if snakemake.input.get("slabs"):
-        join(snakemake.output[0])
-    else:
+    if not joined(snakemake.input, snakemake.output):
         cfg = snakemake.params.cfg
         volume = open_volume(snakemake.input.volume, complete=sees_all(cfg.get("part")))
         axial(volume, snakemake.output[0], **cfg)

@@ -7,8 +7,9 @@ from acuity.volume import open_volume
 
 with job(snakemake):
     volumes = {name: open_volume(path) for name, path in snakemake.input.items()}
-    rows, *tables = measured(load(snakemake.params.measure), volumes, snakemake.params.cfg)
-    first, *others = (path for _, path in snakemake.output.items())
+    measure = load(snakemake.params.measure)
+    rows, *tables = measured(measure, volumes, snakemake.params.cfg)
+    first, *others = (snakemake.output[name] for name in measure.written())
     write_rows(rows, first)
     for table, path in zip(tables, others, strict=True):
         write_table(table, path)

@@ -6,13 +6,10 @@ Of XZ and YZ planes also how far the two differ.
 from acuity.job import job
 from acuity.predict.job import PredictionFiles, PredictionJob
 from acuity.predict.predict import predict
-from acuity.slabs import join
+from acuity.slabs import joined
 
 with job(snakemake):
-    if snakemake.input.get("slabs"):
-        for volume in snakemake.output:
-            join(volume)
-    else:
+    if not joined(snakemake.input, snakemake.output):
         files = PredictionFiles(
             snakemake.input.low,
             snakemake.output.restored,

@@ -2,10 +2,8 @@
 
 from acuity.job import job
 from acuity.reconstruct.reconstruct import reconstruct
-from acuity.slabs import join
+from acuity.slabs import joined
 
 with job(snakemake):
-    if snakemake.input.get("slabs"):
-        join(snakemake.output[0])
-    else:
+    if not joined(snakemake.input, snakemake.output):
         reconstruct(snakemake.input.scan, snakemake.output[0], **snakemake.params.cfg)

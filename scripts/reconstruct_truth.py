@@ -3,12 +3,10 @@
 from acuity.job import job
 from acuity.reconstruct.reconstruct import reconstruct_truth
 from acuity.settings import call
-from acuity.slabs import join
+from acuity.slabs import joined
 from acuity.tables import read_table
 
 with job(snakemake):
-    if snakemake.input.get("slabs"):
-        join(snakemake.output[0])
-    else:
+    if not joined(snakemake.input, snakemake.output):
         spheres = read_table(snakemake.input.spheres)
         call(reconstruct_truth, spheres, snakemake.output[0], **snakemake.params.cfg)

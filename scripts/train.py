@@ -15,9 +15,5 @@ with job(snakemake):
         checkpoints=cfg.pop("checkpoints"),
         masks=list(snakemake.input.masks) or None,
     )
-    train(
-        TrainingJob(**cfg),
-        files,
-        threads=snakemake.threads,
-        until=end_of_job(snakemake.resources.get("runtime")),
-    )
+    until = end_of_job(snakemake.resources.get("runtime"))
+    train(TrainingJob(**cfg), files, threads=snakemake.threads, until=until)

@@ -80,10 +80,12 @@ def pytest_unconfigure():
 
 # Real images, which a clone on its own does not have: tests that need them are marked `real`.
 REAL = ROOT.parent / "shared" / "data"
+NO_RUN = "its model is one that another study trains"
 NO_REAL = "the real images are not beside the project"
 # What a test may skip for; anything else fails it.
 MAY_SKIP = (
     NO_REAL,
+    NO_RUN,
     "no GPU that torch can use",
     "there is a GPU",
     "no slurmctld",  # or others of its daemons
@@ -140,10 +142,23 @@ def needs_real(study):
     return bool(sheet) and "../shared/data" in (study.parent / sheet).read_text()
 
 
+def needs_run(study):
+    """Whether a study that comes with it takes a model of another one."""
+    methods = (yaml.safe_load(study.read_text()).get("methods") or {}).values()
+    return any("model" in (settings or {}) for settings in methods)
+
+
 def with_marks(studies):
-    """Studies as parameters: those on real images are marked so."""
-    marks = {True: [pytest.mark.real], False: []}
-    return [pytest.param(s, marks=marks[needs_real(s)], id=s.stem) for s in studies]
+    """Studies as parameters: those on real images are marked so; those on results of others are skipped."""
+    skip = pytest.mark.skip(reason=NO_RUN)
+    return [
+        pytest.param(
+            study,
+            marks=[pytest.mark.real] * needs_real(study) + [skip] * needs_run(study),
+            id=study.stem,
+        )
+        for study in studies
+    ]
 
 
 def traced(run):

@@ -175,8 +175,8 @@ def _plan(options):
             setattr(machine, name, getattr(options, name))
     if machine.cores < 1:
         raise AcuityError("--cores: found 0; allowed is a whole number from 1 up")
-    lines, guessed = plan(options.study, machine)
-    print(table(lines, machine, guessed))
+    lines, *told = plan(options.study, machine)
+    print(table(lines, machine, *told))
     check(lines, machine, options.study)
 
 

@@ -112,12 +112,9 @@ def closure(script: str | os.PathLike, **named: str | Iterable[str] | None) -> d
 
 @cache
 def _module_path(name, root):
-    parts = name.split(".")[1:]
-    file = root.joinpath(*parts).with_suffix(".py") if parts else root / "__init__.py"
-    if file.is_file():
-        return file
-    package = root.joinpath(*parts, "__init__.py")
-    return package if package.is_file() else None
+    place = root.joinpath(*name.split(".")[1:])
+    files = (place.with_suffix(".py"), place / "__init__.py")
+    return next((file for file in files if file.is_file()), None)
 
 
 class _Code(NamedTuple):
@@ -143,34 +140,24 @@ def _read(path):
 
 def _parse(content, path):
     """What a file's own text says: names that may be modules of the package, libraries, digest."""
-    own, others = set(), set()
-
-    def note(name):
-        top = name.split(".")[0]
-        if top == PACKAGE:
-            # A package's __init__ runs before its modules do.
-            parts = name.split(".")
-            own.update(".".join(parts[:n]) for n in range(1, len(parts) + 1))
-        elif top not in sys.stdlib_module_names:
-            others.add(top)
-
+    names = set()
     try:
         tree = ast.parse(content, filename=str(path))
     except SyntaxError as error:
         raise AcuityError(f"{path}: cannot be read as Python: {error}") from error
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            for alias in node.names:
-                note(alias.name)
+            names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             if node.level:
                 raise ValueError(f"{path}: relative import; {PACKAGE} uses absolute imports only")
-            note(node.module)
-            if node.module.split(".")[0] == PACKAGE:
-                for alias in node.names:
-                    note(f"{node.module}.{alias.name}")
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:]
+    parts = [name.split(".") for name in names]
+    # A package's __init__ runs before its modules do.
+    own = {".".join(p[:n]) for p in parts if p[0] == PACKAGE for n in range(1, len(p) + 1)}
+    others = {p[0] for p in parts} - {PACKAGE} - sys.stdlib_module_names
     return sorted(own), sorted(others), hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 

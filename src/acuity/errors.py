@@ -3,6 +3,10 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+# Of a file, in a sentence.
+DAMAGED = "the file is damaged or cut short"
+CUT_SHORT = "it is cut short, copy it again from its source"
+
 
 class AcuityError(Exception):
     """A mistake that a user can mend, said in one sentence.

@@ -184,3 +184,23 @@ def gaussian(volume: ArrayLike, sigma: ArrayLike, *, truncate: float = 4.0) -> n
     elif source is volume:
         out[...] = volume
     return out
+
+
+def half_weights(count: int) -> np.ndarray:
+    """Return how often each frequency of a half spectrum (`scipy.fft.rfft`) stands in the whole.
+
+    Parameters
+    ----------
+    count : int
+        Voxels along the axis.
+
+    Returns
+    -------
+    numpy.ndarray
+        (count // 2 + 1,), float64: 2, but 1 for frequency 0 and, for an even count, the last one.
+    """
+    weights = np.full(count // 2 + 1, 2.0)
+    weights[0] = 1.0
+    if count % 2 == 0:
+        weights[-1] = 1.0
+    return weights

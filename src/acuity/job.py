@@ -51,23 +51,24 @@ def job(snakemake: Any) -> Iterator[None]:
         _fail(str(error))
     except KeyboardInterrupt:
         _fail(f"rule {snakemake.rule}: interrupted; run the same command again to go on", 130)
-    except MemoryError:
-        _fail(
-            f"rule {snakemake.rule}: out of memory; give the job more memory or use a smaller volume"
-        )
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            _fail(
-                f"rule {snakemake.rule}: disk full while writing {error.filename or 'its output'}"
-            )
-        _unexpected(snakemake.rule, error, path)
     except Exception as error:
-        if type(error).__name__ == "OutOfMemoryError":  # torch's, which a job need not have loaded
-            _fail(
-                f"rule {snakemake.rule}: the memory of the GPU is full; use a smaller batch or patch "
-                "(train) or tile (predict), or device: cpu"
-            )
+        if said := _used_up(error):
+            _fail(f"rule {snakemake.rule}: {said}")
         _unexpected(snakemake.rule, error, path)
+
+
+def _used_up(error: Exception) -> str:
+    """Say what an error tells to be used up, memory or disk, and what to do; empty of others."""
+    if isinstance(error, MemoryError):
+        return "out of memory; give the job more memory or use a smaller volume"
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return f"disk full while writing {error.filename or 'its output'}"
+    if type(error).__name__ == "OutOfMemoryError":  # torch's, which a job need not have loaded
+        return (
+            "the memory of the GPU is full; use a smaller batch or patch (train) or tile (predict), or "
+            "device: cpu"
+        )
+    return ""
 
 
 def peak_memory() -> float:

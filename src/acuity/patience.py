@@ -13,7 +13,7 @@ import platform
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from acuity.threads import WAITING
@@ -69,10 +69,8 @@ def _queued(tasks: Path = TASKS) -> float:
     """Seconds that the threads of this process have waited for a core, while they had work."""
     total = 0
     for path in tasks.glob("*/schedstat"):
-        try:
+        with suppress(OSError, IndexError):  # it has just ended
             total += int(path.read_text().split()[1])
-        except (OSError, IndexError):  # it has just ended
-            continue
     return total / 1e9
 
 

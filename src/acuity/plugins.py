@@ -29,12 +29,8 @@ def modules(package: str) -> dict[str, Path]:
 
 @cache  # a plan of thousands of jobs asks for each of them
 def _modules(*folders):
-    files = {
-        m.name: Path(m.module_finder.path) / f"{m.name}.py"
-        for m in pkgutil.iter_modules(folders)
-        if not m.ispkg
-    }
-    files.pop("base", None)
+    found = (m for m in pkgutil.iter_modules(folders) if not m.ispkg and m.name != "base")
+    files = {m.name: Path(m.module_finder.path) / f"{m.name}.py" for m in found}
     return dict(sorted(files.items()))
 
 

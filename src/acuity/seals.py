@@ -97,7 +97,8 @@ def read_sealed(path: str | os.PathLike) -> bytes:
         seal = json.loads(file.read_bytes())
         rows, checksum = int(seal["rows"]), str(seal["checksum"])
     except FileNotFoundError:
-        if _older(path):
+        study = _study(path)
+        if study is not None and not _sealed(study):
             _note(path)
             return content
         raise AcuityError(
@@ -204,12 +205,6 @@ def _digest(content: Mapping[str, Any]) -> str:
 
 def _note(path: str | os.PathLike) -> None:
     logger.warning("%s: was written before files had seals; it is read as it is, unchecked", path)
-
-
-def _older(path: str | os.PathLike) -> bool:
-    """Whether a file lies in a study that an Acuity of before seals has made."""
-    study = _study(path)
-    return study is not None and not _sealed(study)
 
 
 def _study(path: str | os.PathLike) -> Path | None:

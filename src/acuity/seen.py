@@ -88,9 +88,8 @@ def check_volumes(
         If two have one content digest, or regions of one source that overlap, and neither is
         allowed.
     """
-    opened = {
-        name: open_volume(path, complete=False) for name, path in (*train.items(), *test.items())
-    }
+    paths = {**train, **test}
+    opened = {name: open_volume(path, complete=False) for name, path in paths.items()}
     rows = []
     for judged, learned in product(test, train):
         voxels = shared(opened[judged], opened[learned])
@@ -209,7 +208,8 @@ def overlap(one: str | None, other: str | None) -> bool:
     bool
         False too where one is counted from the beginning and the other from the end.
     """
-    return all(_meet(a, b) for a, b in zip(_spans(one), _spans(other), strict=True))
+    pairs = zip(_spans(one), _spans(other), strict=True)
+    return not any(_before(a[1], b[0]) or _before(b[1], a[0]) for a, b in pairs)
 
 
 def _spans(region: str | None) -> list[tuple[float, float]]:
@@ -218,10 +218,6 @@ def _spans(region: str | None) -> list[tuple[float, float]]:
     parts += [""] * (3 - len(parts))
     ends = [(part or ":").strip().split(":") for part in parts]
     return [(int(a) if a.strip() else 0, int(b) if b.strip() else math.inf) for a, b in ends]
-
-
-def _meet(one: tuple[float, float], other: tuple[float, float]) -> bool:
-    return not (_before(one[1], other[0]) or _before(other[1], one[0]))
 
 
 def _before(stop: float, start: float) -> bool:

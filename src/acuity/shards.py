@@ -10,7 +10,7 @@ holds one chunk.
 import itertools
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -84,25 +84,14 @@ class Layout:
         """
         size = self.chunk if chunks else self.shard
         box = box or whole(self.shape)
-        ranges = (
-            range(part.start // length, -(-part.stop // length))
-            for part, length in zip(box, size, strict=True)
-        )
+        spans = zip(box, size, strict=True)
+        ranges = (range(part.start // length, -(-part.stop // length)) for part, length in spans)
         for index in itertools.product(*ranges):
-            yield (
-                index,
-                tuple(
-                    slice(max(i * length, part.start), min((i + 1) * length, part.stop))
-                    for i, length, part in zip(index, size, box, strict=True)
-                ),
-            )
+            yield index, _inside(index, size, box)
 
     def box_of(self, index: Index) -> Box:
         """Give the box of a shard, cut where the array ends."""
-        return tuple(
-            slice(i * length, min((i + 1) * length, count))
-            for i, length, count in zip(index, self.shard, self.shape, strict=True)
-        )
+        return _inside(index, self.shard, whole(self.shape))
 
     @property
     def count(self) -> int:
@@ -136,6 +125,14 @@ class Layout:
         return [{"name": "sharding_indexed", "configuration": sharding}]
 
 
+def _inside(index: Index, size: Index, box: Box) -> Box:
+    """Return what a shard or a chunk of a size has of a box."""
+    return tuple(
+        slice(max(i * length, part.start), min((i + 1) * length, part.stop))
+        for i, length, part in zip(index, size, box, strict=True)
+    )
+
+
 def whole(shape: Sequence[int]) -> Box:
     """Return the box of a whole array."""
     return tuple(slice(0, count) for count in shape)
@@ -148,10 +145,8 @@ def size_of(box: Sequence[slice]) -> Index:
 
 def shift(box: Sequence[slice], origin: Sequence[int]) -> tuple[slice, ...]:
     """Count a box from another first voxel."""
-    return tuple(
-        slice(part.start - first, part.stop - first)
-        for part, first in zip(box, origin, strict=True)
-    )
+    places = zip(box, origin, strict=True)
+    return tuple(slice(part.start - first, part.stop - first) for part, first in places)
 
 
 def shard_file(array: Path, index: Index) -> Path:
@@ -304,14 +299,11 @@ def _checksum(content: bytes) -> bytes:
     return google_crc32c.value(content).to_bytes(CHECKSUM, "little")
 
 
-def each(function: Callable[[Any], Any], items: Sequence[Any]) -> Iterable[Any]:
+def each(function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
     """Apply a function to every item in a few threads, in order, not far ahead of the caller."""
     if len(items) == 1:
-        return [function(items[0])]
-    return _threaded(function, items)
-
-
-def _threaded(function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
+        yield function(items[0])
+        return
     # made anew each time: a pool that is kept does not survive a fork
     with ThreadPoolExecutor(min(_THREADS, len(items), cores())) as pool:
         waiting = []

@@ -15,7 +15,7 @@ beyond its own: no two jobs write one shard.
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -38,22 +38,6 @@ from acuity.writing import disk_errors
 VERSION = 1
 
 Part = tuple[int, int]
-
-
-def check_part(part: Any) -> Part | None:
-    """Check a part: none, or its number and how many slabs there are.
-
-    Parameters
-    ----------
-    part : sequence of int or None
-        ``(0, n)`` makes the store, ``(k, n)`` fills slab k of n, None does all.
-    """
-    if part is None:
-        return None
-    number, count = part
-    if not (count >= 1 and 0 <= number <= count):
-        raise AcuityError(f"slabs: found the part {number} of {count}; allowed are 0 to {count}")
-    return int(number), int(count)
 
 
 def sees_all(part: Part | None) -> bool:
@@ -111,7 +95,8 @@ def open_writer(
     path, grid, dtype
         As for `acuity.volume.VolumeWriter`.
     part : tuple of int, optional
-        See `check_part`; by default the whole volume.
+        ``(0, n)`` makes the store, ``(k, n)`` fills slab k of n; by default the whole volume is
+        written.
     block : int
         Slices of the volume that the stage computes at a time, counted from its first one.
     settled : mapping, optional
@@ -132,11 +117,13 @@ def open_writer(
         When it is entered: if the store was not made, or was made with something else than what
         this job has found.
     """
-    part = check_part(part)
     if part is None:
         return VolumeWriter(path, grid, dtype, **about)
-    kind = SlabWriter if part[0] else StoreMaker
-    return kind(path, grid, dtype, part=part, block=block, settled=settled, **about)
+    number, count = map(int, part)
+    if not (count >= 1 and 0 <= number <= count):
+        raise AcuityError(f"slabs: found the part {number} of {count}; allowed are 0 to {count}")
+    kind = SlabWriter if number else StoreMaker
+    return kind(path, grid, dtype, part=(number, count), block=block, settled=settled, **about)
 
 
 class StoreMaker(VolumeWriter):
@@ -159,20 +146,19 @@ class StoreMaker(VolumeWriter):
         self.folder = self.path / MARKERS
         self.notes: dict[str, Any] = {}
         self._agreed: dict[str, Any] = {}
-        self._plan = _plain(
-            {
-                "version": VERSION,
-                "slabs": part[1],
-                "block": block,
-                **asdict(grid),  # shape, spacing, origin, unit
-                "dtype": self.dtype.name,
-                "shard": self.layout.shard,
-                "chunk": self.layout.chunk,
-                "intensity": self.intensity,
-                "provenance": self.provenance,
-                **{f"settled.{key}": value for key, value in (settled or {}).items()},
-            }
-        )
+        plan = {
+            "version": VERSION,
+            "slabs": part[1],
+            "block": block,
+            **asdict(grid),  # shape, spacing, origin, unit
+            "dtype": self.dtype.name,
+            "shard": self.layout.shard,
+            "chunk": self.layout.chunk,
+            "intensity": self.intensity,
+            "provenance": self.provenance,
+            **{f"settled.{key}": value for key, value in (settled or {}).items()},
+        }
+        self._plan = _plain(plan)
 
     def agree(self, key: str, compute: Callable[[], Any]) -> Any:
         """Find a figure of the whole input and keep it for the slabs."""
@@ -226,19 +212,15 @@ class SlabWriter(StoreMaker):
         missing = [index for index, _ in self.layout.boxes(rows) if index not in self._shards]
         if self.z0 < self.z1 and missing:
             raise RuntimeError(f"slab {self.part[0]} did not write shard {missing[0]}")
-        write_sealed(
-            self.folder / f"{self.part[0]}.json",
-            {
-                "slab": self.part[0],
-                "z": [self.z0, self.z1],
-                "empty": self.z0 == self.z1,
-                "store": self._seal,
-                "notes": self.notes,
-                "shards": {
-                    "/".join(map(str, index)): list(shard) for index, shard in self._shards.items()
-                },
-            },
-        )
+        marker = {
+            "slab": self.part[0],
+            "z": [self.z0, self.z1],
+            "empty": self.z0 == self.z1,
+            "store": self._seal,
+            "notes": self.notes,
+            "shards": {"/".join(map(str, n)): list(shard) for n, shard in self._shards.items()},
+        }
+        write_sealed(self.folder / f"{self.part[0]}.json", marker)
 
     def abandon(self) -> None:
         """Take this slab's marker back; the store is that of other slabs too."""
@@ -307,15 +289,31 @@ def join(path: str | os.PathLike) -> list[dict]:
 
     for _ in each(check, list(shards.items())):
         pass
-    finalise(
-        path,
-        grid,
-        plan["dtype"],
-        {index: shard[0] for index, (shard, _) in shards.items()},
-        intensity=plan["intensity"],
-        provenance=with_told(plan["provenance"], store["agreed"].get("told", {})),
-    )
+    digests = {index: shard[0] for index, (shard, _) in shards.items()}
+    provenance = with_told(plan["provenance"], store["agreed"].get("told", {}))
+    finalise(path, grid, plan["dtype"], digests, plan["intensity"], provenance)
     return notes
+
+
+def joined(inputs: Any, volumes: Iterable[str]) -> bool:
+    """Join volumes where a job's inputs are their slabs.
+
+    Parameters
+    ----------
+    inputs : object
+        Snakemake's, with ``slabs`` among them where the job is to join.
+    volumes : iterable of path
+        What it makes; see `join`.
+
+    Returns
+    -------
+    bool
+        Whether they are made; otherwise that is left to do.
+    """
+    slabs = inputs.get("slabs")
+    for volume in volumes if slabs else ():
+        join(volume)
+    return bool(slabs)
 
 
 def read_marker(path: str | os.PathLike, number: int, seal: str | None = None) -> tuple[Path, dict]:
@@ -359,13 +357,10 @@ def read_marker(path: str | os.PathLike, number: int, seal: str | None = None) -
 def _read_store(path: Path) -> tuple[dict, str]:
     """What all slabs agree upon, and its digest."""
     file = path / MARKERS / "store.json"
-    store = read_sealed_json(
-        file, "the store was not made", f"remove {path} and run again", must=True
-    )
+    remedy = f"remove {path} and run again"
+    store = read_sealed_json(file, "the store was not made", remedy, must=True)
     if not {"plan", "agreed"} <= store.keys() or store["plan"].get("version") != VERSION:
-        raise AcuityError(
-            f"{file}: was written by another version of Acuity; remove {path} and run again."
-        )
+        raise AcuityError(f"{file}: was written by another version of Acuity; {remedy}.")
     return store, hashlib.sha256(file.read_bytes()).hexdigest()
 
 

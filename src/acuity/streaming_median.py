@@ -62,8 +62,7 @@ def medians(parts: Callable[[], Iterable[tuple[np.ndarray, ...]]]) -> list[np.fl
         found = []
         for rank, b in zip(ranks, map(int, own), strict=True):
             before = total[b - 1] if b else 0
-            found.append(
-                b << 16 | int(np.searchsorted(np.cumsum(counts[b]), rank - before, "right"))
-            )
+            place = np.searchsorted(np.cumsum(counts[b]), rank - before, "right")
+            found.append(b << 16 | int(place))
         out.append(np.median(_values(np.array(found, np.uint32))))
     return out

@@ -97,7 +97,7 @@ def tidy(
     """
     units = units or {}
     return [
-        dict(zip(TIDY, (f"{prefix}{name}", "all", float(value), units.get(name, "")), strict=True))
+        tidy_row(f"{prefix}{name}", value, units.get(name, ""))
         for name, value in values.items()
         if value is not None
     ]

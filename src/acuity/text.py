@@ -58,6 +58,12 @@ def read_bytes(path: str | os.PathLike, what: str) -> bytes:
         raise AcuityError(f"{str(path)!r}: cannot be read as a {what} ({reason})") from None
 
 
+def first_bytes(path: str | os.PathLike, count: int) -> bytes:
+    """Read how a file begins, in so many bytes at most."""
+    with open(path, "rb") as file:
+        return file.read(count)
+
+
 def read_text(path: str | os.PathLike, what: str, *, windows: bool = False) -> str:
     """Read a small text file; see `read_bytes` and `decode`."""
     return decode(read_bytes(path, what), path, what, windows=windows)
@@ -87,10 +93,9 @@ def decode(data: bytes, path: str | os.PathLike, what: str, *, windows: bool = F
     body = data[len(mark) :]
     if encoding is None:
         # Latin letters of 16 bits have a zero in every second byte.
-        sides = [part.count(0) > 0.4 * max(1, len(part)) for part in (body[1::2], body[::2])]
-        encoding = {(True, False): "utf-16-le", (False, True): "utf-16-be"}.get(
-            tuple(sides), "utf-8"
-        )
+        sides = tuple(part.count(0) > 0.4 * max(1, len(part)) for part in (body[1::2], body[::2]))
+        wide = {(True, False): "utf-16-le", (False, True): "utf-16-be"}
+        encoding = wide.get(sides, "utf-8")
     try:
         text = body.decode(encoding)
     except UnicodeDecodeError as error:

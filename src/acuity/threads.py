@@ -11,6 +11,7 @@ import logging
 import math
 import os
 from collections.abc import MutableMapping
+from contextlib import suppress
 from pathlib import Path
 
 logger = logging.getLogger("acuity.threads")
@@ -144,10 +145,8 @@ def _quota(root: Path = Path("/sys/fs/cgroup"), of: Path = Path("/proc/self/cgro
         folder = base / path.lstrip("/")
         folders = [folder, *folder.parents]
         for place in folders[: folders.index(base) + 1]:
-            try:
+            with suppress(OSError, ValueError):
                 least = min(least, read(place))
-            except (OSError, ValueError):
-                continue
     return least
 
 

@@ -32,6 +32,9 @@ _SIZES = re.compile(
     rf"\s*({_NUMBER})(?:[\s,;x×]+({_NUMBER})[\s,;x×]+({_NUMBER}))?\s*([^\s\d.,;+-]\S*)\s*"
 )
 _LONGEST = 200  # letters of a size
+_ALLOWED = (
+    'a voxel size is one number or three (z y x) and a unit, such as "10 nm" or "20 10 10 nm".'
+)
 _COMMA = re.compile(r"(?<=\d),(?=\d)")
 _THOUSANDS = re.compile(r"(?<!\d)[1-9]\d{0,2},\d{3}(?!\d)")
 
@@ -120,8 +123,7 @@ def parse_sizes(text: str, where: str) -> tuple[list[float], str]:
     text = str(text)
     if len(text) > _LONGEST:
         raise AcuityError(
-            f"{where}: found {text[:20]!r} and {len(text) - 20} letters more, a voxel size is one "
-            'number or three (z y x) and a unit, such as "10 nm" or "20 10 10 nm".'
+            f"{where}: found {text[:20]!r} and {len(text) - 20} letters more, {_ALLOWED}"
         )
     match = _SIZES.fullmatch(text)
     if _COMMA.search(text):
@@ -134,10 +136,7 @@ def parse_sizes(text: str, where: str) -> tuple[list[float], str]:
             )
         match = points or (None if mixed else match)
     if match is None:
-        raise AcuityError(
-            f"{where}: found {text!r}, a voxel size is one number or three (z y x) and a "
-            'unit, such as "10 nm" or "20 10 10 nm".'
-        )
+        raise AcuityError(f"{where}: found {text!r}, {_ALLOWED}")
     *numbers, unit = match.groups()
     sizes = [float(number) for number in numbers if number is not None]
     check_spacing((sizes * 3)[:3], where)

@@ -7,11 +7,12 @@ the content digest, the meaning of the intensities, the provenance and a seal ov
 volume is there entirely or not at all, and a store without that file is refused. Where a volume is
 read whole, its voxels are held against the content digest.
 
-Writing is three functions, so that several jobs can fill one store: :func:`create_store`,
-:func:`fill_shard`, :func:`finalise`. :class:`VolumeWriter` runs them in one process, and
+Writing is three steps, so that several jobs can fill one store: it is made empty, its shards are
+filled, and it is made valid (:func:`finalise`). :class:`VolumeWriter` takes them in one process, and
 `acuity.slabs` in several.
 """
 
+import contextlib
 import hashlib
 import json
 import math
@@ -113,14 +114,10 @@ class Grid:
             If the part is empty.
         """
         spans = [part.indices(count)[:2] for part, count in zip(box, self.shape, strict=True)]
-        return replace(
-            self,
-            shape=tuple(stop - start for start, stop in spans),
-            origin=tuple(
-                position + start * size
-                for position, (start, _), size in zip(self.origin, spans, self.spacing, strict=True)
-            ),
-        )
+        shape = tuple(stop - start for start, stop in spans)
+        places = zip(self.origin, spans, self.spacing, strict=True)
+        origin = tuple(position + start * size for position, (start, _), size in places)
+        return replace(self, shape=shape, origin=origin)
 
     def downsample(self, factors: Sequence[int]) -> "Grid":
         """Give the grid of averages over blocks of voxels; a block cut by the end is left out.
@@ -131,13 +128,28 @@ class Grid:
             Voxels in a block along z, y, x.
         """
         each = list(zip(self.shape, self.spacing, self.origin, factors, strict=True))
-        return replace(
-            self,
-            shape=tuple(count // factor for count, _, _, factor in each),
-            spacing=tuple(size * factor for _, size, _, factor in each),
-            # the centre of a block of f voxels lies (f - 1) / 2 voxels from its first centre
-            origin=tuple(position + size * (factor - 1) / 2 for _, size, position, factor in each),
-        )
+        shape = tuple(count // factor for count, _, _, factor in each)
+        spacing = tuple(size * factor for _, size, _, factor in each)
+        # the centre of a block of f voxels lies (f - 1) / 2 voxels from its first centre
+        origin = tuple(position + size * (factor - 1) / 2 for _, size, position, factor in each)
+        return replace(self, shape=shape, spacing=spacing, origin=origin)
+
+    def refine(self, factors: Sequence[int], offset: Sequence[float] | None = None) -> "Grid":
+        """Give the grid whose blocks of `factors` voxels are the voxels of this one.
+
+        Parameters
+        ----------
+        factors : sequence of int
+            Whole factors (z, y, x).
+        offset : sequence of float, optional
+            Where this grid's first voxel lies, in voxels of the finer one; the middle of a block,
+            (factor - 1) / 2, by default.
+        """
+        offset = [(f - 1) / 2 for f in factors] if offset is None else offset
+        shape: Any = tuple(n * f for n, f in zip(self.shape, factors, strict=True))
+        size: Any = tuple(s / f for s, f in zip(self.spacing, factors, strict=True))
+        origin: Any = tuple(at - p * s for at, p, s in zip(self.origin, offset, size, strict=True))
+        return Grid(shape, size, origin, self.unit)
 
 
 class LazyArray:
@@ -330,10 +342,7 @@ class Volume:
         """
         if self.grid == grid:
             return self
-        if self.grid.unit != grid.unit or not all(
-            math.isclose(a, b, rel_tol=1e-6)
-            for a, b in zip(self.grid.spacing, grid.spacing, strict=True)
-        ):
+        if self.grid.unit != grid.unit or not np.allclose(self.grid.spacing, grid.spacing, 1e-6, 0):
             raise AcuityError(
                 f"{name}: found voxels of {self.grid.spacing} {self.grid.unit}; to be compared it "
                 f"needs those of the other grid, {grid.spacing} {grid.unit} (z, y, x)."
@@ -387,13 +396,10 @@ def choose_layout(shape: Sequence[int], dtype: Any) -> Layout:
     while deep > 1 and deep * shape[1] * shape[2] * item > ROW_BYTES:
         deep //= 2
     side = math.isqrt(SHARD_BYTES // (deep * item))
-    chunk = tuple(
-        min(most, count)
-        for most, count in zip((min(deep, CHUNK[0]), *CHUNK[1:]), shape, strict=True)
-    )
+    chunk = tuple(map(min, (min(deep, CHUNK[0]), *CHUNK[1:]), shape))
+    sizes = zip(chunk, (deep, side, side), shape, strict=True)
     shard = tuple(
-        size * max(1, min(most // size, -(-count // size)))
-        for size, most, count in zip(chunk, (deep, side, side), shape, strict=True)
+        size * max(1, min(most // size, -(-count // size))) for size, most, count in sizes
     )
     return Layout(tuple(shape), chunk, shard)
 
@@ -509,33 +515,6 @@ def remove_store(path: str | os.PathLike) -> None:
         raise AcuityError(f"{store}: is a file, a volume is written as a folder; name another.")
 
 
-def create_store(path: str | os.PathLike, grid: Grid, dtype: Any) -> Layout:
-    """Remove what is there and make an empty store, not valid yet.
-
-    Parameters
-    ----------
-    path : path
-        The store ``X.ome.zarr`` or its root ``zarr.json``.
-    grid : Grid
-        Only its shape is used here.
-    dtype : dtype
-        Type of a voxel, one of ``DTYPES`` or bool.
-
-    Returns
-    -------
-    Layout
-        Its chunks and shards.
-    """
-    store = store_path(path)
-    dtype = check_dtype(dtype, str(store))
-    layout = choose_layout(grid.shape, dtype)
-    with disk_errors(store):
-        remove_store(store)
-        (store / "0").mkdir(parents=True)
-        write_json(store / "0" / "zarr.json", _array_metadata(layout, dtype))
-    return layout
-
-
 def _array_metadata(layout: Layout, dtype: np.dtype) -> dict[str, Any]:
     return {
         "zarr_format": 3,
@@ -567,28 +546,6 @@ class Shard(NamedTuple):
     checksum: int
 
 
-def fill_shard(path: str | os.PathLike, layout: Layout, index: Index, block: np.ndarray) -> Shard:
-    """Write one whole shard of a store.
-
-    Parameters
-    ----------
-    path : path
-        The store.
-    layout : Layout
-        As :func:`create_store` gave it.
-    index : tuple of int
-        The shard's index along z, y, x.
-    block : numpy.ndarray
-        Its voxels in the type of the volume.
-
-    Returns
-    -------
-    Shard
-    """
-    size, checksum = write_shard(store_path(path) / "0", layout, index, block)
-    return Shard(_values_digest(block), size, checksum)
-
-
 def _values_digest(block: np.ndarray) -> str:
     """SHA-256 of the values of a shard."""
     values = hashlib.sha256()
@@ -612,10 +569,8 @@ def multiscales(grid: Grid) -> dict[str, Any]:
         {"type": "scale", "scale": list(grid.spacing)},
         {"type": "translation", "translation": list(grid.origin)},
     ]
-    return {
-        "axes": [{"name": axis, "type": "space", "unit": unit} for axis in "zyx"],
-        "datasets": [{"path": "0", "coordinateTransformations": place}],
-    }
+    axes = [{"name": axis, "type": "space", "unit": unit} for axis in "zyx"]
+    return {"axes": axes, "datasets": [{"path": "0", "coordinateTransformations": place}]}
 
 
 def finalise(
@@ -623,9 +578,8 @@ def finalise(
     grid: Grid,
     dtype: Any,
     digests: Mapping[Index, str],
-    *,
-    intensity: str = "",
-    provenance: Sequence[dict] = (),
+    intensity: str,
+    provenance: Sequence[dict],
 ) -> str:
     """Make a filled store a volume: check that all shards are there and write ``zarr.json``.
 
@@ -861,10 +815,7 @@ class VolumeWriter:
         block = np.asarray(block)
         if block.ndim != 3:
             raise ValueError(f"a slab has three axes, found the shape {block.shape}")
-        if not (
-            np.can_cast(block.dtype, self.dtype)
-            or (block.dtype.kind == "f" and self.dtype.kind == "f")
-        ):
+        if not (np.can_cast(block.dtype, self.dtype) or block.dtype.kind == self.dtype.kind == "f"):
             raise ValueError(f"found a slab of {block.dtype} for a volume of {self.dtype}")
         # an overflow becomes infinite, which the check names
         with np.errstate(over="ignore"):
@@ -878,30 +829,29 @@ class VolumeWriter:
                 if not self.z0 <= part[0].start < part[0].stop <= self.z1:
                     raise ValueError(f"shard {index} lies beyond slices {self.z0} to {self.z1}")
                 inner = block[shift(part, [of.start for of in box])]
-                self._shards[index] = fill_shard(self.path, self.layout, index, inner)
+                size, checksum = write_shard(self.path / "0", self.layout, index, inner)
+                self._shards[index] = Shard(_values_digest(inner), size, checksum)
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         self._open, self._row = False, None
-        whole = False
-        try:
+        with contextlib.ExitStack() as failed:
+            failed.callback(self.abandon)
             if kind is None:
                 self._complete()
-                whole = True
-        finally:
-            if not whole:
-                self.abandon()
+                failed.pop_all()
 
     def _begin(self) -> None:
-        create_store(self.path, self.grid, self.dtype)
+        """Remove what is there and make an empty store, not valid yet."""
+        with disk_errors(self.path):
+            remove_store(self.path)
+            array = self.path / "0"
+            array.mkdir(parents=True)
+            write_json(array / "zarr.json", _array_metadata(self.layout, self.dtype))
 
     def _complete(self) -> None:
+        digests = {index: shard.digest for index, shard in self._shards.items()}
         self.digest = finalise(
-            self.path,
-            self.grid,
-            self.dtype,
-            {index: shard.digest for index, shard in self._shards.items()},
-            intensity=self.intensity,
-            provenance=self.provenance,
+            self.path, self.grid, self.dtype, digests, self.intensity, self.provenance
         )
 
     def abandon(self) -> None:

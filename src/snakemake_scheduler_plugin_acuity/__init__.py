@@ -47,9 +47,7 @@ class Calm(logging.Filter):
     A job says itself that it was interrupted, and how to go on.
     """
 
-    def __init__(self):
-        super().__init__()
-        self.interrupted = False
+    interrupted = False
 
     def filter(self, record):
         """Tell whether a record is shown."""

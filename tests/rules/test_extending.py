@@ -236,7 +236,7 @@ def test_the_specimen_is_drawn_and_a_study_may_ask_for_it(extended):
     [("import nothing_of_that_name\n", "No module named"), ("no Python\n", "invalid syntax")],
 )
 def test_a_section_that_cannot_be_loaded_is_told_in_one_sentence(extended, text, why):
-    path = extended.folder / "src/acuity/report/sections/warnings.py"
+    path = extended.folder / "src/acuity/report/sections/base.py"
     before = path.read_text()
     try:
         path.write_text(text)

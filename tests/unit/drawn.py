@@ -4,19 +4,13 @@ from pathlib import Path
 
 from acuity.report import axial, figures, images, restored, sem, stack
 from acuity.report.axial_page import AxialPage
-from acuity.report.axial_page import axial_page as write_axial
 from acuity.report.drawing import drawing_of, read_drawings
 from acuity.report.index import IndexPage
-from acuity.report.index import index_page as write_index
 from acuity.report.judged import read_judged
 from acuity.report.restored_page import RestoredPage
-from acuity.report.restored_page import restored_page as write_restored
 from acuity.report.sample import SamplePage
-from acuity.report.sample import sample_page as write_sample
 from acuity.report.sem_page import SemPage
-from acuity.report.sem_page import sem_page as write_sem
 from acuity.report.stack_page import StackPage
-from acuity.report.stack_page import stack_page as write_stack
 from acuity.report.style import Words
 
 WORDS = ("level_format", "level_title", "unit", "noun")
@@ -53,7 +47,7 @@ def index_page(
     drawn = figures.plots(*tables, training_samples=training, words=words)
     drawings = read([drawing_of(plot).write(beside(output)) for plot in drawn])
     page = IndexPage(metrics=metrics, drawings=drawings, pooled=pooled_table, words=words, **told)
-    write_index(page, output)
+    page.write(output)
 
 
 def sample_page(
@@ -70,14 +64,15 @@ def sample_page(
     page = SamplePage(
         sample=sample, metrics=metrics, tables=tables, drawings=pictures, words=words, **told
     )
-    write_sample(page, output)
+    page.write(output)
 
 
 def stack_page(sample, slices, pairs, before, after, *, output, **told):
     folder = beside(output)
     files = stack.stack_figures(sample, slices, pairs, before, after, out_dir=folder)
     (verdict,) = read_judged([folder / "stack.json"])[0][sample]
-    write_stack(StackPage(sample=sample, drawings=read(files), verdict=verdict, **told), output)
+    page = StackPage(sample=sample, drawings=read(files), verdict=verdict, **told)
+    page.write(output)
 
 
 def axial_page(
@@ -96,7 +91,7 @@ def axial_page(
         sample=sample, metrics=metrics, drawings=read(files), models=models or {},
         samples=samples, study=study, title=title, index=index,
     )  # fmt: skip
-    write_axial(page, output)
+    page.write(output)
 
 
 def sem_page(
@@ -114,12 +109,11 @@ def sem_page(
     how = {"pair": pair, "gaps": gaps, "spectra": spectra, "samples": samples}
     files = sem.sem_figures(metrics, volumes, **how, out_dir=beside(output))
     page = SemPage(sample=sample, metrics=metrics, drawings=read(files), samples=samples, **told)
-    write_sem(page, output)
+    page.write(output)
 
 
 def restored_page(sample, volumes, low, *, output, **told):
     drawn = restored.restored_figures(
         volumes, low, out_dir=beside(output), words=words_of(dict(told))
     )
-    page = RestoredPage(sample=sample, drawings=read(drawn), **told)
-    write_restored(page, output)
+    RestoredPage(sample=sample, drawings=read(drawn), **told).write(output)

@@ -9,7 +9,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from acuity.degrade.axial import axial, axial_phase
-from acuity.engine.readers import input_offset, refine
+from acuity.engine.readers import input_offset
 from acuity.errors import AcuityError
 from acuity.interpolation import interpolate, support
 from acuity.methods.base import Task
@@ -94,7 +94,7 @@ def test_slices_left_over_are_dropped_and_the_grid_says_so(run, mode):
     data = random((250, 4, 4))
     low = run(data, factor=4, mode=mode)
     assert low.grid.shape == (62, 4, 4)
-    back = refine(low.grid, (4, 1, 1), axial_phase(4, mode))
+    back = low.grid.refine((4, 1, 1), axial_phase(4, mode))
     truth = made(data).within(back)
     assert back.shape == (248, 4, 4)
     assert np.array_equal(truth.read(), data[:248])

@@ -271,3 +271,35 @@ def test_a_sample_tells_what_to_read_of_it(checked, texture):
     expected = {"path": "a.tif", "voxel_size": "2 nm", "region": "0:3", "pitch": None}
     assert sample.reading() == expected | {"volume": True}
     assert sample.reading(low=True) == {"path": None, "voxel_size": None, "volume": True}
+
+
+COARSE = (
+    "study: own\nsamples: own.tsv\ndegrade: {mode: decimate}\nlevels: [2]\nsegment: false\n"
+    "methods: {cubic: {}}\nrestore: {region: '%s', dtype: %s}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("region", "dtype", "said"),
+    [
+        ("whole", "uint8", None),
+        ("0:3,5:,:-2", "uint16", None),
+        ("0:5", "null", "key 'restore.region': the region asks for 0:5 along z, allowed are spans within 0:4."),
+        ("2:2", "null", "key 'restore.region': the region asks for 2:2 along z, allowed are spans within 0:4."),
+        ("5", "null", "key 'restore.region': '5' is neither whole nor of the form z0:z1,y0:y1,x0:x1"),
+        (":", "uint8", "key 'restore.dtype': found the dtype uint8 for a restored volume whose input is float32; "
+         "allowed of such input is float32, choose one of them."),
+    ],
+)  # fmt: skip
+def test_what_is_restored_of_a_volume(checked, texture, region, dtype, said):
+    floats = said is not None and "dtype" in said
+    tifffile.imwrite(
+        "own.tif", texture.astype(np.float32 if floats else np.uint8), photometric="minisblack"
+    )
+    rows = [("a", "restore", "own.tif", "2 1 1 nm", "1:5"), ("b", "test", "own.tif", "1 nm", "")]
+    code, _, errors = checked(rows, study=COARSE % (region, dtype))
+    if said is None:
+        assert (code, errors) == (0, [])
+        return
+    where = "own.yaml: " if "neither" in said else "sample 'a': own.tif, "
+    assert (code, errors) == (1, [f"error: {where}{said}"])

@@ -1,5 +1,6 @@
 """What is reconstructed, degraded, segmented and measured never lies in memory as a whole."""
 
+from concurrent.futures import Future
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,6 +13,7 @@ from acuity.geometry import ConeBeam, full_circle
 from acuity.measure.census import census
 from acuity.measure.census import count as sums
 from acuity.measure.quality import quality
+from acuity.methods.base import Task, load
 from acuity.reconstruct import reconstruct as module
 from acuity.reconstruct.reconstruct import reconstruct, reconstruct_truth
 from acuity.segment.nlm import smooth
@@ -19,6 +21,7 @@ from acuity.segment.segment import segment
 from acuity.settings import call
 from acuity.volume import Grid, LazyArray, Volume
 from tests.conftest import traced
+from tests.runs import restore
 
 
 class Endless(LazyArray):
@@ -134,3 +137,61 @@ def test_eight_times_the_slices_need_a_tenth_more_memory_at_most(tmp_path, monke
     )
     assert many < 1.1 * few, (few, many)
     assert many < 960 * 48 * 48 * 4 / 2  # the control: the volume itself, in float32
+
+
+class Coarse(LazyArray):
+    """A field that exists while it is read."""
+
+    def __init__(self, shape):
+        self.shape, self.dtype = shape, np.dtype(np.uint16)
+
+    def read_box(self, box):
+        z, y, x = (np.arange(p.start, p.stop) % 97 for p in box)
+        return (z[:, None, None] * 90 + y[:, None] * 9 + x).astype(np.uint16)
+
+
+# Twice each side; in both a column of shards has neighbours on all sides, and some blocks of slices.
+FIELDS = (52, 46, 46), (104, 92, 92)
+
+
+class AtOnce:
+    """Works when it is asked to: what is held at a time depends on no other process of the machine."""
+
+    def __init__(self, *about):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def submit(self, function, *given):
+        done = Future()
+        done.set_result(function(*given))
+        return done
+
+
+@pytest.mark.parametrize("part", ["whole", "region", "slab"])
+def test_restoring_eight_times_the_field_needs_a_tenth_more_memory_at_most(
+    tmp_path, monkeypatch, part
+):
+    """At 3:1, up-sampled while it is read. Of networks, which hold a tile besides, see test_predict."""
+    monkeypatch.setattr("acuity.volume.SHARD_BYTES", 2**17)
+    monkeypatch.setattr("acuity.volume.CHUNK", (16, 64, 64))
+    monkeypatch.setattr("acuity.predict.predict.ThreadPoolExecutor", AtOnce)
+    method = load("cubic")({}, Task(1.0, (3, 3, 3)))
+
+    def restored(field, path):
+        volume = Volume(Coarse(field), Grid(field, (1, 1, 1)))
+        box = tuple(slice(1, n - 1) for n in field) if part == "region" else None
+        about = {"name": "low", "dtype": np.uint16, "box": box}
+        for number in (0, 1) if part == "slab" else (None,):
+            more = {} if number is None else {"part": (number, 1)}
+            restore(volume, path, method, method.restore, **about, **more)
+
+    few, _, many = (
+        traced(lambda n=n: restored(FIELDS[n], tmp_path / f"{n}.ome.zarr")) for n in (0, 0, 1)
+    )
+    assert many < 1.1 * few, (few, many)
+    assert many < 27 * np.prod(FIELDS[0]) * 2 / 2  # the control: the smaller volume that is written

@@ -1,5 +1,7 @@
 """Restoration methods: settings, the loader, and what each method promises."""
 
+import functools
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from scipy import ndimage
 from torch import nn
 
 from acuity.errors import AcuityError
-from acuity.interpolation import interpolate, support
+from acuity.interpolation import interpolate, support, weights_of
 from acuity.methods.base import (
     LearnedMethod,
     Method,
@@ -146,6 +148,52 @@ def test_cubic_interpolation_is_exact_for_parabolas():
     back = upsample(low, (1, 1, f), "cubic")[0, 0]
     np.testing.assert_allclose(back[2 * f : -2 * f], (x**2)[2 * f : -2 * f], rtol=1e-5)
     assert np.abs(upsample(low, (1, 1, f), "linear")[0, 0] - x**2)[2 * f : -2 * f].max() > 0.1
+
+
+def gathered(low, factors, box, kernel, offset):
+    """Interpolation as it is defined: each voxel by its taps, one axis after another."""
+    out = low
+    for axis, (factor, span) in enumerate(zip(factors, box, strict=True)):
+        if factor == 1:
+            out = out[(slice(None),) * axis + (span,)]
+            continue
+        late = 0.0 if offset[axis] is None else offset[axis] - (factor - 1) / 2
+        place = (np.arange(span.start, span.stop) + (0.5 - late)) / factor - 0.5
+        floor = np.floor(place).astype(int)
+        taps, weights = weights_of(kernel, place - floor)
+        shape = [1, 1, 1]
+        shape[axis] = -1
+        parts = [
+            np.take(out, np.clip(floor + tap, 0, low.shape[axis] - 1), axis) * weight.reshape(shape)
+            for tap, weight in zip(taps, weights.T, strict=True)
+        ]
+        out = functools.reduce(np.add, parts)
+    return out
+
+
+@pytest.mark.parametrize("kernel", ["nearest", "linear", "cubic", "cubic_opencv", "lanczos"])
+@pytest.mark.parametrize(
+    "offset",
+    # the last rounds to a whole number or to one less, as far as it is from the first voxel
+    [(None, None, None), (0.0, 2.0, None), (0.3, 0.7, 1.0), (0.0, 1.0000000000000002, 0.0)],
+)
+def test_interpolation_by_slices_gives_the_bits_of_its_definition(kernel, offset, monkeypatch):
+    low = np.random.default_rng(4).normal(size=(7, 9, 8)).astype(np.float32)
+    factors = (2, 3, 4)
+    boxes = [
+        tuple(slice(0, n * f) for n, f in zip(low.shape, factors, strict=True)),
+        (slice(3, 9), slice(5, 22), slice(11, 30)),
+        (slice(13, 14), slice(26, 27), slice(0, 1)),
+    ]
+    for block in (1, 50, 2**18):
+        monkeypatch.setattr("acuity.interpolation.BLOCK", block)
+        for box in boxes:
+            ends = zip(factors, box, low.shape, offset, strict=True)
+            spans = [support(kernel, f, b.start, b.stop, n, p) for f, b, n, p in ends]
+            part = low[tuple(slice(*span) for span in spans)]
+            first = [span[0] for span in spans]
+            made = interpolate(part, first, low.shape, factors, box, kernel, offset)
+            assert made.tobytes() == gathered(low, factors, box, kernel, offset).tobytes()
 
 
 def test_nearest_interpolation_repeats_voxels():

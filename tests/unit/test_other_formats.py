@@ -566,6 +566,19 @@ def test_a_nifti_may_be_packed_whatever_its_name_says(tmp_path):
         assert volume.grid.spacing == (0.1, 0.2, 0.3)
 
 
+def test_the_scale_of_nifti_counts_where_it_is_read_without_itk(tmp_path):
+    """Packed whatever the name says, or placed by an sform that contradicts the sizes."""
+    content = placed(scale=(2, -5))
+    (tmp_path / "a.nii").write_bytes(gzip.compress(content))
+    (tmp_path / "b.nii.gz").write_bytes(content)
+    (tmp_path / "c.nii").write_bytes(placed(scale=(2, -5), form=np.eye(3, 4) * 7))
+    stored = np.frombuffer(RAW, np.uint8).reshape(6, 9, 11)
+    for name in ("a.nii", "b.nii.gz", "c.nii"):
+        volume = read_volume(tmp_path / name, NM)
+        assert np.array_equal(volume.read(), stored * 2.0 - 5), name
+        assert note(volume)["values"] == "stored values x 2 + -5, as the file says"
+
+
 def test_a_metaimage_with_a_scale(tmp_path):
     scale = "ElementToIntensityFunctionSlope = 2\nElementToIntensityFunctionOffset = 5"
     (tmp_path / "a.mha").write_bytes(meta(more=scale))

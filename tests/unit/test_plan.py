@@ -21,7 +21,7 @@ import yaml
 from acuity.errors import AcuityError
 from acuity.methods.base import Task, load
 from acuity.plan.constants import MIB, Cost, Quantity, constants, cost
-from acuity.plan.jobs import Line, Machine, check, jobs_of, table, total
+from acuity.plan.jobs import Job, Line, Machine, check, jobs_of, plan, table, total
 from acuity.plan.networks import SHIPPED, judge, network
 from acuity.plan.planner import Planner, check_device
 from acuity.segment.objects import Objects
@@ -548,6 +548,90 @@ def test_sums():
     graphics = Line()
     graphics.add(Cost(1000.0, cpu=7200.0, gpu=3600.0, start=10.0, written=0.0), gpus=1)
     assert (graphics.cpu, graphics.gpu) == (3610.0, 3600.0)
+
+
+BLUR = {
+    "study": "own",
+    "samples": "own.tsv",
+    "levels": [1],
+    "degrade": {"downsample": [3, 3, 3]},
+    "methods": {"srcnn3d": {}, "cubic": {}},
+}
+
+
+def large(tmp_path, monkeypatch, restore, slabs=1):
+    """The plan of a coarse field of 2,044 x 2,044 x 2,044 voxels, of which there is a header alone."""
+    (tmp_path / "big.mhd").write_text(
+        "ObjectType = Image\nNDims = 3\nDimSize = 2044 2044 2044\nElementSpacing = 1 1 1\n"
+        "ElementType = MET_USHORT\nElementByteOrderMSB = False\nElementDataFile = big.raw\n"
+    )
+    with open(tmp_path / "big.raw", "wb") as file:
+        file.truncate(2 * 2044**3)
+    study = Study(**BLUR, restore=restore, slabs=slabs)
+    row = {"path": str(tmp_path / "big.mhd"), "voxel_size": "1 um"}
+    samples = [
+        Sample(sample="a", role="train", path=str(tmp_path / "none.tif"), voxel_size="1 um"),
+        Sample(sample="big", role="restore", level=1, **row),
+    ]
+    monkeypatch.setattr("acuity.plan.jobs.read_study", lambda file: (study, samples))
+    w = {"level": "1", "method": "srcnn3d", "sample": "big"}
+    parts = [("predict", {})]
+    if slabs > 1:
+        each = [("predict_slab", {"slab": f"{n + 1}"}) for n in range(slabs)]
+        parts = [("predict_init", {}), *each, *parts]
+    jobs = [Job(rule, tuple({**w, **more}.items()), ()) for rule, more in parts]
+    monkeypatch.setattr("acuity.plan.jobs.jobs_of", lambda file, study: jobs)
+    return plan("own.yaml", Machine(2, 64 * 2**30, 1e15, 0)), Planner(Project(study, samples))
+
+
+@pytest.mark.parametrize("slabs", [1, 3])
+def test_a_large_field_is_planned_before_it_is_restored(tmp_path, monkeypatch, slabs):
+    (lines, guessed, told), planner = large(tmp_path, monkeypatch, {"dtype": "uint16"}, slabs)
+    assert guessed == ["join: its constants are assumed"] * (slabs > 1)
+    (said,) = told
+    found = re.fullmatch(
+        r"big by srcnn3d at level 1: 6132 x 6132 x 6132 voxels, 461 GB uncompressed, (.*) core hours",
+        said,
+    )
+    network_alone = network(load("srcnn3d")({}, Task(1.0))).multiply_adds * 6132**3
+    rate = constants()["predict:srcnn3d"]["ns_per_work"] * 1e-9
+    assert 1 < float(found[1]) / (network_alone * rate / 3600) < 2  # and their halos
+    assert planner.high("big", "1", whole=True)[0] == (6132,) * 3
+    # As large as the disk, and a byte larger.
+    rules = {"predict", "predict_init", "predict_slab"} if slabs > 1 else {"predict"}
+    assert lines.keys() == rules
+    check(lines, Machine(2, 64 * 2**30, 2 * 6132**3, 0), "own.yaml")
+    with pytest.raises(AcuityError) as error:
+        check(lines, Machine(2, 64 * 2**30, 2 * 6132**3 - 1, 0), "own.yaml")
+    assert str(error.value) == (
+        "own.yaml: its largest restored volume needs 461 GB of disk, uncompressed, and 461 GB are free; "
+        "restore a part of it (region), in fewer bytes a voxel (dtype), or write to another disk"
+    )
+    assert f"restored: {said}" in table(lines, Machine(2, 2**36, 1e15, 0), guessed, told)
+
+
+def test_a_region_of_a_large_field_is_planned(tmp_path, monkeypatch):
+    (whole, _, _), _ = large(tmp_path, monkeypatch, {})
+    asked = {"region": "0:100,1000:1200,-300:", "dtype": "uint8"}
+    (lines, _, (said,)), planner = large(tmp_path, monkeypatch, asked)
+    assert said.startswith(
+        "big by srcnn3d at level 1: 300 x 600 x 900 voxels, 162 MB uncompressed, "
+    )
+    share = 100 * 200 * 300 / 2044**3
+    assert lines["predict"].uncompressed == whole["predict"].uncompressed * share / 4
+    assert share < lines["predict"].cpu / whole["predict"].cpu < 1.5 * share
+    assert lines["predict"].memory < whole["predict"].memory
+    image = {"sample": "big", "image": "level1/srcnn3d"}
+    assert planner.quantity("segment", image).written == 4 * 300 * 600 * 900
+    # What is learned from it is all of it.
+    assert planner.low("big", "1")[0] == (2044,) * 3
+    # A region that lies elsewhere: its job refuses it, and the plan is of the whole.
+    (lines, guessed, (said,)), _ = large(tmp_path, monkeypatch, {"region": "0:2045"})
+    assert "6132 x 6132 x 6132 voxels, 922 GB" in said
+    assert guessed == [
+        "sample big, planned as a whole: key 'restore.region': the region asks for 0:2045 along z, "
+        "allowed are spans within 0:2044"
+    ]
 
 
 def test_a_jobs_log_goes_before_its_benchmark_record(tmp_path):

@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
+from PIL import Image, ImageColor
 from scipy import ndimage
 
 from acuity.errors import AcuityError
@@ -1153,7 +1153,7 @@ def test_pores_are_tinted_by_their_fate(whole):
     for (row, column), name in expected:
         tint, alpha, _ = images.TINTS[name]
         ramp = 255 * image[0, row // 2, column // 2]
-        wanted = (1 - alpha) * ramp + alpha * np.array(style.rgb(tint))
+        wanted = (1 - alpha) * ramp + alpha * np.array(ImageColor.getrgb(tint))
         assert colours[row, column] == pytest.approx(wanted, abs=4)
     grey = colours[10, 300]
     assert grey[0] == grey[1] == grey[2]
@@ -1191,7 +1191,7 @@ def test_a_generator_is_drawn_against_its_discriminator():
 
 @pytest.mark.parametrize("levels", [[4.0], [2.0, 4.0, 8.0]])
 def test_every_method_is_drawn_inside_its_axes(levels):
-    axis = figures.LevelAxis("n = {:g}", "", "um", "slice")
+    words = style.Words(level_format="n = {:g}", level_title="", unit="um", noun="slice")
     methods = ["input", "nearest", "linear", "cubic", *(f"fsrcnn3d@{n}" for n in range(8))]
     rows = pd.DataFrame(
         [
@@ -1201,13 +1201,14 @@ def test_every_method_is_drawn_inside_its_axes(levels):
         ]
     )
     figure, axes = plt.subplots()
-    figures.method_lines(axes, rows, axis)
+    figures.method_lines(axes, rows, words)
     drawn = np.concatenate([line.get_xdata() for line in axes.lines])
     assert len(drawn) == len(methods) * len(levels)
     first, last = axes.get_xlim()
     assert first < drawn.min()
     assert drawn.max() < last
-    axis.set(axes, set(levels))  # the control: the levels alone are too narrow where there is one
+    # the control: the levels alone are too narrow where there is one
+    figures.level_axis(axes, words, set(levels))
     assert (axes.get_xlim()[0] > drawn.min()) == (len(levels) == 1)
     plt.close(figure)
 

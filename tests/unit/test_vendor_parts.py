@@ -8,12 +8,12 @@ import pytest
 import tifffile
 
 from acuity.formats import vendor
-from acuity.formats.vendor import Vendor, pixel_text, upper_rows
+from acuity.formats.vendor import Vendor, pixel_text
 
 
 def test_rows_above_the_bar():
     data = np.arange(2 * 5 * 3).reshape(2, 5, 3).astype(np.uint16)
-    rows = upper_rows(data, 4)
+    rows = Vendor(None, rows=4).above_bar(data)
     assert (rows.shape, rows.dtype) == ((2, 4, 3), np.uint16)
     assert np.array_equal(rows[:, :, :], data[:, :4])
     assert np.array_equal(rows[1:2, 2:4, 1:3], data[1:2, 2:4, 1:3])

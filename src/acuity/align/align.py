@@ -15,7 +15,7 @@ from acuity.align.modes import steps, trend
 from acuity.align.settings import AlignSettings
 from acuity.align.solve import consistent, solve
 from acuity.align.stream import stream
-from acuity.errors import AcuityError
+from acuity.errors import AcuityError, require
 from acuity.register.correlate import Correlator
 from acuity.register.transforms import write_transforms
 from acuity.tables import tidy, write_table
@@ -32,15 +32,8 @@ _SHARE_FROM = 20
 TEMPLATE = -1
 # What `rows` says of a verdict, with units.
 _UNITS = {
-    "slices": "",
-    "flagged_count": "",
-    "pairs": "",
-    "pairs_rejected": "",
-    "ncc_median": "",
-    "residual_rms": "voxel",
-    "drift": "voxel",
-    "jitter_rms": "voxel",
-    "largest_step": "voxel",
+    **dict.fromkeys(("slices", "flagged_count", "pairs", "pairs_rejected", "ncc_median"), ""),
+    **dict.fromkeys(("residual_rms", "drift", "jitter_rms", "largest_step"), "voxel"),
     "largest_step_at": "slice",
 }
 _PAIRS = ["a", "b", "dy", "dx", "ncc", "weight", "residual", "counts"]
@@ -166,8 +159,7 @@ def rows(verdict):
 
 def _check(where, count, settings):
     """Check what no single setting shows; each one's bounds are its declaration's."""
-    if count < 2:
-        raise AcuityError(f"{where}: found {count} slice, a stack has at least two.")
+    require(count >= 2, f"{where}: found {count} slice, a stack has at least two.")
     if (settings.mode == "template_roi") != (settings.roi is not None):
         raise AcuityError(
             f"{where}: mode is {settings.mode} and roi is {settings.roi!r}; template_roi needs a roi "
@@ -204,16 +196,13 @@ class _Window:
 
     def overlap(self, dy, dx):
         """Part of the region that two slices share at a shift."""
-        parts = (
-            1 - min(abs(d) / n, 1) for d, n in zip((dy, dx), self.correlator.shape, strict=True)
-        )
-        return math.prod(parts) if math.isfinite(dy) else 0.0
+        sides = zip((dy, dx), self.correlator.shape, strict=True)
+        return math.prod(1 - min(abs(d) / n, 1) for d, n in sides) if math.isfinite(dy) else 0.0
 
     def spectrum(self, image, offset):
-        box = (
-            slice(part.start + o, part.stop + o) for part, o in zip(self.box, offset, strict=True)
-        )
-        return self.correlator.spectrum(image[tuple(box)])
+        parts = zip(self.box, offset, strict=True)
+        box = tuple(slice(part.start + o, part.stop + o) for part, o in parts)
+        return self.correlator.spectrum(image[box])
 
     def near(self, place):
         """Whole voxels by which the region can be moved towards a place."""

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from acuity.errors import AcuityError
-from acuity.tables import read_table
+from acuity.errors import AcuityError, require
+from acuity.tables import read_table, tidy_row
 
 
 def check(found_slices, reference_slices, added):
@@ -41,16 +41,12 @@ def check(found_slices, reference_slices, added):
     AcuityError
         If the tables are not of the same slices, or fewer than two are good.
     """
-    found, without, truth = (
-        read_table(path, keep_default_na=False, na_values={"ncc": [""], "step": [""]})
-        for path in (found_slices, reference_slices, added)
-    )
-    for path, table, columns in (
-        (found_slices, found, ("z", "dy", "dx", "flag")),
-        (reference_slices, without, ("z", "dy", "dx", "flag")),
-        (added, truth, ("z", "dy", "dx", "fault")),
-    ):
-        missing = [column for column in columns if column not in table]
+    files, axes = (found_slices, reference_slices, added), ["dy", "dx"]
+    none = {"ncc": [""], "step": [""]}
+    tables = [read_table(path, keep_default_na=False, na_values=none) for path in files]
+    found, without, truth = tables
+    for path, table, said in zip(files, tables, ("flag", "flag", "fault"), strict=True):
+        missing = [column for column in ("z", *axes, said) if column not in table]
         if missing:
             raise AcuityError(f"{path}: lacks the column {missing[0]}; found {list(table)}.")
         if len(table) != len(truth) or list(table["z"]) != list(range(len(table))):
@@ -58,50 +54,36 @@ def check(found_slices, reference_slices, added):
                 f"{path}: has {len(table)} slices where {added} has {len(truth)}; they must be the "
                 "same, from 0 up."
             )
-    axes = ["dy", "dx"]
     error = found[axes].to_numpy() - without[axes].to_numpy() - truth[axes].to_numpy()
     fault = truth["fault"].to_numpy(str)
     flag = found["flag"].to_numpy(str)
     # A slice that the reference had to interpolate has no true place to compare with.
     sound = (fault == "") & (without["flag"].to_numpy(str) == "")
     good = np.flatnonzero(sound)
-    if len(good) < 2:
-        raise AcuityError(f"{added}: only {len(good)} slices are good, at least two are needed.")
+    require(len(good) >= 2, f"{added}: only {len(good)} slices are good, at least two are needed.")
     error = error - error[good[0]]
     moves = np.diff(error[good], axis=0)
     step = np.full(len(error), np.nan)
     step[good[1:]] = np.hypot(*moves.T)
     beside = np.convolve(fault != "", [1, 1, 1], "same") > 0
     near = beside[good[1:]] | beside[good[:-1]]
-    hit = (fault != "") & (flag != "")
 
-    rows = [
-        _row("stack_rms", "all", np.sqrt(np.mean(step[good[1:]] ** 2)), "voxel"),
-        *(
-            _row("stack_rms", axis, np.sqrt(np.mean(moves[:, i] ** 2)), "voxel")
-            for i, axis in enumerate("yx")
-        ),
-        _row("stack_error_max", "all", np.nanmax(step), "voxel"),
-        _row("faults_found", "all", hit.sum(), ""),
-        _row("faults_named", "all", ((fault != "") & (flag == fault)).sum(), ""),
-        _row("faults_missed", "all", ((fault != "") & (flag == "")).sum(), ""),
-        _row("faults_false", "all", ((fault == "") & (flag != "") & sound).sum(), ""),
-    ]
+    rows = [tidy_row("stack_rms", _rms(step[good[1:]]), "voxel")]
+    rows += [tidy_row("stack_rms", _rms(moves[:, i]), "voxel", axis) for i, axis in enumerate("yx")]
+    rows.append(tidy_row("stack_error_max", np.nanmax(step), "voxel"))
     if near.any():
-        value = np.sqrt(np.mean(step[good[1:]][near] ** 2))
-        rows.insert(4, _row("stack_rms_neighbours", "all", value, "voxel"))
-    table = pd.DataFrame(
-        {
-            "z": range(len(error)),
-            "error_dy": error[:, 0],
-            "error_dx": error[:, 1],
-            "step": step,
-            "fault": fault,
-            "flag": flag,
-        }
-    )
-    return rows, table
+        rows.append(tidy_row("stack_rms_neighbours", _rms(step[good[1:]][near]), "voxel"))
+    faulty, flagged = fault != "", flag != ""
+    counted = {
+        "faults_found": faulty & flagged,
+        "faults_named": faulty & (flag == fault),
+        "faults_missed": faulty & ~flagged,
+        "faults_false": ~faulty & flagged & sound,
+    }
+    rows += [tidy_row(name, where.sum()) for name, where in counted.items()]
+    columns = {"z": range(len(error)), "error_dy": error[:, 0], "error_dx": error[:, 1]}
+    return rows, pd.DataFrame(columns).assign(step=step, fault=fault, flag=flag)
 
 
-def _row(metric, subset, value, unit):
-    return {"metric": metric, "subset": subset, "value": float(value), "unit": unit}
+def _rms(values):
+    return np.sqrt(np.mean(values**2))

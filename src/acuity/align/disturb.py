@@ -7,7 +7,7 @@ import pandas as pd
 
 from acuity.align.settings import Perturb
 from acuity.align.stream import stream
-from acuity.errors import AcuityError
+from acuity.errors import AcuityError, require
 from acuity.register.transforms import apply_translation, to_type
 from acuity.tables import write_table
 from acuity.volume import VolumeWriter
@@ -56,8 +56,7 @@ def disturb(volume, output, table, settings: Perturb, *, seed, margin=None):
         share a slice, or the shifts leave less than half of a side.
     """
     count, ny, nx = volume.grid.shape
-    if not 0 <= seed < 2**63:
-        raise AcuityError(f"disturb: seed is {seed}, allowed are whole numbers from 0 up.")
+    require(0 <= seed < 2**63, f"disturb: seed is {seed}, allowed are whole numbers from 0 up.")
     added = _shifts(count, settings, seed)
     kinds, source = _faults(count, settings.faults)
     margin = _margin(added, (ny, nx), margin)
@@ -95,10 +94,8 @@ def disturb(volume, output, table, settings: Perturb, *, seed, margin=None):
                 for old in [key for key in held if key < z - 1]:
                     del held[old]
     # a duplicate carries the shift of the slice that it copies, an exchanged one its own
-    rows = pd.DataFrame(
-        {"z": range(count), "dy": added[source, 0], "dx": added[source, 1], "fault": kinds}
-    )
-    write_table(rows, table)
+    rows = {"z": range(count), "dy": added[source, 0], "dx": added[source, 1], "fault": kinds}
+    write_table(pd.DataFrame(rows), table)
     return {"margin": margin}
 
 

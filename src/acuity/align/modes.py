@@ -10,7 +10,7 @@ import scipy.ndimage
 import scipy.sparse
 import scipy.sparse.linalg
 
-from acuity.errors import AcuityError
+from acuity.errors import AcuityError, require
 
 MODES = ("jitter", "full", "detrend_linear", "template_roi")
 
@@ -49,8 +49,7 @@ def trend(path, mode, *, smooth=15.0):
     AcuityError
         If the mode is unknown or `smooth` is not positive.
     """
-    if mode not in MODES:
-        raise AcuityError(f"align: mode is {mode!r}, allowed are {', '.join(MODES)}.")
+    require(mode in MODES, f"align: mode is {mode!r}, allowed are {', '.join(MODES)}.")
     if not (np.isfinite(smooth) and smooth > 0):
         raise AcuityError(f"align: smooth is {smooth}, allowed are numbers of slices above 0.")
     path = np.asarray(path, np.float64)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from acuity.degrade.degrade import block_average
-from acuity.errors import AcuityError
+from acuity.errors import AcuityError, require
 from acuity.slabs import Part, open_writer
 from acuity.volume import Grid, Volume
 
@@ -35,8 +35,7 @@ def axial_phase(factor: int, mode: str) -> tuple[float, float, float]:
     AcuityError
         If the mode is neither of the two.
     """
-    if mode not in MODES:
-        raise AcuityError(f"axial: mode is {mode!r}, allowed are {', '.join(MODES)}.")
+    require(mode in MODES, f"axial: mode is {mode!r}, allowed are {', '.join(MODES)}.")
     return (float(factor // 2) if mode == "decimate" else (factor - 1) / 2, 0.0, 0.0)
 
 

@@ -10,7 +10,7 @@ from functools import partial
 import numba
 import numpy as np
 
-from acuity.errors import AcuityError
+from acuity.errors import AcuityError, require
 from acuity.filters import gaussian
 from acuity.slabs import Part, open_writer
 from acuity.volume import Volume, choose_layout, slabs
@@ -125,12 +125,8 @@ def _check(settings: Degradation, shape: Sequence[int], seed: int) -> tuple[tupl
     photons, noise_sd = settings.photons, settings.noise_sd
     sigmas = _three(settings.sigma, "sigma")
     factors = _three(settings.downsample, "downsample")
-    if min(sigmas) < 0:
-        raise AcuityError(f"degrade: sigma is {settings.sigma}, allowed are numbers from 0 up.")
-    if any(
-        factor != int(factor) or not 1 <= factor <= count
-        for factor, count in zip(factors, shape, strict=True)
-    ):
+    require(min(sigmas) >= 0, f"degrade: sigma is {settings.sigma}, allowed are numbers from 0 up.")
+    if not all(f == int(f) and 1 <= f <= n for f, n in zip(factors, shape, strict=True)):
         raise AcuityError(
             f"degrade: downsample is {settings.downsample}, allowed are whole numbers from 1 to the "
             f"volume's size {shape}."
@@ -139,8 +135,7 @@ def _check(settings: Degradation, shape: Sequence[int], seed: int) -> tuple[tupl
         raise AcuityError(f"degrade: photons is {photons}, allowed are numbers above 0.")
     if not (math.isfinite(noise_sd) and noise_sd >= 0):
         raise AcuityError(f"degrade: noise_sd is {noise_sd}, allowed are numbers from 0 up.")
-    if not 0 <= seed < 2**63:
-        raise AcuityError(f"degrade: seed is {seed}, allowed are whole numbers from 0 up.")
+    require(0 <= seed < 2**63, f"degrade: seed is {seed}, allowed are whole numbers from 0 up.")
     return sigmas, tuple(int(factor) for factor in factors)
 
 
@@ -202,8 +197,7 @@ def levels(volume: Volume) -> tuple[float, float, float]:
     for z0, z1 in slabs(volume.grid.shape[0], depth):
         block = volume.read(slice(z0, z1))
         low, high = min(low, float(block.min())), max(high, float(block.max()))
-    if low == high:
-        raise AcuityError(f"degrade: the volume is constant, every voxel is {low:g}.")
+    require(low != high, f"degrade: the volume is constant, every voxel is {low:g}.")
     counts = np.zeros(_BINS, np.int64)
     for z0, z1 in slabs(volume.grid.shape[0], depth):
         for image in volume.read(slice(z0, z1)):
@@ -260,9 +254,8 @@ def add_noise(image: np.ndarray, z: int, *, scale: float, sd: float, seed: int) 
     seed : int
         Seed of the volume's noise.
     """
-    photons, electrons = (
-        np.random.Generator(np.random.Philox(key=[seed, 2 * z + i])) for i in range(2)
-    )
+    keys = [seed, 2 * z], [seed, 2 * z + 1]
+    photons, electrons = (np.random.Generator(np.random.Philox(key=key)) for key in keys)
     # some rows at a time, for the memory; the random numbers follow each other all the same
     for y0, y1 in slabs(len(image), max(1, _DRAWN // image.shape[1])):
         rows = image[y0:y1]

@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from acuity.degrade.degrade import block_average
 from acuity.degrade.settings import RandomDegradation
-from acuity.errors import AcuityError
+from acuity.errors import AcuityError, require
 from acuity.interpolation import weights_of
 from acuity.volume import Volume, VolumeWriter
 
@@ -64,9 +64,8 @@ def check_strengths(strengths):
             f"degrade: probability is {given}; allowed are a number from 0 to 1, or one each for "
             f"{', '.join(STEPS)}"
         )
-    made["probability"] = {
-        step: float(chances.get(step, DEFAULTS["probability"][step])) for step in STEPS
-    }
+    usual = DEFAULTS["probability"]
+    made["probability"] = {step: float(chances.get(step, usual[step])) for step in STEPS}
     if made["reduction"] not in (*REDUCTIONS, "random"):
         raise AcuityError(
             f"degrade: reduction is {made['reduction']!r}; allowed are "
@@ -275,8 +274,7 @@ def full_scale(dtype, full, name):
                 "or the intensity that counts as 255 (full)"
             )
         full = float(np.iinfo(dtype).max)
-    if not (math.isfinite(full) and full > 0):
-        raise AcuityError(f"{name}: full is {full}; allowed are numbers above 0")
+    require(0 < full < math.inf, f"{name}: full is {full}; allowed are numbers above 0")
     return float(full), whole
 
 
@@ -338,8 +336,7 @@ def degrade_images(
         leaves nothing; nothing is written then.
     """
     made = check_strengths(strengths)
-    if not 0 <= seed < 2**63:
-        raise AcuityError(f"degrade: seed is {seed}, allowed are whole numbers from 0 up.")
+    require(0 <= seed < 2**63, f"degrade: seed is {seed}, allowed are whole numbers from 0 up.")
     if factor != int(factor) or not 1 <= factor <= min(volume.grid.shape[1:]):
         raise AcuityError(
             f"degrade: factor is {factor}, allowed are whole numbers from 1 to the smaller side "

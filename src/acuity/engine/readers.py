@@ -1,19 +1,21 @@
 """The input of a method: a low-resolution volume, read region by region on the grid it needs."""
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from os import PathLike
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from acuity.errors import AcuityError
 from acuity.interpolation import interpolate, support
 from acuity.methods.base import Method, Task
-from acuity.volume import Grid, Volume, check_finite, slabs
+from acuity.volume import Volume, check_finite, slabs
 
-DEPTH = 32  # slices that are read at a time where all of a volume is
+# Where all of a volume is read: slices at a time, and bytes, where planes are large.
+DEPTH, HELD = 32, 128 * 2**20
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -153,10 +155,13 @@ class InputReader:
         return found
 
     def _planes(self):
-        for z0, z1 in slabs(self.volume.grid.shape[0], DEPTH):
+        depth, *plane = self.volume.grid.shape
+        held = math.prod(plane) * self.volume.dtype.itemsize
+        for z0, z1 in slabs(depth, max(1, min(DEPTH, HELD // held))):
             block = self.volume.read(slice(z0, z1))
             check_finite(block, z0, self.name)
-            yield from np.asarray(block, np.float32)
+            for image in block:
+                yield np.asarray(image, np.float32)
 
 
 def statistics(
@@ -221,27 +226,3 @@ def input_offset(task: Task, scale: Sequence[int]) -> tuple[float, ...]:
     return tuple(
         (offset - (own - 1) / 2) / own for offset, own in zip(task.offset, scale, strict=True)
     )
-
-
-def refine(grid: Grid, factors: Sequence[int], offset: Sequence[float] | None = None) -> Grid:
-    """Return the grid whose blocks of `factors` voxels are the voxels of a grid.
-
-    Parameters
-    ----------
-    grid : acuity.volume.Grid
-        The coarse grid.
-    factors : tuple of int
-        Whole factors (z, y, x).
-    offset : sequence of float, optional
-        Where the coarse grid's first voxel lies, in voxels of the finer one; the middle of a
-        block, (factor - 1) / 2, by default.
-
-    Returns
-    -------
-    acuity.volume.Grid
-    """
-    offset = [(f - 1) / 2 for f in factors] if offset is None else offset
-    shape: Any = tuple(n * f for n, f in zip(grid.shape, factors, strict=True))
-    size: Any = tuple(s / f for s, f in zip(grid.spacing, factors, strict=True))
-    origin: Any = tuple(at - p * s for at, p, s in zip(grid.origin, offset, size, strict=True))
-    return Grid(shape, size, origin, grid.unit)

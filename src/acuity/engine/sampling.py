@@ -149,9 +149,8 @@ class BatchSampler:
             (n, 1, z, y, x), and (n, 1, y, x) of sub-images. With own statistics ``mean`` and
             ``std`` too, of the same axes.
         """
-        patches, own = zip(
-            *(self._patch_at(kind, step, index) for index in range(size)[part]), strict=True
-        )
+        cut = (self._patch_at(kind, step, index) for index in range(size)[part])
+        patches, own = zip(*cut, strict=True)
         found = {
             name: np.stack(parts, dtype=np.float32, casting="unsafe")
             for name, parts in zip(
@@ -382,9 +381,8 @@ class DegradingSampler(Sampler):
         # Whole low-resolution voxels around the patch, and the margin, as far as the image goes.
         sides = [n // f for n in pair.target.shape[1:]]
         first = [max(0, part.start // f - MARGIN) for part in fine[1:]]
-        last = [
-            min(n, -(-part.stop // f) + MARGIN) for part, n in zip(fine[1:], sides, strict=True)
-        ]
+        ends = zip(fine[1:], sides, strict=True)
+        last = [min(n, -(-part.stop // f) + MARGIN) for part, n in ends]
         window = scaled(map(slice, first, last), (f, f))
         planes, changes = [], []
         for plane in pair.target[fine[0]]:

@@ -95,9 +95,8 @@ class TileSchedule:
             return DEPTH
         # Planes are long, and halos cost: as deep as a tile may be.
         deep = self.box[0].stop - self._begin() if self.method.by_planes else DEPTH
-        return core_length(
-            self.shape[0], deep, self.tile[0], self.method.halo[0], self.method.stride[0]
-        )
+        halo, stride = self.method.halo[0], self.method.stride[0]
+        return core_length(self.shape[0], deep, self.tile[0], halo, stride)
 
     def _begin(self):
         """Return the first slice of the first block."""

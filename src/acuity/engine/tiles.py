@@ -41,12 +41,13 @@ class Tile:
 
     def within(self, region: Sequence[slice]) -> "Tile | None":
         """The tile with what of its core lies in a part of the plane; None where nothing does."""
-        core = tuple(
+        y, x = (
             slice(max(own.start, part.start), min(own.stop, part.stop))
             for own, part in zip(self.core, region, strict=True)
         )
-        if any(side.start >= side.stop for side in core):
+        if y.start >= y.stop or x.start >= x.stop:
             return None
+        core = y, x
         weights = None if self.weights is None else self.weights[relative(core, self.core)]
         return replace(self, core=core, weights=weights)
 

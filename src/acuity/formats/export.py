@@ -163,9 +163,8 @@ def _write_ome_tiff(volume: Volume, path: Path) -> None:
     ElementTree.SubElement(pixels, "TiffData", {"IFD": "0", "PlaneCount": str(grid.shape[0])})
     ElementTree.SubElement(pixels, "Plane", place)
     notes = ElementTree.SubElement(ome, "StructuredAnnotations")
-    note = ElementTree.SubElement(
-        notes, "CommentAnnotation", {"ID": "Annotation:0", "Namespace": "acuity"}
-    )
+    own = {"ID": "Annotation:0", "Namespace": "acuity"}
+    note = ElementTree.SubElement(notes, "CommentAnnotation", own)
     ElementTree.SubElement(note, "Value").text = json.dumps(_about(volume))
     header = b'<?xml version="1.0" encoding="UTF-8"?>'
     _write_pages(volume, path, header + ElementTree.tostring(ome, encoding="us-ascii"))
@@ -193,10 +192,8 @@ def _write_zarr(volume: Volume, path: Path) -> None:
         for _, part in Layout(block.shape, chunk, chunk).boxes(box):
             array[shift(part, (-z0, 0, 0))] = block[part]
     (path / ".zgroup").write_text(json.dumps({"zarr_format": 2}))
-    attributes = {
-        "multiscales": [{"version": "0.4", "name": "volume", **multiscales(grid)}],
-        "acuity": _about(volume),
-    }
+    image = {"version": "0.4", "name": "volume", **multiscales(grid)}
+    attributes = {"multiscales": [image], "acuity": _about(volume)}
     (path / ".zattrs").write_text(json.dumps(attributes, indent=1))
 
 

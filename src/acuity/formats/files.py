@@ -16,12 +16,10 @@ from itertools import pairwise
 from pathlib import Path
 
 from acuity.errors import AcuityError
-from acuity.formats.parts import named_parts
+from acuity.formats.parts import HDF5_SUFFIXES, IMS_SUFFIX, named_parts
 from acuity.formats.refused import begins_as, conversion
-from acuity.text import read_text
+from acuity.text import first_bytes, read_text
 
-HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf", ".he5", ".nxs")
-IMS_SUFFIX = ".ims"  # HDF5 too
 RAW_SUFFIXES = (".raw", ".bin", ".dat", ".vol", ".img")
 SIDECARS = (".yaml", ".yml", ".json")
 # What X-ray laboratories write beside their raw voxels.
@@ -114,9 +112,8 @@ def files_of(path: str | os.PathLike) -> list[Path]:
     file = voxels_of(file)
     if file.is_dir():
         if is_zarr(file):
-            return sorted(
-                part for part in file.rglob("*") if part.is_file() and not is_litter(part)
-            )
+            parts = (part for part in file.rglob("*") if part.is_file())
+            return sorted(part for part in parts if not is_litter(part))
         slices = slices_of(file)
         return [*slices, *notes_of(slices)]
     suffix = file.suffix.lower()
@@ -427,9 +424,8 @@ def _series(members: _Members) -> Iterator[tuple[list[list[int]], list[str]]]:
         yield [[number for number, _ in group]], [name for _, name in group]
 
 
-def _counts(column: Iterable[str]) -> list[int]:
+def _counts(column: Sequence[str]) -> list[int]:
     """Bring numbers with a fraction to whole ones, all by the same power of ten."""
-    column = list(column)
     digits = max(len(number.partition(".")[2]) for number in column)
     return [int(Decimal(number).scaleb(digits)) for number in column]
 
@@ -486,9 +482,9 @@ def notes_of(images: Sequence[Path]) -> list[Path]:
     if not images:
         return []
     listed = {folder: set(os.listdir(folder)) for folder in {file.parent for file in images}}
-    ending = next(_endings(images[0], listed), None)
-    if ending is not None:
-        return [file for image in images for file in _noted(image, ending, listed)]
+    for ending, marks in _IMAGE_NOTES:
+        if any(_begins(file, marks) for file in _noted(images[0], ending, listed)):
+            return [file for image in images for file in _noted(image, ending, listed)]
     scan = _scan_note(images[0], sorted(listed[images[0].parent]))
     return [] if scan is None else [scan]
 
@@ -498,19 +494,9 @@ def note_among(notes: Iterable[Path], endings: Collection[str]) -> Path | None:
     return next((note for note in notes if note.suffix.lower() in endings), None)
 
 
-def _endings(image: Path, listed: dict[Path, set[str]]) -> Iterator[str]:
-    for ending, marks in _IMAGE_NOTES:
-        for file in _noted(image, ending, listed):
-            if _begins(file, marks):
-                yield ending
-
-
 def _noted(image: Path, ending: str, listed: dict[Path, set[str]]) -> list[Path]:
-    names = (
-        image.stem + ending,
-        image.stem + ending.upper(),
-        image.stem + ending.removesuffix(".hdr").upper() + ".hdr",
-    )
+    endings = (ending, ending.upper(), ending.removesuffix(".hdr").upper() + ".hdr")
+    names = (image.stem + end for end in endings)
     return [image.with_name(name) for name in names if name in listed[image.parent]][:1]
 
 
@@ -545,8 +531,7 @@ def _begins(file: Path, marks: Iterable[bytes]) -> bool:
     if not file.is_file():  # to open a pipe is to wait for who writes into it
         return False
     try:
-        with open(file, "rb") as text:
-            head = text.read(_HEAD).replace(b"\0", b"").lower()
+        head = first_bytes(file, _HEAD).replace(b"\0", b"").lower()
     except OSError:
         return False
     return any(mark in head for mark in marks)

@@ -41,10 +41,6 @@ def _shuffle(data: bytes, values: tuple[int, ...]) -> bytes:
     return columns.T.tobytes() + data[whole:]
 
 
-def _fletcher32(data: bytes, values: tuple[int, ...]) -> bytes:
-    return data[:-4]
-
-
 def _bitshuffle(data: bytes, values: tuple[int, ...]) -> bytes:
     """Undo Bitshuffle: blocks of whole multiples of eight values, a rest that is as it was."""
     item, packed = values[2], values[4] if len(values) > 4 else 0
@@ -76,7 +72,7 @@ def _bitshuffle(data: bytes, values: tuple[int, ...]) -> bytes:
 _DECODERS = {
     1: lambda data, values: zlib.decompress(data),
     2: _shuffle,
-    3: _fletcher32,
+    3: lambda data, values: data[:-4],  # Fletcher's checksum at the end
     307: lambda data, values: imagecodecs.bz2_decode(data),
     32001: lambda data, values: imagecodecs.blosc_decode(data),
     32004: lambda data, values: imagecodecs.lz4h5_decode(data),

@@ -220,9 +220,8 @@ class LinkedFile:
             fits = len(here) == values.ndim and all(
                 steps[-1] < count for steps, count in zip(here, values.shape, strict=True)
             )
-            if not fits or [len(r) for r in there if len(r) > 1] != [
-                len(r) for r in here if len(r) > 1
-            ]:
+            asked, held = ([len(r) for r in each if len(r) > 1] for each in (there, here))
+            if not fits or asked != held:
                 raise AcuityError(
                     f"{where}: its part {path.name}:{source.dset_name} holds {values.shape} where "
                     f"another shape is asked of it ({[len(r) for r in here]}); copy the part again "
@@ -321,27 +320,26 @@ class VirtualParts(LazyArray):
         out = np.full(size_of(box), self._fill, self.dtype)
         for piece in self._pieces:
             # which of the piece's places lie in the span, along each axis
-            chosen = [
-                range(
-                    max(0, -(-(span.start - places.start) // places.step)),
-                    min(len(places), -(-(span.stop - places.start) // places.step)),
-                )
-                for places, span in zip(piece.there, box, strict=True)
-            ]
-            if not all(chosen):
+            chosen = [_inside(places, span) for places, span in zip(piece.there, box, strict=True)]
+            pairs = list(zip(piece.there, chosen, strict=True))
+            there = [places[some] for places, some in pairs]
+            if not all(there):
                 continue
-            into = tuple(
-                slice(places[some[0]] - span.start, places[some[-1]] - span.start + 1, places.step)
-                for places, some, span in zip(piece.there, chosen, box, strict=True)
-            )
             # axes of one place may be there in one of the two alone
-            long = iter(
-                some for places, some in zip(piece.there, chosen, strict=True) if len(places) > 1
-            )
-            source = []
-            for places in piece.here:
-                some = next(long) if len(places) > 1 else range(1)
-                source.append(slice(places[some[0]], places[some[-1]] + 1, places.step))
-            block = piece.values[tuple(source)]
+            long = iter([some for places, some in pairs if len(places) > 1])
+            here = [places[next(long)] if len(places) > 1 else places for places in piece.here]
+            into = tuple(map(_slice, there, (span.start for span in box)))
+            block = piece.values[tuple(map(_slice, here))]
             out[into] = np.reshape(block, out[into].shape)
         return out
+
+
+def _inside(places: range, span: slice) -> slice:
+    """Give which of some places lie in a span."""
+    ends = (span.start, span.stop)
+    return slice(*(max(0, -(-(end - places.start) // places.step)) for end in ends))
+
+
+def _slice(places: range, origin: int = 0) -> slice:
+    """Give places, counted from an origin, as a slice."""
+    return slice(places[0] - origin, places[-1] - origin + 1, places.step)

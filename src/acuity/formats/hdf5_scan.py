@@ -8,8 +8,8 @@ from pathlib import Path
 import h5py
 
 from acuity.errors import AcuityError
-from acuity.formats.files import HDF5_SUFFIXES
 from acuity.formats.hdf5_links import Found, LinkedFile, links
+from acuity.formats.parts import HDF5_SUFFIXES
 
 # Data Exchange, NXtomo and what beamlines write like them
 _FIELD = re.compile(
@@ -143,10 +143,8 @@ def _links_as_projections(
             named = [(source.file_name, source.dset_name) for source in item.virtual_sources()]
         else:
             continue
-        if not any(
-            re.split(r"[\\/]", there)[-1] == file_name and _leads(target, name)
-            for there, target in named
-        ):
+        here = [target for there, target in named if re.split(r"[\\/]", there)[-1] == file_name]
+        if not any(_leads(target, name) for target in here):
             continue
         mark = _beside(master.root[where.rpartition("/")[0] or "/"], dataset)
         if mark:

@@ -4,13 +4,14 @@ import json
 import math
 import weakref
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeGuard
 
 import numpy as np
 
-from acuity.errors import one_sentence
+from acuity.errors import DAMAGED, one_sentence
 from acuity.shards import size_of
 from acuity.units import convert, known
 from acuity.volume import Box, LazyArray, check_dtype
@@ -110,10 +111,7 @@ class GuardedArray(LazyArray):
     def read_box(self, box: Box) -> np.ndarray:
         """Read the voxels of a box."""
         first, last = box[0].start, box[0].stop - 1
-        with one_sentence(
-            f"{self._path}: slices {first} to {last} cannot be read",
-            "the file is damaged or cut short",
-        ):
+        with one_sentence(f"{self._path}: slices {first} to {last} cannot be read", DAMAGED):
             block = np.asarray(self._data[box])
         # what overflows becomes infinite and is refused as such
         with np.errstate(over="ignore"):
@@ -256,23 +254,16 @@ def with_notes(source: OpenedFile, notes: Any) -> OpenedFile:
         With `intensity`, `provenance`, `origin` and its `unit`, as JSON text or read already.
     """
     if isinstance(notes, str):
-        try:
+        with suppress(ValueError):
             notes = json.loads(notes)
-        except ValueError:
-            notes = None
     if not isinstance(notes, dict):
         return source
-    steps, origin = notes.get("provenance"), notes.get("origin")
+    steps, origin = notes.get("provenance"), notes.get("origin", ())
     if isinstance(steps, list) and all(isinstance(step, dict) for step in steps):
         source.provenance = tuple(steps)
     if isinstance(notes.get("intensity"), str):
         source.intensity = notes["intensity"]
-    if (
-        isinstance(origin, list)
-        and len(origin) == 3
-        and all(map(is_number, origin))
-        and known(notes.get("unit"))
-        and source.spacing is not None
-    ):
+    placed = isinstance(origin, list) and len(origin) == 3 and all(map(is_number, origin))
+    if placed and known(notes.get("unit")) and source.spacing is not None:
         source.origin = tuple(convert(place, notes["unit"], source.unit) for place in origin)
     return source

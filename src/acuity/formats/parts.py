@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from acuity.errors import AcuityError
+from acuity.text import first_bytes
 
 
 def find_part(file: Path, name: str) -> Path:
@@ -48,6 +49,9 @@ def find_part(file: Path, name: str) -> Path:
     )
 
 
+HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf", ".he5", ".nxs")
+IMS_SUFFIX = ".ims"  # HDF5 too
+MRC_SUFFIXES = (".mrc", ".mrcs", ".rec", ".map", ".st", ".ali", ".ccp4")
 META_SUFFIXES, NRRD_SUFFIXES = (".mhd", ".mha"), (".nrrd", ".nhdr")
 _HEAD = 2**20  # bytes of a header at most
 
@@ -74,8 +78,7 @@ def text_header(path: Path) -> tuple[dict[str, str], list[str], int]:
     AcuityError
         If it is no such header.
     """
-    with open(path, "rb") as file:
-        head = file.read(_HEAD)
+    head = first_bytes(path, _HEAD)
     meta = path.suffix.lower() in META_SUFFIXES
     if not meta and not head.startswith(b"NRRD"):
         raise AcuityError(

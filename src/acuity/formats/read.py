@@ -190,12 +190,9 @@ def _everyday(source: OpenedFile) -> OpenedFile | None:
         # the largest unit in which the smallest size is at least 0.1
         fits = [one for one in _EVERYDAY if convert(min(source.spacing), unit, one) >= 0.1]
         to = fits[-1] if fits else _EVERYDAY[0]
-    return replace(
-        source,
-        spacing=tuple(convert(size, unit, to) for size in source.spacing),
-        origin=tuple(convert(place, unit, to) for place in source.origin),
-        unit=to,
-    )
+    spacing = tuple(convert(size, unit, to) for size in source.spacing)
+    origin = tuple(convert(place, unit, to) for place in source.origin)
+    return replace(source, spacing=spacing, origin=origin, unit=to)
 
 
 def _open(file: Path, dataset: str | None) -> OpenedFile:

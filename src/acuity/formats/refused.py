@@ -7,6 +7,9 @@ import csv
 from functools import cache
 from pathlib import Path
 
+from acuity.formats.parts import HDF5_SUFFIXES, IMS_SUFFIX, MRC_SUFFIXES, NRRD_SUFFIXES
+from acuity.text import first_bytes
+
 # How files begin whose ending does not tell.
 _BY_START = (
     (0, b"\xd0\xcf\x11\xe0", ".txrm"),
@@ -41,8 +44,7 @@ def conversion(path: Path) -> str:
     """
     ending = path.suffix.lower()
     if ending not in _by_ending() and path.is_file():
-        with open(path, "rb") as file:
-            head = file.read(256)
+        head = first_bytes(path, 256)
         ending = next((end for at, start, end in _BY_START if head[at:].startswith(start)), "")
     if ending not in _by_ending():
         return ""
@@ -52,15 +54,15 @@ def conversion(path: Path) -> str:
 
 
 # How files begin that are read: name of the format, the endings under which it is read.
-_HDF5 = (".h5", ".hdf5", ".hdf", ".he5", ".nxs", ".ims")
+
 _READ = (
     *((0, start, "TIFF", (".tif", ".tiff")) for start in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
-    (0, b"\x89HDF\r\n\x1a\n", "HDF5", _HDF5),
+    (0, b"\x89HDF\r\n\x1a\n", "HDF5", (*HDF5_SUFFIXES, IMS_SUFFIX)),
     (0, b"\x93NUMPY", "NPY", (".npy",)),
     (0, b"\x89PNG\r\n\x1a\n", "PNG", (".png",)),
     (0, b"\xff\xd8\xff", "JPEG", (".jpg", ".jpeg")),
-    (0, b"NRRD000", "NRRD", (".nrrd", ".nhdr")),
-    (208, b"MAP ", "MRC", (".mrc", ".mrcs", ".rec", ".map", ".st", ".ali", ".ccp4")),
+    (0, b"NRRD000", "NRRD", NRRD_SUFFIXES),
+    (208, b"MAP ", "MRC", MRC_SUFFIXES),
     (344, b"n+1\0", "NIfTI", (".nii",)),
 )
 
@@ -76,8 +78,7 @@ def begins_as(path: Path, other: str) -> str:
         What is said where it begins as none, or as its name tells.
     """
     try:
-        with open(path, "rb") as file:
-            head = file.read(512)
+        head = first_bytes(path, 512)
     except OSError:
         return other
     for at, start, name, endings in _READ:

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -55,12 +55,9 @@ class Vendor:
 
     def above_bar(self, data: LazyArray | np.ndarray) -> LazyArray | np.ndarray:
         """Leave out the bar of information of images (z, y, x), where there is one; not read yet."""
-        return data if self.rows is None else upper_rows(data, self.rows)
-
-
-def upper_rows(data: LazyArray | np.ndarray, rows: int) -> CroppedArray:
-    """Return the first rows of images (z, y, x); the others are not read."""
-    return CroppedArray(data, (slice(None), slice(rows), slice(None)))
+        if self.rows is None:
+            return data
+        return CroppedArray(data, (slice(None), slice(self.rows), slice(None)))
 
 
 def read(
@@ -107,9 +104,7 @@ def read(
 def _tag_text(page: Any, tag: int) -> str:
     """Return a tag that holds a text, whatever type it was written in."""
     value: Any = page.tags[tag].value if tag in page.tags else ""
-    if isinstance(value, tuple) and all(
-        isinstance(part, int) and 0 <= part < 256 for part in value
-    ):
+    if isinstance(value, tuple) and all(isinstance(n, int) and 0 <= n < 256 for n in value):
         value = bytes(value)
     if isinstance(value, bytes):
         try:
@@ -371,11 +366,7 @@ def _jeol(text: str, shape: tuple[int, ...]) -> Vendor | None:
     return _vendor(notes, [size, size], unit, told, shape)
 
 
-_TAGS: dict[int, Callable[[str, tuple[int, ...]], Vendor | None]] = {
-    34683: _fei_xml,
-    51023: _fibics,
-    50431: _tescan,
-}
+_TAGS = {34683: _fei_xml, 51023: _fibics, 50431: _tescan}
 
 
 def _beside(note: Path, shape: tuple[int, ...]) -> Vendor | None:
@@ -394,10 +385,8 @@ def _fei(said: dict, shape: tuple[int, ...]) -> Vendor:
     beam = _part(said, _part(said, "Beam").get("Beam"))
     own = _part(said, _part(said, "Beam").get("Scan"))
     # the scan as a whole, or that of the beam alone
-    sizes: Iterable[tuple[Any, Any]] = (
-        (scan.get("PixelHeight"), scan.get("PixelWidth"))
-        for scan in (_part(said, "Scan"), own, beam)
-    )
+    scans: Any = (_part(said, "Scan"), own, beam)
+    sizes = [(scan.get("PixelHeight"), scan.get("PixelWidth")) for scan in scans]
     pixel = next((tuple(map(float, size)) for size in sizes if all(map(_positive, size))), None)
     corrected = _yes(beam.get("TiltCorrectionIsOn"))
     notes = {

@@ -3,9 +3,8 @@
 import math
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,16 +72,15 @@ def read_scan(note: Path, shape: Index, step: int = 1) -> Scan:
         said = _ini(note)
     except AcuityError as error:
         return Scan(hint=f"nothing that can be used, as {error}")
-    readers: dict[str, Callable[..., Scan]] = {
-        ".log": partial(_skyscan, step),
-        ".xtekct": _nikon,
-        ".pca": _ge,
-    }
-    scan = readers[note.suffix.lower()](said, note.name, shape)
+    kind = note.suffix.lower()
+    if kind == ".log":
+        scan = _skyscan(said, note.name, shape, step)
+    else:
+        scan = (_nikon if kind == ".xtekct" else _ge)(said, note.name, shape)
     return replace(scan, notes=told_alone(scan.notes))
 
 
-def _skyscan(numbered: int, said: Sections, name: str, shape: Index) -> Scan:
+def _skyscan(said: Sections, name: str, shape: Index, numbered: int) -> Scan:
     taken, made = said.get("acquisition", {}), said.get("reconstruction")
     notes = {
         "maker": "Bruker (SkyScan)",
@@ -194,10 +192,7 @@ def read_headers(data: Path, headers: list[Path]) -> dict[str, Any]:
     found = [readers[header.suffix.lower()](header, _ini(header)) for header in headers]
     first = found[0]
     for other in found[1:]:
-        pairs: list[tuple[str, Any, Any]] = [
-            ("shape", first.shape, other.shape),
-            ("type", first.dtype, other.dtype),
-        ]
+        pairs: list[Any] = [("shape", first.shape, other.shape), ("type", first.dtype, other.dtype)]
         if first.spacing and other.spacing and known(first.unit) and known(other.unit):
             here = tuple(convert(size, first.unit, "mm") for size in first.spacing)
             there = tuple(convert(size, other.unit, "mm") for size in other.spacing)
@@ -300,9 +295,8 @@ def _vgi(path: Path, said: Sections) -> _Header:
 
 def _pcr(path: Path, said: Sections) -> _Header:
     volume = said.get("volumedata", {})
-    shape = _counts(
-        path, [volume.get(f"volume_size{axis}") for axis in "xyz"], "Volume_SizeX, Y, Z"
-    )
+    sides = [volume.get(f"volume_size{axis}") for axis in "xyz"]
+    shape = _counts(path, sides, "Volume_SizeX, Y, Z")
     code = number_in(volume.get("format"))
     if code not in _GE_TYPES:
         raise AcuityError(

@@ -3,13 +3,14 @@
 import hashlib
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from acuity.errors import AcuityError
 from acuity.formats.files import files_of
 from acuity.formats.read import read_volume
-from acuity.volume import VolumeWriter, check_finite, slabs
+from acuity.volume import VolumeWriter, check_finite, slabs, with_told
 
 
 def ingest(
@@ -49,16 +50,10 @@ def ingest(
         is left at `output` then.
     """
     source = read_volume(path, voxel_size, region, pitch, volume)
-    provenance = [*source.provenance]
-    provenance[-1] = {**provenance[-1], "sha256": source_digest(path)}
+    about: dict[str, Any] = {"intensity": source.intensity or "grey value of the source"}
+    about["provenance"] = with_told(source.provenance, {"sha256": source_digest(path)})
     low, high = np.inf, -np.inf
-    with VolumeWriter(
-        output,
-        source.grid,
-        source.dtype,
-        intensity=source.intensity or "grey value of the source",
-        provenance=provenance,
-    ) as writer:
+    with VolumeWriter(output, source.grid, source.dtype, **about) as writer:
         for z0, z1 in slabs(source.grid.shape[0], writer.slab_depth):
             block = source.read(slice(z0, z1))
             check_finite(block, z0, os.fspath(path))  # in the words of the source

@@ -17,7 +17,7 @@ from acuity.pair.inputs import check_grids
 from acuity.region import parse_region, region_text
 from acuity.seen import check_sheet
 from acuity.units import parse_voxel_size
-from acuity.volume import Volume, slabs
+from acuity.volume import Volume, restored_type, slabs
 
 COLUMNS = (
     "sample",
@@ -98,7 +98,8 @@ def look(study: Any, samples: list[Any], deep: bool = False) -> Iterator[Input]:
                 opens = fits if isinstance(fits, AcuityError) else opens
             elif isinstance(opens, Volume) and region is None:
                 high = opens
-            found = _look(sample.sample, name, path, opens, region, deep)
+            restore = study.restore if sample.role == "restore" else None
+            found = _look(sample.sample, name, path, opens, region, restore, deep)
             if not low and not found.error:
                 taken.append(sample.model_copy(update={"region": found.region}))
             yield found
@@ -119,10 +120,7 @@ def table(inputs: list[Input]) -> str:
     """Write inputs as text, a line each; what cannot be used has no line."""
     rows = [COLUMNS, *(found.row for found in inputs if not found.error)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
 def _simulated(study: Any, sample: Any) -> tuple[str, ...]:
@@ -141,7 +139,13 @@ def _sizes(spacing: tuple[float, ...], unit: str) -> tuple[str, str]:
 
 
 def _look(
-    sample: str, name: str, path: str, volume: Volume | AcuityError, region: str | None, deep: bool
+    sample: str,
+    name: str,
+    path: str,
+    volume: Volume | AcuityError,
+    region: str | None,
+    restore: Any,
+    deep: bool,
 ) -> Input:
     """Tell what an input is that could be opened, or why not."""
     blank = (sample, name, *["-"] * 6)
@@ -153,6 +157,8 @@ def _look(
             box = parse_region(region, volume.grid.shape, path)
             volume = volume.crop(box)
             taken = region_text(box)
+        if restore is not None:
+            _check_restored(volume, restore, path)
         entry = volume.provenance[-1]
         size, holds = _sizes(volume.grid.spacing, volume.grid.unit)
         shape = " ".join(map(str, volume.grid.shape))
@@ -161,6 +167,22 @@ def _look(
         return Input(row, findings, region=region and taken)
     except AcuityError as error:
         return Input(blank, error=f"sample {sample!r}: {error}")
+
+
+def _check_restored(volume: Volume, restore: Any, path: str) -> None:
+    """Refuse a region outside of what is read, or a type that cannot hold its values.
+
+    Parameters
+    ----------
+    volume : acuity.volume.Volume
+        What is read.
+    restore : acuity.study.restore.Restore
+    path : str
+        Its file, for the error.
+    """
+    if restore.part is not None:
+        parse_region(restore.part, volume.grid.shape, f"{path}, key 'restore.region'")
+    restored_type(volume.dtype, restore.dtype, where=f"{path}, key 'restore.dtype'")
 
 
 def _findings(volume: Volume, path: str) -> Iterator[str]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from acuity.assumptions import TOLD, WARNING
-from acuity.errors import AcuityError
+from acuity.errors import require
 from acuity.measure.gaps import gain_rows, pool_gaps
 from acuity.measure.pool import pool_means, pool_recovery, poolable
 from acuity.tables import TIDY, read_table
@@ -74,8 +74,7 @@ def collect(images: Sequence[dict], *, study: str, unseen: Sequence[str], pooled
     AcuityError
         If there is no image.
     """
-    if not images:
-        raise AcuityError(f"study {study}: no image was measured")
+    require(len(images) > 0, f"study {study}: no image was measured")
     found: dict[str, list] = {name: [] for name in ("tables", *SINGLE)}
     for image in images:
         keys = _keys(study, image)
@@ -146,10 +145,8 @@ def _keyed(table, keys):
 
 def _concat(tables):
     # Empty tables would blur the column types of the others.
-    full = [table for table in tables if len(table)]
-    if full:
-        return pd.concat(full, ignore_index=True)
-    return tables[0] if tables else pd.DataFrame(columns=KEYS)
+    full = [table for table in tables if len(table)] or tables[:1]
+    return pd.concat(full, ignore_index=True) if full else pd.DataFrame(columns=KEYS)
 
 
 def _pool(metrics, status, gaps):

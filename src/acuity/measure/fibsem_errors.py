@@ -141,13 +141,9 @@ def volume_errors(
             f"errors: the input has {source.shape} voxels (z, y, x) on the truth's grid, and what "
             f"was restored from it {image.grid.shape}; they must be equal."
         )
-    return errors(
-        image.data,
-        truth.within(image.grid, "truth").data,
-        _Interpolated(source),
-        data_range=data_range or default_range(truth),
-        **settings,
-    )
+    settings["data_range"] = data_range or default_range(truth)
+    true = truth.within(image.grid, "truth")
+    return errors(image.data, true.data, _Interpolated(source), **settings)
 
 
 def default_range(truth: Volume):

@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import ndimage
 
-from acuity.errors import AcuityError
+from acuity.errors import require
 from acuity.filters import gaussian
 from acuity.measure.intervals import interval_row, wilson
 from acuity.measure.pool import Tables
@@ -300,11 +300,9 @@ def gaps(
     valid = _check_planes(image, truth, valid)
     _check_settings(settings, pixel_size)
     labels, _ = particles(truth, smoothing=settings.smoothing, smallest=settings.smallest)
-    found = pairs(labels, longest=settings.longest / pixel_size)
-    depth = settings.depth / pixel_size
-    t, y, x = _lines(
-        found, longest=settings.longest / pixel_size, depth=depth, width=settings.line_width
-    )
+    longest, depth = settings.longest / pixel_size, settings.depth / pixel_size
+    found = pairs(labels, longest=longest)
+    t, y, x = _lines(found, longest=longest, depth=depth, width=settings.line_width)
     middle = y.shape[1] // 2
     used, good = _sides(found, labels, valid, t, y[:, middle], x[:, middle], depth)
     found, lines, used = found[good].reset_index(drop=True), (y[good], x[good]), used[good]
@@ -333,19 +331,16 @@ def _check_planes(image, truth, valid):
 
 
 def _check_settings(settings, pixel_size):
-    baseline, exists, level = settings.baseline, settings.exists, settings.level
-    longest, depth, width = settings.longest, settings.depth, settings.line_width
-    sized = np.isfinite(pixel_size) and pixel_size > 0
-    _check(sized, f"pixel_size is {pixel_size}; numbers above 0 are allowed")
-    known = baseline in ("background", "zero")
-    _check(known, f"baseline is {baseline!r}; background or zero is allowed")
-    both = f"exists is {exists} and level {level}"
-    _check(0 < exists <= level < 1, f"{both}; 0 < exists <= level < 1 is needed")
-    both = f"longest is {longest} and depth {depth} nm"
-    _check(min(longest, depth) > 0, f"{both}; numbers above 0 are allowed")
-    _check(width >= 0, f"line_width is {width} pixels; numbers from 0 up are allowed")
-    chosen = f"chosen is {settings.chosen}"
-    _check(settings.chosen >= 0, f"{chosen}; whole numbers from 0 up are allowed")
+    s = settings
+    _check(0 < pixel_size < np.inf, f"pixel_size is {pixel_size}; numbers above 0 are allowed")
+    known = s.baseline in ("background", "zero")
+    _check(known, f"baseline is {s.baseline!r}; background or zero is allowed")
+    both = f"exists is {s.exists} and level {s.level}"
+    _check(0 < s.exists <= s.level < 1, f"{both}; 0 < exists <= level < 1 is needed")
+    both = f"longest is {s.longest} and depth {s.depth} nm"
+    _check(min(s.longest, s.depth) > 0, f"{both}; numbers above 0 are allowed")
+    _check(s.line_width >= 0, f"line_width is {s.line_width} pixels; numbers from 0 up are allowed")
+    _check(s.chosen >= 0, f"chosen is {s.chosen}; whole numbers from 0 up are allowed")
 
 
 def _background(labels, valid):
@@ -389,16 +384,13 @@ def _table(found, measured, pixel_size):
 
 
 def _check(condition, message):
-    if not condition:
-        raise AcuityError(f"gaps: {message}")
+    require(condition, f"gaps: {message}")
 
 
 def _plane(array, name):
     array = np.asarray(array)
-    _check(
-        array.ndim == 2 or (array.ndim == 3 and array.shape[0] == 1),
-        f"the {name} has the shape {array.shape}; (y, x) or (1, y, x) is needed",
-    )
+    flat = array.ndim == 2 or (array.ndim == 3 and array.shape[0] == 1)
+    _check(flat, f"the {name} has the shape {array.shape}; (y, x) or (1, y, x) is needed")
     array = array.reshape(array.shape[-2:])
     _check(bool(np.isfinite(array).all()), f"the {name} holds values that are not finite")
     return array
@@ -547,12 +539,10 @@ def gap_rows(
         if subset == "chosen":
             part = [t[t["chosen"] == 1] for t in part]
         rows += _gap_rows(part, subset, resamples, seed)
-    touching = [t[t["kind"] == "touching"] for t in tables]
-    rows += _share_rows(
-        "gaps_invented", [t["resolved"].to_numpy() for t in touching], "all", resamples, seed
-    )
-    invented = sum(int(t["resolved"].sum()) for t in touching)
-    rows.append(interval_row("gaps_invented_count", invented, n=sum(map(len, touching))))
+    shown = [t.loc[t["kind"] == "touching", "resolved"].to_numpy() for t in tables]
+    rows += _share_rows("gaps_invented", shown, "all", resamples, seed)
+    invented = sum(int(one.sum()) for one in shown)
+    rows.append(interval_row("gaps_invented_count", invented, n=sum(map(len, shown))))
     pairs = _minima(tables)
     drawn = [separation(*pair.T) for pair in _drawn_rows(pairs, _FEW, seed)]
     rows.append(_interval_row("gap_auc", separation(*np.vstack(pairs).T), drawn, pairs))
@@ -644,9 +634,8 @@ def _gap_rows(part, subset, resamples, seed):
         widths = np.concatenate([t[f"width{suffix}"].to_numpy(float) for t in part])
         _, fit = histogram(widths)
         n = int(np.isfinite(widths).sum())
-        rows += [
-            interval_row(f"gap_fit_{k}{suffix}", fit[k], "nm", subset, n=n) for k in ("mean", "sd")
-        ]
+        for key in ("mean", "sd"):
+            rows.append(interval_row(f"gap_fit_{key}{suffix}", fit[key], "nm", subset, n=n))
     return rows
 
 
@@ -789,10 +778,8 @@ def volume_gaps(image: Volume, truth: Volume, *, valid: Volume | None = None, **
     AcuityError
         If the volumes do not go together, or have more than one slice or oblong pixels.
     """
-    _check(
-        image.grid.shape[0] == 1,
-        f"the image has {image.grid.shape[0]} slices; a volume of one slice is needed",
-    )
+    slices = image.grid.shape[0]
+    _check(slices == 1, f"the image has {slices} slices; a volume of one slice is needed")
     _, dy, dx = image.grid.spacing
     _check(np.isclose(dy, dx), f"pixels are {dy:g} x {dx:g} {image.grid.unit}; squares are needed")
     parts = read_on(image.grid, image=image, truth=truth, valid=valid)

@@ -55,10 +55,8 @@ def counts_of(status: pd.DataFrame, subset: str | None = None):
     unmatched = detected["status"] != "found"
     # Tables of before have no such column.
     rim = detected["rim"].astype(bool) if "rim" in detected else False
-    became = {
-        name: int((truth["status"] == name).sum())
-        for name in ("found", "missed", "split", "merged")
-    }
+    fates = ("found", "missed", "split", "merged")
+    became = {name: int((truth["status"] == name).sum()) for name in fates}
     return {
         "truth": len(truth),
         "detected": len(detected),

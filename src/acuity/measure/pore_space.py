@@ -10,7 +10,7 @@ import pandas as pd
 import scipy.fft
 from numba import get_num_threads, njit, prange
 
-from acuity.errors import AcuityError
+from acuity.errors import AcuityError, require
 from acuity.field_of_view import inscribed_box
 from acuity.measure.volumes import Radius, Spacing
 from acuity.tables import tidy_row
@@ -148,8 +148,7 @@ def two_point_correlation(binary: np.ndarray, largest: int | None = None):
         If the volume is a single voxel.
     """
     sides = [n for n in binary.shape if n > 1]
-    if not sides:
-        raise AcuityError("two_point_correlation: the volume is a single voxel")
+    require(len(sides) > 0, "two_point_correlation: the volume is a single voxel")
     largest = max(1, min(sides) // 3) if largest is None else int(largest)
     pad = [scipy.fft.next_fast_len(n + min(largest + 1, n), real=True) for n in binary.shape]
     workers = get_num_threads()
@@ -216,8 +215,7 @@ def pore_space(
     AcuityError
         If `binary` is no volume, or `pores` none of its two values.
     """
-    if np.ndim(binary) != 3:
-        raise AcuityError(f"pore_space: the volume has shape {np.shape(binary)}; (z, y, x)")
+    require(np.ndim(binary) == 3, f"pore_space: the volume has shape {np.shape(binary)}; (z, y, x)")
     if pores not in ("labels", "background"):
         raise AcuityError(f"pore_space: pores is {pores!r}; allowed are 'labels' and 'background'")
     box = binary[inscribed_box(binary.shape, mask_radius)]

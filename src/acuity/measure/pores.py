@@ -399,16 +399,8 @@ def pore_sums(
         which = which[np.argsort(-sizes[which], kind="stable")]
         threads = get_num_threads()
         dealt = np.concatenate([which[t::threads] for t in range(threads)])
-        mesh[dealt] = _meshes(
-            window,
-            dealt,
-            inner,
-            start,
-            z0 if z0 else -1,
-            z1,
-            _GAUSSIAN,
-            np.asarray(spacing),
-        )
+        begin, size = z0 or -1, np.asarray(spacing)
+        mesh[dealt] = _meshes(window, dealt, inner, start, begin, z1, _GAUSSIAN, size)
     kept = np.flatnonzero((whole[:, 0] > 0) | (whole[:, 4] > 0) | mesh.any(axis=1))
     return {
         "label": present[kept].astype(np.int64),

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numba import njit, prange
 
-from acuity.errors import AcuityError
+from acuity.errors import AcuityError, require
 from acuity.field_of_view import cylinder, values_inside
 from acuity.filters import gaussian
 from acuity.measure.volumes import Radius, Voxels
@@ -146,8 +146,7 @@ def scales(shape: Sequence[int]):
         If the volume is a single voxel.
     """
     sides = [n for n in shape if n > 1]
-    if not sides:
-        raise AcuityError(f"quality: the volume has shape {tuple(shape)}; it is a single voxel")
+    require(len(sides) > 0, f"quality: the volume has shape {tuple(shape)}; it is a single voxel")
     count = 1
     while count < 5 and min(sides) > (_WINDOW - 1) * 2**count:
         count += 1
@@ -409,15 +408,9 @@ def quality(
         If the shapes differ, a voxel is not finite, or the range is not above 0.
     """
     data_range = data_range or truth.grey_range
-    with open_writer(
-        output,
-        truth.grid,
-        np.float32,
-        part,
-        block=_DEPTH,
-        settled={"image": image.digest, "truth": truth.digest, "mask_radius": mask_radius},
-        intensity="local MS-SSIM",
-    ) as writer:
+    inputs = {"image": image.digest, "truth": truth.digest, "mask_radius": mask_radius}
+    about: dict[str, Any] = {"intensity": "local MS-SSIM", "settled": inputs}
+    with open_writer(output, truth.grid, np.float32, part, block=_DEPTH, **about) as writer:
         settled = writer.agree(
             "settled",
             lambda: settle(image.data, truth.data, mask_radius=mask_radius, data_range=data_range),

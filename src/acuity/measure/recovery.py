@@ -216,9 +216,7 @@ def _match(truth, image, pairs, spacing):
     strict = iou > 0.5
     strict_t[t[strict]] = strict_d[d[strict]] = np.flatnonzero(strict)
     loose_t, loose_d = strict_t.copy(), strict_d.copy()
-    ct, cd = (
-        side.table[["z", "y", "x"]].to_numpy(float) * np.asarray(spacing) for side in (truth, image)
-    )
+    ct, cd = (side.table[["z", "y", "x"]].to_numpy(float) * spacing for side in (truth, image))
     radius = 0.5 * truth.table["diameter"].to_numpy()[t]
     near = np.linalg.norm(ct[t] - cd[d], axis=1) <= radius
     candidates = np.flatnonzero((iou >= 0.1) & near & ~strict)
@@ -282,10 +280,8 @@ def _side(kind, own, rows, partners, iou, matches):
         columns[value] = np.where(pair >= 0, np.append(iou, 0)[pair], best)
     places = {axis: table[axis].to_numpy(float) for axis in ("diameter", "z", "y", "x")}
     rim = table["rim"].to_numpy(bool) if "rim" in table else False
-    return pd.DataFrame(
-        {"kind": kind, "label": own.labels, **places, **columns, "rim": rim},
-        columns=STATUS_COLUMNS,
-    )
+    columns = {"kind": kind, "label": own.labels, **places, **columns, "rim": rim}
+    return pd.DataFrame(columns, columns=STATUS_COLUMNS)
 
 
 def _rows_of(labels, wanted):

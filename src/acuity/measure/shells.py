@@ -7,7 +7,8 @@ import numpy as np
 import scipy.fft
 from numba import get_num_threads
 
-from acuity.errors import AcuityError
+from acuity.errors import AcuityError, require
+from acuity.filters import half_weights
 from acuity.measure.volumes import Spacing
 from acuity.tables import tidy_row
 
@@ -94,26 +95,6 @@ class Shells:
         return {name: table[1 : self.counts[name] + 1] for name, table in found.items()}
 
 
-def half_weights(count: int):
-    """Return how often each frequency of a half spectrum (`scipy.fft.rfft`) stands in the whole.
-
-    Parameters
-    ----------
-    count : int
-        Voxels along the axis.
-
-    Returns
-    -------
-    numpy.ndarray
-        (count // 2 + 1,), float64: 2, but 1 for frequency 0 and, for an even count, the last one.
-    """
-    weights = np.full(count // 2 + 1, 2.0)
-    weights[0] = 1.0
-    if count % 2 == 0:
-        weights[-1] = 1.0
-    return weights
-
-
 def power(spectrum: np.ndarray):
     """Return the squared magnitude of a spectrum, in float64.
 
@@ -187,10 +168,8 @@ def spectrum(volume: np.ndarray, name: str):
         slab = height * windows[2]
         total += float((image * slab).sum(dtype=np.float64))
         sums += float(slab.sum(dtype=np.float64))
-    if not np.isfinite(total):
-        raise AcuityError(f"{name}: holds NaN or infinite voxels.")
-    if data.min() == data.max():
-        raise AcuityError(f"{name}: is constant, so it has no structure to measure.")
+    require(bool(np.isfinite(total)), f"{name}: holds NaN or infinite voxels.")
+    require(data.min() != data.max(), f"{name}: is constant, so it has no structure to measure.")
     data -= np.float32(total / sums)
     data *= window
     data *= windows[2]

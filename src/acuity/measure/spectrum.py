@@ -5,6 +5,7 @@ import pandas as pd
 import scipy.fft
 
 from acuity.errors import AcuityError
+from acuity.filters import half_weights
 from acuity.measure import shells
 from acuity.measure.subsets import ALIASED, BELOW
 from acuity.measure.volumes import Spacing, read_on
@@ -128,7 +129,7 @@ class _Rings:
         self.ends = width * np.arange(rings + 1)
         fy, fx = scipy.fft.fftfreq(shape[0], size[0]), scipy.fft.rfftfreq(shape[1], size[1])
         distance = np.hypot(fy[:, None], fx[None, :])
-        self.weights = np.broadcast_to(shells.half_weights(shape[1]), distance.shape)
+        self.weights = np.broadcast_to(half_weights(shape[1]), distance.shape)
         # A hair more: a frequency on a limit belongs to the ring below it.
         number = np.ceil(distance / width - 1e-9).astype(np.int64) - 1
         number[(distance < _FIRST * step) | (number >= rings)] = rings

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from acuity.errors import AcuityError
+from acuity.errors import require
 from acuity.measure.collect import POOLED, collect
 from acuity.methods.base import split_training
 
@@ -46,8 +46,7 @@ def trainings(images: Sequence[dict], *, study: str, unseen: Sequence[str], seed
             method, further = split_training(image["method"])
             own = seed if further is None else further
             groups.setdefault(own, []).append(image | {"method": method})
-    if not groups:
-        raise AcuityError(f"study {study}: no training was measured")
+    require(len(groups) > 0, f"study {study}: no training was measured")
     tables = []
     for own, group in groups.items():
         table = collect([*inputs, *group], study=study, unseen=unseen)["metrics"]

@@ -9,9 +9,8 @@ from acuity.volume import Grid, LazyArray, Volume
 
 Voxels = np.ndarray | LazyArray  # (z, y, x), in memory or read part by part
 Spacing = Sequence[float]  # of voxels, along the axes
-Radius = (
-    float | None
-)  # in voxels, of the cylinder along z that is sample; None for the whole volume
+# In voxels, of the cylinder along z that is sample; None for the whole volume.
+Radius = float | None
 
 
 def read_on(grid: Grid, **volumes: Volume | None) -> dict[str, Any]:

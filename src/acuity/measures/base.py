@@ -13,7 +13,7 @@ from math import prod
 from typing import Any, ClassVar, Literal
 
 from acuity.assumptions import Assumes, warning_rows
-from acuity.errors import AcuityError
+from acuity.errors import AcuityError, require
 from acuity.plugins import declared as load_module
 from acuity.plugins import modules
 from acuity.volume import Volume
@@ -257,8 +257,7 @@ def load(name: str):
     AcuityError
         If there is none of that name, or its file is none that can be loaded.
     """
-    if name not in known():
-        raise AcuityError(f"unknown measure {name!r}; known measures are {', '.join(known())}")
+    require(name in known(), f"unknown measure {name!r}; known measures are {', '.join(known())}")
     return load_module(__package__, name, "MEASURE", "a measure")
 
 

@@ -1,6 +1,7 @@
 """Gaps between neighbouring particles that an image resolves (de Haan et al. 2019)."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from acuity.assumptions import Assumes
@@ -9,6 +10,7 @@ from acuity.volume import Volume
 
 SUMMARY = ("summary",)
 SHOWN = ("summary", "images")
+factor = partial(Metric, digits=2, interval=True, on=SUMMARY, better="higher")
 
 
 class Gaps(Measure):
@@ -38,14 +40,7 @@ class Gaps(Measure):
             "brackets the 95 % interval, by the bootstrap over the gaps and, where there are several "
             "images, over these.",
         ),
-        Metric(
-            "gaps_unresolved_factor",
-            "Times fewer",
-            digits=2,
-            interval=True,
-            on=SUMMARY,
-            better="higher",
-        ),
+        factor("gaps_unresolved_factor", "Times fewer"),
         Metric(
             "gap_error",
             "Gap error",
@@ -58,14 +53,7 @@ class Gaps(Measure):
             help="Mean absolute difference of the gap widths (at 80 % of the peak) from the truth's, "
             "over gaps that both show.",
         ),
-        Metric(
-            "gap_error_factor",
-            "Times smaller",
-            digits=2,
-            interval=True,
-            on=SUMMARY,
-            better="higher",
-        ),
+        factor("gap_error_factor", "Times smaller"),
         Metric(
             "gaps_invented",
             "Gaps invented",

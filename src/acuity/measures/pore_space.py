@@ -30,15 +30,10 @@ class PoreSpace(Measure):
 
     def run(self, labels: Volume, pores: str, mask_radius: float | None):
         from acuity.measure.pore_space import pore_space
+        from acuity.measure.volumes import read_on
 
-        grid = labels.grid
-        return pore_space(
-            labels.read(),
-            spacing=grid.spacing,
-            unit=grid.unit,
-            pores=pores,
-            mask_radius=mask_radius,
-        )
+        given = read_on(labels.grid, binary=labels)
+        return pore_space(**given, pores=pores, mask_radius=mask_radius)
 
 
 MEASURE = PoreSpace()

@@ -43,15 +43,10 @@ class Resolution(Measure):
 
     def run(self, image: Volume, truth: Volume, mask_radius: float | None):
         from acuity.measure.resolution import resolution_rows
+        from acuity.measure.volumes import read_on
 
-        truth = truth.within(image.grid, "truth")
-        return resolution_rows(
-            image.read(),
-            truth.read(),
-            spacing=truth.grid.spacing,
-            unit=truth.grid.unit,
-            mask_radius=mask_radius,
-        )
+        given = read_on(image.grid, image=image, truth=truth)
+        return resolution_rows(**given, mask_radius=mask_radius)
 
     def checked(self, volumes: Mapping[str, Volume], cfg: Mapping[str, Any]):
         image = volumes["image"]

@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import ValidationError, model_validator
 
 from acuity.assumptions import Assumes
-from acuity.errors import AcuityError
+from acuity.errors import AcuityError, require
 from acuity.made_for import Accepted
 from acuity.methods.networks.aliases import Networks, Tensors
 from acuity.plugins import declared, modules
@@ -574,6 +574,18 @@ class PlanesMethod(LearnedMethod):
         return side - side % self.scale[0]
 
 
+class ImageMethod(LearnedMethod):
+    """A method that learns from single images, each normalised by its own mean and deviation."""
+
+    symmetries = "upright"
+    normalisation = "own"
+    assumes = Assumes(
+        single="the mean and the deviation by which the volume is normalised follow them",
+        size="the network's raster",
+    )
+    slices_per_stack = 1
+
+
 class FittedMethod(LearnedMethod):
     """A method without a network, which learns at once from pairs of volumes.
 
@@ -710,6 +722,5 @@ def load(name: str) -> Any:
         If there is none of that name, or its file is none that can be loaded.
     """
     names, name = known(), module_name(name)
-    if name not in names:
-        raise AcuityError(f"unknown method {name!r}; known methods are {', '.join(names)}")
+    require(name in names, f"unknown method {name!r}; known methods are {', '.join(names)}")
     return declared(__package__, name, "METHOD", "a method")

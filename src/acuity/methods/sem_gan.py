@@ -6,9 +6,8 @@ from typing import Any
 
 from pydantic import model_validator
 
-from acuity.assumptions import Assumes
-from acuity.errors import AcuityError
-from acuity.methods.base import ImageTrainSettings, LearnedSettings, PredictSettings
+from acuity.errors import require
+from acuity.methods.base import ImageMethod, ImageTrainSettings, LearnedSettings, PredictSettings
 from acuity.methods.networks.adversarial import AdversarialMethod
 from acuity.methods.networks.aliases import Networks, Tensors
 from acuity.seals import read_sealed
@@ -117,7 +116,7 @@ class SemGanSettings(LearnedSettings):
         return self
 
 
-class SemGan(AdversarialMethod):
+class SemGan(AdversarialMethod, ImageMethod):
     """U-Net generator and VGG-like discriminator with a least-squares adversarial loss.
 
     After de Haan et al. 2019 (doi:10.1038/s41598-019-48444-2). The input comes to the target's
@@ -129,14 +128,7 @@ class SemGan(AdversarialMethod):
     """
 
     Settings = SemGanSettings
-    symmetries = "upright"
-    normalisation = "own"
-    assumes = Assumes(
-        single="the mean and the deviation by which the volume is normalised follow them",
-        size="the network's raster",
-    )
     interpolation = "lanczos"
-    slices_per_stack = 1
     logged_losses = ("adversarial", "l1", "tv", "alpha", "beta", "discriminator", "real", "fake")
 
     def build(self) -> Networks:
@@ -243,8 +235,7 @@ def calibration(
     rows = [row for row in rows if row["split"] == "train" and row["adversarial"]]
     rows = rows[int(len(rows) * (1 - last)) :]
     names = ("adversarial", "l1", "tv")
-    if not rows:
-        raise AcuityError(f"{history}: found no step with an adversarial loss; it needs one")
+    require(len(rows) > 0, f"{history}: found no step with an adversarial loss; it needs one")
     weighted = {name: sum(float(row["loss"]) * float(row[name]) for row in rows) for name in names}
     terms = {
         name: sum(float(row["loss"]) * float(row[name]) / float(row[weight]) for row in rows)

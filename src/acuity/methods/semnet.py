@@ -4,9 +4,8 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from acuity.assumptions import Assumes
 from acuity.errors import AcuityError
-from acuity.methods.base import ImageTrainSettings, LearnedMethod, LearnedSettings, PredictSettings
+from acuity.methods.base import ImageMethod, ImageTrainSettings, LearnedSettings, PredictSettings
 from acuity.methods.networks.aliases import Networks, Tensors
 from acuity.settings import setting
 
@@ -49,7 +48,7 @@ class SemNetSettings(LearnedSettings):
         return self
 
 
-class SemNet(LearnedMethod):
+class SemNet(ImageMethod):
     """RRDB network (six blocks, nearest-neighbour up-sampling) trained on degraded images.
 
     After the SEMNet abstract: 94 convolutions, 19 leaky ReLUs, L1 (1.0), histogram (0.1) and total
@@ -58,13 +57,6 @@ class SemNet(LearnedMethod):
     """
 
     Settings = SemNetSettings
-    symmetries = "upright"
-    normalisation = "own"
-    assumes = Assumes(
-        single="the mean and the deviation by which the volume is normalised follow them",
-        size="the network's raster",
-    )
-    slices_per_stack = 1
     logged_losses = ("l1", "histogram", "tv")
 
     def set_up(self) -> None:
@@ -93,9 +85,8 @@ class SemNet(LearnedMethod):
         target, mask = batch["target"], batch["mask"]
         terms = {"l1": s.l1 * masked_loss(restored, target, mask, s.train.loss)}
         if s.histogram:
-            terms["histogram"] = s.histogram * histogram_loss(
-                restored, target, mask, s.histogram_range, s.bins
-            )
+            bins = s.histogram_range, s.bins
+            terms["histogram"] = s.histogram * histogram_loss(restored, target, mask, *bins)
         if s.variation:
             voxels = mask.expand_as(restored).sum().clamp(min=1.0)
             terms["tv"] = s.variation * variation(restored, mask) / voxels

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from acuity.errors import AcuityError
+from acuity.errors import AcuityError, require
 from acuity.units import convert
 from acuity.volume import check_finite
 
@@ -104,8 +104,7 @@ def _checked(volume, called, max_saturated, where):
     check_finite(block, 0, f"{where}: {called}")
     image = block[0]
     least, greatest = image.min(), image.max()
-    if least == greatest:
-        raise AcuityError(f"{where}: {called} is blank, all its pixels are {least}.")
+    require(least != greatest, f"{where}: {called} is blank, all its pixels are {least}.")
     for value, end, most, key in (
         (greatest, "greatest", max_saturated, " (max_saturated)"),
         (least, "least", _BLACK, ""),

@@ -16,7 +16,7 @@ from acuity.register.place import find_place
 from acuity.register.sampling import Sampler, rectangle
 from acuity.seals import write_sealed
 from acuity.tables import tidy, write_rows, write_table
-from acuity.volume import Grid, Volume, remove_store, write_volume
+from acuity.volume import Volume, remove_store, write_volume
 
 # Band pass in low pixels: coarse for the first blocks, whose place is right to a few pixels.
 _BANDS = ((2.0, 12.0), (1.5, 8.0), (1.0, 6.0))
@@ -29,15 +29,9 @@ _SMALLEST = 24
 # their side.
 _FOLLOW, _NEAR, _NEAR_PART = 0.4, 4.0, 1 / 16
 # Units of the figures that are no counts or ratios.
-_UNITS = {
-    "registration_rms": "voxel",
-    "registration_rms_before": "voxel",
-    "rotation": "degree",
-    "shear": "degree",
-    "elastic_rms": "voxel",
-    "elastic_largest": "voxel",
-    "elastic_update": "voxel",
-}
+_LENGTHS = ("registration_rms", "registration_rms_before")
+_LENGTHS += ("elastic_rms", "elastic_largest", "elastic_update")
+_UNITS = dict.fromkeys(_LENGTHS, "voxel") | dict.fromkeys(("rotation", "shear"), "degree")
 
 
 @dataclass(frozen=True)
@@ -115,18 +109,16 @@ def pair(high, low, outputs: Outputs, settings: PairSettings, *, factor, name=""
     moving = Sampler(fine, _BLUR * ratios)
     matrix, place = _affine(image, fine, moving, ratios, settings.max_rotation, both)
     _check_scale(matrix, ratios, settings.max_scale_error, high, low, both)
-    refinement = Refinement(
-        settings.blocks, smallest, _BAND, settings.smoothness, settings.update / factor
-    )
+    update = settings.update / factor
+    refinement = Refinement(settings.blocks, smallest, _BAND, settings.smoothness, update)
     field, history = refine_elastic(image, moving, matrix, refinement)
     # Nearer to the border than half of the smallest block nothing was measured.
     sides = {"factor": factor, "rim": smallest // 2, "patch": patch}
     output = _Output(moving, image.shape, matrix, field, **sides, where=both)
     resampled = output.resample(fine, ratios)
     cropped = coarse[output.crop]
-    shifts = measure_patches(
-        cropped, resampled, moving.warped(matrix, output.crop), factor, patch, _BAND
-    )
+    affine = moving.warped(matrix, output.crop)
+    shifts = measure_patches(cropped, resampled, affine, factor, patch, _BAND)
     accepted = _accept(shifts, settings, both)
     valid = _mask(resampled.shape, shifts.corners[accepted], patch)
     resampled, normalisation = _normalise(cropped, resampled, valid, factor)
@@ -284,14 +276,7 @@ class _Output:
     def grids(self, low):
         """Return the grids of the two outputs from that of the low image."""
         grid = low.crop((slice(0, 1), *self.crop))
-        f = self.factor
-        spacing = (grid.spacing[0], grid.spacing[1] / f, grid.spacing[2] / f)
-        origin = (
-            grid.origin[0],
-            *(o - s * (f - 1) / 2 for o, s in zip(grid.origin[1:], spacing[1:], strict=True)),
-        )
-        shape = (1, grid.shape[1] * f, grid.shape[2] * f)
-        return grid, Grid(shape, spacing, origin, grid.unit)
+        return grid, grid.refine((1, self.factor, self.factor))
 
     def content(self, matrix, ratios, history):
         """What the transform says of the map, in voxels of the high grid."""

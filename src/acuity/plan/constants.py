@@ -28,6 +28,8 @@ class Quantity:
         Steps that its time is proportional to: voxels, voxels times views, multiply-adds.
     written : float
         Bytes that it writes, before compression.
+    uncompressed : float
+        Bytes that must be free before it begins; it is refused where they are not.
     gpu : bool
         Whether the work may run on a GPU.
     """
@@ -36,6 +38,7 @@ class Quantity:
     held: float = 0.0
     work: float = 0.0
     written: float = 0.0
+    uncompressed: float = 0.0
     gpu: bool = False
     like: str = UNKNOWN
 
@@ -56,6 +59,8 @@ class Cost:
         Core seconds before the work begins (imports).
     written : float
         Bytes on disk.
+    uncompressed : float
+        As of `Quantity`.
     guessed : str
         The kind and the row that stands in for it, where none of its jobs was measured.
     """
@@ -65,6 +70,7 @@ class Cost:
     gpu: float
     start: float
     written: float
+    uncompressed: float = 0.0
     guessed: str = ""
 
 
@@ -106,6 +112,7 @@ def cost(quantity: Quantity, rows: dict[str, dict] | None = None) -> Cost:
         gpu=graphics,
         start=start,
         written=row["stored_share"] * quantity.written,
+        uncompressed=quantity.uncompressed,
         guessed=_guess(quantity, kind, row),
     )
 

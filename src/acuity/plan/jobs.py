@@ -1,7 +1,6 @@
 """The jobs of a study that are still to do, their sums, and whether a machine can hold them."""
 
 import os
-import shutil
 import subprocess
 import sys
 from collections import defaultdict
@@ -18,6 +17,7 @@ from acuity.study.project import Project
 from acuity.study.reading import read_study
 from acuity.study.study import Study
 from acuity.threads import cores
+from acuity.writing import LARGE, bytes_text, free_space
 
 GIB = 2**30
 GPU_HOURS = (
@@ -99,14 +99,11 @@ class Machine:
     @classmethod
     def here(cls, folder: str | os.PathLike = "results") -> "Machine":
         """Describe this machine and the disk of its results folder."""
-        folder = Path(folder).absolute()
-        while not folder.exists():
-            folder = folder.parent
         try:
             memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         except (ValueError, OSError):
             memory = float("inf")
-        return cls(cores(), memory, shutil.disk_usage(folder).free, _gpus())
+        return cls(cores(), memory, free_space(folder), _gpus())
 
 
 def _gpus():
@@ -118,18 +115,20 @@ def _gpus():
 
 @dataclass
 class Line:
-    """Sums over the jobs of one rule; memory is that of the largest."""
+    """Sums over the jobs of one rule; memory and what must be free at once are those of the largest."""
 
     jobs: int = 0
     memory: float = 0.0
     cpu: float = 0.0
     gpu: float = 0.0
     written: float = 0.0
+    uncompressed: float = 0.0
 
     def add(self, cost: Cost, gpus: int) -> None:
         """Add a job."""
         gpu = cost.gpu if gpus else 0.0
-        self.join(Line(1, cost.memory, cost.start + gpu if gpu else cost.cpu, gpu, cost.written))
+        cpu = cost.start + gpu if gpu else cost.cpu
+        self.join(Line(1, cost.memory, cpu, gpu, cost.written, cost.uncompressed))
 
     def join(self, other: "Line") -> None:
         """Add the jobs of another line."""
@@ -138,9 +137,12 @@ class Line:
         self.cpu += other.cpu
         self.gpu += other.gpu
         self.written += other.written
+        self.uncompressed = max(self.uncompressed, other.uncompressed)
 
 
-def plan(study_file: str | os.PathLike, machine: Machine) -> tuple[dict[str, Line], list[str]]:
+def plan(
+    study_file: str | os.PathLike, machine: Machine
+) -> tuple[dict[str, Line], list[str], list[str]]:
     """Work out what a study still needs.
 
     Parameters
@@ -156,6 +158,8 @@ def plan(study_file: str | os.PathLike, machine: Machine) -> tuple[dict[str, Lin
         By rule, in the order of the jobs.
     guessed : list of str
         What the plan could not read and was never measured, a sentence each.
+    restored : list of str
+        What each restoration of a sample without truth makes, a sentence each.
 
     Raises
     ------
@@ -168,14 +172,30 @@ def plan(study_file: str | os.PathLike, machine: Machine) -> tuple[dict[str, Lin
     except AcuityError as error:
         raise AcuityError(f"{study_file}: {error}") from None
     planner, lines, guessed = Planner(Project(study, samples)), {}, {}
+    restored: dict[tuple[str, str, str], Line] = {}
     for job in jobs_of(study_file, study):
-        cost = planner.cost(job.rule, dict(job.wildcards))
+        wildcards = dict(job.wildcards)
+        cost = planner.cost(job.rule, wildcards)
         lines.setdefault(job.rule, Line()).add(cost, machine.gpus)
+        if job.rule.startswith("predict") and wildcards["sample"] in planner.project.restore:
+            key = wildcards["sample"], wildcards["method"], wildcards["level"]
+            restored.setdefault(key, Line()).add(cost, machine.gpus)
         if cost.guessed:
             guessed[cost.guessed] = None
     if machine.gpus and any(line.gpu for line in lines.values()):
         guessed[GPU_HOURS] = None
-    return lines, [*planner.unread, *guessed]
+    made = [_restored(planner, *key, line) for key, line in restored.items() if line.uncompressed]
+    return lines, [*planner.unread, *guessed], made
+
+
+def _restored(planner, sample, method, level, line):
+    """Say what a restoration of a sample without truth makes, and how long it takes."""
+    shape = " x ".join(map(str, planner.high(sample, level)[0]))
+    gpu = f", {line.gpu / 3600:.2f} GPU hours" if line.gpu else ""
+    return (
+        f"{sample} by {method} at level {level}: {shape} voxels, {bytes_text(line.uncompressed)} "
+        f"uncompressed, {line.cpu / 3600:.2f} core hours{gpu}"
+    )
 
 
 def total(lines: Mapping[str, Line]) -> Line:
@@ -211,6 +231,11 @@ def check(lines: Mapping[str, Line], machine: Machine, study_file: str | os.Path
             f"memory and the machine has {_bytes(machine.memory)}; use smaller volumes (region) or "
             "a machine with more memory"
         )
+    if whole.uncompressed > machine.disk:
+        raise AcuityError(
+            f"{study_file}: its largest restored volume needs {bytes_text(whole.uncompressed)} of disk, "
+            f"uncompressed, and {bytes_text(machine.disk)} are free; {LARGE}"
+        )
     if whole.written > machine.disk:
         raise AcuityError(
             f"{study_file}: its results need about {_bytes(whole.written)} of disk and "
@@ -218,7 +243,12 @@ def check(lines: Mapping[str, Line], machine: Machine, study_file: str | os.Path
         )
 
 
-def table(lines: Mapping[str, Line], machine: Machine, guessed: Sequence[str] = ()) -> str:
+def table(
+    lines: Mapping[str, Line],
+    machine: Machine,
+    guessed: Sequence[str] = (),
+    restored: Sequence[str] = (),
+) -> str:
     """Write a plan as text.
 
     Parameters
@@ -229,6 +259,8 @@ def table(lines: Mapping[str, Line], machine: Machine, guessed: Sequence[str] = 
         Where it is to run.
     guessed : sequence of str
         What the plan guessed, a line each.
+    restored : sequence of str
+        What restorations make, a line each.
 
     Returns
     -------
@@ -252,6 +284,7 @@ def table(lines: Mapping[str, Line], machine: Machine, guessed: Sequence[str] = 
         f"at least {wall:.2f} h on {machine.cores} cores"
         + (f" and {machine.gpus} GPUs" if machine.gpus else "")
         + f"; {_bytes(machine.memory)} of memory, {_bytes(machine.disk)} of disk are there",
+        *(f"restored: {sentence}" for sentence in restored),
         *(f"guessed: {sentence}" for sentence in guessed),
     ]
     return "\n".join(text)

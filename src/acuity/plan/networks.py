@@ -197,7 +197,7 @@ def _counted(method):
 @lru_cache(1024)
 def words_of(method: LearnedMethod) -> str:
     """Return what decides a method's networks, as JSON: its settings, of training the patch alone, and its task."""
-    settings = method.settings.model_dump(mode="json", exclude={"predict", "nlm_before_threshold"})
+    settings = method.settings.for_training()
     settings["train"] = {"patch": settings["train"]["patch"]}
     words = {"name": method.name(), "settings": settings, "task": asdict(method.task)}
     return json.dumps(words, sort_keys=True)

@@ -13,7 +13,11 @@ from functools import cached_property
 from math import prod
 from pathlib import Path
 
+import numpy as np
+
 from acuity.errors import AcuityError
+from acuity.formats.files import SLICE_LIST, is_zarr, listed_files, slices_of, split_name
+from acuity.keys import split_image
 from acuity.measure.slices import slices_at_a_time
 from acuity.methods.base import Method, Task, load
 from acuity.plan.constants import MIB, Cost, Quantity, cost
@@ -147,18 +151,23 @@ class Planner:
                 )
         return self._sources[path, region]
 
-    def high(self, sample: str, level: str | float | None = None) -> Sized:
-        """Shape (z, y, x) of a sample's volumes on the target's grid, and bytes a voxel."""
+    def high(self, sample: str, level: str | float | None = None, *, whole: bool = False) -> Sized:
+        """Shape (z, y, x) of a sample's volumes on the target's grid, and bytes a voxel.
+
+        Of a sample without truth, at a level, it is that of what is restored; `whole`: of all of it.
+        """
         study, row = self.study, self.samples[sample]
-        if study.foam is not None:
-            return (study.foam.size,) * 3, FLOAT
-        if row.seed is not None:
+        if row.seed is None:
+            shape, item = self.source(sample)
+        elif study.foam is not None:
+            shape, item = (study.foam.size,) * 3, FLOAT
+        else:
             return (1, *study.specimen.shape), 1
-        shape, item = self.source(sample)
         if level is None:
             return shape, item
         scale = study.scale(float(level))
         if row.role == "restore":
+            shape = shape if whole else self._restored_part(sample, shape)
             return tuple(n * f for n, f in zip(shape, scale, strict=True)), item
         if study.pair is not None:
             low = self.source(sample, "low_path")[0]
@@ -166,16 +175,33 @@ class Planner:
             return tuple(min(pair) for pair in zip(shape, fine, strict=True)), item
         return tuple(max(1, n // f) * f for n, f in zip(shape, scale, strict=True)), item
 
+    def _restored_part(self, sample, shape):
+        """Shape of what is restored of a coarse volume; all of it where the job will refuse that."""
+        if self.study.restore.part is None:
+            return shape
+        try:
+            box = parse_region(self.study.restore.part, shape, "key 'restore.region'")
+        except AcuityError as error:
+            told = f"sample {sample}, planned as a whole: {error}".rstrip(".")
+            self.unread += [told] if told not in self.unread else []
+            return shape
+        return tuple(part.stop - part.start for part in box)
+
+    def shown(self, sample: str) -> tuple[int, ...]:
+        """Shape (z, y, x) of a sample's images."""
+        return self.high(sample, self.project.restore.get(sample))[0]
+
     def low(self, sample: str, level: str | float) -> Sized:
         """Shape (z, y, x) of a sample's low-resolution volume at a level, and bytes a voxel."""
-        shape, item = self.high(sample, level)
+        shape, item = self.high(sample, level, whole=True)
         scale = self.study.scale(float(level))
         return tuple(max(1, n // f) for n, f in zip(shape, scale, strict=True)), item
 
     def voxel_size(self, sample: str) -> tuple | None:
         """Sides (z, y, x) of a sample's voxels, an origin and their unit, where the study states them."""
-        foam = self.study.foam
-        stated = foam.voxel_size if foam is not None else self.samples[sample].voxel_size
+        foam, row = self.study.foam, self.samples[sample]
+        simulated = foam is not None and row.seed is not None
+        stated = foam.voxel_size if simulated else row.voxel_size
         if stated is None:
             return None
         sizes, unit = parse_voxel_size(stated)
@@ -191,10 +217,9 @@ class Planner:
 
     def _image_shape(self, wildcards):
         """Shape (z, y, x) of a measured image."""
-        sample, image = wildcards["sample"], wildcards.get("image", "truth")
-        level = image.split("/")[0].removeprefix("level")
-        if image == "truth":
-            level = self._level(sample) if self.study.pair is not None else None
+        sample, (level, _) = wildcards["sample"], split_image(wildcards.get("image", "truth"))
+        if level is None and self.study.pair is not None:  # the truth
+            level = self._level(sample)
         return self.high(sample, level)[0]
 
     def _largest_slab(self, rule, wildcards):
@@ -247,7 +272,6 @@ class Planner:
 
 def _header(path, region):
     """Shape and bytes a voxel of a file; of a folder of slices only the first one is opened."""
-    from acuity.formats.files import SLICE_LIST, is_zarr, listed_files, slices_of
     from acuity.formats.read import read_volume
 
     count = None
@@ -268,7 +292,6 @@ def _held_whole(path):
 
     Twice the volume: what is packed is there twice while it is unpacked.
     """
-    from acuity.formats.files import split_name
     from acuity.formats.read import reader_of
 
     try:
@@ -339,20 +362,18 @@ def _ingest(plan, rule, w):
     return Quantity(rule, held, prod(shape) * item, prod(shape) * item)
 
 
-def _slices(copies, neighbours=0):
-    """A stage that streams the slices of a stack."""
-
-    def count(plan, rule, w):
-        shape, item = plan.source(w["sample"])
-        plane = shape[1] * shape[2]
-        held = 2 * row_bytes(shape, item) + 8 * (neighbours + 2) * plane
-        return Quantity(rule, held, prod(shape) * (neighbours or 1), copies * prod(shape) * item)
-
-    return count
+def _describe(plan, rule, w):
+    # Reads the volume once, as an import does, and writes next to nothing.
+    shape, item = plan.low(w["sample"], w["level"])
+    return Quantity(rule, 2 * row_bytes(shape, item), prod(shape) * item, 1e3, like="ingest")
 
 
-def _align(plan, rule, w):
-    return _slices(0, plan.study.align.neighbours)(plan, rule, w)
+def _slices(plan, rule, w):
+    """What streams the slices of a stack, and writes two like it; or compares them and writes none."""
+    shape, item = plan.source(w["sample"])
+    neighbours, copies = (plan.study.align.neighbours, 0) if rule == "align" else (0, 2)
+    held = 2 * row_bytes(shape, item) + 8 * (neighbours + 2) * shape[1] * shape[2]
+    return Quantity(rule, held, prod(shape) * (neighbours or 1), copies * prod(shape) * item)
 
 
 def _pair(plan, rule, w):
@@ -381,8 +402,16 @@ def _column(shape):
 def _predict(plan, rule, w):
     method = plan.method(w["method"], w["level"])
     shape, item = plan.high(w["sample"], w["level"])
+    asked = plan.study.restore.dtype if w["sample"] in plan.project.restore else None
+    item = np.dtype(asked).itemsize if asked else item if plan.study.flat else FLOAT
+    # Of planes also how far they differ.
+    written = prod(shape) * (item + FLOAT * method.by_planes)
+    return replace(_restored(plan, rule, w, method, shape, written), uncompressed=written)
+
+
+def _restored(plan, rule, w, method, shape, written):
+    """What a restoration holds and computes, of a shape (z, y, x)."""
     name, voxels = method.name(), prod(shape)
-    written = voxels * (item if plan.study.flat else FLOAT)
     settings = getattr(method.settings, "predict", None)
     if name == "richardson_lucy":
         from acuity.engine.schedule import TileSchedule
@@ -405,7 +434,10 @@ def _predict(plan, rule, w):
         return Quantity(f"{rule}:{name}", held, voxels, written, like=f"{rule}:interpolation")
     tile = [*map(min, settings.tile, own)]
     axes = (1, 2) if method.slices_per_stack else (0, 1, 2)
-    again = math.prod(_repeated(found, tile, own, shape, method.scale, axis) for axis in axes)
+    there, _ = plan.high(w["sample"], w["level"], whole=True)
+    again = math.prod(
+        _repeated(found, tile, own, shape, method.scale, axis, there[axis]) for axis in axes
+    )
     ways, passed = 1, prod(tile[axis] for axis in axes)
     if method.by_planes:  # some planes at a time, in both directions
         ways, block = 2, prod(tile)
@@ -415,11 +447,14 @@ def _predict(plan, rule, w):
         held = FLOAT * (found.widest * passed + 3 * 16 * _column(shape))
     work = ways * again * prod(own) * found.multiply_adds
     kind, like = f"{rule}:{name}", "predict:network"
-    return Quantity(kind, held, work, ways * written, settings.device != "cpu", like)
+    return Quantity(kind, held, work, written, gpu=settings.device != "cpu", like=like)
 
 
-def _repeated(network, tile, own, shape, scale, axis):
-    """What tiles compute again of their neighbours along an axis, as a factor."""
+def _repeated(network, tile, own, shape, scale, axis, there):
+    """What tiles compute again of their neighbours along an axis, as a factor.
+
+    `there` are the voxels of the whole along it, on the target's grid: a region has a halo, too.
+    """
     from acuity.engine.tiles import core_length
 
     halo, most = math.ceil(network.halo[axis]), tile[axis]
@@ -428,7 +463,9 @@ def _repeated(network, tile, own, shape, scale, axis):
         core = core_length(own[axis], side, most, halo, 1)
     except AcuityError:  # a tile that is too small: the job says so
         core = max(1, most - 2 * halo)
-    return 1.0 if core >= own[axis] else (core + 2 * halo) / core
+    if core >= own[axis]:
+        return min(there // scale[axis], own[axis] + 2 * halo) / own[axis]
+    return (core + 2 * halo) / core
 
 
 def _train(plan, rule, w):
@@ -436,7 +473,8 @@ def _train(plan, rule, w):
     kind = f"{rule}:{method.name()}"
     volumes = 0
     for sample in plan.project.learns_from(w["method"], f"{float(w['level']):g}"):
-        volumes += prod(plan.high(sample, w["level"])[0]) + prod(plan.low(sample, w["level"])[0])
+        fine = prod(plan.high(sample, w["level"], whole=True)[0])
+        volumes += fine + prod(plan.low(sample, w["level"])[0])
     found = plan.network(method)
     if found is None:
         return Quantity(kind, 2 * FLOAT * volumes, _fit_work(method, volumes), 1e6)
@@ -458,7 +496,7 @@ def _train(plan, rule, w):
         work += 2 * validations * settings.validation_patches / settings.batch * once
     work += _tried(plan, method, w) * found.multiply_adds
     held = FLOAT * (volumes + held)
-    return Quantity(kind, held, work, 1e6, settings.device != "cpu", like=f"{rule}:network")
+    return Quantity(kind, held, work, 1e6, gpu=settings.device != "cpu", like=f"{rule}:network")
 
 
 def _adversarial(settings, once, judged):
@@ -479,7 +517,7 @@ def _tried(plan, method, w):
         return 0
     if method.by_planes:
         return TRIALS * 4 * 256**2 / max(method.scale)
-    shape = plan.high(sample[0], w["level"])[0]
+    shape = plan.high(sample[0], w["level"], whole=True)[0]
     most = [256 // max(method.scale)] * 3
     own = (n // f for n, f in zip(shape, method.scale, strict=True))
     tile = [*map(min, own, method.settings.predict.tile, most)]
@@ -499,7 +537,7 @@ def _blocks_of_objects(plan, sample):
     """How a segmentation cuts the volumes of a sample into blocks."""
     settings, size = plan.study.segment, plan.voxel_size(sample)
     return Blocks(
-        Grid(plan.high(sample)[0], *(size or [(1, 1, 1)])),
+        Grid(plan.shown(sample), *(size or [(1, 1, 1)])),
         separation=settings.separation,
         closing=settings.closing,
         # A length means nothing where only the file's header knows the voxel size.
@@ -510,7 +548,7 @@ def _blocks_of_objects(plan, sample):
 
 def _smooth(plan, rule, w):
     voxels = prod(plan._image_shape(w))
-    shape, _ = plan.high(w["sample"])
+    shape = plan.shown(w["sample"])
     deep = choose_layout(shape, "float32").shard[0] + 2 * 4  # whole slices, with their halo
     held = min(voxels, deep * shape[1] * shape[2])
     return Quantity("segment:nlm", 24 * held, voxels, FLOAT * voxels)
@@ -531,13 +569,13 @@ def _segment(plan, rule, w):
 def _quality(plan, rule, w):
     voxels = prod(plan._image_shape(w))
     slices = 64 + 2 * 80  # with the halo of the coarsest scale
-    held = min(voxels, slices * _column(plan.high(w["sample"])[0]))
+    held = min(voxels, slices * _column(plan.shown(w["sample"])))
     return Quantity(rule, 40 * held, voxels, FLOAT * voxels)
 
 
 def _count_objects(plan, rule, w):
     voxels = prod(plan._image_shape(w))
-    shape, _ = plan.high(w["sample"])
+    shape = plan.shown(w["sample"])
     held = min(voxels, (slices_at_a_time(shape) + 9) * shape[1] * shape[2])
     return Quantity(rule, 24 * held, voxels)
 
@@ -547,7 +585,7 @@ def _tables(plan, rule, w):
 
 
 def _pictures(plan, rule, w):
-    shape, _ = plan.high(w["sample"])
+    shape = plan.shown(w["sample"])
     images = len(plan.study.methods) * max(1, len(plan.study.levels)) + 2
     held = row_bytes(shape) + 16 * images * shape[1] * shape[2]
     return Quantity(rule, held, images * shape[1] * shape[2], 1e6)
@@ -572,7 +610,7 @@ def _restored_report(plan, rule, w):
 # Of stages that the study key `slabs` divides: X_init makes a store (count_objects has none), X_slab fills it,
 # X joins.
 _DIVIDED = {
-    "apply_alignment": _slices(2),
+    "apply_alignment": _slices,
     "count_objects": _count_objects,
     "degrade": _degrade,
     "degrade_axial": _degrade,
@@ -591,8 +629,9 @@ _COUNTS = _DIVIDED | {
     "projections": _projections,
     "specimen": _specimen,
     "ingest": _ingest,
-    "disturb": _slices(2),
-    "align": _align,
+    "describe": _describe,
+    "disturb": _slices,
+    "align": _slices,
     "pair": _pair,
     "degrade_images": _degrade,
     "train": _train,

@@ -14,7 +14,7 @@ from os import PathLike
 import numpy as np
 
 from acuity.assumptions import TOLD, Assumes, check, offset, survey
-from acuity.engine.readers import InputReader, ahead, input_offset, refine, upsampling_factors
+from acuity.engine.readers import InputReader, ahead, input_offset, upsampling_factors
 from acuity.engine.schedule import TileSchedule
 from acuity.engine.tiles import relative
 from acuity.errors import AcuityError
@@ -87,7 +87,7 @@ def predict_volume(
     method, run, told = _ready(job, files, found)
     fov = job.fov_radius
     if fov is None and files.card is not None:
-        fov = field_of_view(read_card(files.card), refine(volume.grid, method.task.scale))
+        fov = field_of_view(read_card(files.card), volume.grid.refine(method.task.scale))
     step = {"step": "predict", "method": job.method_name, "level": job.level, **told}
     settled = {
         "input": volume.digest,
@@ -105,7 +105,8 @@ def predict_volume(
         box = parse_region(job.region, volume.grid.shape, str(files.low))
         step["region"] = region_text(box)
     steps = (*volume.provenance, step)
-    output = Output(files.output, files.disagreement, dtype, box, fov, job.part, steps, settled)
+    paths = files.output, files.disagreement
+    output = Output(*paths, dtype, box, fov, job.part, steps, settled)
     started = time.perf_counter()
     restore(volume, output, method, run, name=files.low, threads=threads)
     seconds = time.perf_counter() - started
@@ -176,7 +177,7 @@ def restore(
     low = output.box or tuple(slice(0, n) for n in volume.grid.shape)
     box = scaled(low, source.factors)
     schedule = TileSchedule(method, source.shape, box)
-    whole = refine(volume.grid, method.task.scale, method.task.offset)
+    whole = volume.grid.refine(method.task.scale, method.task.offset)
     grid = whole.crop(scaled(low, method.task.scale))
     if sees_all(output.part):
         stores = _stores(output)

@@ -10,7 +10,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from acuity.errors import AcuityError
+from acuity.errors import AcuityError, require
 from acuity.geometry import ConeBeam
 
 # Views of one batch, slices of one chunk and columns of one tile: chosen so that the lines of a
@@ -103,15 +103,13 @@ def fdk(
             f"detector of {geometry.rows} rows and {geometry.columns} columns need "
             f"{(angles.size, geometry.rows, geometry.columns)}"
         )
-    if not np.isfinite(projections).all():
-        raise AcuityError("the projections hold values that are not finite")
+    require(bool(np.isfinite(projections).all()), "the projections hold values that are not finite")
     weights = angular_weights(angles)
     if backend == "rtk":
         from acuity.reconstruct import rtk
 
         return rtk.fdk(projections, geometry, angles, cube)
-    if backend != "numba":
-        raise AcuityError(f"backend is {backend!r}; allowed are 'numba' and 'rtk'")
+    require(backend == "numba", f"backend is {backend!r}; allowed are 'numba' and 'rtk'")
     slab = Slab(geometry, cube)
     first, end = slab.rows
     slab.add(projections[:, first:end], angles, weights)
@@ -185,8 +183,7 @@ def ramp(columns: int, hann: float = 0.0) -> tuple[np.ndarray, int]:
     kernel[0] = 0.25
     transfer = scipy.fft.rfft(kernel).real
     if hann:
-        if not 0 < hann <= 1:
-            raise AcuityError(f"hann is {hann}; 0 (off) to 1 is allowed")
+        require(0 < hann <= 1, f"hann is {hann}; 0 (off) to 1 is allowed")
         f = np.arange(transfer.size) / (length / 2) / hann
         transfer *= np.where(f < 1, 0.5 * (1 + np.cos(math.pi * f)), 0.0)
     return transfer.astype(np.float32), length
@@ -222,8 +219,7 @@ class Slab:
         size, voxel, z0, z1 = cube.size, cube.voxel, cube.z0, cube.z1
         if not 0 <= z0 < z1 <= size:
             raise AcuityError(f"slices {z0} to {z1} were asked for of a volume of {size} slices")
-        if not (math.isfinite(voxel) and voxel > 0):
-            raise AcuityError(f"voxel size is {voxel}; a finite number above 0 is needed")
+        require(0 < voxel < math.inf, f"voxel size is {voxel}; a finite number above 0 is needed")
         # With lengths in voxels no number in the kernel depends on the unit.
         self.geometry = geometry.scaled(1.0 / voxel)
         self.size, self.voxel, self.z0, self.z1 = size, voxel, z0, z1
@@ -286,9 +282,8 @@ class Slab:
         views, rows, columns = projections.shape
         v = g.offset_v + (np.arange(self.rows[0], self.rows[1]) - (g.rows - 1) / 2) * g.pixel
         u = g.offset_u + (np.arange(columns) - (g.columns - 1) / 2) * g.pixel
-        cosine = g.source_to_detector / np.sqrt(
-            g.source_to_detector**2 + v[:, None] ** 2 + u[None, :] ** 2
-        )
+        away = g.source_to_detector
+        cosine = away / np.sqrt(away**2 + v[:, None] ** 2 + u[None, :] ** 2)
         # Half for the full turn, where each ray is seen from both sides; the ramp of unit pixels
         # is divided by the pixel scaled to the axis.
         cosine = (cosine * (0.5 / g.voxel)).astype(np.float32)
@@ -453,18 +448,16 @@ _step0, _step1, _step2, _step3 = (_gathering(turned) for turned in range(4))
 
 
 @numba.njit(cache=True, fastmath={"contract"}, error_model="numpy")
-def _prepare(
-    columns, line, index, fraction, counts, begin, end, start, slope, share, weight, lanes
-):
+def _prepare(columns, line, index, fraction, counts, start, slope, share, weight, lanes):
     """Blend two detector columns into a line, and say where on it the slices of a chunk read.
 
-    Slice k of the chunk, from `begin` to `end`, reads at row ``start + k * slope``.
+    The slices are those that `counts` has by number: slice k reads at row ``start + k * slope``.
     """
     first = math.floor(start)
     remainder = np.float32(start - first)
     rate = np.float32(slope)
-    lead = np.int32(remainder + counts[begin] * rate)
-    length = lanes * (np.int32(remainder + counts[end - 1] * rate) - lead + 2)
+    lead = np.int32(remainder + counts[0] * rate)
+    length = lanes * (np.int32(remainder + counts[-1] * rate) - lead + 2)
     offset = lanes * (first + lead)
     w1 = np.float32(weight * share)
     w0 = np.float32(weight) - w1
@@ -473,11 +466,8 @@ def _prepare(
     # Loops that count from 0 spare the check for negative numbers, which would not vectorise.
     for n in range(length):
         line[n] = w0 * near[n] + w1 * far[n]
-    count = counts[begin:end]
-    index = index[begin:end]
-    fraction = fraction[begin:end]
-    for k in range(end - begin):
-        position = remainder + count[k] * rate
+    for k in range(counts.shape[0]):
+        position = remainder + counts[k] * rate
         row = np.int32(position)
         index[k] = np.int32(lanes) * (row - lead)
         fraction[k] = position - np.float32(row)
@@ -500,7 +490,7 @@ def _back_project_quarters(
         line = np.empty((_BATCH, 4 * room), np.float32)
         index = np.empty((_BATCH, _CHUNK), np.int32)
         fraction = np.empty((_BATCH, _CHUNK), np.float32)
-        counts = np.arange(_CHUNK).astype(np.float32)
+        counts = np.arange(begin, end).astype(np.float32)
         j1 = min(jobs[job, 1] + _TILE, half)
         i1 = min(jobs[job, 2] + _TILE, half)
         for turn in range(number // _BATCH * 4):
@@ -511,14 +501,9 @@ def _back_project_quarters(
                 for i in range(jobs[job, 2], i1):
                     if (i + 0.5) ** 2 + (j + 0.5) ** 2 > radius * radius:
                         continue
-                    if turned == 0:
-                        x, y = i + 0.5, j + 0.5
-                    elif turned == 1:
-                        x, y = -j - 0.5, i + 0.5
-                    elif turned == 2:
-                        x, y = -i - 0.5, -j - 0.5
-                    else:
-                        x, y = j + 0.5, -i - 0.5
+                    x, y = i + 0.5, j + 0.5
+                    for _ in range(turned):
+                        x, y = -y, x
                     for b in range(_BATCH):
                         c, s = cosines[batch + b], sines[batch + b]
                         near = sid / (sid - (x * s + y * c))
@@ -526,35 +511,24 @@ def _back_project_quarters(
                         u = (x * c - y * s) * slope + u0
                         share = u - math.floor(u)
                         column = math.floor(u) + 1
-                        weight = near * near
+                        weight, v = near * near, z * slope + v0
                         if column < 0 or column > columns - 2:
                             column, weight = 0, 0.0
-                        _prepare(
-                            flat_stack[batch + b, column : column + 2],
-                            line[b],
-                            index[b],
-                            fraction[b],
-                            counts,
-                            begin,
-                            end,
-                            z * slope + v0,
-                            slope,
-                            share,
-                            weight,
-                            4,
-                        )
-                    at = 4 * ((j * half + i) * depth + start - z0)
+                        lines, at, part = flat_stack[batch + b], index[b], fraction[b]
+                        lines = lines[column : column + 2]
+                        _prepare(lines, line[b], at, part, counts, v, slope, share, weight, 4)
+                    at = 4 * ((j * half + i) * depth + max(start - z0, 0))
                     if turned == 0:
-                        for k in range(begin, end):
+                        for k in range(end - begin):
                             _step0(line, index, fraction, flat, k, at + 4 * k)
                     elif turned == 1:
-                        for k in range(begin, end):
+                        for k in range(end - begin):
                             _step1(line, index, fraction, flat, k, at + 4 * k)
                     elif turned == 2:
-                        for k in range(begin, end):
+                        for k in range(end - begin):
                             _step2(line, index, fraction, flat, k, at + 4 * k)
                     else:
-                        for k in range(begin, end):
+                        for k in range(end - begin):
                             _step3(line, index, fraction, flat, k, at + 4 * k)
 
 
@@ -573,9 +547,9 @@ def _back_project_general(stack, cosines, sines, sums, z0, radius, room, sid, sc
         j0 = job // tiles % tiles * _TILE
         i0 = job % tiles * _TILE
         line = np.empty(room, np.float32)
-        index = np.empty(_CHUNK, np.int32)
-        fraction = np.empty(_CHUNK, np.float32)
-        counts = np.arange(_CHUNK).astype(np.float32)
+        index = np.empty(end - begin, np.int32)
+        fraction = np.empty(end - begin, np.float32)
+        counts = np.arange(begin, end).astype(np.float32)
         for view in range(views):
             c, s = cosines[view], sines[view]
             for j in range(j0, min(j0 + _TILE, size)):
@@ -589,26 +563,14 @@ def _back_project_general(stack, cosines, sines, sums, z0, radius, room, sid, sc
                     column = math.floor(u) + 1
                     if column < 0 or column > columns - 2:
                         continue
-                    _prepare(
-                        stack[view, column : column + 2],
-                        line,
-                        index,
-                        fraction,
-                        counts,
-                        begin,
-                        end,
-                        z * slope + v0,
-                        slope,
-                        u - math.floor(u),
-                        near * near,
-                        1,
-                    )
+                    lines, share = stack[view, column : column + 2], u - math.floor(u)
+                    v, weight = z * slope + v0, near * near
+                    _prepare(lines, line, index, fraction, counts, v, slope, share, weight, 1)
                     row = sums[j, i, start - z0 + begin : start - z0 + end]
-                    at, share = index[begin:end], fraction[begin:end]
                     for k in range(end - begin):
-                        n = np.uint32(at[k])
+                        n = np.uint32(index[k])
                         low = line[n]
-                        row[k] += low + share[k] * (line[n + np.uint32(1)] - low)
+                        row[k] += low + fraction[k] * (line[n + np.uint32(1)] - low)
 
 
 @numba.njit(cache=True, parallel=True)

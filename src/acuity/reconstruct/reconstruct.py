@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pandas as pd
 
-from acuity.errors import AcuityError
+from acuity.errors import require
 from acuity.geometry import ConeBeam, full_circle
 from acuity.reconstruct.fdk import Cube, Slab, angular_weights, quarter_turns
 from acuity.reconstruct.memory_limits import SUMS, VIEWS
@@ -115,8 +115,7 @@ def reconstruct_truth(
         If there is less than one view, or a size is out of range.
     """
     views = 12 * body.size if views is None else views
-    if views < 1:
-        raise AcuityError(f"views of the truth is {views}; 1 or more is needed")
+    require(views >= 1, f"views of the truth is {views}; 1 or more is needed")
     geometry = ConeBeam.standard(body.size, body.cylinder_radius)
     angles = full_circle(views)
     cylinder = {"size": body.size, "cylinder_radius": body.cylinder_radius}
@@ -142,8 +141,7 @@ def _run(
     output, geometry, unit, angles, lines, cube, step, *, backend="numba", slab=None, part=None
 ):
     """Reconstruct slab by slab, with `lines(views, rows)` as the source of line integrals."""
-    if backend not in ("numba", "rtk"):
-        raise AcuityError(f"backend is {backend!r}; allowed are 'numba' and 'rtk'")
+    require(backend in ("numba", "rtk"), f"backend is {backend!r}; allowed are 'numba' and 'rtk'")
     weights = angular_weights(angles)
     cube = cube.seen_by(geometry)
     size, voxel = cube.size, cube.voxel

@@ -101,9 +101,8 @@ def project(spheres: pd.DataFrame, geometry: ConeBeam, angles: np.ndarray) -> np
         Line integrals (view, v, u), float32.
     """
     itk, rtk = _modules()
-    stack = _stack(
-        itk, np.zeros((len(angles), geometry.rows, geometry.columns), np.float32), geometry
-    )
+    blank = np.zeros((len(angles), geometry.rows, geometry.columns), np.float32)
+    stack = _stack(itk, blank, geometry)
     rtk_geometry = _geometry(rtk, geometry, angles)
     for sphere in spheres.itertuples(index=False):
         filter_ = rtk.RayEllipsoidIntersectionImageFilter[type(stack), type(stack)].New()
@@ -141,8 +140,7 @@ def _stack(itk, projections: np.ndarray, geometry: ConeBeam):
 
 def _geometry(rtk, geometry: ConeBeam, angles: np.ndarray):
     result = rtk.ThreeDCircularProjectionGeometry.New()
+    distances = geometry.source_to_axis, geometry.source_to_detector
     for angle in angles:
-        result.AddProjection(
-            geometry.source_to_axis, geometry.source_to_detector, float(np.mod(angle, 360.0))
-        )
+        result.AddProjection(*distances, float(np.mod(angle, 360.0)))
     return result

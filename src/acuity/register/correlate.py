@@ -15,6 +15,7 @@ import numpy as np
 import scipy.fft
 
 from acuity.errors import AcuityError
+from acuity.filters import half_weights
 
 # Newton steps on the peak converge quadratically: after one of this many pixels, less than 1e-5
 # are left.
@@ -107,12 +108,7 @@ class Correlator:
         transfer = np.exp(-0.5 * low**2 * square) - np.exp(-0.5 * high**2 * square)
         transfer[np.abs(ky) * ny / (2 * np.pi) < drop_streaks] = 0
         self._pass = (transfer**2).astype(np.float32)
-        # The half of the spectrum that is kept stands for both.
-        double = np.full(len(kx), 2.0, np.float32)
-        double[0] = 1
-        if self._size[1] % 2 == 0:
-            double[-1] = 1
-        self._double = double
+        self._double = half_weights(self._size[1]).astype(np.float32)
         self._frequencies = (ky, kx)
         self._overlaps = [_Overlap(w, size) for w, size in zip(windows, self._size, strict=True)]
 

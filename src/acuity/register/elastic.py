@@ -280,14 +280,8 @@ def refine_elastic(fixed, moving, matrix, settings: Refinement):
             warped = moving.warped(matrix, region, field)
             found = over.shifts(fixed[region], warped, (region[0].start, region[1].start))
             before = field.at(found.centres) if field is not None else np.zeros_like(found.centres)
-            field, used = nodes.fitted(
-                found.centres,
-                before + found.shifts,
-                found.weights,
-                found.tensors,
-                settings.smoothness,
-                side * _SMALLEST,
-            )
+            told = found.centres, before + found.shifts, found.weights, found.tensors
+            field, used = nodes.fitted(*told, settings.smoothness, side * _SMALLEST)
             moved = field.at(found.centres) - before
             square = np.sum(moved[used > 0] ** 2, axis=1)
             history.append(Level(side, float(np.sqrt(square.mean())) if square.size else 0.0))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.fft
 
-from acuity.errors import AcuityError
+from acuity.errors import require
 from acuity.filters import gaussian
 from acuity.register.sampling import Sampler
 
@@ -150,8 +150,7 @@ class _Search:
 
     def correlate(self, template, mask):
         spectra = [self._transformed(a) for a in (template, template**2, mask)]
-        if not np.any(template):
-            raise AcuityError("register: an image has nothing to correlate; it is blank")
+        require(bool(np.any(template)), "register: an image has nothing to correlate; it is blank")
         overlap = self._sums(self._mask, spectra[2])
         energy = np.maximum(self._sums(self._squares, spectra[2]), 0)
         energy *= np.maximum(self._sums(self._mask, spectra[1]), 0)

@@ -3,7 +3,7 @@
 import numpy as np
 import scipy.ndimage
 
-from acuity.errors import AcuityError
+from acuity.errors import AcuityError, require
 from acuity.filters import gaussian
 from acuity.register.affine import apply_affine
 
@@ -137,8 +137,7 @@ def rectangle(mask):
         If it has less than 32 pixels along an axis.
     """
     rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    if not len(rows):
-        raise AcuityError("register: the two images have nothing in common")
+    require(len(rows) > 0, "register: the two images have nothing in common")
     y0, y1, x0, x1 = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
     # sums over any rectangle in four look-ups
     total = np.pad(mask.cumsum(axis=0, dtype=np.int64).cumsum(axis=1), ((1, 0), (1, 0)))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import scipy.ndimage
 
-from acuity.errors import AcuityError
+from acuity.errors import AcuityError, require
 from acuity.seals import SEAL, add_seal, again
 from acuity.volume import read_sealed_json
 from acuity.writing import write_text
@@ -42,10 +42,8 @@ def write_transforms(path, transforms):
     content["voxel_size"] = [float(v) for v in content["voxel_size"]]
     head = {key: content.pop(key) for key in _HEADER}
     head |= {"count": count} | {key: v for key, v in content.items() if key != "count"}
-    slices = [
-        {"z": z, "dy": float(a), "dx": float(b)}
-        for z, (a, b) in enumerate(zip(dy, dx, strict=True))
-    ]
+    moves = enumerate(zip(dy, dx, strict=True))
+    slices = [{"z": z, "dy": float(a), "dx": float(b)} for z, (a, b) in moves]
     seal = json.dumps(add_seal({**head, "slices": slices})[SEAL])
     text = json.dumps(head, indent=1, allow_nan=False).removesuffix("\n}")
     lines = ",\n  ".join(map(json.dumps, slices))
@@ -89,8 +87,7 @@ def _checked(transforms, path):
         raise AcuityError(f"{path}: transforms are a mapping, found {type(transforms).__name__}")
     content = dict(transforms)
     missing = [key for key in (*_HEADER, "dy", "dx") if key not in content]
-    if missing:
-        raise AcuityError(f"{path}: transforms lack {', '.join(missing)}")
+    require(not missing, f"{path}: transforms lack {', '.join(missing)}")
     for key in ("dy", "dx"):
         content[key] = np.asarray(content[key], np.float64)
     if content["dy"].ndim != 1 or content["dy"].shape != content["dx"].shape:

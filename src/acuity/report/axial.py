@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import matplotlib
@@ -10,24 +10,21 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import FuncFormatter, NullFormatter
 from PIL import Image
 
 from acuity.errors import AcuityError
-from acuity.keys import by_image
-from acuity.model_card import read_model_card
-from acuity.report import sheets
+from acuity.report import images, sheets
 from acuity.report.drawing import Drawing, image, ramp
-from acuity.report.figures import LevelAxis, Panel, Plot, method_lines
-from acuity.report.images import grey_window, make_picture, opened, stretch
+from acuity.report.figures import Panel, Plot, method_lines, write_powers
 from acuity.report.pages import Cell, Column
-from acuity.report.style import MUTED, NOTHING, in_order, look, ordered
+from acuity.report.style import MUTED, NOTHING, Words, in_order, look, ordered
 from acuity.report.verdict import UNMEASURED, rows_of
-from acuity.tables import read_keyed, write_table
+from acuity.tables import write_table
 
 DIFFERENCES = "PuOr_r"  # safe for any colour vision, white where alike
 AMOUNTS = "cividis"
 LEVELS = "n = {:g}"
+_INTERVALS = Words(level_format="{:g}", level_title="Slice interval n (input : target)")
 _SIDE = 128  # voxels along a side of a section, as Hagita's figure 3
 _PATCH = 64  # voxels along a side of a patch
 _CUBE = 96  # voxels along a side of what an isosurface shows
@@ -132,12 +129,12 @@ def axial_table(metrics, table=TABLES[0], *, samples=None):
 def _laid(rows, table):
     """Columns and rows of a table by slice interval, as a page shows them."""
     value, decibels = (_measured(rows, metric) for metric in (table.value, table.decibels))
-    images = value.index.union(decibels.index)
-    levels = sorted(images.unique("level"))
+    found = value.index.union(decibels.index)
+    levels = sorted(found.unique("level"))
     columns = [Column("method", "Method", text=True)]
     columns += [Column(f"{level:g}", LEVELS.format(level)) for level in levels]
     cells = value.join(decibels["value"].rename("decibels"), how="outer")
-    cells = cells.reindex(pd.MultiIndex.from_product([ordered(images.unique("method")), levels]))
+    cells = cells.reindex(pd.MultiIndex.from_product([ordered(found.unique("method")), levels]))
     return columns, [
         sheets.method_row(method, [_cell(table, *cell) for cell in own.to_numpy()])
         for method, own in cells.groupby(level=0, sort=False)
@@ -194,7 +191,7 @@ def network_table(metrics, models, *, samples=None):
         NaN where they were not measured), ``settings`` (text: its own, and the steps of its training).
     """
     rows = rows_of(metrics, samples)
-    reached = {metric: _measured(rows, metric)["value"] for metric in ("psnr", "wpsnr")}
+    reached = [_measured(rows, metric)["value"] for metric in ("psnr", "wpsnr")]
     rank = ordered(method for method, _ in models).index
     found = []
     for method, level in sorted(models, key=lambda image: (rank(image[0]), image[1])):
@@ -202,15 +199,9 @@ def network_table(metrics, models, *, samples=None):
         own = {k: v for k, v in card.settings.items() if not isinstance(v, dict | None)}
         if "steps" in card.settings.get("train", {}):
             own["steps"] = card.settings["train"]["steps"]
-        found.append(
-            {
-                "method": method,
-                "n": level,
-                "parameters": card.parameters / 1e6,
-                **{name: known.get((method, level), math.nan) for name, known in reached.items()},
-                "settings": ", ".join(f"{name} {value}" for name, value in own.items()),
-            }
-        )
+        scores = [known.get((method, level), math.nan) for known in reached]
+        settings = ", ".join(f"{name} {value}" for name, value in own.items())
+        found.append((method, level, card.parameters / 1e6, *scores, settings))
     return pd.DataFrame(found, columns=["method", *NETWORKS]).set_index("method")
 
 
@@ -226,8 +217,8 @@ def page_tables(metrics, models, samples=None):
 
     Returns
     -------
-    list of dict
-        ``title``, ``caption``, ``columns`` and ``rows`` of each that holds something.
+    list of (str, str, list of Column, list of dict)
+        Title, caption, columns and rows of each that holds something.
     """
     rows = rows_of(metrics, samples)
     tables = [
@@ -246,8 +237,7 @@ def page_tables(metrics, models, samples=None):
             for method, row in network_table(metrics, models, samples=samples).iterrows()
         ]
         tables.append(("Networks and dictionaries", caption, columns, networks))
-    names = ("title", "caption", "columns", "rows")
-    return [dict(zip(names, table, strict=True)) for table in tables]
+    return tables
 
 
 def _network_cell(name, value):
@@ -341,16 +331,10 @@ def axial_error(metrics, *, samples=None):
 
 
 def _draw_error(drawn, label, axes):
-    method_lines(axes, drawn, LevelAxis("{:g}", "Slice interval n (input : target)", "", ""))
+    method_lines(axes, drawn, _INTERVALS)
     if label.startswith("RMS"):
         axes.set_ylim(bottom=0)
     axes.set_ylabel(label)
-
-
-def _power_of_ten(value, _position=None):
-    """Write a tick of a logarithmic axis; mathematical text is switched off in figures."""
-    exponent = str(round(math.log10(value))).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return f"10{exponent}"
 
 
 def _curve_plot(name, title, caption, curves, directions, draw, **how):
@@ -369,17 +353,15 @@ def _curve_plot(name, title, caption, curves, directions, draw, **how):
 def _draw_scattering(curves, axes):
     sheets.curve_lines(axes, curves, "q", "intensity", 1.2)
     axes.set(xscale="log", yscale="log")
-    for side in (axes.xaxis, axes.yaxis):
-        side.set_major_formatter(FuncFormatter(_power_of_ten))
-        side.set_minor_formatter(NullFormatter())
+    write_powers(axes.xaxis)
+    write_powers(axes.yaxis)
     axes.set(xlabel="q = 2π / d (1/nm)", ylabel="I(q) (grey value² nm³)")
 
 
 def _draw_shells(curves, axes):
     axes.axhline(CRITERION, color=MUTED, lw=0.8, ls=":")
     sheets.curve_lines(axes, curves, "frequency", "fsc", 1.2)
-    axes.set_xlim(left=0)
-    axes.set_ylim(min(0, curves["fsc"].min()) - 0.05, 1.05)
+    axes.set(xlim=(0, None), ylim=(min(0, curves["fsc"].min()) - 0.05, 1.05))
     axes.set(xlabel="Spatial frequency (1/nm)", ylabel="Correlation")
 
 
@@ -453,13 +435,9 @@ class Sections:
         Of the truth, or else of the finest volume.
     window : (float, float)
         Intensities that are black and white.
-    limit : float
-        Difference at which the colours of the difference maps end.
     where : str
     amounts : dict of (str, float) to array
         (z, x) by method and level: half of how far a method's two kinds of planes differ.
-    ends : dict of str to float
-        ``disagreement`` and ``error``, the size of the error beside it: where their colours end.
     volumes : dict of (str, float or None) to Volume
         What the planes were cut from.
     middle : list of array
@@ -476,15 +454,24 @@ class Sections:
     differences: dict
     grid: object
     window: tuple[float, float]
-    limit: float
     where: str
     amounts: dict
-    ends: dict
     volumes: dict
     middle: list
     threshold: float | None
     level: float | None
     below: bool
+
+    @cached_property
+    def limit(self):
+        """Difference at which the colours of the difference maps end."""
+        return _end(self.differences.values())
+
+    @cached_property
+    def ends(self):
+        """Where the colours of ``disagreement`` end, and of ``error``, the size of the error beside it."""
+        errors = (self.differences[key] for key in self.amounts if key in self.differences)
+        return {"disagreement": _end(self.amounts.values()), "error": _end(errors)}
 
 
 def sections(volumes, disagreements=None, *, threshold=None, data_range=None):
@@ -514,7 +501,7 @@ def sections(volumes, disagreements=None, *, threshold=None, data_range=None):
     """
     if not volumes:
         raise AcuityError("report: sections along z need a volume, found none")
-    found = {key: opened(volumes[key]) for key in in_order(volumes)}
+    found = {key: images.opened(volumes[key]) for key in in_order(volumes)}
     finest = min(volumes, key=lambda key: (key[0] != "truth", found[key].grid.spacing[0]))
     grid = found[finest].grid
     row = grid.shape[1] // 2
@@ -522,7 +509,8 @@ def sections(volumes, disagreements=None, *, threshold=None, data_range=None):
     cut = spans[0], [grid.origin[1] + row * grid.spacing[1]], spans[2]
     planes = {key: _nearest(volume, cut)[:, 0] for key, volume in found.items()}
     amounts = {
-        key: _nearest(opened(volume), cut)[:, 0] for key, volume in (disagreements or {}).items()
+        key: _nearest(images.opened(volume), cut)[:, 0]
+        for key, volume in (disagreements or {}).items()
     }
     inner = [span[sheets.middle(len(span), _CUBE)] for span in spans]
     full = data_range or found[finest].grey_range or 255.0
@@ -531,24 +519,10 @@ def sections(volumes, disagreements=None, *, threshold=None, data_range=None):
     truth = planes.get(("truth", None))
     others = {} if truth is None else {key: planes[key] for key in planes if key[0] != "truth"}
     differences = {key: plane - truth for key, plane in others.items()}
-    ends = {
-        "disagreement": _end(amounts.values()),
-        "error": _end(differences[key] for key in amounts if key in differences),
-    }
+    window, where = images.grey_window(planes[finest]), f"row {row + 1} of {grid.shape[1]}"
+    below = level is not None and bool((_nearest(found[finest], inner) > level).mean() > 0.5)
     return Sections(
-        planes,
-        differences,
-        grid,
-        grey_window(planes[finest]),
-        _end(differences.values()),
-        f"row {row + 1} of {grid.shape[1]}",
-        amounts,
-        ends,
-        found,
-        inner,
-        threshold,
-        level,
-        level is not None and bool((_nearest(found[finest], inner) > level).mean() > 0.5),
+        planes, differences, grid, window, where, amounts, found, inner, threshold, level, below
     )
 
 
@@ -602,19 +576,20 @@ def _patches(cut, side):
 def _drawn(cut, key, values, kind="slice"):
     """One picture in the sample's proportions, voxels repeated."""
     if kind == "slice":
-        image = Image.fromarray(stretch(values, cut.window))
+        image = Image.fromarray(images.stretch(values, cut.window))
     else:
         signed = kind == "difference"
         low, high = (-cut.limit, cut.limit) if signed else (0, cut.ends[kind])
         index = np.round(np.clip((values - low) / (high - low), 0, 1) * 200).astype(np.uint8)
         colours = matplotlib.colormaps[DIFFERENCES if signed else AMOUNTS](np.linspace(0, 1, 201))
-        image = sheets.painted(index, np.round(255 * colours[:, :3]))
+        image = images.painted(index, 255 * colours[:, :3])
     spacing = cut.grid.spacing[0], cut.grid.spacing[2]
     height, width = (n * size / min(spacing) for n, size in zip(values.shape, spacing, strict=True))
     scale = max(1, round(_LARGEST / max(height, width)))
     size = round(width * scale), round(height * scale)
     image = image.resize(size, Image.Resampling.NEAREST)
-    return make_picture(kind, key, image, spacing[1] * values.shape[1] / size[0], cut.grid.unit)
+    pixel = spacing[1] * values.shape[1] / size[0]
+    return images.make_picture(kind, key, image, pixel, cut.grid.unit)
 
 
 def axial_pictures(volumes, disagreements=None, *, side=_SIDE, patch=_PATCH, **options):
@@ -676,8 +651,9 @@ def _surfaces(cut):
     pictures = []
     for key, volume in cut.volumes.items():
         cube = _nearest(volume, cut.middle)
-        image, pixel = isosurface(cube, cut.level, cut.grid.spacing, below=cut.below)
-        pictures.append(make_picture("surface", key, Image.fromarray(image), pixel, cut.grid.unit))
+        grey, pixel = isosurface(cube, cut.level, cut.grid.spacing, below=cut.below)
+        image = Image.fromarray(grey)
+        pictures.append(images.make_picture("surface", key, image, pixel, cut.grid.unit))
     return pictures
 
 
@@ -770,13 +746,13 @@ def _layout(columns, scale):
     """Lay out a sheet as a picture file: a row a method."""
     cells = {(p.method, n): p for n, (_, pictures) in enumerate(columns) for p in pictures}
     if not cells:
-        return sheets.nothing_measured()
+        return images.nothing_measured()
     methods = ordered(method for method, _ in cells)
     width = 1.9
     across, down = next(iter(cells.values())).size
     height = (width * down / across + 0.05) * len(methods) + 0.4
     size = width * len(columns) + 0.9, height + (0.6 if scale else 0)
-    with matplotlib.rc_context(sheets.TEXT):
+    with matplotlib.rc_context(images.TEXT):
         figure = Figure(size, layout="constrained")
         grid = figure.subplots(len(methods), len(columns), squeeze=False)
         for (row, column), axes in np.ndenumerate(grid):
@@ -794,8 +770,7 @@ def _layout(columns, scale):
         if scale:
             colours, low, high = scale
             shades = matplotlib.cm.ScalarMappable(None, colours)
-            how = {"location": "bottom", "aspect": 40, "shrink": 0.7, "ticks": []}
-            figure.colorbar(shades, ax=list(grid.flat), label=f"from {low} to {high}", **how)
+            images.colour_bar(figure, grid, shades, f"from {low} to {high}", ticks=[])
         return figure
 
 
@@ -829,31 +804,6 @@ def _sheet(columns, scale, cut, kind):
 
 
 # Files
-
-
-def axial_sources(kinds):
-    """Read what the figures of a sample are made from.
-
-    Parameters
-    ----------
-    kinds : mapping of str to dict of Key to path
-        ``volumes`` and, where there are such, ``scattering_curve``, ``fsc_curve``, ``disagreements`` and
-        ``cards`` of models (`acuity.keys.by_kind`).
-
-    Returns
-    -------
-    dict
-        ``volumes``, ``curves``, ``disagreements``, ``shells`` and ``models``, as `axial_figures` takes
-        them.
-    """
-    cards = map(read_model_card, kinds.get("cards", {}).values())
-    return {
-        "volumes": by_image(kinds["volumes"]),
-        "curves": read_keyed(kinds.get("scattering_curve", {})),
-        "disagreements": by_image(kinds.get("disagreements", {})),
-        "shells": read_keyed(kinds.get("fsc_curve", {})),
-        "models": {card.image: card for card in cards},
-    }
 
 
 def axial_figures(
@@ -910,5 +860,5 @@ def axial_figures(
     for kind in SHEETS:
         columns, scale = _columns(shown, kind), _scale(cut, kind)
         drawing = _sheet(columns, scale, cut, kind)
-        files += sheets.save_sheet(_layout(columns, scale), folder, drawing)
+        files += images.save_sheet(_layout(columns, scale), folder, drawing)
     return files

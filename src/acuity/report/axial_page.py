@@ -3,17 +3,67 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from markupsafe import Markup
+
 from acuity.keys import by_kind
 from acuity.model_card import ModelCard, read_model_card
+from acuity.report.axial import GRAPHS, SHEETS, axial_sentence, page_tables
 from acuity.report.further_page import MeasuredPage, head, read_measured
-from acuity.report.page import write_page
-from acuity.report.sections.axial_graphs import AXIAL_GRAPHS
-from acuity.report.sections.axial_sheets import AXIAL_SHEETS
-from acuity.report.sections.axial_tables import AXIAL_TABLES
-from acuity.report.sections.axial_verdict import AXIAL_VERDICT
+from acuity.report.sections.base import Section, graphs
 
-SECTIONS = (AXIAL_VERDICT, AXIAL_TABLES, AXIAL_SHEETS, AXIAL_GRAPHS)
-HEADER = head("along the milling direction", "methods by slice interval")
+# Which method is nearest to the truth at each slice interval.
+
+VERDICT = Section(
+    """
+<div class="verdict none"><p>{{ sentence }}</p></div>
+""",
+    lambda page: {"sentence": axial_sentence(page.metrics, samples=page.samples)},
+)
+
+
+# Tables of methods by slice interval, and of their networks.
+
+TABLES = Section(
+    """
+{% if tables %}
+{% call parts.part("Tables") %}
+{% for title, caption, columns, rows in tables %}
+<h3>{{ title }}</h3>
+{{ parts.table(columns, rows, title) }}
+<p class="note">{{ caption }}</p>
+{% endfor %}
+{% endcall %}
+{% endif %}
+""",
+    lambda page: {"tables": page_tables(page.metrics, page.models, page.samples)},
+)
+
+
+# Sections along the milling direction, differences, patches, surfaces: a sheet each.
+
+
+def _sheets(page):
+    drawn = page.figures(*(f"axial_{kind}" for kind in SHEETS))
+    return [drawing for drawing in drawn if drawing.more["rows"]]
+
+
+PICTURES = Section(
+    """
+{% call parts.part("Sections along the milling direction", "Pictures") %}
+{% for sheet, key in sheets %}{{ parts.sheet(sheet.title, sheet.caption, key, sheet.more.columns, sheet.more.rows, loop.first) }}{% endfor %}
+{% endcall %}
+""",
+    lambda page: {"sheets": [(sheet, Markup(sheet.more["key"])) for sheet in _sheets(page)]},
+    when=lambda page: bool(_sheets(page)),
+)
+
+
+# Graphs by slice interval: errors, scattering functions, shell correlations.
+
+PLOTS = graphs(lambda page: page.drawn(*GRAPHS))
+
+
+# The page
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,22 +77,13 @@ class AxialPage(MeasuredPage):
     """
 
     about = "methods by n"
+    header = head("along the milling direction", "methods by slice interval")
+    sections = (VERDICT, TABLES, PICTURES, PLOTS)
 
     models: Mapping[tuple[str, float], ModelCard] = field(default_factory=dict)
 
 
-def read_axial(files, cfg):
+def read(files, cfg):
     """Read what the page shows: ``metrics``, ``drawings`` and, named by key, ``cards`` of models."""
     cards = map(read_model_card, by_kind(files.items()).get("cards", {}).values())
     return AxialPage(models={card.image: card for card in cards}, **read_measured(files, cfg))
-
-
-def axial_page(page, output):
-    """Write the page of what was restored along z.
-
-    Parameters
-    ----------
-    page : AxialPage
-    output : path-like
-    """
-    write_page(page, HEADER, SECTIONS, output)

@@ -64,14 +64,12 @@ def read_drawings(paths: Iterable[str | os.PathLike]) -> dict[str, Drawing]:
     return {drawing.name: drawing for drawing in map(read_drawing, paths)}
 
 
-def drawing_of(plot, **more) -> Drawing:
+def drawing_of(plot) -> Drawing:
     """Draw the panels of a figure for a page, and say what lies beside it.
 
     Parameters
     ----------
     plot : acuity.report.figures.Plot
-    **more
-        As for `Drawing`.
 
     Returns
     -------
@@ -81,7 +79,7 @@ def drawing_of(plot, **more) -> Drawing:
     legend += [(swatch(colour), label) for label, colour in plot.patches]
     legend += [(_line_key(how), label) for label, how in plot.extra]
     svgs = [Markup(svg) for svg in plot.svgs()]
-    return Drawing(plot.name, plot.title, plot.caption, legend, svgs, more)
+    return Drawing(plot.name, plot.title, plot.caption, legend, svgs)
 
 
 def image(picture, alt: str, **more) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import io
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -251,31 +251,6 @@ _HISTORIES = (
 )
 
 
-@dataclass(frozen=True)
-class LevelAxis:
-    """How levels, lengths and objects are written."""
-
-    form: str
-    title: str
-    unit: str
-    noun: str
-
-    def text(self, level):
-        """Write a level."""
-        return self.form.format(level)
-
-    def set(self, axes, levels, beside=0.0):
-        """Bring the levels to the axis of some axes, with what is drawn as far beside them."""
-        levels = sorted(levels)
-        span = (levels[-1] - levels[0]) or 1.0
-        margin = max(0.08 * span, beside + 0.03 * span)
-        axes.set_xlim(levels[0] - margin, levels[-1] + margin)
-        axes.xaxis.set_major_locator(ticker.FixedLocator(levels))
-        axes.xaxis.set_minor_locator(ticker.NullLocator())
-        axes.xaxis.set_major_formatter(lambda v, _: self.text(v))
-        axes.set_xlabel(self.title)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Shown:
     """What the figures of some samples are drawn from, tidied.
@@ -292,7 +267,8 @@ class Shown:
         Rows of the samples; of pores those that the field of view does not cut.
     histories : pandas.DataFrame
         Of all trainings.
-    axis : LevelAxis
+    words : acuity.report.style.Words
+        How levels, lengths and objects are written; its unit as it is printed.
     """
 
     metrics: pd.DataFrame
@@ -302,7 +278,7 @@ class Shown:
     curves: pd.DataFrame
     spaces: pd.DataFrame
     histories: pd.DataFrame
-    axis: LevelAxis
+    words: style.Words
 
 
 def plots(
@@ -357,7 +333,6 @@ def plots(
         for table, columns in ((pores, _PORES), (curves, _CURVES), (spaces, _SPACES))
     )
     cut = pores["edge"].str.strip().str.lower().isin(["true", "1", "1.0"])
-    unit = verdict.unit_text(words.unit or verdict.length_unit(metrics))
     shown = Shown(
         metrics=pooled if len(pooled) else _mean(own),
         beside=_mean(metrics[metrics["sample"].isin(training)]),
@@ -366,7 +341,7 @@ def plots(
         curves=curves.dropna(subset=["sigma", "mse"]),
         spaces=spaces.dropna(subset=["distance", "two_point"]),
         histories=_columns(histories, _HISTORIES).dropna(subset=["step", "level"]),
-        axis=LevelAxis(words.level_format, words.level_title, unit, words.noun),
+        words=replace(words, unit=verdict.unit_text(words.unit or verdict.length_unit(metrics))),
     )
     return [draw(shown) for draw in _FIGURES]
 
@@ -448,15 +423,15 @@ def _by_method(rows):
         yield method, rows[rows["method"] == method]
 
 
-def _by_level(rows, axis, draw, title=""):
+def _by_level(rows, words, draw, title=""):
     """Return a panel a level; `draw` takes axes and, as ``rows``, the level's."""
     return [
-        Panel(title + axis.text(level), partial(draw, rows=here))
+        Panel(title + words.level(level), partial(draw, rows=here))
         for level, here in rows.groupby("level")
     ]
 
 
-def method_lines(axes, rows, axis, *, hollow=None):
+def method_lines(axes, rows, words, *, hollow=None):
     """Draw one line a method against level, with its interval where there is one."""
     levels = set(rows["level"])
     lines = list(_by_method(rows))
@@ -477,7 +452,18 @@ def method_lines(axes, rows, axis, *, hollow=None):
         how = look(method).line | {"marker": look(method).marker, **_HOLLOW}
         axes.plot(line["level"], line["value"], **how, lw=1.2, zorder=2.5)
         levels |= set(line["level"])
-    axis.set(axes, levels, apart * (len(lines) - 1) / 2)
+    level_axis(axes, words, levels, apart * (len(lines) - 1) / 2)
+
+
+def level_axis(axes, words, levels, beside=0.0):
+    """Bring the levels to the axis of some axes, with what is drawn as far beside them."""
+    levels = sorted(levels)
+    span = (levels[-1] - levels[0]) or 1.0
+    margin = max(0.08 * span, beside + 0.03 * span)
+    axes.set(xlim=(levels[0] - margin, levels[-1] + margin), xlabel=words.level_title)
+    axes.xaxis.set_major_locator(ticker.FixedLocator(levels))
+    axes.xaxis.set_minor_locator(ticker.NullLocator())
+    axes.xaxis.set_major_formatter(lambda v, _: words.level(v))
 
 
 _HOLLOW = {"ls": ":", "mfc": "none"}
@@ -516,7 +502,7 @@ def _against_level(shown, metrics, finish, *, pick=whole_rows, beside=None):
         methods |= set(rows["method"])
 
         def draw(axes, metric=metric, rows=rows, label=label, hollow=hollow):
-            method_lines(axes, rows, shown.axis, hollow=hollow)
+            method_lines(axes, rows, shown.words, hollow=hollow)
             axes.set_ylabel(label)
             finish(axes, metric, rows)
 
@@ -538,8 +524,7 @@ def quality(shown):
             _up_to_one(axes)
         elif metric == "mse" and len(positive) and positive.max() > 8 * positive.min():
             axes.set_yscale("log")
-            axes.yaxis.set_minor_formatter(ticker.NullFormatter())
-            axes.yaxis.set_major_formatter(power_of_ten)
+            write_powers(axes.yaxis)
             low, high = axes.get_ylim()
             if high < 30 * low:  # hardly a power of ten in it
                 axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
@@ -557,12 +542,18 @@ def quality(shown):
         "Image quality against level",
         "Each restored image compared with the truth, voxel by voxel. A line above the grey input "
         "(below it for the error) is a gain. These figures reward smooth images and say little "
-        f"about small {shown.axis.noun}s: a high value alone is no reason for trust.",
+        f"about small {shown.words.noun}s: a high value alone is no reason for trust.",
         **_against_level(shown, metrics, finish, beside=shown.beside),
     )
 
 
-def power_of_ten(value, _):
+def write_powers(axis):
+    """Write the powers of ten of a logarithmic axis, and nothing between them."""
+    axis.set_major_formatter(_power)
+    axis.set_minor_formatter(ticker.NullFormatter())
+
+
+def _power(value, _):
     """Write 0.001 as 10⁻³: superscripts that every font has."""
     exponent = math.log10(value) if value > 0 else math.nan
     if not math.isclose(exponent, round(exponent), abs_tol=1e-6):
@@ -572,7 +563,7 @@ def power_of_ten(value, _):
 
 def pores_found(shown):
     """Draw how many objects were found, and how many are real."""
-    noun = shown.axis.noun
+    noun = shown.words.noun
     metrics = (
         ("pore_recall", f"{noun.title()}s found (recall)", f"Share of the true {noun}s"),
         ("pore_precision", f"Shown {noun}s that are real", f"Share of the {noun}s shown"),
@@ -605,7 +596,7 @@ def pores_found(shown):
 
 def pore_fates(shown):
     """Draw what became of the true objects."""
-    key, noun = ["method", "level"], shown.axis.noun
+    key, noun = ["method", "level"], shown.words.noun
     recall = whole_rows(shown.metrics, "pore_recall")
     recall = recall[recall["n"] > 0].set_index(key)
     shares = pd.DataFrame(index=recall.index)
@@ -641,7 +632,7 @@ def pore_fates(shown):
         f"good restoration fills the bar with found and leaves nothing beyond. A merged {noun} "
         "(fused with a neighbour) or a split one (in pieces) is seen, but neither its size nor its "
         "shape is to be trusted.",
-        _by_level(shares, shown.axis, draw),
+        _by_level(shares, shown.words, draw),
         panel_size=(_PANEL[0], 1.0 + 0.27 * most),
         patches=list(style.FATES.values()),
         margins=(0.85, 0.5),
@@ -650,7 +641,7 @@ def pore_fates(shown):
 
 def recall_by_size(shown):
     """Draw the share of objects that were found, by size."""
-    noun = shown.axis.noun
+    noun = shown.words.noun
     return Plot(
         "recall_by_size",
         "Which sizes are found",
@@ -664,7 +655,7 @@ def recall_by_size(shown):
 
 def precision_by_size(shown):
     """Draw the share of objects that are real, by size."""
-    noun = shown.axis.noun
+    noun = shown.words.noun
     return Plot(
         "precision_by_size",
         "Which sizes are real",
@@ -676,7 +667,7 @@ def precision_by_size(shown):
 
 def _size_classes(shown, metric):
     """Return what a plot shows of a metric by size class: a panel a method, a cell a level and class."""
-    axis, rows = shown.axis, verdict.by_size(shown.metrics, metric)
+    words, rows = shown.words, verdict.by_size(shown.metrics, metric)
     rows = _restored(rows[rows["value"].notna()])
     rows = rows.drop_duplicates(["method", "level", "lower", "upper"])
     classes = sorted(set(zip(rows["lower"], rows["upper"], strict=True)))[:_LABELS]
@@ -689,8 +680,8 @@ def _size_classes(shown, metric):
             if (level, *bounds) in cells:
                 _cell(axes, x, y, cells[(level, *bounds)])
         axes.set(xlim=(-0.5, len(levels) - 0.5), ylim=(-0.5, len(classes) - 0.5))
-        axes.set(xlabel=axis.title, ylabel=f"{axis.noun.title()} diameter ({axis.unit})")
-        axes.set_xticks(range(len(levels)), [axis.text(level) for level in levels])
+        axes.set(xlabel=words.level_title, ylabel=f"{words.noun.title()} diameter ({words.unit})")
+        axes.set_xticks(range(len(levels)), [words.level(level) for level in levels])
         axes.set_yticks(range(len(classes)), [_class_label(*bounds) for bounds in classes])
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
@@ -711,17 +702,10 @@ def _cell(axes, x, y, cell):
     few = cell.n < FEWEST
     share = "100 %" if cell.value >= 1 else f"{math.floor(100 * cell.value + 1e-9)} %"
     framed = not few and cell.value >= TRUSTED_RECALL
-    axes.add_patch(
-        FancyBboxPatch(
-            (x - 0.43, y - 0.41),
-            0.86,
-            0.82,
-            boxstyle="round,pad=0,rounding_size=0.06",
-            fc="none" if few else matplotlib.colormaps["cividis"](0.08 + 0.88 * cell.value),
-            ec=INK if framed else SHADE if few else "none",
-            lw=1.6 if framed else 0.8,
-        )
-    )
+    fill = "none" if few else matplotlib.colormaps["cividis"](0.08 + 0.88 * cell.value)
+    edge = {"ec": INK if framed else SHADE if few else "none", "lw": 1.6 if framed else 0.8}
+    how = {"boxstyle": "round,pad=0,rounding_size=0.06", "fc": fill, **edge}
+    axes.add_patch(FancyBboxPatch((x - 0.43, y - 0.41), 0.86, 0.82, **how))
     number = "" if math.isnan(cell.n) else f" ({cell.n:.0f})"
     text = MUTED if few else "#ffffff" if cell.value < 0.55 else "#000000"
     axes.text(x, y, share + number, ha="center", va="center", color=text, fontsize=7.5)
@@ -740,7 +724,7 @@ def _bins(largest):
 
 def pore_sizes(shown):
     """Draw histograms of the objects' sizes."""
-    axis, pores = shown.axis, shown.pores
+    words, pores = shown.words, shown.pores
     truth, restored = pores.loc[pores["method"] == "truth", "diameter"], _restored(pores)
     panels = []
     if len(restored):
@@ -770,20 +754,20 @@ def pore_sizes(shown):
             # Room for the legend above the highest bar of any panel.
             top = highest * (1.1 + 0.11 * math.ceil(len(handles) / 2))
             axes.set(xlim=(0, edges[-1]), ylim=(0, top))
-            axes.set_xlabel(f"Equivalent diameter ({axis.unit})")
-            axes.set_ylabel(f"{axis.noun.title()}s per {edges[1]:g} {axis.unit}")
+            axes.set_xlabel(f"Equivalent diameter ({words.unit})")
+            axes.set_ylabel(f"{words.noun.title()}s per {edges[1]:g} {words.unit}")
             axes.yaxis.set_major_locator(ticker.MaxNLocator(5, integer=True))
             close = {"borderaxespad": 0, "columnspacing": 1.2, "handlelength": 1.4}
             axes.legend(handles=handles, loc="upper center", ncols=2, fontsize=7.5, **close)
 
-        panels = _by_level(restored, axis, draw)
+        panels = _by_level(restored, words, draw)
     return Plot(
         "pore_sizes",
-        f"{axis.noun.title()} sizes against the truth",
-        f"Number of {axis.noun}s by equivalent diameter; the grey bars are the truth, φ is the "
+        f"{words.noun.title()} sizes against the truth",
+        f"Number of {words.noun}s by equivalent diameter; the grey bars are the truth, φ is the "
         "porosity. A good restoration follows the tops of the bars. Distrust a "
-        f"line above the bars at small sizes (noise taken for {axis.noun}s) or below them "
-        f"({axis.noun}s lost or merged).",
+        f"line above the bars at small sizes (noise taken for {words.noun}s) or below them "
+        f"({words.noun}s lost or merged).",
         panels,
         panel_size=(_PANEL[0], 3.1),
     )
@@ -791,7 +775,7 @@ def pore_sizes(shown):
 
 def sphericity(shown):
     """Draw how round objects are."""
-    noun, pores = shown.axis.noun, shown.pores
+    noun, pores = shown.words.noun, shown.pores
     column = next((name for name in _SHAPES if pores[name].notna().any()), _SHAPES[0])
     pores = pores.assign(shape=pores[column]).dropna(subset="shape")
     truth, restored = pores[pores["method"] == "truth"], _restored(pores)
@@ -822,7 +806,7 @@ def sphericity(shown):
         f"one standard deviation; points: up to {_POINTS} single {noun}s. Means should meet "
         f"the dashed line, the truth's mean. Low points are ragged or merged {noun}s, often "
         "invented.",
-        _by_level(restored, shown.axis, draw),
+        _by_level(restored, shown.words, draw),
         margins=(0.68, 0.75),
     )
 
@@ -849,7 +833,7 @@ def _box(axes, x, values, colour):
 
 def pore_space(shown):
     """Draw what is measured of the pore space as a whole."""
-    axis = shown.axis
+    words = shown.words
 
     def means(metrics, metric):
         rows = metrics[(metrics["metric"] == metric) & metrics["value"].notna()]
@@ -867,18 +851,18 @@ def pore_space(shown):
         for method, line in _by_method(rows):
             axes.plot(line["distance"], line["two_point"], **look(method).line)
         axes.set(xlim=(0, None), ylim=(0, None))
-        axes.set(xlabel=f"Distance ({axis.unit})", ylabel="Two-point probability")
+        axes.set(xlabel=f"Distance ({words.unit})", ylabel="Two-point probability")
 
     metrics = (
-        ("local_thickness_mean", "Local thickness", f"Mean ({axis.unit})"),
-        ("chord_length_mean", "Chord length", f"Mean over axes ({axis.unit})"),
-        ("correlation_length", "Correlation length", f"Length ({axis.unit})"),
+        ("local_thickness_mean", "Local thickness", f"Mean ({words.unit})"),
+        ("chord_length_mean", "Chord length", f"Mean over axes ({words.unit})"),
+        ("correlation_length", "Correlation length", f"Length ({words.unit})"),
     )
     drawn = _against_level(shown, metrics, finish, pick=means)
     keys = ["level", "method", shown.spaces["distance"].round(9)]
     curves = shown.spaces.groupby(keys, dropna=False)["two_point"].mean().reset_index()
     truth, restored = curves[curves["method"] == "truth"], _restored(curves)
-    panels = drawn["panels"] + _by_level(restored, axis, draw, "Two-point correlation, ")
+    panels = drawn["panels"] + _by_level(restored, words, draw, "Two-point correlation, ")
     return Plot(
         "pore_space",
         "The pore space as a whole",
@@ -909,9 +893,8 @@ def resolution(shown):
             axes.plot(*drop, color=how.colour, lw=1, ls=(0, (2, 2)))
             axes.plot(best["sigma"], best["mse"], color=how.colour, marker=how.marker)
         axes.set(xlim=(0, rows["sigma"].max()), ylim=(bottom, top), ylabel="Mean squared error")
-        axes.set_xlabel(f"Blur given to the truth, sigma ({shown.axis.unit})")
-        axes.yaxis.set_major_formatter(power_of_ten)
-        axes.yaxis.set_minor_formatter(ticker.NullFormatter())
+        axes.set_xlabel(f"Blur given to the truth, sigma ({shown.words.unit})")
+        write_powers(axes.yaxis)
 
     return Plot(
         "resolution",
@@ -920,7 +903,7 @@ def resolution(shown):
         "point of a curve, dropped to the axis, is the blur that is left. The further left, the "
         "sharper; a curve that still falls at the right has its minimum further out. This measure does "
         "not see invented detail: sharp is not the same as right.",
-        _by_level(curves, shown.axis, draw),
+        _by_level(curves, shown.words, draw),
         ordered(curves["method"]),
     )
 
@@ -987,7 +970,7 @@ def _courses(shown, column, label):
         # All digits that a tick needs, however narrow the range.
         axes.yaxis.set_major_formatter(lambda v, _: f"{v:.5g}")
 
-    return {"panels": _by_level(table, shown.axis, draw), "legend": ordered(table["method"])}
+    return {"panels": _by_level(table, shown.words, draw), "legend": ordered(table["method"])}
 
 
 # Columns of a GAN's history, label and look: its losses, and what its discriminator says.
@@ -1026,7 +1009,7 @@ def training_adversaries(shown):
         "the discriminator has won and teaches nothing more; where they meet, it can't tell them apart.",
         [
             Panel(
-                f"{look(method).short}, {shown.axis.text(level)}",
+                f"{look(method).short}, {shown.words.level(level)}",
                 partial(draw, rows=own, what=what),
             )
             for (method, level), own in table.groupby(["method", "level"])

@@ -1,11 +1,12 @@
-"""What the further pages of a sample share: what they are told and read, their heads and their graphs."""
+"""What the further pages of a sample share: what they are told and read, and their heads."""
 
 from dataclasses import dataclass
 
 import pandas as pd
 
 from acuity.report.drawing import read_drawings
-from acuity.report.page import FurtherPage, Section, seen_of
+from acuity.report.page import FurtherPage, seen_of
+from acuity.report.sections.base import Section
 from acuity.report.sources import TEXT, run_date
 from acuity.tables import read_table
 
@@ -71,32 +72,14 @@ def head(about, heading, drawing=""):
     Section
     """
     return Section(
-        "head",
         """
-<header>
-<p class="muted">{% if page.index %}<a href="{{ page.index }}">{{ page.name }}</a>{% else %}{{ page.name }}{% endif %} › {{ about }}</p>
-<h1>{{ page.sample }}: {{ heading }}</h1>
+{% call parts.head(page.index, about, page.sample ~ ": " ~ heading) %}
 {% if summary %}<p class="muted">{{ summary }}</p>{% endif %}
-</header>
+{% endcall %}
 """,
         lambda page: {
             "about": about,
             "heading": heading,
             "summary": page.drawings[drawing].more["summary"] if drawing else "",
         },
-    )
-
-
-def graphs(heading, *names):
-    """Return the section of a page's figures of these names; it has no place where none was measured."""
-    return Section(
-        "graphs",
-        """
-<section aria-label="Graphs">
-<h2>{{ heading }}</h2>
-{{ parts.figures(drawings) }}
-</section>
-""",
-        lambda page: {"heading": heading, "drawings": page.drawn(*names)},
-        when=lambda page: bool(page.drawn(*names)),
     )

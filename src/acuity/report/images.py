@@ -15,12 +15,12 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from acuity.errors import AcuityError
 from acuity.report import drawing, style
 from acuity.report.drawing import Drawing, ramp, read_drawing, swatch
-from acuity.report.style import PLAIN, in_order, look, ordered, rgb
+from acuity.report.style import PLAIN, in_order, look, ordered
 from acuity.report.verdict import unit_text
 from acuity.volume import open_volume
 from acuity.writing import write_bytes, write_text
@@ -29,8 +29,8 @@ LARGEST = 512  # pixels along a picture's longer side
 MAP_COLOURS = "cividis_r"  # dark where alike, bright where not; safe for any colour vision
 _GREYS = 48  # grey steps under a coloured overlay: all tints share one palette
 
+TEXT = {"font.size": 9, "text.parse_math": False}  # of sheets of pictures
 _ABREAST = 6  # pictures side by side, at most, where there are one or two levels
-_BAR = ([[0, 0, 0]], [[255, 255, 255]])  # colours of the scale bar, at a palette's end
 
 # Tints of voxels or of whole objects.
 TINTS = {
@@ -103,9 +103,7 @@ class Gallery:
         return [tint for name, tint in TINTS.items() if self.whole_objects or name != "other"]
 
 
-def gallery(
-    volumes, maps=None, labels=None, statuses=None, *, position=0.5, largest=LARGEST, framed=()
-):
+def gallery(volumes, maps=None, labels=None, statuses=None, *, position=0.5, framed=()):
     """Make the pictures of one sample: the same slice of every volume.
 
     Parameters
@@ -120,8 +118,6 @@ def gallery(
         objects are then tinted by their fate; without a table, voxels by agreement.
     position : float
         Height of the slice as a fraction of the truth's (or else the first volume's) extent in z.
-    largest : int
-        Longest side of a picture in pixels.
     framed : sequence of ((float, float), (float, float), (float, float))
         Parts that models learned from, ends along z, y, x in the volumes' unit; those that lie in
         the slice are framed.
@@ -153,7 +149,7 @@ def gallery(
 
     def picture(kind, key, plane, paint):
         values, spacing = plane
-        size = picture_size(values.shape, spacing, largest)
+        size = picture_size(values.shape, spacing)
         pixel = spacing[1] * values.shape[1] / size[0]
         return make_picture(kind, key, paint(values, size, pixel), pixel, grid.unit)
 
@@ -207,16 +203,14 @@ def mosaic(gallery, kind="slice", *, level_format="{:g}:1"):
     """
     pictures = [picture for picture in gallery.pictures if picture.kind == kind]
     if not pictures:
-        figure = Figure((5, 2))
-        figure.text(0.5, 0.5, "Not measured for this sample", ha="center", color=style.MUTED)
-        return figure
+        return nothing_measured("for this sample")
     levels = sorted({p.level for p in pictures if p.level is not None})
     cells = {(p.method, p.level): p for p in pictures}
     order = _order(cells, ordered(p.method for p in pictures), levels)
     across = max(map(len, order))
     width, height = pictures[0].size
     side = 2.1
-    with matplotlib.rc_context({"font.size": 9, "text.parse_math": False}):
+    with matplotlib.rc_context(TEXT):
         bar = 0.6 if kind == "map" else 0.25
         size = side * across + 0.4, (side * height / width + 0.06) * len(order) + bar
         figure = Figure(size, layout="constrained")
@@ -229,25 +223,27 @@ def mosaic(gallery, kind="slice", *, level_format="{:g}:1"):
                     axes.imshow(picture.pixels())
                     axes.set_title(picture.label(level_format), fontsize=8, pad=3)
         if kind == "pores":
-            tints = gallery.tints
-            figure.legend(
-                handles=[Patch(color=colour, label=words) for colour, _, words in tints],
-                loc="outside lower center",
-                ncols=min(len(tints), max(across, 2)),
-                frameon=False,
-                fontsize=8,
-            )
+            handles = [Patch(color=colour, label=words) for colour, _, words in gallery.tints]
+            how = {"loc": "outside lower center", "frameon": False, "fontsize": 8}
+            figure.legend(handles=handles, ncols=min(len(handles), max(across, 2)), **how)
         if kind == "map":
             limits = matplotlib.colors.Normalize(*gallery.map_range)
-            figure.colorbar(
-                matplotlib.cm.ScalarMappable(limits, MAP_COLOURS),
-                ax=grid.ravel().tolist(),
-                location="bottom",
-                label="MS-SSIM (1: like the truth)",
-                aspect=40,
-                shrink=0.7,
-            )
+            shades = matplotlib.cm.ScalarMappable(limits, MAP_COLOURS)
+            colour_bar(figure, grid, shades, "MS-SSIM (1: like the truth)")
         return figure
+
+
+def colour_bar(figure, grid, shades, label, **more):
+    """Draw the key to the colours of a grid of pictures below it."""
+    how = {"location": "bottom", "aspect": 40, "shrink": 0.7, **more}
+    figure.colorbar(shades, ax=list(grid.flat), label=label, **how)
+
+
+def nothing_measured(where="in this study"):
+    """Return a figure that says so."""
+    figure = Figure((5, 2))
+    figure.text(0.5, 0.5, f"Not measured {where}", ha="center", color=style.MUTED)
+    return figure
 
 
 class _Kind(NamedTuple):
@@ -342,11 +338,30 @@ def sample_figures(volumes, *, out_dir, names=PICTURES, words=PLAIN, about=None,
     files = []
     for kind, (name, *_) in _KINDS.items():
         if name in names:
-            files.append(folder / f"{name}.png")
             figure = mosaic(shown, kind, level_format=words.level_format)
-            figure.savefig(files[-1], dpi=130, facecolor="white", metadata={"Software": None})
-            files.append(gallery_drawing(shown, kind, words, about).write(folder))
+            files += save_sheet(figure, folder, gallery_drawing(shown, kind, words, about), dpi=130)
     return files
+
+
+def save_sheet(figure, folder, drawing, *, dpi=150):
+    """Write a sheet of pictures, and beside it what pages show of it.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    folder : pathlib.Path
+    drawing : acuity.report.drawing.Drawing
+    dpi : int
+        Pixels of an inch.
+
+    Returns
+    -------
+    list of pathlib.Path
+        ``NAME.png`` and ``NAME.json``.
+    """
+    file = Path(folder, f"{drawing.name}.png")
+    figure.savefig(file, dpi=dpi, facecolor="white", metadata={"Software": None})
+    return [file, drawing.write(folder)]
 
 
 def gallery_drawing(shown, kind, words=PLAIN, about=None):
@@ -459,12 +474,12 @@ def _map_range(planes):
     return max(0.0, min(0.9, math.floor(low * 10) / 10)), 1.0
 
 
-def picture_size(shape, spacing, largest):
+def picture_size(shape, spacing):
     """Give the width and height in pixels that keep the proportions of the sample."""
     height, width = shape[0] * spacing[0], shape[1] * spacing[1]
     pixels = max(shape)
     # A small slice is repeated a whole number of times, so that voxels stay visible.
-    longest = min(largest, pixels * max(1, largest // pixels))
+    longest = min(LARGEST, pixels * max(1, LARGEST // pixels))
     scale = longest / max(height, width)
     return max(1, round(width * scale)), max(1, round(height * scale))
 
@@ -499,13 +514,27 @@ def _colour(values, limits):
     scaled = np.clip((np.where(unknown, high, values) - low) / (high - low), 0, 1)
     index = np.where(unknown, steps + 1, np.round(scaled * steps))
     colours = matplotlib.colormaps[MAP_COLOURS](np.linspace(0, 1, steps + 1))[:, :3]
-    return _paletted(index, [255 * colours, [[128] * 3]])
+    return painted(index, [*(255 * colours), [128] * 3])
 
 
-def _paletted(index, colours):
-    """An image of some colours; the scale bar's two are added at the end."""
+def painted(index, colours):
+    """Paint numbers with colours.
+
+    Parameters
+    ----------
+    index : numpy.ndarray
+        (y, x), whole numbers up to 255.
+    colours : sequence of (float, float, float)
+        Red, green and blue of each number, 0 to 255.
+
+    Returns
+    -------
+    PIL.Image.Image
+        With the scale bar's black and white behind the colours (`make_picture`).
+    """
     image = Image.frombytes("P", index.shape[::-1], index.astype(np.uint8).tobytes())
-    image.putpalette(np.round(np.concatenate([*colours, *_BAR])).astype(np.uint8).tobytes())
+    palette = np.round([*colours, [0] * 3, [255] * 3])
+    image.putpalette(palette.astype(np.uint8).tobytes())
     return image
 
 
@@ -549,8 +578,10 @@ def paint_over(grey, tint, tints):
     """
     index = tint * _GREYS + np.minimum(grey // 5, _GREYS - 1)
     ramp = np.repeat(np.arange(_GREYS)[:, None] * (255 / (_GREYS - 1)), 3, axis=1)
-    covered = [(1 - alpha) * ramp + alpha * np.array(rgb(colour)) for colour, alpha in tints]
-    return _paletted(index, [ramp, *covered])
+    tinted = [
+        (1 - alpha) * ramp + alpha * np.array(ImageColor.getrgb(colour)) for colour, alpha in tints
+    ]
+    return painted(index, np.concatenate([ramp, *tinted]))
 
 
 def make_picture(kind, key, image, pixel, unit):
@@ -649,7 +680,7 @@ def _stamped(image, words):
     lines, height = _folded(words, image.width, size)
     whole = Image.new("RGB", (image.width, image.height + height), (255, 255, 255))
     whole.paste(image.convert("RGB"), (0, 0))
-    told = "\n".join(lines), rgb(style.WARNING), _font("DejaVuSans", size)
+    told = "\n".join(lines), ImageColor.getrgb(style.WARNING), _font("DejaVuSans", size)
     ImageDraw.Draw(whole).multiline_text((size // 2, image.height + size // 4), *told)
     return _png(whole)
 

@@ -1,26 +1,15 @@
-"""A page of a report: self-contained HTML for people who never open a terminal, made of sections.
+"""A page of a report: self-contained HTML for people who never open a terminal, made of sections."""
 
-Everything that comes from a table or a study is escaped; style, script and pictures are inside the
-page, and its content policy forbids any request and any script but its own.
-"""
-
-import base64
-import hashlib
-import importlib.metadata
 import os
-from collections.abc import Callable, Iterable, Mapping, Sized
+from collections.abc import Mapping, Sized
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.resources import files
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from jinja2 import DictLoader, Environment, StrictUndefined
-from markupsafe import Markup
-
 from acuity.report.drawing import Drawing
+from acuity.report.sections.base import Section, templates
 from acuity.report.style import PLAIN, Words
-from acuity.report.verdict import CARE, GOOD, GRADES, TRUSTED_RECALL, Line, percent
+from acuity.report.verdict import Line
 from acuity.writing import write_text
 
 NOTHING = [Line("", "none", "Nothing was measured.")]
@@ -29,6 +18,13 @@ NOTHING = [Line("", "none", "Nothing was measured.")]
 @dataclass(frozen=True, kw_only=True)
 class Page:
     """What a page of any kind says of itself, and what its sections show.
+
+    Attributes
+    ----------
+    header : Section
+        What stands above all others.
+    sections : tuple of Section
+        In reading order.
 
     Parameters
     ----------
@@ -47,6 +43,9 @@ class Page:
     words : acuity.report.style.Words
         How levels, lengths and objects are written.
     """
+
+    header: ClassVar[Section]
+    sections: ClassVar[tuple[Section, ...]]
 
     study: str
     title: str = ""
@@ -79,6 +78,13 @@ class Page:
     def drawn(self, *names: str) -> list[Drawing]:
         """Return those of them that have panels."""
         return [drawing for drawing in self.figures(*names) if drawing.svgs]
+
+    def write(self, output: str | os.PathLike) -> None:
+        """Write the page in one step; its folder is made."""
+        shown = {"header": self.header.render(self)}
+        shown["sections"] = [section.render(self) for section in self.sections]
+        template = templates().get_template("base.html")
+        write_text(output, template.render(page=self, **shown))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,58 +120,6 @@ def seen_of(drawings: Mapping[str, Drawing]) -> str:
     return next((drawing.seen for drawing in drawings.values() if drawing.seen), "")
 
 
-@dataclass(frozen=True)
-class Section:
-    """A part of a page.
-
-    Parameters
-    ----------
-    id : str
-        Its name, of no other section.
-    html : str
-        Its template (Jinja), which knows ``page``, the macros of parts.html as ``parts`` and what
-        `build` returns.
-    build : callable
-        Takes the page and returns what the template shows.
-    when : callable
-        Takes the page and tells whether the section has a place on it.
-    """
-
-    id: str
-    html: str
-    build: Callable[[Any], Mapping[str, Any]] = lambda page: {}
-    when: Callable[[Any], bool] = lambda page: True
-
-    def render(self, page: Page) -> Markup:
-        """Return the section of a page as HTML, empty where it has no place."""
-        if not self.when(page):
-            return Markup("")
-        head = '{% import "parts.html" as parts with context %}\n'
-        shown = {"page": page, "seen": page.seen, "noun": page.words.noun}
-        shown |= {"level_title": page.words.level_title, **self.build(page)}
-        return Markup(_environment().from_string(head + self.html).render(shown))
-
-
-def write_page(
-    page: Page, header: Section, sections: Iterable[Section], output: str | os.PathLike
-) -> None:
-    """Write a page in one step.
-
-    Parameters
-    ----------
-    page : Page
-    header : Section
-        What stands above all others.
-    sections : iterable of Section
-        In reading order.
-    output : path
-        The page; its folder is made.
-    """
-    shown = {"header": header.render(page), "sections": [part.render(page) for part in sections]}
-    text = _environment().get_template("base.html").render(page=page, **shown)
-    write_text(output, text)
-
-
 def link(sample: str) -> str:
     """Return the address of a sample's page, from the pages beside it."""
     # A leading ./ keeps a name with a colon from being read as a scheme.
@@ -175,37 +129,3 @@ def link(sample: str) -> str:
 def count(things: Sized, word: str) -> str:
     """Return how many things there are, in words."""
     return f"{len(things)} {word}{'s' if len(things) != 1 else ''}"
-
-
-@cache
-def _environment() -> Environment:
-    folder = files("acuity.report.sections") / "templates"
-    sources = {
-        file.name: file.read_text(encoding="utf-8")
-        for file in folder.iterdir()
-        if file.name.endswith(".html")
-    }
-    environment = Environment(
-        loader=DictLoader(sources),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    script = (folder / "script.js").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    try:
-        version = importlib.metadata.version("acuity")
-    except importlib.metadata.PackageNotFoundError:
-        version = ""
-    environment.globals.update(
-        style=Markup((folder / "style.css").read_text(encoding="utf-8")),
-        script=Markup(script),
-        script_hash=f"sha256-{digest}",
-        version=version,
-        grades=GRADES,
-        good={key: percent(value) for key, value in GOOD.items()},
-        care={key: percent(value) for key, value in CARE.items()},
-        trusted=percent(TRUSTED_RECALL),
-    )
-    return environment

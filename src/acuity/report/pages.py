@@ -71,18 +71,11 @@ class VerdictTable:
         """Return the columns that hold something, but those of some keys, and a row for each of the table's."""
         columns = self.columns(table, sample=sample, left_out=left_out)
         keys = {m: marker(m) for m in set(table["method"])}
-        rows = [
-            {
-                "cells": [self._cell(column.key, record, links or {}, keys) for column in columns],
-                "kind": "best"
-                if record["best"]
-                else "input"
-                if record["method"] == "input"
-                else "",
-                "name": record["sample"] if sample else "",
-            }
-            for record in table.to_dict("records")
-        ]
+        rows = []
+        for record in table.to_dict("records"):
+            cells = [self._cell(column.key, record, links or {}, keys) for column in columns]
+            kind = "best" if record["best"] else "input" if record["method"] == "input" else ""
+            rows.append({"cells": cells, "kind": kind, "name": record["sample"] if sample else ""})
         return columns, rows
 
     def _cell(self, key, record, links, keys):
@@ -95,7 +88,7 @@ class VerdictTable:
             rank = list(GRADES).index(value)
             return Cell(GRADES[value], str(rank), grade=value, text_column=True)
         if key == "level":
-            return Cell(self.words.level_format.format(value), f"{value:g}")
+            return Cell(self.words.level(value), f"{value:g}")
         if math.isnan(value):
             return Cell("–", "NaN")
         if key.endswith("_error"):
@@ -131,8 +124,8 @@ def metric_columns(metrics, unit=""):
     -------
     list of Column
     """
-    units = [unit_text(unit) if metric.unit == LENGTH else metric.unit for metric in metrics]
-    return [Column(m.name, m.title, u) for m, u in zip(metrics, units, strict=True)]
+    length = unit_text(unit)
+    return [Column(m.name, m.title, length if m.unit == LENGTH else m.unit) for m in metrics]
 
 
 def glossary(columns):

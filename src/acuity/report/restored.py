@@ -7,14 +7,14 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from acuity.errors import AcuityError
 from acuity.measure.power import power_spectrum
 from acuity.report import images, sheets, style
 from acuity.report.drawing import Drawing, image
-from acuity.report.figures import Panel, Plot, power_of_ten
+from acuity.report.figures import Panel, Plot, write_powers
 from acuity.report.style import INK, PLAIN, in_order, look, ordered
 from acuity.report.verdict import unit_text
 from acuity.units import convert
@@ -360,8 +360,7 @@ def _draw_power(curves, grid, limit, axes):
     if limit:
         axes.axvline(limit, color=INK, lw=1.2, ls=":")
     axes.set(yscale="log", xlim=(0, None), ylim=(0.3 * least, 3))
-    axes.yaxis.set_major_formatter(power_of_ten)
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    write_powers(axes.yaxis)
     axes.set(
         xlabel=f"Spatial frequency (1/{unit_text(grid.unit)})",
         ylabel="Power, share of the greatest",

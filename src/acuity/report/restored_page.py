@@ -12,9 +12,8 @@ from acuity.made_for import Comparison, compare, read_input
 from acuity.model_card import ModelCard, read_model_card
 from acuity.report.drawing import read_drawings
 from acuity.report.judged import read_judged
-from acuity.report.page import Page, seen_of, write_page
-from acuity.report.sections.further_figures import further_figures
-from acuity.report.sections.provenance import PROVENANCE
+from acuity.report.page import Page, seen_of
+from acuity.report.sections.base import PROVENANCE, further_figures
 from acuity.report.sections.restored_graphs import RESTORED_GRAPHS
 from acuity.report.sections.restored_models import RESTORED_MODELS
 from acuity.report.sections.restored_objects import RESTORED_OBJECTS
@@ -30,15 +29,6 @@ from acuity.volume import open_volume
 
 # Those of acuity.report.restored, which a page need not load.
 FIGURES = ("restored_graphs", "restored_planes")
-SECTIONS = (
-    RESTORED_VERDICT,
-    RESTORED_PLANES,
-    RESTORED_GRAPHS,
-    RESTORED_OBJECTS,
-    RESTORED_MODELS,
-    further_figures(FIGURES),
-    PROVENANCE,
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +88,17 @@ class RestoredPage(Page):
         Whether what lies around the specimen may count as pores.
     """
 
+    header = SAMPLE_HEAD
+    sections = (
+        RESTORED_VERDICT,
+        RESTORED_PLANES,
+        RESTORED_GRAPHS,
+        RESTORED_OBJECTS,
+        RESTORED_MODELS,
+        further_figures(FIGURES),
+        PROVENANCE,
+    )
+
     sample: str
     level: float
     methods: Sequence[str]
@@ -125,7 +126,7 @@ class RestoredPage(Page):
         return metrics[metrics["sample"] == self.sample]
 
 
-def read_restored(files: Mapping[str, Any], cfg: Mapping[str, Any]) -> RestoredPage:
+def read(files: Mapping[str, Any], cfg: Mapping[str, Any]) -> RestoredPage:
     """Read what the page of a restored sample shows.
 
     Parameters
@@ -200,15 +201,3 @@ def _models(files, kinds, metrics, given, steps):
             )
         )
     return models
-
-
-def restored_page(page: RestoredPage, output: Any) -> None:
-    """Write the page of a restored sample.
-
-    Parameters
-    ----------
-    page : RestoredPage
-    output : path-like
-        The page, ``report/{sample}.html``.
-    """
-    write_page(page, SAMPLE_HEAD, SECTIONS, output)

@@ -22,10 +22,9 @@ from acuity.measure.gaps import histogram
 from acuity.measure.spectrum import TOP
 from acuity.measure.subsets import BELOW
 from acuity.measures.base import declared
-from acuity.report import sheets
+from acuity.report import images, sheets
 from acuity.report.drawing import Drawing, image
 from acuity.report.figures import Panel, Plot
-from acuity.report.images import LARGEST, grey_window, make_picture, opened, resize, stretch
 from acuity.report.pages import Cell, Column, metric_columns
 from acuity.report.style import INK, MUTED, SHADE, SKY, VERMILLION, in_order, look, ordered
 from acuity.report.verdict import UNMEASURED, figure_text, percent, rows_of, unit_text
@@ -154,8 +153,8 @@ def sem_sources(files, kinds, *, limits=None):
     pair = None
     if path := files.get("transform"):
         transform = read_sealed_json(Path(path), "the pair cannot be shown", again(path))
-        images = opened(files["low"]), opened(files["high"])
-        pair = Pair(transform, read_table(files["patches"]), *images, dict(limits or {}))
+        volumes = images.opened(files["low"]), images.opened(files["high"])
+        pair = Pair(transform, read_table(files["patches"]), *volumes, dict(limits or {}))
     return {
         "volumes": by_image(kinds.get("volumes", {})),
         "gaps": {image: read_table(path, dtype={"kind": str}) for image, path in gaps.items()},
@@ -171,9 +170,9 @@ def _plane(volume):
 def _planes(volumes):
     """The first slice of each image in the order in which methods are shown, and the truth's grid."""
     # the truth comes first, so that it never lies beyond the edge of a screen
-    found = {key: opened(volumes[key]) for key in in_order(volumes or {})}
-    grids = [volume.grid for volume in found.values()]
-    return {key: _plane(volume) for key, volume in found.items()}, grids[0] if grids else None
+    found = {key: images.opened(volumes[key]) for key in in_order(volumes or {})}
+    grid = next((volume.grid for volume in found.values()), None)
+    return {key: _plane(volume) for key, volume in found.items()}, grid
 
 
 def _names(keys):
@@ -233,21 +232,19 @@ def interpolated(low, grid):
 
 def _mixed(first, second, window):
     """Two images over each other: the first magenta, the second green, grey where alike."""
-    steps = [np.rint(stretch(part, window) / 255 * (_STEPS - 1)) for part in (first, second)]
+    steps = [np.rint(images.stretch(part, window) / 255 * (_STEPS - 1)) for part in (first, second)]
     shade = np.round(np.arange(_STEPS) * 255 / (_STEPS - 1))
     magenta, green = (part.ravel() for part in np.meshgrid(shade, shade, indexing="ij"))
     colours = np.stack([magenta, green, magenta], axis=1)
-    return sheets.painted((steps[0] * _STEPS + steps[1]).astype(np.uint8), colours)
+    return images.painted((steps[0] * _STEPS + steps[1]).astype(np.uint8), colours)
 
 
-def pair_pictures(pair, *, largest=LARGEST, side=_DETAIL):
+def pair_pictures(pair, *, side=_DETAIL):
     """Lay the images of a pair over each other.
 
     Parameters
     ----------
     pair : Pair
-    largest : int
-        Pixels along the longer side of a picture.
     side : int
         Pixels of the high-resolution image along a side of a detail.
 
@@ -260,24 +257,24 @@ def pair_pictures(pair, *, largest=LARGEST, side=_DETAIL):
     """
     grid = pair.high.grid
     low, high = interpolated(pair.low, grid), _plane(pair.high)
-    window = grey_window(high)
-    scale = min(1.0, largest / max(high.shape))
+    window = images.grey_window(high)
+    scale = min(1.0, images.LARGEST / max(high.shape))
     size = tuple(max(1, round(n * scale)) for n in high.shape[::-1])
-    small = [resize(part, size) for part in (low, high)]
+    small = [images.resize(part, size) for part in (low, high)]
     pixel = grid.spacing[2] * high.shape[1] / size[0]
     found = []
 
     def add(kind, image, pixel, words):
-        found.append((make_picture(kind, ("pair", None), image, pixel, grid.unit), words))
+        found.append((images.make_picture(kind, ("pair", None), image, pixel, grid.unit), words))
 
     words = "Checkerboard: low resolution (interpolated) at the top left, then by turns; crosses mark the corners"
-    add("board", Image.fromarray(stretch(_checkerboard(*small), window)), pixel, words)
+    add("board", Image.fromarray(images.stretch(_checkerboard(*small), window)), pixel, words)
     words = "Overlay: low resolution magenta, high resolution green, grey where alike"
     add("overlay", _mixed(*small, window), pixel, words)
     accepted = pair.patches.assign(size=pair.residual)[pair.accepted]
     accepted = accepted.sort_values(["size", "y", "x"])
     half = int(pair.transform.get("patch", side)) // 2
-    times = max(1, largest // side)
+    times = max(1, images.LARGEST // side)
     for share, which in ((0.5, "median"), (1.0, "largest")) if len(accepted) else ():
         patch = accepted.iloc[int(share * (len(accepted) - 1))]
         box = _box((patch["y"] + half, patch["x"] + half), side, high.shape)
@@ -309,18 +306,15 @@ def _box(middle, side, shape):
 
 def _lengths(grid):
     """Length of a pixel of an axis, and the unit it is drawn in."""
-    extent = convert(
-        max(n * s for n, s in zip(grid.shape[1:], grid.spacing[1:], strict=True)), grid.unit, "nm"
-    )
-    unit = "um" if extent >= 2000 else "nm"
+    longest = max(n * s for n, s in zip(grid.shape[1:], grid.spacing[1:], strict=True))
+    unit = "um" if convert(longest, grid.unit, "nm") >= 2000 else "nm"
     return convert(grid.spacing[1], grid.unit, unit), unit
 
 
 def _map_axes(axes, grid, size, unit, margin=0.0):
     height, width = (n * size for n in grid.shape[1:])
     beside = margin * max(height, width)
-    axes.set_aspect("equal")
-    axes.set(xlim=(-beside, width + beside), ylim=(height + beside, -beside))
+    axes.set(aspect="equal", xlim=(-beside, width + beside), ylim=(height + beside, -beside))
     if beside:
         axes.add_patch(Rectangle((0, 0), width, height, fill=False, ec=MUTED, lw=0.8))
     axes.grid(visible=False)
@@ -354,10 +348,8 @@ def sem_displacement(pair):
         times = _round(0.1 * max(grid.shape[1:]) / largest) if largest > 0 else 1.0
 
         def draw(axes):
-            arrows = axes.quiver(
-                x * size, y * size, dx * size, dy * size,
-                angles="xy", scale_units="xy", scale=1 / times, color=INK, width=0.005,
-            )  # fmt: skip
+            how = {"angles": "xy", "scale_units": "xy", "scale": 1 / times, "width": 0.005}
+            arrows = axes.quiver(x * size, y * size, dx * size, dy * size, color=INK, **how)
             key = _round(largest) if largest > 0 else 1.0
             axes.quiverkey(arrows, 0.8, 1.05, key * size, f"{key:g} px", labelpos="E", color=INK)
             _map_axes(axes, grid, size, unit, margin=0.06)
@@ -374,9 +366,7 @@ def sem_displacement(pair):
                 f"Areas change by factors from {jacobian[0]:.3f} to {jacobian[1]:.3f} (Jacobian): "
                 "near 1 is a smooth warp as of a scan's distortion, 0 or below would be a fold."
             )
-    return Plot(
-        "sem_displacement", "Elastic displacement", caption, panels, panel_size=(4.4, 3.9)
-    )  # fmt: skip
+    return Plot("sem_displacement", "Elastic displacement", caption, panels, panel_size=(4.4, 3.9))
 
 
 def _round(value):
@@ -533,10 +523,8 @@ def _draw_gaps(colour, lost, table, fit, top, last, axes):
     at = -0.06 * last
     axes.bar(at, lost, 0.07 * last, color=_WRONG, lw=0)
     if lost:
-        axes.annotate(
-            f"{lost}", (at, min(lost, top)), ha="center", va="bottom", fontsize=7.5,
-            xytext=(0, 1), textcoords="offset points",
-        )  # fmt: skip
+        how = {"textcoords": "offset points", "ha": "center", "va": "bottom", "fontsize": 7.5}
+        axes.annotate(f"{lost}", (at, min(lost, top)), (0, 1), **how)
     axes.annotate(words, (0.98, 0.97), xycoords="axes fraction", ha="right", va="top", fontsize=8)
     axes.set(xlim=(-0.11 * last, last), ylim=(0, top), xlabel="Gap width (nm)", ylabel="Gaps")
     axes.set_xticks(range(0, int(last) + 1, 20 if last > 50 else 10))
@@ -641,13 +629,10 @@ def _draw_ratios(curves, marks, axes):
     _marked(axes, marks)
     low, nyquist, _ = marks
     if nyquist is not None and low is not None:
-        axes.annotate(
-            "aliased", (low, 0.02), xycoords=("data", "axes fraction"), fontsize=8, color=MUTED,
-            xytext=(3, 0), textcoords="offset points",
-        )  # fmt: skip
-        axes.plot(
-            (low, TOP * nyquist), [0, 0], color=MUTED, lw=4, solid_capstyle="butt", clip_on=False
-        )
+        how = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+        axes.annotate("aliased", (low, 0.02), (3, 0), fontsize=8, color=MUTED, **how)
+        how = {"lw": 4, "solid_capstyle": "butt", "clip_on": False}
+        axes.plot((low, TOP * nyquist), [0, 0], color=MUTED, **how)
 
 
 # Close up
@@ -732,7 +717,7 @@ def _textured(planes):
     ]
 
 
-def crop_pictures(planes, shown, grid, *, largest=_CROP):
+def crop_pictures(planes, shown, grid):
     """Make the pictures of the places close up, all in one grey window.
 
     Parameters
@@ -741,8 +726,6 @@ def crop_pictures(planes, shown, grid, *, largest=_CROP):
         As for `cases`.
     shown : list of Case
     grid : acuity.volume.Grid
-    largest : int
-        Pixels along a side.
 
     Returns
     -------
@@ -750,17 +733,17 @@ def crop_pictures(planes, shown, grid, *, largest=_CROP):
         By letter and image. Pixels are repeated, not interpolated; the ends of a profile are
         marked.
     """
-    window = grey_window(next(iter(planes.values())))
+    window = images.grey_window(next(iter(planes.values())))
     pictures = {}
     for case in shown:
         for key, plane in planes.items():
             part = plane[case.box]
-            times = max(1, largest // max(part.shape))
-            image = sheets.enlarged(Image.fromarray(stretch(part, window)), times)
+            times = max(1, _CROP // max(part.shape))
+            image = sheets.enlarged(Image.fromarray(images.stretch(part, window)), times)
             if case.line is not None:
                 _mark_line(image, case, times)
             pixel = grid.spacing[2] / times
-            pictures[case.letter, key] = make_picture("crop", key, image, pixel, grid.unit)
+            pictures[case.letter, key] = images.make_picture("crop", key, image, pixel, grid.unit)
     return pictures
 
 
@@ -1060,7 +1043,7 @@ def sem_figures(
         for title, half in halves.items()
         if half
     }
-    files += sheets.save_sheet(_sheet(rows, 2.9, 0.65), folder, _overlay_drawing(pair, laid))
+    files += images.save_sheet(_sheet(rows, 2.9, 0.65), folder, _overlay_drawing(pair, laid))
     rows, names = {}, _names(planes)
     pictures = crop_pictures(planes, shown, grid) if shown else {}
     for case in shown:
@@ -1068,16 +1051,16 @@ def sem_figures(
             (pictures[case.letter, key], name, case.said.get(key, ""))
             for key, name in names.items()
         ]
-    return files + sheets.save_sheet(_sheet(rows, 1.9, 0.45), folder, _crops_drawing(rows, grid))
+    return files + images.save_sheet(_sheet(rows, 1.9, 0.45), folder, _crops_drawing(rows, grid))
 
 
 def _sheet(rows, width, foot):
     """Pictures with words above them in rows: a row a place, a column an image."""
     if not rows:
-        return sheets.nothing_measured()
+        return images.nothing_measured()
     heights = [max(p.size[1] / p.size[0] for p, *_ in row) * width + foot for row in rows.values()]
     most = max(map(len, rows.values()))
-    with matplotlib.rc_context(sheets.TEXT):
+    with matplotlib.rc_context(images.TEXT):
         figure = Figure((width * most + 0.1, sum(heights) + 0.1), layout="constrained")
         parts = figure.subfigures(len(rows), 1, squeeze=False, height_ratios=heights).ravel()
         for part, (title, row) in zip(parts, rows.items(), strict=True):

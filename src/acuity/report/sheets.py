@@ -1,20 +1,16 @@
 """What the figures and tables of images, of stacks and of one refined axis share."""
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from PIL import Image
 
 from acuity.errors import AcuityError
 from acuity.report.drawing import marker
 from acuity.report.pages import Cell
-from acuity.report.style import MUTED, look, ordered
+from acuity.report.style import look, ordered
 from acuity.report.verdict import best_grade
-
-TEXT = {"font.size": 9, "text.parse_math": False}  # of sheets of pictures
 
 
 def check_table(name, table, columns, row=""):
@@ -88,27 +84,6 @@ def chosen_places(score, side, shares, rank):
     return {letter: place for place, letter in letters.items()}
 
 
-def painted(index, colours):
-    """Paint numbers with colours.
-
-    Parameters
-    ----------
-    index : numpy.ndarray
-        uint8 (y, x).
-    colours : numpy.ndarray
-        (number, 3), 0 to 255.
-
-    Returns
-    -------
-    PIL.Image.Image
-        With the scale bar's black and white behind the colours (`acuity.report.images.make_picture`).
-    """
-    image = Image.frombytes("P", index.shape[::-1], index.tobytes())
-    palette = np.concatenate([colours, [[0] * 3], [[255] * 3]])
-    image.putpalette(palette.astype(np.uint8).tobytes())
-    return image
-
-
 def enlarged(image, times):
     """Return a Pillow image with each pixel repeated so many times along each side."""
     return image.resize(tuple(times * n for n in image.size), Image.Resampling.NEAREST)
@@ -119,15 +94,8 @@ def enlarged(image, times):
 
 def method_line(axes, method, x, y, width):
     """Draw a method's line without markers; the truth's is wider and lies below the others."""
-    how, truth = look(method), method == "truth"
-    axes.plot(
-        x,
-        y,
-        color=how.colour,
-        lw=width + truth,
-        ls="--" if how.variant else "-",
-        zorder=2 if truth else 3,
-    )
+    truth = method == "truth"
+    axes.plot(x, y, **look(method).line, lw=width + truth, zorder=2 if truth else 3)
 
 
 def curve_lines(axes, curves, x, y, width):
@@ -142,32 +110,6 @@ def show(axes, picture, title, size=8.5, pad=3):
     axes.set_axis_off()
     axes.imshow(picture.pixels(), interpolation="nearest")
     axes.set_title(title, fontsize=size, pad=pad)
-
-
-def nothing_measured():
-    """Return a figure that says so."""
-    figure = Figure((5, 2))
-    figure.text(0.5, 0.5, "Not measured in this study", ha="center", color=MUTED)
-    return figure
-
-
-def save_sheet(figure, folder, drawing):
-    """Write a sheet of pictures, and beside it what pages show of it.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-    folder : pathlib.Path
-    drawing : acuity.report.drawing.Drawing
-
-    Returns
-    -------
-    list of pathlib.Path
-        ``NAME.png`` and ``NAME.json``.
-    """
-    file = Path(folder, f"{drawing.name}.png")
-    figure.savefig(file, dpi=150, facecolor="white", metadata={"Software": None})
-    return [file, drawing.write(folder)]
 
 
 # Tables

@@ -55,14 +55,11 @@ def shown_rows(metrics, *, every_interval=False):
     columns = []
     for metric in known.values():
         own = {tuple(i): text for (*i, name), text in cells.items() if name == metric.name}
-        if metric in there and not _same(own, cells, metric.unlike):
+        # A column that would say the same again as another one is left out.
+        same = all(cells.get((*image, metric.unlike)) == text for image, text in own.items())
+        if metric in there and not same:
             columns.append((metric.name, metric.headed(interval=not every_interval)))
     return image_rows(rows, columns, cells)
-
-
-def _same(own, cells, other):
-    """Whether a column would say the same again as another one."""
-    return all(cells.get((*image, other)) == text for image, text in own.items())
 
 
 def image_rows(rows, columns, cells):

@@ -16,6 +16,7 @@ from acuity.tables import read_keyed, read_table
 from acuity.volume import open_volume
 
 _PACKAGES = ("acuity", "numba", "numpy", "pandas", "scipy", "snakemake", "zarr")
+_EXECUTION = ("device", "precision", "layout")
 _FAR_OUT = 4  # widths of the central 99.8 % of the values; a range is one or two, a deviation less
 TEXT = {"sample": str, "variant": str, "subset": str, "unit": str, "size_class": str}
 
@@ -339,11 +340,7 @@ def provenance(settings, sheet, cards):
         models[f"{card.method}, level {card.level:g}"] = {
             "parameters": card.parameters,
             "training": card.training,
-            "execution": {
-                key: card.execution[key]
-                for key in ("device", "precision", "layout")
-                if key in card.execution
-            },
+            "execution": {k: card.execution[k] for k in _EXECUTION if k in card.execution},
             "data digests": card.data,
             "weights": card.weights,
         }

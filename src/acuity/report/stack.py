@@ -168,10 +168,9 @@ def _draw(axes, z, values, **how):
 
 
 def _along(axes, z, grid, **more):
-    axes.set_xlim(float(z.min()) - 0.5, float(z.max()) + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     pitch = f" ({_length(grid.spacing[0], grid.unit)} apart)" if grid is not None else ""
-    axes.set(xlabel=f"Slice{pitch}", **more)
+    axes.set(xlim=(z.min() - 0.5, z.max() + 0.5), xlabel=f"Slice{pitch}", **more)
 
 
 def _length(size, unit):
@@ -319,10 +318,7 @@ def stack_residuals(slices, pairs):
             counts, _ = np.histogram(residual, edges)
             axes.bar(edges[:-1], counts, step, align="edge", color=_PALE, edgecolor="white", lw=0.4)
             how = {"xycoords": ("data", "axes fraction"), "va": "top", "fontsize": 8}
-            for value, name, style, top in (
-                (median, "median", "-", 1.0),
-                (most, "95 %", "--", 0.86),
-            ):
+            for value, name, style, top in ((median, "median", "-", 1), (most, "95 %", "--", 0.86)):
                 axes.axvline(value, color=INK, lw=1.2, ls=style)
                 axes.annotate(f" {name}: {value:.2g} px", (value, top), **how)
             axes.set(xlim=(0, edges[-1]), xlabel="Residual (px)", ylabel="Pairs of slices")
@@ -353,15 +349,13 @@ def _section(volume, axis):
     return np.asarray(volume.read(*box)).squeeze(axis)
 
 
-def stack_pictures(before, after, *, largest=images.LARGEST):
+def stack_pictures(before, after):
     """Cut a stack along z before and after the alignment.
 
     Parameters
     ----------
     before, after : path-like or Volume
         On one grid; the one after may be a part of it, which alone is shown then.
-    largest : int
-        Longest side of a picture in pixels.
 
     Returns
     -------
@@ -402,20 +396,19 @@ def stack_pictures(before, after, *, largest=images.LARGEST):
             part[1] = min(part[1], max(1, round((3 if detail else 5) * height / spacing[1])))
             values = plane[tuple(map(sheets.middle, plane.shape, part))]
             how = _enlarged if detail else images.picture_size
-            size = how(values.shape, spacing, largest)
+            size = how(values.shape, spacing)
             image = Image.fromarray(images.stretch(_resize(values, size), window))
             pixel = spacing[1] * values.shape[1] / size[0]
-            pictures.append(
-                images.make_picture(kind + detail, (name, None), image, pixel, grid.unit)
-            )
+            key = name, None
+            pictures.append(images.make_picture(kind + detail, key, image, pixel, grid.unit))
     return pictures
 
 
-def _enlarged(shape, spacing, largest):
+def _enlarged(shape, spacing):
     """Width and height with every voxel at least a pixel high and wide."""
     finest = min(spacing)
     extent = [count * size / finest for count, size in zip(shape, spacing, strict=True)]
-    scale = max(1, int(largest / max(extent)))
+    scale = max(1, int(images.LARGEST / max(extent)))
     return round(extent[1] * scale), round(extent[0] * scale)
 
 
@@ -440,7 +433,7 @@ def stack_views(pictures):
     sizes = [picture.size for picture in pictures[::2]]  # that of each row: before beside after
     width = 2.9
     heights = [min(width * down / across, 2 * width) + 0.25 for across, down in sizes]
-    with matplotlib.rc_context(sheets.TEXT):
+    with matplotlib.rc_context(images.TEXT):
         figure = Figure((2 * width + 0.1, sum(heights) + 0.1), layout="constrained")
         grid = figure.subplots(len(heights), 2, squeeze=False, height_ratios=heights)
         for axes, picture in zip(grid.ravel(), pictures, strict=True):
@@ -478,15 +471,12 @@ def stack_figures(sample, slices, pairs, before, after, *, out_dir):
     """
     before, after = images.opened(before), images.opened(after)
     folder = Path(out_dir)
-    plots = (
-        stack_path(slices, grid=before.grid),
-        stack_ncc(slices, grid=before.grid),
-        stack_residuals(slices, pairs),
-    )
+    plots = [draw(slices, grid=before.grid) for draw in (stack_path, stack_ncc)]
+    plots.append(stack_residuals(slices, pairs))
     files = [file for plot in plots for file in plot.save(folder)]
     pictures = stack_pictures(before, after)
     drawing = _views(pictures, before.grid, after.grid, slices)
-    files += sheets.save_sheet(stack_views(pictures), folder, drawing)
+    files += images.save_sheet(stack_views(pictures), folder, drawing)
     line = Line("Alignment", *stack_verdict(slices, pairs))
     write_judged(folder / "stack.json", {sample: [line]})
     return files
@@ -496,11 +486,9 @@ def _views(pictures, grid, after, slices):
     """What the page shows of the sections, and of the stack."""
     shape, left = (" x ".join(map(str, part.shape)) for part in (grid, after))
     size = " x ".join(f"{part:.4g}" for part in grid.spacing)
-    rims = (
-        "black at the rims is what no slice covers."
-        if left == shape
-        else f"rims that not every slice reaches were cut off, {left} voxels are left."
-    )
+    rims = "black at the rims is what no slice covers."
+    if left != shape:
+        rims = f"rims that not every slice reaches were cut off, {left} voxels are left."
     rows = {}
     for picture in pictures:
         title = _title(picture.kind)

@@ -102,13 +102,12 @@ class Words:
     unit: str | None = None
     noun: str = "pore"
 
+    def level(self, level):
+        """Write a level."""
+        return self.level_format.format(level)
+
 
 PLAIN = Words()
-
-
-def rgb(colour):
-    """Return red, green and blue of ``#rrggbb``, 0 to 255."""
-    return tuple(int(colour[at : at + 2], 16) for at in (1, 3, 5))
 
 
 def look(method):

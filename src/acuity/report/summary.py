@@ -45,8 +45,7 @@ def summary(path, *, sample=POOLED, by_size=None):
     names = metrics["sample"].astype(str)
     if sample == POOLED and POOLED not in set(names) and JUDGED in set(names):
         sample = JUDGED
-    metrics = metrics[names == sample]
-    metrics = named(metrics)
+    metrics = named(metrics[names == sample])
     if metrics.empty:
         raise AcuityError(f"{path}: no figures of sample {sample!r}")
     if by_size is None:

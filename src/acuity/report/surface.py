@@ -7,11 +7,12 @@ import numpy as np
 from scipy import ndimage
 
 AZIMUTH, ELEVATION = 35.0, 25.0  # of the eye, in degrees about z and above the x-y plane
+PIXELS = 320  # along each side of the picture
 STEP = 0.7  # of the smallest voxel side, along a ray
 WHITE, EDGE, CUT, DARK = 255, 200, 235, 40  # grey of nothing, the box's edges, its cut faces, shade
 
 
-def isosurface(cube, level, spacing=(1.0, 1.0, 1.0), *, below=False, pixels=320):
+def isosurface(cube, level, spacing=(1.0, 1.0, 1.0), *, below=False):
     """Draw where a volume passes a level, seen from above and aside without perspective.
 
     Parameters
@@ -24,13 +25,11 @@ def isosurface(cube, level, spacing=(1.0, 1.0, 1.0), *, below=False, pixels=320)
         Voxel size (z, y, x).
     below : bool
         Whether the solid is what lies below the level instead of above it.
-    pixels : int
-        Width and height of the picture.
 
     Returns
     -------
     image : numpy.ndarray
-        uint8 (pixels, pixels). Surfaces are shaded by their slope to the light; where the box cuts the
+        uint8 (`PIXELS`, `PIXELS`). Surfaces are shaded by their slope to the light; where the box cuts the
         solid it is light and even.
     pixel : float
         Width of a pixel in the unit of `spacing`.
@@ -39,14 +38,14 @@ def isosurface(cube, level, spacing=(1.0, 1.0, 1.0), *, below=False, pixels=320)
     spacing = np.asarray(spacing, float)
     ends = (np.array(cube.shape) - 1) * spacing  # of the box, between the outermost voxels' middles
     radius = float(np.linalg.norm(ends)) / 2
-    pixel = 2 * radius / pixels
+    pixel = 2 * radius / PIXELS
     forward, right, down = _axes()
-    place = (np.arange(pixels) + 0.5) * pixel - radius
+    place = (np.arange(PIXELS) + 0.5) * pixel - radius
     start = (
         ends / 2 - radius * forward + place[:, None, None] * down + place[None, :, None] * right
     ).reshape(-1, 3)
     met, depth, face = _march(field, start, forward, ends, spacing)
-    image = np.full(pixels * pixels, WHITE, np.uint8)
+    image = np.full(PIXELS * PIXELS, WHITE, np.uint8)
     toward = -forward - 0.4 * right - 0.5 * down
     toward /= np.linalg.norm(toward)
     slopes = _slopes(field, (start[met] + depth[met, None] * forward) / spacing, spacing)
@@ -56,20 +55,20 @@ def isosurface(cube, level, spacing=(1.0, 1.0, 1.0), *, below=False, pixels=320)
     faces = np.array([1.0, 0.94, 0.97])  # edges of the box stay visible
     grey = np.where(face[met] >= 0, CUT * faces[face[met]], grey)
     image[met] = np.clip(np.round(grey), 0, 250)
-    image = image.reshape(pixels, pixels)
-    image[_edges(ends, right, down, radius, pixel, pixels) & (image == WHITE)] = EDGE
+    image = image.reshape(PIXELS, PIXELS)
+    image[_edges(ends, right, down, radius, pixel) & (image == WHITE)] = EDGE
     return image, pixel
 
 
-def _edges(ends, right, down, radius, pixel, pixels):
+def _edges(ends, right, down, radius, pixel):
     """Where the edges of the box run in the picture."""
-    drawn = np.zeros((pixels, pixels), bool)
+    drawn = np.zeros((PIXELS, PIXELS), bool)
     for first, last in combinations(np.array(list(product((0.0, 1.0), repeat=3))), 2):
         if np.abs(last - first).sum() > 1:
             continue
-        line = (np.linspace(first, last, 2 * pixels) - 0.5) * ends
+        line = (np.linspace(first, last, 2 * PIXELS) - 0.5) * ends
         places = (((line @ way + radius) / pixel).astype(int) for way in (down, right))
-        drawn[tuple(np.clip(place, 0, pixels - 1) for place in places)] = True
+        drawn[tuple(np.clip(place, 0, PIXELS - 1) for place in places)] = True
     return drawn
 
 

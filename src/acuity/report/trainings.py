@@ -2,38 +2,33 @@
 
 from acuity.report.shown import training_rows
 from acuity.report.style import look
-from acuity.report.verdict import tidy
 
 
-def training_note(learned, number, where, metrics):
+def training_note(page, where):
     """Say of how many trainings the figures of learned methods are.
 
     Parameters
     ----------
-    learned : sequence of str
-        Methods that learn.
-    number : int
-        Trainings of each.
+    page : acuity.report.graded.GradedPage
+        Of the methods that learn, those that have figures on it are spoken of.
     where : str
         Where mean and range over several stand, as ``below``.
-    metrics : pandas.DataFrame
-        Their figures; what has none there is not spoken of.
 
     Returns
     -------
     str
         Empty where nothing learns.
     """
-    there = set(tidy(metrics)["method"])
-    learned = [method for method in learned if method in there]
+    there = set(page.figures_of["method"])
+    learned = [method for method in page.learned if method in there]
     if not learned:
         return ""
     names = [look(method).name for method in learned]
     several = len(names) > 1
     named = f"{', '.join(names[:-1])} and {names[-1]}" if several else names[0]
-    if number > 1:
+    if page.trainings > 1:
         return (
-            f"Figures of {named} are of the first of {number} trainings; mean and range over all of them "
+            f"Figures of {named} are of the first of {page.trainings} trainings; mean and range over all of them "
             f"stand {where}."
         )
     return (

@@ -479,9 +479,7 @@ def lines(table, words=PLAIN):
     said = {}
     for sample, group in table.groupby("sample", sort=False):
         said[sample] = [
-            Line(
-                words.level_format.format(row["level"]), row["grade"], _sentence(row, group, words)
-            )
+            Line(words.level(row["level"]), row["grade"], _sentence(row, group, words))
             for _, row in group[group["best"]].sort_values("level").iterrows()
         ] or [UNRESTORED]
     return said

@@ -96,10 +96,9 @@ class Blocks:
         """Give number and core of the blocks that start in slices `z0` to `z1`, in order."""
         _, columns, rows = self.count
         for iz in range(-(-z0 // self.size[0]), -(-z1 // self.size[0])):
-            for iy in range(columns):
-                for ix in range(rows):
-                    box = tuple(
-                        slice(i * s, min((i + 1) * s, n))
-                        for i, s, n in zip((iz, iy, ix), self.size, self.grid.shape, strict=True)
-                    )
-                    yield (iz * columns + iy) * rows + ix, box
+            for iy, ix in np.ndindex(columns, rows):
+                box = tuple(
+                    slice(i * s, min((i + 1) * s, n))
+                    for i, s, n in zip((iz, iy, ix), self.size, self.grid.shape, strict=True)
+                )
+                yield (iz * columns + iy) * rows + ix, box

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit, prange
 
-from acuity.errors import AcuityError
+from acuity.errors import require
 from acuity.field_of_view import cylinder
 from acuity.segment.blocks import Blocks
 from acuity.segment.boxes import sizes_and_boxes
@@ -77,8 +77,7 @@ def closing_ball(binary, radius):
     """
     if radius < 1:
         return binary
-    if radius > 64:
-        raise AcuityError(f"segment: closing is {radius} voxels; allowed are 0 to 64")
+    require(radius <= 64, f"segment: closing is {radius} voxels; allowed are 0 to 64")
     reach = float(radius) + 1e-6
     grown = np.empty(binary.shape, np.uint8)
     _dilate(binary.view(np.uint8), reach, grown)
@@ -143,18 +142,6 @@ def _unite(parent, low, high):
                             a = b
                         else:
                             parent[b] = a
-
-
-@njit(cache=True, parallel=True)
-def _look_up(labels, table):
-    """Replace each label by ``table[label]``, into a new array of the table's type."""
-    out = np.empty(labels.shape, table.dtype)
-    nz, ny, nx = labels.shape
-    for z in prange(nz):
-        for y in range(ny):
-            for x in range(nx):
-                out[z, y, x] = table[labels[z, y, x]]
-    return out
 
 
 @dataclass(frozen=True)
@@ -299,7 +286,7 @@ class Objects(Blocks):
         for b, box in self.boxes(z0, z1):
             for z in range(box[0].start, box[0].stop, depth):
                 row = (slice(z, min(z + depth, box[0].stop)), *box[1:])
-                yield row, _look_up(np.asarray(numbers[row]), lookup[b])
+                yield row, lookup[b][numbers[row]]
 
     def _unite_faces(self, numbers, node, parent):
         """Unite components that touch across the faces of cores."""

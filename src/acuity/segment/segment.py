@@ -14,7 +14,7 @@ import math
 import numpy as np
 
 from acuity.assumptions import Assumes
-from acuity.errors import AcuityError
+from acuity.errors import AcuityError, require
 from acuity.field_of_view import cylinder, values_inside
 from acuity.segment.blocks import SMALLEST
 from acuity.segment.objects import Objects
@@ -64,8 +64,7 @@ def choose_threshold(data, threshold="otsu", mask_radius=None):
         low, high = np.minimum(low, values.min()), np.maximum(high, values.max())
     if not (np.isfinite(low) and np.isfinite(high)):
         raise AcuityError("segment: the volume holds NaN or infinite voxels")
-    if not high > low:
-        raise AcuityError(f"segment: every voxel is {low:g}; a constant volume has no objects")
+    require(high > low, f"segment: every voxel is {low:g}; a constant volume has no objects")
     return float(threshold) if number else otsu_inside(data, mask_radius)
 
 

@@ -25,7 +25,7 @@ import numba
 import numpy as np
 import pandas as pd
 
-from acuity.errors import AcuityError
+from acuity.errors import AcuityError, require
 from acuity.filters import gaussian
 from acuity.geometry import ConeBeam, full_circle
 from acuity.hdf5 import open_hdf5
@@ -121,8 +121,7 @@ def _check(body: Body, beam: Beam, level: float) -> None:
         raise AcuityError(f"level is {level}; a blur of 0 detector pixels or more is needed")
     if photons is not None and not 1 <= photons <= 1e9:
         raise AcuityError(f"photons is {photons}; 1 to 1e9 is allowed, or none for no noise")
-    if not 0 < peak <= 50:
-        raise AcuityError(f"peak_attenuation is {peak}; above 0 to 50 is allowed")
+    require(0 < peak <= 50, f"peak_attenuation is {peak}; above 0 to 50 is allowed")
     if domain not in ("intensity", "attenuation"):
         raise AcuityError(f"blur_domain is {domain!r}; allowed are 'intensity' and 'attenuation'")
     if not (math.isfinite(body.voxel_size) and body.voxel_size > 0):
@@ -156,14 +155,9 @@ class _Exposures:
 
     def images(self, a: int, b: int, pool: ThreadPoolExecutor) -> np.ndarray:
         """Return counts of the views a to b - 1, (view, v, u)."""
-        lines = project(
-            self.spheres,
-            self.geometry.padded(self.margin),
-            self.angles[a:b],
-            size=self.body.size,
-            cylinder_radius=self.body.cylinder_radius,
-            solid=self.solid,
-        )
+        detector, angles = self.geometry.padded(self.margin), self.angles[a:b]
+        cylinder = {"size": self.body.size, "cylinder_radius": self.body.cylinder_radius}
+        lines = project(self.spheres, detector, angles, **cylinder, solid=self.solid)
         if self.beam.blur_domain == "intensity":
             lines = np.exp(-lines)
         if self.level > 0:
@@ -346,8 +340,7 @@ def open_scan(path: str | os.PathLike) -> Scan:
         If the file is missing, truncated or lacks a part, or shapes disagree.
     """
     path = Path(path)
-    if not path.is_file():
-        raise AcuityError(f"{path}: no such file; a Data Exchange HDF5 file is needed")
+    require(path.is_file(), f"{path}: no such file; a Data Exchange HDF5 file is needed")
     try:
         with open_hdf5(path) as file:
             names = ("exchange/data", "exchange/data_white", "exchange/data_dark", "exchange/theta")

@@ -63,19 +63,11 @@ def foam(
     if trial_points is None:
         trial_points = int(np.clip(size**3 * _TRIALS_PER_VOXEL, *_TRIALS_RANGE))
     low, high = (float(d) for d in pores.diameter)
-    spheres = _place(
-        radius,
-        half,
-        low / 2,
-        pores.small_below / 2,
-        high / 2,
-        pores.small_fraction,
-        pores.min_gap,
-        pores.max_pores if pores.max_pores is not None else 200_000,
-        pores.porosity if pores.porosity is not None else 2.0,
-        trial_points,
-        np.random.default_rng([int(seed), 0xF0A3]),
-    )
+    radii = low / 2, pores.small_below / 2, high / 2
+    most = pores.max_pores if pores.max_pores is not None else 200_000
+    wanted = pores.porosity if pores.porosity is not None else 2.0
+    ends = pores.small_fraction, pores.min_gap, most, wanted, trial_points
+    spheres = _place(radius, half, *radii, *ends, np.random.default_rng([int(seed), 0xF0A3]))
     require(len(spheres) > 0, "no pore fits the cylinder with these diameters and gap")
     return pd.DataFrame(spheres, columns=["z", "y", "x", "radius"])
 
@@ -155,9 +147,7 @@ def _place(radius, half, low, middle, high, small_fraction, gap, limit, porosity
         if r < least:
             break
         if count == spheres.shape[0]:
-            larger = np.empty((2 * count, 4))
-            larger[:count] = spheres
-            spheres = larger
+            spheres = np.concatenate((spheres, np.empty_like(spheres)))
         z, y, x = points[0, chosen], points[1, chosen], points[2, chosen]
         spheres[count] = np.array((z, y, x, r))
         count += 1
@@ -213,10 +203,8 @@ def porosity(
     float
         Porosity, 0 to 1.
     """
-    inside = sum(
-        _volume_inside(z, r, 0.5 * size)
-        for z, r in spheres[["z", "radius"]].itertuples(index=False)
-    )
+    places = spheres[["z", "radius"]].itertuples(index=False)
+    inside = sum(_volume_inside(z, r, 0.5 * size) for z, r in places)
     return inside / (math.pi * (cylinder_radius * size) ** 2 * size)
 
 

@@ -71,15 +71,12 @@ def _check_layout(settings):
     check(low <= typical <= high, f"typical is {typical} nm; {low:g} to {high:g} is allowed")
     check(settings.spread > 0, f"spread is {settings.spread}; numbers above 0 are allowed")
     check(min(gap) > 0, f"gap is {tuple(gap)} nm; two numbers above 0 are needed")
-    for name, allowed, words in (
-        ("touching", 0 <= settings.touching < 1, "0 to below 1"),
-        ("covered", 0 < settings.covered <= 1, "above 0 to 1"),
-        ("facets", 0 <= settings.facets <= 1, "0 to 1"),
-    ):
-        check(allowed, f"{name} is {getattr(settings, name)}; {words} is allowed")
-    check(
-        settings.bare_size > 0, f"bare_size is {settings.bare_size} nm; numbers above 0 are allowed"
-    )
+    touching, covered = settings.touching, settings.covered
+    check(0 <= touching < 1, f"touching is {touching}; 0 to below 1 is allowed")
+    check(0 < covered <= 1, f"covered is {covered}; above 0 to 1 is allowed")
+    check(0 <= settings.facets <= 1, f"facets is {settings.facets}; 0 to 1 is allowed")
+    bare = settings.bare_size
+    check(bare > 0, f"bare_size is {bare} nm; numbers above 0 are allowed")
 
 
 @numba.njit(cache=True)
@@ -188,13 +185,9 @@ def _grow(field, free, step, low, high, middle, spread, least, mean, touching, f
             if not _fits(row, parent, out, cells, filled, j, i, least):
                 continue
             if count == out.shape[0]:
-                larger = np.empty((2 * count, 14))
-                larger[:count] = out
-                out = larger
+                out = np.concatenate((out, np.empty_like(out)))
             if filled[j, i] == cells.shape[2]:
-                more = np.full((rows_, cols, 2 * cells.shape[2]), -1, np.int64)
-                more[:, :, : cells.shape[2]] = cells
-                cells = more
+                cells = np.concatenate((cells, np.full_like(cells, -1)), axis=2)
             out[count] = row
             cells[j, i, filled[j, i]] = count
             filled[j, i] += 1

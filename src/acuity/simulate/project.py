@@ -6,7 +6,7 @@ import numba
 import numpy as np
 import pandas as pd
 
-from acuity.errors import AcuityError
+from acuity.errors import AcuityError, require
 from acuity.geometry import ConeBeam
 
 
@@ -57,8 +57,7 @@ def project(
     """
     table = np.ascontiguousarray(spheres[["z", "y", "x", "radius"]].to_numpy(np.float64))
     angles = np.asarray(angles, np.float64)
-    if not np.isfinite(angles).all():
-        raise AcuityError("an angle of the scan is not finite")
+    require(bool(np.isfinite(angles).all()), "an angle of the scan is not finite")
     reach = np.hypot(table[:, 1], table[:, 2]) + table[:, 3]
     if max(cylinder_radius * size, reach.max(initial=0)) >= geometry.source_to_axis:
         raise AcuityError(

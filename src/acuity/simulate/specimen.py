@@ -11,14 +11,7 @@ import pandas as pd
 
 from acuity.filters import gaussian
 from acuity.simulate.particles import partners
-from acuity.simulate.sem import (
-    Scan,
-    automatic_contrast,
-    drift_modes,
-    elastic_modes,
-    expose,
-    sample,
-)
+from acuity.simulate.sem import Scan, automatic_contrast, drift_modes, elastic_modes, expose, sample
 from acuity.simulate.specimens.base import Scanning, check, load
 from acuity.tables import write_table
 from acuity.units import convert
@@ -175,9 +168,8 @@ class _Fine:
 
     def at(self, places):
         """Return what the beam frees at places (nm)."""
-        return sample(
-            self.values, *((p - o) / self.step for p, o in zip(places, self.origin, strict=True))
-        )
+        pixels = ((p - o) / self.step for p, o in zip(places, self.origin, strict=True))
+        return sample(self.values, *pixels)
 
 
 def _draw(kind, places, settings, pixel, seed):
@@ -239,9 +231,8 @@ def _random(seed, purpose):
 
 
 def _places(scan):
-    return scan.places(
-        *np.meshgrid(*(np.arange(n, dtype=float) for n in scan.shape), indexing="ij")
-    )
+    axes = (np.arange(n, dtype=float) for n in scan.shape)
+    return scan.places(*np.meshgrid(*axes, indexing="ij"))
 
 
 def _warp(high_scan, low_scan, moved):

@@ -86,19 +86,12 @@ def place(path: object) -> str:
 
 def _fields_at(model, location):
     for part in location:
-        field = model.model_fields.get(part)
-        annotation = None if field is None else field.annotation
+        annotation = getattr(model.model_fields.get(part), "annotation", None)
         options = [annotation, *getattr(annotation, "__args__", ())]
-        model = next(
-            (
-                option
-                for option in options
-                if isinstance(option, type) and issubclass(option, BaseModel)
-            ),
-            None,
-        )
-        if model is None:
+        sections = [o for o in options if isinstance(o, type) and issubclass(o, BaseModel)]
+        if not sections:
             return []
+        model = sections[0]
     return list(model.model_fields)
 
 

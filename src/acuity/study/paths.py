@@ -105,8 +105,10 @@ STUDY_TABLES = {
     "curves": "curves.tsv",
     "spaces": "pore_space.tsv",
 }
-# Of a volume: its root file, what its slabs agree upon, and what each leaves.
-_VOLUME = re.compile(r"\.ome\.zarr/(zarr\.json|\.slabs/(store|(?P<slab>[0-9]+))\.json)$")
+# How results end; volumes: their root file, what their slabs agree upon, and what each leaves.
+_ENDING = re.compile(
+    r"\.(ome\.zarr/(zarr\.json|\.slabs/(store|(?P<slab>[0-9]+))\.json)|h5|html|json|npz|png|svg|tsv)$"
+)
 
 
 @cache
@@ -162,11 +164,8 @@ def read_result(path: str) -> dict[str, str]:
     -------
     dict of str to str
     """
-    volume = _VOLUME.search(path)
-    slab = volume and volume["slab"]
-    stem = (
-        path[: volume.start()] if volume else re.sub(r"\.(h5|html|json|npz|png|svg|tsv)$", "", path)
-    )
+    ending = _ENDING.search(path)
+    stem, slab = (path[: ending.start()], ending["slab"]) if ending else (path, None)
     match = next(filter(None, (_pattern(place).fullmatch(stem) for place in RESULTS)), None)
     return (_wildcards(match) if match else {}) | ({"slab": slab} if slab else {})
 

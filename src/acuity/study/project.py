@@ -181,10 +181,8 @@ class Project:
 
     def specimen_cfg(self, sample: str) -> dict[str, Any]:
         """Return the specimen section; the pixel as a number and its unit."""
-        values, row = (
-            cast(Specimen, self.study.specimen).model_dump(mode="json"),
-            self.samples[sample],
-        )
+        specimen, row = cast(Specimen, self.study.specimen), self.samples[sample]
+        values = specimen.model_dump(mode="json")
         values["shape"] = values.pop("size")
         if values["pixel_size"] is not None:
             (values["pixel_size"], *_), values["unit"] = parse_voxel_size(values["pixel_size"])
@@ -241,14 +239,6 @@ class Project:
             return paths.volume(f"align/{sample}/aligned")
         return paths.volume(f"ingest/{sample}")
 
-    def truth(self, sample: str) -> str:
-        """Return the volume that a sample is judged by."""
-        return self.kind.truth(sample)
-
-    def target(self, sample: str) -> str:
-        """Return the volume that is learned as high resolution."""
-        return self.kind.target(sample)
-
     def low(self, sample: str, level: str | None) -> str:
         """Return the volume of low resolution."""
         if sample in self.restore:
@@ -258,7 +248,7 @@ class Project:
     def learned_low(self, sample: str, level: str) -> str:
         """Return the low volume to learn from; images that get worse anew each time have none."""
         worse = self.kind.degradation_while_learning()
-        return self.target(sample) if worse else self.low(sample, level)
+        return self.kind.target(sample) if worse else self.low(sample, level)
 
     def learns_from(self, method: str, level: str) -> list[str]:
         """Return the samples that a method learns from; one of planes alone, from coarse ones too."""
@@ -271,7 +261,7 @@ class Project:
         samples = self.learns_from(method, level)
         return {
             "low": [self.learned_low(sample, level) for sample in samples],
-            "target": [self.target(sample) for sample in samples],
+            "target": [self.kind.target(sample) for sample in samples],
             "masks": [mask for sample in samples for mask in self.kind.masks(sample)],
         }
 
@@ -315,7 +305,7 @@ class Project:
     def image(self, sample: str, image: str) -> str:
         """Return the volume of an image: truth, level3/input, level3/deepnet, ..."""
         if image == "truth":
-            return self.truth(sample)
+            return self.kind.truth(sample)
         level, method = split_image(image)
         if method == "input" and self.kind.one_grid:
             return self.low(sample, level)
@@ -387,7 +377,7 @@ class Project:
         """Return the volumes that a measure reads, by what they are; those that there are."""
         places = {
             "image": lambda: [self.image(sample, image)],
-            "truth": lambda: [] if sample in self.restore else [self.truth(sample)],
+            "truth": lambda: [] if sample in self.restore else [self.kind.truth(sample)],
             "low": lambda: [self.low(sample, split_image(image)[0])],
             "repeat": lambda: [self.image(f"{self.samples[sample].repeat_of}", image)],
             "labels": lambda: [paths.volume(f"segment/{sample}/{image}")],
@@ -415,11 +405,6 @@ class Project:
                 found.setdefault(key, []).append(paths.table(sample, image, name))
         return found
 
-    def gathered(self, name: str, images: Images | None = None) -> list[str]:
-        """Return the files of a name of all that is measured, or of some images."""
-        images = self.measured if images is None else images
-        return [table for key in images for table in self.tables(*key).get(name, [])]
-
     def named_tables(self, images: Images, names: Collection[str]) -> dict[str, str | list[str]]:
         """Return the files of these names of some images, each named by what it is and whose."""
         return {
@@ -431,15 +416,11 @@ class Project:
             if name in names
         }
 
-    def true_labels(self, sample: str) -> str:
-        """Return the objects that are there: exact ones, or the truth's own segmentation."""
-        return self.kind.true_labels(sample)
-
     def size_reference(self) -> list[str]:
         """Return the volume whose voxels size classes are multiples of; none where they are stated."""
         measure = self.study.measure
         stated = (measure.size_classes and measure.size_bin) or self.kind.states_sizes
-        return [] if stated or not self.shown else [self.truth(self.shown[0])]
+        return [] if stated or not self.shown else [self.kind.truth(self.shown[0])]
 
     # what was learned from ------------------------------------------------------------------
 
@@ -485,7 +466,7 @@ class Project:
         files, judged = self.shown_volumes(sample), sample not in self.restore
         for image in self.all_images(sample) if self.study.segment else []:
             labels = paths.volume(f"segment/{sample}/{image}")
-            labels = self.true_labels(sample) if image == "truth" else labels
+            labels = self.kind.true_labels(sample) if image == "truth" else labels
             files[name_of("labels", sample, image)] = labels
             if judged:
                 files[name_of("statuses", sample, image)] = paths.table(sample, image, "status")
@@ -592,20 +573,17 @@ class Project:
         samples = [s for s, _ in [*shown, *taught, *self.measured]] + self.alignment.stacks
         return list(
             dict.fromkeys(
-                [file for sample in samples for file in self.acquired_files(sample)]
+                [file for s in samples for file in self.kind.acquired_files(s)]
+                + [file for s in samples for file in self.alignment.files(s)]
                 + [file for pair in [*shown, *taught] for file in self.kind.scans(*pair)]
                 + [self.low(*pair) for pair in shown]
                 + [self.learned_low(*pair) for pair in taught]
-                + [self.target(sample) for sample, _ in taught]
+                + [self.kind.target(sample) for sample, _ in taught]
                 + [file for key in self.page_images for file in self.image_volumes(*key)]
                 + [paths.model(*model) for model in self.modelled]
                 + ["unseen.tsv"] * self.compares_voxels
                 + ["judged.json"] * bool(self.kind.page)
-                + self.gathered("tables")
+                + [file for key in self.measured for file in self.tables(*key)["tables"]]
                 + [f for s in self.restore for i in self.images(s) for f in self.curves_of(s, i)]
             )
         )
-
-    def acquired_files(self, sample: str) -> list[str]:
-        """Return what is there of a sample before anything is degraded, restored or measured."""
-        return self.kind.acquired_files(sample) + self.alignment.files(sample)

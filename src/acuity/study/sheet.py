@@ -89,10 +89,8 @@ def read_sheet(path: str | os.PathLike) -> tuple[int, list[str], list[tuple[int,
                 f"{where}: found the column {column!r} {columns.count(column)} times; allowed is once"
             )
     rows = []
-    for number, line in lines:
+    for number, line in lines[lines.index(heading) + 1 :]:
         where = f"{path}: line {number}"
-        if number <= at:
-            continue
         if _is_comment(line):
             # It would leave out a file whose name begins so, and nobody would know.
             if columns[0] != "sample" and line.count(separator) >= len(columns) - 1:

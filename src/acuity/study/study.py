@@ -242,15 +242,12 @@ def schema() -> dict[str, Any]:
     document["title"] = "Acuity study"
     patterns = {}
     for name in known():
-        settings = load(name).Settings.model_json_schema(
-            ref_template="#/$defs/" + name + ".{model}"
-        )
+        settings = load(name).Settings.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}")
         for key, definition in settings.pop("$defs", {}).items():
             document["$defs"][f"{name}.{key}"] = definition
         document["$defs"][name] = settings
-        patterns[f"^{name}(@[a-z0-9_]+)?$"] = {
-            "anyOf": [{"$ref": f"#/$defs/{name}"}, {"type": "null"}]
-        }
+        allowed = [{"$ref": f"#/$defs/{name}"}, {"type": "null"}]
+        patterns[f"^{name}(@[a-z0-9_]+)?$"] = {"anyOf": allowed}
     methods = document["properties"]["methods"]
     methods.pop("additionalProperties", None)
     methods["patternProperties"] = patterns

@@ -19,9 +19,8 @@ from acuity.volume import open_volume
 
 def _training(job, method, data):
     """Return what decides the weights of a model: settings, task, seed and volumes."""
-    degraded = job.degradation is not None
-    return {
-        **({"degradation": check_strengths(job.degradation)} if degraded else {}),
+    degraded = None if job.degradation is None else check_strengths(job.degradation)
+    return ({"degradation": degraded} if degraded else {}) | {
         "study": job.study,
         "method": method.name(),
         "settings": method.settings.for_training(),

@@ -87,9 +87,8 @@ def load_checkpoint(path: Path, networks: Networks, optimizers: Optimizers) -> d
     plain = json.loads(header["optimizers"])
     for name, network in networks.items():
         prefix = f"network/{name}/"
-        network.load_state_dict(
-            {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
-        )
+        own = {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
+        network.load_state_dict(own)
     for name, optimizer in optimizers.items():
         state = optimizer.state_dict()
         values = {int(i): dict(v) for i, v in plain.get(name, {}).items()}
@@ -150,9 +149,8 @@ class Checkpoints:
             try:
                 return load_checkpoint(path, networks, optimizers)
             except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
-                logger.warning(
-                    "checkpoint %s cannot be read (%s): the one before is used", path, error
-                )
+                said = "checkpoint %s cannot be read (%s): the one before is used"
+                logger.warning(said, path, error)
         return None
 
     def remove(self) -> None:

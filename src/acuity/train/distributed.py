@@ -225,13 +225,8 @@ def _rank(rank, count, device, folder, records, function, arguments):
         torch.cuda.set_device(rank)
     elif sys.platform == "linux":
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # nobody else is to join
-    distributed.init_process_group(
-        "nccl" if device == "cuda" else "gloo",
-        init_method=f"file://{folder}/meet",
-        rank=rank,
-        world_size=count,
-        timeout=PATIENCE,
-    )
+    backend, meet = "nccl" if device == "cuda" else "gloo", f"file://{folder}/meet"
+    distributed.init_process_group(backend, meet, PATIENCE, rank=rank, world_size=count)
     try:
         function(**arguments, group=ProcessGroup(rank, count))
     except (AcuityError, torch.OutOfMemoryError) as error:

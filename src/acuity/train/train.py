@@ -131,13 +131,11 @@ def make_sampler(
         **common,
     )
     if sampler.patch != options.patch:
-        logger.info(
-            "%s: patches of %s instead of %s voxels (z, y, x): cut to the volume, and square "
-            "where they are turned",
-            job.method_name,
-            sampler.patch,
-            options.patch,
+        said = (
+            "%s: patches of %s instead of %s voxels (z, y, x): cut to the volume, and square where "
+            "they are turned"
         )
+        logger.info(said, job.method_name, sampler.patch, options.patch)
     return sampler
 
 
@@ -148,9 +146,8 @@ def _keep(job, files, data, trainer):
     volume, device = trainer.sampler.pairs[0], str(trainer.device)
     statistics, data_range = trainer.normalisation_of(volume), trainer.data_range
     execution = autotune(method, network, statistics, trainer.sampler, data_range, device)
-    weights = save(
-        {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
-    )
+    state = network.state_dict()
+    weights = save({key: value.detach().cpu().contiguous() for key, value in state.items()})
     content = {
         **model_card(job, files, method, data, weights),
         "normalisation": trainer.normalisation,
@@ -173,19 +170,12 @@ def _say(job, files, trainer, scores):
     said = "not measured (nothing held out)"
     if reached is not None:
         said = f"{reached:.2f} dB" + ("" if before is None else f", input {before:.2f} dB")
-    logger.info(
-        "%s at level %g: %d steps in %.0f s; validation PSNR %s",
-        job.method_name,
-        job.level,
-        trainer.options.steps,
-        trainer.state["seconds"],
-        said,
-    )
+    what = f"{job.method_name} at level {job.level:g}"
+    steps, seconds = trainer.options.steps, trainer.state["seconds"]
+    logger.info("%s: %d steps in %.0f s; validation PSNR %s", what, steps, seconds, said)
     if before is not None and not reached >= before:
-        logger.warning(
-            "%s at level %g: what it restores is further from the target than its input is; it has "
-            "diverged, or learned too little: see %s",
-            job.method_name,
-            job.level,
-            files.history,
+        worse = (
+            "%s: what it restores is further from the target than its input is; it has diverged, or "
+            "learned too little: see %s"
         )
+        logger.warning(worse, what, files.history)

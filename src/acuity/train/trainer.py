@@ -194,9 +194,7 @@ class Trainer:
             "history": [],
             "sums": {},
             "best": None,
-            "skipped": 0,
-            "in_a_row": 0,
-            "rollbacks": 0,
+            **dict.fromkeys(("skipped", "in_a_row", "rollbacks"), 0),
             "precision": None,
         }
 
@@ -225,9 +223,8 @@ class Trainer:
         return batch
 
     def _autocast(self, precision):
-        return torch.autocast(
-            self.device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16"
-        )
+        half = precision == "bfloat16"
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=half)
 
     def _update(self, step, batch):
         """Take one step.
@@ -292,12 +289,8 @@ class Trainer:
         torch.set_rng_state(random_state)
         agree = abs(losses["bfloat16"] - losses["float32"]) <= 0.02 * losses["float32"]
         chosen = "bfloat16" if agree and seconds["bfloat16"] < seconds["float32"] else "float32"
-        logger.info(
-            "training in %s: a patch takes %.3f s in float32, %.3f s in bfloat16",
-            chosen,
-            seconds["float32"] / count,
-            seconds["bfloat16"] / count,
-        )
+        said = "training in %s: a patch takes %.3f s in float32, %.3f s in bfloat16"
+        logger.info(said, chosen, seconds["float32"] / count, seconds["bfloat16"] / count)
         return chosen
 
     # ------------------------------------------------------------------------------ the loop

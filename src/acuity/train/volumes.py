@@ -5,8 +5,8 @@ from itertools import zip_longest
 import numpy as np
 
 from acuity.degrade.images import check_strengths, degrade_image, full_scale, image_rng
-from acuity.engine.readers import InputReader, input_offset, refine, upsampling_factors
-from acuity.errors import AcuityError
+from acuity.engine.readers import InputReader, input_offset, upsampling_factors
+from acuity.errors import AcuityError, require
 from acuity.methods.base import LearnedMethod, TrainingPair
 from acuity.methods.networks.planes import degradation as axial_mode
 from acuity.train.job import TrainingFiles, TrainingJob
@@ -43,8 +43,7 @@ def read_volumes(job: TrainingJob, files: TrainingFiles, method: LearnedMethod) 
     if method.by_planes:
         return _read_planes(job, files, method)
     pairs, masks, scale = files.pairs, files.masks, method.task.scale
-    if not pairs:
-        raise AcuityError("no pair of volumes to train on; at least one is needed")
+    require(len(pairs) > 0, "no pair of volumes to train on; at least one is needed")
     if masks is not None and len(masks) != len(pairs):
         raise AcuityError(f"masks: found {len(masks)} for {len(pairs)} pairs; each pair needs one")
     if job.degradation is not None and (scale[0] != 1 or scale[1] != scale[2]):
@@ -78,7 +77,7 @@ def _read_pair(job, method, number, low_path, target_path, mask_path):
             f"{target_path}: found the shape {target.grid.shape}; with {low_path} and scale "
             f"{scale} it must be {wanted}"
         )
-    grid = refine(low.grid, scale, method.task.offset)
+    grid = low.grid.refine(scale, method.task.offset)
     target = target.within(grid, str(target_path))
     offset = input_offset(method.task, method.scale)
     reader = InputReader(low, upsampling_factors(method), method.interpolation, low_path, offset)
@@ -95,15 +94,15 @@ def _read_pair(job, method, number, low_path, target_path, mask_path):
 
 def _degraded(target, job, full, whole, number):
     """Return a target degraded in memory, each slice by a draw of its own."""
-    strengths, factor = check_strengths(job.degradation), job.scale[1]
+    factor = job.scale[1]
+    how = {"factor": factor, "full": full, "round_to_whole": whole}
+    how |= check_strengths(job.degradation)
     grid = target.grid.downsample((1, factor, factor))
     low = np.empty(grid.shape, np.float32)
     for z in range(grid.shape[0]):
         rng = image_rng(job.seed, number * 2**32 + z)
         image = target.read(slice(z, z + 1))[0]
-        low[z], _ = degrade_image(
-            image, rng, factor=factor, full=full, round_to_whole=whole, **strengths
-        )
+        low[z], _ = degrade_image(image, rng, **how)
     return Volume(low, grid, target.intensity)
 
 
@@ -122,15 +121,13 @@ def _read_planes(job, files, method):
             f"method {job.method_name} learns from planes of volumes; masks and random degradation "
             "are for methods that learn from patches"
         )
-    if not files.pairs:
-        raise AcuityError("no volume to train on; at least one is needed")
+    require(len(files.pairs) > 0, "no volume to train on; at least one is needed")
     which = method.settings.planes
     axial_mode(method.task, method.name())
     data, volumes = [], []
     for low, target in files.pairs:
         path = target if which == "target" else low
-        if path is None:
-            raise AcuityError(f"method {method.name()} learns from {which} volumes; found none")
+        require(path is not None, f"method {method.name()} learns from {which} volumes; found none")
         volume = open_volume(path)
         planes = _voxels(InputReader(volume, (1, 1, 1), method.interpolation, path))
         data.append({which: volume.digest})

@@ -14,16 +14,15 @@ import numpy as np
 
 from acuity.errors import AcuityError, error_reason, one_sentence
 from acuity.formats.axes import AxesArray, spatial_axes
-from acuity.formats.files import HDF5_SUFFIXES
 from acuity.formats.hdf5_links import Found, LinkedFile, VirtualParts
 from acuity.formats.hdf5_scan import detector_doubt, image_keys, is_angle, master_of, raw_mark
 from acuity.formats.opened import Mapped, OpenedFile, Sizes, by_times, close_with, scaled
+from acuity.formats.parts import HDF5_SUFFIXES
 from acuity.formats.readers.base import Reader
 from acuity.shards import Layout
 from acuity.units import check_spacing, convert, known, parse_voxel_size
 from acuity.volume import LazyArray
 
-SUFFIXES = HDF5_SUFFIXES
 # BigDataViewer: /t00000/s00/0/cells, the first level of resolution
 _BIG_DATA_VIEWER = re.compile(r"/t\d+/s(\d+)/(\d+)/cells")
 _COUNT_MOST = 6  # axes with those of length one
@@ -106,10 +105,7 @@ def _read(file: LinkedFile, path: Path, name: str | None) -> OpenedFile:
     if not mark and spacing is None:
         mark = master_of(path, found)
     if mark:
-        raise AcuityError(
-            f"{where}: holds the projections of a scan and no volume, known by {mark}; reconstruct "
-            "it first, as with TomoPy or at the beamline, and name the reconstruction."
-        )
+        raise _projections(where, mark)
     axes, notes = spatial_axes(where, dataset.shape, _letters(labels))
     notes |= missing_chunks(where, dataset)
     values = file.values(found)
@@ -126,6 +122,13 @@ def _read(file: LinkedFile, path: Path, name: str | None) -> OpenedFile:
         spacing = (spacing[-1], *spacing[-2:])
     doubt = detector_doubt(dataset.name) if labels is None and spacing is None else ""
     return OpenedFile(data, "HDF5", spacing, unit, hint=hint, notes=notes, doubt=doubt)
+
+
+def _projections(where: str, mark: str, which: str = "", rest: str = "") -> AcuityError:
+    return AcuityError(
+        f"{where}: holds the projections of a scan{which} and no volume, known by {mark}; reconstruct it "
+        f"first, as with TomoPy or at the beamline, and name the reconstruction{rest}."
+    )
 
 
 def missing_chunks(where: str, dataset: h5py.Dataset) -> dict[str, str]:
@@ -196,11 +199,7 @@ def _only(file: LinkedFile, path: Path) -> str:
     for key, mark in fitting.items():
         if mark:
             rest = f"; name a volume in it, of {_list(others)}" if others else ""
-            raise AcuityError(
-                f"{path}: holds the projections of a scan ({key}) and no volume, known by {mark}; "
-                f"reconstruct it first, as with TomoPy or at the beamline, and name the reconstruction"
-                f"{rest}."
-            )
+            raise _projections(str(path), mark, f" ({key})", rest)
     if len(fitting) == 1:
         return others[0]
     how = ", allowed is one with three axes (z, y, x) of numbers"
@@ -389,4 +388,4 @@ def _sizes(
         return None, "", f"{name} = {told}, which is no voxel size of three numbers (z, y, x)"
 
 
-READER = Reader("HDF5", SUFFIXES, read, place=30)
+READER = Reader("HDF5", HDF5_SUFFIXES, read, place=30)

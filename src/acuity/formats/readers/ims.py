@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from acuity.errors import AcuityError, one_sentence
-from acuity.formats.files import IMS_SUFFIX
 from acuity.formats.hdf5_links import LinkedFile
 from acuity.formats.opened import OpenedFile, all_positive, by_times, close_with
+from acuity.formats.parts import IMS_SUFFIX
 from acuity.formats.readers.base import Reader
 from acuity.formats.readers.hdf5 import missing_chunks
 from acuity.shards import whole
@@ -16,6 +16,7 @@ from acuity.units import known
 from acuity.volume import CroppedArray
 
 _FINEST = "/DataSet/ResolutionLevel 0"
+_EXPORT = "export it from Imaris with File > Export > TIFF Series"
 
 
 def read(path: Path, name: str | None) -> OpenedFile:
@@ -40,10 +41,7 @@ def read(path: Path, name: str | None) -> OpenedFile:
     AcuityError
         If it is damaged, or has several channels or time points and none is named.
     """
-    how = (
-        "it is damaged or cut short, copy it again or export it from Imaris with File > Export > TIFF "
-        "Series"
-    )
+    how = f"it is damaged or cut short, copy it again or {_EXPORT}"
     with LinkedFile(path) as file, one_sentence(f"{path}: cannot be read as an Imaris file", how):
         return _read(file, path, name)
 
@@ -52,8 +50,7 @@ def _read(file: LinkedFile, path: Path, name: str | None) -> OpenedFile:
     level = file.root.get(_FINEST)
     if level is None:
         raise AcuityError(
-            f"{path}: has no {_FINEST} as images of Imaris do (version 5.5 and later); export it from "
-            "Imaris with File > Export > TIFF Series."
+            f"{path}: has no {_FINEST} as images of Imaris do (version 5.5 and later); {_EXPORT}."
         )
     images = [
         f"{_FINEST}/{time}/{channel}/Data"

@@ -4,13 +4,14 @@ import math
 import re
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from acuity.errors import AcuityError
+from acuity.errors import CUT_SHORT, AcuityError, one_sentence
 from acuity.formats.axes import AxesArray, spatial_axes
 from acuity.formats.opened import (
     FlatArray,
@@ -23,12 +24,21 @@ from acuity.formats.opened import (
 )
 from acuity.formats.parts import META_SUFFIXES, NRRD_SUFFIXES, named_parts, text_header
 from acuity.formats.readers.base import Reader
+from acuity.text import first_bytes
 from acuity.units import canonical, convert, known
-from acuity.volume import error_reason
 
 _NIFTI = (b"n+1\0", b"ni1\0", b"n+2\0", b"ni2\0")
+# Headers of its versions 1 and 2 by their lengths: place of the mark; form and place of what counts, in
+# this order: type and bits, counts, sizes, offset and scale, unit, whether placed in space, and how.
+_NIFTI_FIELDS = {
+    348: (344, "2h 70, 8h 40, 8f 76, 3f 108, B 123, h 254, 12f 280"),
+    540: (4, "2h 12, 8q 16, 8d 104, q2d 168, i 500, i 348, 12d 400"),
+}
 # Units of NIfTI by their numbers; ITK brings all of them to millimetres.
 _NIFTI_UNITS = {1: "m", 2: "mm", 3: "um"}
+
+_DAMAGED = "it is damaged, copy it again from its source"
+_TIFF = "TIFF, in Fiji with File > Save As > Tiff"
 
 # Types of voxels by their names in the headers, as NumPy names them.
 _NIFTI_TYPES = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4"}
@@ -185,13 +195,9 @@ def _itk_reader(path: Path, header: _Header) -> Any:
     SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(path))
-    try:
+    how = f"it is damaged or of a kind that ITK does not know, save it again as {_TIFF}"
+    with one_sentence(f"{path}: cannot be read as {header.name}", how, _reason):
         reader.ReadImageInformation()
-    except RuntimeError as error:
-        raise AcuityError(
-            f"{path}: cannot be read as {header.name} ({_reason(error)}); it is damaged or of a kind "
-            "that ITK does not know, save it again as TIFF, in Fiji with File > Save As > Tiff."
-        ) from error
     return reader
 
 
@@ -199,11 +205,12 @@ def _whole(path: Path, header: _Header, reader: Any) -> _Whole:
     """Check what ITK will read."""
     import SimpleITK
 
-    types = {
-        getattr(SimpleITK, f"sitk{name}"): np.dtype(name.lower())
-        for name in ("UInt8", "Int8", "UInt16", "Int16", "UInt32", "Int32", "UInt64", "Int64")
-        + ("Float32", "Float64")
-    }
+    names = [
+        "Float32",
+        "Float64",
+        *(f"{kind}{n}" for kind in ("UInt", "Int") for n in (8, 16, 32, 64)),
+    ]
+    types = {getattr(SimpleITK, f"sitk{name}"): np.dtype(name.lower()) for name in names}
     dtype = types.get(reader.GetPixelID())
     if reader.GetNumberOfComponents() != 1 or dtype is None:
         kind = SimpleITK.GetPixelIDValueAsString(reader.GetPixelID())
@@ -222,7 +229,7 @@ def _plain(path: Path, header: _Header, shape: tuple[int, ...]) -> Any:
     if dtype is None or header.packed == "text" or len(header.files) != 1 or len(header.counts) < 2:
         raise AcuityError(
             f"{path}: tells sizes of {_told(header.sizes)}, with which it cannot be read; write sizes above "
-            "zero into its header, or save it as TIFF, in Fiji with File > Save As > Tiff."
+            f"zero into its header, or save it as {_TIFF}."
         )
     needed, file = math.prod(shape) * dtype.itemsize, header.files[0]
     _check_length(path, header, needed)
@@ -231,18 +238,8 @@ def _plain(path: Path, header: _Header, shape: tuple[int, ...]) -> Any:
     if not header.packed:
         return FlatArray(file, dtype, start, planes)
     skip = 0 if _is_gzip(file) else start
-    content = _unpacked(file.read_bytes()[skip:])[start - skip :][:needed]
+    content = b"".join(_unpacked(file, skip))[start - skip :][:needed]
     return np.frombuffer(content, dtype).reshape(planes)
-
-
-def _unpacked(packed: bytes) -> bytes:
-    """Unpack the members of a stream of gzip or zlib, one after the other."""
-    parts = []
-    while packed.strip(b"\0"):
-        unpack = zlib.decompressobj(47)
-        parts.append(unpack.decompress(packed))
-        packed = unpack.unused_data
-    return b"".join(parts)
 
 
 def _told(sizes: list[float]) -> str:
@@ -395,43 +392,25 @@ def _nifti(path: Path) -> _Header:
                 "put both into one folder."
             )
         data = parts[0]
-    with open(path, "rb") as file:
-        head = file.read(2**16)
+    head = first_bytes(path, 2**16)
     if head[:2] == b"\x1f\x8b":
-        try:
+        with one_sentence(f"{path}: cannot be unpacked", _DAMAGED, str):
             head = zlib.decompressobj(47).decompress(head, 1024)
-        except zlib.error as error:
-            raise AcuityError(
-                f"{path}: cannot be unpacked ({error}); it is damaged, copy it again from its source."
-            ) from error
     for endian in "<>":
-        size = struct.unpack(f"{endian}i", head[:4])[0] if len(head) > 347 else 0
-        if size == 348 and head[344:348] in _NIFTI:
-            code, bits = struct.unpack_from(f"{endian}2h", head, 70)
-            counts = struct.unpack_from(f"{endian}8h", head, 40)
-            sizes = struct.unpack_from(f"{endian}8f", head, 76)
-            offset, slope, inter = struct.unpack_from(f"{endian}3f", head, 108)
-            units = head[123]
-            placed, rows = struct.unpack_from(f"{endian}h", head, 254)[0], (f"{endian}12f", 280)
-        elif size == 540 and head[4:8] in _NIFTI and len(head) > 539:
-            code, bits = struct.unpack_from(f"{endian}2h", head, 12)
-            counts = struct.unpack_from(f"{endian}8q", head, 16)
-            sizes = struct.unpack_from(f"{endian}8d", head, 104)
-            offset, slope, inter = struct.unpack_from(f"{endian}q2d", head, 168)
-            units = struct.unpack_from(f"{endian}i", head, 500)[0]
-            placed, rows = struct.unpack_from(f"{endian}i", head, 348)[0], (f"{endian}12d", 400)
-        else:
-            continue
-        break
+        size = struct.unpack(f"{endian}i", head[:4])[0] if len(head) > 3 else 0
+        mark, fields = _NIFTI_FIELDS.get(size, (0, ""))
+        if fields and len(head) >= size and head[mark : mark + 4] in _NIFTI:
+            break
     else:
         raise AcuityError(
             f"{path}: does not begin as NIfTI does; it is of another format (Analyze, ENVI) or cut "
-            "short, save it as NIfTI (.nii) or TIFF, in Fiji with File > Save As > Tiff."
+            f"short, save it as NIfTI (.nii) or {_TIFF}."
         )
-    notes = {}
-    scaled = math.isfinite(slope) and math.isfinite(inter) and slope != 0
-    if scaled and (slope, inter) != (1, 0):
-        notes["values"] = f"stored values x {slope:g} + {inter:g}, as the file says"
+    forms = (field.split() for field in fields.split(","))
+    said = [struct.unpack_from(endian + form, head, int(place)) for form, place in forms]
+    (code, bits), counts, sizes, (offset, slope, inter), (units,), (placed,), rows = said
+    # A scale of 0 does not count by the format.
+    counts_scale = math.isfinite(slope) and math.isfinite(inter) and slope != 0
     dims = min(max(counts[0], 2), 7)
     # axes of one voxel at the end have no size of their own
     sides = [float(f"{size:.7g}") for size in sizes[1 : min(dims, 3) + 1]]
@@ -439,12 +418,24 @@ def _nifti(path: Path) -> _Header:
     while len(along) > 3 and along[-1] == 1:
         along.pop()
     unit = _NIFTI_UNITS.get(units & 7, "")
-    placing = np.reshape(struct.unpack_from(rows[0], head, rows[1]), (3, 4))[:, : len(sides)]
+    placing = np.reshape(rows, (3, 4))[:, : len(sides)]
     lengths = [float(f"{length:.7g}") for length in np.sqrt((placing**2).sum(axis=0))]
     hint = ""
     if placed > 0 and not np.allclose(lengths, np.abs(sides), rtol=0.01, atol=0):
         hint = f"sizes of {_told(sides)} (pixdim) and of {_told(lengths)} (sform)"
     zipped = _is_gzip(data)
+    # ITK adds the offset of a scale of 0. It goes by the name of a file for whether it is packed, and refuses an
+    # sform of its own.
+    plain = (
+        (not counts_scale and inter != 0 and math.isfinite(inter))
+        or zipped != data.name.lower().endswith(".gz")
+        or bool(hint)
+    )
+    scale, notes = (1.0, 0.0), {}
+    if counts_scale and plain:
+        scale = (slope, inter)
+    elif counts_scale and (slope, inter) != (1, 0):  # ITK applies it
+        notes["values"] = f"stored values x {slope:g} + {inter:g}, as the file says"
     return _Header(
         "NIfTI",
         [data],
@@ -455,11 +446,8 @@ def _nifti(path: Path) -> _Header:
         sides,
         along,
         _NIFTI_TYPES.get(code, "") and endian + _NIFTI_TYPES[code],
-        # A scale of 0 does not count by the format, and ITK adds the offset. It goes by the name of a file
-        # for whether it is packed, and refuses an sform of its own.
-        plain=(not scaled and inter != 0 and math.isfinite(inter))
-        or zipped != data.name.lower().endswith(".gz")
-        or bool(hint),
+        scale=scale,
+        plain=plain,
         hint=hint,
         item=bits // 8,
         notes=notes,
@@ -479,9 +467,7 @@ def _check_length(path: Path, header: _Header, needed: int) -> None:
         header.notes["bytes_left_over"] = str(left)
         return
     where = "" if header.files == [path] else f" in {header.files[0].name}"
-    how = "the two must agree, save it again from its program"
-    if left < 0:
-        how = "it is cut short, copy it again from its source"
+    how = CUT_SHORT if left < 0 else "the two must agree, save it again from its program"
     raise AcuityError(
         f"{path}: has {found} bytes of voxels{where} where its header asks for {needed}; {how}."
     )
@@ -490,37 +476,30 @@ def _check_length(path: Path, header: _Header, needed: int) -> None:
 def _length(file: Path, start: int, packed: str) -> int:
     if not packed:
         return max(0, file.stat().st_size - start)
-    count = 0
-    unpack = zlib.decompressobj(47)
     # NIfTI packs its header too
     skip = start if _is_gzip(file) else 0
-    try:
-        with open(file, "rb") as stream:
-            stream.seek(0 if skip else start)
-            while block := stream.read(2**20):
-                while block:
-                    count += len(unpack.decompress(block))
-                    block = unpack.unused_data
-                    if unpack.eof and block.strip(b"\0"):
-                        unpack = zlib.decompressobj(47)
-                    elif unpack.eof:
-                        break
-    except (zlib.error, OSError, ValueError, EOFError) as error:
-        raise AcuityError(
-            f"{file}: cannot be unpacked ({error_reason(error)}); it is damaged, copy it again from "
-            "its source."
-        ) from error
+    return sum(map(len, _unpacked(file, start - skip))) - skip
+
+
+def _unpacked(file: Path, start: int) -> Iterator[bytes]:
+    """Unpack a stream of gzip or zlib, of one member after the other."""
+    unpack = zlib.decompressobj(47)
+    with one_sentence(f"{file}: cannot be unpacked", _DAMAGED), open(file, "rb") as stream:
+        stream.seek(start)
+        while block := stream.read(2**20):
+            while block:
+                yield unpack.decompress(block)
+                block = unpack.unused_data
+                if unpack.eof and block.strip(b"\0"):
+                    unpack = zlib.decompressobj(47)
+                elif unpack.eof:
+                    break
     if not unpack.eof:
-        raise AcuityError(
-            f"{file}: ends in the middle of what is packed; it is cut short, copy it again from its "
-            "source."
-        )
-    return count - skip
+        raise AcuityError(f"{file}: ends in the middle of what is packed; {CUT_SHORT}.")
 
 
 def _is_gzip(file: Path) -> bool:
-    with open(file, "rb") as stream:
-        return stream.read(2) == b"\x1f\x8b"
+    return first_bytes(file, 2) == b"\x1f\x8b"
 
 
 def _reason(error: Exception) -> str:
@@ -535,10 +514,8 @@ def _looks_like(path: Path) -> bool:
     name = path.name.lower()
     if name.endswith(".nii.gz"):
         return path.is_file()
-    if path.suffix.lower() != ".hdr" or not path.is_file():
-        return False
-    with open(path, "rb") as file:
-        return file.read(348)[344:348] in _NIFTI
+    is_header = path.suffix.lower() == ".hdr" and path.is_file()
+    return is_header and first_bytes(path, 348)[344:] in _NIFTI
 
 
 READER = Reader(

@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from acuity.errors import AcuityError
+from acuity.errors import CUT_SHORT, AcuityError
 from acuity.formats.opened import FlatArray, Mapped, OpenedFile, Sizes, all_positive, by_times
+from acuity.formats.parts import MRC_SUFFIXES
 from acuity.formats.readers.base import Reader
 from acuity.formats.refused import begins_as
+from acuity.text import first_bytes
 from acuity.units import convert
 from acuity.volume import LazyArray
 
-SUFFIXES = (".mrc", ".mrcs", ".rec", ".map", ".st", ".ali", ".ccp4")
 _HEADER = 1024
 _TYPES = {0: "i1", 1: "i2", 2: "f4", 6: "u2", 12: "f2"}
 _REFUSED = {
@@ -59,21 +60,16 @@ def _parse(head: bytes, endian: Any) -> SimpleNamespace:
 
 
 def _plausible(header: SimpleNamespace) -> bool:
-    return (
-        all(0 < count < _MOST for count in header.shape)
-        and 0 <= header.mode < 1024
-        and header.extended >= 0
-    )
+    sized = all(0 < count < _MOST for count in header.shape)
+    return sized and 0 <= header.mode < 1024 and header.extended >= 0
 
 
 def _read_header(path: Path) -> tuple[SimpleNamespace, Any, dict[str, str]]:
     """Read the header in its byte order, which the stamp tells or, where it does not, the numbers."""
-    with open(path, "rb") as file:
-        head = file.read(_HEADER)
+    head = first_bytes(path, _HEADER)
     if len(head) < _HEADER:
         raise AcuityError(
-            f"{path}: has {len(head)} bytes where the header of an MRC file has {_HEADER}; it is cut "
-            "short, copy it again from its source."
+            f"{path}: has {len(head)} bytes where the header of an MRC file has {_HEADER}; {CUT_SHORT}."
         )
     either = {endian: _parse(head, endian) for endian in "<>"}
     stamp, notes = head[212:216], {}
@@ -96,10 +92,6 @@ def _read_header(path: Path) -> tuple[SimpleNamespace, Any, dict[str, str]]:
         # before it meant the origin, other things stood there
         either[endian].origin = [0.0] * 3
     return either[endian], endian, notes
-
-
-def _shifted(block: np.ndarray) -> np.ndarray:
-    return block.astype(np.int16) + 128
 
 
 def read(path: Path) -> OpenedFile:
@@ -150,8 +142,7 @@ def read(path: Path) -> OpenedFile:
     told = f"{by_times(shape, 'd')} voxels of {dtype.name}"
     if size < needed:
         raise AcuityError(
-            f"{path}: has {size} bytes where its header asks for {needed} ({told}); it is cut short, "
-            "copy it again from its source."
+            f"{path}: has {size} bytes where its header asks for {needed} ({told}); {CUT_SHORT}."
         )
     image = shape[1] * shape[2] * dtype.itemsize
     if size - needed >= image:
@@ -165,7 +156,7 @@ def read(path: Path) -> OpenedFile:
     data: LazyArray = FlatArray(path, dtype, start, shape)
     if mode == 0 and header.imod_stamp == _IMOD_STAMP:
         if header.imod_flags & _SIGNED_BYTES:
-            data = Mapped(data, np.uint8, _shifted)
+            data = Mapped(data, np.uint8, lambda block: block.astype(np.int16) + 128)
             notes["values"] = "bytes with a sign, shifted by 128 as IMOD shows them"
         else:
             data = FlatArray(path, np.dtype(np.uint8), start, shape)
@@ -215,4 +206,4 @@ def _nanometres(angstrom: float) -> float:
     return convert(float(f"{angstrom:.7g}"), "angstrom", "nm")
 
 
-READER = Reader("MRC", SUFFIXES, lambda path, dataset: read(path), place=50)
+READER = Reader("MRC", MRC_SUFFIXES, lambda path, dataset: read(path), place=50)

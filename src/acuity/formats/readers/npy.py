@@ -7,10 +7,11 @@ from typing import BinaryIO
 
 import numpy as np
 
-from acuity.errors import AcuityError, one_sentence
+from acuity.errors import CUT_SHORT, AcuityError, one_sentence
 from acuity.formats.axes import AxesArray, spatial_axes
 from acuity.formats.opened import FlatArray, OpenedFile, describe
 from acuity.formats.readers.base import Reader
+from acuity.text import first_bytes
 
 _MAGIC = b"\x93NUMPY"
 
@@ -50,21 +51,15 @@ def read(path: Path) -> OpenedFile:
         )
     needed, size = start + math.prod(shape) * dtype.itemsize, os.path.getsize(path)
     if needed != size:
+        how = CUT_SHORT if size < needed else "save one array alone with numpy.save"
         raise AcuityError(
-            f"{path}: has {size} bytes where its header asks for {needed} "
-            f"({describe(shape, dtype)}); "
-            + (
-                "it is cut short, copy it again from its source."
-                if size < needed
-                else "save one array alone with numpy.save."
-            )
+            f"{path}: has {size} bytes where its header asks for {needed} ({describe(shape, dtype)}); {how}."
         )
     axes, notes = spatial_axes(str(path), shape)
     if fortran and shape:
         notes["order"] = "stored with the first axis fastest"
-        empty = needed == start
-        values: np.ndarray = (
-            np.empty(shape, dtype) if empty else np.memmap(path, dtype, "r", start, shape, "F")
+        values = (
+            np.empty(shape, dtype) if 0 in shape else np.memmap(path, dtype, "r", start, shape, "F")
         )
         return OpenedFile(AxesArray(values, axes), "NPY", notes=notes)
     counts = tuple(1 if axis is None else shape[axis] for axis in axes)
@@ -80,10 +75,7 @@ def _header(file: BinaryIO, version: tuple[int, ...]) -> tuple[tuple[int, ...], 
 
 
 def _looks_like(path: Path) -> bool:
-    if not path.is_file():
-        return False
-    with open(path, "rb") as file:
-        return file.read(len(_MAGIC)) == _MAGIC
+    return path.is_file() and first_bytes(path, len(_MAGIC)) == _MAGIC
 
 
 READER = Reader("NPY", (".npy",), lambda path, dataset: read(path), _looks_like, place=90)

@@ -8,20 +8,21 @@ import imagecodecs
 import numpy as np
 from PIL import Image
 
-from acuity.errors import AcuityError, error_reason, one_sentence
+from acuity.errors import DAMAGED, AcuityError, error_reason, one_sentence
 from acuity.formats import vendor
 from acuity.formats.files import IMAGE_NOTES, SLICE_KINDS, note_among, notes_of
 from acuity.formats.opened import OpenedFile, Oriented, one_slice
 from acuity.formats.readers.base import Reader
-from acuity.formats.readers.tiff import display
+from acuity.formats.readers.tiff import AGAIN, display
 from acuity.formats.refused import begins_as
 from acuity.volume import Box, LazyArray
 
 SUFFIXES = tuple(suffix for kind in SLICE_KINDS[1:] for suffix in kind)
 _KINDS = ("PNG", "JPEG", "BMP")
-_GREY = {"1": np.dtype(np.uint8), "L": np.dtype(np.uint8)}
+_GREY = ("1", "L")
 _COLOUR = ("P", "PA", "RGB", "RGBA", "RGBX", "LA")
 _ORIENTATION = 0x0112  # in EXIF
+_CONVERT = "allowed are grey values; convert it in Fiji with Image > Type > 8-bit"
 # Micrographs of a mosaic are larger than what Pillow takes for an attack.
 Image.MAX_IMAGE_PIXELS = None
 
@@ -76,10 +77,7 @@ def read(path: Path, notes: Sequence[Path] = (), alone: bool = False) -> OpenedF
     AcuityError
         If it is of another format, damaged, in colour, transparent or has several frames.
     """
-    how = (
-        "it is of another format, damaged or cut short: copy it again from its source, or open it in Fiji "
-        "and save it with File > Save As > Tiff"
-    )
+    how = f"it is of another format, damaged or cut short: {AGAIN}"
     what = f"{path}: cannot be read as PNG, JPEG or BMP"
     with (
         one_sentence(what, lambda: begins_as(path, how), _reason),
@@ -96,11 +94,10 @@ def read(path: Path, notes: Sequence[Path] = (), alone: bool = False) -> OpenedF
         )
     said: dict[str, str] = {}
     if mode in _GREY:
-        shape, dtype = size[::-1], _GREY[mode]
+        shape, dtype = size[::-1], np.dtype(np.uint8)
     else:
         # what it is shows in its pixels alone
-        damaged = "the file is damaged or cut short"
-        with one_sentence(f"{path}: cannot be decoded", damaged, _reason):
+        with one_sentence(f"{path}: cannot be decoded", DAMAGED, _reason):
             values, what = _decode(path)
         shape, dtype = values.shape, values.dtype
         if what:
@@ -112,16 +109,10 @@ def read(path: Path, notes: Sequence[Path] = (), alone: bool = False) -> OpenedF
     data = Oriented(PictureArray(path, (1, *map(int, shape)), dtype), turned)
     maker = vendor.read(None, data, note_among(notes, IMAGE_NOTES)) or vendor.Vendor(None)
     pixel, unit, hint = maker.sized(*_resolution(dpi, turned))
-    return OpenedFile(
-        maker.above_bar(data),
-        kind,
-        None if pixel is None else one_slice(pixel),
-        unit,
-        hint=hint,
-        pixel=pixel,
-        instrument=maker.notes,
-        notes=said,
-    )
+    spacing = None if pixel is None else one_slice(pixel)
+    source = OpenedFile(maker.above_bar(data), kind, spacing, unit, hint=hint, pixel=pixel)
+    source.instrument, source.notes = maker.notes, said
+    return source
 
 
 def _orientation(image: Image.Image) -> int:
@@ -165,10 +156,7 @@ def _decode(path: Path) -> tuple[np.ndarray, str]:
             mode = "RGB" if mode in ("P", "RGBX") else mode
             values = np.asarray(image.convert(mode))
         else:
-            raise AcuityError(
-                f"{path}: found an image in the colours {mode}, allowed are grey values; convert it "
-                "in Fiji with Image > Type > 8-bit."
-            )
+            raise AcuityError(f"{path}: found an image in the colours {mode}, {_CONVERT}.")
     what = ""
     if values.ndim == 3:
         if mode in ("RGBA", "LA"):
@@ -180,10 +168,7 @@ def _decode(path: Path) -> tuple[np.ndarray, str]:
                 )
             values = values[..., :-1]
         if (values != values[..., :1]).any():
-            raise AcuityError(
-                f"{path}: found an image in colour, allowed are grey values; convert it in Fiji with "
-                "Image > Type > 8-bit."
-            )
+            raise AcuityError(f"{path}: found an image in colour, {_CONVERT}.")
         values, what = values[..., 0], "colours that are all grey, read as grey values"
     return values, what
 

@@ -16,7 +16,6 @@ from acuity.formats.readers.base import Reader
 from acuity.text import parse_json, parse_yaml, read_text
 from acuity.units import parse_voxel_size
 
-SUFFIXES = RAW_SUFFIXES
 _KEYS = ("shape", "dtype", "byte_order", "voxel_size", "unit", "offset", "intensity")
 _REQUIRED = ("shape", "dtype")
 _TYPES = tuple(["uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64"])
@@ -52,11 +51,8 @@ def read(path: Path) -> OpenedFile:
     said = _load(sidecar) if own else xray.read_headers(path, sidecars)
     dtype = _dtype(sidecar, said)
     shape = said["shape"]
-    if (
-        not isinstance(shape, list)
-        or len(shape) != 3
-        or not all(type(count) is int and count > 0 for count in shape)
-    ):
+    counts = isinstance(shape, list) and all(type(n) is int and n > 0 for n in shape)
+    if not counts or len(shape) != 3:
         raise AcuityError(f"{sidecar}: shape is {shape!r}, allowed are three counts [z, y, x].")
     offset = said.get("offset", 0)
     if type(offset) is not int or offset < 0:
@@ -113,4 +109,4 @@ def _dtype(sidecar: Path, said: dict[str, Any]) -> np.dtype:
     return dtype.newbyteorder("<" if order == "little" else ">")
 
 
-READER = Reader("raw", SUFFIXES, lambda path, dataset: read(path), place=95)
+READER = Reader("raw", RAW_SUFFIXES, lambda path, dataset: read(path), place=95)

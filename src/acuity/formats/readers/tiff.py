@@ -7,7 +7,7 @@ import os
 import struct
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 from xml.etree import ElementTree
@@ -32,6 +32,7 @@ from acuity.formats.opened import (
 )
 from acuity.formats.readers.base import Reader
 from acuity.formats.refused import begins_as
+from acuity.shards import size_of
 from acuity.units import canonical, convert, known
 from acuity.volume import Box, LazyArray
 
@@ -41,7 +42,7 @@ _GREYS = (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.MINISWHITE)
 _AXIS_NAMES = {"C": "channels", "S": "samples", "T": "time points"}
 # Formats within TIFF whose pages tifffile puts together.
 _OTHERS = ("lsm", "stk", "fluoview", "mmstack", "ndtiff", "scanimage", "scn", "svs", "ndpi", "bif")
-_AGAIN = "copy it again from its source, or open it in Fiji and save it with File > Save As > Tiff"
+AGAIN = "copy it again from its source, or open it in Fiji and save it with File > Save As > Tiff"
 
 
 @dataclass(eq=False)
@@ -75,12 +76,11 @@ class PagesArray(LazyArray):
     def read_box(self, box: Box) -> np.ndarray:
         """Decode the pages of a box."""
         z, y, x = box
-        block = np.empty([part.stop - part.start for part in box], self.dtype)
+        block = np.empty(size_of(box), self.dtype)
         for image, number in zip(block, range(z.start, z.stop), strict=True):
             page = self.pages[number]
             page = _page_at(self.file, page) if isinstance(page, int) else page
-            whole = _decode(self.path, page, number)
-            image[...] = whole.reshape(self.shape[1:])[y, x]
+            image[...] = _decode(self.path, page, number).reshape(self.shape[1:])[y, x]
         return block
 
 
@@ -272,7 +272,7 @@ def read(path: Path, notes: Sequence[Path] = (), alone: bool = False) -> OpenedF
         of images than it says; if its values have no plain meaning.
     """
     count_pages(path)
-    with one_sentence(f"{path}: cannot be read as a TIFF", _AGAIN), contextlib.ExitStack() as stack:
+    with one_sentence(f"{path}: cannot be read as a TIFF", AGAIN), contextlib.ExitStack() as stack:
         file = stack.enter_context(tifffile.TiffFile(path))
         source, stored = _read(path, file, notes, alone)
         if isinstance(stored, PagesArray):
@@ -314,31 +314,22 @@ def _read(
         pixel = None if None in spacing[1:] else spacing[1:]
         pixel, unit, hint = maker.sized(pixel, unit, hint)
         spacing = (None, *(pixel or (None, None)))
-    photometric, orientation, bits = pages[0].meaning
-    meant = _Meaning(maker.above_bar(stored), said, photometric, orientation or 1, bits)
-    data = meant.read(path)
-    if meant.orientation >= 5:
+    if (pages[0].meaning[1] or 1) >= 5:
         spacing = (spacing[0], spacing[2], spacing[1])
-    if data.shape[0] == 1 and spacing[0] is None:
+    if stored.shape[0] == 1 and spacing[0] is None:
         spacing = (spacing[2], *spacing[1:])  # one image: as thick as a pixel is wide
     pixel = None if None in spacing[1:] else spacing[1:]
     if spacing[0] is None and pixel is not None:
         hint = no_distance(pixel, unit) + (f", and {hint}" if hint else "")
     voxel = None if None in spacing else spacing
-    source = OpenedFile(
-        data,
-        name,
-        voxel,
-        unit,
-        _imagej_origin(said, voxel),
-        hint,
-        meant.intensity,
-        pixel=pixel,
-        instrument=maker.notes,
-        notes=({"left_out": left_out} if left_out else {}) | meant.notes,
-    )
+    data, origin = maker.above_bar(stored), _imagej_origin(said, voxel)
+    source = OpenedFile(data, name, voxel, unit, origin, hint)
+    source.pixel, source.instrument = pixel, maker.notes
+    if left_out:
+        source.notes["left_out"] = left_out
+    _give_meaning(path, source, said, pages[0].meaning)
     if (scan := note_among(notes, SCAN_NOTES)) is not None:
-        source = with_scan(source, scan, data.shape)
+        source = with_scan(source, scan, source.data.shape)
     return with_notes(source, own), stored
 
 
@@ -391,11 +382,8 @@ def _slices(path: Path, file: tifffile.TiffFile) -> tuple[list[_Page], str]:
         if page.dtype != main[0].dtype:
             raise _unlike(path, page, main[0])
         # what only the first page tells is told for all: writers leave it out of the others
-        meant = tuple(
-            one if other is None else other
-            for one, other in zip(main[0].meaning, page.meaning, strict=True)
-        )
-        if meant != main[0].meaning:
+        both = zip(main[0].meaning, page.meaning, strict=True)
+        if any(own not in (None, first) for first, own in both):
             raise AcuityError(
                 f"{path}: page {page.index} has another photometric interpretation, orientation or "
                 f"number of bits than page {main[0].index}; all slices must be alike."
@@ -431,9 +419,8 @@ def _page(path: Path, page: tifffile.TiffPage, index: int, told: Callable) -> _P
             f"{int(page.sampleformat)}, which cannot be read; open it in Fiji and save it as 16-bit or "
             "32-bit."
         )
-    orientation = page.tags.valueof(274)
-    if orientation is not None:
-        orientation = orientation if orientation in range(2, 9) else 1
+    told_as = page.tags.valueof(274)
+    orientation = told_as if told_as in (None, *range(2, 9)) else 1
     images, axes = told(path, page)
     grey = _grey(page)
     lies = page.is_contiguous and page.fillorder == 1
@@ -492,20 +479,17 @@ def _imagej_count(path: Path, page: tifffile.TiffPage) -> _Told:
     if not text:
         return None, ()
     said = tifffile.tifffile.imagej_description_metadata(text)
-    counts: dict[str, Any] = {
-        key: said.get(key) for key in ("images", "channels", "slices", "frames")
-    }
-    counts = {key: n for key, n in counts.items() if isinstance(n, int) and n > 0}
+    axes = {"channels": "C", "slices": "Z", "frames": "T"}
+    told: dict[str, Any] = {key: said.get(key) for key in ("images", *axes)}
+    counts = {key: n for key, n in told.items() if isinstance(n, int) and n > 0}
     images = counts.pop("images", None)
-    named = (("C", "channels"), ("Z", "slices"), ("T", "frames"))
-    axes = tuple((axis, counts.get(name, 1)) for axis, name in named)
     if not counts:
         return images, ()
     product = math.prod(counts.values())
     if images is not None and images != product:
-        told = " and ".join(f"{key}={n}" for key, n in counts.items())
-        raise _counts(path, images, f"lays them out as {told}")
-    return product, axes
+        laid_out = " and ".join(f"{key}={n}" for key, n in counts.items())
+        raise _counts(path, images, f"lays them out as {laid_out}")
+    return product, tuple((axis, counts.get(key, 1)) for key, axis in axes.items())
 
 
 def _shaped_count(path: Path, page: tifffile.TiffPage) -> _Told:
@@ -535,10 +519,9 @@ def _stack(path: Path, file: tifffile.TiffFile, pages: list[_Page]) -> np.ndarra
     first = pages[0]
     told = [page.images for page in pages if page.images is not None]
     count = len(pages)
-    size = os.path.getsize(path)
     axes: Sequence[tuple[str, int]] = first.axes
     if count == 1:
-        count = _behind(path, file, first, sum(told) if told else 1, size)
+        count = _behind(path, file, first, sum(told) if told else 1)
     else:
         # appended to one another, each with a description of its own
         if told and sum(told) != count:
@@ -546,9 +529,7 @@ def _stack(path: Path, file: tifffile.TiffFile, pages: list[_Page]) -> np.ndarra
         axes = [axis for page in pages for axis in page.axes]
     stack = [(axis, length) for axis, length in axes if length > 1]
     _refuse_axes(path, stack, max(1, len(told)))
-    end = max(page.end for page in pages)
-    if end > size:
-        raise _short(path, end, size)
+    _check_end(path, max(page.end for page in pages))
     if len(first.shape) == 3 and len(pages) == 1:  # one page of several slices
         return _decode(path, _page_at(file, first.index), 0).reshape(first.shape)
     if len(first.shape) != 2:
@@ -557,25 +538,24 @@ def _stack(path: Path, file: tifffile.TiffFile, pages: list[_Page]) -> np.ndarra
         )
     rows, columns = first.shape
     each = rows * columns * first.dtype.itemsize
-    if first.start >= 0 and all(
-        page.start == first.start + n * each for n, page in enumerate(pages)
-    ):
+    together = (page.start == first.start + n * each for n, page in enumerate(pages))
+    if first.start >= 0 and all(together):
         kind = first.dtype.newbyteorder(file.byteorder)
         return FlatArray(path, kind, first.start, (count, rows, columns))
     indices = [page.index for page in pages]
     return PagesArray(path, file, indices, (count, rows, columns), first.dtype)
 
 
-def _behind(path: Path, file: tifffile.TiffFile, page: _Page, told: int, size: int) -> int:
+def _behind(path: Path, file: tifffile.TiffFile, page: _Page, told: int) -> int:
     """Give the number of images of a file of one directory, which may lie one behind the other."""
     each = math.prod(page.shape) * page.dtype.itemsize
     if page.start < 0:
         if told > 1:
             raise _counts(path, told, "holds 1, which is packed")
         return 1
+    _check_end(path, page.start + each)
+    size = os.path.getsize(path)
     there = (size - page.start) // each
-    if there < 1:
-        raise _short(path, page.start + each, size)
     if told > there:
         raise _counts(path, told, f"has data for {there}")
     end = page.start + told * each
@@ -589,13 +569,18 @@ def _behind(path: Path, file: tifffile.TiffFile, page: _Page, told: int, size: i
 
 def _counts(path: Path, told: int, found: str) -> AcuityError:
     return AcuityError(
-        f"{path}: says that it holds {told} image{'s' * (told != 1)} and {found}; {_AGAIN}."
+        f"{path}: says that it holds {told} image{'s' * (told != 1)} and {found}; {AGAIN}."
     )
 
 
-def _short(path: Path, end: int | None, size: int) -> AcuityError:
-    needed = f"{end} bytes are needed, {size} are there" if end else "pages are missing"
-    return AcuityError(f"{path}: the TIFF is cut short: {needed}; copy it again from its source.")
+def _check_end(path: Path, end: int | None) -> None:
+    """Refuse a file that ends before its voxels do; None where a page of them is missing."""
+    size = os.path.getsize(path)
+    if end is None or end > size:
+        needed = f"{end} bytes are needed, {size} are there" if end else "pages are missing"
+        raise AcuityError(
+            f"{path}: the TIFF is cut short: {needed}; copy it again from its source."
+        )
 
 
 def _refuse_axes(path: Path, stack: list[tuple[str, int]], most: int) -> None:
@@ -628,9 +613,7 @@ def _series(path: Path, file: tifffile.TiffFile, pages: list[_Page]) -> np.ndarr
         end = series.dataoffset + math.prod(shape) * first.dtype.itemsize
     elif None not in series.pages:
         end = max(page.end for page in pages)
-    size = os.path.getsize(path)
-    if end is None or end > size:
-        raise _short(path, end, size)
+    _check_end(path, end)
     if series.dataoffset is not None:
         kind = first.dtype.newbyteorder(file.byteorder)
         return FlatArray(path, kind, series.dataoffset, shape)
@@ -653,103 +636,92 @@ _NO_FUNCTION = 20
 _SIGNED = 32768  # by which ImageJ shifts signed values of 16 bits
 
 
-@dataclass
-class _Meaning:
-    """How stored numbers become the values that a viewer shows.
+def _give_meaning(path: Path, source: OpenedFile, said: dict, meaning: tuple) -> None:
+    """Turn stored numbers into the values that a viewer shows, and note what was done.
 
     Parameters
     ----------
-    data : array
-        (z, y, x), as stored.
+    path : pathlib.Path
+        The file, for errors.
+    source : OpenedFile
+        With its data as they are stored; changed.
     said : dict
         ImageJ's description, empty where it has none.
-    photometric, orientation, bits
-        Tags of the page: `bits` of a value.
-    notes : dict
-        What was done, for the provenance.
-    intensity : str
-        What a value means, where ImageJ tells.
+    meaning : tuple
+        Of its slices, see `_Page`.
     """
-
-    data: LazyArray | np.ndarray
-    said: dict
-    photometric: int
-    orientation: int
-    bits: Any
-    notes: dict = field(default_factory=dict)
-    intensity: str = ""
-
-    def read(self, path: Path) -> LazyArray | np.ndarray:
-        """Give the values as they are meant, and note what was done."""
-        data = self.data
-        dtype = np.dtype(data.dtype).newbyteorder("=")
-        white = self.photometric == tifffile.PHOTOMETRIC.MINISWHITE
-        function = self.said.get("cf", _NO_FUNCTION)
-        if function != _NO_FUNCTION and dtype.kind in "ui" and dtype.itemsize <= 2:
-            if white:
-                raise AcuityError(
-                    f"{path}: has white as its lowest value and a calibration by ImageJ, which of them "
-                    "counts is not told; convert it, in Fiji with Image > Type > 32-bit."
-                )
-            data = self._calibrated(path, function, dtype)
-        elif white:
-            data = self._inverted(path, dtype)
-        if self.orientation != 1:
-            data = Oriented(data, self.orientation)
-            self.notes["orientation"] = f"{self.orientation} in the file, turned to 1"
-        return data
-
-    def _inverted(self, path: Path, dtype: np.dtype) -> LazyArray:
-        """Turn values over whose lowest is white."""
-        if dtype.kind not in "biu":
+    photometric, orientation, bits = meaning
+    dtype = np.dtype(source.data.dtype).newbyteorder("=")
+    white = photometric == tifffile.PHOTOMETRIC.MINISWHITE
+    function = said.get("cf", _NO_FUNCTION)
+    if function != _NO_FUNCTION and dtype.kind in "ui" and dtype.itemsize <= 2:
+        if white:
             raise AcuityError(
-                f"{path}: has white as its lowest value (photometric MINISWHITE) in the type {dtype}, "
-                "which has no highest one; invert and save it in Fiji with Edit > Invert."
+                f"{path}: has white as its lowest value and a calibration by ImageJ, which of them "
+                "counts is not told; convert it, in Fiji with Image > Type > 32-bit."
             )
-        if dtype.kind == "b":
-            self.notes["values"] = "white was 0 in the file (MINISWHITE): v = not stored"
-            return Mapped(self.data, dtype, np.logical_not)
-        top = int(np.iinfo(dtype).max) + int(np.iinfo(dtype).min)
-        if isinstance(self.bits, int) and 0 < self.bits < 8 * dtype.itemsize:
-            top = 2**self.bits - 1
-        self.notes["values"] = f"white was lowest in the file (MINISWHITE): v = {top} - stored"
-        return Mapped(self.data, dtype, lambda block: top - block.astype(np.int64))
+        _calibrate(path, source, said, dtype)
+    elif white:
+        _invert(path, source, bits, dtype)
+    if orientation not in (None, 1):
+        source.data = Oriented(source.data, orientation)
+        source.notes["orientation"] = f"{orientation} in the file, turned to 1"
 
-    def _calibrated(self, path: Path, function: Any, dtype: np.dtype) -> LazyArray | np.ndarray:
-        """Apply the calibration that ImageJ has noted."""
-        if function not in _POLYNOMIALS:
-            name = _FUNCTIONS.get(function, repr(function))
-            raise AcuityError(
-                f"{path}: its values are calibrated in ImageJ by the function {name}, allowed are a "
-                "straight line and polynomials; save the calibrated values, in Fiji with Image > Type > "
-                "32-bit."
-            )
-        terms: list[Any] = [self.said.get(f"c{n}") for n in range(_POLYNOMIALS[function])]
-        if not all(map(is_number, terms)):
-            told = ", ".join(f"c{n}={term}" for n, term in enumerate(terms))
-            raise AcuityError(
-                f"{path}: its values are calibrated in ImageJ with {told}, allowed are "
-                f"{len(terms)} numbers; calibrate it again, in Fiji with Analyze > Calibrate."
-            )
-        shift = _SIGNED if dtype == np.int16 else 0
-        clip = self.said.get("zeroclip") is True
-        unit = str(self.said.get("vunit", ""))
-        if unit and unit.lower() != "gray value":
-            self.intensity = unit
-        if terms[1:] == [1.0] and terms[0] == -shift and not clip:
-            return self.data
-        formula = " + ".join(
-            f"{term:g} v^{n}" if n > 1 else f"{term:g}{' v' * n}" for n, term in enumerate(terms)
+
+def _invert(path: Path, source: OpenedFile, bits: Any, dtype: np.dtype) -> None:
+    """Turn values over whose lowest is white."""
+    if dtype.kind not in "biu":
+        raise AcuityError(
+            f"{path}: has white as its lowest value (photometric MINISWHITE) in the type {dtype}, "
+            "which has no highest one; invert and save it in Fiji with Edit > Invert."
         )
-        cut, shifted = ", not below 0" if clip else "", f" + {shift}" if shift else ""
-        self.notes["values"] = f"ImageJ: {formula} of the stored v{cut}{shifted}"
+    if dtype.kind == "b":
+        source.notes["values"] = "white was 0 in the file (MINISWHITE): v = not stored"
+        source.data = Mapped(source.data, dtype, np.logical_not)
+        return
+    top = int(np.iinfo(dtype).max) + int(np.iinfo(dtype).min)
+    if isinstance(bits, int) and 0 < bits < 8 * dtype.itemsize:
+        top = 2**bits - 1
+    source.notes["values"] = f"white was lowest in the file (MINISWHITE): v = {top} - stored"
+    source.data = Mapped(source.data, dtype, lambda block: top - block.astype(np.int64))
 
-        def apply(block: np.ndarray) -> np.ndarray:
-            values = block.astype(np.float64) + shift
-            result = np.polynomial.polynomial.polyval(values, terms)
-            return np.maximum(result, 0) if clip else result
 
-        return Mapped(self.data, _narrowest(apply, dtype, terms), apply)
+def _calibrate(path: Path, source: OpenedFile, said: dict, dtype: np.dtype) -> None:
+    """Apply the calibration that ImageJ has noted."""
+    function = said["cf"]
+    if function not in _POLYNOMIALS:
+        name = _FUNCTIONS.get(function, repr(function))
+        raise AcuityError(
+            f"{path}: its values are calibrated in ImageJ by the function {name}, allowed are a "
+            "straight line and polynomials; save the calibrated values, in Fiji with Image > Type > "
+            "32-bit."
+        )
+    terms: list[Any] = [said.get(f"c{n}") for n in range(_POLYNOMIALS[function])]
+    if not all(map(is_number, terms)):
+        told = ", ".join(f"c{n}={term}" for n, term in enumerate(terms))
+        raise AcuityError(
+            f"{path}: its values are calibrated in ImageJ with {told}, allowed are "
+            f"{len(terms)} numbers; calibrate it again, in Fiji with Analyze > Calibrate."
+        )
+    shift = _SIGNED if dtype == np.int16 else 0
+    clip = said.get("zeroclip") is True
+    unit = str(said.get("vunit", ""))
+    if unit and unit.lower() != "gray value":
+        source.intensity = unit
+    if terms[1:] == [1.0] and terms[0] == -shift and not clip:
+        return
+    formula = " + ".join(
+        f"{term:g} v^{n}" if n > 1 else f"{term:g}{' v' * n}" for n, term in enumerate(terms)
+    )
+    cut, shifted = ", not below 0" if clip else "", f" + {shift}" if shift else ""
+    source.notes["values"] = f"ImageJ: {formula} of the stored v{cut}{shifted}"
+
+    def apply(block: np.ndarray) -> np.ndarray:
+        values = block.astype(np.float64) + shift
+        result = np.polynomial.polynomial.polyval(values, terms)
+        return np.maximum(result, 0) if clip else result
+
+    source.data = Mapped(source.data, _narrowest(apply, dtype, terms), apply)
 
 
 def _narrowest(apply: Callable, dtype: np.dtype, terms: list[float]) -> np.dtype:
@@ -867,10 +839,8 @@ def _ome(path: Path, file: tifffile.TiffFile) -> ElementTree.Element | None:
     """Read the metadata of an OME-TIFF; None where there are none, or they lie in another file."""
     if not file.is_ome:
         return None
-    try:
+    with one_sentence(f"{path}: its OME metadata cannot be read", reason=str):
         root = ElementTree.fromstring(file.ome_metadata or "")
-    except ElementTree.ParseError as error:
-        raise AcuityError(f"{path}: its OME metadata cannot be read ({error}).") from error
     return None if root.find(".//{*}Pixels") is None else root
 
 
@@ -911,17 +881,15 @@ def _same_images(path: Path, ome: ElementTree.Element, page: _Page) -> None:
     size, kind = page.shape[-2:], page.dtype.name
     own = rows, columns = tuple(map(str, size))
     told = (("SizeY", rows), ("SizeX", columns), ("Type", kind))
-    said = [
-        tuple(pixels.get(key, plain) for key, plain in told)
-        for pixels in ome.iterfind(".//{*}Pixels")
-    ]
+    images = ome.iterfind(".//{*}Pixels")
+    said = [tuple(pixels.get(key, plain) for key, plain in told) for pixels in images]
     if any(one[:2] == own and kind in _OME_TYPES.get(one[2], (one[2],)) for one in said):
         return
     rows, columns, other = said[0]
     raise AcuityError(
         f"{path}: its OME metadata tell of images of {rows} x {columns} of {other} and it holds "
         f"{describe(size, page.dtype)}, so that values or sizes of pixels may mean something else; "
-        f"{_AGAIN}."
+        f"{AGAIN}."
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from acuity.errors import AcuityError, one_sentence
+from acuity.errors import DAMAGED, AcuityError, one_sentence
 from acuity.formats.files import (
     SCAN_NOTES,
     SLICE_LIST,
@@ -20,6 +20,7 @@ from acuity.formats.opened import OpenedFile, describe
 from acuity.formats.readers import pictures, tiff
 from acuity.formats.readers.base import Reader
 from acuity.formats.vendor import pixel_text
+from acuity.shards import size_of
 from acuity.units import convert
 from acuity.volume import Box, LazyArray, check_finite
 
@@ -50,15 +51,13 @@ class FilesArray(LazyArray):
     def read_box(self, box: Box) -> np.ndarray:
         """Read the slices of a box."""
         z, y, x = box
-        block = np.empty([part.stop - part.start for part in box], self.dtype)
+        block = np.empty(size_of(box), self.dtype)
         numbers = range(*z.indices(len(self._files)))
         slices = zip(block, numbers, self._files[z], self._notes[z], strict=True)
         for image, number, file, note in slices:
             # opened anew, and so checked anew: it may have changed since
             source = _open_slice(file, note, self._first)
-            with one_sentence(
-                f"{file}: this slice cannot be read", "the file is damaged or cut short"
-            ):
+            with one_sentence(f"{file}: this slice cannot be read", DAMAGED):
                 image[...] = source.data[0, y, x]
             check_finite(image[None], number, str(file))
         return block

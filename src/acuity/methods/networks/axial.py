@@ -120,15 +120,9 @@ class Interpolated(nn.Module):
         count = 2 * REACH + 1
         impulse = np.zeros((count, 1, 1), np.float32)
         impulse[REACH] = 1.0
-        response = interpolate(
-            impulse,
-            (0, 0, 0),
-            (count, 1, 1),
-            (factor, 1, 1),
-            (slice(0, count * factor), slice(0, 1), slice(0, 1)),
-            kernel,
-            offset=(offset, 0.0, 0.0),
-        ).reshape(count, factor)
+        whole = (slice(0, count * factor), slice(0, 1), slice(0, 1))
+        about = impulse.shape, (factor, 1, 1), whole, kernel, (offset, 0.0, 0.0)
+        response = interpolate(impulse, (0, 0, 0), *about).reshape(count, factor)
         # Slice i + k contributes to block i what the impulse gives to the block k before it.
         self.weights = response[::-1].T.tolist()
 

@@ -1,9 +1,8 @@
 """Grey values and power spectra of input and results."""
 
-from acuity.report.page import Section
+from acuity.report.sections.base import Section
 
 RESTORED_GRAPHS = Section(
-    "graphs",
     """
 <section aria-label="Graphs">
 <h2>Graphs</h2>

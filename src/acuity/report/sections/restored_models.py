@@ -5,8 +5,8 @@ import re
 from dataclasses import replace
 
 from acuity.made_for import ACCEPTABLE
-from acuity.report.page import Section
 from acuity.report.pages import VerdictTable, glossary
+from acuity.report.sections.base import Section
 from acuity.report.style import look
 from acuity.report.verdict import ALL, POOLED, length_unit, unit_text, verdicts
 
@@ -111,7 +111,6 @@ def _table(page, study, rows):
 
 
 RESTORED_MODELS = Section(
-    "models",
     """
 <style>
 .warn { max-width: 56rem; background: var(--card); border-left: 5px solid var(--care); border-radius: 6px; padding: 0.5rem 1.1rem; }

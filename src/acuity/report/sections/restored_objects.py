@@ -4,8 +4,8 @@ import math
 
 from acuity.measures.base import LENGTH
 from acuity.measures.objects import MEASURE
-from acuity.report.page import Section
 from acuity.report.pages import Cell, Column, glossary, metric_columns
+from acuity.report.sections.base import Section
 from acuity.report.sheets import method_row
 from acuity.report.style import ordered
 from acuity.report.verdict import figure_text
@@ -44,7 +44,6 @@ def _cell(metric, value):
 
 
 RESTORED_OBJECTS = Section(
-    "objects",
     """
 <section aria-label="{{ noun | capitalize }}s">
 <h2>{{ noun | capitalize }}s – no truth: not judged</h2>

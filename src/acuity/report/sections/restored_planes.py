@@ -1,6 +1,6 @@
 """Planes of the input beside those of every result, and two of them to compare by a boundary."""
 
-from acuity.report.page import Section
+from acuity.report.sections.base import Section
 from acuity.report.style import look, ordered
 
 
@@ -32,7 +32,6 @@ def _build(page):
 
 
 RESTORED_PLANES = Section(
-    "pictures",
     """
 {% macro beside(row) %}
 <div class="side">{% for shown in row.pictures %}<div class="reference">{{ parts.picture(shown) }}<span class="name before">{{ shown.label }}</span></div>{% endfor %}</div>

@@ -1,6 +1,6 @@
 """That nothing of a restored sample is judged, and what its user accepted."""
 
-from acuity.report.page import Section
+from acuity.report.sections.base import Section
 from acuity.report.style import look
 from acuity.report.verdict import unjudged
 
@@ -20,7 +20,6 @@ def _build(page):
 
 
 RESTORED_VERDICT = Section(
-    "verdict",
     """
 {{ parts.verdict(lines) }}
 {% for name, said in accepted %}<div class="verdict care"><p>{{ name }} was used outside of what its model was made for, as the study accepts: {{ said }}.</p></div>

@@ -1,6 +1,7 @@
 """The head of a sample's page, with links to the samples before and after it."""
 
-from acuity.report.page import Section, link
+from acuity.report.page import link
+from acuity.report.sections.base import Section
 
 
 def _neighbours(page):
@@ -12,13 +13,10 @@ def _neighbours(page):
 
 
 SAMPLE_HEAD = Section(
-    "head",
     """
-<header>
-<p class="muted">{% if page.linked %}<a href="index.html">{{ page.name }}</a>{% else %}{{ page.name }}{% endif %} › sample</p>
-<h1>{{ page.sample }}</h1>
+{% call parts.head("index.html" if page.linked else "", "sample", page.sample) %}
 {% if before or after %}<p class="muted">{% if before %}<a href="{{ before.link }}" rel="prev">← {{ before.name }}</a>{% endif %}{% if before and after %} · {% endif %}{% if after %}<a href="{{ after.link }}" rel="next">{{ after.name }} →</a>{% endif %}</p>{% endif %}
-</header>
+{% endcall %}
 """,
     _neighbours,
 )

@@ -203,8 +203,7 @@ def load(name):
         If there is none, or its module cannot be used; the sentence names the file.
     """
     names = modules(specimens.__name__)
-    if name not in names:
-        raise AcuityError(f"specimen: kind is {name!r}; allowed are {', '.join(names)}")
+    require(name in names, f"specimen: kind is {name!r}; allowed are {', '.join(names)}")
     try:
         return importlib.import_module(f"{specimens.__name__}.{name}").SPECIMEN
     except Exception as error:

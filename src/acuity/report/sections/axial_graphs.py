@@ -1,6 +1,0 @@
-"""Graphs by slice interval: errors, scattering functions, shell correlations."""
-
-from acuity.report.axial import GRAPHS
-from acuity.report.further_page import graphs
-
-AXIAL_GRAPHS = graphs("Graphs", *GRAPHS)

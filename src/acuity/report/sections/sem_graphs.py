@@ -1,5 +1,0 @@
-"""What became of the gaps and of the spectrum over the whole image."""
-
-from acuity.report.further_page import graphs
-
-SEM_GRAPHS = graphs("Over the whole image", "sem_gaps", "sem_spectra")
