@@ -113,7 +113,7 @@ def test_what_is_restored_is_measured_and_never_judged():
     # Nothing sought, nothing found; and it is gathered all the same.
     alone = project(SHEET[:1] + SHEET[2:], segment=False, evaluate_on_train=...)
     assert {sample for sample, _ in alone.measured} == {"c"}
-    assert alone.gathered("tables") == []
+    assert alone.tables("c", "level2/deepnet") == {"tables": []}
 
 
 def test_a_study_of_restored_samples_alone_is_gathered():
