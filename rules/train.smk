@@ -78,8 +78,7 @@ rule take_judged:
     input:
         lambda w: given_figures(w.method, w.level),
     output:
-        seals("train/{method}/level{level}/judged"),
-        table=results("train/{method}/level{level}/judged.tsv"),
+        **tables(table="train/{method}/level{level}/judged"),
     log:
         logs("take/{method}/level{level}/judged"),
     wildcard_constraints:

@@ -30,6 +30,7 @@ UNUSED_BY_RULES = {
     "failures",
     "formats.export",
     "ingest.look",
+    "predict.apply",
     "report.summary",
 } | {
     ".".join(path.relative_to(ROOT / "src/acuity").with_suffix("").parts)

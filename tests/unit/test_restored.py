@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from acuity.errors import AcuityError
+from acuity.keys import Key
 from acuity.made_for import Comparison
-from acuity.measure.collect import COLUMNS, collect
+from acuity.measure.collect import COLUMNS, WARNED, collect
 from acuity.measure.elsewhere import take_judged
 from acuity.measure.objects import volume_objects
 from acuity.measure.pores import pore_table
@@ -18,12 +19,13 @@ from acuity.model_card import ModelCard
 from acuity.report.restored import FIGURES, graphs, views
 from acuity.report.restored_page import FIGURES as OF_PAGE
 from acuity.report.restored_page import UsedModel
+from acuity.report.sources import image_warnings
 from acuity.report.verdict import Line, tidy
 from acuity.study.project import Project
 from acuity.study.sample import Sample
 from acuity.study.study import Study
 from acuity.tables import write_table
-from acuity.volume import Grid, Volume
+from acuity.volume import Grid, Volume, remove_store, write_volume
 from tests.conftest import TINY_FOAM
 from tests.unit.drawn import index_page, restored_page
 from tests.unit.test_report import assert_self_contained, make_study, read
@@ -111,7 +113,7 @@ def test_what_is_restored_is_measured_and_never_judged():
     # Nothing sought, nothing found; and it is gathered all the same.
     alone = project(SHEET[:1] + SHEET[2:], segment=False, evaluate_on_train=...)
     assert {sample for sample, _ in alone.measured} == {"c"}
-    assert alone.gathered("tables") == []
+    assert alone.tables("c", "level2/deepnet") == {"tables": []}
 
 
 def test_a_study_of_restored_samples_alone_is_gathered():
@@ -417,6 +419,22 @@ def test_the_first_page_tells_who_was_restored_beside_who_was_judged(tmp_path):
     # The table of every sample has no row of it, and no column of its objects.
     assert before.count("DeepNet") + 1 == after.count("DeepNet")
     assert "Median diameter" not in after
+
+
+def test_the_first_page_warns_of_what_was_accepted(tmp_path):
+    table, path = tmp_path / "warnings.tsv", tmp_path / "c.ome.zarr"
+    write_table(pd.DataFrame(columns=WARNED), table)
+    said = "voxel size 1.2 um, and the model learned from 1 um"
+    for accepted, count in (([said], 1), ([], 0)):
+        step = {"step": "predict", "accepted": accepted}
+        write_volume(
+            path,
+            Volume(np.ones((2, 2, 2), np.float32), Grid((2, 2, 2), (1, 1, 1)), provenance=(step,)),
+        )
+        found = image_warnings(table, {Key("c", "deepnet", 2.0): path})
+        assert len(found) == count
+        remove_store(path)
+    assert image_warnings(table, {}) == []
 
 
 # ---------------------------------------------------------------------------------------- elsewhere

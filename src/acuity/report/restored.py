@@ -67,7 +67,7 @@ def restored_figures(volumes, low, *, labels=None, out_dir, words=PLAIN, about=N
     )
     drawing = Drawing("restored_planes", "Input and results", caption, more=more)
     files = graphs(opened, low).save(folder)
-    return files + sheets.save_sheet(_sheet(shown), folder, drawing)
+    return files + images.save_sheet(_sheet(shown), folder, drawing)
 
 
 def _size(grid):
@@ -115,7 +115,7 @@ class View:
         return {"kind": self.kind, "title": self.title, "where": self.where, "pictures": shown}
 
 
-def views(volumes, low, labels=None, *, framed=(), noun="pore", largest=images.LARGEST):
+def views(volumes, low, labels=None, *, framed=(), noun="pore"):
     """Cut the planes that are shown through the middle: that which matters first.
 
     Parameters
@@ -124,8 +124,6 @@ def views(volumes, low, labels=None, *, framed=(), noun="pore", largest=images.L
         As for `restored_figures`.
     noun : str
         What the objects are called.
-    largest : int
-        Longest side of a picture in pixels.
 
     Returns
     -------
@@ -149,8 +147,8 @@ def views(volumes, low, labels=None, *, framed=(), noun="pore", largest=images.L
     axes = axes if grid.shape[0] > 1 else [0]
     # The input as it was recorded: a study may show it interpolated.
     shown = {key: coarse if key[0] == "input" else volume for key, volume in opened.items()}
-    found = [view for axis in axes for view in _across(shown, axis, framed, largest)]
-    return found + _objects(opened, labels or {}, axes[0], noun, largest)
+    found = [view for axis in axes for view in _across(shown, axis, framed)]
+    return found + _objects(opened, labels or {}, axes[0], noun)
 
 
 def refined(low, fine):
@@ -167,7 +165,7 @@ def _middle(grid, axis):
     return place, what if grid.shape[0] > 1 else "the image"
 
 
-def _across(volumes, axis, framed, largest):
+def _across(volumes, axis, framed):
     """The views of one plane: all of it and, of a large one, its middle."""
     grid = next(reversed(volumes.values())).grid
     place, where = _middle(grid, axis)
@@ -181,7 +179,7 @@ def _across(volumes, axis, framed, largest):
             (f + p.start * s, f + p.stop * s) for f, s, p in zip(faces, spacing, part, strict=True)
         ]
         count = [p.stop - p.start for p in part]
-        size = images.picture_size(count, spacing, largest)
+        size = images.picture_size(count, spacing)
         pixel, pictures = spacing[1] * count[1] / size[0], []
         for key, volume in volumes.items():
             plane = _plane(volume, place, axis, ends)
@@ -213,7 +211,7 @@ def _span(count, size, face, ends):
     return slice(min(start, count - 1), max(stop, start + 1))
 
 
-def _objects(volumes, labels, axis, noun, largest):
+def _objects(volumes, labels, axis, noun):
     """The objects of each image in the first plane, neighbours in other colours."""
     pictures, window = [], None
     for key, volume in volumes.items():
@@ -222,7 +220,7 @@ def _objects(volumes, labels, axis, noun, largest):
         place, where = _middle(volume.grid, axis)
         plane, spacing = images.plane_at(volume, place, axis)
         window = window or images.grey_window(plane)
-        size = images.picture_size(plane.shape, spacing, largest)
+        size = images.picture_size(plane.shape, spacing)
         found = images.resize_labels(images.plane_at(labels[key], place, axis)[0], size)
         tint = np.where(found > 0, 1 + found % len(_OBJECTS), 0).astype(np.uint8)
         grey = images.stretch(images.resize(plane, size), window)
@@ -242,7 +240,7 @@ def _sheet(shown):
     methods = ordered(picture.method for view in shown for picture in view.pictures)
     side, rows = 2.6, [view for view in shown if not view.kind.endswith("_close")]
     heights = [view.pictures[0].size[1] / view.pictures[0].size[0] for view in rows]
-    with matplotlib.rc_context(sheets.TEXT):
+    with matplotlib.rc_context(images.TEXT):
         size = side * len(methods) + 0.3, side * sum(heights) + 0.35 * len(rows)
         figure = Figure(size, layout="constrained")
         grid = figure.subplots(len(rows), len(methods), squeeze=False, height_ratios=heights)
@@ -304,7 +302,7 @@ def graphs(volumes, low):
         "restored_graphs",
         "Grey values and spatial frequencies",
         f"Of the middle {shape} voxels of the results, and of the same part of the input"
-        f"{', along the refined axis' if along else ''}. A line below the input's has lost detail, or noise; one "
+        f"{'; the power along the refined axis' if along else ''}. A line below the input's has lost detail, or noise; one "
         "above it has more contrast there than the input. "
         + (
             "Right of the dotted line nothing was measured: what stands there the method has added. "
@@ -354,7 +352,9 @@ def _draw_power(curves, grid, limit, axes):
     least = min(curve["power"].min() for curve in curves.values()) / top
     for method in ordered(curves):
         curve = curves[method]
-        axes.plot(curve["frequency"], curve["power"] / top, lw=1.4, **look(method).line)
+        how = look(method)
+        every = {"marker": how.marker, "ms": 4, "markevery": max(1, len(curve) // 8)}
+        axes.plot(curve["frequency"], curve["power"] / top, lw=1.4, **how.line, **every)
     if limit:
         axes.axvline(limit, color=INK, lw=1.2, ls=":")
     axes.set(yscale="log", xlim=(0, None), ylim=(0.3 * least, 3))

@@ -112,6 +112,12 @@ def _table(page, study, rows):
 
 RESTORED_MODELS = Section(
     """
+<style>
+.warn { max-width: 56rem; background: var(--card); border-left: 5px solid var(--care); border-radius: 6px; padding: 0.5rem 1.1rem; }
+h4 { font-size: 1rem; margin: 1.4rem 0 0.3rem; }
+.scroll:has(> .made) { width: fit-content; max-width: 100%; }
+.made th, .made td { text-align: left; white-space: normal; padding: 0.32rem 0.7rem; }
+</style>
 <section aria-label="Models">
 <h2>{{ "Model" if models | length == 1 else "Models" }}</h2>
 {% for model in models %}
