@@ -6,30 +6,6 @@ Makes  describe/{sample}/level{level}.json, what the volume is to models, where 
        far the two differ, predict/{sample}/level{level}/disagreement/{method}.ome.zarr
 """
 
-
-rule describe:
-    """Describe a low-resolution volume as an input of models."""
-    input:
-        lambda w: files(PROJECT.low(w.sample, w.level)),
-    output:
-        results("describe/{sample}/level{level}.json"),
-    log:
-        logs("describe/{sample}/level{level}"),
-    benchmark:
-        benchmarks("describe/{sample}/level{level}")
-    conda:
-        ENVIRONMENT
-    resources:
-        **resources_for("describe"),
-    params:
-        cfg={},
-        code=lambda w: code_digest("describe"),
-    message:
-        "{wildcards.sample}: describe it at level {wildcards.level} as an input of models"
-    script:
-        "../scripts/describe.py"
-
-
 RESTORED = {"restored": "predict/{sample}/level{level}/{method}"}
 PLANES = RESTORED | {
     "disagreement": "predict/{sample}/level{level}/disagreement/{method}"
@@ -77,3 +53,26 @@ for restore, methods, volumes in (
                 )
             script:
                 "../scripts/predict.py"
+
+
+rule describe:
+    """Describe a low-resolution volume as an input of models."""
+    input:
+        lambda w: files(PROJECT.low(w.sample, w.level)),
+    output:
+        results("describe/{sample}/level{level}.json"),
+    log:
+        logs("describe/{sample}/level{level}"),
+    benchmark:
+        benchmarks("describe/{sample}/level{level}")
+    conda:
+        ENVIRONMENT
+    resources:
+        **resources_for("describe"),
+    params:
+        cfg={},
+        code=lambda w: code_digest("describe"),
+    message:
+        "{wildcards.sample}: describe it at level {wildcards.level} as an input of models"
+    script:
+        "../scripts/describe.py"

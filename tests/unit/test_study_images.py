@@ -74,7 +74,7 @@ def test_images_are_degraded_at_random(read):
         (FILES.replace("low.tif\t14", "none.tif\t14"), {}, ["line 2", "'a'", "none.tif"]),
         (FILES.replace("14.2 nm", "14.2"), {}, ["line 2", "low_voxel_size", "'14.2'", "unit"]),
         (FILES.replace("14.2 nm\t", "14.2 nm\t5"), {}, ["line 2", "level 5", "2"]),
-        (FILES, {"levels": [2, 4]}, ["line 2", "level None", "2, 4"]),
+        (FILES, {"levels": [2, 4]}, ["line 2", "no level", "2, 4"]),
         (FILES, {"levels": [2.5]}, ["whole numbers", "2.5"]),
         (FILES, {"levels": [1]}, ["whole numbers from 2", "1"]),
         (FILES, {"pair": ...}, ["specimen", "pair section"]),

@@ -570,6 +570,8 @@ class Project:
         """
         shown = [(s, split_image(i)[0]) for s in self.shown for i in self.images(s)]
         taught = [(s, level) for m, level in self.trained for s in self.learns_from(m, level)]
+        restored = [(s, *split_image(i)) for s in self.shown for i in self.images(s)]
+        read = [self.prediction_inputs(method, s, f"{level}") for s, level, method in restored]
         samples = [s for s, _ in [*shown, *taught, *self.measured]] + self.alignment.stacks
         return list(
             dict.fromkeys(
@@ -581,6 +583,7 @@ class Project:
                 + [self.kind.target(sample) for sample, _ in taught]
                 + [file for key in self.page_images for file in self.image_volumes(*key)]
                 + [paths.model(*model) for model in self.modelled]
+                + [files["described"] for files in read if "described" in files]
                 + ["unseen.tsv"] * self.compares_voxels
                 + ["judged.json"] * bool(self.kind.page)
                 + [file for key in self.measured for file in self.tables(*key)["tables"]]
