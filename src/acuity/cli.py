@@ -134,6 +134,7 @@ def _parser():
 
 def _check(options):
     from acuity.ingest.look import look, table
+    from acuity.study.given import unlike
     from acuity.study.reading import read_study
 
     study, samples = read_study(options.study)
@@ -142,7 +143,7 @@ def _check(options):
     for found in inputs:
         for finding in found.findings:
             print(f"{found.row[0]}, {found.row[1]}: {finding}")
-    errors = [found.error for found in inputs if found.error]
+    errors = [found.error for found in inputs if found.error] + list(unlike(study, samples))
     for error in errors[:-1]:
         _failed(error)
     if errors:

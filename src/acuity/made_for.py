@@ -7,7 +7,7 @@ learned from does that mean anything.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
@@ -122,18 +122,32 @@ def describe(
     AcuityError
         If a voxel is not finite.
     """
-    grid = volume.grid
-    worse = next((step for step in volume.provenance if "source_dtype" in step), {})
     told: dict[str, float] = {}
     if values:
         found = survey(volume.data, name=name)
         told = {"noise": noise(volume), "low": found.low, "high": found.high}
+    return replace(header(volume, scale), **told)
+
+
+def header(volume: Volume, scale: Sequence[int] = (1, 1, 1)) -> Input:
+    """Describe a volume as far as its header tells: no noise, no grey values.
+
+    Parameters
+    ----------
+    volume, scale
+        As for `describe`.
+
+    Returns
+    -------
+    Input
+    """
+    grid = volume.grid
+    worse = next((step for step in volume.provenance if "source_dtype" in step), {})
     return Input(
         tuple(size * f for size, f in zip(grid.spacing, scale, strict=True)),
         grid.unit,
         "yx" if grid.shape[0] == 1 else "zyx",
         worse.get("source_dtype", volume.dtype.name),
-        **told,
     )
 
 

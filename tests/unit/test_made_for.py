@@ -1,6 +1,7 @@
 """What a model was made for: noise that is known, ranges, and models that travel to other files."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -387,3 +388,31 @@ def test_only_what_can_differ_can_be_accepted(capsys):
     with pytest.raises(SystemExit):
         main(["apply", "model", "scan", "out.tif", "--accept", "factor"])
     assert f"allowed are {', '.join(ACCEPTABLE)}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("row", "accept", "words"),
+    [
+        ("2 um", "", None),
+        (
+            "2.2 um",
+            "",
+            "sample 'mine', method srcnn3d: scan: is not like .*accept: \\[voxel_size\\]",
+        ),
+        ("2.2 um", "voxel_size", None),
+        ("4 2 2 um", "noise", "accept: \\[voxel_size\\]"),
+    ],
+)
+def test_check_tells_of_it_from_the_headers(travelled, scan, capsys, row, accept, words):
+    """Before anything runs; noise and grey values are in no header."""
+    with open("mine.tsv", "w") as sheet:
+        sheet.write(f"sample\trole\tpath\tvoxel_size\nmine\trestore\tscan\t{row}\n")
+    with open("mine.yaml", "w") as study:
+        study.write(
+            "study: mine\nsamples: mine.tsv\nlevels: [2]\n"
+            f"methods: {{srcnn3d: {{model: model, accept: [{accept}]}}}}\n"
+        )
+    assert main(["check", "mine.yaml"]) == (0 if words is None else 1)
+    said = capsys.readouterr().err
+    assert said == "" if words is None else re.search(words, said)
+    assert said.count("\n") == (0 if words is None else 1)

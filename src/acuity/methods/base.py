@@ -207,6 +207,7 @@ class ModelSettings(Settings):
         None,
         "A trained model to take instead of training: the folder of its model.safetensors and model.json, "
         "relative to the study file; {level} stands for the level",
+        min_length=1,
     )
     accept: tuple[Accepted, ...] = setting(
         (),

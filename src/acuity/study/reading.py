@@ -85,6 +85,10 @@ def _with_models(study: Study, folder: Path) -> Study:
             continue
         path = str(folder / stated)
         with _at(f"key 'methods.{name}.model'"):
+            if _ADDRESS.match(stated):
+                raise AcuityError(
+                    f"{stated}: is an address; allowed is a folder of this machine, download it first"
+                )
             for level in study.levels:
                 own = path.replace("{level}", f"{level:g}")
                 card = read_travelled(own, whole=False)
