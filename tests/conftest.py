@@ -80,6 +80,7 @@ def pytest_unconfigure():
 
 # Real images, which a clone on its own does not have: tests that need them are marked `real`.
 REAL = ROOT.parent / "shared" / "data"
+# restore-stack cannot be read before heinrich-small has trained; test_restore.py reads and runs it after a small one.
 NO_RUN = "its model is one that another study trains"
 NO_REAL = "the real images are not beside the project"
 # What a test may skip for; anything else fails it.

@@ -99,9 +99,10 @@ def check_volumes(
                 f"sample {learned!r} ({opened[learned].source}); {_REMEDY}"
             )
         rows.append((judged, learned, voxels))
+    taught = {method: read_model_card(card).origins for method, card in cards.items()}
     for judged, (method, card) in product(test, cards.items()):
         began = origin(opened[judged])
-        seen = any(meet(began, one) for one in read_model_card(card).origins)
+        seen = any(meet(began, one) for one in taught[method])
         if seen and not allow:
             raise AcuityError(
                 f"{opened[judged].source}: test sample {judged!r} holds voxels that the model of "
