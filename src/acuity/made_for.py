@@ -89,7 +89,8 @@ class Comparison(NamedTuple):
 
     def __str__(self) -> str:
         of = "of " if self.key == "noise" else ""
-        return f"{ACCEPTABLE[self.key]} {of}{self.found}, and the model learned from {self.taught}"
+        level = "level " if self.key == "level" else ""
+        return f"{ACCEPTABLE[self.key]} {of}{self.found}, and the model learned from {level}{self.taught}"
 
 
 def describe(
@@ -258,6 +259,35 @@ def differences(
     return [one for one in compare(made_for, found, normalised=normalised) if not one.within]
 
 
+def compare_all(
+    found: Input,
+    level: float,
+    *,
+    taught_level: float,
+    made_for: Mapping[str, Any],
+    normalisation: Mapping[str, Any] | None,
+) -> list[Comparison]:
+    """Hold a volume, and the level at which it is to be restored, against what a model's card says.
+
+    Parameters
+    ----------
+    found : Input
+        Of the volume.
+    level : float
+        At which it is to be restored.
+    taught_level, made_for, normalisation
+        Of the card: its ``level`` and the keys of these names.
+
+    Returns
+    -------
+    list of Comparison
+        The level first.
+    """
+    asked = Comparison("level", f"{level:g}", f"{taught_level:g}", taught_level == level)
+    normalised = bool((normalisation or {}).get("own"))
+    return [asked, *compare(made_for, found, normalised=normalised)]
+
+
 def _of_values(made_for, found, normalised):
     """Yield how noise and grey values compare."""
     (low, _), (_, high) = made_for["low"], made_for["high"]
@@ -318,10 +348,9 @@ def check(
     AcuityError
         Naming all that differs and is not accepted.
     """
-    normalised = bool((card.get("normalisation") or {}).get("own"))
-    said = differences(card.get("made_for") or {}, found, normalised=normalised)
-    if card["level"] != level:
-        said.insert(0, Comparison("level", f"{level:g}", f"level {card['level']:g}"))
+    kept = {key: card.get(key) or {} for key in ("made_for", "normalisation")}
+    every = compare_all(found, level, taught_level=card["level"], **kept)
+    said = [one for one in every if not one.within]
     wrong = [difference for difference in said if difference.key not in accept]
     if wrong:
         keys = ", ".join(difference.key for difference in wrong)

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from acuity.keys import by_image, by_kind
-from acuity.made_for import Comparison, compare, read_input
+from acuity.made_for import Comparison, compare_all, read_input
 from acuity.model_card import ModelCard, read_model_card
 from acuity.report.drawing import read_drawings
 from acuity.report.judged import read_judged
@@ -187,14 +187,13 @@ def _models(files, kinds, metrics, given, steps):
         if (method, level) in elsewhere:
             table = tidy(read_table(elsewhere[method, level], dtype=TEXT))
             figures += [(card.study, table)] if len(table) else []
-        normalised = bool((card.normalisation or {}).get("own"))
-        asked = Comparison("level", f"{level:g}", f"{card.level:g}", card.level == level)
+        kept = {"made_for": card.made_for, "normalisation": card.normalisation}
         models.append(
             UsedModel(
                 method=method,
                 card=card,
                 given=given.get(method, ""),
-                comparison=[asked, *compare(card.made_for, found, normalised=normalised)],
+                comparison=compare_all(found, level, taught_level=card.level, **kept),
                 accepted=steps.get(method, {}).get("accepted", []),
                 seen=any(meet(began, one) for one in card.origins),
                 figures=figures,
