@@ -15,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from acuity.made_for import differences, read_input, together
+from acuity.made_for import compare, read_input, together
 from acuity.simulate.settings import Beam
 
 ROOT = Path(__file__).parents[1]
@@ -93,7 +93,7 @@ def main():
     print("|---|---|---|---|---|")
     for (kind, level), inputs in sorted(found.items(), key=lambda item: item[0][1]):
         made_for = together([taught[level]])
-        said = [differences(made_for, one) for one in inputs]
+        said = [[c for c in compare(made_for, one) if not c.within] for one in inputs]
         why = sorted({one.key for each in said for one in each})
         ratios = [one.noise / taught[level].noise for one in inputs]
         print(

@@ -252,13 +252,6 @@ def compare(
     return said
 
 
-def differences(
-    made_for: Mapping[str, Any], found: Input, *, normalised: bool = False
-) -> list[Comparison]:
-    """Return in what a volume is not like those that a model learned from; see `compare`."""
-    return [one for one in compare(made_for, found, normalised=normalised) if not one.within]
-
-
 def compare_all(
     found: Input,
     level: float,
