@@ -29,7 +29,7 @@ ACCEPTABLE: dict[Accepted, str] = {
     "bit_depth": "bit depth",
     "noise": "noise",
     "grey_values": "grey values",
-    "unrecorded": "record",
+    "unrecorded": "card",
 }
 _SIZE = 0.05  # relative difference of a voxel's side
 _NOISE = 2**0.5  # ratio of standard deviations: a factor of 2 in the power of the high band
@@ -88,6 +88,8 @@ class Comparison(NamedTuple):
     within: bool = False
 
     def __str__(self) -> str:
+        if self.key == "unrecorded":
+            return f"{ACCEPTABLE[self.key]} {self.found}: it learned from {self.taught}"
         of = "of " if self.key == "noise" else ""
         level = "level " if self.key == "level" else ""
         return f"{ACCEPTABLE[self.key]} {of}{self.found}, and the model learned from {level}{self.taught}"
@@ -236,7 +238,7 @@ def compare(
     list of Comparison
     """
     if not made_for:
-        return [Comparison("unrecorded", "is wanted", "volumes that its card does not describe")]
+        return [Comparison("unrecorded", "of an earlier version", "volumes it does not describe")]
     least, most = made_for["voxel_size"]
     sides = [convert(side, found.unit, made_for["unit"]) for side in found.voxel_size]
     # An image has no voxel along z.
@@ -347,8 +349,10 @@ def check(
     wrong = [difference for difference in said if difference.key not in accept]
     if wrong:
         keys = ", ".join(difference.key for difference in wrong)
+        silent = any(one.key == "unrecorded" for one in wrong)
+        how = "cannot be compared with" if silent else "is not like"
         raise AcuityError(
-            f"{name}: is not like what the model {model} was made for: found the "
+            f"{name}: {how} what the model {model} was made for: found the "
             f"{'; the '.join(map(str, wrong))}; allowed is a volume like those, or "
             f"accept: [{keys}], which its page then says"
         )
