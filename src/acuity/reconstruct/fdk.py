@@ -113,6 +113,7 @@ def fdk(
     if backend == "rtk":
         from acuity.reconstruct import rtk
 
+        require(not cube.shadow, "rows are continued by the backend numba alone; shadow must be 0")
         return rtk.fdk(projections, geometry, angles, cube)
     require(backend == "numba", f"backend is {backend!r}; allowed are 'numba' and 'rtk'")
     slab = Slab(geometry, cube)
@@ -194,16 +195,16 @@ def ramp(columns: int, hann: float = 0.0) -> tuple[np.ndarray, int]:
     return transfer.astype(np.float32), length
 
 
-def truncated_shadow(projections: np.ndarray) -> float:
+def truncated_shadow(profile: np.ndarray) -> float:
     """Estimate how wide the shadow of a specimen is that reaches beyond the detector.
 
-    Over views and rows the mean of the squared line integrals of a round specimen is a parabola
-    of u, as the squared chord of a cylinder is; where it reaches 0 the shadow ends.
+    The square of a cylinder's profile is a parabola of u; where the one that fits the profile best
+    reaches 0, the shadow ends.
 
     Parameters
     ----------
-    projections : numpy.ndarray
-        Line integrals (view, v, u), of a full turn or of views spread over it.
+    profile : numpy.ndarray
+        Line integrals (u,), the mean over rows and views spread over the full turn.
 
     Returns
     -------
@@ -212,17 +213,46 @@ def truncated_shadow(projections: np.ndarray) -> float:
         detector's half; 0 where a twentieth or less of the signal stands at the detector's edges,
         so that nothing is cut off.
     """
-    mean = np.mean(projections, axis=(0, 1), dtype=np.float64)
+    mean = np.asarray(profile, np.float64)
     columns = mean.size
     edge = _edge(columns)
     if 0.5 * (mean[:edge].mean() + mean[-edge:].mean()) <= 0.05 * mean.max():
         return 0.0
-    # The square of the mean, not the mean of squares: noise and structure would add to that.
     u = (np.arange(columns) - (columns - 1) / 2) / (columns / 2)
     slope, level = np.polyfit(u**2, mean**2, 1)
     widest = 8.0
     half = math.sqrt(level / -slope) if slope < 0 < level else widest
     return min(max(half, 1.05), widest) * columns / 2
+
+
+def shadow_of(geometry: ConeBeam, radius: float) -> float:
+    """Return how wide the shadow of a cylinder about the axis is.
+
+    Parameters
+    ----------
+    geometry : ConeBeam
+        Scan.
+    radius : float
+        Radius of the cylinder, in the unit of the geometry.
+
+    Returns
+    -------
+    float
+        Half of the shadow's width, detector columns.
+
+    Raises
+    ------
+    AcuityError
+        If the cylinder reaches the source.
+    """
+    away = geometry.source_to_axis
+    require(
+        0 < radius < away,
+        f"radius of the sample is {radius:g}; above 0 and below the distance of the source from the "
+        f"axis, {away:g}, is allowed",
+    )
+    half = geometry.source_to_detector * radius / math.sqrt(away**2 - radius**2)
+    return half / geometry.pixel
 
 
 def _edge(columns: int) -> int:

@@ -4,7 +4,10 @@ Each scan has a place of its own: the stage brings a point of the specimen onto 
 frame of a scan is that of `acuity.geometry.ConeBeam`, lengths in um as the scan states them.
 """
 
+import json
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import numba
@@ -13,6 +16,7 @@ import numpy as np
 from acuity.errors import AcuityError, require
 from acuity.filters import gaussian
 from acuity.geometry import ConeBeam, full_circle
+from acuity.simulate.acquire import write_scan
 from acuity.simulate.bodies import Bodies
 from acuity.simulate.paths import paths
 from acuity.simulate.spectrum import Spectrum, spectrum
@@ -396,6 +400,46 @@ class Exposures:
         return np.random.Generator(np.random.Philox(key)).poisson(intensity)
 
 
+def acquire_xrm(
+    bodies: Bodies,
+    materials: Sequence[str],
+    output: str | os.PathLike,
+    settings: ScanSettings,
+    pose: Pose,
+    *,
+    seed: int,
+) -> None:
+    """Scan a specimen and write the raw file, with the pose as its provenance.
+
+    Parameters
+    ----------
+    bodies, materials, settings, pose, seed
+        As for `Exposures`.
+    output : path
+        Data Exchange file, ``.h5``, um; see `acuity.simulate.acquire`.
+
+    Raises
+    ------
+    AcuityError
+        If a setting is out of range, the specimen reaches the source, or the disk is full.
+    """
+    exposures = Exposures(bodies, materials, settings, pose, seed)
+    photons = settings.photons
+    provenance = {
+        "program": "acuity",
+        "steps": "path lengths by material; spectrum; mean over a pixel; blur; "
+        + ("no noise" if photons is None else "Poisson"),
+        "photons": float("nan") if photons is None else float(photons),
+        "blur_sigma_pixels": float(settings.blur),
+        "voltage_kV": float(settings.voltage),
+        "filters": "; ".join(f"{name} {thickness:g} um" for name, thickness in settings.filters),
+        "density": float(settings.density),
+        "pose": json.dumps(pose.record()),
+        "seed": int(seed),
+    }
+    write_scan(output, exposures, exposures.geometry, "um", provenance, block=16)
+
+
 def scan(
     bodies: Bodies, materials: Sequence[str], settings: ScanSettings, pose: Pose, seed: int
 ) -> np.ndarray:
@@ -412,8 +456,6 @@ def scan(
         Line integrals (view, v, u), float32, for `settings.geometry` and evenly spaced angles.
         A pixel without photons is taken as half a photon.
     """
-    from concurrent.futures import ThreadPoolExecutor
-
     exposures = Exposures(bodies, materials, settings, pose, seed)
     with ThreadPoolExecutor(numba.get_num_threads()) as pool:
         counts = exposures.images(0, settings.views, pool)
