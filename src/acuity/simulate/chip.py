@@ -68,12 +68,12 @@ def chip(settings: Chip, *, number: int) -> pd.DataFrame:
     Raises
     ------
     AcuityError
-        If the field is narrower than 64 low voxels.
+        If the field is narrower than 96 low voxels.
     """
     low = settings.voxels[0]
     require(
-        settings.width >= 64 * low,
-        f"width of the chip's field is {settings.width:g} um; 64 low voxels of {low:g} um or more "
+        settings.width >= 96 * low,
+        f"width of the chip's field is {settings.width:g} um; 96 low voxels of {low:g} um or more "
         "are needed",
     )
     build = _Build(settings, np.random.default_rng([int(number), 0xC419]))
