@@ -65,7 +65,8 @@ def reconstruct(
         Radius of the field of view in voxels, with zeros beyond; by default half of `size`.
     sample_radius : float, optional
         How far the sample reaches from the axis, in the unit of the scan; by default estimated
-        from the projections, which tells it well where the field holds half of it or more.
+        from the projections. State it where a scan with a larger field shows it: the estimate is
+        rough, and the edge of the volume with it.
     slab : int, optional
         Slices computed at a time; by default what memory of 128 MiB holds.
     part : tuple of int, optional
