@@ -266,11 +266,14 @@ def test_a_raw_file_is_continued_where_it_is_cut_off(tmp_path):
     for name, radius in (("whole", 18.0), ("cut", 45.0)):
         body = pack(rows("tube", 1, a=radius, c=90.0))
         acquire_xrm(body, MATERIALS, tmp_path / f"{name}.h5", settings, Pose(), seed=0)
-        known = {"sample_radius": radius} if name == "cut" else {}
-        reconstruct(tmp_path / f"{name}.h5", tmp_path / f"{name}.ome.zarr", **known)
+        reconstruct(tmp_path / f"{name}.h5", tmp_path / f"{name}.ome.zarr", sample_radius=radius)
         volume = open_volume(tmp_path / f"{name}.ome.zarr")
         values[name] = volume.read()[10:14, 2:22, 12].mean()
         assert ("shadow_columns" in str(volume.provenance)) == (name == "cut")
+    # A sample that is held whole gives the same volume whether its radius is stated or not.
+    reconstruct(tmp_path / "whole.h5", tmp_path / "plain.ome.zarr")
+    plain, stated = (open_volume(tmp_path / f"{n}.ome.zarr").read() for n in ("plain", "whole"))
+    np.testing.assert_array_equal(plain, stated)
     flat = settings.spectrum(MATERIALS).effective[1]
     assert values["cut"] == pytest.approx(flat, rel=0.06)
 

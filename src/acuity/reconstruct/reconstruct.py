@@ -35,7 +35,7 @@ def reconstruct(
     size: int | None = None,
     hann: float = 0.0,
     radius: float | None = None,
-    sample_radius: float | None = None,
+    sample_radius: float | str | None = None,
     slab: int | None = None,
     part: Part | None = None,
 ) -> None:
@@ -46,8 +46,8 @@ def reconstruct(
     detector rows that it needs are read, block by block of views, so that neither the volume
     nor the projections are ever in memory as a whole.
 
-    Where the sample reaches beyond the detector, rows are continued to the end of its shadow
-    before they are filtered (``numba`` alone); a scan that holds it whole is not touched.
+    Where the sample reaches beyond the detector and `sample_radius` says so, rows are continued to
+    the end of its shadow before they are filtered; a scan that holds it whole is not touched.
 
     Parameters
     ----------
@@ -63,10 +63,10 @@ def reconstruct(
         Cut-off of a Hann window as a fraction of the Nyquist frequency; 0 for none.
     radius : float, optional
         Radius of the field of view in voxels, with zeros beyond; by default half of `size`.
-    sample_radius : float, optional
-        How far the sample reaches from the axis, in the unit of the scan; by default estimated
-        from the projections. State it where a scan with a larger field shows it: the estimate is
-        rough, and the edge of the volume with it.
+    sample_radius : float or "estimate", optional
+        How far the sample reaches from the axis, in the unit of the scan; with ``estimate`` it is
+        estimated from the projections, roughly, and the edge of the volume with it. By default rows
+        are filtered as they are. The backend ``numba`` alone continues rows.
     slab : int, optional
         Slices computed at a time; by default what memory of 128 MiB holds.
     part : tuple of int, optional
@@ -87,7 +87,8 @@ def reconstruct(
         "scan": scan.provenance,
     }
     shadow = 0.0
-    if backend == "numba":
+    if sample_radius is not None:
+        require(backend == "numba", "sample_radius is stated; the backend numba alone uses it")
         # The detector's edges decide whether it is needed; views spread over the turn suffice.
         some = np.unique(np.linspace(0, len(scan.angles), 32, endpoint=False).astype(int))
         every = 0, scan.geometry.rows
@@ -95,8 +96,8 @@ def reconstruct(
             scan.read(np.array([n]), every).mean(axis=(0, 1), dtype=np.float64) for n in some
         ]
         shadow = truncated_shadow(np.mean(profile, axis=0))
-        if shadow and sample_radius is not None:
-            shadow = shadow_of(scan.geometry, sample_radius)
+        if shadow and sample_radius != "estimate":
+            shadow = shadow_of(scan.geometry, float(sample_radius))
     if shadow:
         step["shadow_columns"] = shadow
     cube = Cube(size, radius=radius, hann=hann, shadow=shadow)
