@@ -36,7 +36,6 @@ def reconstruct(
     hann: float = 0.0,
     radius: float | None = None,
     sample_radius: float | str | None = None,
-    slab: int | None = None,
     part: Part | None = None,
 ) -> None:
     """Reconstruct the raw file of a cone-beam scan into a volume.
@@ -67,8 +66,6 @@ def reconstruct(
         How far the sample reaches from the axis, in the unit of the scan; with ``estimate`` it is
         estimated from the projections, roughly, and the edge of the volume with it. By default rows
         are filtered as they are. The backend ``numba`` alone continues rows.
-    slab : int, optional
-        Slices computed at a time; by default what memory of 128 MiB holds.
     part : tuple of int, optional
         The part of the volume that this job makes; see `acuity.slabs`.
 
@@ -101,7 +98,7 @@ def reconstruct(
     if shadow:
         step["shadow_columns"] = shadow
     cube = Cube(size, radius=radius, hann=hann, shadow=shadow)
-    how = {"backend": backend, "slab": slab, "part": part}
+    how = {"backend": backend, "part": part}
     _run(output, scan.geometry, scan.unit, scan.angles, scan.read, cube, step, **how)
 
 
