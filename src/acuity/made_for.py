@@ -88,8 +88,6 @@ class Comparison(NamedTuple):
     within: bool = False
 
     def __str__(self) -> str:
-        if self.key == "unrecorded":
-            return f"{ACCEPTABLE[self.key]} {self.found}: it learned from {self.taught}"
         of = "of " if self.key == "noise" else ""
         level = "level " if self.key == "level" else ""
         return f"{ACCEPTABLE[self.key]} {of}{self.found}, and the model learned from {level}{self.taught}"
@@ -238,7 +236,9 @@ def compare(
     list of Comparison
     """
     if not made_for:
-        return [Comparison("unrecorded", "of an earlier version", "volumes it does not describe")]
+        return [
+            Comparison("unrecorded", "of an earlier version", "volumes that it does not describe")
+        ]
     least, most = made_for["voxel_size"]
     sides = [convert(side, found.unit, made_for["unit"]) for side in found.voxel_size]
     # An image has no voxel along z.

@@ -356,7 +356,7 @@ def test_a_model_that_no_one_has_judged_says_so(tmp_path):
     )
     assert "Voxel size 1 µm 1.2 µm ✗ differs" in said
     assert "learned from voxels of this very sample" in said
-    unknown = Comparison("unrecorded", "of an earlier version", "volumes it does not describe")
+    unknown = Comparison("unrecorded", "of an earlier version", "volumes that it does not describe")
     silent = UsedModel(method="deepnet", card=ModelCard("deepnet", 2.0), comparison=[unknown])
     said = shown(tmp_path, models=[silent])[1]
     assert "Its card does not say what it was made for" in said
