@@ -10,7 +10,14 @@ import pandas as pd
 
 from acuity.errors import require
 from acuity.geometry import ConeBeam, full_circle
-from acuity.reconstruct.fdk import Cube, Slab, angular_weights, quarter_turns
+from acuity.reconstruct.fdk import (
+    Cube,
+    Slab,
+    angular_weights,
+    quarter_turns,
+    shadow_of,
+    truncated_shadow,
+)
 from acuity.reconstruct.memory_limits import SUMS, VIEWS
 from acuity.simulate.acquire import open_scan
 from acuity.simulate.project import project
@@ -28,6 +35,7 @@ def reconstruct(
     size: int | None = None,
     hann: float = 0.0,
     radius: float | None = None,
+    sample_radius: float | None = None,
     slab: int | None = None,
     part: Part | None = None,
 ) -> None:
@@ -37,6 +45,9 @@ def reconstruct(
     detector pixel scaled to the axis. It is computed slab by slab; for each slab only the
     detector rows that it needs are read, block by block of views, so that neither the volume
     nor the projections are ever in memory as a whole.
+
+    Where the sample reaches beyond the detector, rows are continued to the end of its shadow
+    before they are filtered (``numba`` alone); a scan that holds it whole is not touched.
 
     Parameters
     ----------
@@ -52,6 +63,9 @@ def reconstruct(
         Cut-off of a Hann window as a fraction of the Nyquist frequency; 0 for none.
     radius : float, optional
         Radius of the field of view in voxels, with zeros beyond; by default half of `size`.
+    sample_radius : float, optional
+        How far the sample reaches from the axis, in the unit of the scan; by default estimated
+        from the projections, which tells it well where the field holds half of it or more.
     slab : int, optional
         Slices computed at a time; by default what memory of 128 MiB holds.
     part : tuple of int, optional
@@ -71,7 +85,20 @@ def reconstruct(
         "views": len(scan.angles),
         "scan": scan.provenance,
     }
-    cube = Cube(size, radius=radius, hann=hann)
+    shadow = 0.0
+    if backend == "numba":
+        # The detector's edges decide whether it is needed; views spread over the turn suffice.
+        some = np.unique(np.linspace(0, len(scan.angles), 32, endpoint=False).astype(int))
+        every = 0, scan.geometry.rows
+        profile = [
+            scan.read(np.array([n]), every).mean(axis=(0, 1), dtype=np.float64) for n in some
+        ]
+        shadow = truncated_shadow(np.mean(profile, axis=0))
+        if shadow and sample_radius is not None:
+            shadow = shadow_of(scan.geometry, sample_radius)
+    if shadow:
+        step["shadow_columns"] = shadow
+    cube = Cube(size, radius=radius, hann=hann, shadow=shadow)
     how = {"backend": backend, "slab": slab, "part": part}
     _run(output, scan.geometry, scan.unit, scan.angles, scan.read, cube, step, **how)
 
@@ -152,6 +179,8 @@ def _run(
         "angles": hashlib.sha256(np.asarray(angles, "<f8")).hexdigest(),
         "radius": cube.radius if math.isfinite(cube.radius) else None,
     }
+    if cube.shadow:
+        settled["shadow"] = cube.shadow
     about = {"intensity": f"attenuation (1/{unit})", "provenance": (step,)}
     with open_writer(output, grid, np.float32, part, settled=settled, **about) as writer:
         if slab is None and depth > writer.slab_depth:

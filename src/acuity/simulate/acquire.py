@@ -19,6 +19,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import h5py
 import numba
@@ -85,10 +86,57 @@ def acquire(
         If a setting is outside its range or the disk is full.
     """
     _check(body, beam, level)
-    unit = canonical(body.unit)
     angles = full_circle(body.size if views is None else views)
     exposures = _Exposures(spheres, body, beam, level, seed, angles)
-    geometry = exposures.geometry
+    unit = canonical(body.unit)
+    lengths = exposures.geometry.scaled(body.voxel_size), unit
+    write_scan(output, exposures, *lengths, _provenance(body, beam, level, seed), block=block)
+
+
+class Images(Protocol):
+    """The views of a scan, made when they are asked for."""
+
+    geometry: ConeBeam
+    angles: np.ndarray
+    open_beam: float
+    dtype: np.dtype
+
+    def images(self, a: int, b: int, pool: ThreadPoolExecutor) -> np.ndarray:
+        """Return counts of the views a to b - 1, (view, v, u)."""
+
+
+def write_scan(
+    output: str | os.PathLike,
+    exposures: Images,
+    lengths: ConeBeam,
+    unit: str,
+    provenance: dict,
+    *,
+    block: int = 32,
+) -> None:
+    """Write the raw file of a scan, view by view.
+
+    Parameters
+    ----------
+    output : path
+        Raw file to write, ``.h5``; it appears only when complete.
+    exposures : Images
+        The views.
+    lengths : ConeBeam
+        The geometry as the file states it.
+    unit : str
+        Unit of its lengths.
+    provenance : dict
+        What was done to the projections: numbers and text.
+    block : int
+        Views in memory at a time.
+
+    Raises
+    ------
+    AcuityError
+        If the disk is full.
+    """
+    geometry, angles = exposures.geometry, exposures.angles
     output = Path(output)
     with replacing(output) as part:
         with (
@@ -97,7 +145,7 @@ def acquire(
             ThreadPoolExecutor(numba.get_num_threads()) as pool,
         ):
             shape = (angles.size, geometry.rows, geometry.columns)
-            _describe(file, geometry.scaled(body.voxel_size), unit, angles)
+            _describe(file, lengths, unit, angles)
             exchange = file["exchange"]
             frame = np.full((1, *shape[1:]), exposures.open_beam, np.float32)
             exchange["data_white"] = frame
@@ -105,7 +153,7 @@ def acquire(
             data = exchange.create_dataset("data", shape, exposures.dtype)
             data.attrs.update(units="counts", axes="theta:y:x")
             process = file.create_group("process/simulation")
-            process.attrs.update(_provenance(body, beam, level, seed))
+            process.attrs.update(provenance)
             for a in range(0, angles.size, block):
                 b = min(a + block, angles.size)
                 data[a:b] = exposures.images(a, b, pool)
