@@ -91,7 +91,9 @@ def settings(case: Case):
     """Return the settings of a case's group."""
     from acuity.register.volumes import VolumeSettings
 
-    return VolumeSettings()
+    group = GROUPS[case.group]
+    # Nothing else is told: turns of any size are searched where the small ones give nothing.
+    return VolumeSettings(transform="rigid" if group.hold else "similarity")
 
 
 def judged(case: Case, pair: Pair, method: str) -> dict:
@@ -127,7 +129,7 @@ def _by_us(case, pair):
     affine = rms(forth(found.matrix, low) - grid)
     return row | dict(
         accepted=True,
-        tre=affine if found.field is None else rms(found.high_points(low) - grid),
+        tre=affine if found.field is None else rms(found.map(low) - grid),
         affine=affine,
         error=found.error,
         scale=found.scale,

@@ -4,6 +4,7 @@ An object is anything with a ``size`` (side of a cube that holds it, in fine vox
 ``scan(object, pose, field, seed)`` that gives a volume (z, y, x); `SPECIMENS` names the pairs of a maker and a scanner.
 """
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,9 +16,18 @@ import pandas as pd
 from acuity.filters import gaussian
 from acuity.geometry import ConeBeam, full_circle
 from acuity.reconstruct.fdk import Cube, fdk
+from acuity.simulate import xrm
+from acuity.simulate.bodies import Bodies, pack
+from acuity.simulate.chip import MATERIALS as CHIP_MATERIALS
+from acuity.simulate.chip import Chip
+from acuity.simulate.chip import chip as build
 from acuity.simulate.foam import foam
 from acuity.simulate.project import project
+from acuity.simulate.seed import MATERIALS as SEED_MATERIALS
+from acuity.simulate.seed import Seed
+from acuity.simulate.seed import seed as grow
 from acuity.simulate.settings import Pores
+from acuity.simulate.xrm import table_scan
 
 PEAK = 2.0  # line integral through the diameter of a foam
 LOW = 128  # side of a low volume, voxels
@@ -152,7 +162,11 @@ def scan_foam(body: Foam, pose: Pose, field: Field, seed: int) -> np.ndarray:
     for_voxel = attenuation * field.voxel / pose.scale
     lines = project(spheres, wide, angles, size=0.0, solid=-for_voxel)
     lines += attenuation * _cylinder(body, pose, field, wide, angles)
-    return reconstruct(lines, wide, angles, field, seed, margin)
+    transmission = np.exp(-lines)
+    if field.blur > 0:
+        transmission = gaussian(transmission, (0, field.blur, field.blur))
+        transmission = transmission[:, margin:-margin, margin:-margin]
+    return reconstruct(transmission, geometry, angles, field, seed)
 
 
 def beam(size: float, field: Field) -> tuple[ConeBeam, np.ndarray]:
@@ -167,39 +181,36 @@ def beam(size: float, field: Field) -> tuple[ConeBeam, np.ndarray]:
 
 
 def reconstruct(
-    lines: np.ndarray, wide: ConeBeam, angles: np.ndarray, field: Field, seed: int, margin: int
+    transmission: np.ndarray, geometry: ConeBeam, angles: np.ndarray, field: Field, seed: int
 ) -> np.ndarray:
-    """Blur and count line integrals as a detector does, and reconstruct.
+    """Count photons as a detector does, and reconstruct.
 
     Parameters
     ----------
-    lines : numpy.ndarray
-        (view, v, u), with `margin` pixels more on each side than the detector has.
-    wide : ConeBeam
-        Geometry with that margin.
+    transmission : numpy.ndarray
+        Share of the open beam (view, v, u), blurred, without noise.
+    geometry : ConeBeam
+        Its pixels, in voxels of the field.
     angles : numpy.ndarray
         Degrees.
     field : Field
         What is seen.
     seed : int
         Of the noise.
-    margin : int
-        Pixels.
+
+    Returns
+    -------
+    numpy.ndarray
+        (z, y, x), float32; voxels that not all views see are 0.
     """
-    intensity = np.exp(-lines)
-    if field.blur > 0:
-        intensity = gaussian(intensity, (0, field.blur, field.blur))
-    if margin:
-        intensity = intensity[:, margin:-margin, margin:-margin]
     if field.photons is not None:
         random = np.random.Generator(np.random.Philox(seed))
-        counts = random.poisson(field.photons * intensity.astype(np.float64))
-        intensity = np.maximum(counts, 0.5) / field.photons
-    lines = -np.log(intensity).astype(np.float32)
+        counts = random.poisson(field.photons * transmission.astype(np.float64))
+        transmission = np.maximum(counts, 0.5) / field.photons
+    lines = -np.log(transmission).astype(np.float32)
     # Zeros where nothing was measured would brighten the rim of a truncated scan.
     more = field.size // 2 if field.extend else 0
     lines = np.pad(lines, ((0, 0), (0, 0), (more, more)), mode="edge")
-    geometry = wide.padded(-margin)
     geometry = replace(geometry, columns=geometry.columns + 2 * more)
     volume = fdk(lines, geometry, angles, Cube(size=field.size, radius=field.size / 2))
     return volume * field.inside
@@ -231,6 +242,46 @@ def _cylinder(body, pose, field, geometry, angles):
     return out
 
 
+class Table(NamedTuple):
+    """Bodies of a simulated seed or chip, um; its fine voxel is that of the middle scan."""
+
+    kind: str
+    bodies: Bodies
+    size: float
+
+
+# Low and middle voxel, um, and the most bodies of a class: what is left out is finer than a low voxel.
+VOXELS = {"seed": (9.0, 3.0), "chip": (6.75, 2.25)}
+MOST = 4000
+
+
+def make_table(seed: int, ratio: int, side: int, *, kind: str) -> Table:
+    """Make a seed or a chip that a low volume of `side` voxels holds across."""
+    assert ratio == 3, "the low and the middle scan are 3:1"
+    width = side * VOXELS[kind][0]
+    if kind == "seed":
+        table = grow(Seed(width, fine_radius=0.0, most=MOST), number=seed)
+    else:
+        table = build(Chip(width, fine_radius=0.0, most=MOST), number=seed)
+    return Table(kind, pack(table), float(ratio * side))
+
+
+def scan_table(body: Table, pose: Pose, field: Field, seed: int) -> np.ndarray:
+    """Scan a seed or a chip at a pose, as its table of scans says, and reconstruct it.
+
+    Voltage, filter, views and distances differ between the low and the middle scan.
+    """
+    fine = VOXELS[body.kind][1]
+    level = "low" if field.voxel > 1 else "middle"
+    scan = table_scan(body.kind, level, field.size, photons=field.photons, blur=field.blur, rays=1)
+    at = xrm.Pose(tuple(fine * n for n in pose.place), pose.rotation, pose.scale)
+    materials = {"seed": SEED_MATERIALS, "chip": CHIP_MATERIALS}[body.kind]
+    shown = xrm.Exposures(body.bodies, materials, scan, at, seed)
+    geometry = scan.geometry.scaled(1 / scan.voxel)
+    transmission = shown.transmission(slice(None))
+    return reconstruct(transmission, geometry, shown.angles, field, seed)
+
+
 class Specimen(NamedTuple):
     """How objects of a kind are made, ``make(seed, ratio, side)``, and scanned."""
 
@@ -241,4 +292,6 @@ class Specimen(NamedTuple):
 SPECIMENS = {
     "foam": Specimen(make_foam, scan_foam),
     "bumps": Specimen(make_bumps, scan_foam),
+    "seed": Specimen(functools.partial(make_table, kind="seed"), scan_table),
+    "chip": Specimen(functools.partial(make_table, kind="chip"), scan_table),
 }
