@@ -71,7 +71,7 @@ REPORTED = {
     "study": STUDY.study,
     "title": STUDY.title,
     "samples": SHOWN,
-    "training_samples": TRAIN,
+    "training_samples": PROJECT.taught,
     "learned": PROJECT.learners,
     "trainings": 1 + len(STUDY.training_seeds),
 }

@@ -1,5 +1,7 @@
 """The pair section of a study: how two images of one field are registered."""
 
+from typing import Literal
+
 from acuity.settings import Section, setting
 
 
@@ -45,4 +47,25 @@ class PairSettings(Section):
     )
     smoothness: float = setting(
         0.1, "Weight of the bending energy of the displacement; larger is smoother", "1", ge=0
+    )
+
+
+class VolumePairSettings(Section):
+    """How two volumes of one object, at two magnifications, are brought onto grids that fit.
+
+    The high volume is resampled, once, onto the voxels of the low one divided by the level; the low one
+    is never resampled.
+    """
+
+    field: Literal["auto", "box", "cylinder"] = setting(
+        "auto",
+        "Pairs of volumes: what the high scan has recorded, all of its box or the cylinder of a cone-beam "
+        "scan; auto: a cylinder where all voxels outside it hold one value",
+    )
+    margin: float = setting(
+        1.0,
+        "Pairs of volumes: what of the high scan's field is left out at its border",
+        "voxel of the low volume",
+        ge=0,
+        le=100,
     )
