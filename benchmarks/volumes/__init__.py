@@ -1,0 +1,1 @@
+"""Cases and peers of the registration of volumes."""

@@ -1,0 +1,200 @@
+"""A map between two volumes brought to a fraction of a voxel by Gauss-Newton steps."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from acuity.register.space import after, apply_map, inverse_map, rotation
+from acuity.register.volume_levels import Compared, Level
+
+_STEPS = 12
+# It ends where a step moves no point of the field by more than this, in voxels of the level.
+_STILL = 0.004
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Where the steps ended.
+
+    Attributes
+    ----------
+    matrix : numpy.ndarray
+        (3, 4), from low voxels to high ones.
+    correlation : float
+        Band-passed correlation there.
+    """
+
+    matrix: np.ndarray
+    correlation: float
+
+
+def motions(transform: str) -> list[np.ndarray]:
+    """Generators (3, 4) of a transform: displacement = G (z, y, x, 1) of a point about the centre.
+
+    The first three are translations.
+    """
+    out = [np.zeros((3, 4)) for _ in range(3)]
+    for axis, each in enumerate(out):
+        each[axis, 3] = 1
+    if transform == "affine":
+        for i in range(3):
+            for j in range(3):
+                out.append(np.zeros((3, 4)))
+                out[-1][i, j] = 1
+        return out
+    for i, j in ((1, 2), (2, 0), (0, 1)):
+        out.append(np.zeros((3, 4)))
+        out[-1][i, j], out[-1][j, i] = 1, -1
+    if transform == "similarity":
+        out.append(np.eye(3, 4))
+    return out
+
+
+def moved_by(parameters: np.ndarray, transform: str) -> np.ndarray:
+    """Give the map (3, 4), about the centre, of parameters of `motions`."""
+    total = np.einsum("p,pij->ij", parameters, np.array(motions(transform)))
+    linear = np.eye(3) + total[:, :3]
+    if transform != "affine":
+        skew = (total[:, :3] - total[:, :3].T) / 2
+        # the vector v of the rotation x -> x + v x (z, y, x)
+        linear = rotation([skew[2, 1], skew[0, 2], skew[1, 0]])
+        if transform == "similarity":
+            linear = linear * math.exp(parameters[6])
+    return np.column_stack([linear, total[:, 3]])
+
+
+class System:
+    """Derivatives of the high volume by the parameters, and what it leaves of the low one.
+
+    The low volume, band-passed, is gain x high, moved by a small displacement in low voxels; least
+    squares over the mask, the gain among the unknowns (as the enhanced correlation coefficient of
+    Evangelidis and Psarakis, IEEE TPAMI 30, 1858, 2008).
+
+    Parameters
+    ----------
+    compared : Compared
+        The two volumes at the map as it is.
+    transform : {"rigid", "similarity", "affine"}
+        What is unknown.
+    centre : numpy.ndarray
+        (3,), low voxels, about which is turned.
+    """
+
+    def __init__(self, compared: Compared, transform: str, centre: np.ndarray):
+        low, high, mask = compared.low, compared.high, compared.mask
+        products = [
+            float(np.einsum("zyx,zyx,zyx->", mask, high, b, dtype=np.float64)) for b in (low, high)
+        ]
+        self.gain = products[0] / max(products[1], 1e-30)
+        scale = [axis[1] - axis[0] for axis in compared.axes]
+        slopes = np.gradient(high, *scale)
+        away = [axis - c for axis, c in zip(compared.axes, centre, strict=True)]
+        away = [*np.meshgrid(*away, indexing="ij", sparse=True), np.float64(1)]
+        columns = []
+        for generator in motions(transform):
+            parts = [
+                slopes[i] * (generator[i, j] * away[j]).astype(np.float32)
+                for i in range(3)
+                for j in range(4)
+                if generator[i, j]
+            ]
+            columns.append(np.float32(self.gain) * sum(parts[1:], parts[0]))
+        columns.append(high)
+        self.root = np.sqrt(mask)
+        self.columns = np.stack([column * self.root for column in columns])
+        self.left = (low - np.float32(self.gain) * high) * self.root
+
+    def sums(self, box=(slice(None),) * 3) -> tuple[np.ndarray, np.ndarray]:
+        """Normal matrix (p, p) and right side (p,) over a box of voxels, float64."""
+        columns = self.columns[(slice(None), *box)]
+        columns = columns.reshape(len(columns), -1)
+        left = self.left[box].reshape(-1)
+        # No BLAS, and in parts: the same order of sums at any number of threads.
+        n = len(columns)
+        normal, right = np.empty((n, n)), np.empty(n)
+        for i in range(n):
+            right[i] = np.einsum("v,v->", columns[i], left, dtype=np.float64)
+            for j in range(i, n):
+                normal[i, j] = normal[j, i] = np.einsum(
+                    "v,v->", columns[i], columns[j], dtype=np.float64
+                )
+        return normal, right
+
+
+def solved(normal: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Solve normal equations whose unknowns have different units, slightly damped."""
+    size = np.sqrt(np.maximum(np.diag(normal), 1e-30))
+    scaled = normal / size[:, None] / size[None, :]
+    scaled[np.diag_indices(len(scaled))] += 1e-6
+    return np.linalg.solve(scaled, right / size) / size
+
+
+def centre_of(level: Level, matrix: np.ndarray) -> np.ndarray:
+    """Give the low voxel (3,) on which the middle of the high volume lies."""
+    return apply_map(inverse_map(matrix), level.sampler.field.centre)
+
+
+def stepped(matrix: np.ndarray, parameters: np.ndarray, transform: str, centre) -> np.ndarray:
+    """Give the map after a step: the low point q lies where q + displacement did."""
+    moved = moved_by(parameters, transform)
+    moved[:, 3] += centre - np.einsum("ij,j->i", moved[:, :3], centre)
+    return after(matrix, moved)
+
+
+def refine(
+    level: Level,
+    matrix: np.ndarray,
+    *,
+    transform: str,
+    band: tuple[float, float],
+    steps: int = _STEPS,
+) -> Fit | None:
+    """Climb the correlation of the two volumes on a level.
+
+    Parameters
+    ----------
+    level : Level
+        The two volumes.
+    matrix : numpy.ndarray
+        (3, 4), right to about a voxel of the level.
+    transform : {"rigid", "similarity", "affine"}
+        What may change.
+    band : (float, float)
+        Band pass, voxels of the level.
+    steps : int
+        Most steps.
+
+    Returns
+    -------
+    Fit or None
+        The best map that was met; None where the two lose each other.
+    """
+    best = None
+    corners = level.sampler.field.corners()
+    for _ in range(steps):
+        compared = level.compared(matrix, band)
+        if compared is None:
+            return best
+        correlation = compared.correlation
+        if best is None or abs(correlation) >= abs(best.correlation):
+            best = Fit(matrix, correlation)
+        elif abs(correlation) < abs(best.correlation) - 0.05:
+            return best
+        centre = centre_of(level, matrix)
+        parameters = solved(*System(compared, transform, centre).sums())[:-1]
+        there = apply_map(inverse_map(matrix), corners)
+        after_step = stepped(matrix, parameters, transform, centre)
+        moved = np.linalg.norm(apply_map(inverse_map(after_step), corners) - there, axis=1).max()
+        most = 2.0 * level.step
+        if moved > most:
+            # a step this long leaves the range in which the derivatives hold
+            parameters = parameters * (most / moved)
+            after_step = stepped(matrix, parameters, transform, centre)
+        matrix = after_step
+        if moved < _STILL * level.step:
+            break
+    compared = level.compared(matrix, band)
+    if compared is not None and abs(compared.correlation) >= abs(best.correlation) - 1e-4:
+        best = Fit(matrix, compared.correlation)
+    return best
