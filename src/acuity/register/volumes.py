@@ -273,7 +273,12 @@ def register_volumes(
             f"{_told(ratios)}); at least {_FINER:g} is needed (are the two swapped?)."
         )
     volumes = [
-        measured(volume, settings.field, f"{where}: the {which} volume")
+        measured(
+            volume,
+            settings.field,
+            f"{where}: the {which} volume",
+            interior=which == "high",
+        )
         for which, volume in (("low", low), ("high", high))
     ]
     guess = None if place is None else np.asarray(place, np.float64)
