@@ -130,9 +130,7 @@ class FieldOfView:
         for at, count in zip(points, self.shape, strict=True):
             found &= (at >= self.margin - 0.5) & (at <= count - 0.5 - self.margin)
         if self.radius is not None:
-            y, x = (
-                at - (n - 1) / 2 for at, n in zip(points[1:], self.shape[1:], strict=True)
-            )
+            y, x = (at - (n - 1) / 2 for at, n in zip(points[1:], self.shape[1:], strict=True))
             found &= y**2 + x**2 <= (self.radius - self.margin) ** 2
         return found
 

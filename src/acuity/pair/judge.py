@@ -88,7 +88,9 @@ def masked_parts(
     volumes: Sequence[Volume], mask: Volume, names: Sequence[str] = ()
 ) -> Iterator[tuple[np.ndarray, ...]]:
     """Yield the values of some volumes where a mask on a part of their grid is not 0, slab by slab."""
-    cut = [v.within(mask.grid, n) for v, n in zip(volumes, names or [""] * len(volumes), strict=True)]
+    cut = [
+        v.within(mask.grid, n) for v, n in zip(volumes, names or [""] * len(volumes), strict=True)
+    ]
     for z0, z1 in slabs(mask.grid.shape[0], _DEPTH):
         inside = mask.read(slice(z0, z1)) > 0
         yield tuple(v.read(slice(z0, z1))[inside] for v in cut)

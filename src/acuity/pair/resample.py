@@ -58,7 +58,9 @@ class Resampler:
     def points(self, part: Sequence[slice]) -> np.ndarray:
         """Return where the voxels of a part of the grid lie in the volume, (3, z, y, x)."""
         raster = np.stack(
-            np.meshgrid(*(np.arange(p.start, p.stop, dtype=np.float64) for p in part), indexing="ij")
+            np.meshgrid(
+                *(np.arange(p.start, p.stop, dtype=np.float64) for p in part), indexing="ij"
+            )
         )
         if self.warp is None:
             return apply(self.matrix, raster)

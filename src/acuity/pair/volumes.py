@@ -11,6 +11,8 @@ from acuity.pair.inputs import check_volumes
 from acuity.pair.pair import Outputs
 from acuity.pair.resample import Resampler
 from acuity.pair.settings import VolumePairSettings
+from acuity.register.volume_settings import VolumeSettings
+from acuity.register.volumes import register_volumes
 from acuity.seals import write_sealed
 from acuity.tables import tidy, write_rows, write_table
 from acuity.volume import CroppedArray, Volume, VolumeWriter, remove_store, write_volume
@@ -52,7 +54,8 @@ def pair_volumes(high, low, outputs: Outputs, settings: VolumePairSettings, *, f
     where = f"pair{f' {name}' if name else ''}"
     ratio = check_volumes(high, low, factor, where)
     both = ", ".join([where, *filter(None, (high.source, low.source))])
-    found = _registered(low.read(), high.read(), ratio, settings, both)
+    voxel = float(np.mean(low.grid.spacing)), low.grid.unit
+    found = _registered(low.read(), high.read(), ratio, settings, voxel, both)
     box = overlap(found.matrix, low.grid.shape, high.grid.shape, both)
     field = _field_of_view(high, settings, float(np.mean(ratio)))
     resampler = Resampler(high, found.matrix, box, factor, field, warp=_warp(found))
@@ -73,14 +76,21 @@ def pair_volumes(high, low, outputs: Outputs, settings: VolumePairSettings, *, f
     return content
 
 
-def _registered(low, high, ratio, settings, where):
-    from acuity.pair.stand_in import register
-
-    return register(low, high, ratio)
+def _registered(low, high, ratio, settings, voxel, where):
+    names = VolumeSettings.__dataclass_fields__
+    own = VolumeSettings(**{name: getattr(settings, name) for name in names})
+    return register_volumes(low, high, ratio, own, where=where, voxel=voxel)
 
 
 def _warp(found):
-    return None if found.field is None else found.field
+    """The displacement of low voxels that was found, of points (3, ...)."""
+    if found.field is None:
+        return None
+
+    def displaced(points):
+        return found.field(points.reshape(3, -1).T).T.reshape(points.shape)
+
+    return displaced
 
 
 def _field_of_view(high, settings, ratio):
@@ -161,7 +171,11 @@ def _content(found, ratio, box, factor, field):
         "error": float(found.error),
         "correlation": float(found.correlation),
         "candidates": [_candidate(one) for one in found.candidates],
-        "field_of_view": {"radius": field.radius, "margin": field.margin, "shape": list(field.shape)},
+        "field_of_view": {
+            "radius": field.radius,
+            "margin": field.margin,
+            "shape": list(field.shape),
+        },
         "warnings": list(found.warnings),
     }
 

@@ -46,8 +46,9 @@ class Pair(PairSettings, VolumePairSettings):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        own = VolumePairSettings.model_fields.keys() | {"held_out", "learned"}
-        theirs = PairSettings.model_fields.keys() - own
+        shared = PairSettings.model_fields.keys() & VolumePairSettings.model_fields.keys()
+        own = (VolumePairSettings.model_fields.keys() | {"held_out", "learned"}) - shared
+        theirs = PairSettings.model_fields.keys() - shared
         others = {None: set(), True: theirs, False: own}[self.volumes]
         if stated := sorted(others & self.model_fields_set):
             what, other = ("volumes", "images") if self.volumes else ("images", "volumes")
@@ -75,4 +76,7 @@ class Pair(PairSettings, VolumePairSettings):
 
     def of_volumes(self) -> dict[str, Any]:
         """Return what the registration of volumes is told."""
-        return self.model_dump(mode="json", include=set(VolumePairSettings.model_fields))
+        told = self.model_dump(mode="json", include=set(VolumePairSettings.model_fields))
+        if "max_scale_error" not in self.model_fields_set:  # images have a smaller one
+            told["max_scale_error"] = VolumePairSettings.model_fields["max_scale_error"].default
+        return told

@@ -562,7 +562,9 @@ class Project:
         """Return the samples that have a further page, by its kind."""
         found = {"stack": self.alignment.stacks, "axial": [], "sem": [], "pair": []}
         if self.kind.page:
-            found[self.kind.page] = [sample for sample in self.shown if self.kind.page_files(sample)]
+            found[self.kind.page] = [
+                sample for sample in self.shown if self.kind.page_files(sample)
+            ]
         return found
 
     # all ------------------------------------------------------------------------------------
