@@ -178,6 +178,15 @@ SAMPLE_PAGES = {
         drawing_cfg={"limits": PROJECT.pair_limits()},
         page_cfg=BACK,
     ),
+    "pair": SamplePage(
+        captioned("pair"),
+        "Pairs",
+        "registration",
+        "{sample}: registration",
+        FURTHER["pair"],
+        title="Two scans of one object",
+        page_cfg=BACK,
+    ),
 }
 
 

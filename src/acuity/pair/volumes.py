@@ -14,7 +14,7 @@ from acuity.pair.settings import VolumePairSettings
 from acuity.register.volume_settings import VolumeSettings
 from acuity.register.volumes import register_volumes
 from acuity.seals import write_sealed
-from acuity.tables import tidy, write_rows, write_table
+from acuity.tables import TOLD, WARNING, tidy, write_rows, write_table
 from acuity.volume import CroppedArray, Volume, VolumeWriter, remove_store, write_volume
 
 _UNITS = dict.fromkeys(("registration_error", "residual_rms"), "voxel") | {"rotation": "degree"}
@@ -67,7 +67,7 @@ def pair_volumes(high, low, outputs: Outputs, settings: VolumePairSettings, *, f
         metrics = _metrics(found, content, share)
         content |= {"known": share, "verdict": _verdict(found, content, metrics, where)}
         write_table(_blocks(found), outputs.patches)
-        write_rows(tidy(metrics, units=_UNITS), outputs.table)
+        write_rows(tidy(metrics, units=_UNITS) + _warned(found), outputs.table)
         write_sealed(outputs.transform, content)
     except BaseException:
         for path in (outputs.low, outputs.high, outputs.valid):
@@ -204,6 +204,13 @@ def _metrics(found, content, share):
         "scale_found": content["scale"],
         "known_share": share,
     }
+
+
+def _warned(found):
+    """What the registration warns of, as findings that reach the first page."""
+    row = {"metric": WARNING, "subset": "all", "value": math.nan, "unit": ""}
+    effect = "look at the page of the pair before you trust figures of it"
+    return [row | dict(zip(TOLD, ("pair", said, effect), strict=True)) for said in found.warnings]
 
 
 def _verdict(found, content, metrics, where):

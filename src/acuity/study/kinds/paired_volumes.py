@@ -18,7 +18,7 @@ class PairedVolumesStudy(PairedStudy):
     """
 
     level_title = "Voxel size (input : target)"
-    page = None
+    page = "pair"
 
     @staticmethod
     def applies(study: Study) -> bool:
