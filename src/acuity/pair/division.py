@@ -100,9 +100,9 @@ def divide_pair(
     parts = [_part(block, first, counts, factor) for block in blocks]
     told = {"step": "divide_pair"}
     if divided:
-        held, taught = blocks
-        gap = taught.start - held.stop if held.stop <= taught.start else held.start - taught.stop
-        told |= {"held_out": str(held), "learned": str(taught), "gap": gap}
+        held, own = blocks
+        gap = max(own.start - held.stop, held.start - own.stop)
+        told |= {"held_out": str(held), "learned": str(own), "gap": gap}
         if learned is None:
             told["reach"] = int(reach[held.axis])
     box = _judged_box(known, parts[0], factor)
@@ -115,9 +115,11 @@ def divide_pair(
             f"slices {blocks[1] or 'of the pair'}, allowed are {least} and more; hold out less, or learn from "
             "more (pair.held_out, pair.learned)"
         )
+    # By its past, what is learned from is a part of the low volume: of a whole field it is told apart.
+    taught = coarse.after(told) | {"intensity": "label"}
     about = known.after(told) | {"intensity": "label"}
     try:
-        write_volume(outputs[0], Volume(learn.data, learn.grid, **about))
+        write_volume(outputs[0], Volume(learn.data, learn.grid, **taught))
         ones = np.broadcast_to(np.uint8(1), tuple(part.stop - part.start for part in box))
         write_volume(outputs[1], Volume(ones, known.grid.crop(box), **about))
     except BaseException:

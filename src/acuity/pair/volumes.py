@@ -181,10 +181,16 @@ def _content(found, ratio, box, factor, field):
 
 
 def _candidate(one):
+    """A place that was tried, as JSON holds it: what was not found is null."""
     return {
-        key: value.tolist() if isinstance(value, np.ndarray) else value
-        for key, value in vars(one).items()
+        "place": list(map(float, one.place)),
+        "turn": list(map(float, one.turn)),
+        **{key: _number(getattr(one, key)) for key in ("coarse", "final", "agreeing")},
     }
+
+
+def _number(value):
+    return float(value) if math.isfinite(value) else None
 
 
 def _blocks(found):

@@ -4,6 +4,7 @@ from acuity.report.further_page import MeasuredPage, head, read_measured
 from acuity.report.pages import Cell, Column
 from acuity.report.paired import CARE, GOOD
 from acuity.report.sections.base import Section, graphs
+from acuity.report.verdict import percent
 
 VERDICT = Section(
     """
@@ -14,8 +15,9 @@ VERDICT = Section(
 """,
     lambda page: {
         "pair": page.drawings["pair_overlay"],
-        "limits": f"Good: an estimated error of at most {GOOD['error']:g} voxels of the fine scan; with care: of at "
-        f"most {CARE['error']:g}. It is half the difference of two maps, each found from every other block.",
+        "limits": f"Good: an estimated error of at most {GOOD['error']:g} voxels of the fine scan, and at most "
+        f"{percent(GOOD['apart'])} of the blocks off by more than half a coarse voxel; with care: {CARE['error']:g} voxels "
+        f"and {percent(CARE['apart'])}. The error is half the difference of two maps, each found from every other block.",
     },
 )
 
@@ -42,8 +44,7 @@ _COLUMNS = (
 
 def _candidate(number, one):
     def cell(value, digits, times=1.0):
-        known = value is not None and value == value
-        return Cell(f"{times * value:.{digits}f}" if known else "–", f"{value}" if known else "")
+        return Cell("–", "") if value is None else Cell(f"{times * value:.{digits}f}", f"{value}")
 
     places = [", ".join(f"{v:.{d}f}" for v in one[key]) for key, d in (("place", 1), ("turn", 2))]
     cells = [Cell(text, text, text_column=True) for text in places]

@@ -16,7 +16,7 @@ from PIL import Image
 from acuity.report import images, sheets
 from acuity.report.drawing import Drawing, image
 from acuity.report.figures import Panel, Plot
-from acuity.report.sem import _checkerboard, _mixed, _sheet
+from acuity.report.sem import checkerboard, mixed, sheet
 from acuity.report.style import INK, MUTED, SKY, VERMILLION
 from acuity.report.verdict import percent, unit_text
 from acuity.seals import again
@@ -26,9 +26,11 @@ from acuity.volume import read_sealed_json
 # Planes by the axis that is cut, XZ first: artefacts of a scan stand along z.
 _PLANES = ((1, "XZ"), (2, "YZ"), (0, "XY"))
 _RAMP = "cividis"
+_BAR = {"orientation": "horizontal", "shrink": 0.7, "pad": 0.3, "aspect": 30}
 FIGURES = ("pair_overlay", "pair_blocks")
-# Estimated error, high voxels, by which a registration is graded.
-GOOD, CARE = {"error": 0.3}, {"error": 1.0}
+# Estimated error, high voxels, and share of blocks off by half a low voxel, by which a pair is graded.
+GOOD = {"error": 0.3, "apart": 0.3}
+CARE = {"error": 1.0, "apart": 0.7}
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,10 @@ def pair_sources(files: Mapping[str, Any]) -> VolumePair:
 
 
 def pair_verdict(pair: VolumePair) -> tuple[str, str]:
-    """Grade a pair by the estimated error of its map, and give the sentence of its registration."""
-    grade = sheets.graded({"error": pair.transform["error"]}, GOOD, CARE)
+    """Grade a pair by its estimated error and its blocks, and give the sentence of its registration."""
+    best = pair.transform["candidates"][:1]
+    apart = 1 - best[0]["agreeing"] if best else float("nan")
+    grade = sheets.graded({"error": pair.transform["error"], "apart": apart}, GOOD, CARE)
     return grade, pair.transform["verdict"]
 
 
@@ -77,7 +81,8 @@ def planes(pair: VolumePair) -> list[tuple[str, np.ndarray, np.ndarray, np.ndarr
     """Return of each plane through the middle its name, low (interpolated), high, and where that is known."""
     factor, found = pair.transform["factor"], []
     for axis, name in _PLANES:
-        place = pair.high.grid.shape[axis] // 2
+        # the fine slice in the middle of a coarse one
+        place = pair.low.grid.shape[axis] // 2 * factor + factor // 2
         box: list[slice] = [slice(None)] * 3
         box[axis] = slice(place, place + 1)
         high = np.squeeze(pair.high.read(*box), axis).astype(np.float32)
@@ -106,10 +111,10 @@ def pictures(pair: VolumePair) -> list[tuple[Any, str]]:
         small = [images.resize(part, size) for part in (low, high)]
         pixel = grid.spacing[columns] * high.shape[1] / size[0]
         words = f"{name}: coarse scan (interpolated) at the top left, then fine and coarse by turns"
-        made = Image.fromarray(images.stretch(_checkerboard(*small), window))
+        made = Image.fromarray(images.stretch(checkerboard(*small, fields=3), window))
         boards.append((images.make_picture("board", ("pair", None), made, pixel, grid.unit), words))
         words = f"{name}: coarse scan magenta, fine scan green, grey where alike"
-        made = _mixed(*small, window)
+        made = mixed(*small, window)
         overlays.append(
             (images.make_picture("overlay", ("pair", None), made, pixel, grid.unit), words)
         )
@@ -151,7 +156,7 @@ def _draw_map(pair, residual, across, down, unit, axes):
     )
     table = table["r"].median()  # of the blocks behind one another
     dots = axes.scatter(table["a"], table["d"], c=table["r"], cmap=_RAMP, s=14, vmin=0, marker="s")
-    axes.figure.colorbar(dots, ax=axes, label="voxels of the fine scan", shrink=0.8)
+    axes.figure.colorbar(dots, ax=axes, label="voxels of the fine scan", **_BAR)
     for volume, colour in ((pair.learned, SKY), (pair.judged, VERMILLION)):
         own = volume.grid
         start = [o - w for o, w in zip(own.origin, pair.low.grid.origin, strict=True)]
@@ -185,7 +190,7 @@ def found_words(pair: VolumePair) -> list[str]:
     lines = [
         f"Map found: turned by {turns}; scale {held}; the middle of the coarse scan's part lies at voxel {place} "
         f"(z, y, x) of the fine scan's file. Voxels of {low[0]:.4g} {unit} (coarse) and {high[0]:.4g} {unit} "
-        f"(the fine grid, 1/{factor} of them).",
+        f"(the fine grid, 1/{factor} of them){_stated(pair)}.",
         f"Known of the fine scan: {percent(said.get('known', 1.0))} of the grid, its field of view less a margin "
         f"of {said['field_of_view']['margin']:.3g} voxels. Nothing is learned from, or judged, beyond.",
     ]
@@ -209,6 +214,14 @@ def found_words(pair: VolumePair) -> list[str]:
         "and solid below and above; what differs less than they do cannot be told apart."
     )
     return lines + list(said["warnings"])
+
+
+def _stated(pair):
+    """What is said of voxel sizes that no file carries."""
+    steps = [step for volume in (pair.low, pair.high) for step in volume.provenance]
+    if not any(step.get("voxel_size_from") == "study" for step in steps):
+        return ""
+    return "; the sample sheet states them, the files do not tell: all lengths are as right as what it states"
 
 
 def candidate_rows(pair: VolumePair) -> list[dict]:
@@ -235,4 +248,4 @@ def pair_figures(pair: VolumePair, folder: str | Path) -> Sequence[Path]:
     }
     drawing = Drawing("pair_overlay", "Coarse and fine scan over each other", more=more)
     files = list(blocks_plot(pair).save(Path(folder)))
-    return files + list(images.save_sheet(_sheet(rows, 2.9, 0.65), Path(folder), drawing))
+    return files + list(images.save_sheet(sheet(rows, 2.9, 0.65), Path(folder), drawing))
