@@ -320,3 +320,53 @@ def test_the_scale_of_volumes_is_that_of_all_axes():
         for volumes in (True, False, None)
     ]
     assert scales == [(3, 3, 3), (1, 3, 3), (1, 3, 3)]
+
+
+# ---- training
+
+
+@pytest.fixture
+def to_learn(tmp_path):
+    """A pair of which the first 20 of 32 low slices along x are learned from."""
+    low = generator(6).normal(100, 10, (12, 16, 32)).astype(np.float32)
+    grid = Grid(low.shape, (2.0,) * 3)
+    fine = low.repeat(2, 0).repeat(2, 1).repeat(2, 2)
+    mask = np.ones((24, 32, 40), np.uint8)
+    mask[:2] = 0
+    paths = [str(tmp_path / f"{name}.ome.zarr") for name in ("low", "high", "learned")]
+    for path, values, own in zip(
+        paths,
+        (low, fine, mask),
+        (
+            grid,
+            grid.refine((2, 2, 2)),
+            grid.crop([slice(0, 12), slice(0, 16), slice(0, 20)]).refine((2,) * 3),
+        ),
+        strict=True,
+    ):
+        write_volume(path, Volume(values, own))
+    return paths, low, fine
+
+
+def test_nothing_is_read_of_what_is_held_out(to_learn):
+    from acuity.methods.base import Task, load
+    from acuity.train.job import TrainingFiles, TrainingJob
+    from acuity.train.volumes import read_volumes
+
+    (low, high, mask), coarse, fine = to_learn
+    method = load("srcnn3d")({}, Task(2.0, (2, 2, 2)))
+    job = TrainingJob("srcnn3d", {}, level=2.0, scale=(2, 2, 2), seed=1)
+    files = TrainingFiles([(low, high)], "m", "c", "h", "p", [mask])
+    _, (pair,) = read_volumes(job, files, method)
+    np.testing.assert_array_equal(pair.target, fine[:, :, :40])
+    assert pair.mask.shape == pair.target.shape
+    assert not pair.mask[:2].any()
+    assert pair.mask[2:].all()
+    # The slices behind them are not even neighbours that an interpolation sees.
+    coarse[:, :, 20:] = 1e6
+    write_volume(low, Volume(coarse, open_volume(low).grid))
+    _, (again,) = read_volumes(job, files, method)
+    np.testing.assert_array_equal(again.low, pair.low)
+    # Control: without the mask all is read.
+    _, (whole,) = read_volumes(job, TrainingFiles([(low, high)], "m", "c", "h", "p"), method)
+    assert whole.target.shape == fine.shape

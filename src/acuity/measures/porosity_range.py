@@ -21,6 +21,7 @@ class PorosityRange(Measure):
             "porosity_least",
             "Porosity, least",
             digits=4,
+            on=(),
             help="Share of pores of the fine scan where the threshold is a tenth of the distance between pores "
             "and solid nearer to the pores.",
         ),
@@ -28,6 +29,7 @@ class PorosityRange(Measure):
             "porosity_most",
             "Porosity, most",
             digits=4,
+            on=(),
             help="The same with the threshold a tenth of that distance nearer to the solid.",
         ),
     )
