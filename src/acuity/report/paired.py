@@ -26,7 +26,6 @@ from acuity.volume import read_sealed_json
 # Planes by the axis that is cut, XZ first: artefacts of a scan stand along z.
 _PLANES = ((1, "XZ"), (2, "YZ"), (0, "XY"))
 _RAMP = "cividis"
-_BAR = {"orientation": "horizontal", "shrink": 0.7, "pad": 0.3, "aspect": 30}
 FIGURES = ("pair_overlay", "pair_blocks")
 # Estimated error, high voxels, and share of blocks off by half a low voxel, by which a pair is graded.
 GOOD = {"error": 0.3, "apart": 0.3}
@@ -128,23 +127,23 @@ def blocks_plot(pair: VolumePair) -> Plot:
         return Plot("pair_blocks", "Blocks", "")
     residual = np.sqrt((blocks[["dz", "dy", "dx"]].to_numpy(float) ** 2).sum(axis=1))
     grid = pair.low.grid
-    unit = unit_text(grid.unit)
+    unit, most = unit_text(grid.unit), float(np.percentile(residual, 95))
     panels = [
-        Panel("Residual, seen along y", partial(_draw_map, pair, residual, "x", "z", unit)),
-        Panel("Residual, seen along z", partial(_draw_map, pair, residual, "x", "y", unit)),
+        Panel("Residual, seen along y", partial(_draw_map, pair, residual, most, "x", "z", unit)),
+        Panel("Residual, seen along z", partial(_draw_map, pair, residual, most, "x", "y", unit)),
         Panel("All blocks", partial(_draw_counts, residual)),
     ]
     caption = (
         "Each block of the coarse scan was sought once more in the fine one after registering: what is left of "
         f"its displacement is {np.median(residual):.2f} voxels of the fine scan in the median, and below "
-        f"{np.percentile(residual, 95):.2f} in 95 % of {len(blocks)} blocks. Where colours change along an axis, "
+        f"{most:.2f} in 95 % of {len(blocks)} blocks. Squares go from blue (0) to yellow ({most:.2f} and more). Where colours change along an axis, "
         "one scan is bent or drifts against the other. Frames: learned from, and judged."
     )
     legend = [("learned from", SKY), ("judged", VERMILLION)]
     return Plot("pair_blocks", "What is left between the scans", caption, panels, patches=legend)
 
 
-def _draw_map(pair, residual, across, down, unit, axes):
+def _draw_map(pair, residual, most, across, down, unit, axes):
     grid, a, d = pair.low.grid, "zyx".index(across), "zyx".index(down)
     first = pair.transform["low_crop"]
     at = {
@@ -155,8 +154,8 @@ def _draw_map(pair, residual, across, down, unit, axes):
         ["a", "d"], as_index=False
     )
     table = table["r"].median()  # of the blocks behind one another
-    dots = axes.scatter(table["a"], table["d"], c=table["r"], cmap=_RAMP, s=14, vmin=0, marker="s")
-    axes.figure.colorbar(dots, ax=axes, label="voxels of the fine scan", **_BAR)
+    how = {"cmap": _RAMP, "s": 14, "marker": "s", "vmin": 0, "vmax": most}
+    axes.scatter(table["a"], table["d"], c=table["r"], **how)
     for volume, colour in ((pair.learned, SKY), (pair.judged, VERMILLION)):
         own = volume.grid
         start = [o - w for o, w in zip(own.origin, pair.low.grid.origin, strict=True)]
