@@ -28,10 +28,11 @@ def pair_sentence(metrics, samples=None):
             f"{look(best).name} is {psnr[best] - psnr['cubic']:+.2f} dB against cubic interpolation "
             f"({psnr['cubic']:.2f} dB), both in the fine scan's grey values on slices that no model learned from"
         )
-    error = rows[rows["metric"] == "registration_error"]["value"]
-    if len(error):
+    figures = rows[rows["method"] == "pair"].set_index("metric")["value"]
+    if "registration_error" in figures and "residual_rms" in figures:
         said.append(
-            f"the map between the scans is known to about {error.max():.2f} voxels of the fine scan"
+            f"the error of the map between the scans is estimated as {figures['registration_error'].max():.2f} voxels of "
+            f"the fine scan, and single blocks are off by {figures['residual_rms'].max():.1f} (rms)"
         )
     if not said:
         return UNMEASURED
