@@ -71,7 +71,7 @@ REPORTED = {
     "study": STUDY.study,
     "title": STUDY.title,
     "samples": SHOWN,
-    "training_samples": TRAIN,
+    "training_samples": PROJECT.taught,
     "learned": PROJECT.learners,
     "trainings": 1 + len(STUDY.training_seeds),
 }
@@ -176,6 +176,15 @@ SAMPLE_PAGES = {
         FURTHER["sem"],
         title="Images, gaps and spectra",
         drawing_cfg={"limits": PROJECT.pair_limits()},
+        page_cfg=BACK,
+    ),
+    "pair": SamplePage(
+        captioned("pair"),
+        "Pairs",
+        "registration",
+        "{sample}: registration",
+        FURTHER["pair"],
+        title="Two scans of one object",
         page_cfg=BACK,
     ),
 }

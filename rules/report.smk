@@ -24,7 +24,7 @@ rule figures:
         **resources_for("figures"),
     params:
         cfg={
-            "training_samples": TRAIN,
+            "training_samples": PROJECT.taught,
             "folder": results("figures"),
             "names": list(DRAWN),
             "further": FURTHER_FIGURES["study"],

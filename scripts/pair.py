@@ -1,11 +1,11 @@
-"""Register a pair: high and low image -> both on grids that fit, transform, patches, figures."""
+"""Register a pair: high and low image or volume -> both on grids that fit, transform, patches, figures."""
 
 from acuity.job import job
-from acuity.pair.pair import Outputs, pair
-from acuity.settings import call
+from acuity.pair.either import register_pair
+from acuity.pair.pair import Outputs
 from acuity.volume import open_volume
 
 with job(snakemake):
     high, low = (open_volume(snakemake.input[key]) for key in ("high", "low"))
     outputs = Outputs(**{key: snakemake.output[key] for key in Outputs.__dataclass_fields__})
-    call(pair, high, low, outputs, **snakemake.params.cfg)
+    register_pair(high, low, outputs, **snakemake.params.cfg)

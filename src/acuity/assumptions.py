@@ -16,11 +16,10 @@ import numpy as np
 
 from acuity.errors import AcuityError
 from acuity.field_of_view import cylinder
+from acuity.tables import TOLD, WARNING
 from acuity.threshold import FAR, otsu, sample_of
 from acuity.volume import Grid, Volume, check_finite, choose_layout, slabs
 
-WARNING = "warning"  # the metric of a row that is a finding and no figure
-TOLD = ("volume", "finding", "effect")
 Finding = tuple[str, str]  # what was found, and what it does
 _SLICES = 16
 _FEW = 1e-4  # share of the voxels up to which they are single ones and no phase

@@ -12,6 +12,9 @@ from acuity.errors import AcuityError
 from acuity.keys import Key
 from acuity.seals import again, read_sealed, sealing
 
+WARNING = "warning"  # the metric of a row that is a finding and no figure
+TOLD = ("volume", "finding", "effect")
+
 
 def write_table(table: pd.DataFrame, path: str | os.PathLike, *, index: bool = False) -> None:
     """Write a table as tab-separated text with its seal beside it, replacing both in one step.

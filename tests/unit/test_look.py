@@ -126,7 +126,6 @@ def test_both_images_of_a_pair_are_looked_at(checked, texture):
         ("low.tif", ("10 nm", "5 nm"), r"\(are the two swapped\?\)\."),
         ("high.tif", ("5 nm", "6 nm"), "allowed is up to 1.5 times their ratio of 1.2"),
         ("high.tif", ("9 nm", "14 nm"), "is larger than that of the low image"),
-        ("stack.tif", ("5 nm", "10 nm"), "has 6 slices, allowed is one"),
     ],
 )
 def test_images_that_can_be_no_pair_are_not_sound(checked, texture, first, sizes, said):
@@ -139,6 +138,31 @@ def test_images_that_can_be_no_pair_are_not_sound(checked, texture, first, sizes
     assert (code, len(errors)) == ((0, 0) if said is None else (1, 1))
     if said:
         assert re.match(f"error: sample 'a': the pair: .*{said}", errors[0])
+
+
+def test_pairs_of_volumes_are_looked_at_by_their_sizes(checked, texture):
+    fine = np.tile(texture[0], (5, 4))
+    for name, image in (
+        ("fine.tif", np.repeat(texture, 2, 0)),
+        ("stack.tif", texture),
+        ("one.tif", fine),
+    ):
+        tifffile.imwrite(name, image, photometric="minisblack")
+    columns = "sample role path low_path voxel_size low_voxel_size"
+    volumes = PAIRS.replace("lanczos", "cubic")
+    for row, said in (
+        (("fine.tif", "stack.tif", "5 nm", "10 nm"), None),
+        (("fine.tif", "stack.tif", "5 nm", "5 nm"), "one magnification"),
+        (("fine.tif", "stack.tif", "5 nm", "15 nm"), "found the level 2"),
+        (
+            ("fine.tif", "one.tif", "5 nm", "10 nm"),
+            r"fine\.tif \(a\) is a volume and one\.tif \(a\) is one",
+        ),
+    ):
+        code, _, errors = checked([("a", "test", *row)], study=volumes, columns=columns)
+        assert (code, len(errors)) == ((0, 0) if said is None else (1, 1)), errors
+        if said:
+            assert re.search(said, errors[0])
 
 
 def test_simulated_samples_and_buckets_are_listed_and_not_opened(checked, texture):

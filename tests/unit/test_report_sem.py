@@ -247,11 +247,11 @@ def test_low_resolution_is_laid_onto_the_fine_grid_at_its_phase():
 
 def test_overlays_are_grey_where_alike_and_coloured_where_not():
     same = np.tile(np.linspace(0, 255, 160), (120, 1)).astype(np.float32)
-    grey = np.asarray(sem._mixed(same, same, (0, 255)).convert("RGB")).astype(int)
+    grey = np.asarray(sem.mixed(same, same, (0, 255)).convert("RGB")).astype(int)
     assert np.ptp(grey, axis=2).max() == 0
-    shown = np.asarray(sem._mixed(same, 0 * same, (0, 255)).convert("RGB")).astype(int)
+    shown = np.asarray(sem.mixed(same, 0 * same, (0, 255)).convert("RGB")).astype(int)
     assert (shown[:, -1] == [255, 0, 255]).all()
-    shown = np.asarray(sem._mixed(0 * same, same, (0, 255)).convert("RGB")).astype(int)
+    shown = np.asarray(sem.mixed(0 * same, same, (0, 255)).convert("RGB")).astype(int)
     assert (shown[:, -1] == [0, 255, 0]).all()
 
 

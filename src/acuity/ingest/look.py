@@ -13,7 +13,7 @@ from acuity.errors import AcuityError
 from acuity.formats.files import is_remote, split_name
 from acuity.formats.read import read_volume
 from acuity.ingest.ingest import constant
-from acuity.pair.inputs import check_grids
+from acuity.pair.inputs import check_grids, check_volumes
 from acuity.region import parse_region, region_text
 from acuity.seen import check_sheet
 from acuity.units import parse_voxel_size
@@ -94,7 +94,8 @@ def look(study: Any, samples: list[Any], deep: bool = False) -> Iterator[Input]:
                 opened[key] = _or_error(read_volume, **reading)
             opens = opened[key]
             if isinstance(opens, Volume) and low and high is not None:
-                fits = _or_error(check_grids, high, opens, sample.level, "the pair")
+                fit = check_volumes if study.paired_volumes else check_grids
+                fits = _or_error(fit, high, opens, sample.level, "the pair")
                 opens = fits if isinstance(fits, AcuityError) else opens
             elif isinstance(opens, Volume) and region is None:
                 high = opens

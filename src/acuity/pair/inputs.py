@@ -85,8 +85,52 @@ def check_grids(high, low, factor, where):
     return ratios
 
 
-def _called(volume, which):
-    return f"the {which} image{f' ({volume.source})' if volume.source else ''}"
+def check_volumes(high, low, factor, where):
+    """Refuse what cannot be a pair of volumes by its shape and voxel size; no voxel is read.
+
+    Parameters
+    ----------
+    high, low : Volume
+        (z, y, x).
+    factor : int
+        Voxels of the fine grid along a low one.
+    where : str
+        For errors.
+
+    Returns
+    -------
+    numpy.ndarray
+        (3,): voxel size of the low volume over that of the high one, along z, y and x.
+
+    Raises
+    ------
+    AcuityError
+        See `acuity.pair.volumes.pair_volumes`.
+    """
+    high_name, low_name = (_called(v, w, "volume") for v, w in ((high, "high"), (low, "low")))
+    fine, coarse = (
+        np.array([convert(size, volume.grid.unit, "nm") for size in volume.grid.spacing])
+        for volume in (high, low)
+    )
+    ratios = coarse / fine
+    told = f"{where}: {low_name} has voxels of {numbers(coarse)} nm and {high_name} of {numbers(fine)} nm"
+    if np.allclose(ratios, 1, atol=0.05):
+        raise AcuityError(
+            f"{told}, which is one magnification; a pair needs a coarse and a fine scan of one object."
+        )
+    if ratios.min() <= 1:
+        raise AcuityError(f"{told}; those of the low one must be larger (are the two swapped?).")
+    nearest = np.rint(ratios)
+    if nearest.min() != nearest.max() or factor != nearest[0]:
+        wanted = "a whole number" if nearest.min() != nearest.max() else f"the level {nearest[0]:g}"
+        raise AcuityError(
+            f"{told}, a ratio of {numbers(ratios)}; allowed with it is {wanted}, found the level {factor}."
+        )
+    return ratios
+
+
+def _called(volume, which, what="image"):
+    return f"the {which} {what}{f' ({volume.source})' if volume.source else ''}"
 
 
 def numbers(values):

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from acuity.errors import AcuityError
-from acuity.formats.files import SLICE_LIST, is_zarr, listed_files, slices_of, split_name
+from acuity.formats.files import split_name
+from acuity.formats.headers import read_header
 from acuity.keys import split_image
 from acuity.measure.slices import slices_at_a_time
 from acuity.methods.base import Method, Task, load
@@ -141,7 +142,7 @@ class Planner:
         path, region = getattr(row, key), row.region if key == "path" else None
         if (path, region) not in self._sources:
             try:
-                self._sources[path, region] = _header(path, region)
+                self._sources[path, region] = read_header(path, region)
             except Exception as error:
                 shape, item = self._sources[path, region] = UNREADABLE
                 why = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -169,7 +170,7 @@ class Planner:
         if row.role == "restore":
             shape = shape if whole else self._restored_part(sample, shape)
             return tuple(n * f for n, f in zip(shape, scale, strict=True)), item
-        if study.pair is not None:
+        if study.pair is not None:  # of images and of volumes
             low = self.source(sample, "low_path")[0]
             fine = (n * f for n, f in zip(low, scale, strict=True))
             return tuple(min(pair) for pair in zip(shape, fine, strict=True)), item
@@ -260,6 +261,18 @@ class Planner:
         return found
 
     @cached_property
+    def reach(self) -> tuple[int, ...]:
+        """How far (z, y, x) into a low volume the networks of the study see from a voxel, low voxels."""
+        found = [0, 0, 0]
+        for name, level in self.project.trained:
+            method = self.method(name, level)
+            if network := self.network(method):
+                steps = zip(self.study.scale(float(level)), method.scale, strict=True)
+                own = (math.ceil(h * m / s) for h, (s, m) in zip(network.halo, steps, strict=True))
+                found = list(map(max, found, own))
+        return tuple(found)
+
+    @cached_property
     def images(self) -> int:
         """Number of measured images of the study: what the tables and figures grow with."""
         judged = len(self.study.evaluate_on_train) + 1
@@ -268,23 +281,6 @@ class Planner:
         counted = len(self.study.methods) + 1 if self.study.segment else 0
         each = {"train": judged, "test": restored + 2, "restore": counted}
         return sum(each[role] for role in roles) * max(1, len(self.study.levels))
-
-
-def _header(path, region):
-    """Shape and bytes a voxel of a file; of a folder of slices only the first one is opened."""
-    from acuity.formats.read import read_volume
-
-    count = None
-    listed = Path(path).suffix.lower() == SLICE_LIST
-    if listed or (Path(path).is_dir() and not is_zarr(Path(path))):
-        slices = (listed_files if listed else slices_of)(Path(path))
-        count, path = len(slices), slices[:1]
-    volume = read_volume(path, voxel_size="1 um", volume=True)
-    shape = volume.grid.shape if count is None else (count, *volume.grid.shape[1:])
-    if region:
-        box = parse_region(region, shape)
-        shape = tuple(part.stop - part.start for part in box)
-    return shape, volume.dtype.itemsize
 
 
 def _held_whole(path):
@@ -298,7 +294,7 @@ def _held_whole(path):
         reader = reader_of(Path(split_name(path)[0]))
         if reader is None or not reader.whole:
             return 0
-        shape, item = _header(path, None)
+        shape, item = read_header(path)
     except Exception:  # as in `Planner.source`
         return 0
     return 2 * prod(shape) * item
@@ -379,6 +375,12 @@ def _slices(plan, rule, w):
 def _pair(plan, rule, w):
     pixels = prod(plan.high(w["sample"], plan._level(w["sample"]))[0])
     return Quantity(rule, 100 * pixels, pixels, 10 * pixels)
+
+
+def _judged(plan, rule, w):
+    """What of a pair of volumes is cut out, slab by slab."""
+    shape = plan.high(w["sample"], plan._level(w["sample"]))[0]
+    return Quantity(rule, 8 * row_bytes(shape), prod(shape), FLOAT * prod(shape))
 
 
 def _degrade(plan, rule, w):
@@ -633,6 +635,8 @@ _COUNTS = _DIVIDED | {
     "disturb": _slices,
     "align": _slices,
     "pair": _pair,
+    "divide_pair": _judged,
+    "judge_part": _judged,
     "degrade_images": _degrade,
     "train": _train,
     "collect_metrics": _tables,

@@ -12,10 +12,6 @@ from acuity.register.space import apply_to_axes
 # A ball of another material must not decide; nor may one grey value that most voxels have.
 _CLIPS = ((5.0, 95.0), (1.0, 99.0), (0.1, 99.9))
 _SAMPLES = 2_000_000
-# Share of a cylinder's radius within which truncation adds a constant at most.
-_INNER = 0.7
-# Excess of a ring, in quartile distances of the inside, from which on the rim is left out.
-_STEEP = 0.4
 # Weight below which a mean over measured voxels is not told apart from its rounding.
 _FAINT = 1e-3
 
@@ -83,7 +79,7 @@ class Measured:
     field: Field
 
 
-def measured(volume: np.ndarray, kind: str, called: str, *, interior: bool = False) -> Measured:
+def measured(volume: np.ndarray, kind: str, called: str, *, rim: float = 0.0) -> Measured:
     """Check a volume, find its field and clip it to its 5th and 95th percentiles there.
 
     Parameters
@@ -94,9 +90,9 @@ def measured(volume: np.ndarray, kind: str, called: str, *, interior: bool = Fal
         See `acuity.register.volume_settings.VolumeSettings`.
     called : str
         For errors.
-    interior : bool
-        It shows the inside of a larger object: in a cylindrical field, what truncated projections
-        add towards the rim is taken off before.
+    rim : float
+        Voxels at the rim of a cylindrical field that do not count, of a volume that shows the inside of
+        a larger object: there truncated projections add most. What they add elsewhere is taken off.
 
     Raises
     ------
@@ -111,8 +107,8 @@ def measured(volume: np.ndarray, kind: str, called: str, *, interior: bool = Fal
     field = _field(volume, kind)
     finite = all(bool(np.isfinite(part).all()) for part in volume)
     require(finite, f"{called} holds values that are not finite; replace them.")
-    if interior and field.radius is not None:
-        volume, field = _without_rim(volume, field)
+    if rim and field.radius is not None and field.radius > 4 * rim:
+        volume, field = _without_rim(volume, field, rim)
     mask = np.broadcast_to(field.mask(), volume.shape)
     step = max(1, round((volume.size / _SAMPLES) ** (1 / 3)))
     thin = (slice(None, None, step),) * 3
@@ -131,29 +127,24 @@ def measured(volume: np.ndarray, kind: str, called: str, *, interior: bool = Fal
     return Measured(out, field)
 
 
-def _without_rim(volume, field):
-    """Take off what the rings of a cylinder have more than its inside; give it with its field.
+def _without_rim(volume, field, rim):
+    """Take the mean off each ring about the axis; give the volume with the field within its rim.
 
-    An interior scan whose rows were not continued has a bright rim (the ramp filter sees a step).
-    The medians of the rings follow it, not the structures, of which a ring crosses many. Where it
-    is steep the field ends.
+    An interior scan whose rows were not continued has a bright rim (the ramp filter sees a step),
+    which the percentiles of the volume would follow, not the structures. A ring crosses many of these, so
+    that its mean has little of them.
     """
     shape = volume.shape
     y, x = (np.arange(n) - (n - 1) / 2 for n in shape[1:])
-    ring = np.hypot(y[:, None], x[None, :]).astype(int)
-    count = int(field.radius) + 1
-    thin = volume[:: max(1, shape[0] // 64)]
-    rings = np.array([np.percentile(thin[:, ring == r], (25, 50, 75)) for r in range(count)])
-    inner = int(_INNER * count)
-    if inner < 4:
-        return volume, field
-    low, middle, high = np.median(rings[:inner], axis=0)
-    excess = rings[:, 1] - middle
-    excess[:inner] = 0
-    steep = np.flatnonzero(excess > _STEEP * (high - low))
-    radius = min(field.radius, float(steep[0])) if len(steep) else field.radius
-    rim = excess.astype(np.float32)[np.minimum(ring, count - 1)]
-    return volume - rim, Field(shape, radius)
+    ring = (2 * np.hypot(y[:, None], x[None, :])).astype(np.int64)
+    mean = np.zeros(shape[1:])
+    for part in volume:
+        mean += part
+    seen = field.mask()[0]
+    sums = np.bincount(ring[seen], mean[seen], minlength=int(ring.max()) + 1)
+    counts = shape[0] * np.bincount(ring[seen], minlength=int(ring.max()) + 1)
+    off = (sums / np.maximum(counts, 1))[ring].astype(np.float32)
+    return volume - off, Field(shape, field.radius - rim)
 
 
 def _field(volume, kind):
@@ -250,6 +241,27 @@ def soft_mask(field: Field, matrix: np.ndarray, axes: tuple, voxel: np.ndarray) 
     mask = field.depth(points)
     mask /= np.float32(voxel)
     return np.clip(mask, 0, 1, out=mask), points
+
+
+def without_rings(image: np.ndarray, mask: np.ndarray, ring: np.ndarray) -> np.ndarray:
+    """Take the mean over a mask off each ring of an image.
+
+    Parameters
+    ----------
+    image, mask : numpy.ndarray
+        (z, y, x), float32.
+    ring : numpy.ndarray
+        (z, y, x), the number of each voxel's ring, from 0 on.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32.
+    """
+    ring = ring.ravel()
+    sums = np.bincount(ring, (image * mask).ravel())
+    mean = sums / np.maximum(np.bincount(ring, mask.ravel()), _FAINT)
+    return image - mean.astype(np.float32)[ring].reshape(image.shape)
 
 
 def band_passed(image: np.ndarray, mask: np.ndarray, band: tuple[float, float]) -> np.ndarray:

@@ -6,7 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from acuity.register.space import apply_map, inverse_map
-from acuity.register.volume_fields import HighSampler, Measured, band_passed, soft_mask
+from acuity.register.volume_fields import (
+    HighSampler,
+    Measured,
+    band_passed,
+    soft_mask,
+    without_rings,
+)
 
 # Standard deviation of the Gaussian that brings the high volume to the level, voxels of the level.
 _BLUR = 0.5
@@ -111,5 +117,12 @@ class Level:
         if np.count_nonzero(wanted) < 64:
             return None
         drawn = self.sampler.at(points, wanted)
-        low = band_passed(self.low[box], mask, band)
-        return Compared(low, band_passed(drawn, mask, band), mask, axes)
+        pair = [self.low[box], drawn]
+        if self.sampler.field.radius is not None:
+            # What a truncated scan adds depends on the distance from its axis. Taken off one of the two
+            # alone, the rings of the object itself would pull the scale.
+            away = [points[n] - np.float32(self.sampler.field.centre[n]) for n in (1, 2)]
+            ring = (np.hypot(*away) / np.float32(self.voxel)).astype(np.int64)
+            pair = [without_rings(image, mask, ring) for image in pair]
+        low, high = (band_passed(image, mask, band) for image in pair)
+        return Compared(low, high, mask, axes)

@@ -88,7 +88,12 @@ class System:
         ]
         self.gain = products[0] / max(products[1], 1e-30)
         scale = [axis[1] - axis[0] for axis in compared.axes]
-        slopes = np.gradient(high, *scale)
+        # Of the mean of both, brought to one contrast: right to the second order, and the noise of one
+        # of them alone counts half (Benhimane and Malis, IROS 2004).
+        energy = float(np.einsum("zyx,zyx,zyx->", mask, low, low, dtype=np.float64))
+        same = math.copysign(math.sqrt(energy / max(products[1], 1e-30)), products[0])
+        both = (high + low / np.float32(same or 1)) / 2
+        slopes = np.gradient(both, *scale)
         away = [axis - c for axis, c in zip(compared.axes, centre, strict=True)]
         away = [*np.meshgrid(*away, indexing="ij", sparse=True), np.float64(1)]
         columns = []

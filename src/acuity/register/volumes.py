@@ -22,6 +22,8 @@ _DEFAULT = VolumeSettings()
 # Fewer low voxels in the high field than this, cubed, do not tell a scale.
 _SCALE_FROM = 30
 _LEAST_SIDE = 12
+# Low voxels at the rim of the high field that are left out.
+_RIM = 2.0
 _FINER = 1.2
 _SCALE_SAID = 0.02
 # Candidates that are refined, and the most where many places look alike.
@@ -29,7 +31,7 @@ _REFINED, _MOST_ALIKE, _ALIKE = 3, 8, 0.85
 # Final correlation, over the best one's, from which on a candidate is looked at on fine voxels.
 _CLOSE = 0.8
 _COARSE_BAND, _BANDS = (1.0, 5.0), ((1.0, 5.0),)
-_FINAL = (1.0, 5.0)
+_FINAL = (0.7, 4.0)
 # Unexplained part of the best candidate over that of another, up to which it is clearly better.
 _CLEARLY = 0.6
 _SCALES = (0.8, 0.89, 1.13, 1.25)
@@ -277,7 +279,7 @@ def register_volumes(
             volume,
             settings.field,
             f"{where}: the {which} volume",
-            interior=which == "high",
+            rim=_RIM * float(np.prod(ratios) ** (1 / 3)) * (which == "high"),
         )
         for which, volume in (("low", low), ("high", high))
     ]

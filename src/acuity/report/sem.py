@@ -230,7 +230,7 @@ def interpolated(low, grid):
     return found.astype(np.float32)
 
 
-def _mixed(first, second, window):
+def mixed(first, second, window):
     """Two images over each other: the first magenta, the second green, grey where alike."""
     steps = [np.rint(images.stretch(part, window) / 255 * (_STEPS - 1)) for part in (first, second)]
     shade = np.round(np.arange(_STEPS) * 255 / (_STEPS - 1))
@@ -268,9 +268,9 @@ def pair_pictures(pair, *, side=_DETAIL):
         found.append((images.make_picture(kind, ("pair", None), image, pixel, grid.unit), words))
 
     words = "Checkerboard: low resolution (interpolated) at the top left, then by turns; crosses mark the corners"
-    add("board", Image.fromarray(images.stretch(_checkerboard(*small), window)), pixel, words)
+    add("board", Image.fromarray(images.stretch(checkerboard(*small), window)), pixel, words)
     words = "Overlay: low resolution magenta, high resolution green, grey where alike"
-    add("overlay", _mixed(*small, window), pixel, words)
+    add("overlay", mixed(*small, window), pixel, words)
     accepted = pair.patches.assign(size=pair.residual)[pair.accepted]
     accepted = accepted.sort_values(["size", "y", "x"])
     half = int(pair.transform.get("patch", side)) // 2
@@ -278,15 +278,15 @@ def pair_pictures(pair, *, side=_DETAIL):
     for share, which in ((0.5, "median"), (1.0, "largest")) if len(accepted) else ():
         patch = accepted.iloc[int(share * (len(accepted) - 1))]
         box = _box((patch["y"] + half, patch["x"] + half), side, high.shape)
-        shown = sheets.enlarged(_mixed(low[box], high[box], window), times)
+        shown = sheets.enlarged(mixed(low[box], high[box], window), times)
         words = f"Accepted patch of the {which} residual, {patch['size']:.2f} px"
         add("detail", shown, grid.spacing[2] / times, words)
     return found
 
 
-def _checkerboard(first, second):
+def checkerboard(first, second, fields=_FIELDS):
     """Fields of two images by turns, with small crosses where four meet: nobody would find them in a good pair."""
-    field = max(8, min(first.shape) // _FIELDS)
+    field = max(8, min(first.shape) // fields)
     y, x = np.ogrid[: first.shape[0], : first.shape[1]]
     board = np.where((y // field + x // field) % 2 == 0, first, second)
     for y in range(field, board.shape[0], field):
@@ -1043,7 +1043,7 @@ def sem_figures(
         for title, half in halves.items()
         if half
     }
-    files += images.save_sheet(_sheet(rows, 2.9, 0.65), folder, _overlay_drawing(pair, laid))
+    files += images.save_sheet(sheet(rows, 2.9, 0.65), folder, _overlay_drawing(pair, laid))
     rows, names = {}, _names(planes)
     pictures = crop_pictures(planes, shown, grid) if shown else {}
     for case in shown:
@@ -1051,10 +1051,10 @@ def sem_figures(
             (pictures[case.letter, key], name, case.said.get(key, ""))
             for key, name in names.items()
         ]
-    return files + images.save_sheet(_sheet(rows, 1.9, 0.45), folder, _crops_drawing(rows, grid))
+    return files + images.save_sheet(sheet(rows, 1.9, 0.45), folder, _crops_drawing(rows, grid))
 
 
-def _sheet(rows, width, foot):
+def sheet(rows, width, foot):
     """Pictures with words above them in rows: a row a place, a column an image."""
     if not rows:
         return images.nothing_measured()

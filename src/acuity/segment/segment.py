@@ -68,6 +68,26 @@ def choose_threshold(data, threshold="otsu", mask_radius=None):
     return float(threshold) if number else otsu_inside(data, mask_radius)
 
 
+def stated_threshold(volume, threshold="otsu"):
+    """Return the threshold of a volume, where a step before has fixed one elsewhere.
+
+    An image of a pair is judged by the threshold of the part that was learned from
+    (`acuity.pair.judge`); what the study states goes before it.
+
+    Parameters
+    ----------
+    volume : acuity.volume.Volume
+    threshold : "otsu" or float
+        What the study states.
+
+    Returns
+    -------
+    "otsu" or float
+    """
+    fixed = [step["threshold"] for step in volume.provenance if step.get("step") == "judge"]
+    return fixed[-1] if fixed and threshold == "otsu" else threshold
+
+
 def find_objects(volume, output, *, part=None, threshold="otsu", **settings):
     """Find the objects of a volume block by block and write the blocks' own numbers.
 
@@ -82,7 +102,7 @@ def find_objects(volume, output, *, part=None, threshold="otsu", **settings):
     part : tuple of int, optional
         The part of the volume that this job makes; see `acuity.slabs`.
     threshold : "otsu" or float
-        Otsu's threshold of the voxels in the mask, or a grey value.
+        Otsu's threshold of the voxels in the mask, or a grey value; see also `stated_threshold`.
     **settings
         Those of `acuity.segment.objects.Objects`.
 
@@ -98,6 +118,7 @@ def find_objects(volume, output, *, part=None, threshold="otsu", **settings):
         For a constant volume, NaN, an empty mask, or an unknown setting.
     """
     plan = Objects(volume.grid, **settings)
+    threshold = stated_threshold(volume, threshold)
     if plan.objects not in ("dark", "bright"):
         raise AcuityError(f"segment: objects is {plan.objects!r}; allowed are 'dark' and 'bright'")
     keys = ("objects", "closing", "separation", "mask_radius", "largest_radius")

@@ -14,7 +14,7 @@ WILDCARDS = {
     "slab": "[0-9]+",
 }
 # The pages of samples.
-PAGES = ("sample", "restored", "stack", "axial", "sem")
+PAGES = ("sample", "restored", "stack", "axial", "sem", "pair")
 # Where it is not known of which study a path is; and what is no wildcard of a rule.
 _ANY = {"sample": "[^/]+", "scan": "(low/)?[^/]+"}
 _WORDS = {"rule": "[a-z_]+", "page": "|".join(PAGES[1:]), "stage": "[a-z]+", "name": ".+"}
@@ -53,6 +53,8 @@ LOGS = (
     Log("align/{sample}/transform", "apply_alignment", ("align/{sample}/*.ome.zarr",)),
     Log("align/{sample}/{stack}", "align"),
     Log("pair/{sample}", "pair", ("{}/*.ome.zarr",)),
+    Log("pair/{sample}/divide_pair", "divide_pair"),
+    Log("judged/{sample}/{image}", "judge_part", _STORE),
     Log("train/{method}/level{level}", "train"),
     Log("take/{method}/level{level}", "take_model"),
     Log("take/{method}/level{level}/judged", "take_judged"),
@@ -87,6 +89,7 @@ RESULTS = (
     "train/{method}/level{level}/{name}",
     "ingest/{scan}",
     "align/{sample}/{stack}/{name}",
+    "judged/{sample}/{image}",
     "segment/{sample}/{image}",
     "segment/{sample}/smoothed/{image}",
     "segment/{sample}/numbers/{image}",

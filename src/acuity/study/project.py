@@ -40,7 +40,9 @@ class Project:
     ----------
     samples : dict of str to Sample
     train, test : list of str
-        Samples that models learn from, and that are judged.
+        Samples that models learn from, and that are judged, be it in a part that is held out.
+    taught : list of str
+        Those that models learn from and that are not judged.
     restore : dict of str to str
         Samples without truth, and the level that each is restored from.
     levels, methods, further : list of str
@@ -66,6 +68,9 @@ class Project:
         self.measures = measures()
         self.alignment = Alignment(self)
         self.kind = kind_of(self)
+        # Of some samples a part is learned from, and another one judged.
+        self.test += self.kind.held_out
+        self.taught = [sample for sample in self.train if sample not in self.test]
 
     # seeds ---------------------------------------------------------------------------------
 
@@ -204,8 +209,8 @@ class Project:
         }
 
     def pair_limits(self) -> dict[str, float] | None:
-        """Return the limits that patches of a pair were judged by, for the report."""
-        pair = self.study.pair
+        """Return the limits that patches of a pair of images were judged by, for the report."""
+        pair = self.study.pair if self.study.flat else None
         return {"residual": pair.max_residual, "ncc": pair.min_ncc} if pair else None
 
     def first_picture(self) -> tuple[str, str]:
@@ -280,14 +285,14 @@ class Project:
     @cached_property
     def shown(self) -> list[str]:
         """The samples with images: judged ones, those that were learned from if asked, those to restore."""
-        taught = self.train if self.study.evaluate_on_train else []
+        taught = self.taught if self.study.evaluate_on_train else []
         return [*self.test, *taught, *self.restore] if self.methods else []
 
     def images(self, sample: str, methods: Sequence[str] | None = None) -> list[str]:
         """Return all images of a sample, the truth aside; or those of some methods."""
         row = self.samples[sample]
         if methods is None:
-            taught = row.role == "train"
+            taught = sample in self.taught
             methods = ["input", *(self.study.evaluate_on_train if taught else self.methods)]
         own = self.restore.get(sample) or row.level
         levels = self.levels if own is None else [f"{own}"]
@@ -309,7 +314,8 @@ class Project:
         level, method = split_image(image)
         if method == "input" and self.kind.one_grid:
             return self.low(sample, level)
-        return paths.volume(f"predict/{sample}/level{level}/{method}")
+        restored = paths.volume(f"predict/{sample}/level{level}/{method}")
+        return self.kind.shown_image(sample, image, restored)
 
     def planes_of(self, sample: str) -> list[str]:
         """Return a sample's images that are restored plane by plane, in two directions."""
@@ -333,7 +339,7 @@ class Project:
 
     def image_volumes(self, sample: str, image: str) -> list[str]:
         """Return an image and all volumes that are made of it."""
-        files = [self.image(sample, image)]
+        files = self.kind.restored_files(sample, image)
         if image in self.planes_of(sample):
             files += [self.disagreement(sample, image)]
         if self.study.segment:
@@ -554,9 +560,11 @@ class Project:
 
     def further_pages(self) -> dict[str, list[str]]:
         """Return the samples that have a further page, by its kind."""
-        found = {"stack": self.alignment.stacks, "axial": [], "sem": []}
+        found = {"stack": self.alignment.stacks, "axial": [], "sem": [], "pair": []}
         if self.kind.page:
-            found[self.kind.page] = self.shown
+            found[self.kind.page] = [
+                sample for sample in self.shown if self.kind.page_files(sample)
+            ]
         return found
 
     # all ------------------------------------------------------------------------------------

@@ -18,8 +18,10 @@ from acuity.formats.files import check_remote, files_of, is_remote, split_name
 from acuity.methods.base import Task, load
 from acuity.seen import check_sheet
 from acuity.study.messages import place, sentence, short, unknown
+from acuity.study.pair import NONE, Pair
 from acuity.study.renamed import with_new_names
 from acuity.study.sample import Sample
+from acuity.study.shapes import volumes_of, with_shapes
 from acuity.study.sheet import read_sheet
 from acuity.study.study import Study
 from acuity.text import decode, parse_yaml, read_bytes
@@ -63,13 +65,26 @@ def load_study(
         raise AcuityError(f"{path}: a study is a mapping of keys to values; found {found}")
     with _at(str(path)):
         config = with_new_names(config, lambda said: tell(f"{path}: {said}"))
-        try:
-            study = Study.model_validate(config)
-        except ValidationError as error:
-            raise AcuityError(sentence(error, Study)) from None
+        study = _checked(config)
+    sheet = _sheet(study, Path(path))
+    samples, lines = _read_lines(study, sheet, Path(path).parent)
+    where = {s.sample: f"{sheet}: line {lines[s.sample.lower()][0]}" for s in samples}
+    if study.pair is not None and study.pair.volumes is None:
+        volumes = volumes_of(samples, where) or False
+        with _at(str(path)):
+            study = _checked(with_shapes(config, volumes))
     with _at(str(path)):
         study = _with_models(study, Path(path).parent)
-    return study, _read_samples(study, Path(path))
+    _check_samples(study, samples, lines, Path(path))
+    return study, samples
+
+
+def _checked(config: Any) -> Study:
+    """Check the keys of a study."""
+    try:
+        return Study.model_validate(config)
+    except ValidationError as error:
+        raise AcuityError(sentence(error, Study)) from None
 
 
 def _with_models(study: Study, folder: Path) -> Study:
@@ -136,10 +151,11 @@ def _at(place: str) -> Iterator[None]:
         raise AcuityError(f"{place}: {error}") from None
 
 
-def _read_samples(study: Study, path: Path) -> list[Sample]:
-    """Read the sample sheet that a study names, and check its samples one by one and together."""
-    sheet = _sheet(study, path)
-    samples, lines = _read_lines(study, sheet, path.parent)
+def _check_samples(
+    study: Study, samples: list[Sample], lines: dict[str, tuple[int, str]], path: Path
+) -> None:
+    """Check the samples of a study's sheet together."""
+    sheet = path.parent / study.samples
     if not samples:
         raise AcuityError(f"{sheet}: has no sample; allowed is a line for each, below the heading")
     for name in RESERVED & lines.keys():
@@ -153,8 +169,21 @@ def _read_samples(study: Study, path: Path) -> list[Sample]:
         with _at(where[sample.sample]):
             _check_references(study, sample, where)
     check_sheet(study, samples, where)
+    if study.paired_volumes:
+        _check_restored(samples, where)
     _check_seeds(samples, sheet)
-    return samples
+
+
+def _check_restored(samples: list[Sample], where: dict[str, str]) -> None:
+    """Check that no fine volume of a pair is to be restored as if it were a coarse one."""
+    fine = {sample.path: sample.sample for sample in samples if sample.role != "restore"}
+    for sample in samples:
+        if sample.role == "restore" and sample.path in fine:
+            raise AcuityError(
+                f"{where[sample.sample]}: sample {sample.sample!r} is to be restored and names {sample.path}, "
+                f"the high-resolution volume of the pair {fine[sample.path]!r}; allowed is a volume of the "
+                "low resolution"
+            )
 
 
 def _sheet(study: Study, path: Path) -> Path:
@@ -218,9 +247,11 @@ def _with_source(sample: Sample, study: Study, folder: Path) -> Sample:
 def _check_roles(study: Study, samples: list[Sample], path: Path, sheet: Path) -> None:
     """Check that something is judged, and that there is something to learn from."""
     roles = {sample.role for sample in samples}
-    if not roles & {"test", "restore"}:
+    # Of a pair of volumes a part is held out, and judged.
+    held = "train" in roles and study.paired_volumes and cast(Pair, study.pair).held_out != NONE
+    if not roles & {"test", "restore"} and not held:
         raise AcuityError(f"{sheet}: no sample has the role test; nothing could be judged")
-    if study.training_seeds and "test" not in roles:
+    if study.training_seeds and "test" not in roles and not held:
         raise AcuityError(
             f"{path}: key 'training_seeds': trainings are compared on test samples, and {sheet} has "
             "none; leave it out"

@@ -14,12 +14,12 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from acuity.errors import AcuityError
 from acuity.methods.base import Section, Task, known, load, setting, split_training
-from acuity.pair.settings import PairSettings
 from acuity.study.align import Align
 from acuity.study.degrade import Degrade
 from acuity.study.foam import Foam
 from acuity.study.measure import Measure
 from acuity.study.messages import sentence
+from acuity.study.pair import Pair
 from acuity.study.restore import Restore
 from acuity.study.sample import LONGEST_NAME, NAME
 from acuity.study.segment import Segment
@@ -44,8 +44,8 @@ class Study(Section):
     specimen: Specimen | None = setting(
         None, "Simulate specimens in a scanning electron microscope, for the samples with a seed"
     )
-    pair: PairSettings | None = setting(
-        None, "Low- and high-resolution images of one field: how they are registered"
+    pair: Pair | None = setting(
+        None, "Low- and high-resolution images or volumes of one field: how they are registered"
     )
     align: Align | None = setting(None, "Imported stacks: align their slices first")
     degrade: Degrade = setting(Degrade(), "Imported volumes: how they are degraded")
@@ -159,8 +159,8 @@ class Study(Section):
                 yield f"levels must lie above foam.target_level ({target:g}); found {min(self.levels):g}"
             if self.align is not None or self.axial:
                 yield "align and degrade.mode are for imported volumes, not for foams"
-            if self.flat:
-                yield "pair, specimen and degrade.mode random are for images, not for foams"
+            if self.flat or self.pair is not None:
+                yield "pair, specimen and degrade.mode random are for images or files, not for foams"
         if self.specimen is not None and not self.flat:
             yield "specimen simulates images: it needs a pair section or degrade.mode random"
         if self.pair is not None and (self.align is not None or self.degrade != Degrade()):
@@ -168,18 +168,22 @@ class Study(Section):
         whole = {
             "slices with degrade.mode " + self.degrade.mode: self.axial,
             "pixels of the fine grid in one of the coarse": self.flat,
+            "voxels of the fine grid along one of the coarse": self.paired_volumes,
         }
         for what, asked in whole.items():
             if asked and any(level != int(level) or level < 2 for level in self.levels):
                 found = ", ".join(f"{level:g}" for level in self.levels)
                 yield f"levels are numbers of {what}: whole numbers from 2 up; found {found}"
+        if self.pair is not None and self.pair.volumes is None:
+            return  # what methods restore is known when the files are (acuity.study.shapes.with_shapes)
         for key, settings in self.methods.items():
             yield from self._contradictions_of(key, settings)
 
     def _contradictions_of(self, key: str, settings: dict) -> Iterator[str]:
         """Yield what in a method does not go together with the study, a sentence each."""
         method = load(key)
-        if method.interpolates and not (self.axial or self.flat) and self.scale(1) == (1, 1, 1):
+        one_grid = not (self.axial or self.flat or self.paired_volumes)
+        if method.interpolates and one_grid and self.scale(1) == (1, 1, 1):
             yield f"methods.{key} interpolates between grids, but low and high resolution share one grid here; it needs degrade.downsample above 1"
         if self.axial and settings.get("sigma", 0) is None:
             yield f"methods.{key}: sigma is missing; with degrade.mode {self.degrade.mode} a level is a number of slices and no blur, so state the standard deviation of the kernel in voxels"
@@ -199,7 +203,13 @@ class Study(Section):
     @property
     def flat(self) -> bool:
         """Whether images are restored, finer along y and x."""
-        return self.pair is not None or self.degrade.mode == "random"
+        images = self.pair is not None and not self.pair.volumes
+        return images or self.degrade.mode == "random"
+
+    @property
+    def paired_volumes(self) -> bool:
+        """Whether volumes of one object at two magnifications are paired, finer along each axis."""
+        return self.pair is not None and bool(self.pair.volumes)
 
     def settings_of(self, name: str) -> dict[str, Any]:
         """Settings of a method by its name, a further training's (NAME+SEED) among them."""
@@ -226,6 +236,8 @@ class Study(Section):
             return (1, 1, 1)
         if self.flat:
             return (1, int(level), int(level))
+        if self.paired_volumes:
+            return (int(level),) * 3
         return (int(level), 1, 1) if self.axial else self.degrade.downsample
 
 

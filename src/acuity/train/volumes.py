@@ -78,6 +78,11 @@ def _read_pair(job, method, number, low_path, target_path, mask_path):
             f"{scale} it must be {wanted}"
         )
     grid = low.grid.refine(scale, method.task.offset)
+    if mask_path is not None:
+        mask = open_volume(mask_path)
+        digests["mask"] = mask.digest
+        low, grid = _learned_part(low, grid, mask, method.task, str(mask_path))
+        pair.mask = mask.within(grid, str(mask_path)).read() != 0
     target = target.within(grid, str(target_path))
     offset = input_offset(method.task, method.scale)
     reader = InputReader(low, upsampling_factors(method), method.interpolation, low_path, offset)
@@ -85,11 +90,29 @@ def _read_pair(job, method, number, low_path, target_path, mask_path):
     if method.normalisation == "own":
         pair.own = reader.own_statistics()
     pair.target = _voxels(InputReader(target, (1, 1, 1), method.interpolation, target_path))
-    if mask_path is not None:
-        mask = open_volume(mask_path)
-        digests["mask"] = mask.digest
-        pair.mask = mask.within(grid, str(mask_path)).read() != 0
     return digests, pair
+
+
+def _learned_part(low, grid, mask, task, name):
+    """Return the part of a low volume that its mask covers, and the target's grid of that part.
+
+    A mask of fewer voxels says by its grid what is learned from: nothing else of the volumes is read, and
+    no statistic of theirs is taken.
+    """
+    if all(n >= whole for n, whole in zip(mask.grid.shape, grid.shape, strict=True)):
+        return low, grid
+    places = zip(mask.grid.origin, grid.origin, grid.spacing, strict=True)
+    first = [round((own - whole) / size) for own, whole, size in places]
+    box = []
+    for start, count, factor in zip(first, mask.grid.shape, task.scale, strict=True):
+        if start % factor or count % factor:
+            raise AcuityError(
+                f"{name}: begins {tuple(first)} voxels (z, y, x) into the target and has {mask.grid.shape}; "
+                f"a mask of a part covers whole voxels of the low volume, {task.scale} of its own each"
+            )
+        box.append(slice(start // factor, (start + count) // factor))
+    part = low.crop(box)
+    return part, part.grid.refine(task.scale, task.offset)
 
 
 def _degraded(target, job, full, whole, number):

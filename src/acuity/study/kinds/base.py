@@ -146,6 +146,19 @@ class Kind:
         """Return what a job that restores a sample is told beside method and task."""
         return {}
 
+    @property
+    def held_out(self) -> list[str]:
+        """Return the samples that models learn from, and of which a part is held out to be judged."""
+        return []
+
+    def shown_image(self, sample: str, image: str, restored: str) -> str:
+        """Return the volume that is shown and measured of an image, from what a method has restored."""
+        return restored
+
+    def restored_files(self, sample: str, image: str) -> list[str]:
+        """Return the volumes of an image, from that which a method has restored to the one that is shown."""
+        return [self.project.image(sample, image)]
+
     # measures
 
     @property

@@ -1,21 +1,25 @@
 """Pairs of images of one field at two magnifications, registered (de Haan et al. 2019)."""
 
+from typing import Any, cast
+
+from acuity.study.kinds.base import Kind
 from acuity.study.kinds.images import ImageStudy
+from acuity.study.pair import Pair
 from acuity.study.paths import volume
 from acuity.study.study import Study
 
 
-class PairStudy(ImageStudy):
-    """Low resolution is a recording of its own; the truth is the high one, on a grid that divides its pixels."""
-
-    unrestored = "lanczos"
-
-    @staticmethod
-    def applies(study: Study) -> bool:
-        return study.pair is not None
+class PairedStudy(Kind):
+    """What studies of pairs share: low resolution is a recording of its own, registered with the high one."""
 
     @property
-    def _pairs(self) -> list[str]:
+    def section(self) -> Pair:
+        """The pair section of the study."""
+        return cast(Pair, self.study.pair)
+
+    @property
+    def pairs(self) -> list[str]:
+        """The samples that are pairs."""
         return [sample for sample in self.project.samples if sample not in self.project.restore]
 
     def truth(self, sample: str) -> str:
@@ -38,7 +42,7 @@ class PairStudy(ImageStudy):
 
     def acquired_files(self, sample: str) -> list[str]:
         files = super().acquired_files(sample)
-        if sample not in self._pairs:
+        if sample not in self.pairs:
             return files
         low = [self.imported_low(sample)]
         made = [volume(f"pair/{sample}/{name}") for name in ("low", "high", "valid")]
@@ -56,21 +60,43 @@ class PairStudy(ImageStudy):
         return [volume(f"pair/{sample}/valid")]
 
     def registered(self) -> list[tuple[str, str]]:
-        return [(sample, "pair") for sample in self._pairs]
+        return [(sample, "pair") for sample in self.pairs]
+
+    def pair_cfg(self, sample: str) -> dict[str, Any]:
+        """Return what a job that registers a pair is told."""
+        raise NotImplementedError
+
+    def registration_files(self, sample: str) -> dict[str, str]:
+        """Return what the figures of a pair's registration are drawn from, each named by its key."""
+        if sample not in self.pairs:
+            return {}
+        return {
+            "transform": f"pair/{sample}/transform.json",
+            "patches": f"pair/{sample}/patches.tsv",
+            "low": volume(f"pair/{sample}/low"),
+            "high": volume(f"pair/{sample}/high"),
+        }
+
+
+class PairStudy(PairedStudy, ImageStudy):
+    """Pairs of images: the truth is the high one, on a grid that divides the pixels of the low one."""
+
+    unrestored = "lanczos"
+
+    @staticmethod
+    def applies(study: Study) -> bool:
+        return study.pair is not None and study.flat
+
+    def pair_cfg(self, sample: str) -> dict[str, Any]:
+        level = self.project.samples[sample].level
+        told = {"volumes": False, "factor": level, "name": sample}
+        return self.section.of_images() | told
 
     def repeated(self, level: str, method: str) -> int:
         return int(level) if method == "nearest" else 1
 
     def page_files(self, sample: str) -> dict[str, str]:
-        files = super().page_files(sample)
-        if sample in self._pairs:
-            files |= {
-                "transform": f"pair/{sample}/transform.json",
-                "patches": f"pair/{sample}/patches.tsv",
-                "low": volume(f"pair/{sample}/low"),
-                "high": volume(f"pair/{sample}/high"),
-            }
-        return files
+        return super().page_files(sample) | self.registration_files(sample)
 
 
 KIND = PairStudy
