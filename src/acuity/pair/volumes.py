@@ -9,6 +9,7 @@ from acuity.errors import AcuityError
 from acuity.pair.grids import FieldOfView, fine_matrix, overlap
 from acuity.pair.inputs import check_volumes
 from acuity.pair.pair import Outputs
+from acuity.pair.place import recorded_place, stated_place
 from acuity.pair.resample import Resampler
 from acuity.pair.settings import VolumePairSettings
 from acuity.register.volume_settings import VolumeSettings
@@ -21,7 +22,9 @@ _UNITS = dict.fromkeys(("registration_error", "residual_rms"), "voxel") | {"rota
 _DEPTH = 32  # slices of the fine grid that are sampled at once, whole rows of shards
 
 
-def pair_volumes(high, low, outputs: Outputs, settings: VolumePairSettings, *, factor, name=""):
+def pair_volumes(
+    high, low, outputs: Outputs, settings: VolumePairSettings, *, factor, name="", place=None
+):
     """Register a fine scan of an object with a coarse one and write both on grids that fit.
 
     The low volume is only cropped, by whole voxels; the high one is resampled once, by cubic splines,
@@ -40,6 +43,9 @@ def pair_volumes(high, low, outputs: Outputs, settings: VolumePairSettings, *, f
         Voxels of the fine grid along a low one: the whole number nearest to the ratio of the sizes.
     name : str
         Of the pair, for errors.
+    place : str, optional
+        About where the middle of `high` lies, as `acuity.pair.place.parse_place` reads it; by default where the
+        files' own positions say. It only orders the search.
 
     Returns
     -------
@@ -54,13 +60,14 @@ def pair_volumes(high, low, outputs: Outputs, settings: VolumePairSettings, *, f
     where = f"pair{f' {name}' if name else ''}"
     ratio = check_volumes(high, low, factor, where)
     both = ", ".join([where, *filter(None, (high.source, low.source))])
-    voxel = float(np.mean(low.grid.spacing)), low.grid.unit
-    found = _registered(low.read(), high.read(), ratio, settings, voxel, both)
+    guess = recorded_place(low, high) if place is None else stated_place(place, low.grid, where)
+    found = _registered((low, high), ratio, settings, guess, both)
     box = overlap(found.matrix, low.grid.shape, high.grid.shape, both)
     field = _field_of_view(high, settings, float(np.mean(ratio)))
     resampler = Resampler(high, found.matrix, box, factor, field, warp=_warp(found))
     content = _content(found, ratio, box, factor, field) | {
-        "sources": {"low": low.digest, "high": high.digest}
+        "sources": {"low": low.digest, "high": high.digest},
+        "guess": None if guess is None else list(guess),
     }
     try:
         share = _write(high, low, outputs, resampler, box, both)
@@ -76,10 +83,12 @@ def pair_volumes(high, low, outputs: Outputs, settings: VolumePairSettings, *, f
     return content
 
 
-def _registered(low, high, ratio, settings, voxel, where):
+def _registered(volumes, ratio, settings, place, where):
+    grid = volumes[0].grid
     names = VolumeSettings.__dataclass_fields__
     own = VolumeSettings(**{name: getattr(settings, name) for name in names})
-    return register_volumes(low, high, ratio, own, where=where, voxel=voxel)
+    about = {"place": place, "where": where, "voxel": (float(np.mean(grid.spacing)), grid.unit)}
+    return register_volumes(*(volume.read() for volume in volumes), ratio, own, **about)
 
 
 def _warp(found):

@@ -276,6 +276,10 @@ def _check_references(study: Study, sample: Sample, names: dict[str, str]) -> No
         raise AcuityError(
             f"sample {sample.sample!r} takes the transforms of {sample.transforms_of!r}, but the study has no align section"
         )
+    if sample.place is not None and not (study.paired_volumes and sample.low_path is not None):
+        raise AcuityError(
+            f"sample {sample.sample!r} has a place, which only pairs of volumes have; leave it out"
+        )
     if sample.role == "restore":
         level_of(sample, study)
 

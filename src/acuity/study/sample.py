@@ -4,7 +4,9 @@ from typing import Any, Literal
 
 from pydantic import field_validator
 
+from acuity.errors import AcuityError
 from acuity.methods.base import Section, setting
+from acuity.pair.place import parse_place
 from acuity.region import FORM, is_region
 from acuity.study.lengths import Length, VoxelSize
 from acuity.study.messages import short
@@ -35,6 +37,13 @@ class Sample(Section):
         None,
         "Pairs: pixel of the low-resolution image, where its file does not say",
         "in the value",
+    )
+    place: str | None = setting(
+        None,
+        "Pairs of volumes: about where the middle of the fine scan lies in the coarse one, from its corner, "
+        "as '0.4 1.2 0.9 mm' or '40 120 90 voxel' (z y x); it only orders the search",
+        "in the value",
+        max_length=200,
     )
     level: float | None = setting(
         None,
@@ -76,6 +85,16 @@ class Sample(Section):
     @classmethod
     def _role(cls, value: Any) -> Any:
         return value.lower()
+
+    @field_validator("place")
+    @classmethod
+    def _place(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                parse_place(value, "place")
+            except AcuityError as error:
+                raise ValueError(str(error).removeprefix("place: ")) from None
+        return value
 
     @field_validator("region")
     @classmethod
