@@ -23,6 +23,8 @@ from acuity.measure.slices import slices_at_a_time
 from acuity.methods.base import Method, Task, load
 from acuity.plan.constants import MIB, Cost, Quantity, cost
 from acuity.plan.networks import Network, judge, network, prepare
+from acuity.predict.chain import link_task, models_of
+from acuity.predict.models import read_travelled
 from acuity.reconstruct.memory_limits import SUMS, VIEWS
 from acuity.region import parse_region
 from acuity.segment.blocks import Blocks
@@ -244,6 +246,9 @@ class Planner:
         if (name, level) not in self._methods:
             shown = self.project.shown_by(name)
             task = Task(float(level), self.study.scale(float(level)))
+            if isinstance(stated := self.study.settings_of(shown).get("model"), list):
+                # The last model of a chain makes the most voxels by far.
+                task = link_task(read_travelled(models_of(stated, f"{level}")[-1], whole=False))
             self._methods[name, level] = load(shown)(self.study.settings_of(shown), task)
         return self._methods[name, level]
 
