@@ -30,6 +30,7 @@ from acuity.region import parse_region
 from acuity.segment.blocks import Blocks
 from acuity.study.paths import PAGES
 from acuity.study.project import Project
+from acuity.study.sample import LOW, MIDDLE, split_scan
 from acuity.study.study import Study
 from acuity.units import parse_voxel_size
 from acuity.volume import Grid, choose_layout
@@ -355,9 +356,8 @@ def _specimen(plan, rule, w):
 
 
 def _ingest(plan, rule, w):
-    scan = w["scan"]
-    key = "low_path" if scan.startswith("low/") else "path"
-    name = scan.removeprefix("low/")
+    prefix, name = split_scan(w["scan"])
+    key = {"": "path", LOW: "low_path", MIDDLE: "middle_path"}[prefix]
     shape, item = plan.source(name, key)
     held = 2 * row_bytes(shape, item) + _held_whole(getattr(plan.samples[name], key))
     return Quantity(rule, held, prod(shape) * item, prod(shape) * item)

@@ -243,7 +243,9 @@ def without_folders(row):
     -------
     dict
     """
-    files = {key: _file_name(row[key]) for key in ("path", "low_path") if row.get(key)}
+    files = {
+        key: _file_name(row[key]) for key in ("path", "low_path", "middle_path") if row.get(key)
+    }
     return row | files
 
 

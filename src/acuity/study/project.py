@@ -20,7 +20,7 @@ from acuity.study import paths
 from acuity.study.alignment import Alignment
 from acuity.study.kinds.base import kind_of
 from acuity.study.reading import level_of
-from acuity.study.sample import Sample
+from acuity.study.sample import Sample, split_scan
 from acuity.study.specimen import Specimen
 from acuity.study.study import Study
 from acuity.units import parse_voxel_size
@@ -234,8 +234,9 @@ class Project:
     # volumes --------------------------------------------------------------------------------
 
     def reading(self, scan: str) -> dict[str, Any]:
-        """Return what to read of a scan: a sample's file, or the low one of its pair (low/SAMPLE)."""
-        return self.samples[scan.removeprefix("low/")].reading(low=scan.startswith("low/"))
+        """Return what to read of a scan: a sample's file, or another one of its pair (low/, middle/SAMPLE)."""
+        prefix, sample = split_scan(scan)
+        return self.samples[sample].reading(prefix)
 
     def imported(self, sample: str) -> str:
         """Return the volume of a sample before anything is made worse: simulated, aligned or as it came."""

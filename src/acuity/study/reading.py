@@ -282,10 +282,12 @@ def _check_references(study: Study, sample: Sample, names: dict[str, str]) -> No
         raise AcuityError(
             f"sample {sample.sample!r} takes the transforms of {sample.transforms_of!r}, but the study has no align section"
         )
-    if sample.place is not None and not (study.paired_volumes and sample.low_path is not None):
-        raise AcuityError(
-            f"sample {sample.sample!r} has a place, which only pairs of volumes have; leave it out"
-        )
+    for key in ("place", "middle_path", "middle_voxel_size"):
+        pair = study.paired_volumes and sample.low_path is not None
+        if getattr(sample, key) is not None and not pair:
+            raise AcuityError(
+                f"sample {sample.sample!r} has a {key}, which only pairs of volumes have; leave it out"
+            )
     if sample.role == "restore":
         level_of(sample, study)
 
@@ -318,7 +320,7 @@ def _with_files(sample: Sample, study: Study, folder: Path) -> Sample:
         )
         raise AcuityError(f"sample {sample.sample!r} {why}")
     with _at(f"sample {sample.sample!r}"):
-        stated = {"path": sample.path, "low_path": sample.low_path}
+        stated = {key: getattr(sample, key) for key in ("path", "low_path", "middle_path")}
         files = {
             key: check_remote(path) if is_remote(path) else _local(path, folder)
             for key, path in stated.items()
