@@ -7,5 +7,6 @@ from acuity.volume import open_volume
 
 with job(snakemake):
     high, low = (open_volume(snakemake.input[key]) for key in ("high", "low"))
+    middle = [open_volume(path) for path in snakemake.input.middle]
     outputs = Outputs(**{key: snakemake.output[key] for key in Outputs.__dataclass_fields__})
-    register_pair(high, low, outputs, **snakemake.params.cfg)
+    register_pair(high, low, outputs, *middle, **snakemake.params.cfg)
