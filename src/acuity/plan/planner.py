@@ -162,6 +162,11 @@ class Planner:
             shape, item = self.source(sample)
         elif study.foam is not None:
             shape, item = (study.foam.size,) * 3, FLOAT
+        elif study.xrm is not None:
+            side, factor = study.xrm.coarse_side, study.xrm.magnifications.ratio
+            part = row.role == "restore" and level is not None and not whole
+            coarse = self._restored_part(sample, (side,) * 3) if part else (side,) * 3
+            return tuple(n * factor for n in coarse), FLOAT
         else:
             return (1, *study.specimen.shape), 1
         if level is None:
@@ -200,7 +205,9 @@ class Planner:
 
     def voxel_size(self, sample: str) -> tuple | None:
         """Sides (z, y, x) of a sample's voxels, an origin and their unit, where the study states them."""
-        foam, row = self.study.foam, self.samples[sample]
+        foam, xrm, row = self.study.foam, self.study.xrm, self.samples[sample]
+        if xrm is not None and row.seed is not None:
+            return (xrm.magnifications.voxel(xrm.fine),) * 3, (0, 0, 0), "um"
         simulated = foam is not None and row.seed is not None
         stated = foam.voxel_size if simulated else row.voxel_size
         if stated is None:
@@ -344,6 +351,46 @@ def _reconstruct(plan, rule, w):
     return Quantity(rule, held, views * voxels, FLOAT * voxels)
 
 
+def _specimen_bodies(plan, rule, w):
+    return Quantity(rule, 3e8, plan.study.xrm.coarse_side**3, 2e7)
+
+
+def _rays(plan, which):
+    """Views of a scan of a specimen, pixels of a view, rays, and the voxels that are made of it."""
+    xrm = plan.study.xrm
+    scans = xrm.magnifications
+    side = xrm.fine_side if which == "fine" else xrm.coarse_side
+    views = scans.views(xrm.fine if which == "fine" else xrm.coarse)
+    if which == "truth":
+        side *= scans.ratio
+        views = round(math.pi / 2 * side)
+    # More rows than columns, so that each voxel is seen in every view.
+    pixels = round(1.25 * side * side)
+    return views, pixels, pixels * xrm.rays**2, side**3
+
+
+def _scan_specimen(plan, rule, w):
+    views, pixels, rays, _ = _rays(plan, w["exposure"])
+    return Quantity(rule, 2**26 + 64 * rays, views * rays, 4 * views * pixels)
+
+
+def _reconstruct_scan(plan, rule, w):
+    views, pixels, _, voxels = _rays(plan, w["exposure"])
+    held = 2 * min(SUMS, FLOAT * voxels) + min(VIEWS, 6 * FLOAT * views * pixels)
+    return Quantity(rule, held, views * voxels, FLOAT * voxels, like="reconstruct")
+
+
+def _reconstruct_noise_free(plan, rule, w):
+    views, pixels, rays, voxels = _rays(plan, "truth")
+    held = 2 * min(SUMS, FLOAT * voxels) + min(VIEWS, 6 * FLOAT * views * pixels) + 64 * rays
+    return Quantity(rule, held, views * voxels, FLOAT * voxels, like="reconstruct_truth")
+
+
+def _judged_region(plan, rule, w):
+    shape = plan.high(w["sample"])[0]
+    return Quantity(rule, 2 * row_bytes(shape, 1), prod(shape), 1e4, like="ingest")
+
+
 def _specimen(plan, rule, w):
     pixels = prod(plan.high(w["sample"])[0])
     return Quantity(rule, 200 * pixels, pixels, 2 * pixels)
@@ -373,6 +420,9 @@ def _slices(plan, rule, w):
 
 
 def _pair(plan, rule, w):
+    if plan.study.xrm is not None:
+        pixels = plan.study.xrm.fine_side**3
+        return Quantity(rule, 100 * pixels, pixels, 10 * pixels)
     pixels = prod(plan.high(w["sample"], plan._level(w["sample"]))[0])
     return Quantity(rule, 100 * pixels, pixels, 10 * pixels)
 
@@ -621,6 +671,8 @@ _DIVIDED = {
     "quality": _quality,
     "reconstruct": _reconstruct,
     "reconstruct_truth": _reconstruct,
+    "reconstruct_scan": _reconstruct_scan,
+    "reconstruct_noise_free": _reconstruct_noise_free,
     "segment": _segment,
     "smooth_for_segmentation": _smooth,
 }
@@ -630,6 +682,9 @@ _COUNTS = _DIVIDED | {
     "exact_truth": _exact_truth,
     "projections": _projections,
     "specimen": _specimen,
+    "specimen_bodies": _specimen_bodies,
+    "scan_specimen": _scan_specimen,
+    "judged_region": _judged_region,
     "ingest": _ingest,
     "describe": _describe,
     "disturb": _slices,
