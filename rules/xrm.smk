@@ -1,7 +1,7 @@
 """Specimens under a simulated X-ray microscope: scanned at two magnifications and reconstructed.
 
 Needs  the study's xrm section, a seed for each sample
-Makes  simulate/{sample}/bodies.tsv, map.json, coarse.h5, fine.h5, judged.ome.zarr;
+Makes  simulate/{sample}/bodies.tsv, map.json, coarse.h5, fine.h5, judged and field.ome.zarr;
        reconstruct/{sample}/coarse, fine and noise_free.ome.zarr, what is judged by;
        measure/{sample}/map.tsv, how far the map found is off
 """
@@ -127,6 +127,26 @@ if STUDY.xrm is not None:
             "Specimen {wildcards.sample}: which part is judged"
         script:
             "../scripts/judged_region.py"
+
+    rule restored_field:
+        """Cut a coarse scan to the part that methods restore."""
+        input:
+            unpack(lambda w: files(KIND.field_inputs(w.sample))),
+        output:
+            volume("simulate/{sample}/field"),
+        log:
+            logs("simulate/{sample}/field"),
+        conda:
+            ENVIRONMENT
+        resources:
+            **resources_for("restored_field"),
+        params:
+            cfg=lambda w: KIND.field_cfg(PLANNER.reach),
+            code=lambda w: code_digest("restored_field"),
+        message:
+            "Specimen {wildcards.sample}: the part that is restored"
+        script:
+            "../scripts/restored_field.py"
 
     rule judge_map:
         """Hold the map found between the two scans against the true one."""

@@ -6,7 +6,7 @@ from acuity.pair.settings import PairSettings, VolumePairSettings
 from acuity.pair.volumes import pair_volumes
 
 
-def register_pair(high, low, outputs, *, volumes, factor, name="", **settings):
+def register_pair(high, low, outputs, *, volumes, factor, name="", given=None, **settings):
     """Register a pair and write it on grids that fit; see `pair` and `pair_volumes`.
 
     Parameters
@@ -21,6 +21,8 @@ def register_pair(high, low, outputs, *, volumes, factor, name="", **settings):
         Voxels of the fine grid along a low one.
     name : str
         Of the pair, for errors.
+    given : numpy.ndarray, optional
+        The map (3, 4) between two volumes, where it is known; see `pair_volumes`.
     **settings
         Those of `PairSettings` or `VolumePairSettings`.
 
@@ -40,6 +42,12 @@ def register_pair(high, low, outputs, *, volumes, factor, name="", **settings):
         )
     if volumes:
         return pair_volumes(
-            high, low, outputs, VolumePairSettings(**settings), factor=factor, name=name
+            high,
+            low,
+            outputs,
+            VolumePairSettings(**settings),
+            factor=factor,
+            name=name,
+            given=given,
         )
     return pair(high, low, outputs, PairSettings(**settings), factor=factor, name=name)

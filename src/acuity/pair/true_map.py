@@ -37,6 +37,12 @@ def map_error(found: np.ndarray, true: np.ndarray, shape) -> tuple[float, float]
     return float(np.sqrt(np.mean(off**2))), float(off.max())
 
 
+def read_given(path: str | os.PathLike) -> np.ndarray:
+    """Read a map (3, 4) that is known; JSON with the ``matrix``, sealed."""
+    content = read_sealed_json(Path(path), "the map cannot be used", again(path))
+    return np.array(content["matrix"], np.float64)
+
+
 def judge_map(transform: str | os.PathLike, truth: str | os.PathLike, output: str | os.PathLike):
     """Write how far a pair's map is off.
 

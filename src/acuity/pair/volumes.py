@@ -12,7 +12,7 @@ from acuity.pair.pair import Outputs
 from acuity.pair.resample import Resampler
 from acuity.pair.settings import VolumePairSettings
 from acuity.register.volume_settings import VolumeSettings
-from acuity.register.volumes import register_volumes
+from acuity.register.volumes import Registration, register_volumes
 from acuity.seals import write_sealed
 from acuity.tables import TOLD, WARNING, tidy, write_rows, write_table
 from acuity.volume import CroppedArray, Volume, VolumeWriter, remove_store, write_volume
@@ -21,7 +21,9 @@ _UNITS = dict.fromkeys(("registration_error", "residual_rms"), "voxel") | {"rota
 _DEPTH = 32  # slices of the fine grid that are sampled at once, whole rows of shards
 
 
-def pair_volumes(high, low, outputs: Outputs, settings: VolumePairSettings, *, factor, name=""):
+def pair_volumes(
+    high, low, outputs: Outputs, settings: VolumePairSettings, *, factor, name="", given=None
+):
     """Register a fine scan of an object with a coarse one and write both on grids that fit.
 
     The low volume is only cropped, by whole voxels; the high one is resampled once, by cubic splines,
@@ -40,6 +42,8 @@ def pair_volumes(high, low, outputs: Outputs, settings: VolumePairSettings, *, f
         Voxels of the fine grid along a low one: the whole number nearest to the ratio of the sizes.
     name : str
         Of the pair, for errors.
+    given : numpy.ndarray, optional
+        (3, 4), the map from low voxels to high ones, where it is known: nothing is registered then.
 
     Returns
     -------
@@ -55,7 +59,10 @@ def pair_volumes(high, low, outputs: Outputs, settings: VolumePairSettings, *, f
     ratio = check_volumes(high, low, factor, where)
     both = ", ".join([where, *filter(None, (high.source, low.source))])
     voxel = float(np.mean(low.grid.spacing)), low.grid.unit
-    found = _registered(low.read(), high.read(), ratio, settings, voxel, both)
+    if given is None:
+        found = _registered(low.read(), high.read(), ratio, settings, voxel, both)
+    else:
+        found = _given(given, ratio)
     box = overlap(found.matrix, low.grid.shape, high.grid.shape, both)
     field = _field_of_view(high, settings, float(np.mean(ratio)))
     resampler = Resampler(high, found.matrix, box, factor, field, warp=_warp(found))
@@ -80,6 +87,22 @@ def _registered(low, high, ratio, settings, voxel, where):
     names = VolumeSettings.__dataclass_fields__
     own = VolumeSettings(**{name: getattr(settings, name) for name in names})
     return register_volumes(low, high, ratio, own, where=where, voxel=voxel)
+
+
+def _given(matrix, ratio):
+    """What a registration says, of a map that is known."""
+    scale, _, _ = _parts(matrix, ratio)
+    blocks = pd.DataFrame(columns=["z", "y", "x", "dz", "dy", "dx", "ncc"], dtype=float)
+    return Registration(
+        matrix=matrix,
+        scale=scale,
+        scale_held=False,
+        field=None,
+        error=0.0,
+        correlation=math.nan,
+        candidates=[],
+        blocks=blocks,
+    )
 
 
 def _warp(found):
@@ -169,7 +192,7 @@ def _content(found, ratio, box, factor, field):
         "place": (matrix[:, :3] @ middle + matrix[:, 3]).tolist(),
         "warped": found.field is not None,
         "error": float(found.error),
-        "correlation": float(found.correlation),
+        "correlation": _number(found.correlation),
         "candidates": [_candidate(one) for one in found.candidates],
         "field_of_view": {
             "radius": field.radius,
@@ -205,7 +228,7 @@ def _metrics(found, content, share):
         "registration_error": content["error"],
         "residual_rms": float(np.sqrt(np.mean(np.square(residual)))),
         "blocks": len(blocks),
-        "correlation": content["correlation"],
+        "correlation": found.correlation,
         "rotation": content["rotation_degrees"],
         "scale_found": content["scale"],
         "known_share": share,
@@ -221,6 +244,11 @@ def _warned(found):
 
 def _verdict(found, content, metrics, where):
     z, y, x, *counts = content["low_crop"]
+    if content["correlation"] is None:
+        return (
+            f"{where}: {counts[0]} x {counts[1]} x {counts[2]} voxels of the low volume (z, y, x) from {z}, {y}, "
+            f"{x} on, by the map that was given. The high volume was resampled."
+        )
     held = " (held, the field is too small to find it)" if content["scale_held"] else ""
     return (
         f"{where}: {counts[0]} x {counts[1]} x {counts[2]} voxels of the low volume (z, y, x) from {z}, {y}, "

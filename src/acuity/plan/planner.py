@@ -163,10 +163,8 @@ class Planner:
         elif study.foam is not None:
             shape, item = (study.foam.size,) * 3, FLOAT
         elif study.xrm is not None:
-            side, factor = study.xrm.coarse_side, study.xrm.magnifications.ratio
-            part = row.role == "restore" and level is not None and not whole
-            coarse = self._restored_part(sample, (side,) * 3) if part else (side,) * 3
-            return tuple(n * factor for n in coarse), FLOAT
+            factor = study.xrm.magnifications.ratio
+            return tuple(n * factor for n in self._coarse(sample, level, whole)), FLOAT
         else:
             return (1, *study.specimen.shape), 1
         if level is None:
@@ -180,6 +178,17 @@ class Planner:
             fine = (n * f for n, f in zip(low, scale, strict=True))
             return tuple(min(pair) for pair in zip(shape, fine, strict=True)), item
         return tuple(max(1, n // f) * f for n, f in zip(shape, scale, strict=True)), item
+
+    def _coarse(self, sample, level, whole):
+        """Coarse voxels (z, y, x) of a simulated scan that are restored."""
+        xrm, row = self.study.xrm, self.samples[sample]
+        if row.role != "restore":
+            own = xrm.field(pair=row.role == "train")
+            return tuple(
+                min(xrm.coarse_side, n + 2 * r) for n, r in zip(own, self.reach, strict=True)
+            )
+        shape = (xrm.coarse_side,) * 3
+        return shape if level is None or whole else self._restored_part(sample, shape)
 
     def _restored_part(self, sample, shape):
         """Shape of what is restored of a coarse volume; all of it where the job will refuse that."""
@@ -226,6 +235,9 @@ class Planner:
     def _image_shape(self, wildcards):
         """Shape (z, y, x) of a measured image."""
         sample, (level, _) = wildcards["sample"], split_image(wildcards.get("image", "truth"))
+        if self.study.xrm is not None and sample not in self.project.restore:
+            factor = self.study.xrm.magnifications.ratio
+            return tuple((last - first) * factor for first, last in self.study.xrm.box)
         if level is None and self.study.pair is not None:  # the truth
             level = self._level(sample)
         return self.high(sample, level)[0]
@@ -388,7 +400,7 @@ def _reconstruct_noise_free(plan, rule, w):
 
 def _judged_region(plan, rule, w):
     shape = plan.high(w["sample"])[0]
-    return Quantity(rule, 2 * row_bytes(shape, 1), prod(shape), 1e4, like="ingest")
+    return Quantity(rule, 2 * row_bytes(shape), prod(shape), FLOAT * prod(shape), like="ingest")
 
 
 def _specimen(plan, rule, w):
@@ -685,6 +697,7 @@ _COUNTS = _DIVIDED | {
     "specimen_bodies": _specimen_bodies,
     "scan_specimen": _scan_specimen,
     "judged_region": _judged_region,
+    "restored_field": _judged_region,
     "ingest": _ingest,
     "describe": _describe,
     "disturb": _slices,

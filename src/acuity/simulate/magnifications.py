@@ -1,5 +1,7 @@
 """One specimen under an X-ray microscope at two magnifications: its bodies, scans, poses and true map."""
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 
@@ -93,7 +95,7 @@ def poses(settings: Magnifications, number: int) -> dict[str, Pose]:
     """
     found = {"low": Pose()}
     errs = {"turn": settings.turn, "scale": settings.scale, "shift": settings.shift}
-    for step, (level, finer) in enumerate(zip(LEVELS[:2], LEVELS[1:], strict=True)):
+    for step, (level, finer) in enumerate(pairwise(LEVELS)):
         scan = _of_table(settings, level)
         wanted = np.asarray(settings.place, float) * scan.voxel
         found[finer] = stage(wanted, found[level], scan, 2 * number + step, **errs)

@@ -67,9 +67,7 @@ class Magnifications:
 
     def __post_init__(self) -> None:
         if self.specimen not in _RADIUS:
-            raise AcuityError(
-                f"specimen is {self.specimen!r}; allowed are {' and '.join(_RADIUS)}"
-            )
+            raise AcuityError(f"specimen is {self.specimen!r}; allowed are {' and '.join(_RADIUS)}")
         require(
             LEVELS.index(self.coarse) < LEVELS.index(self.fine),
             f"the coarse scan is {self.coarse} and the fine one {self.fine}; allowed is a finer one after "

@@ -47,6 +47,7 @@ LOGS = (
     Log("simulate/{sample}/level{level}", "projections", ("{}.h5",)),
     Log("simulate/{sample}/bodies", "specimen_bodies", ("{}.tsv",)),
     Log("simulate/{sample}/judged", "judged_region", _STORE),
+    Log("simulate/{sample}/field", "restored_field", _STORE),
     Log("simulate/{sample}/{exposure}", "scan_specimen", ("{}.h5",)),
     Log("reconstruct/{sample}/truth", "reconstruct_truth", _STORE),
     Log("reconstruct/{sample}/noise_free", "reconstruct_noise_free", _STORE),

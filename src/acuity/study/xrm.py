@@ -131,6 +131,16 @@ class Xrm(Section):
         """Voxels along each side of the fine volume."""
         return self.magnifications.side(self.fine)
 
+    def field(self, *, pair: bool) -> tuple[int, int, int]:
+        """Return about how many coarse voxels (z, y, x) methods restore of a sample, without what they see beyond."""
+        sides = []
+        for (first, last), place in zip(self.box, self.place, strict=True):
+            middle = self.coarse_side / 2 + place
+            half = self.fine_side / self.magnifications.ratio / 2
+            ends = (min(first, middle - half), max(last, middle + half)) if pair else (first, last)
+            sides.append(min(self.coarse_side, round(ends[1] - ends[0])))
+        return tuple(sides)
+
     @property
     def box(self) -> list[list[int]]:
         """First coarse voxel that is judged and the one behind the last, along z, y, x.

@@ -54,7 +54,12 @@ class XrmStudy(PairedVolumesStudy):
         return volume(f"reconstruct/{sample}/coarse")
 
     def low(self, sample: str, level: str | None) -> str:
-        return self.imported_low(sample)
+        return volume(f"simulate/{sample}/field")
+
+    def field_inputs(self, sample: str) -> dict[str, str]:
+        """Return what the part of a sample that is restored is cut from."""
+        pair = {"pair": self.learned_low(sample, "")} if sample in self.pairs else {}
+        return {"coarse": self.imported_low(sample)} | pair
 
     def learned_low(self, sample: str, level: str) -> str:
         return volume(f"pair/{sample}/low")
@@ -68,7 +73,8 @@ class XrmStudy(PairedVolumesStudy):
             return super().acquired_files(sample)
         files = [f"simulate/{sample}/bodies.tsv", self.imported_low(sample)]
         if self.judged_here(sample):
-            files += [self.noise_free(sample), volume(f"simulate/{sample}/judged")]
+            files += [self.noise_free(sample), self.low(sample, None)]
+            files += [volume(f"simulate/{sample}/judged")]
         if sample in self.pairs:
             names = ("low", "high", "valid", "learned", "judged")
             files += [self.simulated(sample), *(volume(f"pair/{sample}/{name}") for name in names)]
@@ -89,6 +95,9 @@ class XrmStudy(PairedVolumesStudy):
             return files
         return [*files, self.judging_inputs(sample, image)["restored"]]
 
+    def given_map(self, sample: str) -> list[str]:
+        return [f"simulate/{sample}/map.json"] if self.microscope.map == "true" else []
+
     # what jobs are told
 
     def specimen_cfg(self, sample: str) -> dict[str, Any]:
@@ -108,6 +117,10 @@ class XrmStudy(PairedVolumesStudy):
         """Return what a job that lays out the judged box is told."""
         factor = self.microscope.magnifications.ratio
         return {"factor": factor, "box": self.microscope.box, "name": sample}
+
+    def field_cfg(self, reach: Sequence[int]) -> dict[str, Any]:
+        """Return what a job that cuts out what is restored is told; `reach` as in `division_cfg`."""
+        return {"box": self.microscope.box, "reach": list(reach)}
 
     def division_cfg(self, sample: str, reach: Sequence[int]) -> dict[str, Any]:
         return {"factor": self.microscope.magnifications.ratio, "name": sample}
@@ -134,9 +147,6 @@ class XrmStudy(PairedVolumesStudy):
 
     def pair_tables(self, sample: str) -> list[str]:
         return [*super().pair_tables(sample), f"measure/{sample}/map.tsv"]
-
-    def page_files(self, sample: str) -> dict[str, str]:
-        return super().page_files(sample)
 
 
 KIND = XrmStudy
