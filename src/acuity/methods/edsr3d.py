@@ -30,6 +30,7 @@ class Edsr3d(LearnedMethod):
     """
 
     Settings = EdsrSettings
+    layout = "channels_last"
 
     def set_up(self) -> None:
         """Take the task's whole factors, and turn patches as they allow it."""

@@ -28,7 +28,7 @@ class LinearPatchSettings(FittedSettings):
         (5, 5, 5), "Odd sides (z, y, x) of the low voxels that a fine one is a sum of", "voxel"
     )
     ridge: float = setting(
-        1e-3,
+        1e-5,
         "Weight of the squared weights beside the mean squared error, intensities of unit deviation",
         "1",
         gt=0,
@@ -160,7 +160,8 @@ class LinearPatch(FittedMethod):
     def restore(self, tile: np.ndarray) -> np.ndarray:
         """Restore one tile; beyond its border voxels are continued. See `acuity.methods.base.Method.restore`."""
         mean, std = (np.float32(self.low[key]) for key in ("mean", "std"))
-        image: Any = np.pad((tile - mean) / std, [(r, r) for r in self.halo], mode="edge")
+        border: Any = [(side // 2, side // 2) for side in self.settings.patch]
+        image = np.pad((tile - mean) / std, border, mode="edge")
         (nz, ny, nx), (fz, fy, fx) = tile.shape, self.scale
         out = np.empty((nz, fz, ny, fy, nx, fx), np.float32)
         sums = np.empty((fz * fy * fx, ny, nx), np.float32)
