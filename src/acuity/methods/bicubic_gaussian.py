@@ -5,28 +5,31 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from acuity.assumptions import Assumes
-from acuity.methods.base import FittedMethod, FittedSettings, PredictSettings, TrainingPair
-from acuity.settings import Section, setting
+from acuity.methods.base import (
+    FitSettings,
+    FittedMethod,
+    FittedSettings,
+    PredictSettings,
+    TrainingPair,
+)
+from acuity.settings import setting
 
 TRUNCATE = 4.0
 
 
-class FitSettings(Section):
+class BlurSettings(FitSettings):
     """How the blur is tuned."""
 
     largest: float = setting(
         6.0, "Largest standard deviation that is tried, on the target's grid", "voxel", gt=0
     )
     precision: float = setting(0.01, "How exactly it is found", "voxel", gt=0)
-    validation_fraction: float = setting(
-        0.05, "Share of the images, or slices, held out to judge it", "1", ge=0, lt=0.5
-    )
 
 
 class BicubicGaussianSettings(FittedSettings):
     """Settings of cubic interpolation with a Gaussian blur."""
 
-    train: FitSettings = setting(FitSettings(), "How the blur is tuned")
+    train: BlurSettings = setting(BlurSettings(), "How the blur is tuned")
     predict: PredictSettings = PredictSettings.preset(
         "How images are restored", tile=(32, 1024, 1024), device="cpu"
     )

@@ -491,6 +491,10 @@ def _restored(plan, rule, w, method, shape, written):
         coarse = prod(shape) / prod(method.scale) / prod(method.settings.step)
         held = FLOAT * 4096 * (atoms + side**3) + 4 * FLOAT * 32 * _column(shape)
         return Quantity(f"{rule}:{name}", held, coarse * atoms * side**3, written)
+    if name == "linear_patch":
+        planes = 2 * FLOAT * prod(shape[1:]) * method.scale[0]  # sums and a product, of a low slice
+        held = 4 * FLOAT * 32 * method.scale[0] * _column(shape) + planes
+        return Quantity(f"{rule}:{name}", held, voxels * prod(method.settings.patch), written)
     own = tuple(n // f for n, f in zip(shape, method.scale, strict=True))
     found = plan.network(method)
     if found is None:
@@ -594,6 +598,9 @@ def _fit_work(method, volumes):
     if method.name() == "sparse_coding":
         side = s.patch**3 if s.skip == "none" else s.patch**3 / max(method.scale)
         return s.train.patches * s.train.passes * s.atoms * side
+    if method.name() == "linear_patch":  # products of what is known of a low voxel, itself and fine
+        taps, fine = prod(s.patch), prod(method.scale)
+        return volumes / (1 + fine) * taps * (taps + fine)
     return volumes
 
 
