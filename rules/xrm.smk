@@ -3,7 +3,7 @@
 Needs  the study's xrm section, a seed for each sample
 Makes  simulate/{sample}/bodies.tsv, map.json, coarse.h5, fine.h5, judged and field.ome.zarr;
        reconstruct/{sample}/coarse, fine and noise_free.ome.zarr, what is judged by;
-       measure/{sample}/map.tsv, how far the map found is off
+       measure/{sample}/map.tsv, how far the map found is off, and dose.tsv, what restorations are worth
 """
 
 if STUDY.xrm is not None:
@@ -168,3 +168,27 @@ if STUDY.xrm is not None:
             "Specimen {wildcards.sample}: how far the map found is off"
         script:
             "../scripts/judge_map.py"
+
+    rule dose:
+        """Find how long a coarse scan must be exposed to give the porosity error of restorations."""
+        input:
+            unpack(lambda w: files(KIND.dose_inputs(w.sample))),
+            **tables(bodies="simulate/{sample}/bodies"),
+        output:
+            **tables(table="measure/{sample}/dose"),
+        log:
+            logs("measure/{sample}/dose"),
+        benchmark:
+            benchmarks("measure/{sample}/dose")
+        conda:
+            ENVIRONMENT
+        threads: 2
+        resources:
+            **resources_for("dose"),
+        params:
+            cfg=lambda w: KIND.dose_cfg(w.sample),
+            code=lambda w: code_digest("dose"),
+        message:
+            "Specimen {wildcards.sample}: what restorations are worth in dose"
+        script:
+            "../scripts/dose.py"

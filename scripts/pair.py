@@ -9,5 +9,5 @@ from acuity.volume import open_volume
 with job(snakemake):
     high, low = (open_volume(snakemake.input[key]) for key in ("high", "low"))
     outputs = Outputs(**{key: snakemake.output[key] for key in Outputs.__dataclass_fields__})
-    given = read_given(snakemake.input.given) if snakemake.input.get("given") else None
-    register_pair(high, low, outputs, given=given, **snakemake.params.cfg)
+    given = [read_given(path) for path in snakemake.input.given]
+    register_pair(high, low, outputs, given=given[0] if given else None, **snakemake.params.cfg)

@@ -386,6 +386,11 @@ def _scan_specimen(plan, rule, w):
     return Quantity(rule, 2**26 + 64 * rays, views * rays, 4 * views * pixels)
 
 
+def _dose(plan, rule, w):
+    views, pixels, rays, _ = _rays(plan, "coarse")
+    return Quantity(rule, 24 * views * pixels, views * rays, 1e4, like="scan_specimen")
+
+
 def _reconstruct_scan(plan, rule, w):
     views, pixels, _, voxels = _rays(plan, w["exposure"])
     held = 2 * min(SUMS, FLOAT * voxels) + min(VIEWS, 6 * FLOAT * views * pixels)
@@ -703,6 +708,7 @@ _COUNTS = _DIVIDED | {
     "specimen": _specimen,
     "specimen_bodies": _specimen_bodies,
     "scan_specimen": _scan_specimen,
+    "dose": _dose,
     "judged_region": _judged_region,
     "restored_field": _judged_region,
     "ingest": _ingest,

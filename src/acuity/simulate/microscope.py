@@ -84,6 +84,11 @@ class Magnifications:
             return self.columns[LEVELS.index(level)]
         return round(1e3 * TABLE[self.specimen, level][1] / self.voxel(level))
 
+    def distance(self, level: str) -> float:
+        """Return the distance of the source from the axis in a scan, um: it shrinks with the columns."""
+        voxel, width, _, near, *_ = TABLE[self.specimen, level]
+        return 1e3 * near * self.side(level) / round(1e3 * width / voxel)
+
     def views(self, level: str) -> int:
         """Return the views of a scan: as many for each column as the table has."""
         whole = round(1e3 * TABLE[self.specimen, level][1] / self.voxel(level))

@@ -53,6 +53,7 @@ LOGS = (
     Log("reconstruct/{sample}/noise_free", "reconstruct_noise_free", _STORE),
     Log("reconstruct/{sample}/{exposure}", "reconstruct_scan", _STORE),
     Log("pair/{sample}/judge_map", "judge_map"),
+    Log("measure/{sample}/dose", "dose"),
     Log("reconstruct/{sample}/level{level}", "reconstruct", _STORE),
     Log("degrade/{sample}/level{level}", "degrade", _STORE),
     Log("ingest/{scan}", "ingest", _STORE),

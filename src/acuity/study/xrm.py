@@ -1,6 +1,7 @@
 """The xrm section: specimens under a simulated X-ray microscope, at two magnifications."""
 
 import dataclasses
+from itertools import pairwise
 from typing import Any, Literal, Self
 
 from pydantic import field_validator, model_validator
@@ -82,6 +83,12 @@ class Xrm(Section):
         "voxel of the coarse scan",
         max_length=200,
     )
+    doses: tuple[float, ...] = setting(
+        (1, 4, 16, 64),
+        "Multiples of the coarse scan's photons at which its porosity error is found beside that of the "
+        "methods, rising; none: []. Needs the method cubic, noise, and memory for all views",
+        "1",
+    )
     map: Literal["found", "true"] = setting(
         "found",
         "By which map the two scans of a pair are brought together: that which registration finds, or the "
@@ -100,6 +107,13 @@ class Xrm(Section):
     def _photons(cls, value: tuple[float, float, float]) -> tuple[float, float, float]:
         if any(n != 0 and not 1 <= n <= 1e9 for n in value):
             raise ValueError(f"found {list(value)}; allowed are 0, and 1 to 1e9")
+        return value
+
+    @field_validator("doses")
+    @classmethod
+    def _rising(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if any(a >= b for a, b in pairwise(value)) or any(not 0.01 <= n <= 1e5 for n in value):
+            raise ValueError(f"found {list(value)}; allowed are rising numbers from 0.01 to 1e5")
         return value
 
     @model_validator(mode="after")

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, cast
 
+from acuity.keys import image as image_name
+from acuity.simulate.microscope import LEVELS
 from acuity.study.kinds.paired_volumes import PairedVolumesStudy
 from acuity.study.paths import volume
 from acuity.study.study import Study
@@ -145,8 +147,40 @@ class XrmStudy(PairedVolumesStudy):
     def masks(self, sample: str) -> list[str]:
         return super().masks(sample) if sample in self.pairs else []
 
+    def registered(self) -> list[tuple[str, str]]:
+        judged = [sample for sample in self.project.test if self._dosed(sample)]
+        return [(sample, "pair") for sample in dict.fromkeys([*self.pairs, *judged])]
+
     def pair_tables(self, sample: str) -> list[str]:
-        return [*super().pair_tables(sample), f"measure/{sample}/map.tsv"]
+        paired = [*super().pair_tables(sample), f"measure/{sample}/map.tsv"]
+        dose = [f"measure/{sample}/dose.tsv"] * self._dosed(sample)
+        return paired * (sample in self.pairs) + dose
+
+    def _dosed(self, sample: str) -> bool:
+        """Return whether it is found what dose restorations of a sample are worth."""
+        scans = self.microscope.magnifications
+        noise = scans.photons[LEVELS.index(scans.coarse)] > 0
+        asked = noise and bool(self.microscope.doses) and "cubic" in self.study.methods
+        return asked and sample in self.project.test and bool(self.study.methods)
+
+    def dose_methods(self) -> list[str]:
+        """Return the methods whose dose equivalent is found."""
+        return [method for method in self.study.methods if method != "cubic"]
+
+    def dose_inputs(self, sample: str) -> dict[str, Any]:
+        """Return the judged images that a dose equivalent is found of."""
+        (level,) = self.project.levels
+        image = self.project.image
+        return {
+            "truth": image(sample, "truth"),
+            "cubic": image(sample, image_name(level, "cubic")),
+            "images": [image(sample, image_name(level, name)) for name in self.dose_methods()],
+        }
+
+    def dose_cfg(self, sample: str) -> dict[str, Any]:
+        """Return what a job that finds dose equivalents is told."""
+        told = {"doses": list(self.microscope.doses), "objects": self.project.objects}
+        return self.scan_cfg(sample, "coarse") | told | {"methods": self.dose_methods()}
 
 
 KIND = XrmStudy
