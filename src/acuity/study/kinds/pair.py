@@ -96,10 +96,6 @@ class PairStudy(PairedStudy, ImageStudy):
     def applies(study: Study) -> bool:
         return study.pair is not None and study.flat
 
-    def given_map(self, sample: str) -> list[str]:
-        """Return the file of a map between the scans that is taken as known; by default none is."""
-        return []
-
     def pair_cfg(self, sample: str) -> dict[str, Any]:
         level = self.project.samples[sample].level
         told = {"volumes": False, "factor": level, "name": sample}
