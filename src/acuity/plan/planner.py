@@ -42,6 +42,8 @@ UNREADABLE = ((512, 1024, 1024), 1)
 FLOAT = 4
 PASSED = 2**17  # pixels of planes that pass a network together: acuity.engine.planes.PIXELS
 TRIALS = 16  # forward passes of a tile by which the execution of a trained network is chosen
+PLACED = 270  # atoms whose use costs what it costs to code a patch and to place it
+PIXELS_A_TABLE = 200  # pixels whose gaps take as long to resample as a table takes to collect
 BLOCK = 32  # slices of a method's input that are restored together, about
 LEAST_MEMORY, LEAST_RUNTIME = 500, 10  # MB, minutes; a job script needs some by itself
 
@@ -500,7 +502,7 @@ def _restored(plan, rule, w, method, shape, written):
         atoms, side = method.settings.atoms, method.settings.patch
         coarse = prod(shape) / prod(method.scale) / prod(method.settings.step)
         held = FLOAT * 4096 * (atoms + side**3) + 4 * FLOAT * 32 * _column(shape)
-        return Quantity(f"{rule}:{name}", held, coarse * atoms * side**3, written)
+        return Quantity(f"{rule}:{name}", held, coarse * (atoms + PLACED) * side**3, written)
     if name == "linear_patch":
         planes = 2 * FLOAT * prod(shape[1:]) * method.scale[0]  # sums and a product, of a low slice
         held = 4 * FLOAT * 32 * method.scale[0] * _column(shape) + planes
@@ -607,7 +609,7 @@ def _fit_work(method, volumes):
     s = method.settings
     if method.name() == "sparse_coding":
         side = s.patch**3 if s.skip == "none" else s.patch**3 / max(method.scale)
-        return s.train.patches * s.train.passes * s.atoms * side
+        return s.train.patches * s.train.passes * s.atoms * (side + s.atoms)
     if method.name() == "linear_patch":  # products of what is known of a low voxel, itself and fine
         taps, fine = prod(s.patch), prod(method.scale)
         return volumes / (1 + fine) * taps * (taps + fine)
@@ -663,6 +665,23 @@ def _count_objects(plan, rule, w):
 
 def _tables(plan, rule, w):
     return Quantity(rule, 1e5 * plan.images, plan.images, 2e4 * plan.images)
+
+
+def _collected(plan, rule, w):
+    """Tables, and where gaps were measured their resamples, which grow with what has gaps."""
+    tables = _tables(plan, rule, w)
+    if plan.study.measure.gaps is None:
+        return tables
+    images = len(plan.study.methods) + len(plan.study.further_trainings) + 1
+    images *= max(1, len(plan.study.levels))
+    judged = [name for name, row in plan.samples.items() if row.role == "test"]
+    pixels = images * sum(prod(plan.shown(name)) for name in judged)
+    return replace(tables, work=tables.work + pixels / PIXELS_A_TABLE)
+
+
+def _figures(plan, rule, w):
+    """Tables, of which figures are drawn: four, and eight more of objects."""
+    return replace(_tables(plan, rule, w), work=12 if plan.study.segment else 4)
 
 
 def _pictures(plan, rule, w):
@@ -725,8 +744,9 @@ _COUNTS = _DIVIDED | {
     "judge_part": _judged,
     "degrade_images": _degrade,
     "train": _train,
-    "collect_metrics": _tables,
-    **dict.fromkeys(("trainings", "figures", "judge", "report"), _tables),
+    **dict.fromkeys(("collect_metrics", "trainings"), _collected),
+    "figures": _figures,
+    **dict.fromkeys(("judge", "report"), _tables),
     **{f"{page}_figures": _pictures for page in PAGES},
     **{f"report_{page}": _pictures for page in PAGES},
     "objects": _objects,
