@@ -226,10 +226,22 @@ class LearnedSettings(ModelSettings):
     predict: PredictSettings = PredictSettings.preset()
 
 
+class FitSettings(Section):
+    """How a method learns at once, and is judged."""
+
+    validation_fraction: float = setting(
+        0.05,
+        "Share of the slices, the last ones, or of the images, held out to judge what was learned",
+        "1",
+        ge=0,
+        lt=0.5,
+    )
+
+
 class FittedSettings(ModelSettings):
     """Settings of a method that learns at once."""
 
-    train: Section = setting(Section(), "How it learns")
+    train: FitSettings = setting(FitSettings(), "How it learns")
     predict: PredictSettings = PredictSettings.preset()
 
 

@@ -7,7 +7,7 @@ from acuity.pair.volumes import pair_volumes
 
 
 def register_pair(
-    high, low, outputs, middle=None, *, volumes, factor, name="", place=None, **settings
+    high, low, outputs, middle=None, *, volumes, factor, name="", place=None, given=None, **settings
 ):
     """Register a pair and write it on grids that fit; see `pair` and `pair_volumes`.
 
@@ -27,6 +27,8 @@ def register_pair(
         Of the pair, for errors.
     place : str, optional
         Of volumes: about where the middle of the high one lies, see `acuity.pair.place.parse_place`.
+    given : numpy.ndarray, optional
+        The map (3, 4) between two volumes, where it is known; see `pair_volumes`.
     **settings
         Those of `PairSettings` or `VolumePairSettings`.
 
@@ -45,6 +47,6 @@ def register_pair(
             "lie in a bucket and are all of one kind"
         )
     if volumes:
-        about = {"factor": factor, "name": name, "place": place, "middle": middle}
+        about = {"factor": factor, "name": name, "place": place, "middle": middle, "given": given}
         return pair_volumes(high, low, outputs, VolumePairSettings(**settings), **about)
     return pair(high, low, outputs, PairSettings(**settings), factor=factor, name=name)

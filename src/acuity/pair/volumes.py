@@ -15,7 +15,7 @@ from acuity.pair.resample import Resampler
 from acuity.pair.settings import VolumePairSettings
 from acuity.pair.through import composed
 from acuity.register.volume_settings import VolumeSettings
-from acuity.register.volumes import register_volumes
+from acuity.register.volumes import Registration, register_volumes
 from acuity.seals import write_sealed
 from acuity.tables import TOLD, WARNING, tidy, write_rows, write_table
 from acuity.volume import CroppedArray, Volume, VolumeWriter, remove_store, write_volume
@@ -34,6 +34,7 @@ def pair_volumes(
     name="",
     place=None,
     middle=None,
+    given=None,
 ):
     """Register a fine scan of an object with a coarse one and write both on grids that fit.
 
@@ -58,6 +59,8 @@ def pair_volumes(
         files' own positions say. It only orders the search.
     middle : acuity.volume.Volume, optional
         A scan of a magnification between, through which the map is composed.
+    given : numpy.ndarray, optional
+        (3, 4), the map from low voxels to high ones, where it is known: nothing is registered then.
 
     Returns
     -------
@@ -73,8 +76,11 @@ def pair_volumes(
     ratio = check_volumes(high, low, factor, where)
     both = ", ".join([where, *filter(None, (high.source, low.source))])
     guess = recorded_place(low, high) if place is None else stated_place(place, low.grid, where)
-    if middle is None:
-        found, steps = _registered((low, high), ratio, settings, guess, both), []
+    steps = []
+    if given is not None:
+        found = _given(given, ratio)
+    elif middle is None:
+        found = _registered((low, high), ratio, settings, guess, both)
     else:
         found, steps = _through((low, middle, high), settings, guess, where)
     box = overlap(found.matrix, low.grid.shape, high.grid.shape, both)
@@ -134,6 +140,22 @@ def _through(volumes, settings, place, where):
         )
     centre = [(n - 1) / 2 for n in volumes[-1].grid.shape]
     return composed(*found, ratios[1], centre), said
+
+
+def _given(matrix, ratio):
+    """What a registration says, of a map that is known."""
+    scale, _, _ = _parts(matrix, ratio)
+    blocks = pd.DataFrame(columns=["z", "y", "x", "dz", "dy", "dx", "ncc"], dtype=float)
+    return Registration(
+        matrix=matrix,
+        scale=scale,
+        scale_held=False,
+        field=None,
+        error=0.0,
+        correlation=math.nan,
+        candidates=[],
+        blocks=blocks,
+    )
 
 
 def _warp(found):
@@ -223,7 +245,7 @@ def _content(found, ratio, box, factor, field):
         "place": (matrix[:, :3] @ middle + matrix[:, 3]).tolist(),
         "warped": found.field is not None,
         "error": float(found.error),
-        "correlation": float(found.correlation),
+        "correlation": _number(found.correlation),
         "candidates": [_candidate(one) for one in found.candidates],
         "field_of_view": {
             "radius": field.radius,
@@ -259,7 +281,7 @@ def _metrics(found, content, share):
         "registration_error": content["error"],
         "residual_rms": float(np.sqrt(np.mean(np.square(residual)))),
         "blocks": len(blocks),
-        "correlation": content["correlation"],
+        "correlation": found.correlation,
         "rotation": content["rotation_degrees"],
         "scale_found": content["scale"],
         "known_share": share,
@@ -275,6 +297,11 @@ def _warned(found):
 
 def _verdict(found, content, metrics, where):
     z, y, x, *counts = content["low_crop"]
+    if content["correlation"] is None:
+        return (
+            f"{where}: {counts[0]} x {counts[1]} x {counts[2]} voxels of the low volume (z, y, x) from {z}, {y}, "
+            f"{x} on, by the map that was given. The high volume was resampled."
+        )
     held = " (held, the field is too small to find it)" if content["scale_held"] else ""
     return (
         f"{where}: {counts[0]} x {counts[1]} x {counts[2]} voxels of the low volume (z, y, x) from {z}, {y}, "

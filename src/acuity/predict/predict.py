@@ -280,8 +280,9 @@ def _reader(volume, method, name):
     offset = (None,) * 3 if method.centred else input_offset(method.task, method.scale)
     source = InputReader(volume, upsampling_factors(method), method.interpolation, name, offset)
     least = 2 * method.halo[0] + 1
-    network = method.has_network and not method.by_planes
-    if network and method.scale[0] > 1 and source.shape[0] < least:
+    # Of a network for stacks: one that refines all axes meets borders along each of them.
+    network = method.has_network and method.axial and not method.by_planes
+    if network and source.shape[0] < least:
         raise AcuityError(
             f"{name}: found {source.shape[0]} slices, fewer than the receptive field of "
             f"{method.name()}; it needs {least} and more"

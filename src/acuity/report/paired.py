@@ -140,7 +140,7 @@ def blocks_plot(pair: VolumePair) -> Plot:
         "one scan is bent or drifts against the other. Frames: learned from, and judged."
     )
     legend = [("learned from", SKY), ("judged", VERMILLION)]
-    return Plot("pair_blocks", "What is left between the scans", caption, panels, patches=legend)
+    return Plot("pair_blocks", "Residual of each block", caption, panels, patches=legend)
 
 
 def _draw_map(pair, residual, most, across, down, unit, axes):

@@ -241,7 +241,7 @@ class Project:
     def imported(self, sample: str) -> str:
         """Return the volume of a sample before anything is made worse: simulated, aligned or as it came."""
         if self.samples[sample].seed is not None:
-            return paths.volume(f"simulate/{sample}/high")
+            return self.kind.simulated(sample)
         if self.alignment.stacks:
             return paths.volume(f"align/{sample}/aligned")
         return paths.volume(f"ingest/{sample}")
@@ -255,7 +255,7 @@ class Project:
     def learned_low(self, sample: str, level: str) -> str:
         """Return the low volume to learn from; images that get worse anew each time have none."""
         worse = self.kind.degradation_while_learning()
-        return self.kind.target(sample) if worse else self.low(sample, level)
+        return self.kind.target(sample) if worse else self.kind.learned_low(sample, level)
 
     def learns_from(self, method: str, level: str) -> list[str]:
         """Return the samples that a method learns from; one of planes alone, from coarse ones too."""
@@ -406,7 +406,7 @@ class Project:
         if image == "stack":
             return {"tables": self.alignment.tables(sample)}
         if image == "pair":
-            return {"tables": [f"measure/{sample}/pair.tsv"]}
+            return {"tables": self.kind.pair_tables(sample)}
         found: dict[str, list[str]] = {"tables": []}
         for measure in self.measures_of(sample, image):
             for key, name in measure.gathered(self, sample, image):

@@ -70,7 +70,7 @@ def load_study(
     samples, lines = _read_lines(study, sheet, Path(path).parent)
     where = {s.sample: f"{sheet}: line {lines[s.sample.lower()][0]}" for s in samples}
     if study.pair is not None and study.pair.volumes is None:
-        volumes = volumes_of(samples, where) or False
+        volumes = study.xrm is not None or volumes_of(samples, where) or False
         with _at(str(path)):
             study = _checked(with_shapes(config, volumes))
     with _at(str(path)):
@@ -236,7 +236,7 @@ def _read_lines(
 def _with_source(sample: Sample, study: Study, folder: Path) -> Sample:
     """Check that a sample has a seed where it is simulated, and files where it is imported."""
     own = sample.role == "restore" and sample.path is not None
-    simulated = study.foam is not None and not own
+    simulated = (study.foam is not None or study.xrm is not None) and not own
     if simulated or (study.specimen is not None and sample.seed is not None):
         if sample.seed is None or sample.path is not None or sample.low_path is not None:
             raise AcuityError(

@@ -67,6 +67,10 @@ class PairedStudy(Kind):
     def registered(self) -> list[tuple[str, str]]:
         return [(sample, "pair") for sample in self.pairs]
 
+    def given_map(self, sample: str) -> list[str]:
+        """Return the file of a map between the scans that is taken as known; by default none is."""
+        return []
+
     def pair_cfg(self, sample: str) -> dict[str, Any]:
         """Return what a job that registers a pair is told."""
         raise NotImplementedError

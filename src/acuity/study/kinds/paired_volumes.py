@@ -22,7 +22,7 @@ class PairedVolumesStudy(PairedStudy):
 
     @staticmethod
     def applies(study: Study) -> bool:
-        return study.paired_volumes
+        return study.paired_volumes and study.xrm is None
 
     @property
     def held_out(self) -> list[str]:
