@@ -36,7 +36,7 @@ class BicubicGaussianSettings(FittedSettings):
 
 
 class BicubicGaussian(FittedMethod):
-    """Cubic interpolation onto the target's grid, then a Gaussian blur in the plane.
+    """Cubic interpolation onto the target's grid, then a Gaussian blur: in the plane, of volumes along z too.
 
     The classical restoration that SEMNet is compared with (bicubic for the resolution, Gaussian
     for the noise), whose authors do not give its blur; here its standard deviation is the one of
@@ -81,12 +81,16 @@ class BicubicGaussian(FittedMethod):
         """Take the standard deviation and set the halo that it needs."""
         self.sigma = float(arrays["sigma"][0])
         reach = int(TRUNCATE * self.sigma + 0.5)
-        self.halo = (0, reach, reach)
+        self.halo = (reach if self.deep else 0, reach, reach)
+
+    def set_up(self) -> None:
+        """Blur along z too where volumes are made finer along it."""
+        self.deep = self.task.scale[0] > 1
 
     def _blurred(self, images, sigma):
         from acuity.filters import gaussian
 
-        return gaussian(images, (0.0, sigma, sigma), truncate=TRUNCATE)
+        return gaussian(images, (sigma if self.deep else 0.0, sigma, sigma), truncate=TRUNCATE)
 
     def restore(self, tile: np.ndarray) -> np.ndarray:
         """Blur a tile."""

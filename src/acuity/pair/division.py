@@ -129,6 +129,43 @@ def divide_pair(
     return told
 
 
+def write_judged_box(
+    truth: Volume, output: str, *, factor: int, box: Sequence[Sequence[int]], name: str = ""
+) -> None:
+    """Say which box of a simulated field is judged.
+
+    Parameters
+    ----------
+    truth : Volume
+        What is judged by, over the whole coarse field on the fine grid.
+    output : path
+        uint8, the box of the fine grid, all of it 1.
+    factor : int
+        Voxels of the fine grid along a coarse one.
+    box : sequence of (int, int)
+        First coarse voxel and the one behind the last, along z, y, x.
+    name : str
+        Of the sample, for errors.
+
+    Raises
+    ------
+    AcuityError
+        If the box reaches beyond the field, or is too small to be judged.
+    """
+    where = f"sample {name}".rstrip()
+    parts = tuple(slice(a * factor, b * factor) for a, b in box)
+    if any(part.stop > n for part, n in zip(parts, truth.grid.shape, strict=True)):
+        raise AcuityError(
+            f"{where}: xrm.judged is {box}, and the coarse volume has "
+            f"{' x '.join(str(n // factor) for n in truth.grid.shape)} voxels (z, y, x); allowed is a box "
+            "within it"
+        )
+    _check_sizes(parts, factor, "judged", where)
+    ones = np.broadcast_to(np.uint8(1), tuple(part.stop - part.start for part in parts))
+    about = truth.after({"step": "judged_region"}) | {"intensity": "label"}
+    write_volume(output, Volume(ones, truth.grid.crop(parts), **about))
+
+
 def _first(coarse):
     """The first voxel of the low volume, as imported, that is part of the pair."""
     return coarse.provenance[-1]["low_crop"][:3]

@@ -23,11 +23,14 @@ from acuity.measure.slices import slices_at_a_time
 from acuity.methods.base import Method, Task, load
 from acuity.plan.constants import MIB, Cost, Quantity, cost
 from acuity.plan.networks import Network, judge, network, prepare
+from acuity.predict.chain import link_task, models_of
+from acuity.predict.models import read_travelled
 from acuity.reconstruct.memory_limits import SUMS, VIEWS
 from acuity.region import parse_region
 from acuity.segment.blocks import Blocks
 from acuity.study.paths import PAGES
 from acuity.study.project import Project
+from acuity.study.sample import LOW, MIDDLE, split_scan
 from acuity.study.study import Study
 from acuity.units import parse_voxel_size
 from acuity.volume import Grid, choose_layout
@@ -162,6 +165,9 @@ class Planner:
             shape, item = self.source(sample)
         elif study.foam is not None:
             shape, item = (study.foam.size,) * 3, FLOAT
+        elif study.xrm is not None:
+            factor = study.xrm.magnifications.ratio
+            return tuple(n * factor for n in self._coarse(sample, level, whole)), FLOAT
         else:
             return (1, *study.specimen.shape), 1
         if level is None:
@@ -175,6 +181,17 @@ class Planner:
             fine = (n * f for n, f in zip(low, scale, strict=True))
             return tuple(min(pair) for pair in zip(shape, fine, strict=True)), item
         return tuple(max(1, n // f) * f for n, f in zip(shape, scale, strict=True)), item
+
+    def _coarse(self, sample, level, whole):
+        """Coarse voxels (z, y, x) of a simulated scan that are restored."""
+        xrm, row = self.study.xrm, self.samples[sample]
+        if row.role != "restore":
+            own = xrm.field(pair=row.role == "train")
+            return tuple(
+                min(xrm.coarse_side, n + 2 * r) for n, r in zip(own, self.reach, strict=True)
+            )
+        shape = (xrm.coarse_side,) * 3
+        return shape if level is None or whole else self._restored_part(sample, shape)
 
     def _restored_part(self, sample, shape):
         """Shape of what is restored of a coarse volume; all of it where the job will refuse that."""
@@ -200,7 +217,9 @@ class Planner:
 
     def voxel_size(self, sample: str) -> tuple | None:
         """Sides (z, y, x) of a sample's voxels, an origin and their unit, where the study states them."""
-        foam, row = self.study.foam, self.samples[sample]
+        foam, xrm, row = self.study.foam, self.study.xrm, self.samples[sample]
+        if xrm is not None and row.seed is not None:
+            return (xrm.magnifications.voxel(xrm.fine),) * 3, (0, 0, 0), "um"
         simulated = foam is not None and row.seed is not None
         stated = foam.voxel_size if simulated else row.voxel_size
         if stated is None:
@@ -219,6 +238,9 @@ class Planner:
     def _image_shape(self, wildcards):
         """Shape (z, y, x) of a measured image."""
         sample, (level, _) = wildcards["sample"], split_image(wildcards.get("image", "truth"))
+        if self.study.xrm is not None and sample not in self.project.restore:
+            factor = self.study.xrm.magnifications.ratio
+            return tuple((last - first) * factor for first, last in self.study.xrm.box)
         if level is None and self.study.pair is not None:  # the truth
             level = self._level(sample)
         return self.high(sample, level)[0]
@@ -244,6 +266,9 @@ class Planner:
         if (name, level) not in self._methods:
             shown = self.project.shown_by(name)
             task = Task(float(level), self.study.scale(float(level)))
+            if isinstance(stated := self.study.settings_of(shown).get("model"), list):
+                # The last model of a chain makes the most voxels by far.
+                task = link_task(read_travelled(models_of(stated, f"{level}")[-1], whole=False))
             self._methods[name, level] = load(shown)(self.study.settings_of(shown), task)
         return self._methods[name, level]
 
@@ -344,15 +369,59 @@ def _reconstruct(plan, rule, w):
     return Quantity(rule, held, views * voxels, FLOAT * voxels)
 
 
+def _specimen_bodies(plan, rule, w):
+    return Quantity(rule, 3e8, plan.study.xrm.coarse_side**3, 2e7)
+
+
+def _rays(plan, which):
+    """Views of a scan of a specimen, pixels of a view, rays, and the voxels that are made of it."""
+    xrm = plan.study.xrm
+    scans = xrm.magnifications
+    side = xrm.fine_side if which == "fine" else xrm.coarse_side
+    views = scans.views(xrm.fine if which == "fine" else xrm.coarse)
+    if which == "truth":
+        side *= scans.ratio
+        views = round(math.pi / 2 * side)
+    # More rows than columns, so that each voxel is seen in every view.
+    pixels = round(1.25 * side * side)
+    return views, pixels, pixels * xrm.rays**2, side**3
+
+
+def _scan_specimen(plan, rule, w):
+    views, pixels, rays, _ = _rays(plan, w["exposure"])
+    return Quantity(rule, 2**26 + 64 * rays, views * rays, 4 * views * pixels)
+
+
+def _dose(plan, rule, w):
+    views, pixels, rays, _ = _rays(plan, "coarse")
+    return Quantity(rule, 24 * views * pixels, views * rays, 1e4, like="scan_specimen")
+
+
+def _reconstruct_scan(plan, rule, w):
+    views, pixels, _, voxels = _rays(plan, w["exposure"])
+    held = 2 * min(SUMS, FLOAT * voxels) + min(VIEWS, 6 * FLOAT * views * pixels)
+    return Quantity(rule, held, views * voxels, FLOAT * voxels, like="reconstruct")
+
+
+def _reconstruct_noise_free(plan, rule, w):
+    views, pixels, rays, voxels = _rays(plan, "truth")
+    held = 2 * min(SUMS, FLOAT * voxels) + min(VIEWS, 6 * FLOAT * views * pixels) + 64 * rays
+    return Quantity(rule, held, views * voxels, FLOAT * voxels, like="reconstruct_truth")
+
+
+def _judged_region(plan, rule, w):
+    shape = plan.high(w["sample"])[0]
+    return Quantity(rule, 2 * row_bytes(shape), prod(shape), FLOAT * prod(shape), like="ingest")
+
+
 def _specimen(plan, rule, w):
     pixels = prod(plan.high(w["sample"])[0])
     return Quantity(rule, 200 * pixels, pixels, 2 * pixels)
 
 
 def _ingest(plan, rule, w):
-    scan = w["scan"]
-    key = "low_path" if scan.startswith("low/") else "path"
-    name = scan.removeprefix("low/")
+    prefix, name = split_scan(w["scan"])
+    key = {"": "path", LOW: "low_path", MIDDLE: "middle_path"}[prefix]
     shape, item = plan.source(name, key)
     held = 2 * row_bytes(shape, item) + _held_whole(getattr(plan.samples[name], key))
     return Quantity(rule, held, prod(shape) * item, prod(shape) * item)
@@ -373,6 +442,9 @@ def _slices(plan, rule, w):
 
 
 def _pair(plan, rule, w):
+    if plan.study.xrm is not None:
+        pixels = plan.study.xrm.fine_side**3
+        return Quantity(rule, 100 * pixels, pixels, 10 * pixels)
     pixels = prod(plan.high(w["sample"], plan._level(w["sample"]))[0])
     return Quantity(rule, 100 * pixels, pixels, 10 * pixels)
 
@@ -629,6 +701,8 @@ _DIVIDED = {
     "quality": _quality,
     "reconstruct": _reconstruct,
     "reconstruct_truth": _reconstruct,
+    "reconstruct_scan": _reconstruct_scan,
+    "reconstruct_noise_free": _reconstruct_noise_free,
     "segment": _segment,
     "smooth_for_segmentation": _smooth,
 }
@@ -638,6 +712,11 @@ _COUNTS = _DIVIDED | {
     "exact_truth": _exact_truth,
     "projections": _projections,
     "specimen": _specimen,
+    "specimen_bodies": _specimen_bodies,
+    "scan_specimen": _scan_specimen,
+    "dose": _dose,
+    "judged_region": _judged_region,
+    "restored_field": _judged_region,
     "ingest": _ingest,
     "describe": _describe,
     "disturb": _slices,

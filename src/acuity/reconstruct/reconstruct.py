@@ -22,6 +22,7 @@ from acuity.reconstruct.memory_limits import SUMS, VIEWS
 from acuity.simulate.acquire import open_scan
 from acuity.simulate.project import project
 from acuity.simulate.settings import Beam, Body
+from acuity.simulate.xrm import Exposures
 from acuity.slabs import Part, open_writer
 from acuity.units import canonical
 from acuity.volume import Grid
@@ -161,6 +162,45 @@ def reconstruct_truth(
     }
     scan = geometry.scaled(body.voxel_size), canonical(body.unit), angles
     _run(output, *scan, lines, Cube(body.size), step, slab=slab, part=part)
+
+
+def reconstruct_exposures(
+    exposures: Exposures,
+    output: str | os.PathLike,
+    *,
+    slab: int | None = None,
+    part: Part | None = None,
+) -> None:
+    """Reconstruct a scan whose views are made as they are asked for, without noise, none of them stored.
+
+    Parameters
+    ----------
+    exposures : Exposures
+        The scan; its noise is left out.
+    output : path
+        Volume to write, ``X.ome.zarr``: float32 attenuation for one unit of length.
+    slab : int, optional
+        Slices computed at a time; by default what memory of 128 MiB holds.
+    part : tuple of int, optional
+        The part of the volume that this job makes; see `acuity.slabs`.
+
+    Raises
+    ------
+    AcuityError
+        If a setting of the scan is out of range.
+    """
+    settings = exposures.settings
+    step = {
+        "action": "reconstruct_truth",
+        "algorithm": "FDK",
+        "views": settings.views,
+        "noise": None,
+        "blur_sigma_pixels": settings.blur,
+        "voltage_kV": settings.voltage,
+        "pose": exposures.pose.record(),
+    }
+    scan = exposures.geometry, "um", exposures.angles
+    _run(output, *scan, exposures.lines, Cube(), step, slab=slab, part=part)
 
 
 def _run(
