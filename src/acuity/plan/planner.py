@@ -469,10 +469,15 @@ def _degrade(plan, rule, w):
     return Quantity(rule, held, prod(shape) * 3 * reach, prod(low) * item)
 
 
-def _column(shape):
+def _column(shape, scale=(1, 1, 1)):
     """Voxels of a plane that are streamed along z together: those of a column of shards."""
-    side = choose_layout(shape, "float32").shard[1:]
-    return min(side[0], shape[1]) * min(side[1], shape[2])
+    return prod(map(min, _sides(shape, scale), shape[1:]))
+
+
+def _sides(shape, scale):
+    """Sides (y, x) of a column: whole shards, and whole voxels of an input coarser by `scale`."""
+    shard = choose_layout(shape, "float32").shard
+    return [math.lcm(s, f) for s, f in zip(shard[1:], scale[1:], strict=True)]
 
 
 def _predict(plan, rule, w):
@@ -504,8 +509,9 @@ def _restored(plan, rule, w, method, shape, written):
         held = FLOAT * 4096 * (atoms + side**3) + 4 * FLOAT * 32 * _column(shape)
         return Quantity(f"{rule}:{name}", held, coarse * (atoms + PLACED) * side**3, written)
     if name == "linear_patch":
-        planes = 2 * FLOAT * prod(shape[1:]) * method.scale[0]  # sums and a product, of a low slice
-        held = 4 * FLOAT * 32 * method.scale[0] * _column(shape) + planes
+        fine = (t * f for t, f in zip(settings.tile[1:], method.scale[1:], strict=True))
+        tile = prod(map(min, shape[1:], fine)) * method.scale[0]  # what a slice of a tile becomes
+        held = FLOAT * (4 * 32 * method.scale[0] * _column(shape, method.scale) + 2 * tile)
         return Quantity(f"{rule}:{name}", held, voxels * prod(method.settings.patch), written)
     own = tuple(n // f for n, f in zip(shape, method.scale, strict=True))
     found = plan.network(method)
@@ -524,7 +530,7 @@ def _restored(plan, rule, w, method, shape, written):
         passed = min(block, max(PASSED, tile[0] * max(tile[1:])))
         held = FLOAT * (found.widest * passed + 6 * max(method.scale) * block)
     else:
-        held = FLOAT * (found.widest * passed + 3 * 16 * _column(shape))
+        held = FLOAT * (found.widest * passed + 3 * 16 * _column(shape, method.scale))
     work = ways * again * prod(own) * found.multiply_adds
     kind, like = f"{rule}:{name}", "predict:network"
     return Quantity(kind, held, work, written, gpu=settings.device != "cpu", like=like)
@@ -538,7 +544,7 @@ def _repeated(network, tile, own, shape, scale, axis, there):
     from acuity.engine.tiles import core_length
 
     halo, most = math.ceil(network.halo[axis]), tile[axis]
-    side = 32 if axis == 0 else choose_layout(shape, "float32").shard[axis] // scale[axis]
+    side = 32 if axis == 0 else _sides(shape, scale)[axis - 1] // scale[axis]
     try:
         core = core_length(own[axis], side, most, halo, 1)
     except AcuityError:  # a tile that is too small: the job says so
