@@ -149,7 +149,7 @@ class Xrm(Section):
         """Return about how many coarse voxels (z, y, x) methods restore of a sample, without what they see beyond."""
         sides = []
         for (first, last), place in zip(self.box, self.place, strict=True):
-            middle = self.coarse_side / 2 + place
+            middle = self.coarse_side / 2 + self.magnifications.steps * place
             half = self.fine_side / self.magnifications.ratio / 2
             ends = (min(first, middle - half), max(last, middle + half)) if pair else (first, last)
             sides.append(min(self.coarse_side, round(ends[1] - ends[0])))
@@ -170,7 +170,8 @@ class Xrm(Section):
             found = parse_region(self.judged, (side,) * 3, "judged")
             return [[part.start, part.stop] for part in found]
         half = self.fine_side / self.magnifications.ratio / 2
-        first = round(side / 2 + self.place[0] + half + self.shift + _GAP)
+        steps = self.magnifications.steps
+        first = round(side / 2 + steps * (self.place[0] + self.shift) + half + _GAP)
         last = min(first + _TALL, side - _END)
         if last - first < 8:
             raise AcuityError(
