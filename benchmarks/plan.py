@@ -64,6 +64,7 @@ JOB_COLUMNS = ("job", "rule", "kind", "like", "held", "work", "written", "memory
 LONG = 5.0  # core seconds from which a job's time is judged
 COMPILED = 3.0
 FEW = 4  # jobs below which a kind is judged at a second size
+_RESUMED = "resumed at step"
 _USED = re.compile(r"used ([0-9.]+) MiB of memory, ([0-9.]+) core seconds")
 
 
@@ -263,8 +264,11 @@ def _job(stem, study, planner):
 
 
 def _used(log, record):
-    """Peak memory (MiB) and core seconds of a job, None where nothing tells."""
-    told = _USED.findall(log.read_text(encoding="utf-8", errors="replace"))
+    """Peak memory (MiB) and core seconds of a job, None where nothing tells of the whole of it."""
+    text = log.read_text(encoding="utf-8", errors="replace")
+    if _RESUMED in text:  # only what came after it was measured
+        return None
+    told = _USED.findall(text)
     if told:
         return dict(zip(("memory", "cpu"), map(float, told[-1]), strict=True))
     try:

@@ -8,6 +8,8 @@ from acuity.volume import open_volume
 
 with job(snakemake):
     high, low = (open_volume(snakemake.input[key]) for key in ("high", "low"))
+    middle = [open_volume(path) for path in snakemake.input.middle]
     outputs = Outputs(**{key: snakemake.output[key] for key in Outputs.__dataclass_fields__})
     given = [read_given(path) for path in snakemake.input.given]
-    register_pair(high, low, outputs, given=given[0] if given else None, **snakemake.params.cfg)
+    about = {"given": given[0] if given else None, **snakemake.params.cfg}
+    register_pair(high, low, outputs, *middle, **about)

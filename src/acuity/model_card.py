@@ -47,6 +47,8 @@ class ModelCard:
         SHA-256 of the weights' file.
     versions : dict
         Of the libraries.
+    chain : list of dict
+        The cards of the models that are applied in turn, where it is a chain; see `acuity.predict.chain`.
     """
 
     method: str
@@ -64,6 +66,7 @@ class ModelCard:
     made_for: dict[str, Any] = field(default_factory=dict)
     weights: str = ""
     versions: dict[str, str] = field(default_factory=dict)
+    chain: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def image(self) -> tuple[str, float]:

@@ -643,6 +643,7 @@ def test_a_jobs_log_goes_before_its_benchmark_record(tmp_path):
     for name, said in (
         ("deepnet", "10:00:00 used 612.5 MiB of memory, 8.25 core seconds\n"),
         ("input", ""),
+        ("cubic", "resumed at step 5 of 9\n10:00:00 used 7.0 MiB of memory, 2.00 core seconds\n"),
     ):
         (logs / f"{name}.log").write_text(said)
         (logs / f"{name}.benchmark.tsv").write_text(record)

@@ -23,11 +23,14 @@ from acuity.measure.slices import slices_at_a_time
 from acuity.methods.base import Method, Task, load
 from acuity.plan.constants import MIB, Cost, Quantity, cost
 from acuity.plan.networks import Network, judge, network, prepare
+from acuity.predict.chain import link_task, models_of
+from acuity.predict.models import read_travelled
 from acuity.reconstruct.memory_limits import SUMS, VIEWS
 from acuity.region import parse_region
 from acuity.segment.blocks import Blocks
 from acuity.study.paths import PAGES
 from acuity.study.project import Project
+from acuity.study.sample import LOW, MIDDLE, split_scan
 from acuity.study.study import Study
 from acuity.units import parse_voxel_size
 from acuity.volume import Grid, choose_layout
@@ -263,6 +266,9 @@ class Planner:
         if (name, level) not in self._methods:
             shown = self.project.shown_by(name)
             task = Task(float(level), self.study.scale(float(level)))
+            if isinstance(stated := self.study.settings_of(shown).get("model"), list):
+                # The last model of a chain makes the most voxels by far.
+                task = link_task(read_travelled(models_of(stated, f"{level}")[-1], whole=False))
             self._methods[name, level] = load(shown)(self.study.settings_of(shown), task)
         return self._methods[name, level]
 
@@ -414,9 +420,8 @@ def _specimen(plan, rule, w):
 
 
 def _ingest(plan, rule, w):
-    scan = w["scan"]
-    key = "low_path" if scan.startswith("low/") else "path"
-    name = scan.removeprefix("low/")
+    prefix, name = split_scan(w["scan"])
+    key = {"": "path", LOW: "low_path", MIDDLE: "middle_path"}[prefix]
     shape, item = plan.source(name, key)
     held = 2 * row_bytes(shape, item) + _held_whole(getattr(plan.samples[name], key))
     return Quantity(rule, held, prod(shape) * item, prod(shape) * item)

@@ -113,7 +113,7 @@ def image_warnings(table, volumes):
     for key, path in volumes.items():
         for step in open_volume(path, complete=False).provenance[-1:]:
             of = {**key._asdict(), "level": key.level or math.nan, "variant": ""}
-            rows += [of | said for said in step.get("warnings", [])]
+            rows += [of | said for key in ("warnings", "gap") for said in step.get(key, [])]
             rows += [of | _outside(said) for said in step.get("accepted", [])]
     effects = {}
     for row in rows:
@@ -243,7 +243,9 @@ def without_folders(row):
     -------
     dict
     """
-    files = {key: _file_name(row[key]) for key in ("path", "low_path") if row.get(key)}
+    files = {
+        key: _file_name(row[key]) for key in ("path", "low_path", "middle_path") if row.get(key)
+    }
     return row | files
 
 

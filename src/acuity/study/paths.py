@@ -17,7 +17,7 @@ WILDCARDS = {
 # The pages of samples.
 PAGES = ("sample", "restored", "stack", "axial", "sem", "pair")
 # Where it is not known of which study a path is; and what is no wildcard of a rule.
-_ANY = {"sample": "[^/]+", "scan": "(low/)?[^/]+"}
+_ANY = {"sample": "[^/]+", "scan": "(low/|middle/)?[^/]+"}
 _WORDS = {"rule": "[a-z_]+", "page": "|".join(PAGES[1:]), "stage": "[a-z]+", "name": ".+"}
 
 
@@ -192,7 +192,7 @@ def either(names: Iterable[str]) -> str:
 def wildcards(samples: Iterable[str]) -> dict[str, str]:
     """Return what the wildcards of a study's paths stand for, as regular expressions by name."""
     names = either(samples)
-    return WILDCARDS | {"sample": names, "scan": f"(low/)?({names})"}
+    return WILDCARDS | {"sample": names, "scan": f"(low/|middle/)?({names})"}
 
 
 def volume(stem: str) -> str:

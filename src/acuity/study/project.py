@@ -15,11 +15,12 @@ from acuity.keys import image as image_name
 from acuity.keys import name_of, split_image
 from acuity.measures.base import Measure, measures
 from acuity.methods.base import Method, load, module_name, split_training
+from acuity.predict.chain import models_of
 from acuity.study import paths
 from acuity.study.alignment import Alignment
 from acuity.study.kinds.base import kind_of
 from acuity.study.reading import level_of
-from acuity.study.sample import Sample
+from acuity.study.sample import Sample, split_scan
 from acuity.study.specimen import Specimen
 from acuity.study.study import Study
 from acuity.units import parse_voxel_size
@@ -132,9 +133,9 @@ class Project:
         """The methods that take a model which was trained elsewhere."""
         return [m for m in self.methods if self.learned(m) and m not in self.learners]
 
-    def given_model(self, method: str, level: str) -> str:
-        """Return where the model lies that a method takes at a level: its folder, or a file of it."""
-        return self.settings(method).model.replace("{level}", level)
+    def given_models(self, method: str, level: str) -> list[str]:
+        """Return where the model lies that a method takes at a level, or those of a chain: folders, or files of them."""
+        return models_of(self.settings(method).model, level)
 
     @cached_property
     def by_planes(self) -> list[str]:
@@ -233,8 +234,9 @@ class Project:
     # volumes --------------------------------------------------------------------------------
 
     def reading(self, scan: str) -> dict[str, Any]:
-        """Return what to read of a scan: a sample's file, or the low one of its pair (low/SAMPLE)."""
-        return self.samples[scan.removeprefix("low/")].reading(low=scan.startswith("low/"))
+        """Return what to read of a scan: a sample's file, or another one of its pair (low/, middle/SAMPLE)."""
+        prefix, sample = split_scan(scan)
+        return self.samples[sample].reading(prefix)
 
     def imported(self, sample: str) -> str:
         """Return the volume of a sample before anything is made worse: simulated, aligned or as it came."""

@@ -213,6 +213,10 @@ class Study(Section):
             yield f"methods.{key}: sigma is missing; with degrade.mode {self.degrade.mode} a level is a number of slices and no blur, so state the standard deviation of the kernel in voxels"
         if method.axial and not self.axial:
             yield f"methods.{key} refines slices along z; it needs degrade.mode decimate or average"
+        if isinstance(
+            settings.get("model"), list
+        ):  # a chain: each of its models is of another level
+            return
         for level in self.levels:
             try:
                 method(settings, Task(level, self.scale(level)))
