@@ -178,6 +178,9 @@ def test_the_judged_box_and_the_restored_field_lie_over_each_other(tmp_path):
     box = [[10, 20], [8, 16], [8, 16]]
     write_judged_box(truth, tmp_path / "judged.ome.zarr", factor=3, box=box)
     judged = open_volume(tmp_path / "judged.ome.zarr")
+    part = truth.crop((slice(27, 66), slice(0, 72), slice(0, 72)))  # from coarse slice 9 on
+    write_judged_box(part, tmp_path / "again.ome.zarr", factor=3, box=box, first=9)
+    assert open_volume(tmp_path / "again.ome.zarr").grid == judged.grid
     assert judged.grid.shape == (30, 24, 24)
     assert judged.read().all()
     pair = Volume(
