@@ -504,8 +504,9 @@ def _restored(plan, rule, w, method, shape, written):
         held = FLOAT * 4096 * (atoms + side**3) + 4 * FLOAT * 32 * _column(shape)
         return Quantity(f"{rule}:{name}", held, coarse * atoms * side**3, written)
     if name == "linear_patch":
-        planes = 2 * FLOAT * prod(shape[1:]) * method.scale[0]  # sums and a product, of a low slice
-        held = 4 * FLOAT * 32 * method.scale[0] * _column(shape) + planes
+        fine = (t * f for t, f in zip(settings.tile[1:], method.scale[1:], strict=True))
+        tile = prod(map(min, shape[1:], fine)) * method.scale[0]  # what a slice of a tile becomes
+        held = FLOAT * (4 * 32 * method.scale[0] * _column(shape) + 2 * tile)
         return Quantity(f"{rule}:{name}", held, voxels * prod(method.settings.patch), written)
     own = tuple(n // f for n, f in zip(shape, method.scale, strict=True))
     found = plan.network(method)
