@@ -407,6 +407,8 @@ def _reconstruct_scan(plan, rule, w):
 
 def _reconstruct_noise_free(plan, rule, w):
     views, pixels, rays, voxels = _rays(plan, "truth")
+    first, last = plan.study.xrm.truth_slices(pair=w["sample"] in plan.project.kind.pairs)
+    voxels = voxels * (last - first) // plan.study.xrm.coarse_side
     held = 2 * min(SUMS, FLOAT * voxels) + min(VIEWS, 6 * FLOAT * views * pixels) + 64 * rays
     return Quantity(rule, held, views * voxels, FLOAT * voxels, like="reconstruct_truth")
 
