@@ -143,8 +143,7 @@ def measure_blocks(level: Level, matrix: np.ndarray, compared: Compared, transfo
     if good.any():
         good &= contrast > _CONTRAST * np.median(contrast[good])
     chosen = np.flatnonzero(good)
-    sign = 1.0 if system.gain >= 0 else -1.0
-    tables = sign * _correlations(
+    tables = system.sign * _correlations(
         compared.low, compared.high, compared.mask, starts[chosen], side, REACH
     )
     sums = [system.sums(boxes[n]) for n in chosen]

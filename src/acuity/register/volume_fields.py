@@ -107,8 +107,8 @@ def measured(volume: np.ndarray, kind: str, called: str, *, rim: float = 0.0) ->
     field = _field(volume, kind)
     finite = all(bool(np.isfinite(part).all()) for part in volume)
     require(finite, f"{called} holds values that are not finite; replace them.")
-    if rim and field.radius is not None and field.radius > 4 * rim:
-        volume, field = _without_rim(volume, field, rim)
+    if rim and field.radius is not None:
+        volume, field = _without_rim(volume, field, min(rim, field.radius / 5))
     mask = np.broadcast_to(field.mask(), volume.shape)
     step = max(1, round((volume.size / _SAMPLES) ** (1 / 3)))
     thin = (slice(None, None, step),) * 3

@@ -23,7 +23,7 @@ _DEFAULT = VolumeSettings()
 _SCALE_FROM = 30
 _LEAST_SIDE = 12
 # Low voxels at the rim of the high field that are left out.
-_RIM = 2.0
+_RIM = 3.0
 _FINER = 1.2
 _SCALE_SAID = 0.02
 # Candidates that are refined, and the most where many places look alike.
@@ -31,9 +31,12 @@ _REFINED, _MOST_ALIKE, _ALIKE = 3, 8, 0.85
 # Final correlation, over the best one's, from which on a candidate is looked at on fine voxels.
 _CLOSE = 0.8
 _COARSE_BAND, _BANDS = (1.0, 5.0), ((1.0, 5.0),)
-_FINAL = (0.7, 4.0)
+_FINAL = (0.7, 3.0)
 # Unexplained part of the best candidate over that of another, up to which it is clearly better.
 _CLEARLY = 0.6
+# Score of the search, over the best one before, from which on another flip, scale or turn is refined: a true
+# place has at least 1.6 times the score of the best false one.
+_BETTER = 1.15
 _SCALES = (0.8, 0.89, 1.13, 1.25)
 
 
@@ -146,15 +149,20 @@ class _Pair:
             )
         return self.levels[number]
 
-    def trials(self, turns, scale=1.0) -> list[_Trial]:
-        """Search, and refine what is found on the reduced grid; no two are the same."""
+    def trials(self, turns, scale=1.0, above=0.0) -> list[_Trial]:
+        """Search, and refine what is found on the reduced grid; no two are the same.
+
+        What scores at most `above` is left out.
+        """
         linears = [
             [scale * self.ratio[:, None] * turned((a, b, c)) for b, c in row] for a, row in turns
         ]
-        found = search(self.levels[0], linears)
+        found = [f for f in search(self.levels[0], linears) if f.score > above]
+        if not found:
+            return []
         alike = [f for f in found if f.score >= _ALIKE * found[0].score]
         chosen = found[: max(_REFINED, min(len(alike), _MOST_ALIKE))]
-        if self.place is not None and found:
+        if self.place is not None:
             # nearest to the guess: it is refined too, and in front
             near = min(found, key=lambda f: float(np.linalg.norm(f.centre - self.place)))
             chosen = [near, *(f for f in chosen if f is not near)]
@@ -309,10 +317,15 @@ def _find(pair):
         trials = pair.finish(pair.trials(small_turns()))
     good = trials and pair.accepted(trials[0])
     if not good and pair.settings.turns != "small":
-        turned_trials = pair.finish(pair.trials(any_turns()))
+        turned_trials = pair.finish(pair.trials(any_turns(), above=_best_score(trials)))
         if turned_trials and (not trials or pair.accepted(turned_trials[0])):
             return turned_trials
     return trials
+
+
+def _best_score(trials):
+    """Give the score of the search above which what is found elsewhere is worth to be refined."""
+    return _BETTER * max((t.found.score for t in trials), default=0.0)
 
 
 def _judged(pair, trials, where, voxel):
@@ -372,6 +385,7 @@ def _judged(pair, trials, where, voxel):
 def _refusal(pair, trials, where, voxel):
     """Say why nothing was found, with the flip or the scale that would fit."""
     start = f"{where}: cannot be registered:"
+    least = _best_score(trials)
     for axes, words in (
         ((0,), "the z axis of the high volume is reversed"),
         ((2,), None),
@@ -379,7 +393,7 @@ def _refusal(pair, trials, where, voxel):
     ):
         flipped = Measured(np.ascontiguousarray(np.flip(pair.high.values, axes)), pair.high.field)
         other = _Pair(pair.low, flipped, pair.ratio, pair.settings, None)
-        found = other.finish(other.trials(any_turns())[:1])
+        found = other.finish(other.trials(any_turns(), above=least)[:1])
         if found and other.accepted(found[0]):
             about_z = abs(angles_of(found[0].fit.matrix[:, :3])[0])
             if words is None:
@@ -389,7 +403,8 @@ def _refusal(pair, trials, where, voxel):
                     words = f"the z and the {nearer} axis of the high volume are reversed"
             return f"{start} {words}; flip it."
     for scale in _SCALES:
-        found = pair.finish(pair.trials([(a, [(0.0, 0.0)]) for a, _ in small_turns()], scale)[:1])
+        few = [(a, [(0.0, 0.0)]) for a, _ in small_turns()]
+        found = pair.finish(pair.trials(few, scale, above=least)[:1])
         if found and pair.accepted(found[0]) and not pair.held:
             found_scale = pair.scale(found[0].fit.matrix)
             return (
