@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from acuity.register.space import after, apply_map, inverse_map, rotation
-from acuity.register.volume_levels import Compared, Level
+from acuity.register.volume_levels import Band, Compared, Level
 
 _STEPS = 12
 # It ends where a step moves no point of the field by more than this, in voxels of the level.
@@ -162,7 +162,7 @@ def refine(
     matrix: np.ndarray,
     *,
     transform: str,
-    band: tuple[float, float],
+    band: Band,
     steps: int = _STEPS,
 ) -> Fit | None:
     """Climb the correlation of the two volumes on a level.
@@ -175,8 +175,8 @@ def refine(
         (3, 4), right to about a voxel of the level.
     transform : {"rigid", "similarity", "affine"}
         What may change.
-    band : (float, float)
-        Band pass, voxels of the level.
+    band : Band
+        What is compared.
     steps : int
         Most steps.
 

@@ -11,7 +11,7 @@ from acuity.errors import AcuityError, require
 from acuity.register.space import angles_of, apply_map, inverse_map
 from acuity.register.volume_blocks import Blocks, measure_blocks
 from acuity.register.volume_fields import Measured, measured
-from acuity.register.volume_levels import Level
+from acuity.register.volume_levels import Band, Level
 from acuity.register.volume_refine import Fit, refine
 from acuity.register.volume_search import SIDE, Found, any_turns, search, small_turns, turned
 from acuity.register.volume_settings import VolumeSettings
@@ -30,8 +30,11 @@ _SCALE_SAID = 0.02
 _REFINED, _MOST_ALIKE, _ALIKE = 3, 8, 0.85
 # Final correlation, over the best one's, from which on a candidate is looked at on fine voxels.
 _CLOSE = 0.8
-_COARSE_BAND, _BANDS = (1.0, 5.0), ((1.0, 5.0),)
-_FINAL = (0.7, 3.0)
+_COARSE_BAND, _BETWEEN = Band(1.0, 5.0), Band(1.0, 5.0)
+# The last comparison, and that where noise has the correlation below a limit: there each voxel counts.
+_CLEAR, _NOISY, _NOISE = Band(0.7, 3.0, 1.5), Band(1.0, 3.0), 0.9
+# A margin is at most this share of the shortest side.
+_MARGIN = 1 / 28
 # Unexplained part of the best candidate over that of another, up to which it is clearly better.
 _CLEARLY = 0.6
 # Score of the search, over the best one before, from which on another flip, scale or turn is refined: a true
@@ -113,6 +116,7 @@ class _Trial:
 
     found: Found
     fit: Fit
+    band: Band = _CLEAR
     blocks: Blocks | None = None
 
     def candidate(self, centre):
@@ -202,18 +206,22 @@ class _Pair:
     def _fine(self, trial):
         for number in range(1, len(self._steps)):
             fit = refine(
-                self.level(number), trial.fit.matrix, transform=self.transform, band=_BANDS[0]
+                self.level(number), trial.fit.matrix, transform=self.transform, band=_BETWEEN
             )
             if fit is None:
                 return
             trial.fit = fit
         last = self.level(len(self._steps) - 1)
-        fit = refine(last, trial.fit.matrix, transform=self.transform, band=_FINAL)
-        if fit is None:
-            return
-        trial.fit = fit
-        compared = last.compared(fit.matrix, _FINAL)
-        trial.blocks = measure_blocks(last, fit.matrix, compared, self.transform)
+        clear = _CLEAR._replace(margin=min(_CLEAR.margin, _MARGIN * float(self.covered.min())))
+        for band in (clear, _NOISY):
+            fit = refine(last, trial.fit.matrix, transform=self.transform, band=band)
+            if fit is None:
+                return
+            trial.fit, trial.band = fit, band
+            if abs(fit.correlation) >= _NOISE:
+                break
+        compared = last.compared(trial.fit.matrix, trial.band)
+        trial.blocks = measure_blocks(last, trial.fit.matrix, compared, self.transform)
 
     def accepted(self, trial: _Trial) -> bool:
         """Tell whether a place is believed."""
