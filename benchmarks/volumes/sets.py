@@ -61,9 +61,7 @@ def pose(random: np.random.Generator, ratio: int = 3, size: int = 128) -> Pose:
     return Pose(turn, scale, tuple(float(n) for n in place))
 
 
-def field(
-    random: np.random.Generator, kind: str, size: int = 128, voxel: float = 1.0
-) -> Field:
+def field(random: np.random.Generator, kind: str, size: int = 128, voxel: float = 1.0) -> Field:
     """Draw dose, blur and the way that rows are continued."""
     least, most = DOSES.get(kind, (150.0, 3000.0))
     photons = float(np.exp(random.uniform(np.log(least), np.log(most))))

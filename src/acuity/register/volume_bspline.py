@@ -73,7 +73,9 @@ def fit_bend(compared: Compared) -> Bend:
         for a, b in ((low, high), (low, low), (high, high))
     )
     same = math.copysign(math.sqrt(first / max(second, 1e-30)), both)
-    unit = np.float32(1 / math.sqrt(max(first / max(float(mask.sum(dtype=np.float64)), 1.0), 1e-30)))
+    unit = np.float32(
+        1 / math.sqrt(max(first / max(float(mask.sum(dtype=np.float64)), 1.0), 1e-30))
+    )
     fixed = sitk.GetImageFromArray(low * unit)
     moving = sitk.GetImageFromArray(high * (np.float32(same) * unit))
     seen = sitk.GetImageFromArray((mask > 0.5).astype(np.uint8))

@@ -113,9 +113,7 @@ class System:
             return sum(parts[1:], parts[0])
 
         generators = motions(transform)
-        self.columns = np.stack(
-            [*(along(g, means) for g in generators), (high + low) * (root / 2)]
-        )
+        self.columns = np.stack([*(along(g, means) for g in generators), (high + low) * (root / 2)])
         self.pulls = np.stack(
             [*(along(g, pulls) for g in generators), (left * high + right * low) / (2 * c)]
         )

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,7 @@ import pandas as pd
 from acuity.errors import AcuityError, require
 from acuity.register.space import angles_of, apply_map, inverse_map
 from acuity.register.volume_blocks import Blocks, measure_blocks
+from acuity.register.volume_bspline import Bend, fit_bend
 from acuity.register.volume_fields import Measured, measured
 from acuity.register.volume_levels import Band, Level
 from acuity.register.volume_refine import Fit, refine
@@ -29,7 +30,7 @@ _SCALE_SAID = 0.02
 # Candidates that are refined, and the most where many places look alike.
 _REFINED, _MOST_ALIKE, _ALIKE = 3, 8, 0.85
 # Final correlation, over the best one's, from which on a candidate is looked at on fine voxels.
-_CLOSE = 0.8
+_CLOSE, _MOST_CLOSE = 0.8, 4
 _COARSE_BAND, _BETWEEN = Band(1.0, 5.0), Band(1.0, 5.0)
 # The last comparison, and that where noise has the correlation below a limit: there each voxel counts.
 _CLEAR, _NOISY, _NOISE = Band(0.7, 3.0, 1.5), Band(1.0, 3.0), 0.9
@@ -40,6 +41,9 @@ _CLEARLY = 0.6
 # Score of the search, over the best one before, from which on another flip, scale or turn is refined: a true
 # place has at least 1.6 times the score of the best false one.
 _BETTER = 1.15
+# Rms displacement that neighbouring blocks share, low voxels, and its part of the mean square, from which on the
+# object was bent between the scans.
+_BENT, _SHARED = 0.08, 0.2
 _SCALES = (0.8, 0.89, 1.13, 1.25)
 
 
@@ -95,7 +99,7 @@ class Registration:
     matrix: np.ndarray
     scale: float
     scale_held: bool
-    field: "object | None"
+    field: Bend | None
     error: float
     correlation: float
     candidates: list[Candidate]
@@ -136,7 +140,8 @@ class _Pair:
         self.settings, self.place = settings, place
         self.covered = high.field.sides / ratio
         self.held = settings.transform == "rigid" or (
-            float(np.prod(self.covered)) < _SCALE_FROM**3 and settings.transform == "similarity"
+            float(np.prod(high.whole.sides / ratio)) < _SCALE_FROM**3
+            and settings.transform == "similarity"
         )
         self.transform = "rigid" if self.held else settings.transform
         coarse = max(1, round(float(self.covered.min()) / SIDE))
@@ -197,7 +202,7 @@ class _Pair:
         if not trials:
             return []
         best = abs(trials[0].fit.correlation)
-        close = [t for t in trials if abs(t.fit.correlation) >= _CLOSE * best]
+        close = [t for t in trials if abs(t.fit.correlation) >= _CLOSE * best][:_MOST_CLOSE]
         for trial in close:
             self._fine(trial)
         close.sort(key=lambda t: (t.blocks is None, -abs(t.fit.correlation)))
@@ -222,6 +227,26 @@ class _Pair:
                 break
         compared = last.compared(trial.fit.matrix, trial.band)
         trial.blocks = measure_blocks(last, trial.fit.matrix, compared, self.transform)
+
+    def bent(self, trial: _Trial) -> "Bend | None":
+        """Bend the map of a trial if its blocks show a pattern, and it is gone then; takes over the blocks."""
+        last = self.level(len(self._steps) - 1)
+        before = trial.blocks.pattern()
+        if before[0] < _BENT or before[1] < _SHARED:
+            return None
+        bend = fit_bend(last.compared(trial.fit.matrix, trial.band))
+        compared = last.compared(trial.fit.matrix, trial.band, bend)
+        if compared is None or abs(compared.correlation) <= abs(trial.fit.correlation):
+            return None
+        blocks = measure_blocks(last, trial.fit.matrix, compared, self.transform)
+        if bend.least_jacobian(compared.axes) <= 0 or blocks.pattern()[0] > before[0] / 2:
+            return None
+        # what one fit of a block does not share with its neighbours, the bend has too
+        alone = float(np.mean(np.sum(trial.blocks.residuals**2, axis=1))) - before[0] ** 2
+        error = math.hypot(blocks.error, math.sqrt(max(alone, 0.0)) * last.voxel)
+        trial.blocks = replace(blocks, error=error)
+        trial.fit = Fit(trial.fit.matrix, compared.correlation)
+        return bend
 
     def accepted(self, trial: _Trial) -> bool:
         """Tell whether a place is believed."""
@@ -363,7 +388,7 @@ def _judged(pair, trials, where, voxel):
         scale = 1.0
         if pair.settings.transform != "rigid":
             warnings.append(
-                f"{where}: the high volume covers {_told(pair.covered)} low voxels, fewer than "
+                f"{where}: the high volume covers {_told(pair.high.whole.sides / pair.ratio)} low voxels, fewer than "
                 f"{_SCALE_FROM} cubed: the scale was held at the stated one."
             )
     elif abs(scale - 1) > pair.settings.max_scale_error:
@@ -376,12 +401,20 @@ def _judged(pair, trials, where, voxel):
             f"{where}: check the voxel sizes: {_scale_said(pair, scale, voxel)}; the scale that was "
             "found is used."
         )
+    bend = pair.bent(best) if pair.settings.elastic else None
+    if bend is not None:
+        points = apply_map(inverse_map(best.fit.matrix), pair.high.field.points())
+        most = pair.levels[-1].voxel * float(np.linalg.norm(bend(points), axis=1).max())
+        warnings.append(
+            f"{where}: the object was bent between the scans, by up to {most:.1f} high voxels; the map "
+            "follows it (elastic)."
+        )
     centre = pair.high.field.centre
     return Registration(
         matrix=best.fit.matrix,
         scale=scale,
         scale_held=pair.held,
-        field=None,
+        field=bend,
         error=best.blocks.error,
         correlation=best.fit.correlation,
         candidates=[t.candidate(centre) for t in trials],
@@ -399,7 +432,7 @@ def _refusal(pair, trials, where, voxel):
         ((2,), None),
         ((0, 2), None),
     ):
-        flipped = Measured(np.ascontiguousarray(np.flip(pair.high.values, axes)), pair.high.field)
+        flipped = replace(pair.high, values=np.ascontiguousarray(np.flip(pair.high.values, axes)))
         other = _Pair(pair.low, flipped, pair.ratio, pair.settings, None)
         found = other.finish(other.trials(any_turns(), above=least)[:1])
         if found and other.accepted(found[0]):
