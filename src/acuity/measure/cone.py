@@ -1,14 +1,29 @@
 """Error by distance from the plane of the source, where a circular cone beam tells least."""
 
+from typing import Any, Protocol
+
 import numpy as np
 import pandas as pd
 
 from acuity.errors import require
 
 
+class Sliced(Protocol):
+    """What gives slices (y, x) one by one: an array, or a volume that is read."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Give its size (z, y, x)."""
+        ...
+
+    def __getitem__(self, z: int, /) -> Any:
+        """Give slice `z`."""
+        ...
+
+
 def error_by_height(
-    volume: np.ndarray,
-    truth: np.ndarray,
+    volume: Sliced,
+    truth: Sliced,
     *,
     voxel: float,
     source_to_axis: float,
