@@ -69,7 +69,7 @@ def error_by_height(
         f"the volume has shape {volume.shape} and the truth {truth.shape}; one grid is needed",
     )
     require(bands >= 1, f"bands is {bands}; 1 or more is needed")
-    depth = len(volume)
+    depth = volume.shape[0]
     middle = (depth - 1) / 2 if first is None else -first / voxel
     height = np.abs(np.arange(depth) - middle)
     least = 0.0 if middle > -0.5 and middle < depth - 0.5 else height.min() - 0.5
