@@ -168,6 +168,28 @@ class BatchSampler:
         return found if self.stacked else {key: array[:, None] for key, array in found.items()}
 
 
+def fitting_patch(
+    patch: Sequence[int], plane: Sequence[int], symmetries: str
+) -> tuple[int, int, int]:
+    """Return the patch that is drawn from volumes where another one may have been asked for.
+
+    Parameters
+    ----------
+    patch : sequence of int
+        (z, y, x), voxels, as asked for.
+    plane : sequence of int
+        (y, x), least sides of the volumes; a wider patch is cut to them.
+    symmetries : {"none", "upright", "in_plane", "volume"}
+        Quarter turns within slices need squares, those of all three axes cubes.
+    """
+    rows, columns = (min(p, n) for p, n in zip(patch[1:], plane, strict=True))
+    if symmetries != "none":
+        rows = columns = min(rows, columns)
+    if symmetries == "volume":
+        return (min(patch[0], rows),) * 3
+    return patch[0], rows, columns
+
+
 class Sampler(BatchSampler):
     """Cuts batches of patches from pairs of volumes.
 
@@ -219,13 +241,7 @@ class Sampler(BatchSampler):
             raise AcuityError(
                 f"patch: {self.depth} slices do not fit into {slices} slices of {pairs[0].name}"
             )
-        # A patch wider than the volume is cut to it; turns by 90 degrees need it square.
-        rows, columns = (min(p, n) for p, n in zip(patch[1:], plane, strict=True))
-        if symmetries != "none":
-            rows = columns = min(rows, columns)
-        self.patch = (patch[0], rows, columns)
-        if symmetries == "volume":
-            self.patch = (min(self.patch),) * 3
+        self.patch = fitting_patch(patch, plane, symmetries)
         if max(patch) > 8 and min(self.patch[1:]) < 8:
             raise AcuityError(
                 f"{pairs[0].name}: planes of {tuple(plane)} voxels are too small to train on; "

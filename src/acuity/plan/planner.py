@@ -446,11 +446,17 @@ def _slices(plan, rule, w):
 
 
 def _pair(plan, rule, w):
-    if plan.study.xrm is not None:
-        pixels = plan.study.xrm.fine_side**3
-        return Quantity(rule, 100 * pixels, pixels, 10 * pixels)
-    pixels = prod(plan.high(w["sample"], plan._level(w["sample"]))[0])
-    return Quantity(rule, 100 * pixels, pixels, 10 * pixels)
+    if plan.study.xrm is not None or plan.study.paired_volumes:
+        side = plan.study.xrm.fine_side if plan.study.xrm is not None else None
+        voxels = side**3 if side else prod(plan.source(w["sample"])[0])
+        return Quantity(f"{rule}:volumes", 20 * voxels, voxels, 5 * voxels)
+    sample, level = w["sample"], plan._level(w["sample"])
+    pixels = prod(plan.high(sample, level)[0])
+    common = low = pixels / prod(plan.study.scale(float(level)))
+    if plan.samples[sample].seed is None:
+        low = prod(plan.source(sample, "low_path")[0])
+    # The place is sought in all of the low image; what both show is registered, at five times the cost.
+    return Quantity(rule, 100 * pixels, low / 5 + common, 10 * pixels)
 
 
 def _judged(plan, rule, w):
@@ -557,17 +563,24 @@ def _repeated(network, tile, own, shape, scale, axis, there):
 
 
 def _train(plan, rule, w):
+    from acuity.engine.sampling import fitting_patch
+
     method = plan.method(w["method"], w["level"])
     kind = f"{rule}:{method.name()}"
-    volumes = 0
+    volumes, shapes = 0, []
     for sample in plan.project.learns_from(w["method"], f"{float(w['level']):g}"):
         fine = prod(plan.high(sample, w["level"], whole=True)[0])
-        volumes += fine + prod(plan.low(sample, w["level"])[0])
+        shapes.append(plan.low(sample, w["level"])[0])
+        volumes += fine + prod(shapes[-1])
     found = plan.network(method)
     if found is None:
         return Quantity(kind, 2 * FLOAT * volumes, _fit_work(method, volumes), 1e6)
     settings = method.settings.train
-    patch = settings.patch[1:] if method.slices_per_stack else settings.patch
+    patch = settings.patch
+    if shapes and not method.by_planes:
+        plane = [min(shape[axis] for shape in shapes) for axis in (1, 2)]
+        patch = fitting_patch(patch, plane, method.symmetries)
+    patch = patch[1:] if method.slices_per_stack else patch
     voxels = settings.batch * prod(patch)
     if method.by_planes:
         voxels /= max(method.scale)
@@ -696,7 +709,9 @@ def _pictures(plan, rule, w):
     shape = plan.shown(w["sample"])
     images = len(plan.study.methods) * max(1, len(plan.study.levels)) + 2
     held = row_bytes(shape) + 16 * images * shape[1] * shape[2]
-    return Quantity(rule, held, images * shape[1] * shape[2], 1e6)
+    # Without truth there is less to draw.
+    kind = f"{rule}:restored" if w["sample"] in plan.project.restore else rule
+    return Quantity(kind, held, images * shape[1] * shape[2], 1e6)
 
 
 def _objects(plan, rule, w):
