@@ -154,7 +154,7 @@ class Xrm(Section):
             half = self.fine_side / self.magnifications.ratio / 2
             ends = (min(first, middle - half), max(last, middle + half)) if pair else (first, last)
             sides.append(min(self.coarse_side, round(ends[1] - ends[0])))
-        return tuple(sides)
+        return sides[0], sides[1], sides[2]
 
     def truth_slices(self, *, pair: bool) -> list[int]:
         """Return the coarse slices of which the truth is made: what is judged and, of a pair, what it may show."""
