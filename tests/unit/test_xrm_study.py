@@ -1,6 +1,7 @@
 """Studies that simulate an X-ray microscope: their settings, what jobs are told, maps, boxes and doses."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
@@ -10,6 +11,8 @@ from acuity.pair.division import write_judged_box
 from acuity.pair.field import write_field
 from acuity.pair.grids import apply, inverse
 from acuity.pair.true_map import map_error
+from acuity.report.plots.pore_volumes import PoreVolumes, cumulative
+from acuity.report.style import Words
 from acuity.simulate.magnifications import map_between, poses, scan_settings, specimen_table
 from acuity.simulate.microscope import Magnifications
 from acuity.study.project import Project
@@ -217,3 +220,24 @@ def test_the_dose_that_gives_an_error():
     assert equivalent(0.2, doses, errors) == pytest.approx(4)
     assert equivalent(0.3, doses, errors) == pytest.approx(2)
     assert equivalent(0.05, doses, errors) == np.inf
+
+
+def test_the_volume_of_pores_adds_up_by_size():
+    at, total = cumulative([3.0, 1.0, 2.0], [30.0, 1.0, 8.0])
+    assert at.tolist() == [1, 2, 3]
+    assert total.tolist() == [1, 9, 39]
+
+
+def test_the_figure_of_pore_volumes_has_a_panel_a_level(tmp_path):
+    words = Words(unit="um")
+    rows = [("truth", None), ("cubic", 3.0), ("cubic", 9.0)]
+    table = pd.DataFrame(
+        [(m, n, d, d**3) for m, n in rows for d in (2.0, 5.0)],
+        columns=["method", "level", "diameter", "volume"],
+    )
+    plot = PoreVolumes().plot(pores=table, words=words)
+    assert len(plot.panels) == 2
+    assert [file.suffix for file in plot.save(tmp_path)]
+    # Negative control: without a truth there is nothing to compare with.
+    assert not PoreVolumes().plot(pores=table[table["method"] != "truth"], words=words).panels
+    assert not PoreVolumes().plot(pores=None, words=words).panels

@@ -1,6 +1,6 @@
 """Error by distance from the plane of the source, where a circular cone beam tells least."""
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -8,22 +8,23 @@ import pandas as pd
 from acuity.errors import require
 
 
-class Sliced(Protocol):
-    """What gives slices (y, x) one by one: an array, or a volume that is read."""
+class Slices(Protocol):
+    """Slices (y, x) that are read one by one."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Give its size (z, y, x)."""
-        ...
+        """Return the shape of the whole, (z, y, x)."""
 
-    def __getitem__(self, z: int, /) -> Any:
-        """Give slice `z`."""
-        ...
+    def __len__(self) -> int:
+        """Return the number of slices."""
+
+    def __getitem__(self, z: int) -> np.ndarray:
+        """Return a slice."""
 
 
 def error_by_height(
-    volume: Sliced,
-    truth: Sliced,
+    volume: Slices,
+    truth: Slices,
     *,
     voxel: float,
     source_to_axis: float,
@@ -69,7 +70,7 @@ def error_by_height(
         f"the volume has shape {volume.shape} and the truth {truth.shape}; one grid is needed",
     )
     require(bands >= 1, f"bands is {bands}; 1 or more is needed")
-    depth = volume.shape[0]
+    depth = len(volume)
     middle = (depth - 1) / 2 if first is None else -first / voxel
     height = np.abs(np.arange(depth) - middle)
     least = 0.0 if middle > -0.5 and middle < depth - 0.5 else height.min() - 0.5

@@ -148,14 +148,13 @@ class Xrm(Section):
 
     def field(self, *, pair: bool) -> tuple[int, int, int]:
         """Return about how many coarse voxels (z, y, x) methods restore of a sample, without what they see beyond."""
-        sides: list[int] = []
+        sides = []
         for (first, last), place in zip(self.box, self.place, strict=True):
             middle = self.coarse_side / 2 + self.magnifications.steps * place
             half = self.fine_side / self.magnifications.ratio / 2
             ends = (min(first, middle - half), max(last, middle + half)) if pair else (first, last)
             sides.append(min(self.coarse_side, round(ends[1] - ends[0])))
-        z, y, x = sides
-        return z, y, x
+        return sides[0], sides[1], sides[2]
 
     def truth_slices(self, *, pair: bool) -> list[int]:
         """Return the coarse slices of which the truth is made: what is judged and, of a pair, what it may show."""

@@ -95,7 +95,8 @@ class XrmStudy(PairedVolumesStudy):
         files = [self.project.image(sample, image)]
         if not self.judged_here(sample) or image == "truth":
             return files
-        return [*files, self.judging_inputs(sample, image)["restored"]]
+        inputs = self.judging_inputs(sample, image)
+        return list(dict.fromkeys([*files, inputs["restored"], *inputs["fitted"]]))
 
     def given_map(self, sample: str) -> list[str]:
         return [f"simulate/{sample}/map.json"] if self.microscope.map == "true" else []
