@@ -392,7 +392,7 @@ def fit(measured: pd.DataFrame, known: dict[str, dict] | None = None) -> pd.Data
 def _line(x, y):
     """Offset and slope, neither negative, of least relative squares; slope 0 where x hardly differs."""
     x, y = x.to_numpy(float), y.to_numpy(float)
-    if x.max() < 1.5 * x.min() or x.max() <= 0:
+    if x.max() < 1.4 * x.min() or x.max() <= 0:
         return float(y.max()), 0.0
     weights = 1 / y**2
     mean_x, mean_y = (weights * x).sum() / weights.sum(), (weights * y).sum() / weights.sum()

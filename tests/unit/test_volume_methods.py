@@ -11,13 +11,14 @@ from torch.nn import functional
 
 from acuity.engine.execution import DEFAULT, Runner
 from acuity.engine.receptive import method_reach
+from acuity.engine.schedule import TileSchedule
 from acuity.errors import AcuityError
 from acuity.interpolation import interpolate
 from acuity.methods.base import FitSettings, FittedMethod, Task, TrainingPair, load
 from acuity.methods.linear_patch import solved
 from acuity.methods.networks.edsr3d import InterpolatedConv, phase_weights
 from acuity.train import fit as fitting
-from acuity.volume import Grid, Volume, open_volume, write_volume
+from acuity.volume import Grid, Volume, choose_layout, open_volume, write_volume
 from tests.conftest import ROOT
 from tests.runs import predict, restore, train
 
@@ -296,6 +297,19 @@ def test_tiles_of_the_regression_equal_the_whole(tmp_path):
     np.testing.assert_array_equal(restored(tmp_path, image, method, method.restore), whole)
     method.halo = (1, 1, 1)  # the control: half a patch is two along y
     assert np.abs(restored(tmp_path, image, method, method.restore) - whole).max() > 0.01
+
+
+def test_columns_hold_whole_shards_and_whole_low_voxels(tmp_path):
+    """At a factor of three a shard of 512 voxels ends within a low voxel; three of them do not."""
+    method, _ = known_weights()
+    image = noise((3, 520, 8))
+    fine = tuple(3 * n for n in image.shape)
+    layout = choose_layout(fine, np.float32)
+    assert layout.shard[1] % 3  # else nothing is shown
+    rows = [y for y, _ in TileSchedule(method, image.shape).regions(layout)]
+    assert [(y.start, y.stop) for y in rows] == [(0, 512), (512, 520)]
+    whole = method.restore(image)
+    np.testing.assert_array_equal(restored(tmp_path, image, method, method.restore), whole)
 
 
 def test_the_regression_goes_the_whole_way_and_beats_interpolation(tmp_path):

@@ -1,14 +1,29 @@
 """Error by distance from the plane of the source, where a circular cone beam tells least."""
 
+from typing import Any, Protocol
+
 import numpy as np
 import pandas as pd
 
 from acuity.errors import require
 
 
+class Sliced(Protocol):
+    """What gives slices (y, x) one by one: an array, or a volume that is read."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Give its size (z, y, x)."""
+        ...
+
+    def __getitem__(self, z: int, /) -> Any:
+        """Give slice `z`."""
+        ...
+
+
 def error_by_height(
-    volume: np.ndarray,
-    truth: np.ndarray,
+    volume: Sliced,
+    truth: Sliced,
     *,
     voxel: float,
     source_to_axis: float,
@@ -54,7 +69,7 @@ def error_by_height(
         f"the volume has shape {volume.shape} and the truth {truth.shape}; one grid is needed",
     )
     require(bands >= 1, f"bands is {bands}; 1 or more is needed")
-    depth = len(volume)
+    depth = volume.shape[0]
     middle = (depth - 1) / 2 if first is None else -first / voxel
     height = np.abs(np.arange(depth) - middle)
     least = 0.0 if middle > -0.5 and middle < depth - 0.5 else height.min() - 0.5

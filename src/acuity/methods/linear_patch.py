@@ -28,7 +28,7 @@ class LinearPatchSettings(FittedSettings):
         (5, 5, 5), "Odd sides (z, y, x) of the low voxels that a fine one is a sum of", "voxel"
     )
     ridge: float = setting(
-        1e-5,
+        1e-4,
         "Weight of the squared weights beside the mean squared error, intensities of unit deviation",
         "1",
         gt=0,

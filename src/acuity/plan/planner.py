@@ -42,6 +42,8 @@ UNREADABLE = ((512, 1024, 1024), 1)
 FLOAT = 4
 PASSED = 2**17  # pixels of planes that pass a network together: acuity.engine.planes.PIXELS
 TRIALS = 16  # forward passes of a tile by which the execution of a trained network is chosen
+PLACED = 270  # atoms whose use costs what it costs to code a patch and to place it
+PIXELS_A_TABLE = 200  # pixels whose gaps take as long to resample as a table takes to collect
 BLOCK = 32  # slices of a method's input that are restored together, about
 LEAST_MEMORY, LEAST_RUNTIME = 500, 10  # MB, minutes; a job script needs some by itself
 
@@ -405,6 +407,8 @@ def _reconstruct_scan(plan, rule, w):
 
 def _reconstruct_noise_free(plan, rule, w):
     views, pixels, rays, voxels = _rays(plan, "truth")
+    first, last = plan.study.xrm.truth_slices(pair=w["sample"] in plan.project.kind.pairs)
+    voxels = voxels * (last - first) // plan.study.xrm.coarse_side
     held = 2 * min(SUMS, FLOAT * voxels) + min(VIEWS, 6 * FLOAT * views * pixels) + 64 * rays
     return Quantity(rule, held, views * voxels, FLOAT * voxels, like="reconstruct_truth")
 
@@ -467,10 +471,15 @@ def _degrade(plan, rule, w):
     return Quantity(rule, held, prod(shape) * 3 * reach, prod(low) * item)
 
 
-def _column(shape):
+def _column(shape, scale=(1, 1, 1)):
     """Voxels of a plane that are streamed along z together: those of a column of shards."""
-    side = choose_layout(shape, "float32").shard[1:]
-    return min(side[0], shape[1]) * min(side[1], shape[2])
+    return prod(map(min, _sides(shape, scale), shape[1:]))
+
+
+def _sides(shape, scale):
+    """Sides (y, x) of a column: whole shards, and whole voxels of an input coarser by `scale`."""
+    shard = choose_layout(shape, "float32").shard
+    return [math.lcm(s, f) for s, f in zip(shard[1:], scale[1:], strict=True)]
 
 
 def _predict(plan, rule, w):
@@ -500,10 +509,11 @@ def _restored(plan, rule, w, method, shape, written):
         atoms, side = method.settings.atoms, method.settings.patch
         coarse = prod(shape) / prod(method.scale) / prod(method.settings.step)
         held = FLOAT * 4096 * (atoms + side**3) + 4 * FLOAT * 32 * _column(shape)
-        return Quantity(f"{rule}:{name}", held, coarse * atoms * side**3, written)
+        return Quantity(f"{rule}:{name}", held, coarse * (atoms + PLACED) * side**3, written)
     if name == "linear_patch":
-        planes = 2 * FLOAT * prod(shape[1:]) * method.scale[0]  # sums and a product, of a low slice
-        held = 4 * FLOAT * 32 * method.scale[0] * _column(shape) + planes
+        fine = (t * f for t, f in zip(settings.tile[1:], method.scale[1:], strict=True))
+        tile = prod(map(min, shape[1:], fine)) * method.scale[0]  # what a slice of a tile becomes
+        held = FLOAT * (4 * 32 * method.scale[0] * _column(shape, method.scale) + 2 * tile)
         return Quantity(f"{rule}:{name}", held, voxels * prod(method.settings.patch), written)
     own = tuple(n // f for n, f in zip(shape, method.scale, strict=True))
     found = plan.network(method)
@@ -522,7 +532,7 @@ def _restored(plan, rule, w, method, shape, written):
         passed = min(block, max(PASSED, tile[0] * max(tile[1:])))
         held = FLOAT * (found.widest * passed + 6 * max(method.scale) * block)
     else:
-        held = FLOAT * (found.widest * passed + 3 * 16 * _column(shape))
+        held = FLOAT * (found.widest * passed + 3 * 16 * _column(shape, method.scale))
     work = ways * again * prod(own) * found.multiply_adds
     kind, like = f"{rule}:{name}", "predict:network"
     return Quantity(kind, held, work, written, gpu=settings.device != "cpu", like=like)
@@ -536,7 +546,7 @@ def _repeated(network, tile, own, shape, scale, axis, there):
     from acuity.engine.tiles import core_length
 
     halo, most = math.ceil(network.halo[axis]), tile[axis]
-    side = 32 if axis == 0 else choose_layout(shape, "float32").shard[axis] // scale[axis]
+    side = 32 if axis == 0 else _sides(shape, scale)[axis - 1] // scale[axis]
     try:
         core = core_length(own[axis], side, most, halo, 1)
     except AcuityError:  # a tile that is too small: the job says so
@@ -607,7 +617,7 @@ def _fit_work(method, volumes):
     s = method.settings
     if method.name() == "sparse_coding":
         side = s.patch**3 if s.skip == "none" else s.patch**3 / max(method.scale)
-        return s.train.patches * s.train.passes * s.atoms * side
+        return s.train.patches * s.train.passes * s.atoms * (side + s.atoms)
     if method.name() == "linear_patch":  # products of what is known of a low voxel, itself and fine
         taps, fine = prod(s.patch), prod(method.scale)
         return volumes / (1 + fine) * taps * (taps + fine)
@@ -663,6 +673,23 @@ def _count_objects(plan, rule, w):
 
 def _tables(plan, rule, w):
     return Quantity(rule, 1e5 * plan.images, plan.images, 2e4 * plan.images)
+
+
+def _collected(plan, rule, w):
+    """Tables, and where gaps were measured their resamples, which grow with what has gaps."""
+    tables = _tables(plan, rule, w)
+    if plan.study.measure.gaps is None:
+        return tables
+    images = len(plan.study.methods) + len(plan.study.further_trainings) + 1
+    images *= max(1, len(plan.study.levels))
+    judged = [name for name, row in plan.samples.items() if row.role == "test"]
+    pixels = images * sum(prod(plan.shown(name)) for name in judged)
+    return replace(tables, work=tables.work + pixels / PIXELS_A_TABLE)
+
+
+def _figures(plan, rule, w):
+    """Tables, of which figures are drawn: four, and eight more of objects."""
+    return replace(_tables(plan, rule, w), work=12 if plan.study.segment else 4)
 
 
 def _pictures(plan, rule, w):
@@ -725,8 +752,9 @@ _COUNTS = _DIVIDED | {
     "judge_part": _judged,
     "degrade_images": _degrade,
     "train": _train,
-    "collect_metrics": _tables,
-    **dict.fromkeys(("trainings", "figures", "judge", "report"), _tables),
+    **dict.fromkeys(("collect_metrics", "trainings"), _collected),
+    "figures": _figures,
+    **dict.fromkeys(("judge", "report"), _tables),
     **{f"{page}_figures": _pictures for page in PAGES},
     **{f"report_{page}": _pictures for page in PAGES},
     "objects": _objects,

@@ -395,8 +395,8 @@ def _write(parts, z0, place):
         if writer.dtype.kind != "f":
             ends = np.iinfo(writer.dtype)
             block = np.clip(np.rint(block), ends.min, ends.max).astype(writer.dtype)
-        depth, height, width = writer.layout.shard
         if block.shape[1:] == writer.grid.shape[1:]:
             writer.write(z0, block)
         else:
-            writer.write_shard((z0 // depth, y0 // height, x0 // width), block)
+            corner = zip((z0, y0, x0), block.shape, strict=True)
+            writer.write_box(tuple(slice(at, at + count) for at, count in corner), block)

@@ -18,6 +18,8 @@ _COVERED, _CONTRAST = 0.5, 0.1
 # Blocks along a side of the mean length, and along the shortest one; the least side in voxels. A block that
 # holds a single surface can be moved along it at no cost.
 _ACROSS, _ACROSS_SHORTEST, _LEAST = 5, 3, 6
+# Low voxels beyond which a residual is shortened before neighbours are compared; fewest pairs of these.
+_WILD, _PAIRS = 1.0, 12
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,8 @@ class Blocks:
         (n, 3), displacement that least squares leave, low voxels.
     ncc : numpy.ndarray
         (n,), correlation at no shift, positive where the contrast is that of the whole.
-    parity : numpy.ndarray
-        (n,), 0 or 1, the colour of the block on a checkerboard.
+    index : numpy.ndarray
+        (n, 3), number of the block along each axis.
     error : float
         Half the rms difference of the maps fitted to either colour, over the field, high voxels.
     """
@@ -44,7 +46,7 @@ class Blocks:
     shifts: np.ndarray
     residuals: np.ndarray
     ncc: np.ndarray
-    parity: np.ndarray
+    index: np.ndarray
     error: float
 
     @property
@@ -53,6 +55,30 @@ class Blocks:
         if not len(self.centres):
             return 0.0
         return float(np.mean((np.linalg.norm(self.shifts, axis=1) <= 0.5) & (self.ncc > 0)))
+
+    def pattern(self) -> tuple[float, float]:
+        """Tell whether neighbours are displaced alike, as where the object was bent.
+
+        Noise differs from block to block, so that the mean product of neighbours is what a smooth
+        displacement has of the mean square.
+
+        Returns
+        -------
+        size : float
+            Rms displacement that neighbours share, low voxels.
+        share : float
+            Its part of the mean square, at most 1; 0 or less where there is no pattern.
+        """
+        length = np.linalg.norm(self.residuals, axis=1)
+        # one wild block must not decide
+        kept = self.residuals * np.minimum(1, _WILD / np.maximum(length, 1e-9))[:, None]
+        apart = np.abs(self.index[:, None, :] - self.index[None, :, :]).sum(axis=-1)
+        one, other = np.nonzero(np.triu(apart == 1))
+        if len(one) < _PAIRS:
+            return 0.0, 0.0
+        common = float(np.mean(np.sum(kept[one] * kept[other], axis=1)))
+        whole = float(np.mean(np.sum(kept**2, axis=1)))
+        return math.sqrt(max(common, 0.0)), common / max(whole, 1e-12)
 
     def table(self, linear: np.ndarray) -> pd.DataFrame:
         """Give centres, low voxels, residuals, high voxels, and correlation as a table."""
@@ -146,8 +172,7 @@ def measure_blocks(level: Level, matrix: np.ndarray, compared: Compared, transfo
     if good.any():
         good &= contrast > _CONTRAST * np.median(contrast[good])
     chosen = np.flatnonzero(good)
-    sign = 1.0 if system.gain >= 0 else -1.0
-    tables = sign * _correlations(
+    tables = system.sign * _correlations(
         compared.low, compared.high, compared.mask, starts[chosen], side, REACH
     )
     sums = [system.sums(boxes[n]) for n in chosen]
@@ -164,7 +189,7 @@ def measure_blocks(level: Level, matrix: np.ndarray, compared: Compared, transfo
         _peaks(tables),
         np.array(residuals).reshape(-1, 3),
         tables[:, REACH, REACH, REACH],
-        parity,
+        index[chosen],
         error,
     )
 

@@ -73,10 +73,11 @@ class Field:
 
 @dataclass(frozen=True)
 class Measured:
-    """A volume, float32 from 0 to 1 between its percentiles, and its field."""
+    """A volume, float32 from 0 to 1 between its percentiles, its field, and that before a rim was left out."""
 
     values: np.ndarray
     field: Field
+    whole: Field
 
 
 def measured(volume: np.ndarray, kind: str, called: str, *, rim: float = 0.0) -> Measured:
@@ -104,11 +105,11 @@ def measured(volume: np.ndarray, kind: str, called: str, *, rim: float = 0.0) ->
         volume.ndim == 3 and volume.size > 0,
         f"{called} has the shape {volume.shape}; three axes (z, y, x) with voxels are needed.",
     )
-    field = _field(volume, kind)
+    field = whole = _field(volume, kind)
     finite = all(bool(np.isfinite(part).all()) for part in volume)
     require(finite, f"{called} holds values that are not finite; replace them.")
-    if rim and field.radius is not None and field.radius > 4 * rim:
-        volume, field = _without_rim(volume, field, rim)
+    if rim and field.radius is not None:
+        volume, field = _without_rim(volume, field, min(rim, field.radius / 5))
     mask = np.broadcast_to(field.mask(), volume.shape)
     step = max(1, round((volume.size / _SAMPLES) ** (1 / 3)))
     thin = (slice(None, None, step),) * 3
@@ -124,7 +125,7 @@ def measured(volume: np.ndarray, kind: str, called: str, *, rim: float = 0.0) ->
     out = np.subtract(volume, low, dtype=np.float32)
     out *= np.float32(1 / (high - low))
     np.clip(out, 0, 1, out=out)
-    return Measured(out, field)
+    return Measured(out, field, whole)
 
 
 def _without_rim(volume, field, rim):

@@ -88,15 +88,14 @@ class InterpolatedConv(nn.Conv3d):
         torch.Tensor
             (channels out * fz * fy * fx, channels in, 3, 3, 3), in float32 or finer.
         """
-        # In bfloat16 sums of shares would be rounded twice.
+        # In bfloat16 sums of shares would be rounded twice; products and sums keep their type under autocast.
         kind = torch.promote_types(self.weight.dtype, torch.float32)
-        with torch.autocast(self.weight.device.type, enabled=False):
-            weight = self.weight.to(kind)
-            for shares in self.shares:  # the kernel's first axis goes, and comes back as the last
-                found = torch.tensor(shares, dtype=kind, device=weight.device)
-                weight = torch.einsum("oizyx...,pzk->oiyx...pk", weight, found)
-            # (out, in, pz, kz, py, ky, px, kx)
-            weight = weight.permute(0, 2, 4, 6, 1, 3, 5, 7)
+        weight = self.weight.to(kind)
+        for shares in self.shares:  # the kernel's first axis goes, and comes back as the last two
+            found = torch.tensor(shares, dtype=kind, device=weight.device)  # (phase, tap, voxel)
+            weight = (weight.movedim(2, -1)[..., None, :, None] * found).sum(-2)
+        # (out, in, pz, kz, py, ky, px, kx)
+        weight = weight.permute(0, 2, 4, 6, 1, 3, 5, 7)
         return weight.flatten(0, 3)
 
 
