@@ -3,7 +3,7 @@
 The map that is found of the moved pair is held against that of the pair as it is, composed with the motion: how far
 apart they put a point, root mean square over the fine field, in fine voxels. The coarse block is shifted by up to 1.5
 voxels, turned by up to 2 degrees about z and y and 4 about x, cropped by up to 12 voxels along x and 2 along y and z
-(`benchmarks.volumes.cases.motion`). The scale is held; all else are the study's settings.
+(`benchmarks.volumes.cases.motion`). By default the scale is held; all else are the study's settings.
 
 Run from the project's root, with the folder of the real images::
 
@@ -24,19 +24,24 @@ from acuity.register.volumes import register_volumes
 from benchmarks.volumes.cases import bentheimer, forth, moved_block
 
 STUDY = Path("config/studies/bentheimer.yaml")
+HELD_AGREEING = 0.3
 
 
-def settings() -> VolumeSettings:
-    """Return those of the study, with the scale held."""
+def settings(transform: str) -> VolumeSettings:
+    """Return those of the study; with the scale held a smaller share of the blocks agrees.
+
+    The files drift against each other along x, which a map of the stated scale cannot follow.
+    """
     stated = yaml.safe_load(STUDY.read_text())["pair"]
     own = {key: stated[key] for key in VolumeSettings.__dataclass_fields__ if key in stated}
-    return VolumeSettings(**own | {"transform": "rigid"})
+    held = {"least_agreeing": HELD_AGREEING} if transform == "rigid" else {}
+    return VolumeSettings(**own | {"transform": transform} | held)
 
 
-def found(pair, name: str):
+def found(pair, name: str, transform: str):
     """Register a pair; give the map, the estimate of its error, and the seconds it took."""
     started = time.process_time()
-    one = register_volumes(pair.low, pair.high, pair.ratio, settings(), where=name)
+    one = register_volumes(pair.low, pair.high, pair.ratio, settings(transform), where=name)
     return one, time.process_time() - started
 
 
@@ -47,11 +52,14 @@ def main() -> None:
     )
     parser.add_argument("real", type=Path, help="folder of bentheimer_pair")
     parser.add_argument("seeds", type=int, nargs="+")
+    parser.add_argument("--transform", default="rigid", choices=("rigid", "similarity"))
     arguments = parser.parse_args()
     pair = bentheimer(arguments.real)
-    still, seconds = found(pair, "not moved")
+    still, seconds = found(pair, "not moved", arguments.transform)
     print(
-        f"not moved: estimated error {still.error:.2f}, correlation {still.correlation:.3f}, {seconds:.1f} s"
+        f"not moved: estimated error {still.error:.2f}, correlation {still.correlation:.3f}, scale "
+        f"{still.scale:.4f}, {seconds:.1f} s",
+        flush=True,
     )
     axes = [np.linspace(0, n - 1, 9) for n in pair.high.shape]
     field = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
@@ -61,7 +69,7 @@ def main() -> None:
         motion = np.linalg.solve(nominal, np.vstack([moved.matrix, [0, 0, 0, 1]]))
         known = still.matrix @ motion
         try:
-            own, seconds = found(moved, f"moved {seed}")
+            own, seconds = found(moved, f"moved {seed}", arguments.transform)
         except AcuityError as error:
             print(f"moved {seed}: refused: {error}", flush=True)
             continue
