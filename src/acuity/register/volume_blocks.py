@@ -20,9 +20,13 @@ _COVERED, _CONTRAST = 0.5, 0.1
 _ACROSS, _ACROSS_SHORTEST, _LEAST = 5, 3, 6
 # Low voxels beyond which a residual is shortened before neighbours are compared; fewest pairs of these.
 _WILD, _PAIRS = 1.0, 12
+# Correlation from which on a block agrees where no shift has more than this share above it.
+_WELL, _NOT_BETTER = 0.7, 0.97
+# Times the median weight above which a block counts no more.
+_HEAVY = 2.0
 
 
-@dataclass(frozen=True)
+@dataclass
 class Blocks:
     """Blocks of the low volume within the high field, n of them.
 
@@ -36,8 +40,12 @@ class Blocks:
         (n, 3), displacement that least squares leave, low voxels.
     ncc : numpy.ndarray
         (n,), correlation at no shift, positive where the contrast is that of the whole.
+    peaks : numpy.ndarray
+        (n,), largest correlation at any shift.
     index : numpy.ndarray
         (n, 3), number of the block along each axis.
+    weights : numpy.ndarray
+        (n,), of the residuals, the larger the more the block's structures tell of all three axes.
     error : float
         Half the rms difference of the maps fitted to either colour, over the field, high voxels.
     """
@@ -46,15 +54,23 @@ class Blocks:
     shifts: np.ndarray
     residuals: np.ndarray
     ncc: np.ndarray
+    peaks: np.ndarray
     index: np.ndarray
+    weights: np.ndarray
     error: float
 
     @property
     def agreeing(self) -> float:
-        """Share of the blocks that lie within half a voxel."""
+        """Share of the blocks that lie within half a voxel.
+
+        Along a layer that has no other structure a block may lie anywhere: one that correlates well, and
+        nowhere clearly better, agrees too.
+        """
         if not len(self.centres):
             return 0.0
-        return float(np.mean((np.linalg.norm(self.shifts, axis=1) <= 0.5) & (self.ncc > 0)))
+        near = (np.linalg.norm(self.shifts, axis=1) <= 0.5) & (self.ncc > 0)
+        free = (self.ncc >= _WELL) & (self.ncc >= _NOT_BETTER * self.peaks)
+        return float(np.mean(near | free))
 
     def pattern(self) -> tuple[float, float]:
         """Tell whether neighbours are displaced alike, as where the object was bent.
@@ -76,8 +92,11 @@ class Blocks:
         one, other = np.nonzero(np.triu(apart == 1))
         if len(one) < _PAIRS:
             return 0.0, 0.0
-        common = float(np.mean(np.sum(kept[one] * kept[other], axis=1)))
-        whole = float(np.mean(np.sum(kept**2, axis=1)))
+        w = np.minimum(self.weights, _HEAVY * np.median(self.weights))
+        pairs, products = w[one] * w[other], np.sum(kept[one] * kept[other], axis=1)
+        common = float(np.sum(pairs * products) / np.sum(pairs))
+        whole = float(np.sum(w**2 * np.sum(kept**2, axis=1)) / np.sum(w**2))
+        self.z = float(np.sum(pairs * products) / np.sqrt(np.sum((pairs * products) ** 2)))
         return math.sqrt(max(common, 0.0)), common / max(whole, 1e-12)
 
     def table(self, linear: np.ndarray) -> pd.DataFrame:
@@ -189,9 +208,20 @@ def measure_blocks(level: Level, matrix: np.ndarray, compared: Compared, transfo
         _peaks(tables),
         np.array(residuals).reshape(-1, 3),
         tables[:, REACH, REACH, REACH],
+        tables.reshape(len(tables), -1).max(axis=1, initial=0.0),
         index[chosen],
+        np.array([_weight(n[np.ix_(alone, alone)]) for n, _ in sums]),
         error,
     )
+
+
+def _weight(normal):
+    """Inverse of the mean variance of a displacement, but for the noise, from its normal matrix."""
+    size = np.sqrt(np.maximum(np.diag(normal), 1e-30))
+    scaled = normal / size[:, None] / size[None, :]
+    scaled[np.diag_indices(len(scaled))] += 1e-6
+    variance = np.diag(np.linalg.inv(scaled)) / size**2
+    return 1 / float(variance[:3].sum())
 
 
 def _checkerboard(level, matrix, transform, sums, parity):

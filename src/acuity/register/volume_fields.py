@@ -9,8 +9,11 @@ from acuity.field_of_view import cylinder
 from acuity.filters import gaussian
 from acuity.register.space import apply_to_axes
 
-# A ball of another material must not decide; nor may one grey value that most voxels have.
-_CLIPS = ((5.0, 95.0), (1.0, 99.0), (0.1, 99.9))
+# Percentiles to which a volume is clipped. The first keeps what few voxels show (solder balls of a chip), the second
+# bears a foreign body of more than a hundredth of the volume.
+CLIPS = ((1.0, 99.0), (5.0, 95.0))
+# Where most voxels have one grey value.
+_WIDEST = (0.1, 99.9)
 _SAMPLES = 2_000_000
 # Weight below which a mean over measured voxels is not told apart from its rounding.
 _FAINT = 1e-3
@@ -80,8 +83,15 @@ class Measured:
     whole: Field
 
 
-def measured(volume: np.ndarray, kind: str, called: str, *, rim: float = 0.0) -> Measured:
-    """Check a volume, find its field and clip it to its 5th and 95th percentiles there.
+def measured(
+    volume: np.ndarray,
+    kind: str,
+    called: str,
+    *,
+    rim: float = 0.0,
+    clip: tuple[float, float] = CLIPS[0],
+) -> Measured:
+    """Check a volume, find its field and clip it to two of its percentiles there.
 
     Parameters
     ----------
@@ -94,6 +104,8 @@ def measured(volume: np.ndarray, kind: str, called: str, *, rim: float = 0.0) ->
     rim : float
         Voxels at the rim of a cylindrical field that do not count, of a volume that shows the inside of
         a larger object: there truncated projections add most. What they add elsewhere is taken off.
+    clip : (float, float)
+        Percentiles; wider ones where they are equal.
 
     Raises
     ------
@@ -114,8 +126,8 @@ def measured(volume: np.ndarray, kind: str, called: str, *, rim: float = 0.0) ->
     step = max(1, round((volume.size / _SAMPLES) ** (1 / 3)))
     thin = (slice(None, None, step),) * 3
     values = np.asarray(volume[thin][mask[thin]], np.float64)
-    for clip in _CLIPS:
-        low, high = np.percentile(values, clip)
+    for each in (clip, *CLIPS, _WIDEST):
+        low, high = np.percentile(values, each)
         if high > low:
             break
     require(

@@ -11,7 +11,7 @@ from acuity.errors import AcuityError, require
 from acuity.register.space import angles_of, apply_map, inverse_map
 from acuity.register.volume_blocks import Blocks, measure_blocks
 from acuity.register.volume_bspline import Bend, fit_bend
-from acuity.register.volume_fields import Measured, measured
+from acuity.register.volume_fields import CLIPS, Measured, measured
 from acuity.register.volume_levels import Band, Level
 from acuity.register.volume_refine import Fit, refine
 from acuity.register.volume_search import SIDE, Found, any_turns, search, small_turns, turned
@@ -43,7 +43,9 @@ _CLEARLY = 0.6
 _BETTER = 1.15
 # Rms displacement that neighbouring blocks share, low voxels, and its part of the mean square, from which on the
 # object was bent between the scans.
-_BENT, _SHARED = 0.08, 0.2
+_BENT, _SHARED = 0.05, 0.12
+# Final correlation at two places from which on an object is said to repeat.
+_REPEATED = 0.8
 _SCALES = (0.8, 0.89, 1.13, 1.25)
 
 
@@ -232,7 +234,7 @@ class _Pair:
         """Bend the map of a trial if its blocks show a pattern, and it is gone then; takes over the blocks."""
         last = self.level(len(self._steps) - 1)
         before = trial.blocks.pattern()
-        if before[0] < _BENT or before[1] < _SHARED:
+        if self.held or before[0] < _BENT or before[1] < _SHARED:
             return None
         bend = fit_bend(last.compared(trial.fit.matrix, trial.band))
         compared = last.compared(trial.fit.matrix, trial.band, bend)
@@ -315,15 +317,20 @@ def register_volumes(
             f"{where}: both scans have one magnification (low voxel / high voxel is "
             f"{_told(ratios)}); at least {_FINER:g} is needed (are the two swapped?)."
         )
-    volumes = [
-        measured(
-            volume,
-            settings.field,
-            f"{where}: the {which} volume",
-            rim=_RIM * float(np.prod(ratios) ** (1 / 3)) * (which == "high"),
-        )
-        for which, volume in (("low", low), ("high", high))
-    ]
+
+    def clipped(clip):
+        return [
+            measured(
+                volume,
+                settings.field,
+                f"{where}: the {which} volume",
+                rim=_RIM * float(np.prod(ratios) ** (1 / 3)) * (which == "high"),
+                clip=clip,
+            )
+            for which, volume in (("low", low), ("high", high))
+        ]
+
+    volumes = clipped(CLIPS[0])
     guess = None if place is None else np.asarray(place, np.float64)
     covered = volumes[1].field.sides / ratios
     if covered.min() < _LEAST_SIDE:
@@ -338,6 +345,13 @@ def register_volumes(
     )
     pair = _Pair(*volumes, ratios, settings, guess)
     trials = _find(pair)
+    for clip in CLIPS[1:]:
+        if trials and pair.accepted(trials[0]):
+            break
+        other = _Pair(*clipped(clip), ratios, settings, guess)
+        found = _find(other)
+        if found and other.accepted(found[0]):
+            pair, trials = other, found
     if not trials or not pair.accepted(trials[0]):
         raise AcuityError(_refusal(pair, trials, where, voxel))
     return _judged(pair, trials, where, voxel)
@@ -368,14 +382,7 @@ def _judged(pair, trials, where, voxel):
     for other in trials[1:]:
         if not pair.accepted(other) or left < _CLEARLY * (1 - other.fit.correlation**2):
             continue
-        centre = pair.high.field.centre
-        places = [apply_map(inverse_map(t.fit.matrix), centre) for t in (best, other)]
-        period = float(np.linalg.norm(places[0] - places[1]))
-        raise AcuityError(
-            f"{where}: cannot be registered: the object repeats every {_length(period, voxel)}, and "
-            f"the high volume fits at several places (correlations {best.fit.correlation:.3f} and "
-            f"{other.fit.correlation:.3f}); choose a region that holds something that does not repeat."
-        )
+        raise AcuityError(_repeats(pair, best, other, where, voxel))
     share = pair.inside(best.fit.matrix)
     if share < pair.settings.least_inside:
         raise AcuityError(
@@ -423,8 +430,22 @@ def _judged(pair, trials, where, voxel):
     )
 
 
+def _repeats(pair, one, other, where, voxel):
+    centre = pair.high.field.centre
+    places = [apply_map(inverse_map(t.fit.matrix), centre) for t in (one, other)]
+    period = float(np.linalg.norm(places[0] - places[1]))
+    return (
+        f"{where}: cannot be registered: the object repeats every {_length(period, voxel)}, and "
+        f"the high volume fits at several places (correlations {one.fit.correlation:.3f} and "
+        f"{other.fit.correlation:.3f}); choose a region that holds something that does not repeat."
+    )
+
+
 def _refusal(pair, trials, where, voxel):
     """Say why nothing was found, with the flip or the scale that would fit."""
+    alike = [t for t in trials if t.blocks and abs(t.fit.correlation) >= _REPEATED]
+    if len(alike) > 1:
+        return _repeats(pair, alike[0], alike[1], where, voxel)
     start = f"{where}: cannot be registered:"
     least = _best_score(trials)
     for axes, words in (
