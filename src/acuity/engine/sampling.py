@@ -11,7 +11,7 @@ import numpy as np
 
 from acuity.degrade.images import check_strengths, degrade_image
 from acuity.engine.readers import statistics
-from acuity.engine.tiles import relative
+from acuity.engine.tiles import fitting_patch, relative
 from acuity.errors import AcuityError
 from acuity.field_of_view import cylinder
 from acuity.interpolation import interpolate
@@ -166,28 +166,6 @@ class BatchSampler:
             found[name] -= np.asarray(normalisation[name]["mean"], np.float32)
             found[name] /= np.asarray(normalisation[name]["std"], np.float32)
         return found if self.stacked else {key: array[:, None] for key, array in found.items()}
-
-
-def fitting_patch(
-    patch: Sequence[int], plane: Sequence[int], symmetries: str
-) -> tuple[int, int, int]:
-    """Return the patch that is drawn from volumes where another one may have been asked for.
-
-    Parameters
-    ----------
-    patch : sequence of int
-        (z, y, x), voxels, as asked for.
-    plane : sequence of int
-        (y, x), least sides of the volumes; a wider patch is cut to them.
-    symmetries : {"none", "upright", "in_plane", "volume"}
-        Quarter turns within slices need squares, those of all three axes cubes.
-    """
-    rows, columns = (min(p, n) for p, n in zip(patch[1:], plane, strict=True))
-    if symmetries != "none":
-        rows = columns = min(rows, columns)
-    if symmetries == "volume":
-        return (min(patch[0], rows),) * 3
-    return patch[0], rows, columns
 
 
 class Sampler(BatchSampler):

@@ -563,7 +563,7 @@ def _repeated(network, tile, own, shape, scale, axis, there):
 
 
 def _train(plan, rule, w):
-    from acuity.engine.sampling import fitting_patch
+    from acuity.engine.tiles import fitting_patch
 
     method = plan.method(w["method"], w["level"])
     kind = f"{rule}:{method.name()}"
