@@ -114,7 +114,7 @@ def test_a_chain_beside_what_learned_at_once(workflow, scans, models):
     # Coarse voxel c has its middle at 9 c + 4 fine voxels of the object, of which the fine scan begins at 3 FIRST.
     truth = np.column_stack([9 * np.eye(3), 4 - 3 * FIRST])
     ends = np.array([[8, 10, 6, 1], [19, 21, 25, 1]]).T
-    assert np.abs((np.array(said["matrix"]) - truth) @ ends).max() < 2
+    assert np.abs((np.array(said["matrix"]) - truth) @ ends).max() < 0.3
     assert said["candidates"][0]["agreeing"] > 0.5
     assert [one["error"] < 0.5 for one in said["through"]] == [True, True]
     # The chain and what learned at once stand beside each other, judged on one part.
