@@ -23,11 +23,11 @@ VERDICT = Section(
     """
 <div class="verdict {{ pair.more.grade }}"><p>{{ parts.badge(pair.more.grade) }} {{ pair.more.registered }}</p></div>
 <p class="note">{{ limits }}</p>
-{% for line in true + pair.more.found %}<p>{{ line }}</p>
+{% for line in known + pair.more.found %}<p>{{ line }}</p>
 {% endfor %}
 """,
     lambda page: {
-        "true": _true_words(page),
+        "known": _true_words(page),
         "pair": page.drawings["pair_overlay"],
         "limits": f"Good: an estimated error of at most {GOOD['error']:g} voxels of the fine scan, and at most "
         f"{percent(GOOD['apart'])} of the blocks off by more than half a coarse voxel; with care: {CARE['error']:g} voxels "
