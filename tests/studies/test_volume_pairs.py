@@ -16,7 +16,12 @@ STUDY = {
     "samples": "scans.tsv",
     "levels": [3],
     "pair": {"held_out": "x 38:52", "learned": "x 0:36"},
-    "methods": {"cubic": None, "srcnn3d": {"train": TRAIN}},
+    "methods": {
+        "cubic": None,
+        "linear_patch": {"patch": [3, 3, 3]},
+        "srcnn3d": {"train": TRAIN},
+        "edsr3d": {"features": 8, "blocks": 1, "train": TRAIN},
+    },
     "measure": {"pore_space": False},
 }
 HEADER = "sample\trole\tpath\tvoxel_size\tlow_path\tlow_voxel_size\n"
@@ -80,6 +85,11 @@ def test_a_pair_of_volumes(workflow, written):
     value = found.set_index(["method", "metric"])["value"]
     assert value["pair", "registration_error"] < 0.5
     assert value["cubic", "psnr"] > 15
+    # Blur and blocks are linear, so that a regression undoes some of them.
+    assert value["linear_patch", "psnr"] > value["cubic", "psnr"] + 0.3
+    for name in ("linear_patch", "edsr3d"):  # neither is brought onto the fine grid before
+        field = open_volume(folder / f"predict/field/level3/{name}.ome.zarr")
+        assert field.grid == open_volume(folder / "predict/field/level3/cubic.ome.zarr").grid
     least, most = value["truth", "porosity_least"], value["truth", "porosity_most"]
     assert 0.1 < least < most < 0.6
     assert set(metrics["sample"]) >= {"core", "unseen"}
