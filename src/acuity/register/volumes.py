@@ -332,7 +332,7 @@ def register_volumes(
 
     volumes = clipped(CLIPS[0])
     guess = None if place is None else np.asarray(place, np.float64)
-    covered = volumes[1].field.sides / ratios
+    covered = volumes[1].whole.sides / ratios
     if covered.min() < _LEAST_SIDE:
         raise AcuityError(
             f"{where}: the region is too small: the high volume covers {_told(covered)} low voxels "
