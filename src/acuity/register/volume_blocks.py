@@ -26,7 +26,7 @@ _WELL, _NOT_BETTER = 0.7, 0.97
 _HEAVY = 2.0
 
 
-@dataclass
+@dataclass(frozen=True)
 class Blocks:
     """Blocks of the low volume within the high field, n of them.
 
@@ -96,7 +96,6 @@ class Blocks:
         pairs, products = w[one] * w[other], np.sum(kept[one] * kept[other], axis=1)
         common = float(np.sum(pairs * products) / np.sum(pairs))
         whole = float(np.sum(w**2 * np.sum(kept**2, axis=1)) / np.sum(w**2))
-        self.z = float(np.sum(pairs * products) / np.sqrt(np.sum((pairs * products) ** 2)))
         return math.sqrt(max(common, 0.0)), common / max(whole, 1e-12)
 
     def table(self, linear: np.ndarray) -> pd.DataFrame:

@@ -36,6 +36,8 @@ _COARSE_BAND, _BETWEEN = Band(1.0, 5.0), Band(1.0, 5.0)
 _CLEAR, _NOISY, _NOISE = Band(0.7, 3.0, 1.5), Band(1.0, 3.0), 0.9
 # A margin is at most this share of the shortest side.
 _MARGIN = 1 / 28
+# Share of agreeing blocks below which the last comparison is not worth its time.
+_HOPELESS = 0.2
 # Unexplained part of the best candidate over that of another, up to which it is clearly better.
 _CLEARLY = 0.6
 # Score of the search, over the best one before, from which on another flip, scale or turn is refined: a true
@@ -219,6 +221,9 @@ class _Pair:
                 return
             trial.fit = fit
         last = self.level(len(self._steps) - 1)
+        self._measure(trial, last, _BETWEEN)
+        if trial.blocks is None or trial.blocks.agreeing < _HOPELESS:
+            return
         clear = _CLEAR._replace(margin=min(_CLEAR.margin, _MARGIN * float(self.covered.min())))
         for band in (clear, _NOISY):
             fit = refine(last, trial.fit.matrix, transform=self.transform, band=band)
@@ -227,8 +232,12 @@ class _Pair:
             trial.fit, trial.band = fit, band
             if abs(fit.correlation) >= _NOISE:
                 break
-        compared = last.compared(trial.fit.matrix, trial.band)
-        trial.blocks = measure_blocks(last, trial.fit.matrix, compared, self.transform)
+        self._measure(trial, last, trial.band)
+
+    def _measure(self, trial, level, band):
+        compared = level.compared(trial.fit.matrix, band)
+        if compared is not None:
+            trial.blocks = measure_blocks(level, trial.fit.matrix, compared, self.transform)
 
     def bent(self, trial: _Trial) -> "Bend | None":
         """Bend the map of a trial if its blocks show a pattern, and it is gone then; takes over the blocks."""
@@ -332,7 +341,7 @@ def register_volumes(
 
     volumes = clipped(CLIPS[0])
     guess = None if place is None else np.asarray(place, np.float64)
-    covered = volumes[1].field.sides / ratios
+    covered = volumes[1].whole.sides / ratios
     if covered.min() < _LEAST_SIDE:
         raise AcuityError(
             f"{where}: the region is too small: the high volume covers {_told(covered)} low voxels "
