@@ -10,6 +10,6 @@ from acuity.tables import read_table
 with job(snakemake):
     if not joined(snakemake.input, snakemake.output):
         cfg = dict(snakemake.params.cfg)
-        part = {"part": cfg.pop("part")} if "part" in cfg else {}
+        part = {key: tuple(cfg.pop(key)) for key in ("part", "slices") if key in cfg}
         bodies = read_table(snakemake.input.bodies)
         reconstruct_exposures(call(exposures, bodies, **cfg), snakemake.output[0], **part)

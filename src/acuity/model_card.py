@@ -69,6 +69,11 @@ class ModelCard:
     chain: list[dict[str, Any]] = field(default_factory=list)
 
     @property
+    def links(self) -> list["ModelCard"]:
+        """The cards of the models of a chain, in turn; none of a single model."""
+        return [_card(content) for content in self.chain]
+
+    @property
     def image(self) -> tuple[str, float]:
         """Method and level, by which what it restores is found."""
         return self.method, float(self.level)
@@ -96,5 +101,10 @@ def read_model_card(path: str | os.PathLike) -> ModelCard:
         raise AcuityError(
             f"{path}: is no model card, it names no method and level; remove it to train again"
         )
+    return _card(content)
+
+
+def _card(content: dict[str, Any]) -> ModelCard:
+    """Return what is known of a card's content."""
     known = {one.name for one in fields(ModelCard)}
     return ModelCard(**{name: value for name, value in content.items() if name in known})

@@ -4,9 +4,11 @@ import json
 
 import numpy as np
 import pytest
+import tifffile
 
 from acuity.errors import AcuityError
 from acuity.methods.base import MethodJob
+from acuity.predict.apply import apply
 from acuity.predict.chain import (
     joined_weights,
     models_of,
@@ -130,6 +132,20 @@ def test_the_card_of_a_chain(models, taken):
     assert split_weights(joined_weights(data[:1])) == data[:1]
     assert models_of("a{level}", "3") == ["a3"]
     assert models_of(["a", "b{level}"], "9") == ["a", "b9"]
+
+
+def test_a_chain_travels_as_one_model(taken, low, tmp_path):
+    part = tmp_path / "part.ome.zarr"
+    scan = open_volume(low)
+    tifffile.imwrite(tmp_path / "scan.tif", scan.read())
+    accepted = {"region": "3:19,9:15,8:21", "accept": ["noise", "grey_values"]}
+    apply(taken[1].parent, tmp_path / "scan.tif", part, voxel_size="6 um", **accepted)
+    np.testing.assert_array_equal(
+        open_volume(part).read(),
+        restored(low, tmp_path / "other.ome.zarr", taken, region=accepted["region"]).read(),
+    )
+    with pytest.raises(AcuityError, match="is not like what the model"):
+        apply(taken[1].parent, tmp_path / "scan.tif", tmp_path / "no.tif", voxel_size="2 um")
 
 
 def edited(folder, target, **change):

@@ -293,19 +293,7 @@ def test_the_first_job_of_a_kind_that_compiled_is_found():
 
 
 # Kinds with long jobs that were measured at one size so far.
-ONE_SIZE = [
-    "align",
-    "collect_metrics",
-    "predict:fsrcnn3d",
-    "segment:nlm",
-    "train:deepnet",
-    "train:fsrcnn3d",
-    "train:semnet",
-    "train:sparse_coding",
-    "train:srcnn3d",
-    "train:srunet3d",
-    "trainings",
-]
+ONE_SIZE = ["align", "report_axial", "trainings"]
 
 
 def test_the_constants_hold_for_jobs_that_they_were_not_fitted_to():

@@ -1,14 +1,30 @@
 """Error by distance from the plane of the source, where a circular cone beam tells least."""
 
+from typing import Protocol
+
 import numpy as np
 import pandas as pd
 
 from acuity.errors import require
 
 
+class Slices(Protocol):
+    """Slices (y, x) that are read one by one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return the shape of the whole, (z, y, x)."""
+
+    def __len__(self) -> int:
+        """Return the number of slices."""
+
+    def __getitem__(self, z: int) -> np.ndarray:
+        """Return a slice."""
+
+
 def error_by_height(
-    volume: np.ndarray,
-    truth: np.ndarray,
+    volume: Slices,
+    truth: Slices,
     *,
     voxel: float,
     source_to_axis: float,

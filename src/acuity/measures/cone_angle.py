@@ -1,6 +1,6 @@
 """Error of a restored simulated scan by the angle of the cone, where a circular scan tells less and less."""
 
-from collections.abc import Sequence
+from typing import Any
 
 from acuity.assumptions import Assumes
 from acuity.measures.base import Measure, Project
@@ -52,12 +52,16 @@ class _Slices:
     """A volume that is read slice by slice."""
 
     def __init__(self, volume: Volume) -> None:
-        self.volume, self.shape = volume, volume.grid.shape
+        self.volume = volume
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.volume.grid.shape
 
     def __len__(self) -> int:
-        return self.shape[0]
+        return self.volume.grid.shape[0]
 
-    def __getitem__(self, z: int) -> Sequence:
+    def __getitem__(self, z: int) -> Any:
         return self.volume.read(slice(z, z + 1))[0]
 
 

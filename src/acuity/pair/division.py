@@ -130,20 +130,28 @@ def divide_pair(
 
 
 def write_judged_box(
-    truth: Volume, output: str, *, factor: int, box: Sequence[Sequence[int]], name: str = ""
+    truth: Volume,
+    output: str,
+    *,
+    factor: int,
+    box: Sequence[Sequence[int]],
+    first: int = 0,
+    name: str = "",
 ) -> None:
     """Say which box of a simulated field is judged.
 
     Parameters
     ----------
     truth : Volume
-        What is judged by, over the whole coarse field on the fine grid.
+        What is judged by, on the fine grid: some slices of the coarse field.
     output : path
         uint8, the box of the fine grid, all of it 1.
     factor : int
         Voxels of the fine grid along a coarse one.
     box : sequence of (int, int)
         First coarse voxel and the one behind the last, along z, y, x.
+    first : int
+        The coarse slice with which the truth begins.
     name : str
         Of the sample, for errors.
 
@@ -153,12 +161,17 @@ def write_judged_box(
         If the box reaches beyond the field, or is too small to be judged.
     """
     where = f"sample {name}".rstrip()
-    parts = tuple(slice(a * factor, b * factor) for a, b in box)
-    if any(part.stop > n for part, n in zip(parts, truth.grid.shape, strict=True)):
+    starts = (first, 0, 0)
+    parts = tuple(
+        slice((a - s) * factor, (b - s) * factor) for (a, b), s in zip(box, starts, strict=True)
+    )
+    if any(
+        part.start < 0 or part.stop > n for part, n in zip(parts, truth.grid.shape, strict=True)
+    ):
         raise AcuityError(
-            f"{where}: xrm.judged is {box}, and the coarse volume has "
-            f"{' x '.join(str(n // factor) for n in truth.grid.shape)} voxels (z, y, x); allowed is a box "
-            "within it"
+            f"{where}: xrm.judged is {box}, and there is a truth of "
+            f"{' x '.join(str(n // factor) for n in truth.grid.shape)} coarse voxels (z, y, x), from slice "
+            f"{first} on; allowed is a box within it"
         )
     _check_sizes(parts, factor, "judged", where)
     ones = np.broadcast_to(np.uint8(1), tuple(part.stop - part.start for part in parts))

@@ -42,6 +42,8 @@ UNREADABLE = ((512, 1024, 1024), 1)
 FLOAT = 4
 PASSED = 2**17  # pixels of planes that pass a network together: acuity.engine.planes.PIXELS
 TRIALS = 16  # forward passes of a tile by which the execution of a trained network is chosen
+PLACED = 270  # atoms whose use costs what it costs to code a patch and to place it
+PIXELS_A_TABLE = 200  # pixels whose gaps take as long to resample as a table takes to collect
 BLOCK = 32  # slices of a method's input that are restored together, about
 LEAST_MEMORY, LEAST_RUNTIME = 500, 10  # MB, minutes; a job script needs some by itself
 
@@ -405,6 +407,8 @@ def _reconstruct_scan(plan, rule, w):
 
 def _reconstruct_noise_free(plan, rule, w):
     views, pixels, rays, voxels = _rays(plan, "truth")
+    first, last = plan.study.xrm.truth_slices(pair=w["sample"] in plan.project.kind.pairs)
+    voxels = voxels * (last - first) // plan.study.xrm.coarse_side
     held = 2 * min(SUMS, FLOAT * voxels) + min(VIEWS, 6 * FLOAT * views * pixels) + 64 * rays
     return Quantity(rule, held, views * voxels, FLOAT * voxels, like="reconstruct_truth")
 
@@ -442,11 +446,17 @@ def _slices(plan, rule, w):
 
 
 def _pair(plan, rule, w):
-    if plan.study.xrm is not None:
-        pixels = plan.study.xrm.fine_side**3
-        return Quantity(rule, 100 * pixels, pixels, 10 * pixels)
-    pixels = prod(plan.high(w["sample"], plan._level(w["sample"]))[0])
-    return Quantity(rule, 100 * pixels, pixels, 10 * pixels)
+    if plan.study.xrm is not None or plan.study.paired_volumes:
+        side = plan.study.xrm.fine_side if plan.study.xrm is not None else None
+        voxels = side**3 if side else prod(plan.source(w["sample"])[0])
+        return Quantity(f"{rule}:volumes", 20 * voxels, voxels, 5 * voxels)
+    sample, level = w["sample"], plan._level(w["sample"])
+    pixels = prod(plan.high(sample, level)[0])
+    common = low = pixels / prod(plan.study.scale(float(level)))
+    if plan.samples[sample].seed is None:
+        low = prod(plan.source(sample, "low_path")[0])
+    # The place is sought in all of the low image; what both show is registered, at five times the cost.
+    return Quantity(rule, 100 * pixels, low / 5 + common, 10 * pixels)
 
 
 def _judged(plan, rule, w):
@@ -505,7 +515,7 @@ def _restored(plan, rule, w, method, shape, written):
         atoms, side = method.settings.atoms, method.settings.patch
         coarse = prod(shape) / prod(method.scale) / prod(method.settings.step)
         held = FLOAT * 4096 * (atoms + side**3) + 4 * FLOAT * 32 * _column(shape)
-        return Quantity(f"{rule}:{name}", held, coarse * atoms * side**3, written)
+        return Quantity(f"{rule}:{name}", held, coarse * (atoms + PLACED) * side**3, written)
     if name == "linear_patch":
         fine = (t * f for t, f in zip(settings.tile[1:], method.scale[1:], strict=True))
         tile = prod(map(min, shape[1:], fine)) * method.scale[0]  # what a slice of a tile becomes
@@ -553,17 +563,24 @@ def _repeated(network, tile, own, shape, scale, axis, there):
 
 
 def _train(plan, rule, w):
+    from acuity.engine.tiles import fitting_patch
+
     method = plan.method(w["method"], w["level"])
     kind = f"{rule}:{method.name()}"
-    volumes = 0
+    volumes, shapes = 0, []
     for sample in plan.project.learns_from(w["method"], f"{float(w['level']):g}"):
         fine = prod(plan.high(sample, w["level"], whole=True)[0])
-        volumes += fine + prod(plan.low(sample, w["level"])[0])
+        shapes.append(plan.low(sample, w["level"])[0])
+        volumes += fine + prod(shapes[-1])
     found = plan.network(method)
     if found is None:
         return Quantity(kind, 2 * FLOAT * volumes, _fit_work(method, volumes), 1e6)
     settings = method.settings.train
-    patch = settings.patch[1:] if method.slices_per_stack else settings.patch
+    patch = settings.patch
+    if shapes and not method.by_planes:
+        plane = [min(shape[axis] for shape in shapes) for axis in (1, 2)]
+        patch = fitting_patch(patch, plane, method.symmetries)
+    patch = patch[1:] if method.slices_per_stack else patch
     voxels = settings.batch * prod(patch)
     if method.by_planes:
         voxels /= max(method.scale)
@@ -613,7 +630,7 @@ def _fit_work(method, volumes):
     s = method.settings
     if method.name() == "sparse_coding":
         side = s.patch**3 if s.skip == "none" else s.patch**3 / max(method.scale)
-        return s.train.patches * s.train.passes * s.atoms * side
+        return s.train.patches * s.train.passes * s.atoms * (side + s.atoms)
     if method.name() == "linear_patch":  # products of what is known of a low voxel, itself and fine
         taps, fine = prod(s.patch), prod(method.scale)
         return volumes / (1 + fine) * taps * (taps + fine)
@@ -671,11 +688,30 @@ def _tables(plan, rule, w):
     return Quantity(rule, 1e5 * plan.images, plan.images, 2e4 * plan.images)
 
 
+def _collected(plan, rule, w):
+    """Tables, and where gaps were measured their resamples, which grow with what has gaps."""
+    tables = _tables(plan, rule, w)
+    if plan.study.measure.gaps is None:
+        return tables
+    images = len(plan.study.methods) + len(plan.study.further_trainings) + 1
+    images *= max(1, len(plan.study.levels))
+    judged = [name for name, row in plan.samples.items() if row.role == "test"]
+    pixels = images * sum(prod(plan.shown(name)) for name in judged)
+    return replace(tables, work=tables.work + pixels / PIXELS_A_TABLE)
+
+
+def _figures(plan, rule, w):
+    """Tables, of which figures are drawn: four, and eight more of objects."""
+    return replace(_tables(plan, rule, w), work=12 if plan.study.segment else 4)
+
+
 def _pictures(plan, rule, w):
     shape = plan.shown(w["sample"])
     images = len(plan.study.methods) * max(1, len(plan.study.levels)) + 2
     held = row_bytes(shape) + 16 * images * shape[1] * shape[2]
-    return Quantity(rule, held, images * shape[1] * shape[2], 1e6)
+    # Without truth there is less to draw.
+    kind = f"{rule}:restored" if w["sample"] in plan.project.restore else rule
+    return Quantity(kind, held, images * shape[1] * shape[2], 1e6)
 
 
 def _objects(plan, rule, w):
@@ -731,8 +767,9 @@ _COUNTS = _DIVIDED | {
     "judge_part": _judged,
     "degrade_images": _degrade,
     "train": _train,
-    "collect_metrics": _tables,
-    **dict.fromkeys(("trainings", "figures", "judge", "report"), _tables),
+    **dict.fromkeys(("collect_metrics", "trainings"), _collected),
+    "figures": _figures,
+    **dict.fromkeys(("judge", "report"), _tables),
     **{f"{page}_figures": _pictures for page in PAGES},
     **{f"report_{page}": _pictures for page in PAGES},
     "objects": _objects,

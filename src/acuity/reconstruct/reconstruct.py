@@ -168,6 +168,7 @@ def reconstruct_exposures(
     exposures: Exposures,
     output: str | os.PathLike,
     *,
+    slices: tuple[int, int] | None = None,
     slab: int | None = None,
     part: Part | None = None,
 ) -> None:
@@ -179,6 +180,8 @@ def reconstruct_exposures(
         The scan; its noise is left out.
     output : path
         Volume to write, ``X.ome.zarr``: float32 attenuation for one unit of length.
+    slices : (int, int), optional
+        The first slice and the one behind the last; by default all.
     slab : int, optional
         Slices computed at a time; by default what memory of 128 MiB holds.
     part : tuple of int, optional
@@ -200,11 +203,22 @@ def reconstruct_exposures(
         "pose": exposures.pose.record(),
     }
     scan = exposures.geometry, "um", exposures.angles
-    _run(output, *scan, exposures.lines, Cube(), step, slab=slab, part=part)
+    _run(output, *scan, exposures.lines, Cube(), step, slices=slices, slab=slab, part=part)
 
 
 def _run(
-    output, geometry, unit, angles, lines, cube, step, *, backend="numba", slab=None, part=None
+    output,
+    geometry,
+    unit,
+    angles,
+    lines,
+    cube,
+    step,
+    *,
+    backend="numba",
+    slices=None,
+    slab=None,
+    part=None,
 ):
     """Reconstruct slab by slab, with `lines(views, rows)` as the source of line integrals."""
     require(backend in ("numba", "rtk"), f"backend is {backend!r}; allowed are 'numba' and 'rtk'")
@@ -212,6 +226,10 @@ def _run(
     cube = cube.seen_by(geometry)
     size, voxel = cube.size, cube.voxel
     grid = Grid((size,) * 3, (voxel,) * 3, (-(size - 1) / 2 * voxel,) * 3, unit)
+    first = 0
+    if slices is not None:
+        first, _ = slices
+        grid = grid.crop((slice(*slices), slice(0, size), slice(0, size)))
     depth = slab or max(1, SUMS // (4 * size * size))
     settled = {
         "geometry": asdict(geometry),
@@ -225,7 +243,7 @@ def _run(
         if slab is None and depth > writer.slab_depth:
             depth -= depth % writer.slab_depth
         for z0, z1 in writer.spans(depth):
-            here = replace(cube, z0=z0, z1=z1)
+            here = replace(cube, z0=first + z0, z1=first + z1)
             if backend == "rtk":
                 from acuity.reconstruct import rtk
 

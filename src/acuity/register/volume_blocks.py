@@ -18,6 +18,12 @@ _COVERED, _CONTRAST = 0.5, 0.1
 # Blocks along a side of the mean length, and along the shortest one; the least side in voxels. A block that
 # holds a single surface can be moved along it at no cost.
 _ACROSS, _ACROSS_SHORTEST, _LEAST = 5, 3, 6
+# Low voxels beyond which a residual is shortened before neighbours are compared; fewest pairs of these.
+_WILD, _PAIRS = 1.0, 12
+# Correlation from which on a block agrees where no shift has more than this share above it.
+_WELL, _NOT_BETTER = 0.7, 0.97
+# Times the median weight above which a block counts no more.
+_HEAVY = 2.0
 
 
 @dataclass(frozen=True)
@@ -34,8 +40,12 @@ class Blocks:
         (n, 3), displacement that least squares leave, low voxels.
     ncc : numpy.ndarray
         (n,), correlation at no shift, positive where the contrast is that of the whole.
-    parity : numpy.ndarray
-        (n,), 0 or 1, the colour of the block on a checkerboard.
+    peaks : numpy.ndarray
+        (n,), largest correlation at any shift.
+    index : numpy.ndarray
+        (n, 3), number of the block along each axis.
+    weights : numpy.ndarray
+        (n,), of the residuals, the larger the more the block's structures tell of all three axes.
     error : float
         Half the rms difference of the maps fitted to either colour, over the field, high voxels.
     """
@@ -44,15 +54,49 @@ class Blocks:
     shifts: np.ndarray
     residuals: np.ndarray
     ncc: np.ndarray
-    parity: np.ndarray
+    peaks: np.ndarray
+    index: np.ndarray
+    weights: np.ndarray
     error: float
 
     @property
     def agreeing(self) -> float:
-        """Share of the blocks that lie within half a voxel."""
+        """Share of the blocks that lie within half a voxel.
+
+        Along a layer that has no other structure a block may lie anywhere: one that correlates well, and
+        nowhere clearly better, agrees too.
+        """
         if not len(self.centres):
             return 0.0
-        return float(np.mean((np.linalg.norm(self.shifts, axis=1) <= 0.5) & (self.ncc > 0)))
+        near = (np.linalg.norm(self.shifts, axis=1) <= 0.5) & (self.ncc > 0)
+        free = (self.ncc >= _WELL) & (self.ncc >= _NOT_BETTER * self.peaks)
+        return float(np.mean(near | free))
+
+    def pattern(self) -> tuple[float, float]:
+        """Tell whether neighbours are displaced alike, as where the object was bent.
+
+        Noise differs from block to block, so that the mean product of neighbours is what a smooth
+        displacement has of the mean square.
+
+        Returns
+        -------
+        size : float
+            Rms displacement that neighbours share, low voxels.
+        share : float
+            Its part of the mean square, at most 1; 0 or less where there is no pattern.
+        """
+        length = np.linalg.norm(self.residuals, axis=1)
+        # one wild block must not decide
+        kept = self.residuals * np.minimum(1, _WILD / np.maximum(length, 1e-9))[:, None]
+        apart = np.abs(self.index[:, None, :] - self.index[None, :, :]).sum(axis=-1)
+        one, other = np.nonzero(np.triu(apart == 1))
+        if len(one) < _PAIRS:
+            return 0.0, 0.0
+        w = np.minimum(self.weights, _HEAVY * np.median(self.weights))
+        pairs, products = w[one] * w[other], np.sum(kept[one] * kept[other], axis=1)
+        common = float(np.sum(pairs * products) / np.sum(pairs))
+        whole = float(np.sum(w**2 * np.sum(kept**2, axis=1)) / np.sum(w**2))
+        return math.sqrt(max(common, 0.0)), common / max(whole, 1e-12)
 
     def table(self, linear: np.ndarray) -> pd.DataFrame:
         """Give centres, low voxels, residuals, high voxels, and correlation as a table."""
@@ -146,8 +190,7 @@ def measure_blocks(level: Level, matrix: np.ndarray, compared: Compared, transfo
     if good.any():
         good &= contrast > _CONTRAST * np.median(contrast[good])
     chosen = np.flatnonzero(good)
-    sign = 1.0 if system.gain >= 0 else -1.0
-    tables = sign * _correlations(
+    tables = system.sign * _correlations(
         compared.low, compared.high, compared.mask, starts[chosen], side, REACH
     )
     sums = [system.sums(boxes[n]) for n in chosen]
@@ -164,9 +207,20 @@ def measure_blocks(level: Level, matrix: np.ndarray, compared: Compared, transfo
         _peaks(tables),
         np.array(residuals).reshape(-1, 3),
         tables[:, REACH, REACH, REACH],
-        parity,
+        tables.reshape(len(tables), -1).max(axis=1, initial=0.0),
+        index[chosen],
+        np.array([_weight(n[np.ix_(alone, alone)]) for n, _ in sums]),
         error,
     )
+
+
+def _weight(normal):
+    """Inverse of the mean variance of a displacement, but for the noise, from its normal matrix."""
+    size = np.sqrt(np.maximum(np.diag(normal), 1e-30))
+    scaled = normal / size[:, None] / size[None, :]
+    scaled[np.diag_indices(len(scaled))] += 1e-6
+    variance = np.diag(np.linalg.inv(scaled)) / size**2
+    return 1 / float(variance[:3].sum())
 
 
 def _checkerboard(level, matrix, transform, sums, parity):

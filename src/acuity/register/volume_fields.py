@@ -9,8 +9,11 @@ from acuity.field_of_view import cylinder
 from acuity.filters import gaussian
 from acuity.register.space import apply_to_axes
 
-# A ball of another material must not decide; nor may one grey value that most voxels have.
-_CLIPS = ((5.0, 95.0), (1.0, 99.0), (0.1, 99.9))
+# Percentiles to which a volume is clipped. The first keeps what few voxels show (solder balls of a chip), the second
+# bears a foreign body of more than a hundredth of the volume.
+CLIPS = ((1.0, 99.0), (5.0, 95.0))
+# Where most voxels have one grey value.
+_WIDEST = (0.1, 99.9)
 _SAMPLES = 2_000_000
 # Weight below which a mean over measured voxels is not told apart from its rounding.
 _FAINT = 1e-3
@@ -73,14 +76,22 @@ class Field:
 
 @dataclass(frozen=True)
 class Measured:
-    """A volume, float32 from 0 to 1 between its percentiles, and its field."""
+    """A volume, float32 from 0 to 1 between its percentiles, its field, and that before a rim was left out."""
 
     values: np.ndarray
     field: Field
+    whole: Field
 
 
-def measured(volume: np.ndarray, kind: str, called: str, *, rim: float = 0.0) -> Measured:
-    """Check a volume, find its field and clip it to its 5th and 95th percentiles there.
+def measured(
+    volume: np.ndarray,
+    kind: str,
+    called: str,
+    *,
+    rim: float = 0.0,
+    clip: tuple[float, float] = CLIPS[0],
+) -> Measured:
+    """Check a volume, find its field and clip it to two of its percentiles there.
 
     Parameters
     ----------
@@ -93,6 +104,8 @@ def measured(volume: np.ndarray, kind: str, called: str, *, rim: float = 0.0) ->
     rim : float
         Voxels at the rim of a cylindrical field that do not count, of a volume that shows the inside of
         a larger object: there truncated projections add most. What they add elsewhere is taken off.
+    clip : (float, float)
+        Percentiles; wider ones where they are equal.
 
     Raises
     ------
@@ -104,17 +117,17 @@ def measured(volume: np.ndarray, kind: str, called: str, *, rim: float = 0.0) ->
         volume.ndim == 3 and volume.size > 0,
         f"{called} has the shape {volume.shape}; three axes (z, y, x) with voxels are needed.",
     )
-    field = _field(volume, kind)
+    field = whole = _field(volume, kind)
     finite = all(bool(np.isfinite(part).all()) for part in volume)
     require(finite, f"{called} holds values that are not finite; replace them.")
-    if rim and field.radius is not None and field.radius > 4 * rim:
-        volume, field = _without_rim(volume, field, rim)
+    if rim and field.radius is not None:
+        volume, field = _without_rim(volume, field, min(rim, field.radius / 5))
     mask = np.broadcast_to(field.mask(), volume.shape)
     step = max(1, round((volume.size / _SAMPLES) ** (1 / 3)))
     thin = (slice(None, None, step),) * 3
     values = np.asarray(volume[thin][mask[thin]], np.float64)
-    for clip in _CLIPS:
-        low, high = np.percentile(values, clip)
+    for each in (clip, *CLIPS, _WIDEST):
+        low, high = np.percentile(values, each)
         if high > low:
             break
     require(
@@ -124,7 +137,7 @@ def measured(volume: np.ndarray, kind: str, called: str, *, rim: float = 0.0) ->
     out = np.subtract(volume, low, dtype=np.float32)
     out *= np.float32(1 / (high - low))
     np.clip(out, 0, 1, out=out)
-    return Measured(out, field)
+    return Measured(out, field, whole)
 
 
 def _without_rim(volume, field, rim):

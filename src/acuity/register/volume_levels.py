@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,6 +17,24 @@ from acuity.register.volume_fields import (
 
 # Standard deviation of the Gaussian that brings the high volume to the level, voxels of the level.
 _BLUR = 0.5
+
+
+class Band(NamedTuple):
+    """What of two volumes is compared.
+
+    Attributes
+    ----------
+    narrow, wide : float
+        Standard deviations of the Gaussians of the band pass, voxels of the level.
+    margin : float
+        Voxels of the level at the rim of the high field that do not count. There a mean over measured voxels
+        alone stands for a place farther in, more so for the sharper of the two volumes, which looks
+        like another scale.
+    """
+
+    narrow: float
+    wide: float
+    margin: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -83,17 +102,15 @@ class Level:
             for a, b, n in zip(low, high, self.low.shape, strict=True)
         )
 
-    def compared(
-        self, matrix: np.ndarray, band: tuple[float, float], displace=None
-    ) -> Compared | None:
+    def compared(self, matrix: np.ndarray, band: Band, displace=None) -> Compared | None:
         """Bring the high volume onto the level and band-pass both over their common field.
 
         Parameters
         ----------
         matrix : numpy.ndarray
             (3, 4), from low voxels to high ones.
-        band : (float, float)
-            Standard deviations of the Gaussians, voxels of the level.
+        band : Band
+            What is compared.
         displace : callable, optional
             Displacement (n, 3) in low voxels at points (n, 3), before the map.
 
@@ -124,5 +141,8 @@ class Level:
             away = [points[n] - np.float32(self.sampler.field.centre[n]) for n in (1, 2)]
             ring = (np.hypot(*away) / np.float32(self.voxel)).astype(np.int64)
             pair = [without_rings(image, mask, ring) for image in pair]
-        low, high = (band_passed(image, mask, band) for image in pair)
+        low, high = (band_passed(image, mask, band[:2]) for image in pair)
+        if band.margin:
+            deep = self.sampler.field.depth(points) / np.float32(self.voxel)
+            mask = np.clip(deep - np.float32(band.margin), 0, 1) * self.own[box]
         return Compared(low, high, mask, axes)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from acuity.register.space import after, apply_map, inverse_map, rotation
-from acuity.register.volume_levels import Compared, Level
+from acuity.register.volume_levels import Band, Compared, Level
 
 _STEPS = 12
 # It ends where a step moves no point of the field by more than this, in voxels of the level.
@@ -65,11 +65,15 @@ def moved_by(parameters: np.ndarray, transform: str) -> np.ndarray:
 
 
 class System:
-    """Derivatives of the high volume by the parameters, and what it leaves of the low one.
+    """Normal equations of a small motion that raises the correlation of two volumes.
 
-    The low volume, band-passed, is gain x high, moved by a small displacement in low voxels; least
-    squares over the mask, the gain among the unknowns (as the enhanced correlation coefficient of
-    Evangelidis and Psarakis, IEEE TPAMI 30, 1858, 2008).
+    Both are brought to one contrast, l and h, of correlation c. Where h has to be moved by p (low
+    voxels), l = c h + c p . grad h and, as seen from the other, h = c l - c p . grad l; each has noise
+    that the other has not. The sum of both equations, by the gradient of the mean of both
+    (Benhimane and Malis, IROS 2004), is solved by least squares; its fixed point is
+    sum (l - c h) grad h = sum (h - c l) grad l. The residual of one alone by the gradient of the mean
+    is *not* free of bias: noise times its own gradient, weighted by the distance from the centre, is a scale.
+    The gain is among the unknowns (Evangelidis and Psarakis, IEEE TPAMI 30, 1858, 2008).
 
     Parameters
     ----------
@@ -83,43 +87,47 @@ class System:
 
     def __init__(self, compared: Compared, transform: str, centre: np.ndarray):
         low, high, mask = compared.low, compared.high, compared.mask
-        products = [
-            float(np.einsum("zyx,zyx,zyx->", mask, high, b, dtype=np.float64)) for b in (low, high)
-        ]
-        self.gain = products[0] / max(products[1], 1e-30)
+        both, first, second = (
+            float(np.einsum("zyx,zyx,zyx->", mask, a, b, dtype=np.float64))
+            for a, b in ((low, high), (low, low), (high, high))
+        )
+        same = math.copysign(math.sqrt(first / max(second, 1e-30)), both)
+        c = np.float32(max(abs(both) / math.sqrt(max(first * second, 1e-30)), 0.05))
+        high = high * np.float32(same)
         scale = [axis[1] - axis[0] for axis in compared.axes]
-        # Of the mean of both, brought to one contrast: right to the second order, and the noise of one
-        # of them alone counts half (Benhimane and Malis, IROS 2004).
-        energy = float(np.einsum("zyx,zyx,zyx->", mask, low, low, dtype=np.float64))
-        same = math.copysign(math.sqrt(energy / max(products[1], 1e-30)), products[0])
-        both = (high + low / np.float32(same or 1)) / 2
-        slopes = np.gradient(both, *scale)
+        slopes = [np.gradient(image, *scale) for image in (high, low)]
+        left, right = (low - c * high) * mask, (c * low - high) * mask
+        pulls = [(left * a + right * b) / (2 * c) for a, b in zip(*slopes, strict=True)]
+        root = np.sqrt(mask)
+        means = [(a + b) * (root / 2) for a, b in zip(*slopes, strict=True)]
         away = [axis - c for axis, c in zip(compared.axes, centre, strict=True)]
         away = [*np.meshgrid(*away, indexing="ij", sparse=True), np.float64(1)]
-        columns = []
-        for generator in motions(transform):
+
+        def along(generator, vector):
             parts = [
-                slopes[i] * (generator[i, j] * away[j]).astype(np.float32)
+                vector[i] * (generator[i, j] * away[j]).astype(np.float32)
                 for i in range(3)
                 for j in range(4)
                 if generator[i, j]
             ]
-            columns.append(np.float32(self.gain) * sum(parts[1:], parts[0]))
-        columns.append(high)
-        self.root = np.sqrt(mask)
-        self.columns = np.stack([column * self.root for column in columns])
-        self.left = (low - np.float32(self.gain) * high) * self.root
+            return sum(parts[1:], parts[0])
+
+        generators = motions(transform)
+        self.columns = np.stack([*(along(g, means) for g in generators), (high + low) * (root / 2)])
+        self.pulls = np.stack(
+            [*(along(g, pulls) for g in generators), (left * high + right * low) / (2 * c)]
+        )
+        self.sign = 1.0 if both >= 0 else -1.0
 
     def sums(self, box=(slice(None),) * 3) -> tuple[np.ndarray, np.ndarray]:
         """Normal matrix (p, p) and right side (p,) over a box of voxels, float64."""
-        columns = self.columns[(slice(None), *box)]
-        columns = columns.reshape(len(columns), -1)
-        left = self.left[box].reshape(-1)
-        # No BLAS, and in parts: the same order of sums at any number of threads.
+        columns, pulls = (each[(slice(None), *box)] for each in (self.columns, self.pulls))
         n = len(columns)
+        columns, pulls = columns.reshape(n, -1), pulls.reshape(n, -1)
+        # No BLAS, and in parts: the same order of sums at any number of threads.
         normal, right = np.empty((n, n)), np.empty(n)
         for i in range(n):
-            right[i] = np.einsum("v,v->", columns[i], left, dtype=np.float64)
+            right[i] = pulls[i].sum(dtype=np.float64)
             for j in range(i, n):
                 normal[i, j] = normal[j, i] = np.einsum(
                     "v,v->", columns[i], columns[j], dtype=np.float64
@@ -152,7 +160,7 @@ def refine(
     matrix: np.ndarray,
     *,
     transform: str,
-    band: tuple[float, float],
+    band: Band,
     steps: int = _STEPS,
 ) -> Fit | None:
     """Climb the correlation of the two volumes on a level.
@@ -165,8 +173,8 @@ def refine(
         (3, 4), right to about a voxel of the level.
     transform : {"rigid", "similarity", "affine"}
         What may change.
-    band : (float, float)
-        Band pass, voxels of the level.
+    band : Band
+        What is compared.
     steps : int
         Most steps.
 

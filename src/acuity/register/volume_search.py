@@ -49,7 +49,7 @@ def small_turns() -> list[tuple[float, list[tuple[float, float]]]]:
 
 
 def any_turns(count: int = 40) -> list[tuple[float, list[tuple[float, float]]]]:
-    """Turns about z over the whole circle."""
+    """Turns about z over the whole circle, radians."""
     return [(2 * math.pi * n / count, [(0.0, 0.0)]) for n in range(count)]
 
 
@@ -94,8 +94,10 @@ def search(level: Level, linears: list[list[np.ndarray]], most: int = 12) -> lis
     shape = tuple(int(2 * math.ceil(n / level.step) + 1) for n in reach)
     correlator = _Correlator(level, shape)
     found: list[Found] = []
-    for row in linears:
-        correlator.take_mask(row[0])
+    for number, row in enumerate(linears):
+        # turned about its own axis a cylinder covers the same voxels
+        if number == 0 or not _same_cylinder(field, linears[number - 1][0], row[0]):
+            correlator.take_mask(row[0])
         for linear in row:
             found += correlator.best(linear)
     found.sort(key=lambda each: -each.score)
@@ -106,6 +108,13 @@ def search(level: Level, linears: list[list[np.ndarray]], most: int = 12) -> lis
         if len(kept) == most:
             break
     return kept
+
+
+def _same_cylinder(field, one, other):
+    if field.radius is None or field.sides[0] != field.shape[0]:
+        return False
+    between = np.einsum("ij,jk->ik", one, np.linalg.inv(other))
+    return math.isclose(between[0, 0], 1.0) and math.isclose(np.linalg.det(between), 1.0)
 
 
 def _differ(one, other, step):

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -10,8 +10,9 @@ import pandas as pd
 from acuity.errors import AcuityError, require
 from acuity.register.space import angles_of, apply_map, inverse_map
 from acuity.register.volume_blocks import Blocks, measure_blocks
-from acuity.register.volume_fields import Measured, measured
-from acuity.register.volume_levels import Level
+from acuity.register.volume_bspline import Bend, fit_bend
+from acuity.register.volume_fields import CLIPS, Measured, measured
+from acuity.register.volume_levels import Band, Level
 from acuity.register.volume_refine import Fit, refine
 from acuity.register.volume_search import SIDE, Found, any_turns, search, small_turns, turned
 from acuity.register.volume_settings import VolumeSettings
@@ -23,17 +24,30 @@ _DEFAULT = VolumeSettings()
 _SCALE_FROM = 30
 _LEAST_SIDE = 12
 # Low voxels at the rim of the high field that are left out.
-_RIM = 2.0
+_RIM = 3.0
 _FINER = 1.2
 _SCALE_SAID = 0.02
 # Candidates that are refined, and the most where many places look alike.
 _REFINED, _MOST_ALIKE, _ALIKE = 3, 8, 0.85
 # Final correlation, over the best one's, from which on a candidate is looked at on fine voxels.
-_CLOSE = 0.8
-_COARSE_BAND, _BANDS = (1.0, 5.0), ((1.0, 5.0),)
-_FINAL = (0.7, 4.0)
+_CLOSE, _MOST_CLOSE = 0.8, 4
+_COARSE_BAND, _BETWEEN = Band(1.0, 5.0), Band(1.0, 5.0)
+# The last comparison, and that where noise has the correlation below a limit: there each voxel counts.
+_CLEAR, _NOISY, _NOISE = Band(0.7, 3.0, 1.5), Band(1.0, 3.0), 0.9
+# A margin is at most this share of the shortest side.
+_MARGIN = 1 / 28
+# Share of agreeing blocks below which the last comparison is not worth its time.
+_HOPELESS = 0.2
 # Unexplained part of the best candidate over that of another, up to which it is clearly better.
 _CLEARLY = 0.6
+# Score of the search, over the best one before, from which on another flip, scale or turn is refined: a true
+# place has at least 1.6 times the score of the best false one.
+_BETTER = 1.15
+# Rms displacement that neighbouring blocks share, low voxels, and its part of the mean square, from which on the
+# object was bent between the scans.
+_BENT, _SHARED = 0.05, 0.12
+# Final correlation at two places from which on an object is said to repeat.
+_REPEATED = 0.8
 _SCALES = (0.8, 0.89, 1.13, 1.25)
 
 
@@ -89,7 +103,7 @@ class Registration:
     matrix: np.ndarray
     scale: float
     scale_held: bool
-    field: "object | None"
+    field: Bend | None
     error: float
     correlation: float
     candidates: list[Candidate]
@@ -110,6 +124,7 @@ class _Trial:
 
     found: Found
     fit: Fit
+    band: Band = _CLEAR
     blocks: Blocks | None = None
 
     def candidate(self, centre):
@@ -129,7 +144,8 @@ class _Pair:
         self.settings, self.place = settings, place
         self.covered = high.field.sides / ratio
         self.held = settings.transform == "rigid" or (
-            float(np.prod(self.covered)) < _SCALE_FROM**3 and settings.transform == "similarity"
+            float(np.prod(high.whole.sides / ratio)) < _SCALE_FROM**3
+            and settings.transform == "similarity"
         )
         self.transform = "rigid" if self.held else settings.transform
         coarse = max(1, round(float(self.covered.min()) / SIDE))
@@ -146,15 +162,20 @@ class _Pair:
             )
         return self.levels[number]
 
-    def trials(self, turns, scale=1.0) -> list[_Trial]:
-        """Search, and refine what is found on the reduced grid; no two are the same."""
+    def trials(self, turns, scale=1.0, above=0.0) -> list[_Trial]:
+        """Search, and refine what is found on the reduced grid; no two are the same.
+
+        What scores at most `above` is left out.
+        """
         linears = [
             [scale * self.ratio[:, None] * turned((a, b, c)) for b, c in row] for a, row in turns
         ]
-        found = search(self.levels[0], linears)
+        found = [f for f in search(self.levels[0], linears) if f.score > above]
+        if not found:
+            return []
         alike = [f for f in found if f.score >= _ALIKE * found[0].score]
         chosen = found[: max(_REFINED, min(len(alike), _MOST_ALIKE))]
-        if self.place is not None and found:
+        if self.place is not None:
             # nearest to the guess: it is refined too, and in front
             near = min(found, key=lambda f: float(np.linalg.norm(f.centre - self.place)))
             chosen = [near, *(f for f in chosen if f is not near)]
@@ -185,7 +206,7 @@ class _Pair:
         if not trials:
             return []
         best = abs(trials[0].fit.correlation)
-        close = [t for t in trials if abs(t.fit.correlation) >= _CLOSE * best]
+        close = [t for t in trials if abs(t.fit.correlation) >= _CLOSE * best][:_MOST_CLOSE]
         for trial in close:
             self._fine(trial)
         close.sort(key=lambda t: (t.blocks is None, -abs(t.fit.correlation)))
@@ -194,18 +215,49 @@ class _Pair:
     def _fine(self, trial):
         for number in range(1, len(self._steps)):
             fit = refine(
-                self.level(number), trial.fit.matrix, transform=self.transform, band=_BANDS[0]
+                self.level(number), trial.fit.matrix, transform=self.transform, band=_BETWEEN
             )
             if fit is None:
                 return
             trial.fit = fit
         last = self.level(len(self._steps) - 1)
-        fit = refine(last, trial.fit.matrix, transform=self.transform, band=_FINAL)
-        if fit is None:
+        self._measure(trial, last, _BETWEEN)
+        if trial.blocks is None or trial.blocks.agreeing < _HOPELESS:
             return
-        trial.fit = fit
-        compared = last.compared(fit.matrix, _FINAL)
-        trial.blocks = measure_blocks(last, fit.matrix, compared, self.transform)
+        clear = _CLEAR._replace(margin=min(_CLEAR.margin, _MARGIN * float(self.covered.min())))
+        for band in (clear, _NOISY):
+            fit = refine(last, trial.fit.matrix, transform=self.transform, band=band)
+            if fit is None:
+                return
+            trial.fit, trial.band = fit, band
+            if abs(fit.correlation) >= _NOISE:
+                break
+        self._measure(trial, last, trial.band)
+
+    def _measure(self, trial, level, band):
+        compared = level.compared(trial.fit.matrix, band)
+        if compared is not None:
+            trial.blocks = measure_blocks(level, trial.fit.matrix, compared, self.transform)
+
+    def bent(self, trial: _Trial) -> "Bend | None":
+        """Bend the map of a trial if its blocks show a pattern, and it is gone then; takes over the blocks."""
+        last = self.level(len(self._steps) - 1)
+        before = trial.blocks.pattern()
+        if self.held or before[0] < _BENT or before[1] < _SHARED:
+            return None
+        bend = fit_bend(last.compared(trial.fit.matrix, trial.band))
+        compared = last.compared(trial.fit.matrix, trial.band, bend)
+        if compared is None or abs(compared.correlation) <= abs(trial.fit.correlation):
+            return None
+        blocks = measure_blocks(last, trial.fit.matrix, compared, self.transform)
+        if bend.least_jacobian(compared.axes) <= 0 or blocks.pattern()[0] > before[0] / 2:
+            return None
+        # what one fit of a block does not share with its neighbours, the bend has too
+        alone = float(np.mean(np.sum(trial.blocks.residuals**2, axis=1))) - before[0] ** 2
+        error = math.hypot(blocks.error, math.sqrt(max(alone, 0.0)) * last.voxel)
+        trial.blocks = replace(blocks, error=error)
+        trial.fit = Fit(trial.fit.matrix, compared.correlation)
+        return bend
 
     def accepted(self, trial: _Trial) -> bool:
         """Tell whether a place is believed."""
@@ -274,17 +326,22 @@ def register_volumes(
             f"{where}: both scans have one magnification (low voxel / high voxel is "
             f"{_told(ratios)}); at least {_FINER:g} is needed (are the two swapped?)."
         )
-    volumes = [
-        measured(
-            volume,
-            settings.field,
-            f"{where}: the {which} volume",
-            rim=_RIM * float(np.prod(ratios) ** (1 / 3)) * (which == "high"),
-        )
-        for which, volume in (("low", low), ("high", high))
-    ]
+
+    def clipped(clip):
+        return [
+            measured(
+                volume,
+                settings.field,
+                f"{where}: the {which} volume",
+                rim=_RIM * float(np.prod(ratios) ** (1 / 3)) * (which == "high"),
+                clip=clip,
+            )
+            for which, volume in (("low", low), ("high", high))
+        ]
+
+    volumes = clipped(CLIPS[0])
     guess = None if place is None else np.asarray(place, np.float64)
-    covered = volumes[1].field.sides / ratios
+    covered = volumes[1].whole.sides / ratios
     if covered.min() < _LEAST_SIDE:
         raise AcuityError(
             f"{where}: the region is too small: the high volume covers {_told(covered)} low voxels "
@@ -297,6 +354,13 @@ def register_volumes(
     )
     pair = _Pair(*volumes, ratios, settings, guess)
     trials = _find(pair)
+    for clip in CLIPS[1:]:
+        if trials and pair.accepted(trials[0]):
+            break
+        other = _Pair(*clipped(clip), ratios, settings, guess)
+        found = _find(other)
+        if found and other.accepted(found[0]):
+            pair, trials = other, found
     if not trials or not pair.accepted(trials[0]):
         raise AcuityError(_refusal(pair, trials, where, voxel))
     return _judged(pair, trials, where, voxel)
@@ -309,10 +373,15 @@ def _find(pair):
         trials = pair.finish(pair.trials(small_turns()))
     good = trials and pair.accepted(trials[0])
     if not good and pair.settings.turns != "small":
-        turned_trials = pair.finish(pair.trials(any_turns()))
+        turned_trials = pair.finish(pair.trials(any_turns(), above=_best_score(trials)))
         if turned_trials and (not trials or pair.accepted(turned_trials[0])):
             return turned_trials
     return trials
+
+
+def _best_score(trials):
+    """Give the score of the search above which what is found elsewhere is worth to be refined."""
+    return _BETTER * max((t.found.score for t in trials), default=0.0)
 
 
 def _judged(pair, trials, where, voxel):
@@ -322,14 +391,7 @@ def _judged(pair, trials, where, voxel):
     for other in trials[1:]:
         if not pair.accepted(other) or left < _CLEARLY * (1 - other.fit.correlation**2):
             continue
-        centre = pair.high.field.centre
-        places = [apply_map(inverse_map(t.fit.matrix), centre) for t in (best, other)]
-        period = float(np.linalg.norm(places[0] - places[1]))
-        raise AcuityError(
-            f"{where}: cannot be registered: the object repeats every {_length(period, voxel)}, and "
-            f"the high volume fits at several places (correlations {best.fit.correlation:.3f} and "
-            f"{other.fit.correlation:.3f}); choose a region that holds something that does not repeat."
-        )
+        raise AcuityError(_repeats(pair, best, other, where, voxel))
     share = pair.inside(best.fit.matrix)
     if share < pair.settings.least_inside:
         raise AcuityError(
@@ -342,7 +404,7 @@ def _judged(pair, trials, where, voxel):
         scale = 1.0
         if pair.settings.transform != "rigid":
             warnings.append(
-                f"{where}: the high volume covers {_told(pair.covered)} low voxels, fewer than "
+                f"{where}: the high volume covers {_told(pair.high.whole.sides / pair.ratio)} low voxels, fewer than "
                 f"{_SCALE_FROM} cubed: the scale was held at the stated one."
             )
     elif abs(scale - 1) > pair.settings.max_scale_error:
@@ -355,12 +417,20 @@ def _judged(pair, trials, where, voxel):
             f"{where}: check the voxel sizes: {_scale_said(pair, scale, voxel)}; the scale that was "
             "found is used."
         )
+    bend = pair.bent(best) if pair.settings.elastic else None
+    if bend is not None:
+        points = apply_map(inverse_map(best.fit.matrix), pair.high.field.points())
+        most = pair.levels[-1].voxel * float(np.linalg.norm(bend(points), axis=1).max())
+        warnings.append(
+            f"{where}: the object was bent between the scans, by up to {most:.1f} high voxels; the map "
+            "follows it (elastic)."
+        )
     centre = pair.high.field.centre
     return Registration(
         matrix=best.fit.matrix,
         scale=scale,
         scale_held=pair.held,
-        field=None,
+        field=bend,
         error=best.blocks.error,
         correlation=best.fit.correlation,
         candidates=[t.candidate(centre) for t in trials],
@@ -369,17 +439,32 @@ def _judged(pair, trials, where, voxel):
     )
 
 
+def _repeats(pair, one, other, where, voxel):
+    centre = pair.high.field.centre
+    places = [apply_map(inverse_map(t.fit.matrix), centre) for t in (one, other)]
+    period = float(np.linalg.norm(places[0] - places[1]))
+    return (
+        f"{where}: cannot be registered: the object repeats every {_length(period, voxel)}, and "
+        f"the high volume fits at several places (correlations {one.fit.correlation:.3f} and "
+        f"{other.fit.correlation:.3f}); choose a region that holds something that does not repeat."
+    )
+
+
 def _refusal(pair, trials, where, voxel):
     """Say why nothing was found, with the flip or the scale that would fit."""
+    alike = [t for t in trials if t.blocks and abs(t.fit.correlation) >= _REPEATED]
+    if len(alike) > 1:
+        return _repeats(pair, alike[0], alike[1], where, voxel)
     start = f"{where}: cannot be registered:"
+    least = _best_score(trials)
     for axes, words in (
         ((0,), "the z axis of the high volume is reversed"),
         ((2,), None),
         ((0, 2), None),
     ):
-        flipped = Measured(np.ascontiguousarray(np.flip(pair.high.values, axes)), pair.high.field)
+        flipped = replace(pair.high, values=np.ascontiguousarray(np.flip(pair.high.values, axes)))
         other = _Pair(pair.low, flipped, pair.ratio, pair.settings, None)
-        found = other.finish(other.trials(any_turns())[:1])
+        found = other.finish(other.trials(any_turns(), above=least)[:1])
         if found and other.accepted(found[0]):
             about_z = abs(angles_of(found[0].fit.matrix[:, :3])[0])
             if words is None:
@@ -389,7 +474,8 @@ def _refusal(pair, trials, where, voxel):
                     words = f"the z and the {nearer} axis of the high volume are reversed"
             return f"{start} {words}; flip it."
     for scale in _SCALES:
-        found = pair.finish(pair.trials([(a, [(0.0, 0.0)]) for a, _ in small_turns()], scale)[:1])
+        few = [(a, [(0.0, 0.0)]) for a, _ in small_turns()]
+        found = pair.finish(pair.trials(few, scale, above=least)[:1])
         if found and pair.accepted(found[0]) and not pair.held:
             found_scale = pair.scale(found[0].fit.matrix)
             return (

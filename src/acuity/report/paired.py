@@ -221,6 +221,13 @@ def found_words(pair: VolumePair) -> list[str]:
         )
     judge = pair.truth.provenance[-1]
     least, most = judge["threshold_between"]
+    if any(step.get("action") == "reconstruct_truth" for step in pair.truth.provenance):
+        lines.append(
+            "Judged by the fine scan of the whole coarse field, free of noise and truncation, in a box that the "
+            "fine scan itself does not show. Grey values of every row are brought to it by a gain and an offset "
+            f"fitted on the pair; pores lie below the threshold {judge['threshold']:.3g}, found there, too."
+        )
+        return lines + list(said["warnings"])
     lines.append(
         f"There is no exact truth: pores are those of the fine scan at the threshold {judge['threshold']:.1f}. Its "
         f"uncertainty is shown by the thresholds {least:.1f} and {most:.1f}, a tenth of the distance between pores "

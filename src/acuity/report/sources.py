@@ -64,7 +64,17 @@ def warnings(cards, training=""):
         f"{training}{look(card.method).name}, level {card.level:g}: {said}"
         for card in cards
         for said in _warned_of(card)
+    ] + [
+        f"{training}{look(card.method).name}, level {card.level:g}, the model for voxels of {_voxel(link)}: {said}"
+        for card in cards
+        for link in card.links
+        for said in _warned_of(link)
     ]
+
+
+def _voxel(card):
+    """The voxel that a model of a chain is for."""
+    return f"{card.made_for['voxel_size'][0][0]:.4g} {card.made_for['unit']}"
 
 
 def _warned_of(card):

@@ -87,7 +87,7 @@ class Magnifications:
     def distance(self, level: str) -> float:
         """Return the distance of the source from the axis in a scan, um: it shrinks with the columns."""
         voxel, width, _, near, *_ = TABLE[self.specimen, level]
-        return 1e3 * near * self.side(level) / round(1e3 * width / voxel)
+        return 1e3 * near * (self.side(level) / round(1e3 * width / voxel))
 
     def views(self, level: str) -> int:
         """Return the views of a scan: as many for each column as the table has."""
@@ -98,6 +98,12 @@ class Magnifications:
     def ratio(self) -> int:
         """Voxels of the fine scan along one of the coarse scan."""
         return round(self.voxel(self.coarse) / self.voxel(self.fine))
+
+    @property
+    def steps(self) -> float:
+        """Voxels of the coarse scan by which `place` moves the centre of the fine one, for each of its own."""
+        first, last = (LEVELS.index(level) for level in (self.coarse, self.fine))
+        return sum(self.voxel(level) for level in LEVELS[first:last]) / self.voxel(self.coarse)
 
     @property
     def width(self) -> float:

@@ -1,6 +1,7 @@
 """The xrm section: specimens under a simulated X-ray microscope, at two magnifications."""
 
 import dataclasses
+import math
 from itertools import pairwise
 from typing import Any, Literal, Self
 
@@ -149,11 +150,25 @@ class Xrm(Section):
         """Return about how many coarse voxels (z, y, x) methods restore of a sample, without what they see beyond."""
         sides = []
         for (first, last), place in zip(self.box, self.place, strict=True):
-            middle = self.coarse_side / 2 + place
+            middle = self.coarse_side / 2 + self.magnifications.steps * place
             half = self.fine_side / self.magnifications.ratio / 2
             ends = (min(first, middle - half), max(last, middle + half)) if pair else (first, last)
             sides.append(min(self.coarse_side, round(ends[1] - ends[0])))
-        return tuple(sides)
+        return sides[0], sides[1], sides[2]
+
+    def truth_slices(self, *, pair: bool) -> list[int]:
+        """Return the coarse slices of which the truth is made: what is judged and, of a pair, what it may show."""
+        side, scans = self.coarse_side, self.magnifications
+        first, last = self.box[0]
+        if pair:
+            # A turned cube reaches further along z than a straight one, and its scale may be off.
+            half = self.fine_side / scans.ratio / 2
+            half *= (1 + self.scale) * (1 + 2 * math.sin(math.radians(self.turn)))
+            slip = scans.steps * self.shift + _GAP
+            middle = side / 2 + scans.steps * self.place[0]
+            first = min(first, math.floor(middle - half - slip))
+            last = max(last, math.ceil(middle + half + slip))
+        return [max(0, first), min(side, last)]
 
     @property
     def box(self) -> list[list[int]]:
@@ -170,7 +185,8 @@ class Xrm(Section):
             found = parse_region(self.judged, (side,) * 3, "judged")
             return [[part.start, part.stop] for part in found]
         half = self.fine_side / self.magnifications.ratio / 2
-        first = round(side / 2 + self.place[0] + half + self.shift + _GAP)
+        steps = self.magnifications.steps
+        first = round(side / 2 + steps * (self.place[0] + self.shift) + half + _GAP)
         last = min(first + _TALL, side - _END)
         if last - first < 8:
             raise AcuityError(

@@ -67,7 +67,7 @@ class XrmStudy(PairedVolumesStudy):
         return volume(f"pair/{sample}/low")
 
     def noise_free(self, sample: str) -> str:
-        """Return the whole field as a perfect fine scan shows it."""
+        """Return the field as a perfect fine scan shows it: the slices that are judged or learned from."""
         return volume(f"reconstruct/{sample}/noise_free")
 
     def acquired_files(self, sample: str) -> list[str]:
@@ -95,7 +95,8 @@ class XrmStudy(PairedVolumesStudy):
         files = [self.project.image(sample, image)]
         if not self.judged_here(sample) or image == "truth":
             return files
-        return [*files, self.judging_inputs(sample, image)["restored"]]
+        inputs = self.judging_inputs(sample, image)
+        return list(dict.fromkeys([*files, inputs["restored"], *inputs["fitted"]]))
 
     def given_map(self, sample: str) -> list[str]:
         return [f"simulate/{sample}/map.json"] if self.microscope.map == "true" else []
@@ -109,7 +110,11 @@ class XrmStudy(PairedVolumesStudy):
     def scan_cfg(self, sample: str, which: str) -> dict[str, Any]:
         """Return what a job that scans a specimen is told: ``coarse``, ``fine`` or ``truth``."""
         told = self.specimen_cfg(sample) | {"which": which}
-        return told if which == "truth" else told | {"noise": self.project.seed_of(sample, which)}
+        if which != "truth":
+            return told | {"noise": self.project.seed_of(sample, which)}
+        factor = self.microscope.magnifications.ratio
+        slices = self.microscope.truth_slices(pair=sample in self.pairs)
+        return told | {"slices": [factor * n for n in slices]}
 
     def reconstruction_cfg(self) -> dict[str, Any]:
         """Return what a job that reconstructs a scan is told."""
@@ -118,11 +123,14 @@ class XrmStudy(PairedVolumesStudy):
     def judged_cfg(self, sample: str) -> dict[str, Any]:
         """Return what a job that lays out the judged box is told."""
         factor = self.microscope.magnifications.ratio
-        return {"factor": factor, "box": self.microscope.box, "name": sample}
+        first, _ = self.microscope.truth_slices(pair=sample in self.pairs)
+        box, name = self.microscope.box, sample
+        return {"factor": factor, "box": box, "first": first, "name": name}
 
     def field_cfg(self, reach: Sequence[int]) -> dict[str, Any]:
         """Return what a job that cuts out what is restored is told; `reach` as in `division_cfg`."""
-        return {"box": self.microscope.box, "reach": list(reach)}
+        # Interpolation, and what is fitted, see some voxels far, too.
+        return {"box": self.microscope.box, "reach": [max(n, 4) for n in reach]}
 
     def division_cfg(self, sample: str, reach: Sequence[int]) -> dict[str, Any]:
         return {"factor": self.microscope.magnifications.ratio, "name": sample}
