@@ -162,14 +162,14 @@ def test_simpleitk_from_there_stays_there():
 
 
 def small_pair(seed=1):
-    """A pair at 3:1, whose field covers 16 low voxels along an axis."""
-    return low_scan(seed)[9:35, 8:34, 8:34], drawn(blobs(1), HIGH, pose(ratio=3.0))
+    """A pair at 2:1, whose field covers 24 low voxels along an axis."""
+    return low_scan(seed)[6:38, 6:36, 6:36], drawn(blobs(1), HIGH, pose(ratio=2.0))
 
 
 def test_another_object_is_refused_in_one_sentence_wherever_it_is_guessed_to_lie():
     low, high = small_pair(2)
     with pytest.raises(AcuityError, match="stones: cannot be registered: at the best place") as e:
-        register_volumes(low, high, (3.0,) * 3, QUICK, place=(13, 12, 12), where="stones")
+        register_volumes(low, high, (2.0,) * 3, QUICK, place=(16, 15, 15), where="stones")
     assert "do both volumes show one region" in str(e.value)
     assert "\n" not in str(e.value)
 
@@ -180,7 +180,7 @@ def test_another_object_is_refused_in_one_sentence_wherever_it_is_guessed_to_lie
 def test_a_reversed_axis_is_named(axis, said):
     low, high = small_pair()
     with pytest.raises(AcuityError, match=said):
-        register_volumes(low, np.flip(high, axis), (3.0,) * 3, QUICK)
+        register_volumes(low, np.flip(high, axis), (2.0,) * 3, QUICK)
 
 
 def test_a_scale_off_is_told_with_the_right_sizes():
@@ -196,11 +196,11 @@ def test_a_scale_off_is_told_with_the_right_sizes():
 
 def test_a_small_field_has_its_scale_held_and_says_so():
     low, high = small_pair()
-    found = register_volumes(low, high, (3.0,) * 3, QUICK)
+    found = register_volumes(low, high, (2.0,) * 3, QUICK)
     assert found.scale_held
     assert found.scale == 1
     assert "the scale was held" in found.warnings[0]
-    assert off(found, truth(pose(ratio=3.0), low.shape)) < 0.3
+    assert off(found, truth(pose(ratio=2.0), low.shape)) < 0.3
 
 
 def test_an_affine_map_finds_a_stretch_that_a_similarity_leaves():
@@ -217,16 +217,16 @@ def test_an_affine_map_finds_a_stretch_that_a_similarity_leaves():
 
 
 def test_any_turn_about_z_within_a_cylinder():
-    matrix = pose((131.0, 1.0, -1.0), ratio=3.0)
+    matrix = pose((131.0, 1.0, -1.0), ratio=2.0)
     y, x = np.ogrid[:48, :48]
     seen = np.hypot(y - 23.5, x - 23.5) <= 23.5
     high = np.where(seen, drawn(blobs(1), HIGH, matrix), 0)
     low, _ = small_pair()
-    found = register_volumes(low, high, (3.0,) * 3)
+    found = register_volumes(low, high, (2.0,) * 3)
     assert off(found, truth(matrix, low.shape), margin=8) < 0.3
     # negative control: small turns alone do not find it
     with pytest.raises(AcuityError, match="cannot be registered"):
-        register_volumes(low, high, (3.0,) * 3, QUICK)
+        register_volumes(low, high, (2.0,) * 3, QUICK)
 
 
 def test_what_repeats_is_refused_with_its_period():
@@ -343,7 +343,6 @@ def test_noise_alone_pulls_little_scale():
         system = System(Compared(a, b, whole, axes), "similarity", np.full(3, 19.5))
         normal, right = system.sums()
         pulls.append(np.linalg.solve(normal, right)[6])
-    print(pulls)
     # one low voxel at the rim is a scale of .05
     assert abs(pulls[0]) < 1e-6
     assert max(map(abs, pulls)) < 2e-3
