@@ -10,10 +10,10 @@ import SimpleITK as sitk
 
 from acuity.errors import AcuityError
 from acuity.register.space import apply_map, rotation
-from acuity.register.volume_blocks import Blocks
+from acuity.register.volume_blocks import Blocks, measure_blocks
 from acuity.register.volume_bspline import Bend
-from acuity.register.volume_fields import band_passed
-from acuity.register.volume_levels import Compared
+from acuity.register.volume_fields import band_passed, measured
+from acuity.register.volume_levels import Band, Compared, Level
 from acuity.register.volume_refine import System
 from acuity.register.volumes import VolumeSettings, register_volumes
 
@@ -286,6 +286,20 @@ def test_a_bent_object_is_noticed_and_followed_and_a_stiff_one_is_not():
     assert rms[0] <= 3 * found.error
     stiff = register_volumes(low_scan(), high, (RATIO,) * 3, QUICK)
     assert stiff.field is None
+
+
+def test_where_nothing_is_common_no_block_agrees():
+    low, high = (measured(v, "box", "it") for v in small_pair())
+    level = Level(low, high, 1, np.full(3, 2.0))
+    exact = truth(pose(ratio=2.0), (32, 30, 30))
+    compared = level.compared(exact, Band(0.7, 3.0))
+    assert measure_blocks(level, exact, compared, "rigid").agreeing > 0.9
+    nothing = Compared(compared.low, compared.high, 0 * compared.mask, compared.axes)
+    blocks = measure_blocks(level, exact, nothing, "rigid")
+    assert len(blocks.centres) == 0
+    assert blocks.agreeing == 0
+    assert blocks.pattern() == (0, 0)
+    assert len(blocks.table(exact[:, :3])) == 0
 
 
 def test_neighbours_share_a_bend_and_not_noise():
