@@ -34,6 +34,7 @@ rule all:
 
 
 include: "rules/simulate.smk"
+include: "rules/xrm.smk"
 include: "rules/reconstruct.smk"
 include: "rules/scans.smk"
 include: "rules/ingest.smk"

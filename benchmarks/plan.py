@@ -64,6 +64,7 @@ JOB_COLUMNS = ("job", "rule", "kind", "like", "held", "work", "written", "memory
 LONG = 5.0  # core seconds from which a job's time is judged
 COMPILED = 3.0
 FEW = 4  # jobs below which a kind is judged at a second size
+_RESUMED = "resumed at step"
 _USED = re.compile(r"used ([0-9.]+) MiB of memory, ([0-9.]+) core seconds")
 
 
@@ -263,8 +264,11 @@ def _job(stem, study, planner):
 
 
 def _used(log, record):
-    """Peak memory (MiB) and core seconds of a job, None where nothing tells."""
-    told = _USED.findall(log.read_text(encoding="utf-8", errors="replace"))
+    """Peak memory (MiB) and core seconds of a job, None where nothing tells of the whole of it."""
+    text = log.read_text(encoding="utf-8", errors="replace")
+    if _RESUMED in text:  # only what came after it was measured
+        return None
+    told = _USED.findall(text)
     if told:
         return dict(zip(("memory", "cpu"), map(float, told[-1]), strict=True))
     try:
@@ -314,7 +318,8 @@ def fit(measured: pd.DataFrame, known: dict[str, dict] | None = None) -> pd.Data
     more. Where the jobs of a kind are all of one size, or so small that nothing grows with it, the
     growth is that of `known`; of a kind that it lacks, what is held counts once, as it stands; the
     start is that of `known`, as far as it lies below what was measured, and the rest of the time
-    counts as work: a larger job must not come out as free.
+    counts as work: a larger job must not come out as free. Where others of its like are of several
+    sizes, it starts as they do in the median.
 
     Parameters
     ----------
@@ -339,7 +344,7 @@ def fit(measured: pd.DataFrame, known: dict[str, dict] | None = None) -> pd.Data
     known = constants() if known is None else known
     # A row of its own for each kind, and one for those of its like that were never measured.
     several = measured[measured["like"] != UNKNOWN].assign(kind=lambda jobs: jobs["like"])
-    rows = []
+    rows, starts = [], _starts(measured)
     for kind, jobs in pd.concat([measured, several]).groupby("kind"):
         like = jobs["like"].iloc[0]
         told = known.get(kind) or (known.get(like, {}) if like != UNKNOWN else {})
@@ -362,7 +367,10 @@ def fit(measured: pd.DataFrame, known: dict[str, dict] | None = None) -> pd.Data
         # Never less than any of the jobs held: one that is killed costs more than one that waits.
         base += max(0.0, float((jobs["memory"] - base - factor * held).max()))
         start, rate = _line(work, jobs["cpu"])
-        if rate == 0 and told.get("ns_per_work"):
+        if like in starts and (rate == 0 or kind == like):
+            start = min(starts[like], 0.9 * float(jobs["cpu"].min()))
+            rate = float(((jobs["cpu"] - start) / work).median())
+        elif rate == 0 and told.get("ns_per_work"):
             # Jobs of one size tell how fast the machine is, and not how time grows.
             start, rate = before["start_s"], before["ns_per_work"]
             faster = float((jobs["cpu"] / (start + rate * work)).median())
@@ -385,10 +393,20 @@ def fit(measured: pd.DataFrame, known: dict[str, dict] | None = None) -> pd.Data
     return pd.DataFrame(rows)
 
 
+def _starts(measured):
+    """Start of the jobs of a like, seconds: the median of its kinds that were measured at several sizes."""
+    found = {}
+    for (like, _), jobs in measured[measured["like"] != UNKNOWN].groupby(["like", "kind"]):
+        start, rate = _line(jobs["work"] * 1e-9, jobs["cpu"])
+        if rate:
+            found.setdefault(like, []).append(start)
+    return {like: float(np.median(starts)) for like, starts in found.items()}
+
+
 def _line(x, y):
     """Offset and slope, neither negative, of least relative squares; slope 0 where x hardly differs."""
     x, y = x.to_numpy(float), y.to_numpy(float)
-    if x.max() < 1.5 * x.min() or x.max() <= 0:
+    if x.max() < 1.4 * x.min() or x.max() <= 0:
         return float(y.max()), 0.0
     weights = 1 / y**2
     mean_x, mean_y = (weights * x).sum() / weights.sum(), (weights * y).sum() / weights.sum()

@@ -86,8 +86,8 @@ try:
     # Each job reads it again: one of them need say what is written in a former way.
     tell = logger.warning if workflow.is_main_process else lambda said: None
     STUDY, SAMPLES = load_study(keys, STUDY_FILE, tell)
-    named = [path for sample in SAMPLES for path in (sample.path, sample.low_path)]
-    REMOTE = {path: bucket_file(path) for path in named if path and is_remote(path)}
+    named = [path for sample in SAMPLES for path in sample.scans.values()]
+    REMOTE = {path: bucket_file(path) for path in named if is_remote(path)}
     check_partition()
     PROJECT = Project(STUDY, SAMPLES)
     checks.check_cache(workflow.workflow_settings.cache or ())

@@ -39,7 +39,9 @@ rule unseen:
             for sample, path in PROJECT.compared_voxels(role).items()
         },
         **{
-            name_of("cards", "", image(level, method)): given_files(method, level)[1]
+            name_of("cards", "", image(level, method)): given_files(method, level)[
+                1::2
+            ]
             for method in PROJECT.given
             for level in LEVELS
         },

@@ -212,7 +212,8 @@ def told(page, sample):
         **row,
         "level": float(level),
         "given": {
-            method: str(PROJECT.given_model(method, level)) for method in PROJECT.given
+            method: ", then ".join(map(str, PROJECT.given_models(method, level)))
+            for method in PROJECT.given
         },
         "further": further_of(sample),
         "surroundings": PROJECT.objects == "dark"

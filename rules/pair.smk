@@ -13,6 +13,8 @@ rule pair:
     input:
         high=lambda w: files(PROJECT.imported(w.sample)),
         low=lambda w: files(KIND.imported_low(w.sample)),
+        middle=lambda w: files(KIND.imported_middle(w.sample)),
+        given=lambda w: files(KIND.given_map(w.sample)),
     output:
         **tables(patches="pair/{sample}/patches", table="measure/{sample}/pair"),
         low=volume("pair/{sample}/low"),

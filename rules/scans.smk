@@ -35,15 +35,19 @@ def untracked(scan):
 
 
 def given_files(method, level):
-    """Weights and card of a model that a method takes."""
+    """Weights and card of each model that a method takes."""
     return [
-        local(str(file)) for file in model_files(PROJECT.given_model(method, level))
+        local(str(file))
+        for model in PROJECT.given_models(method, level)
+        for file in model_files(model)
     ]
 
 
 def given_figures(method, level):
     """The table of the study that a given model was trained in, with its seal; none where there is none."""
-    found = figures_beside(PROJECT.given_model(method, level))
+    models = PROJECT.given_models(method, level)
+    # What was found of the models of a chain tells nothing of the chain.
+    found = figures_beside(models[0]) if len(models) == 1 else []
     return [local(str(file)) for file in found]
 
 

@@ -61,7 +61,7 @@ rule take_model:
         **resources_for("take_model"),
     params:
         cfg=lambda w: {
-            "model": PROJECT.given_model(w.method, w.level),
+            "models": PROJECT.given_models(w.method, w.level),
             "method_name": module_name(w.method),
             **KIND.task(w.level),
         },
@@ -88,7 +88,7 @@ rule take_judged:
     resources:
         **resources_for("take_judged"),
     params:
-        cfg=lambda w: {"model": PROJECT.given_model(w.method, w.level)},
+        cfg=lambda w: {"models": PROJECT.given_models(w.method, w.level)},
         code=lambda w: code_digest("take_judged"),
     message:
         "Take the figures of a model of {wildcards.method} at level {wildcards.level}"

@@ -5,4 +5,4 @@ from acuity.measure.elsewhere import take_judged
 from acuity.tables import write_table
 
 with job(snakemake):
-    write_table(take_judged(**snakemake.params.cfg), snakemake.output.table)
+    write_table(take_judged(*snakemake.params.cfg["models"]), snakemake.output.table)

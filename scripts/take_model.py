@@ -1,13 +1,13 @@
-"""Take a model that was trained elsewhere: model and card -> copies of both, looked at."""
+"""Take a model that was trained elsewhere, or a chain: models and cards -> copies, or one of all, looked at."""
 
 from acuity.job import job
 from acuity.methods.base import MethodJob
-from acuity.predict.models import take_model
+from acuity.predict.chain import take_models
 
 with job(snakemake):
     cfg = dict(snakemake.params.cfg)
-    take_model(
-        cfg.pop("model"),
+    take_models(
+        cfg.pop("models"),
         MethodJob(settings={}, **cfg),
         snakemake.output.model,
         snakemake.output.card,

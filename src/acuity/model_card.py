@@ -47,6 +47,8 @@ class ModelCard:
         SHA-256 of the weights' file.
     versions : dict
         Of the libraries.
+    chain : list of dict
+        The cards of the models that are applied in turn, where it is a chain; see `acuity.predict.chain`.
     """
 
     method: str
@@ -64,6 +66,12 @@ class ModelCard:
     made_for: dict[str, Any] = field(default_factory=dict)
     weights: str = ""
     versions: dict[str, str] = field(default_factory=dict)
+    chain: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def links(self) -> list["ModelCard"]:
+        """The cards of the models of a chain, in turn; none of a single model."""
+        return [_card(content) for content in self.chain]
 
     @property
     def image(self) -> tuple[str, float]:
@@ -93,5 +101,10 @@ def read_model_card(path: str | os.PathLike) -> ModelCard:
         raise AcuityError(
             f"{path}: is no model card, it names no method and level; remove it to train again"
         )
+    return _card(content)
+
+
+def _card(content: dict[str, Any]) -> ModelCard:
+    """Return what is known of a card's content."""
     known = {one.name for one in fields(ModelCard)}
     return ModelCard(**{name: value for name, value in content.items() if name in known})

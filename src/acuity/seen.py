@@ -65,7 +65,7 @@ def check_volumes(
     test: Mapping[str, str | os.PathLike],
     output: str | os.PathLike,
     *,
-    cards: Mapping[str, str | os.PathLike] = MappingProxyType({}),
+    cards: Mapping[str, str | os.PathLike | Sequence[str]] = MappingProxyType({}),
     allow: bool = False,
 ) -> None:
     """Refuse test samples that were imported from the same voxels as one to learn from.
@@ -74,8 +74,8 @@ def check_volumes(
     ----------
     train, test : mapping of str to path
         Imported volumes by sample; of a simulated test sample one that it is restored from.
-    cards : mapping of str to path, optional
-        Cards of models that were trained elsewhere, by method and level.
+    cards : mapping of str to path or list of path, optional
+        Cards of models that were trained elsewhere, by method and level; of a chain those of all.
     output : path
         A table of the samples that were compared: `test`, `train`, `voxels` (``other``; where
         that is allowed also ``same`` and, of a region, ``shared``).
@@ -99,17 +99,24 @@ def check_volumes(
                 f"sample {learned!r} ({opened[learned].source}); {_REMEDY}"
             )
         rows.append((judged, learned, voxels))
-    taught = {method: read_model_card(card).origins for method, card in cards.items()}
+    taught = {
+        method: [one for path in _listed(card) for one in read_model_card(path).origins]
+        for method, card in cards.items()
+    }
     for judged, (method, card) in product(test, cards.items()):
         began = origin(opened[judged])
         seen = any(meet(began, one) for one in taught[method])
         if seen and not allow:
             raise AcuityError(
                 f"{opened[judged].source}: test sample {judged!r} holds voxels that the model of "
-                f"{method} ({card}) learned from; {_REMEDY}"
+                f"{method} ({', '.join(map(str, _listed(card)))}) learned from; {_REMEDY}"
             )
         rows.append((judged, f"the model of {method}", "shared" if seen else "other"))
     write_table(pd.DataFrame(rows, columns=COLUMNS), output)
+
+
+def _listed(card):
+    return [card] if isinstance(card, str | os.PathLike) else list(card)
 
 
 def shared(one: Volume, other: Volume) -> str:

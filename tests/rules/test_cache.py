@@ -55,8 +55,8 @@ def reason_against_cache(rule):
 
 def test_rules_with_a_cache_may_have_one():
     cached = {rule.split()[1]: rule for rule in rules() if part(rule, "cache")}
-    assert set(cached) == {"spheres:", "projections:"}
-    assert [reason_against_cache(rule) for rule in cached.values()] == [None, None]
+    assert set(cached) == {"spheres:", "projections:", "scan_specimen:"}
+    assert [reason_against_cache(rule) for rule in cached.values()] == [None] * 3
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,9 @@ def test_any_other_rule_is_refused(workflow, rule):
     path = workflow.write_study(STUDY, SHEET)
     done = workflow.run("-n", "--cache", "spheres", rule, "--configfile", path, check=False)
     assert done.returncode != 0
-    assert f"--cache: found {rule}, allowed are spheres and projections" in done.stdout
+    assert (
+        f"--cache: found {rule}, allowed are spheres, projections and scan_specimen" in done.stdout
+    )
 
 
 def test_entries_are_reused_and_never_mixed_up(tmp_path, monkeypatch):

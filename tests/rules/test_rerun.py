@@ -29,9 +29,11 @@ UNUSED_BY_RULES = {
     "digest",
     "failures",
     "formats.export",
+    "formats.headers",
     "ingest.look",
     "predict.apply",
     "report.summary",
+    "simulate.fill",  # exact voxels, to hold scans to
 } | {
     ".".join(path.relative_to(ROOT / "src/acuity").with_suffix("").parts)
     for room in ("plan", "study", "workflow")
@@ -75,13 +77,13 @@ READS["collect_metrics"] |= set(MEASURES)
 PAGES = {
     "report": "index",
     "report_sample": "sample",
-    **{f"report_{kind}": f"{kind}_page" for kind in ("restored", "stack", "axial", "sem")},
+    **{f"report_{kind}": f"{kind}_page" for kind in ("restored", "stack", "axial", "sem", "pair")},
 }
 FIGURES = {
     "figures": "drawn.study",
     **{
         f"{kind}_figures": f"drawn.{kind}"
-        for kind in ("sample", "restored", "stack", "axial", "sem")
+        for kind in ("sample", "restored", "stack", "axial", "sem", "pair")
     },
 }
 SCRIPTS = {
@@ -89,6 +91,7 @@ SCRIPTS = {
     **dict.fromkeys(PAGES, "page"),
     **dict.fromkeys(FIGURES, "figures"),
     "predict_planes": "predict",
+    "reconstruct_scan": "reconstruct",
 }
 RULES = {"spheres", *READS}
 
@@ -300,7 +303,12 @@ def test_each_module_counts_for_the_scripts_that_load_it(tmp_path):
             missing = {name for name in loaded if rule not in changed[name]}
             assert not missing, f"{rule} loads {missing}, and its digest does not hold them"
     idle = {name for name, users in changed.items() if not users}
-    rooms = ("methods.", "simulate.specimens.", "simulate.hydrogel")  # what is loaded by its name
+    rooms = (
+        "methods.",
+        "simulate.specimens.",
+        "simulate.hydrogel",
+        "report.plots.",
+    )  # what is loaded by its name
     by_name = {name for name in idle if name.startswith(rooms)}
     assert idle - by_name == UNUSED_BY_RULES
     assert "count_objects" not in changed["measure.quality"]  # not everything for everyone
@@ -443,6 +451,15 @@ KINDS = {
     "blur": ({**BLURRED, "degrade": {"photons": 500}, "methods": {"richardson_lucy": {}}}, VOLUMES),
     "axial": ({**BLURRED, "degrade": {"mode": "decimate"}, "methods": {"cubic": {}}}, VOLUMES),
     "images": ({**BLURRED, "degrade": {"mode": "random"}}, VOLUMES),
+    "xrm": (
+        {
+            **BLURRED,
+            "levels": [3],
+            "xrm": {"specimen": "seed", "columns": [112, 128, 128]},
+            "pair": {},
+        },
+        "sample\trole\tseed\nb\ttrain\t1\nc\ttest\t2\n",
+    ),
 }
 
 
@@ -484,6 +501,7 @@ def test_a_stage_has_its_slabs_and_a_kind_its_way_to_degrade(listed):
         "blur": {"degrade"},
         "axial": {"degrade_axial"},
         "images": {"degrade_images"},
+        "xrm": set(),
     }
     assert {kind: ways & set(rules) for kind, rules in listed.items()} == kinds
 

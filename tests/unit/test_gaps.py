@@ -93,6 +93,8 @@ def test_width_and_depth_have_the_closed_form(angle):
         # The ends lie on the outlines, to the nearest pixel.
         length = np.hypot(row["y2"] - row["y1"], row["x2"] - row["x1"])
         assert length == pytest.approx(PIXEL * gap, abs=2 * PIXEL)
+        along = np.array([row["y2"] - row["y1"], row["x2"] - row["x1"]]) / length
+        np.testing.assert_allclose(row[["uy", "ux"]].to_numpy(float), along, atol=1e-9)
     np.testing.assert_array_equal(table["width"], table["width_truth"])
     assert table["resolved"].all()
 

@@ -294,7 +294,7 @@ def test_a_sample_tells_what_to_read_of_it(checked, texture):
     [sample] = read_study("own.yaml")[1]
     expected = {"path": "a.tif", "voxel_size": "2 nm", "region": "0:3", "pitch": None}
     assert sample.reading() == expected | {"volume": True}
-    assert sample.reading(low=True) == {"path": None, "voxel_size": None, "volume": True}
+    assert sample.reading("low/") == {"path": None, "voxel_size": None, "volume": True}
 
 
 COARSE = (

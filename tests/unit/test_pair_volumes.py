@@ -17,6 +17,7 @@ from acuity.pair.grids import (
 )
 from acuity.pair.inputs import check_volumes
 from acuity.pair.judge import fit_grey, judge_part
+from acuity.pair.place import recorded_place, stated_place
 from acuity.pair.resample import Resampler
 from acuity.segment.segment import stated_threshold
 from acuity.study.study import Study
@@ -157,6 +158,30 @@ def test_the_factor_is_the_whole_number_nearest_to_the_ratio():
     ):
         with pytest.raises(AcuityError, match=words):
             check_volumes(volume(1.0), volume(low), level, "pair")
+
+
+# ---- where the search begins
+
+
+def test_a_place_is_a_length_or_counted_in_voxels():
+    low = Grid((40, 50, 60), (4.0, 4.0, 4.0), unit="um")
+    for text in ("80 100.8 0.12 mm", "10 20 200 voxel", "10 20 um", "10 um", "here", "1 2 3"):
+        with pytest.raises(AcuityError, match="place"):
+            stated_place(text, low, "place")
+    for text in ("80 0.1 120 um", "20 .025 30 voxel", "0.08,0.0001,0.12 mm", "20 .025 30 Voxels"):
+        assert stated_place(text, low, "place") == pytest.approx((19.5, -0.475, 29.5))
+
+
+def test_files_that_tell_their_positions_say_where_the_search_begins():
+    def at(origin, shape=(20, 20, 20), size=2.0, unit="um"):
+        return Volume(np.zeros(shape, np.uint8), Grid(shape, (size,) * 3, origin, unit))
+
+    low = at((100.0, 100.0, 100.0))
+    # The middle of 9 voxels of 1 um, the first at 110 um, is 114 um: low voxel 7.
+    high = at((0.11, 0.11, 0.11), (9, 9, 9), 0.001, "mm")
+    assert recorded_place(low, high) == pytest.approx((7, 7, 7))
+    assert recorded_place(at((0.0, 0.0, 0.0)), high) is None
+    assert recorded_place(low, at((900.0, 900.0, 900.0))) is None
 
 
 # ---- what is learned from, and what is judged

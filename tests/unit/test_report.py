@@ -917,6 +917,14 @@ def test_warnings_of_trainings_reach_the_page(tmp_path, study, change, said):
         ([2.0], "abcd", [["truth", "a 2", "b 2", "c 2", "d 2"]]),
         ([2.0], "abcdef", [["truth", "a 2", "b 2", "c 2"], ["d 2", "e 2", "f 2"]]),
         ([2.0, 3.0], "ab", [["truth", "a 2", "b 2"], ["truth 3", "a 3", "b 3"]]),
+        (
+            [2.0, 3.0],
+            "abcdefg",
+            [
+                *(["truth", "a 2", "b 2", "c 2"], ["d 2", "e 2", "f 2", "g 2"]),
+                *(["truth 3", "a 3", "b 3", "c 3"], ["d 3", "e 3", "f 3", "g 3"]),
+            ],
+        ),
         ([2.0, 3.0, 5.0], "a", [["truth", "truth 3", "truth 5"], ["a 2", "a 3", "a 5"]]),
         ([], "", [["truth"]]),
     ],

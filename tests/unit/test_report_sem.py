@@ -91,6 +91,8 @@ def gap_table(missed, error, invented, count=120, seed=3):
                 "x1": middle[1] - half,
                 "y2": middle[0],
                 "x2": middle[1] + half,
+                "uy": 0.0,
+                "ux": 1.0,
                 "width_truth": width,
                 "width": (0 if touching else width) + abs(own.normal(0, error) + 4 * touching)
                 if shown
@@ -377,20 +379,21 @@ def test_crops_share_one_window_and_have_scale_bars(made):
     assert tops[1] == 128
 
 
-def test_a_profile_is_the_truth_s_grey_values(made):
+@pytest.mark.parametrize("half", [10.0, 0.0])  # 0: particles that touch
+def test_a_profile_is_the_truth_s_grey_values(made, half):
     planes, grid = sem._planes(made[0])
     step = np.zeros(SHAPE, np.float32)
     step[:, 100:] = 80.0
     planes = dict.fromkeys(planes, step)
-    line = np.array([[50.0, 90.0], [50.0, 110.0]])
-    case = sem.Case("A", "", (slice(0, 64), slice(60, 124)), line, {})
+    line = np.array([[50.0, 100 - half], [50.0, 100 + half]])
+    case = sem.Case("A", "", (slice(0, 64), slice(60, 124)), line, np.array([0.0, 1.0]))
     plot = sem.sem_profiles(planes, [case], grid)
     axes = plot.figure().axes[0]
     assert axes.get_xlabel() == "Distance from the first outline (nm)"
     x, y = axes.lines[-1].get_data()
     assert y[0] == pytest.approx(0, abs=1)
     assert y[-1] == pytest.approx(80, abs=1)
-    assert np.interp(40, y, x) == pytest.approx(9.5 * SIZE, abs=0.3 * SIZE)
+    assert np.interp(40, y, x) == pytest.approx((half - 0.5) * SIZE, abs=0.3 * SIZE)
     assert axes.get_ylim()[0] <= 0
 
 

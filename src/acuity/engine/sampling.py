@@ -11,7 +11,7 @@ import numpy as np
 
 from acuity.degrade.images import check_strengths, degrade_image
 from acuity.engine.readers import statistics
-from acuity.engine.tiles import relative
+from acuity.engine.tiles import fitting_patch, relative
 from acuity.errors import AcuityError
 from acuity.field_of_view import cylinder
 from acuity.interpolation import interpolate
@@ -219,13 +219,7 @@ class Sampler(BatchSampler):
             raise AcuityError(
                 f"patch: {self.depth} slices do not fit into {slices} slices of {pairs[0].name}"
             )
-        # A patch wider than the volume is cut to it; turns by 90 degrees need it square.
-        rows, columns = (min(p, n) for p, n in zip(patch[1:], plane, strict=True))
-        if symmetries != "none":
-            rows = columns = min(rows, columns)
-        self.patch = (patch[0], rows, columns)
-        if symmetries == "volume":
-            self.patch = (min(self.patch),) * 3
+        self.patch = fitting_patch(patch, plane, symmetries)
         if max(patch) > 8 and min(self.patch[1:]) < 8:
             raise AcuityError(
                 f"{pairs[0].name}: planes of {tuple(plane)} voxels are too small to train on; "

@@ -110,15 +110,15 @@ class TileSchedule:
     def regions(self, layout: Layout) -> list[tuple[slice, slice]]:
         """Return the parts of the plane (y, x; input grid) that are streamed along z one by one."""
         plane, scale = self.size[1:], self.method.scale[1:]
-        part = [s // f for s, f in zip(layout.shard[1:], scale, strict=True)]
+        # Whole shards that hold whole voxels of the input grid: three by three of them at a factor of 3.
+        part = [math.lcm(s, f) // f for s, f in zip(layout.shard[1:], scale, strict=True)]
         # An image that fits into a tile needs no halo.
         fits = (
             self.shape[0] == 1
             and self.tile is not None
             and all(map(int.__le__, plane, self.tile[1:]))
         )
-        cut = any(s % f for s, f in zip(layout.shard[1:], scale, strict=True))
-        if self.blended or fits or cut or not self.columns:
+        if self.blended or fits or not self.columns:
             part = [*plane]
         rows, columns = (
             [slice(side.start + start, side.start + stop) for start, stop in slabs(n, p)]

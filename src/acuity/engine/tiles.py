@@ -200,3 +200,25 @@ def _overlapping(count, core, overlap):
         core = slice(found[-2][1].start, count)
         found = [*found[:-2], (slice(max(0, core.start - overlap), count), core)]
     return found
+
+
+def fitting_patch(
+    patch: Sequence[int], plane: Sequence[int], symmetries: str
+) -> tuple[int, int, int]:
+    """Return the patch that is drawn from volumes where another one may have been asked for.
+
+    Parameters
+    ----------
+    patch : sequence of int
+        (z, y, x), voxels, as asked for.
+    plane : sequence of int
+        (y, x), least sides of the volumes; a wider patch is cut to them.
+    symmetries : {"none", "upright", "in_plane", "volume"}
+        Quarter turns within slices need squares, those of all three axes cubes.
+    """
+    rows, columns = (min(p, n) for p, n in zip(patch[1:], plane, strict=True))
+    if symmetries != "none":
+        rows = columns = min(rows, columns)
+    if symmetries == "volume":
+        return (min(patch[0], rows),) * 3
+    return patch[0], rows, columns

@@ -82,8 +82,8 @@ def look(study: Any, samples: list[Any], deep: bool = False) -> Iterator[Input]:
             yield Input((sample.sample, *_simulated(study, sample)))
             continue
         high = None  # the fine image of a pair, where all of it is taken
-        for low in (False, True)[: 1 + (sample.low_path is not None)]:
-            reading = sample.reading(low=low)
+        for prefix in sample.scans:
+            reading, low = sample.reading(prefix), prefix == "low/"
             path, region = reading["path"], reading.pop("region", None)
             name = os.path.basename(os.path.normpath(split_name(path)[0]))
             if is_remote(path):
@@ -97,11 +97,11 @@ def look(study: Any, samples: list[Any], deep: bool = False) -> Iterator[Input]:
                 fit = check_volumes if study.paired_volumes else check_grids
                 fits = _or_error(fit, high, opens, sample.level, "the pair")
                 opens = fits if isinstance(fits, AcuityError) else opens
-            elif isinstance(opens, Volume) and region is None:
+            elif isinstance(opens, Volume) and region is None and not prefix:
                 high = opens
             restore = study.restore if sample.role == "restore" else None
             found = _look(sample.sample, name, path, opens, region, restore, deep)
-            if not low and not found.error:
+            if not prefix and not found.error:
                 taken.append(sample.model_copy(update={"region": found.region}))
             yield found
     where = dict.fromkeys((sample.sample for sample in taken), study.samples)

@@ -11,13 +11,15 @@ from acuity.tables import read_table
 _BESIDE = ("input", "truth")  # what a model's figures are held against
 
 
-def take_judged(model: str | os.PathLike) -> pd.DataFrame:
+def take_judged(model: str | os.PathLike, *further: str | os.PathLike) -> pd.DataFrame:
     """Pick the pooled figures of a model from those of the study that it was trained in.
 
     Parameters
     ----------
     model : path
         As for `acuity.predict.models.model_files`; in a study's folder, RESULTS/train/METHOD/levelLEVEL.
+    *further : path
+        Those of a chain that follow it: what was found of its models tells nothing of the chain.
 
     Returns
     -------
@@ -31,7 +33,7 @@ def take_judged(model: str | os.PathLike) -> pd.DataFrame:
     AcuityError
         If the study's table is not what its seal says.
     """
-    found = figures_beside(model)
+    found = [] if further else figures_beside(model)
     if not found:
         return pd.DataFrame(columns=COLUMNS)
     table = read_table(found[0], dtype={"variant": str, "subset": str, "unit": str})

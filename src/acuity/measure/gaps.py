@@ -29,8 +29,8 @@ from acuity.units import convert
 from acuity.volume import Volume
 
 COLUMNS = [
-    "gap", "kind", "y1", "x1", "y2", "x2", "width_truth", "width", "resolved", "touching",
-    "chosen", "minimum_truth", "minimum",
+    "gap", "kind", "y1", "x1", "y2", "x2", "uy", "ux", "width_truth", "width", "resolved",
+    "touching", "chosen", "minimum_truth", "minimum",
 ]  # fmt: skip
 _FEW = 200  # resamples where each one is ranked
 _STEP = 0.2  # pixels between two samples of a profile
@@ -286,7 +286,8 @@ def gaps(
         Columns `COLUMNS`, one row a pair of particles, in an order that does not depend on the
         image. ``kind``: ``gap`` or, where the truth's minimum is too high for one, ``touching``
         (also as 1 and 0). ``y1 x1 y2 x2``: ends of the line at the two outlines, nm from the first
-        pixel's centre. ``width_truth``, ``width``: nm; NaN where there is no gap, or where the
+        pixel's centre. ``uy ux``: direction of the line, of length 1, also where the outlines meet.
+        ``width_truth``, ``width``: nm; NaN where there is no gap, or where the
         fainter particle stays below the level. ``resolved``, ``chosen``: 1 or 0.
         ``minimum_truth``, ``minimum``: lowest value over the peak. Pairs whose gap in the truth has
         no width, because one of them is so much fainter, are left out.
@@ -371,6 +372,8 @@ def _table(found, measured, pixel_size):
         {
             "kind": np.where(open_truth, "gap", "touching"),
             **place,
+            "uy": found["uy"].to_numpy(),
+            "ux": found["ux"].to_numpy(),
             "width_truth": width_truth,
             "width": width,
             "resolved": resolved.astype(int),

@@ -11,10 +11,10 @@ Adding a method is adding one module to this package that ends in ``METHOD = Its
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from acuity.assumptions import Assumes
 from acuity.errors import AcuityError, require
@@ -200,14 +200,18 @@ class Settings(Section):
         return {name: getattr(self, name) for name in names}
 
 
+_Model = Annotated[str, Field(min_length=1)]
+_Chain = Annotated[tuple[_Model, ...], Field(min_length=2, max_length=8)]
+
+
 class ModelSettings(Settings):
     """Settings of a method that learns, or takes what it learned in another study."""
 
-    model: str | None = setting(
+    model: _Model | _Chain | None = setting(
         None,
         "A trained model to take instead of training: the folder of its model.safetensors and model.json, "
-        "relative to the study file; {level} stands for the level",
-        min_length=1,
+        "relative to the study file; {level} stands for the level; several are a chain of models of pairs of "
+        "volumes, applied in turn, the coarsest first",
     )
     accept: tuple[Accepted, ...] = setting(
         (),
@@ -222,10 +226,22 @@ class LearnedSettings(ModelSettings):
     predict: PredictSettings = PredictSettings.preset()
 
 
+class FitSettings(Section):
+    """How a method learns at once, and is judged."""
+
+    validation_fraction: float = setting(
+        0.05,
+        "Share of the slices, the last ones, or of the images, held out to judge what was learned",
+        "1",
+        ge=0,
+        lt=0.5,
+    )
+
+
 class FittedSettings(ModelSettings):
     """Settings of a method that learns at once."""
 
-    train: Section = setting(Section(), "How it learns")
+    train: FitSettings = setting(FitSettings(), "How it learns")
     predict: PredictSettings = PredictSettings.preset()
 
 

@@ -5,35 +5,38 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from acuity.assumptions import Assumes
-from acuity.methods.base import FittedMethod, FittedSettings, PredictSettings, TrainingPair
-from acuity.settings import Section, setting
+from acuity.methods.base import (
+    FitSettings,
+    FittedMethod,
+    FittedSettings,
+    PredictSettings,
+    TrainingPair,
+)
+from acuity.settings import setting
 
 TRUNCATE = 4.0
 
 
-class FitSettings(Section):
+class BlurSettings(FitSettings):
     """How the blur is tuned."""
 
     largest: float = setting(
         6.0, "Largest standard deviation that is tried, on the target's grid", "voxel", gt=0
     )
     precision: float = setting(0.01, "How exactly it is found", "voxel", gt=0)
-    validation_fraction: float = setting(
-        0.05, "Share of the images, or slices, held out to judge it", "1", ge=0, lt=0.5
-    )
 
 
 class BicubicGaussianSettings(FittedSettings):
     """Settings of cubic interpolation with a Gaussian blur."""
 
-    train: FitSettings = setting(FitSettings(), "How the blur is tuned")
+    train: BlurSettings = setting(BlurSettings(), "How the blur is tuned")
     predict: PredictSettings = PredictSettings.preset(
         "How images are restored", tile=(32, 1024, 1024), device="cpu"
     )
 
 
 class BicubicGaussian(FittedMethod):
-    """Cubic interpolation onto the target's grid, then a Gaussian blur in the plane.
+    """Cubic interpolation onto the target's grid, then a Gaussian blur: in the plane, of volumes along z too.
 
     The classical restoration that SEMNet is compared with (bicubic for the resolution, Gaussian
     for the noise), whose authors do not give its blur; here its standard deviation is the one of
@@ -78,12 +81,16 @@ class BicubicGaussian(FittedMethod):
         """Take the standard deviation and set the halo that it needs."""
         self.sigma = float(arrays["sigma"][0])
         reach = int(TRUNCATE * self.sigma + 0.5)
-        self.halo = (0, reach, reach)
+        self.halo = (reach if self.deep else 0, reach, reach)
+
+    def set_up(self) -> None:
+        """Blur along z too where volumes are made finer along it."""
+        self.deep = self.task.scale[0] > 1
 
     def _blurred(self, images, sigma):
         from acuity.filters import gaussian
 
-        return gaussian(images, (0.0, sigma, sigma), truncate=TRUNCATE)
+        return gaussian(images, (sigma if self.deep else 0.0, sigma, sigma), truncate=TRUNCATE)
 
     def restore(self, tile: np.ndarray) -> np.ndarray:
         """Blur a tile."""

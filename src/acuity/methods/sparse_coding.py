@@ -9,26 +9,26 @@ import numpy as np
 from acuity.assumptions import Assumes
 from acuity.errors import AcuityError
 from acuity.interpolation import interpolate
-from acuity.methods.base import FittedMethod, FittedSettings, PredictSettings, TrainingPair, scaled
+from acuity.methods.base import (
+    FitSettings,
+    FittedMethod,
+    FittedSettings,
+    PredictSettings,
+    TrainingPair,
+    scaled,
+)
 from acuity.methods.networks.planes import coarser, degradation
-from acuity.settings import Section, setting
+from acuity.settings import setting
 
 CHUNK = 4096  # patches that are coded together: decides memory
 
 
-class FitSettings(Section):
+class DictionarySettings(FitSettings):
     """How a dictionary is learned."""
 
     patches: int = setting(20_000, "Patches that the dictionary is learned from", "1", ge=1)
     passes: int = setting(3, "Passes over the patches", "1", ge=1)
     batch: int = setting(256, "Patches of a step of the dictionary's learning", "1", ge=1)
-    validation_fraction: float = setting(
-        0.05,
-        "Share of the slices, the last ones, held out to judge the dictionary",
-        "1",
-        ge=0,
-        lt=0.5,
-    )
 
 
 class SparseCodingSettings(FittedSettings):
@@ -60,7 +60,7 @@ class SparseCodingSettings(FittedSettings):
         "others a variant, whose dictionary is learned from coarse patches and paired with what "
         "the interpolation lacks",
     )
-    train: FitSettings = setting(FitSettings(), "How the dictionary is learned")
+    train: DictionarySettings = setting(DictionarySettings(), "How the dictionary is learned")
     predict: PredictSettings = PredictSettings.preset(tile=(64, 256, 256), device="cpu")
 
 

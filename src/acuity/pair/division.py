@@ -129,6 +129,56 @@ def divide_pair(
     return told
 
 
+def write_judged_box(
+    truth: Volume,
+    output: str,
+    *,
+    factor: int,
+    box: Sequence[Sequence[int]],
+    first: int = 0,
+    name: str = "",
+) -> None:
+    """Say which box of a simulated field is judged.
+
+    Parameters
+    ----------
+    truth : Volume
+        What is judged by, on the fine grid: some slices of the coarse field.
+    output : path
+        uint8, the box of the fine grid, all of it 1.
+    factor : int
+        Voxels of the fine grid along a coarse one.
+    box : sequence of (int, int)
+        First coarse voxel and the one behind the last, along z, y, x.
+    first : int
+        The coarse slice with which the truth begins.
+    name : str
+        Of the sample, for errors.
+
+    Raises
+    ------
+    AcuityError
+        If the box reaches beyond the field, or is too small to be judged.
+    """
+    where = f"sample {name}".rstrip()
+    starts = (first, 0, 0)
+    parts = tuple(
+        slice((a - s) * factor, (b - s) * factor) for (a, b), s in zip(box, starts, strict=True)
+    )
+    if any(
+        part.start < 0 or part.stop > n for part, n in zip(parts, truth.grid.shape, strict=True)
+    ):
+        raise AcuityError(
+            f"{where}: xrm.judged is {box}, and there is a truth of "
+            f"{' x '.join(str(n // factor) for n in truth.grid.shape)} coarse voxels (z, y, x), from slice "
+            f"{first} on; allowed is a box within it"
+        )
+    _check_sizes(parts, factor, "judged", where)
+    ones = np.broadcast_to(np.uint8(1), tuple(part.stop - part.start for part in parts))
+    about = truth.after({"step": "judged_region"}) | {"intensity": "label"}
+    write_volume(output, Volume(ones, truth.grid.crop(parts), **about))
+
+
 def _first(coarse):
     """The first voxel of the low volume, as imported, that is part of the pair."""
     return coarse.provenance[-1]["low_crop"][:3]

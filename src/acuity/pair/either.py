@@ -6,7 +6,9 @@ from acuity.pair.settings import PairSettings, VolumePairSettings
 from acuity.pair.volumes import pair_volumes
 
 
-def register_pair(high, low, outputs, *, volumes, factor, name="", **settings):
+def register_pair(
+    high, low, outputs, middle=None, *, volumes, factor, name="", place=None, given=None, **settings
+):
     """Register a pair and write it on grids that fit; see `pair` and `pair_volumes`.
 
     Parameters
@@ -15,12 +17,18 @@ def register_pair(high, low, outputs, *, volumes, factor, name="", **settings):
         One slice each, or volumes.
     outputs : acuity.pair.pair.Outputs
         What to write.
+    middle : acuity.volume.Volume, optional
+        Of volumes: a scan of a magnification between, through which they are registered.
     volumes : bool
         What the study takes them for.
     factor : int
         Voxels of the fine grid along a low one.
     name : str
         Of the pair, for errors.
+    place : str, optional
+        Of volumes: about where the middle of the high one lies, see `acuity.pair.place.parse_place`.
+    given : numpy.ndarray, optional
+        The map (3, 4) between two volumes, where it is known; see `pair_volumes`.
     **settings
         Those of `PairSettings` or `VolumePairSettings`.
 
@@ -39,7 +47,6 @@ def register_pair(high, low, outputs, *, volumes, factor, name="", **settings):
             "lie in a bucket and are all of one kind"
         )
     if volumes:
-        return pair_volumes(
-            high, low, outputs, VolumePairSettings(**settings), factor=factor, name=name
-        )
+        about = {"factor": factor, "name": name, "place": place, "middle": middle, "given": given}
+        return pair_volumes(high, low, outputs, VolumePairSettings(**settings), **about)
     return pair(high, low, outputs, PairSettings(**settings), factor=factor, name=name)

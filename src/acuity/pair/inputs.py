@@ -10,6 +10,7 @@ from acuity.volume import check_finite
 _LARGER = 1.05
 _LEAST = 48
 _FINER = 1.5
+_STEP = 1.2  # from one scan to the next, of three
 # A dark background that is cut off leaves the structures before it as they are.
 _BLACK = 0.8
 
@@ -125,6 +126,40 @@ def check_volumes(high, low, factor, where):
         wanted = "a whole number" if nearest.min() != nearest.max() else f"the level {nearest[0]:g}"
         raise AcuityError(
             f"{told}, a ratio of {numbers(ratios)}; allowed with it is {wanted}, found the level {factor}."
+        )
+    return ratios
+
+
+def check_between(low, middle, high, where):
+    """Refuse a scan through which two others cannot be registered, by its voxel size.
+
+    Parameters
+    ----------
+    low, middle, high : Volume
+        (z, y, x), the coarsest first.
+    where : str
+        For errors.
+
+    Returns
+    -------
+    list of numpy.ndarray
+        Two, (3,) each: voxel of the low volume over that of the middle one, and of this over that of the high one.
+
+    Raises
+    ------
+    AcuityError
+        If its voxels are not between those of the others.
+    """
+    sizes = [
+        np.array([convert(size, volume.grid.unit, "nm") for size in volume.grid.spacing])
+        for volume in (low, middle, high)
+    ]
+    ratios = [sizes[0] / sizes[1], sizes[1] / sizes[2]]
+    if min(ratio.min() for ratio in ratios) < _STEP:
+        told = " and ".join(f"{numbers(size)} nm" for size in (sizes[0], sizes[2]))
+        raise AcuityError(
+            f"{where}: {_called(middle, 'middle', 'volume')} has voxels of {numbers(sizes[1])} nm, and the low and the "
+            f"high one of {told}; allowed is a scan between, each step {_STEP:g}:1 and more"
         )
     return ratios
 

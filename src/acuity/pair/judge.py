@@ -141,7 +141,7 @@ def judge_part(judged, restored, output, *, fitted, high, learned):
     }
     # What a restoration has found of its input is told by an image's last step.
     told = image.provenance[-1] if images else {}
-    step |= {key: told[key] for key in ("warnings", "accepted") if key in told}
+    step |= {key: told[key] for key in ("warnings", "accepted", "gap") if key in told}
     cut = image.within(part.grid, str(restored))
     about = cut.after(step)
     about["intensity"] = fine[0].intensity

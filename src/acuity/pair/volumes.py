@@ -1,18 +1,21 @@
 """Register two volumes of one object and bring them onto grids that fit together."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 
 from acuity.errors import AcuityError
 from acuity.pair.grids import FieldOfView, fine_matrix, overlap
-from acuity.pair.inputs import check_volumes
+from acuity.pair.inputs import check_between, check_volumes
 from acuity.pair.pair import Outputs
+from acuity.pair.place import recorded_place, stated_place
 from acuity.pair.resample import Resampler
 from acuity.pair.settings import VolumePairSettings
+from acuity.pair.through import composed
 from acuity.register.volume_settings import VolumeSettings
-from acuity.register.volumes import register_volumes
+from acuity.register.volumes import Registration, register_volumes
 from acuity.seals import write_sealed
 from acuity.tables import TOLD, WARNING, tidy, write_rows, write_table
 from acuity.volume import CroppedArray, Volume, VolumeWriter, remove_store, write_volume
@@ -21,7 +24,18 @@ _UNITS = dict.fromkeys(("registration_error", "residual_rms"), "voxel") | {"rota
 _DEPTH = 32  # slices of the fine grid that are sampled at once, whole rows of shards
 
 
-def pair_volumes(high, low, outputs: Outputs, settings: VolumePairSettings, *, factor, name=""):
+def pair_volumes(
+    high,
+    low,
+    outputs: Outputs,
+    settings: VolumePairSettings,
+    *,
+    factor,
+    name="",
+    place=None,
+    middle=None,
+    given=None,
+):
     """Register a fine scan of an object with a coarse one and write both on grids that fit.
 
     The low volume is only cropped, by whole voxels; the high one is resampled once, by cubic splines,
@@ -40,6 +54,13 @@ def pair_volumes(high, low, outputs: Outputs, settings: VolumePairSettings, *, f
         Voxels of the fine grid along a low one: the whole number nearest to the ratio of the sizes.
     name : str
         Of the pair, for errors.
+    place : str, optional
+        About where the middle of `high` lies, as `acuity.pair.place.parse_place` reads it; by default where the
+        files' own positions say. It only orders the search.
+    middle : acuity.volume.Volume, optional
+        A scan of a magnification between, through which the map is composed.
+    given : numpy.ndarray, optional
+        (3, 4), the map from low voxels to high ones, where it is known: nothing is registered then.
 
     Returns
     -------
@@ -54,13 +75,21 @@ def pair_volumes(high, low, outputs: Outputs, settings: VolumePairSettings, *, f
     where = f"pair{f' {name}' if name else ''}"
     ratio = check_volumes(high, low, factor, where)
     both = ", ".join([where, *filter(None, (high.source, low.source))])
-    voxel = float(np.mean(low.grid.spacing)), low.grid.unit
-    found = _registered(low.read(), high.read(), ratio, settings, voxel, both)
+    guess = recorded_place(low, high) if place is None else stated_place(place, low.grid, where)
+    steps = []
+    if given is not None:
+        found = _given(given, ratio)
+    elif middle is None:
+        found = _registered((low, high), ratio, settings, guess, both)
+    else:
+        found, steps = _through((low, middle, high), settings, guess, where)
     box = overlap(found.matrix, low.grid.shape, high.grid.shape, both)
     field = _field_of_view(high, settings, float(np.mean(ratio)))
     resampler = Resampler(high, found.matrix, box, factor, field, warp=_warp(found))
     content = _content(found, ratio, box, factor, field) | {
-        "sources": {"low": low.digest, "high": high.digest}
+        "sources": {"low": low.digest, "high": high.digest},
+        "guess": None if guess is None else list(guess),
+        "through": steps,
     }
     try:
         share = _write(high, low, outputs, resampler, box, both)
@@ -76,10 +105,57 @@ def pair_volumes(high, low, outputs: Outputs, settings: VolumePairSettings, *, f
     return content
 
 
-def _registered(low, high, ratio, settings, voxel, where):
+def _registered(volumes, ratio, settings, place, where):
+    grid = volumes[0].grid
     names = VolumeSettings.__dataclass_fields__
     own = VolumeSettings(**{name: getattr(settings, name) for name in names})
-    return register_volumes(low, high, ratio, own, where=where, voxel=voxel)
+    about = {"place": place, "where": where, "voxel": (float(np.mean(grid.spacing)), grid.unit)}
+    return register_volumes(*(volume.read() for volume in volumes), ratio, own, **about)
+
+
+def _through(volumes, settings, place, where):
+    """Register a coarse scan with a middle one and this with a fine one; put both together.
+
+    Returns the map, and what each of the two steps has found.
+    """
+    ratios = check_between(*volumes, where)
+    found, said = [], []
+    for number, (pair, ratio) in enumerate(zip(pairwise(volumes), ratios, strict=True)):
+        guess = recorded_place(*pair)
+        if number and place is not None:
+            guess = tuple(found[0].map(np.array([place]))[0])
+        both = ", ".join([where, *filter(None, (pair[1].source, pair[0].source))])
+        one = _registered(pair, ratio, settings, guess, both)
+        found.append(one)
+        said.append(
+            {
+                "files": [volume.source for volume in pair],
+                "voxel_sizes": [list(volume.grid.spacing) for volume in pair],
+                "matrix": one.matrix.tolist(),
+                "scale": one.scale,
+                "error": one.error,
+                "correlation": one.correlation,
+                "candidates": [_candidate(each) for each in one.candidates],
+            }
+        )
+    centre = [(n - 1) / 2 for n in volumes[-1].grid.shape]
+    return composed(*found, ratios[1], centre), said
+
+
+def _given(matrix, ratio):
+    """What a registration says, of a map that is known."""
+    scale, _, _ = _parts(matrix, ratio)
+    blocks = pd.DataFrame(columns=["z", "y", "x", "dz", "dy", "dx", "ncc"], dtype=float)
+    return Registration(
+        matrix=matrix,
+        scale=scale,
+        scale_held=False,
+        field=None,
+        error=0.0,
+        correlation=math.nan,
+        candidates=[],
+        blocks=blocks,
+    )
 
 
 def _warp(found):
@@ -169,7 +245,7 @@ def _content(found, ratio, box, factor, field):
         "place": (matrix[:, :3] @ middle + matrix[:, 3]).tolist(),
         "warped": found.field is not None,
         "error": float(found.error),
-        "correlation": float(found.correlation),
+        "correlation": _number(found.correlation),
         "candidates": [_candidate(one) for one in found.candidates],
         "field_of_view": {
             "radius": field.radius,
@@ -205,7 +281,7 @@ def _metrics(found, content, share):
         "registration_error": content["error"],
         "residual_rms": float(np.sqrt(np.mean(np.square(residual)))),
         "blocks": len(blocks),
-        "correlation": content["correlation"],
+        "correlation": found.correlation,
         "rotation": content["rotation_degrees"],
         "scale_found": content["scale"],
         "known_share": share,
@@ -221,6 +297,11 @@ def _warned(found):
 
 def _verdict(found, content, metrics, where):
     z, y, x, *counts = content["low_crop"]
+    if content["correlation"] is None:
+        return (
+            f"{where}: {counts[0]} x {counts[1]} x {counts[2]} voxels of the low volume (z, y, x) from {z}, {y}, "
+            f"{x} on, by the map that was given. The high volume was resampled."
+        )
     held = " (held, the field is too small to find it)" if content["scale_held"] else ""
     return (
         f"{where}: {counts[0]} x {counts[1]} x {counts[2]} voxels of the low volume (z, y, x) from {z}, {y}, "

@@ -23,11 +23,14 @@ from acuity.measure.slices import slices_at_a_time
 from acuity.methods.base import Method, Task, load
 from acuity.plan.constants import MIB, Cost, Quantity, cost
 from acuity.plan.networks import Network, judge, network, prepare
+from acuity.predict.chain import link_task, models_of
+from acuity.predict.models import read_travelled
 from acuity.reconstruct.memory_limits import SUMS, VIEWS
 from acuity.region import parse_region
 from acuity.segment.blocks import Blocks
 from acuity.study.paths import PAGES
 from acuity.study.project import Project
+from acuity.study.sample import LOW, MIDDLE, split_scan
 from acuity.study.study import Study
 from acuity.units import parse_voxel_size
 from acuity.volume import Grid, choose_layout
@@ -39,6 +42,8 @@ UNREADABLE = ((512, 1024, 1024), 1)
 FLOAT = 4
 PASSED = 2**17  # pixels of planes that pass a network together: acuity.engine.planes.PIXELS
 TRIALS = 16  # forward passes of a tile by which the execution of a trained network is chosen
+PLACED = 270  # atoms whose use costs what it costs to code a patch and to place it
+PIXELS_A_TABLE = 200  # pixels whose gaps take as long to resample as a table takes to collect
 BLOCK = 32  # slices of a method's input that are restored together, about
 LEAST_MEMORY, LEAST_RUNTIME = 500, 10  # MB, minutes; a job script needs some by itself
 
@@ -162,6 +167,9 @@ class Planner:
             shape, item = self.source(sample)
         elif study.foam is not None:
             shape, item = (study.foam.size,) * 3, FLOAT
+        elif study.xrm is not None:
+            factor = study.xrm.magnifications.ratio
+            return tuple(n * factor for n in self._coarse(sample, level, whole)), FLOAT
         else:
             return (1, *study.specimen.shape), 1
         if level is None:
@@ -175,6 +183,17 @@ class Planner:
             fine = (n * f for n, f in zip(low, scale, strict=True))
             return tuple(min(pair) for pair in zip(shape, fine, strict=True)), item
         return tuple(max(1, n // f) * f for n, f in zip(shape, scale, strict=True)), item
+
+    def _coarse(self, sample, level, whole):
+        """Coarse voxels (z, y, x) of a simulated scan that are restored."""
+        xrm, row = self.study.xrm, self.samples[sample]
+        if row.role != "restore":
+            own = xrm.field(pair=row.role == "train")
+            return tuple(
+                min(xrm.coarse_side, n + 2 * r) for n, r in zip(own, self.reach, strict=True)
+            )
+        shape = (xrm.coarse_side,) * 3
+        return shape if level is None or whole else self._restored_part(sample, shape)
 
     def _restored_part(self, sample, shape):
         """Shape of what is restored of a coarse volume; all of it where the job will refuse that."""
@@ -200,7 +219,9 @@ class Planner:
 
     def voxel_size(self, sample: str) -> tuple | None:
         """Sides (z, y, x) of a sample's voxels, an origin and their unit, where the study states them."""
-        foam, row = self.study.foam, self.samples[sample]
+        foam, xrm, row = self.study.foam, self.study.xrm, self.samples[sample]
+        if xrm is not None and row.seed is not None:
+            return (xrm.magnifications.voxel(xrm.fine),) * 3, (0, 0, 0), "um"
         simulated = foam is not None and row.seed is not None
         stated = foam.voxel_size if simulated else row.voxel_size
         if stated is None:
@@ -219,6 +240,9 @@ class Planner:
     def _image_shape(self, wildcards):
         """Shape (z, y, x) of a measured image."""
         sample, (level, _) = wildcards["sample"], split_image(wildcards.get("image", "truth"))
+        if self.study.xrm is not None and sample not in self.project.restore:
+            factor = self.study.xrm.magnifications.ratio
+            return tuple((last - first) * factor for first, last in self.study.xrm.box)
         if level is None and self.study.pair is not None:  # the truth
             level = self._level(sample)
         return self.high(sample, level)[0]
@@ -244,6 +268,9 @@ class Planner:
         if (name, level) not in self._methods:
             shown = self.project.shown_by(name)
             task = Task(float(level), self.study.scale(float(level)))
+            if isinstance(stated := self.study.settings_of(shown).get("model"), list):
+                # The last model of a chain makes the most voxels by far.
+                task = link_task(read_travelled(models_of(stated, f"{level}")[-1], whole=False))
             self._methods[name, level] = load(shown)(self.study.settings_of(shown), task)
         return self._methods[name, level]
 
@@ -344,15 +371,61 @@ def _reconstruct(plan, rule, w):
     return Quantity(rule, held, views * voxels, FLOAT * voxels)
 
 
+def _specimen_bodies(plan, rule, w):
+    return Quantity(rule, 3e8, plan.study.xrm.coarse_side**3, 2e7)
+
+
+def _rays(plan, which):
+    """Views of a scan of a specimen, pixels of a view, rays, and the voxels that are made of it."""
+    xrm = plan.study.xrm
+    scans = xrm.magnifications
+    side = xrm.fine_side if which == "fine" else xrm.coarse_side
+    views = scans.views(xrm.fine if which == "fine" else xrm.coarse)
+    if which == "truth":
+        side *= scans.ratio
+        views = round(math.pi / 2 * side)
+    # More rows than columns, so that each voxel is seen in every view.
+    pixels = round(1.25 * side * side)
+    return views, pixels, pixels * xrm.rays**2, side**3
+
+
+def _scan_specimen(plan, rule, w):
+    views, pixels, rays, _ = _rays(plan, w["exposure"])
+    return Quantity(rule, 2**26 + 64 * rays, views * rays, 4 * views * pixels)
+
+
+def _dose(plan, rule, w):
+    views, pixels, rays, _ = _rays(plan, "coarse")
+    return Quantity(rule, 24 * views * pixels, views * rays, 1e4, like="scan_specimen")
+
+
+def _reconstruct_scan(plan, rule, w):
+    views, pixels, _, voxels = _rays(plan, w["exposure"])
+    held = 2 * min(SUMS, FLOAT * voxels) + min(VIEWS, 6 * FLOAT * views * pixels)
+    return Quantity(rule, held, views * voxels, FLOAT * voxels, like="reconstruct")
+
+
+def _reconstruct_noise_free(plan, rule, w):
+    views, pixels, rays, voxels = _rays(plan, "truth")
+    first, last = plan.study.xrm.truth_slices(pair=w["sample"] in plan.project.kind.pairs)
+    voxels = voxels * (last - first) // plan.study.xrm.coarse_side
+    held = 2 * min(SUMS, FLOAT * voxels) + min(VIEWS, 6 * FLOAT * views * pixels) + 64 * rays
+    return Quantity(rule, held, views * voxels, FLOAT * voxels, like="reconstruct_truth")
+
+
+def _judged_region(plan, rule, w):
+    shape = plan.high(w["sample"])[0]
+    return Quantity(rule, 2 * row_bytes(shape), prod(shape), FLOAT * prod(shape), like="ingest")
+
+
 def _specimen(plan, rule, w):
     pixels = prod(plan.high(w["sample"])[0])
     return Quantity(rule, 200 * pixels, pixels, 2 * pixels)
 
 
 def _ingest(plan, rule, w):
-    scan = w["scan"]
-    key = "low_path" if scan.startswith("low/") else "path"
-    name = scan.removeprefix("low/")
+    prefix, name = split_scan(w["scan"])
+    key = {"": "path", LOW: "low_path", MIDDLE: "middle_path"}[prefix]
     shape, item = plan.source(name, key)
     held = 2 * row_bytes(shape, item) + _held_whole(getattr(plan.samples[name], key))
     return Quantity(rule, held, prod(shape) * item, prod(shape) * item)
@@ -373,8 +446,17 @@ def _slices(plan, rule, w):
 
 
 def _pair(plan, rule, w):
-    pixels = prod(plan.high(w["sample"], plan._level(w["sample"]))[0])
-    return Quantity(rule, 100 * pixels, pixels, 10 * pixels)
+    if plan.study.xrm is not None or plan.study.paired_volumes:
+        side = plan.study.xrm.fine_side if plan.study.xrm is not None else None
+        voxels = side**3 if side else prod(plan.source(w["sample"])[0])
+        return Quantity(f"{rule}:volumes", 20 * voxels, voxels, 5 * voxels)
+    sample, level = w["sample"], plan._level(w["sample"])
+    pixels = prod(plan.high(sample, level)[0])
+    common = low = pixels / prod(plan.study.scale(float(level)))
+    if plan.samples[sample].seed is None:
+        low = prod(plan.source(sample, "low_path")[0])
+    # The place is sought in all of the low image; what both show is registered, at five times the cost.
+    return Quantity(rule, 100 * pixels, low / 5 + common, 10 * pixels)
 
 
 def _judged(plan, rule, w):
@@ -395,10 +477,15 @@ def _degrade(plan, rule, w):
     return Quantity(rule, held, prod(shape) * 3 * reach, prod(low) * item)
 
 
-def _column(shape):
+def _column(shape, scale=(1, 1, 1)):
     """Voxels of a plane that are streamed along z together: those of a column of shards."""
-    side = choose_layout(shape, "float32").shard[1:]
-    return min(side[0], shape[1]) * min(side[1], shape[2])
+    return prod(map(min, _sides(shape, scale), shape[1:]))
+
+
+def _sides(shape, scale):
+    """Sides (y, x) of a column: whole shards, and whole voxels of an input coarser by `scale`."""
+    shard = choose_layout(shape, "float32").shard
+    return [math.lcm(s, f) for s, f in zip(shard[1:], scale[1:], strict=True)]
 
 
 def _predict(plan, rule, w):
@@ -428,7 +515,12 @@ def _restored(plan, rule, w, method, shape, written):
         atoms, side = method.settings.atoms, method.settings.patch
         coarse = prod(shape) / prod(method.scale) / prod(method.settings.step)
         held = FLOAT * 4096 * (atoms + side**3) + 4 * FLOAT * 32 * _column(shape)
-        return Quantity(f"{rule}:{name}", held, coarse * atoms * side**3, written)
+        return Quantity(f"{rule}:{name}", held, coarse * (atoms + PLACED) * side**3, written)
+    if name == "linear_patch":
+        fine = (t * f for t, f in zip(settings.tile[1:], method.scale[1:], strict=True))
+        tile = prod(map(min, shape[1:], fine)) * method.scale[0]  # what a slice of a tile becomes
+        held = FLOAT * (4 * 32 * method.scale[0] * _column(shape, method.scale) + 2 * tile)
+        return Quantity(f"{rule}:{name}", held, voxels * prod(method.settings.patch), written)
     own = tuple(n // f for n, f in zip(shape, method.scale, strict=True))
     found = plan.network(method)
     if found is None:
@@ -446,7 +538,7 @@ def _restored(plan, rule, w, method, shape, written):
         passed = min(block, max(PASSED, tile[0] * max(tile[1:])))
         held = FLOAT * (found.widest * passed + 6 * max(method.scale) * block)
     else:
-        held = FLOAT * (found.widest * passed + 3 * 16 * _column(shape))
+        held = FLOAT * (found.widest * passed + 3 * 16 * _column(shape, method.scale))
     work = ways * again * prod(own) * found.multiply_adds
     kind, like = f"{rule}:{name}", "predict:network"
     return Quantity(kind, held, work, written, gpu=settings.device != "cpu", like=like)
@@ -460,7 +552,7 @@ def _repeated(network, tile, own, shape, scale, axis, there):
     from acuity.engine.tiles import core_length
 
     halo, most = math.ceil(network.halo[axis]), tile[axis]
-    side = 32 if axis == 0 else choose_layout(shape, "float32").shard[axis] // scale[axis]
+    side = 32 if axis == 0 else _sides(shape, scale)[axis - 1] // scale[axis]
     try:
         core = core_length(own[axis], side, most, halo, 1)
     except AcuityError:  # a tile that is too small: the job says so
@@ -471,17 +563,24 @@ def _repeated(network, tile, own, shape, scale, axis, there):
 
 
 def _train(plan, rule, w):
+    from acuity.engine.tiles import fitting_patch
+
     method = plan.method(w["method"], w["level"])
     kind = f"{rule}:{method.name()}"
-    volumes = 0
+    volumes, shapes = 0, []
     for sample in plan.project.learns_from(w["method"], f"{float(w['level']):g}"):
         fine = prod(plan.high(sample, w["level"], whole=True)[0])
-        volumes += fine + prod(plan.low(sample, w["level"])[0])
+        shapes.append(plan.low(sample, w["level"])[0])
+        volumes += fine + prod(shapes[-1])
     found = plan.network(method)
     if found is None:
         return Quantity(kind, 2 * FLOAT * volumes, _fit_work(method, volumes), 1e6)
     settings = method.settings.train
-    patch = settings.patch[1:] if method.slices_per_stack else settings.patch
+    patch = settings.patch
+    if shapes and not method.by_planes:
+        plane = [min(shape[axis] for shape in shapes) for axis in (1, 2)]
+        patch = fitting_patch(patch, plane, method.symmetries)
+    patch = patch[1:] if method.slices_per_stack else patch
     voxels = settings.batch * prod(patch)
     if method.by_planes:
         voxels /= max(method.scale)
@@ -531,7 +630,10 @@ def _fit_work(method, volumes):
     s = method.settings
     if method.name() == "sparse_coding":
         side = s.patch**3 if s.skip == "none" else s.patch**3 / max(method.scale)
-        return s.train.patches * s.train.passes * s.atoms * side
+        return s.train.patches * s.train.passes * s.atoms * (side + s.atoms)
+    if method.name() == "linear_patch":  # products of what is known of a low voxel, itself and fine
+        taps, fine = prod(s.patch), prod(method.scale)
+        return volumes / (1 + fine) * taps * (taps + fine)
     return volumes
 
 
@@ -586,11 +688,30 @@ def _tables(plan, rule, w):
     return Quantity(rule, 1e5 * plan.images, plan.images, 2e4 * plan.images)
 
 
+def _collected(plan, rule, w):
+    """Tables, and where gaps were measured their resamples, which grow with what has gaps."""
+    tables = _tables(plan, rule, w)
+    if plan.study.measure.gaps is None:
+        return tables
+    images = len(plan.study.methods) + len(plan.study.further_trainings) + 1
+    images *= max(1, len(plan.study.levels))
+    judged = [name for name, row in plan.samples.items() if row.role == "test"]
+    pixels = images * sum(prod(plan.shown(name)) for name in judged)
+    return replace(tables, work=tables.work + pixels / PIXELS_A_TABLE)
+
+
+def _figures(plan, rule, w):
+    """Tables, of which figures are drawn: four, and eight more of objects."""
+    return replace(_tables(plan, rule, w), work=12 if plan.study.segment else 4)
+
+
 def _pictures(plan, rule, w):
     shape = plan.shown(w["sample"])
     images = len(plan.study.methods) * max(1, len(plan.study.levels)) + 2
     held = row_bytes(shape) + 16 * images * shape[1] * shape[2]
-    return Quantity(rule, held, images * shape[1] * shape[2], 1e6)
+    # Without truth there is less to draw.
+    kind = f"{rule}:restored" if w["sample"] in plan.project.restore else rule
+    return Quantity(kind, held, images * shape[1] * shape[2], 1e6)
 
 
 def _objects(plan, rule, w):
@@ -621,6 +742,8 @@ _DIVIDED = {
     "quality": _quality,
     "reconstruct": _reconstruct,
     "reconstruct_truth": _reconstruct,
+    "reconstruct_scan": _reconstruct_scan,
+    "reconstruct_noise_free": _reconstruct_noise_free,
     "segment": _segment,
     "smooth_for_segmentation": _smooth,
 }
@@ -630,6 +753,11 @@ _COUNTS = _DIVIDED | {
     "exact_truth": _exact_truth,
     "projections": _projections,
     "specimen": _specimen,
+    "specimen_bodies": _specimen_bodies,
+    "scan_specimen": _scan_specimen,
+    "dose": _dose,
+    "judged_region": _judged_region,
+    "restored_field": _judged_region,
     "ingest": _ingest,
     "describe": _describe,
     "disturb": _slices,
@@ -639,8 +767,9 @@ _COUNTS = _DIVIDED | {
     "judge_part": _judged,
     "degrade_images": _degrade,
     "train": _train,
-    "collect_metrics": _tables,
-    **dict.fromkeys(("trainings", "figures", "judge", "report"), _tables),
+    **dict.fromkeys(("collect_metrics", "trainings"), _collected),
+    "figures": _figures,
+    **dict.fromkeys(("judge", "report"), _tables),
     **{f"{page}_figures": _pictures for page in PAGES},
     **{f"report_{page}": _pictures for page in PAGES},
     "objects": _objects,

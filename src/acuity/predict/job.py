@@ -7,6 +7,7 @@ from os import PathLike
 import numpy as np
 
 from acuity.methods.base import MethodJob
+from acuity.volume import Grid
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,8 @@ class Output:
         Steps that it records.
     settled : dict, optional
         What must be the same in all parts.
+    grid : acuity.volume.Grid, optional
+        Of the restored volume; by default it follows from that of the low-resolution one.
     """
 
     path: str | PathLike
@@ -104,3 +107,4 @@ class Output:
     part: tuple[int, int] | None = None
     provenance: tuple[dict, ...] = ()
     settled: dict | None = None
+    grid: Grid | None = None

@@ -246,13 +246,63 @@ def load_learned(
     content = read_card(card)
     task = check_task(content, card, method_class, task, accept)
     wanted: Any = check_settings(method_class, settings).predict
-    method = method_class({**content["settings"], "predict": wanted.model_dump()}, task)
     data, digest = _weights(model, card, content)
+    return *made_ready(method_class, content, task, wanted, data, model), digest
+
+
+def read_weights(model: str | PathLike, card: str | PathLike) -> tuple[bytes, str]:
+    """Return a model's file, which must be the one that its card describes, and its SHA-256.
+
+    Raises
+    ------
+    AcuityError
+        If it is missing or another one.
+    """
+    return _weights(model, card, read_card(card))
+
+
+def made_ready(
+    method_class: type[LearnedMethod],
+    content: Mapping[str, Any],
+    task: Task,
+    wanted: Any,
+    data: bytes,
+    model: str | PathLike,
+) -> tuple[LearnedMethod, Callable[..., np.ndarray]]:
+    """Make a method ready from what was read of its model.
+
+    Parameters
+    ----------
+    method_class : type
+        A learned method.
+    content : mapping
+        The model's card.
+    task : acuity.methods.base.Task
+        What the model undoes.
+    wanted : acuity.methods.base.PredictSettings
+        How it is to run.
+    data : bytes
+        Its weights.
+    model : path
+        Their file, for errors.
+
+    Returns
+    -------
+    method : acuity.methods.base.LearnedMethod
+    run : callable
+        Maps a tile (z, y, x) to a restored tile.
+
+    Raises
+    ------
+    AcuityError
+        If the weights do not fit the network.
+    """
+    method = method_class({**content["settings"], "predict": wanted.model_dump()}, task)
     if isinstance(method, FittedMethod):
         from safetensors.numpy import load as load_arrays
 
         method.use(load_arrays(data))
-        return method, method, digest
+        return method, method
     from safetensors.torch import load as load_tensors
 
     from acuity.engine.planes import make_runner
@@ -265,7 +315,7 @@ def load_learned(
         raise AcuityError(f"{model}: does not fit method {method.name()} ({reason})") from None
     method.halo, method.stride = (tuple(content["execution"][key]) for key in ("halo", "stride"))
     run = make_runner(method, network, content["normalisation"], _execution(content, wanted))
-    return method, run, digest
+    return method, run
 
 
 def check_task(

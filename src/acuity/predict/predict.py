@@ -19,15 +19,16 @@ from acuity.engine.schedule import TileSchedule
 from acuity.engine.tiles import relative
 from acuity.errors import AcuityError
 from acuity.field_of_view import cylinder
-from acuity.made_for import Input, read_input
+from acuity.made_for import Input, describe, read_input
 from acuity.made_for import check as check_input
 from acuity.methods.base import Method, load, scaled
+from acuity.predict.chain import boxes_in_turn, gap, ready_links
 from acuity.predict.job import Output, PredictionFiles, PredictionJob
 from acuity.predict.models import field_of_view, load_learned, read_card
 from acuity.region import parse_region, region_text
 from acuity.slabs import open_writer, sees_all
 from acuity.threads import allowed
-from acuity.volume import Volume, open_volume, restored_type, store_path
+from acuity.volume import Volume, open_volume, remove_store, restored_type, store_path
 from acuity.writing import LARGE, check_space
 
 logger = logging.getLogger("acuity.predict")
@@ -84,6 +85,9 @@ def predict_volume(
     found : acuity.made_for.Input, optional
         What it is to a model: then it must be like those that the model was made for.
     """
+    if files.card is not None and (card := read_card(files.card)).get("chain"):
+        _predict_in_turn(job, files, volume, found, card, threads)
+        return
     method, run, told = _ready(job, files, found)
     fov = job.fov_radius
     if fov is None and files.card is not None:
@@ -100,10 +104,7 @@ def predict_volume(
     dtype = restored_type(volume.dtype, job.dtype, keep=job.keep_type, where=files.low)
     if dtype.kind != "f":
         step["type"] = dtype.name
-    box = None
-    if job.region is not None:
-        box = parse_region(job.region, volume.grid.shape, f"{files.low}, region")
-        step["region"] = region_text(box)
+    box = _asked(job, files, volume, step)
     steps = (*volume.provenance, step)
     paths = files.output, files.disagreement
     output = Output(*paths, dtype, box, fov, job.part, steps, settled)
@@ -111,6 +112,62 @@ def predict_volume(
     restore(volume, output, method, run, name=files.low, threads=threads)
     seconds = time.perf_counter() - started
     logger.info("%s: %s restored in %.1f s", job.method_name, files.low, seconds)
+
+
+def _asked(job, files, volume, step):
+    """Return the part that is to be restored, None for all of it, and keep it in the step."""
+    if job.region is None:
+        return None
+    box = parse_region(job.region, volume.grid.shape, f"{files.low}, region")
+    step["region"] = region_text(box)
+    return box
+
+
+def _predict_in_turn(job, files, volume, found, card, threads):
+    """Restore with the models of a chain; what lies between them is stored beside the output and removed."""
+    step = {"step": "predict", "method": job.method_name, "level": job.level}
+    if job.part is not None or files.disagreement is not None:
+        raise AcuityError(
+            f"{files.card}: is a chain of models, which restores in one job, one estimate"
+        )
+    if found is not None:
+        step |= _accepted(job, files, card, found)
+    links, step["weights"] = ready_links(job, files.model, files.card, card)
+    dtype = restored_type(volume.dtype, job.dtype, keep=job.keep_type, where=files.low)
+    box = _asked(job, files, volume, step) or tuple(slice(0, n) for n in volume.grid.shape)
+    grid = volume.grid.refine(job.task.scale).crop(scaled(box, job.task.scale))
+    step["chain"] = [{key: link.card[key] for key in ("level", "weights")} for link in links]
+    step["gap"] = []
+    target, source, start = store_path(files.output), volume, (0, 0, 0)
+    parts = boxes_in_turn(links, volume.grid.shape, box)
+    stores = [target.with_name(f".{target.name}.{n}{target.suffix}") for n in range(1, len(links))]
+    try:
+        for number, (link, part) in enumerate(zip(links, parts, strict=True)):
+            own = tuple(slice(p.start - s, p.stop - s) for p, s in zip(part, start, strict=True))
+            how = {"name": files.low, "threads": threads}
+            if number == len(stores):
+                told = {
+                    "box": own,
+                    "dtype": dtype,
+                    "provenance": (*volume.provenance, step),
+                    "grid": grid,
+                }
+                restore(source, Output(files.output, **told), link.method, link.run, **how)
+                break
+            restore(source, Output(stores[number], box=own), link.method, link.run, **how)
+            source = open_volume(stores[number])
+            start = [p.start * f for p, f in zip(part, link.method.task.scale, strict=True)]
+            step["gap"] += gap(links[number + 1].card, describe(source, name=stores[number]))
+    finally:
+        for store in stores:
+            remove_store(store)
+
+
+def _accepted(job, files, card, found):
+    """Refuse an input that is unlike those that the model was made for; return what was accepted."""
+    names = {"name": files.low, "model": files.card}
+    said = check_input(card, found, job.accept, level=job.level, **names)
+    return {"accepted": said} if said else {}
 
 
 def _ready(job, files, found):
@@ -123,9 +180,7 @@ def _ready(job, files, found):
         )
     if method_class.learned:
         if found is not None:
-            card, names = read_card(files.card), {"name": files.low, "model": files.card}
-            said = check_input(card, found, job.accept, level=job.level, **names)
-            told |= {"accepted": said} if said else {}
+            told |= _accepted(job, files, read_card(files.card), found)
         method, run, told["weights"] = load_learned(
             method_class, job.settings, task, files.model, files.card, job.accept
         )
@@ -178,7 +233,7 @@ def restore(
     box = scaled(low, source.factors)
     schedule = TileSchedule(method, source.shape, box)
     whole = volume.grid.refine(method.task.scale, method.task.offset)
-    grid = whole.crop(scaled(low, method.task.scale))
+    grid = output.grid or whole.crop(scaled(low, method.task.scale))
     if sees_all(output.part):
         stores = _stores(output)
         size = sum(math.prod(grid.shape) * np.dtype(dtype).itemsize for _, dtype in stores)
@@ -225,8 +280,9 @@ def _reader(volume, method, name):
     offset = (None,) * 3 if method.centred else input_offset(method.task, method.scale)
     source = InputReader(volume, upsampling_factors(method), method.interpolation, name, offset)
     least = 2 * method.halo[0] + 1
-    network = method.has_network and not method.by_planes
-    if network and method.scale[0] > 1 and source.shape[0] < least:
+    # Of a network for stacks: one that refines all axes meets borders along each of them.
+    network = method.has_network and method.axial and not method.by_planes
+    if network and source.shape[0] < least:
         raise AcuityError(
             f"{name}: found {source.shape[0]} slices, fewer than the receptive field of "
             f"{method.name()}; it needs {least} and more"
@@ -339,8 +395,8 @@ def _write(parts, z0, place):
         if writer.dtype.kind != "f":
             ends = np.iinfo(writer.dtype)
             block = np.clip(np.rint(block), ends.min, ends.max).astype(writer.dtype)
-        depth, height, width = writer.layout.shard
         if block.shape[1:] == writer.grid.shape[1:]:
             writer.write(z0, block)
         else:
-            writer.write_shard((z0 // depth, y0 // height, x0 // width), block)
+            corner = zip((z0, y0, x0), block.shape, strict=True)
+            writer.write_box(tuple(slice(at, at + count) for at, count in corner), block)

@@ -22,6 +22,7 @@ from acuity.reconstruct.memory_limits import SUMS, VIEWS
 from acuity.simulate.acquire import open_scan
 from acuity.simulate.project import project
 from acuity.simulate.settings import Beam, Body
+from acuity.simulate.xrm import Exposures
 from acuity.slabs import Part, open_writer
 from acuity.units import canonical
 from acuity.volume import Grid
@@ -163,8 +164,61 @@ def reconstruct_truth(
     _run(output, *scan, lines, Cube(body.size), step, slab=slab, part=part)
 
 
+def reconstruct_exposures(
+    exposures: Exposures,
+    output: str | os.PathLike,
+    *,
+    slices: tuple[int, int] | None = None,
+    slab: int | None = None,
+    part: Part | None = None,
+) -> None:
+    """Reconstruct a scan whose views are made as they are asked for, without noise, none of them stored.
+
+    Parameters
+    ----------
+    exposures : Exposures
+        The scan; its noise is left out.
+    output : path
+        Volume to write, ``X.ome.zarr``: float32 attenuation for one unit of length.
+    slices : (int, int), optional
+        The first slice and the one behind the last; by default all.
+    slab : int, optional
+        Slices computed at a time; by default what memory of 128 MiB holds.
+    part : tuple of int, optional
+        The part of the volume that this job makes; see `acuity.slabs`.
+
+    Raises
+    ------
+    AcuityError
+        If a setting of the scan is out of range.
+    """
+    settings = exposures.settings
+    step = {
+        "action": "reconstruct_truth",
+        "algorithm": "FDK",
+        "views": settings.views,
+        "noise": None,
+        "blur_sigma_pixels": settings.blur,
+        "voltage_kV": settings.voltage,
+        "pose": exposures.pose.record(),
+    }
+    scan = exposures.geometry, "um", exposures.angles
+    _run(output, *scan, exposures.lines, Cube(), step, slices=slices, slab=slab, part=part)
+
+
 def _run(
-    output, geometry, unit, angles, lines, cube, step, *, backend="numba", slab=None, part=None
+    output,
+    geometry,
+    unit,
+    angles,
+    lines,
+    cube,
+    step,
+    *,
+    backend="numba",
+    slices=None,
+    slab=None,
+    part=None,
 ):
     """Reconstruct slab by slab, with `lines(views, rows)` as the source of line integrals."""
     require(backend in ("numba", "rtk"), f"backend is {backend!r}; allowed are 'numba' and 'rtk'")
@@ -172,6 +226,10 @@ def _run(
     cube = cube.seen_by(geometry)
     size, voxel = cube.size, cube.voxel
     grid = Grid((size,) * 3, (voxel,) * 3, (-(size - 1) / 2 * voxel,) * 3, unit)
+    first = 0
+    if slices is not None:
+        first, _ = slices
+        grid = grid.crop((slice(*slices), slice(0, size), slice(0, size)))
     depth = slab or max(1, SUMS // (4 * size * size))
     settled = {
         "geometry": asdict(geometry),
@@ -185,7 +243,7 @@ def _run(
         if slab is None and depth > writer.slab_depth:
             depth -= depth % writer.slab_depth
         for z0, z1 in writer.spans(depth):
-            here = replace(cube, z0=z0, z1=z1)
+            here = replace(cube, z0=first + z0, z1=first + z1)
             if backend == "rtk":
                 from acuity.reconstruct import rtk
 

@@ -15,7 +15,9 @@ from acuity.register.volume_refine import System, centre_of, solved, stepped
 REACH = 3
 # A block counts from this share of its voxels in the field, and of the median contrast, on.
 _COVERED, _CONTRAST = 0.5, 0.1
-_ACROSS, _LEAST = 5, 6
+# Blocks along a side of the mean length, and along the shortest one; the least side in voxels. A block that
+# holds a single surface can be moved along it at no cost.
+_ACROSS, _ACROSS_SHORTEST, _LEAST = 5, 3, 6
 # Low voxels beyond which a residual is shortened before neighbours are compared; fewest pairs of these.
 _WILD, _PAIRS = 1.0, 12
 # Correlation from which on a block agrees where no shift has more than this share above it.
@@ -171,7 +173,8 @@ def measure_blocks(level: Level, matrix: np.ndarray, compared: Compared, transfo
         What the fits may do.
     """
     shape = compared.mask.shape
-    side = max(_LEAST, round(min(shape) / _ACROSS))
+    mean = math.prod(shape) ** (1 / 3)
+    side = max(_LEAST, round(min(mean / _ACROSS, min(shape) / _ACROSS_SHORTEST)))
     system = System(compared, transform, centre_of(level, matrix))
     lines = [np.arange((n % side) // 2, max(n - side // 2, 1), side) for n in shape]
     index = np.stack(np.meshgrid(*[np.arange(len(a)) for a in lines], indexing="ij"), -1)

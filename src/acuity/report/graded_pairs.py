@@ -34,6 +34,10 @@ def pair_sentence(metrics, samples=None):
             f"the error of the map between the scans is estimated as {figures['registration_error'].max():.2f} voxels of "
             f"the fine scan, and single blocks are off by {figures['residual_rms'].max():.1f} (rms)"
         )
+    if "tre" in figures:
+        said.append(
+            f"by the true map, which is known here, it is {figures['tre'].max():.2f} (rms over the fine field)"
+        )
     if not said:
         return UNMEASURED
     sentence = "; ".join(said)

@@ -294,19 +294,17 @@ _VOXELS = (
 
 
 def _order(cells, methods, levels):
-    """Keys of pictures, row by row: a row a method; one or two levels would leave most of a page empty."""
+    """Keys of pictures, row by row: a row a method; of one or two levels even rows, a level after the other."""
     order = [[(m, level) for level in levels or [None]] for m in methods]
     # The truth has no level: it stands once, first.
     for row in order:
         if row[0] not in cells:
             row[0] = (row[0][0], None)
-    if len(levels) < 2:
-        alone = [key for row in order for key in row]
-        across = math.ceil(len(alone) / math.ceil(len(alone) / _ABREAST))
-        return [alone[n : n + across] for n in range(0, len(alone), across)]
-    if len(levels) == 2 and len(methods) <= _ABREAST:
-        return [list(row) for row in zip(*order, strict=True)]
-    return order
+    if len(levels) > 2:
+        return order
+    across = math.ceil(len(order) / math.ceil(len(order) / _ABREAST))
+    by_level = [list(column) for column in zip(*order, strict=True)]
+    return [keys[n : n + across] for keys in by_level for n in range(0, len(keys), across)]
 
 
 def sample_figures(volumes, *, out_dir, names=PICTURES, words=PLAIN, about=None, **options):

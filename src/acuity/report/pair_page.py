@@ -6,14 +6,28 @@ from acuity.report.paired import CARE, GOOD
 from acuity.report.sections.base import Section, graphs
 from acuity.report.verdict import percent
 
+
+def _true_words(page):
+    """Say how far the map is off, where the true one is known."""
+    rows = page.metrics[page.metrics["sample"] == page.sample].set_index("metric")["value"]
+    if "tre" not in rows:
+        return []
+    rms, most = float(rows["tre"]), float(rows["tre_most"])
+    return [
+        f"Both scans are simulated and the true map is known: over the fine field the one above is off by {rms:.2f} "
+        f"voxels of the fine scan (rms), {most:.2f} at most."
+    ]
+
+
 VERDICT = Section(
     """
 <div class="verdict {{ pair.more.grade }}"><p>{{ parts.badge(pair.more.grade) }} {{ pair.more.registered }}</p></div>
 <p class="note">{{ limits }}</p>
-{% for line in pair.more.found %}<p>{{ line }}</p>
+{% for line in known + pair.more.found %}<p>{{ line }}</p>
 {% endfor %}
 """,
     lambda page: {
+        "known": _true_words(page),
         "pair": page.drawings["pair_overlay"],
         "limits": f"Good: an estimated error of at most {GOOD['error']:g} voxels of the fine scan, and at most "
         f"{percent(GOOD['apart'])} of the blocks off by more than half a coarse voxel; with care: {CARE['error']:g} voxels "

@@ -140,7 +140,7 @@ def blocks_plot(pair: VolumePair) -> Plot:
         "one scan is bent or drifts against the other. Frames: learned from, and judged."
     )
     legend = [("learned from", SKY), ("judged", VERMILLION)]
-    return Plot("pair_blocks", "What is left between the scans", caption, panels, patches=legend)
+    return Plot("pair_blocks", "Residual of each block", caption, panels, patches=legend)
 
 
 def _draw_map(pair, residual, most, across, down, unit, axes):
@@ -193,6 +193,20 @@ def found_words(pair: VolumePair) -> list[str]:
         f"Known of the fine scan: {percent(said.get('known', 1.0))} of the grid, its field of view less a margin "
         f"of {said['field_of_view']['margin']:.3g} voxels. Nothing is learned from, or judged, beyond.",
     ]
+    if said.get("through"):
+        one, other = said["through"]
+        middle = one["voxel_sizes"][1][0]
+        lines.append(
+            f"The map was composed through a scan of {middle:.4g} {unit} ({one['files'][1]}), which both were registered "
+            f"with: the coarse one with an estimated error of {one['error']:.2f} voxels of it, the fine one of "
+            f"{other['error']:.2f} of its own. Each step has more voxels to be registered by than both at once."
+        )
+    if said.get("guess"):
+        guess = ", ".join(f"{p:.0f}" for p in said["guess"])
+        lines.append(
+            f"The search began near voxel {guess} (z, y, x) of the coarse scan, where the sample sheet or the files "
+            "say that the middle of the fine one lies; the map was accepted by what the scans show alone."
+        )
     step = next(
         (s for s in reversed(pair.learned.provenance) if s.get("step") == "divide_pair"), {}
     )
@@ -207,6 +221,13 @@ def found_words(pair: VolumePair) -> list[str]:
         )
     judge = pair.truth.provenance[-1]
     least, most = judge["threshold_between"]
+    if any(step.get("action") == "reconstruct_truth" for step in pair.truth.provenance):
+        lines.append(
+            "Judged by the fine scan of the whole coarse field, free of noise and truncation, in a box that the "
+            "fine scan itself does not show. Grey values of every row are brought to it by a gain and an offset "
+            f"fitted on the pair; pores lie below the threshold {judge['threshold']:.3g}, found there, too."
+        )
+        return lines + list(said["warnings"])
     lines.append(
         f"There is no exact truth: pores are those of the fine scan at the threshold {judge['threshold']:.1f}. Its "
         f"uncertainty is shown by the thresholds {least:.1f} and {most:.1f}, a tenth of the distance between pores "

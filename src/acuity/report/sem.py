@@ -116,7 +116,9 @@ class Case:
     box : tuple of slice
         Rows and columns of the truth.
     line : numpy.ndarray or None
-        Ends of a profile, ((y, x), (y, x)) in pixels of the truth.
+        Ends of a profile, ((y, x), (y, x)) in pixels of the truth; they may be one place.
+    along : numpy.ndarray or None
+        Direction (y, x) of the profile, of length 1.
     said : dict of (str, float or None) to str
         What stands below each image.
     """
@@ -125,6 +127,7 @@ class Case:
     title: str
     box: tuple
     line: object = None
+    along: object = None
     said: dict = field(default_factory=dict)
 
 
@@ -694,7 +697,8 @@ def cases(planes, gaps, grid):
         for other, table in gaps.items():
             for own in table[table["gap"] == row["gap"]].head(1).itertuples():
                 said[other] = _told(own.width, own.resolved == 1)
-        found.append(Case(letter, title, box, ends, said))
+        along = np.array([row["uy"], row["ux"]], float)
+        found.append(Case(letter, title, box, ends, along, said))
     return found
 
 
@@ -752,8 +756,7 @@ def _mark_line(image, case, times):
     draw = ImageDraw.Draw(image)
     first = np.array([part.start for part in case.box], float)
     ends = (case.line - first + 0.5) * times
-    along = ends[1] - ends[0]
-    along /= max(np.hypot(*along), 1e-9)
+    along = case.along
     across = np.array([-along[1], along[0]])
     for end, side in zip(ends, (-1, 1), strict=True):
         near, far = end + side * along * 4, end + side * along * 16
@@ -783,7 +786,7 @@ def sem_profiles(planes, shown, grid):
         "as the gaps are measured (through repeated pixels a spline waves). "
         "The shaded part lies between the outlines that the two particles have in the truth.",
         [
-            Panel(f"Profile {case.letter}", partial(_draw_profile, planes, case.line, grid))
+            Panel(f"Profile {case.letter}", partial(_draw_profile, planes, case, grid))
             for case in lines
         ],
         ordered(method for method, _ in planes) if lines else [],
@@ -791,13 +794,12 @@ def sem_profiles(planes, shown, grid):
     )
 
 
-def _draw_profile(planes, line, grid, axes):
+def _draw_profile(planes, case, grid, axes):
     pixel = convert(grid.spacing[1], grid.unit, "nm")
-    vector = line[1] - line[0]
-    length = max(float(np.hypot(*vector)), 1e-9)
+    length = float(np.hypot(*(case.line[1] - case.line[0])))
     beside = _BESIDE / pixel
     t = np.linspace(-beside, length + beside, 161)
-    places = line[0][:, None] + (vector / length)[:, None] * t
+    places = case.line[0][:, None] + case.along[:, None] * t
     for (method, _), plane in planes.items():
         values = ndimage.map_coordinates(plane.astype(np.float64), places, mode="mirror")
         sheets.method_line(axes, method, t * pixel, values, 1.4)

@@ -64,7 +64,17 @@ def warnings(cards, training=""):
         f"{training}{look(card.method).name}, level {card.level:g}: {said}"
         for card in cards
         for said in _warned_of(card)
+    ] + [
+        f"{training}{look(card.method).name}, level {card.level:g}, the model for voxels of {_voxel(link)}: {said}"
+        for card in cards
+        for link in card.links
+        for said in _warned_of(link)
     ]
+
+
+def _voxel(card):
+    """The voxel that a model of a chain is for."""
+    return f"{card.made_for['voxel_size'][0][0]:.4g} {card.made_for['unit']}"
 
 
 def _warned_of(card):
@@ -113,7 +123,7 @@ def image_warnings(table, volumes):
     for key, path in volumes.items():
         for step in open_volume(path, complete=False).provenance[-1:]:
             of = {**key._asdict(), "level": key.level or math.nan, "variant": ""}
-            rows += [of | said for said in step.get("warnings", [])]
+            rows += [of | said for key in ("warnings", "gap") for said in step.get(key, [])]
             rows += [of | _outside(said) for said in step.get("accepted", [])]
     effects = {}
     for row in rows:
@@ -243,7 +253,9 @@ def without_folders(row):
     -------
     dict
     """
-    files = {key: _file_name(row[key]) for key in ("path", "low_path") if row.get(key)}
+    files = {
+        key: _file_name(row[key]) for key in ("path", "low_path", "middle_path") if row.get(key)
+    }
     return row | files
 
 

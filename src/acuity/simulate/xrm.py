@@ -18,6 +18,7 @@ from acuity.filters import gaussian
 from acuity.geometry import ConeBeam, full_circle
 from acuity.simulate.acquire import write_scan
 from acuity.simulate.bodies import Bodies
+from acuity.simulate.microscope import TABLE
 from acuity.simulate.paths import paths
 from acuity.simulate.spectrum import Spectrum, spectrum
 
@@ -115,16 +116,6 @@ class ScanSettings:
         )
 
 
-# Bukka et al. 2025, table 1: voxel (um), field (mm), voltage (kV), source to sample and sample to
-# detector (mm), projections. The table's "bin 2" of the seed's low scan contradicts its voxel.
-TABLE = {
-    ("seed", "low"): (9.0, 18.4, 50, 39, 110, 2401),
-    ("seed", "middle"): (3.0, 3.1, 50, 19, 23, 3001),
-    ("seed", "high"): (1.0, 2.1, 50, 19, 40, 3501),
-    ("chip", "low"): (6.75, 13.8, 110, 44, 180, 2401),
-    ("chip", "middle"): (2.25, 2.3, 110, 44, 88, 2001),
-    ("chip", "high"): (0.75, 1.5, 110, 44, 154, 2401),
-}
 # What the table does not say: filters, which the microscope's makers let the user choose by the
 # transmission, so that another stands in each scan.
 _FILTERS: dict[tuple[str, str], tuple[tuple[str, float], ...]] = {
@@ -336,7 +327,7 @@ class Exposures:
         require(1 <= settings.rays <= 8, f"rays is {settings.rays}; 1 to 8 is allowed")
         require(0 <= settings.blur <= 50, f"blur is {settings.blur}; 0 to 50 pixels is allowed")
         require(settings.views >= 18, f"views is {settings.views}; 18 or more are needed")
-        self.settings, self.seed = settings, seed
+        self.settings, self.seed, self.pose = settings, seed, pose
         self.geometry = settings.geometry
         self.angles = full_circle(settings.views)
         self.open_beam = 1.0 if photons is None else float(photons)
@@ -423,8 +414,25 @@ def acquire_xrm(
     AcuityError
         If a setting is out of range, the specimen reaches the source, or the disk is full.
     """
-    exposures = Exposures(bodies, materials, settings, pose, seed)
-    photons = settings.photons
+    record(Exposures(bodies, materials, settings, pose, seed), output)
+
+
+def record(exposures: Exposures, output: str | os.PathLike) -> None:
+    """Write the raw file of a scan; see `acquire_xrm`.
+
+    Parameters
+    ----------
+    exposures : Exposures
+        Its views.
+    output : path
+        Data Exchange file, ``.h5``, um.
+
+    Raises
+    ------
+    AcuityError
+        If the disk is full.
+    """
+    settings, photons = exposures.settings, exposures.settings.photons
     provenance = {
         "program": "acuity",
         "steps": "path lengths by material; spectrum; mean over a pixel; blur; "
@@ -434,8 +442,8 @@ def acquire_xrm(
         "voltage_kV": float(settings.voltage),
         "filters": "; ".join(f"{name} {thickness:g} um" for name, thickness in settings.filters),
         "density": float(settings.density),
-        "pose": json.dumps(pose.record()),
-        "seed": int(seed),
+        "pose": json.dumps(exposures.pose.record()),
+        "seed": int(exposures.seed),
     }
     write_scan(output, exposures, exposures.geometry, "um", provenance, block=16)
 

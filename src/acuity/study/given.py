@@ -6,7 +6,8 @@ from acuity.errors import AcuityError
 from acuity.formats.files import is_remote
 from acuity.formats.read import read_volume
 from acuity.made_for import check, header
-from acuity.predict.models import model_files, read_travelled
+from acuity.predict.chain import models_of, read_taken
+from acuity.predict.models import model_files
 from acuity.study.reading import level_of
 from acuity.study.sample import Sample
 from acuity.study.study import Study
@@ -40,9 +41,9 @@ def unlike(study: Study, samples: Sequence[Sample]) -> Iterator[str]:
         except AcuityError:  # is told of the input itself
             continue
         for name, settings in given:
-            path = settings["model"].replace("{level}", f"{level:g}")
-            card, accept = read_travelled(path, whole=False), settings["accept"]
-            own = model_files(path)[1]
+            paths = models_of(settings["model"], f"{level:g}")
+            card, accept = read_taken(paths, whole=False), settings["accept"]
+            own = model_files(paths[0])[1]
             try:
                 check(card, found, accept, level=level, name=sample.path, model=own)
             except AcuityError as error:

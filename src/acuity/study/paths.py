@@ -11,12 +11,13 @@ WILDCARDS = {
     "method": r"[a-z][a-z0-9_]*(@[a-z0-9_]+)?([+][0-9]+)?",
     "image": r"truth|level[0-9.]+/[a-z0-9_@+]+",
     "stack": "recorded|disturbed|undisturbed",
+    "exposure": "coarse|fine",
     "slab": "[0-9]+",
 }
 # The pages of samples.
 PAGES = ("sample", "restored", "stack", "axial", "sem", "pair")
 # Where it is not known of which study a path is; and what is no wildcard of a rule.
-_ANY = {"sample": "[^/]+", "scan": "(low/)?[^/]+"}
+_ANY = {"sample": "[^/]+", "scan": "(low/|middle/)?[^/]+"}
 _WORDS = {"rule": "[a-z_]+", "page": "|".join(PAGES[1:]), "stage": "[a-z]+", "name": ".+"}
 
 
@@ -44,7 +45,15 @@ LOGS = (
     Log("simulate/{sample}/exact_truth", "exact_truth", ("simulate/{sample}/exact*.ome.zarr",)),
     Log("simulate/{sample}/specimen", "specimen", ("simulate/{sample}/*.ome.zarr",)),
     Log("simulate/{sample}/level{level}", "projections", ("{}.h5",)),
+    Log("simulate/{sample}/bodies", "specimen_bodies", ("{}.tsv",)),
+    Log("simulate/{sample}/judged", "judged_region", _STORE),
+    Log("simulate/{sample}/field", "restored_field", _STORE),
+    Log("simulate/{sample}/{exposure}", "scan_specimen", ("{}.h5",)),
     Log("reconstruct/{sample}/truth", "reconstruct_truth", _STORE),
+    Log("reconstruct/{sample}/noise_free", "reconstruct_noise_free", _STORE),
+    Log("reconstruct/{sample}/{exposure}", "reconstruct_scan", _STORE),
+    Log("pair/{sample}/judge_map", "judge_map"),
+    Log("measure/{sample}/dose", "dose"),
     Log("reconstruct/{sample}/level{level}", "reconstruct", _STORE),
     Log("degrade/{sample}/level{level}", "degrade", _STORE),
     Log("ingest/{scan}", "ingest", _STORE),
@@ -81,7 +90,9 @@ LOGS = (
 # Where results lie, below results/STUDY and without ending; the first that fits holds.
 RESULTS = (
     "simulate/{sample}/level{level}",
+    "simulate/{sample}/{exposure}",
     "reconstruct/{sample}/level{level}",
+    "reconstruct/{sample}/{exposure}",
     "degrade/{sample}/level{level}",
     "describe/{sample}/level{level}",
     "predict/{sample}/level{level}/{method}",
@@ -181,7 +192,7 @@ def either(names: Iterable[str]) -> str:
 def wildcards(samples: Iterable[str]) -> dict[str, str]:
     """Return what the wildcards of a study's paths stand for, as regular expressions by name."""
     names = either(samples)
-    return WILDCARDS | {"sample": names, "scan": f"(low/)?({names})"}
+    return WILDCARDS | {"sample": names, "scan": f"(low/|middle/)?({names})"}
 
 
 def volume(stem: str) -> str:

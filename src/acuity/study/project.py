@@ -15,11 +15,12 @@ from acuity.keys import image as image_name
 from acuity.keys import name_of, split_image
 from acuity.measures.base import Measure, measures
 from acuity.methods.base import Method, load, module_name, split_training
+from acuity.predict.chain import models_of
 from acuity.study import paths
 from acuity.study.alignment import Alignment
 from acuity.study.kinds.base import kind_of
 from acuity.study.reading import level_of
-from acuity.study.sample import Sample
+from acuity.study.sample import Sample, split_scan
 from acuity.study.specimen import Specimen
 from acuity.study.study import Study
 from acuity.units import parse_voxel_size
@@ -132,9 +133,9 @@ class Project:
         """The methods that take a model which was trained elsewhere."""
         return [m for m in self.methods if self.learned(m) and m not in self.learners]
 
-    def given_model(self, method: str, level: str) -> str:
-        """Return where the model lies that a method takes at a level: its folder, or a file of it."""
-        return self.settings(method).model.replace("{level}", level)
+    def given_models(self, method: str, level: str) -> list[str]:
+        """Return where the model lies that a method takes at a level, or those of a chain: folders, or files of them."""
+        return models_of(self.settings(method).model, level)
 
     @cached_property
     def by_planes(self) -> list[str]:
@@ -233,13 +234,14 @@ class Project:
     # volumes --------------------------------------------------------------------------------
 
     def reading(self, scan: str) -> dict[str, Any]:
-        """Return what to read of a scan: a sample's file, or the low one of its pair (low/SAMPLE)."""
-        return self.samples[scan.removeprefix("low/")].reading(low=scan.startswith("low/"))
+        """Return what to read of a scan: a sample's file, or another one of its pair (low/, middle/SAMPLE)."""
+        prefix, sample = split_scan(scan)
+        return self.samples[sample].reading(prefix)
 
     def imported(self, sample: str) -> str:
         """Return the volume of a sample before anything is made worse: simulated, aligned or as it came."""
         if self.samples[sample].seed is not None:
-            return paths.volume(f"simulate/{sample}/high")
+            return self.kind.simulated(sample)
         if self.alignment.stacks:
             return paths.volume(f"align/{sample}/aligned")
         return paths.volume(f"ingest/{sample}")
@@ -253,7 +255,7 @@ class Project:
     def learned_low(self, sample: str, level: str) -> str:
         """Return the low volume to learn from; images that get worse anew each time have none."""
         worse = self.kind.degradation_while_learning()
-        return self.kind.target(sample) if worse else self.low(sample, level)
+        return self.kind.target(sample) if worse else self.kind.learned_low(sample, level)
 
     def learns_from(self, method: str, level: str) -> list[str]:
         """Return the samples that a method learns from; one of planes alone, from coarse ones too."""
@@ -404,7 +406,7 @@ class Project:
         if image == "stack":
             return {"tables": self.alignment.tables(sample)}
         if image == "pair":
-            return {"tables": [f"measure/{sample}/pair.tsv"]}
+            return {"tables": self.kind.pair_tables(sample)}
         found: dict[str, list[str]] = {"tables": []}
         for measure in self.measures_of(sample, image):
             for key, name in measure.gathered(self, sample, image):
@@ -450,7 +452,9 @@ class Project:
         names = self.brought(role)
         found = {sample: paths.volume(f"ingest/{sample}") for sample in names}
         if role == "test" and self.given:
-            made = [sample for sample in self.test if sample not in names]
+            # Which part of a pair a model from elsewhere learned from, its card does not say.
+            apart = {*names, *self.kind.held_out}
+            made = [sample for sample in self.test if sample not in apart]
             found |= {sample: self.low(sample, self.levels[0]) for sample in made}
         return found
 

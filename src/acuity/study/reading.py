@@ -70,7 +70,7 @@ def load_study(
     samples, lines = _read_lines(study, sheet, Path(path).parent)
     where = {s.sample: f"{sheet}: line {lines[s.sample.lower()][0]}" for s in samples}
     if study.pair is not None and study.pair.volumes is None:
-        volumes = volumes_of(samples, where) or False
+        volumes = study.xrm is not None or volumes_of(samples, where) or False
         with _at(str(path)):
             study = _checked(with_shapes(config, volumes))
     with _at(str(path)):
@@ -92,26 +92,32 @@ def _with_models(study: Study, folder: Path) -> Study:
 
     Paths become relative to the working folder.
     """
-    from acuity.predict.models import check_task, model_files, read_travelled
+    from acuity.predict.chain import models_of, read_taken
+    from acuity.predict.models import check_task, model_files
 
     methods = dict(study.methods)
     for name, settings in study.methods.items():
         if not (stated := settings.get("model")):
             continue
-        path = str(folder / stated)
+        paths = [str(folder / each) for each in models_of(stated)]
         with _at(f"key 'methods.{name}.model'"):
-            if _ADDRESS.match(stated):
+            for each in filter(_ADDRESS.match, models_of(stated)):
                 raise AcuityError(
-                    f"{stated}: is an address; allowed is a folder of this machine, download it first"
+                    f"{each}: is an address; allowed is a folder of this machine, download it first"
+                )
+            if len(paths) > 1 and study.slabs > 1:
+                raise AcuityError(
+                    f"a chain of {len(paths)} models beside slabs: {study.slabs}; allowed with a chain is slabs: 1"
                 )
             for level in study.levels:
-                own = path.replace("{level}", f"{level:g}")
-                card = read_travelled(own, whole=False)
+                own = models_of(paths, f"{level:g}")
+                card = read_taken(own, whole=False)
                 task = Task(level, study.scale(level), card.get("phase"))
                 accept = {"level"} & set(settings["accept"])
-                check_task(card, model_files(own)[1], load(name), task, accept)
+                check_task(card, model_files(own[-1])[1], load(name), task, accept)
         kept = {key: settings[key] for key in ("predict", "nlm_before_threshold", "accept")}
-        methods[name] = {**card["settings"], **kept, "model": path}
+        taken = paths[0] if isinstance(stated, str) else paths
+        methods[name] = {**card["settings"], **kept, "model": taken}
     return study.model_copy(update={"methods": methods})
 
 
@@ -230,7 +236,7 @@ def _read_lines(
 def _with_source(sample: Sample, study: Study, folder: Path) -> Sample:
     """Check that a sample has a seed where it is simulated, and files where it is imported."""
     own = sample.role == "restore" and sample.path is not None
-    simulated = study.foam is not None and not own
+    simulated = (study.foam is not None or study.xrm is not None) and not own
     if simulated or (study.specimen is not None and sample.seed is not None):
         if sample.seed is None or sample.path is not None or sample.low_path is not None:
             raise AcuityError(
@@ -276,6 +282,12 @@ def _check_references(study: Study, sample: Sample, names: dict[str, str]) -> No
         raise AcuityError(
             f"sample {sample.sample!r} takes the transforms of {sample.transforms_of!r}, but the study has no align section"
         )
+    for key in ("place", "middle_path", "middle_voxel_size"):
+        pair = study.paired_volumes and sample.low_path is not None
+        if getattr(sample, key) is not None and not pair:
+            raise AcuityError(
+                f"sample {sample.sample!r} has a {key}, which only pairs of volumes have; leave it out"
+            )
     if sample.role == "restore":
         level_of(sample, study)
 
@@ -308,7 +320,7 @@ def _with_files(sample: Sample, study: Study, folder: Path) -> Sample:
         )
         raise AcuityError(f"sample {sample.sample!r} {why}")
     with _at(f"sample {sample.sample!r}"):
-        stated = {"path": sample.path, "low_path": sample.low_path}
+        stated = {key: getattr(sample, key) for key in ("path", "low_path", "middle_path")}
         files = {
             key: check_remote(path) if is_remote(path) else _local(path, folder)
             for key, path in stated.items()

@@ -4,13 +4,22 @@ from typing import Any, Literal
 
 from pydantic import field_validator
 
+from acuity.errors import AcuityError
 from acuity.methods.base import Section, setting
+from acuity.pair.place import parse_place
 from acuity.region import FORM, is_region
 from acuity.study.lengths import Length, VoxelSize
 from acuity.study.messages import short
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+LOW, MIDDLE = "low/", "middle/"
 LONGEST_NAME = 100  # letters; a file system takes 255 with all that is put around it
+
+
+def split_scan(scan: str) -> tuple[str, str]:
+    """Split the name of a scan, SAMPLE, low/SAMPLE or middle/SAMPLE, into what stands before it and the sample."""
+    head, slash, sample = scan.rpartition("/")
+    return head + slash, sample
 
 
 class Sample(Section):
@@ -35,6 +44,23 @@ class Sample(Section):
         None,
         "Pairs: pixel of the low-resolution image, where its file does not say",
         "in the value",
+    )
+    middle_path: str | None = setting(
+        None,
+        "Pairs of volumes: a scan of a magnification between, through which coarse and fine are registered where the "
+        "fine one covers too few voxels of the coarse one",
+    )
+    middle_voxel_size: VoxelSize | None = setting(
+        None,
+        "Pairs of volumes: voxel of that scan, where its file does not say",
+        "in the value",
+    )
+    place: str | None = setting(
+        None,
+        "Pairs of volumes: about where the middle of the fine scan lies in the coarse one, from its corner, "
+        "as '0.4 1.2 0.9 mm' or '40 120 90 voxel' (z y x); it only orders the search",
+        "in the value",
+        max_length=200,
     )
     level: float | None = setting(
         None,
@@ -77,6 +103,16 @@ class Sample(Section):
     def _role(cls, value: Any) -> Any:
         return value.lower()
 
+    @field_validator("place")
+    @classmethod
+    def _place(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                parse_place(value, "place")
+            except AcuityError as error:
+                raise ValueError(str(error).removeprefix("place: ")) from None
+        return value
+
     @field_validator("region")
     @classmethod
     def _region(cls, value: str | None) -> str | None:
@@ -84,16 +120,26 @@ class Sample(Section):
             raise ValueError(f"{short(value)} is not of the form {FORM}")
         return value
 
-    def reading(self, *, low: bool = False) -> dict[str, Any]:
+    @property
+    def scans(self) -> dict[str, str]:
+        """The files of a sample, each by what stands before its name: nothing, ``low/`` or ``middle/``."""
+        found = {"": self.path, LOW: self.low_path, MIDDLE: self.middle_path}
+        return {prefix: path for prefix, path in found.items() if path is not None}
+
+    def reading(self, prefix: str = "") -> dict[str, Any]:
         """What to read of an imported sample: keywords of `acuity.formats.read.read_volume`.
 
         Parameters
         ----------
-        low : bool
-            The low-resolution image of a pair in place of the other.
+        prefix : str
+            ``low/`` or ``middle/``: that image of a pair in place of the high one.
         """
-        if low:
-            keys = {"path": self.low_path, "voxel_size": self.low_voxel_size}
+        if prefix:
+            scan = prefix.removesuffix("/")
+            keys = {
+                "path": getattr(self, f"{scan}_path"),
+                "voxel_size": getattr(self, f"{scan}_voxel_size"),
+            }
         else:
             keys = {key: getattr(self, key) for key in ("path", "voxel_size", "region", "pitch")}
         return {**keys, "volume": bool(self.volume)}

@@ -36,8 +36,8 @@ def volumes_of(samples: Sequence[Sample], where: Mapping[str, str]) -> bool | No
     """
     found: dict[bool, tuple[Sample, str]] = {}
     for sample in samples:
-        for low in (False, True)[: 1 + (sample.low_path is not None)]:
-            reading = sample.reading(low=low)
+        for prefix in sample.scans:
+            reading = sample.reading(prefix)
             path = reading["path"]
             if path is None or is_remote(path):
                 continue

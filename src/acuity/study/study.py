@@ -24,6 +24,7 @@ from acuity.study.restore import Restore
 from acuity.study.sample import LONGEST_NAME, NAME
 from acuity.study.segment import Segment
 from acuity.study.specimen import Specimen
+from acuity.study.xrm import Xrm
 
 _BESIDE_MODEL = {"model", "accept", "predict", "nlm_before_threshold"}
 METHOD = r"^[a-z][a-z0-9_]*(@[a-z0-9_]+)?$"
@@ -43,6 +44,10 @@ class Study(Section):
     )
     specimen: Specimen | None = setting(
         None, "Simulate specimens in a scanning electron microscope, for the samples with a seed"
+    )
+    xrm: Xrm | None = setting(
+        None,
+        "Simulate specimens in an X-ray microscope at two magnifications, for the samples with a seed",
     )
     pair: Pair | None = setting(
         None, "Low- and high-resolution images or volumes of one field: how they are registered"
@@ -163,6 +168,8 @@ class Study(Section):
                 yield "pair, specimen and degrade.mode random are for images or files, not for foams"
         if self.specimen is not None and not self.flat:
             yield "specimen simulates images: it needs a pair section or degrade.mode random"
+        if self.xrm is not None:
+            yield from self._contradictions_of_xrm(self.xrm)
         if self.pair is not None and (self.align is not None or self.degrade != Degrade()):
             yield "a study with a pair section has neither align nor degrade"
         whole = {
@@ -179,6 +186,23 @@ class Study(Section):
         for key, settings in self.methods.items():
             yield from self._contradictions_of(key, settings)
 
+    def _contradictions_of_xrm(self, xrm: Xrm) -> Iterator[str]:
+        """Yield what does not go together with simulated pairs of volumes, a sentence each."""
+        if self.foam is not None or self.specimen is not None:
+            other = "foam" if self.foam is not None else "specimen"
+            yield f"a study simulates one kind of thing: found {other} and xrm, leave one out"
+        if self.pair is None:
+            yield "xrm simulates pairs of volumes: it needs a pair section, which may be empty: pair: {}"
+            return
+        if self.pair.held_out is not None or self.pair.learned is not None:
+            yield "pair.held_out and pair.learned are for files; with xrm, state the box that is judged as xrm.judged"
+        if self.pair.volumes is False:
+            yield "pair.volumes: found false; xrm simulates volumes, leave it out"
+        ratio = xrm.magnifications.ratio
+        if self.levels != (ratio,):
+            found = ", ".join(f"{level:g}" for level in self.levels)
+            yield f"levels: found {found}; the voxels of the {xrm.coarse} and the {xrm.fine} scan are {ratio}:1, allowed is {ratio} alone"
+
     def _contradictions_of(self, key: str, settings: dict) -> Iterator[str]:
         """Yield what in a method does not go together with the study, a sentence each."""
         method = load(key)
@@ -189,6 +213,10 @@ class Study(Section):
             yield f"methods.{key}: sigma is missing; with degrade.mode {self.degrade.mode} a level is a number of slices and no blur, so state the standard deviation of the kernel in voxels"
         if method.axial and not self.axial:
             yield f"methods.{key} refines slices along z; it needs degrade.mode decimate or average"
+        if isinstance(
+            settings.get("model"), list
+        ):  # a chain: each of its models is of another level
+            return
         for level in self.levels:
             try:
                 method(settings, Task(level, self.scale(level)))

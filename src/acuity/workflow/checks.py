@@ -9,7 +9,7 @@ from pathlib import Path
 from acuity.errors import AcuityError
 
 # Rules whose results workflows may share.
-SHARED = ("spheres", "projections")
+SHARED = ("spheres", "projections", "scan_specimen")
 
 
 def check_folder(root: Path, is_pattern: Callable[[str], bool]) -> None:
@@ -96,7 +96,8 @@ def check_cache(rules: Iterable[str]) -> None:
     for name in rules:
         if name not in SHARED:
             raise AcuityError(
-                f"--cache: found {name}, allowed are {' and '.join(SHARED)}; see docs/storage.md"
+                f"--cache: found {name}, allowed are {', '.join(SHARED[:-1])} and {SHARED[-1]}; "
+                "see docs/storage.md"
             )
 
 

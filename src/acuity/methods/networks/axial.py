@@ -1,6 +1,7 @@
 """Parts of networks whose output is finer along z: fractionally strided convolutions and a skip."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,38 @@ def glorot(network: nn.Module) -> None:
         if isinstance(module, nn.Conv3d | nn.ConvTranspose3d) and module.bias is not None:
             nn.init.xavier_uniform_(module.weight)
             nn.init.zeros_(module.bias)
+
+
+def takes_one_dnn(image: torch.Tensor) -> bool:
+    """Say whether an image is convolved by oneDNN when asked: in float32 on a CPU."""
+    return (
+        image.device.type == "cpu"
+        and image.dtype == torch.float32
+        and not torch.is_autocast_enabled("cpu")
+        and torch.backends.mkldnn.is_available()
+    )
+
+
+def interleaved(image: torch.Tensor, channels: int, scale: Sequence[int]) -> torch.Tensor:
+    """Put the phases of blocks, which are channels, in their places on the finer grid.
+
+    Parameters
+    ----------
+    image : torch.Tensor
+        (n, channels * sz * sy * sx, z, y, x).
+    channels : int
+        Those of the result.
+    scale : sequence of int
+        Sides (z, y, x) of a block.
+
+    Returns
+    -------
+    torch.Tensor
+        (n, channels, z * sz, y * sy, x * sx).
+    """
+    image = image.unflatten(1, (channels, *scale))  # (n, c, sz, sy, sx, z, y, x)
+    image = image.permute(0, 1, 5, 2, 6, 3, 7, 4)
+    return image.flatten(6, 7).flatten(4, 5).flatten(2, 3)
 
 
 class UpsamplingConv(nn.ConvTranspose3d):
@@ -53,12 +86,7 @@ class UpsamplingConv(nn.ConvTranspose3d):
         # In float32 on a CPU torch's own way is ten times slower, and its sums depend on the
         # image's size: a tile would not equal the whole. Along z alone its way was slower, too, in
         # bfloat16 and on a GPU, most of all with one channel out.
-        exact = (
-            image.device.type == "cpu"
-            and image.dtype == torch.float32
-            and not torch.is_autocast_enabled("cpu")
-            and torch.backends.mkldnn.is_available()
-        )
+        exact = takes_one_dnn(image)
         if not exact and self.stride[1:] != (1, 1):
             return super().forward(image)
         weight, border = self.phases()
@@ -70,9 +98,7 @@ class UpsamplingConv(nn.ConvTranspose3d):
             )
         else:
             out = convolve(image, weight, bias, border)
-        out = out.unflatten(1, (self.out_channels, *self.stride))  # (n, c, sz, sy, sx, z, y, x)
-        out = out.permute(0, 1, 5, 2, 6, 3, 7, 4)
-        return out.flatten(6, 7).flatten(4, 5).flatten(2, 3)
+        return interleaved(out, self.out_channels, self.stride)
 
     def phases(self):
         """Return one convolution that has all phases of the output's blocks as channels.

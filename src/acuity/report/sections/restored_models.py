@@ -49,6 +49,7 @@ def _facts(page, model):
     ]
     facts = {
         "Trained": trained,
+        "Chain": _chain(card.links),
         "Method": card.method,
         "Level": _level(page, model, card.level),
         "Steps": f"{train['steps']:,}" if "steps" in train else "",
@@ -57,6 +58,21 @@ def _facts(page, model):
         "Weights (SHA-256)": card.weights[:16],
     }
     return [(name, said) for name, said in facts.items() if said]
+
+
+def _chain(cards):
+    """Say which models are applied in turn, and what the later ones have never seen; empty for one model."""
+    if not cards:
+        return ""
+    told = []
+    for card in cards:
+        size, unit = card.made_for["voxel_size"][0][0], unit_text(card.made_for["unit"])
+        study = f", learned in the study {card.study}" if card.study else ""
+        told.append(f"{card.level:g}:1 from voxels of {size:.4g} {unit}{study}")
+    return (
+        f"{len(cards)} models, applied in turn: {'; '.join(told)}. Each later one learned from real scans of its "
+        "voxels, and restores here what the one before has made, which is not like them"
+    )
 
 
 def _level(page, model, level):

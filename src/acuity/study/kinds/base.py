@@ -86,6 +86,10 @@ class Kind:
         """Return the volume that a sample is judged by."""
         return self.project.imported(sample)
 
+    def simulated(self, sample: str) -> str:
+        """Return the volume of a simulated sample before anything is made worse."""
+        return volume(f"simulate/{sample}/high")
+
     def target(self, sample: str) -> str:
         """Return the volume that is learned as high resolution."""
         return self.truth(sample)
@@ -93,6 +97,10 @@ class Kind:
     def low(self, sample: str, level: str | None) -> str:
         """Return the volume of low resolution, of a sample that has a truth."""
         return volume(f"degrade/{sample}/level{level}")
+
+    def learned_low(self, sample: str, level: str) -> str:
+        """Return the volume of low resolution that is learned from."""
+        return self.project.low(sample, level)
 
     def coarse(self, sample: str) -> str:
         """Return the volume of low resolution of a sample that has no truth."""
@@ -177,6 +185,10 @@ class Kind:
     def registered(self) -> list[tuple[str, str]]:
         """Return the samples whose registration is measured, each with the image ``pair``."""
         return []
+
+    def pair_tables(self, sample: str) -> list[str]:
+        """Return the tables of the figures of a registration."""
+        return [f"measure/{sample}/pair.tsv"]
 
     def page_files(self, sample: str) -> dict[str, str]:
         """Return what the figures of a sample's further page are drawn from, each named by its key."""

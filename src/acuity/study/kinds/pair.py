@@ -40,11 +40,16 @@ class PairedStudy(Kind):
             f"ingest/{sample}" if sample in self.project.restore else f"ingest/low/{sample}"
         )
 
+    def imported_middle(self, sample: str) -> list[str]:
+        """Return the image of a magnification between, as recorded; none where there is none."""
+        there = self.project.samples[sample].middle_path is not None
+        return [volume(f"ingest/middle/{sample}")] if there else []
+
     def acquired_files(self, sample: str) -> list[str]:
         files = super().acquired_files(sample)
         if sample not in self.pairs:
             return files
-        low = [self.imported_low(sample)]
+        low = [self.imported_low(sample), *self.imported_middle(sample)]
         made = [volume(f"pair/{sample}/{name}") for name in ("low", "high", "valid")]
         return list(dict.fromkeys(files + low + made))
 
@@ -61,6 +66,10 @@ class PairedStudy(Kind):
 
     def registered(self) -> list[tuple[str, str]]:
         return [(sample, "pair") for sample in self.pairs]
+
+    def given_map(self, sample: str) -> list[str]:
+        """Return the file of a map between the scans that is taken as known; by default none is."""
+        return []
 
     def pair_cfg(self, sample: str) -> dict[str, Any]:
         """Return what a job that registers a pair is told."""

@@ -22,7 +22,7 @@ class PairedVolumesStudy(PairedStudy):
 
     @staticmethod
     def applies(study: Study) -> bool:
-        return study.paired_volumes
+        return study.paired_volumes and study.xrm is None
 
     @property
     def held_out(self) -> list[str]:
@@ -61,8 +61,10 @@ class PairedVolumesStudy(PairedStudy):
         return [*files, self.judging_inputs(sample, image)["restored"]]
 
     def pair_cfg(self, sample: str) -> dict[str, Any]:
-        level = self.project.samples[sample].level
-        told = {"volumes": True, "factor": level, "name": sample}
+        row = self.project.samples[sample]
+        told: dict[str, Any] = {"volumes": True, "factor": row.level, "name": sample}
+        if row.place is not None:
+            told["place"] = row.place
         return self.section.of_volumes() | told
 
     def division_cfg(self, sample: str, reach: Sequence[int]) -> dict[str, Any]:
