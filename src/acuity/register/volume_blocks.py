@@ -207,7 +207,7 @@ def measure_blocks(level: Level, matrix: np.ndarray, compared: Compared, transfo
         _peaks(tables),
         np.array(residuals).reshape(-1, 3),
         tables[:, REACH, REACH, REACH],
-        tables.reshape(len(tables), -1).max(axis=1, initial=0.0),
+        tables.max(axis=(1, 2, 3), initial=0.0),
         index[chosen],
         np.array([_weight(n[np.ix_(alone, alone)]) for n, _ in sums]),
         error,

@@ -1,8 +1,9 @@
 """Registration of two volumes of one object at two magnifications."""
 
+import dataclasses
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -108,7 +109,7 @@ class Registration:
     correlation: float
     candidates: list[Candidate]
     blocks: pd.DataFrame
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[str] = dataclasses.field(default_factory=list)
 
     def map(self, points: np.ndarray) -> np.ndarray:
         """Map low voxels (n, 3) to high ones."""
@@ -242,7 +243,10 @@ class _Pair:
     def bent(self, trial: _Trial) -> "Bend | None":
         """Bend the map of a trial if its blocks show a pattern, and it is gone then; takes over the blocks."""
         last = self.level(len(self._steps) - 1)
-        before = trial.blocks.pattern()
+        unbent = trial.blocks
+        if unbent is None:
+            return None
+        before = unbent.pattern()
         if self.held or before[0] < _BENT or before[1] < _SHARED:
             return None
         bend = fit_bend(last.compared(trial.fit.matrix, trial.band))
@@ -253,7 +257,7 @@ class _Pair:
         if bend.least_jacobian(compared.axes) <= 0 or blocks.pattern()[0] > before[0] / 2:
             return None
         # what one fit of a block does not share with its neighbours, the bend has too
-        alone = float(np.mean(np.sum(trial.blocks.residuals**2, axis=1))) - before[0] ** 2
+        alone = float(np.mean(np.sum(unbent.residuals**2, axis=1))) - before[0] ** 2
         error = math.hypot(blocks.error, math.sqrt(max(alone, 0.0)) * last.voxel)
         trial.blocks = replace(blocks, error=error)
         trial.fit = Fit(trial.fit.matrix, compared.correlation)
@@ -339,25 +343,26 @@ def register_volumes(
             for which, volume in (("low", low), ("high", high))
         ]
 
-    volumes = clipped(CLIPS[0])
+    lower, higher = clipped(CLIPS[0])
     guess = None if place is None else np.asarray(place, np.float64)
-    covered = volumes[1].whole.sides / ratios
+    covered = higher.whole.sides / ratios
     if covered.min() < _LEAST_SIDE:
         raise AcuityError(
             f"{where}: the region is too small: the high volume covers {_told(covered)} low voxels "
             f"(z, y, x); at least {_LEAST_SIDE} along each axis are needed."
         )
     require(
-        min(volumes[0].field.sides) >= _LEAST_SIDE,
-        f"{where}: the low volume has {_told(volumes[0].field.sides)} voxels; at least "
+        min(lower.field.sides) >= _LEAST_SIDE,
+        f"{where}: the low volume has {_told(lower.field.sides)} voxels; at least "
         f"{_LEAST_SIDE} along each axis are needed.",
     )
-    pair = _Pair(*volumes, ratios, settings, guess)
+    pair = _Pair(lower, higher, ratios, settings, guess)
     trials = _find(pair)
     for clip in CLIPS[1:]:
         if trials and pair.accepted(trials[0]):
             break
-        other = _Pair(*clipped(clip), ratios, settings, guess)
+        lower, higher = clipped(clip)
+        other = _Pair(lower, higher, ratios, settings, guess)
         found = _find(other)
         if found and other.accepted(found[0]):
             pair, trials = other, found
