@@ -809,6 +809,18 @@ def test_the_best_is_the_one_with_the_best_f1():
     assert "the unrestored input does no worse, so nothing was gained" in line.sentence
 
 
+def test_where_nothing_is_found_the_best_is_told_by_likeness():
+    scores = {"cubic": 0.3, "deepnet": 0.5}
+    metrics = rows_of(
+        of={
+            (m, 5): {"pore_recall": 0.0, "pore_precision": 0.0, "pore_f1": 0.0, "ssim": s}
+            for m, s in scores.items()
+        }
+    )
+    table = verdict.verdicts(metrics).set_index("method")
+    assert list(table.index[table["best"]]) == ["deepnet"]
+
+
 def test_sentence():
     metrics = rows_of(
         of={

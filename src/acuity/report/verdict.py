@@ -275,7 +275,7 @@ def verdicts(metrics):
         group = group[met == met.max()]
         for criterion in ("f1", "ssim", "psnr"):
             scores = group[criterion].dropna()
-            if len(scores):
+            if len(scores) and scores.max() > 0:  # where nothing was found, that tells nothing
                 table.loc[scores.idxmax(), "best"] = True
                 break
     ranks = {
