@@ -512,6 +512,7 @@ EXAMPLES = {
     "method": "srgan@x+3",
     "image": "level2.5/srgan@x+3",
     "scan": "low/a.b",
+    "exposure": "coarse",
     "stack": "disturbed",
     "slab": "12",
 }
