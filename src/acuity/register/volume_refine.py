@@ -70,10 +70,10 @@ class System:
     Both are brought to one contrast and energy, l and h, of correlation c. Where h has to be moved by p
     (low voxels), l = c h + c p . grad h and, as seen from the other, h = c l - c p . grad l; each has
     noise that the other has not. The mean of both equations, by the gradient of the mean of both
-    (Benhimane and Malis, IROS 2004), is solved by least squares. What it has of l grad l - h grad h is
-    left out: but for the rim its sum is 0, and with differences for derivatives noise has a part in it
-    that grows with the distance from the centre, as a scale. So the steps end where
-    sum l grad h = sum h grad l.
+    (Benhimane and Malis, IROS 2004), is solved by least squares. In what it has of l grad l - h grad h
+    noise pulls the scale a little, since differences stand for derivatives: by .005 where the noise of
+    one volume is as strong as its structures. Without these terms a contrast that differs from place to
+    place pulls more.
     The gain is among the unknowns (Evangelidis and Psarakis, IEEE TPAMI 30, 1858, 2008).
 
     Parameters
@@ -98,7 +98,7 @@ class System:
         scale = [axis[1] - axis[0] for axis in compared.axes]
         slopes = [np.gradient(image, *scale) for image in (high, low)]
         left, right = (low - c * high) * mask, (c * low - high) * mask
-        pulls = [(low * a - high * b) * mask / (2 * c) for a, b in zip(*slopes, strict=True)]
+        pulls = [(left * a + right * b) / (2 * c) for a, b in zip(*slopes, strict=True)]
         root = np.sqrt(mask)
         means = [(a + b) * (root / 2) for a, b in zip(*slopes, strict=True)]
         away = [axis - c for axis, c in zip(compared.axes, centre, strict=True)]
