@@ -46,7 +46,7 @@ _CLEARLY = 0.6
 _BETTER = 1.15
 # Rms displacement that neighbouring blocks share, low voxels, and its part of the mean square, from which on the
 # object was bent between the scans.
-_BENT, _SHARED = 0.05, 0.12
+_BENT, _SHARED = 0.05, 0.18
 # Final correlation at two places from which on an object is said to repeat.
 _REPEATED = 0.8
 _SCALES = (0.8, 0.89, 1.13, 1.25)
