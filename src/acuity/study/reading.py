@@ -66,15 +66,18 @@ def load_study(
     with _at(str(path)):
         config = with_new_names(config, lambda said: tell(f"{path}: {said}"))
         study = _checked(config)
+        if study.pair is None:
+            study = _with_models(study, Path(path).parent)
     sheet = _sheet(study, Path(path))
     samples, lines = _read_lines(study, sheet, Path(path).parent)
     where = {s.sample: f"{sheet}: line {lines[s.sample.lower()][0]}" for s in samples}
-    if study.pair is not None and study.pair.volumes is None:
-        volumes = study.xrm is not None or volumes_of(samples, where) or False
+    if study.pair is not None:  # images or volumes: their files say which
+        if study.pair.volumes is None:
+            volumes = study.xrm is not None or volumes_of(samples, where) or False
+            with _at(str(path)):
+                study = _checked(with_shapes(config, volumes))
         with _at(str(path)):
-            study = _checked(with_shapes(config, volumes))
-    with _at(str(path)):
-        study = _with_models(study, Path(path).parent)
+            study = _with_models(study, Path(path).parent)
     _check_samples(study, samples, lines, Path(path))
     return study, samples
 
