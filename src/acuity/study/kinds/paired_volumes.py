@@ -91,6 +91,14 @@ class PairedVolumesStudy(PairedStudy):
         level = self.project.samples[sample].level
         return self.teaching(f"{level}") or [sample]
 
+    def judged_by(self, sample: str) -> str:
+        """Return the volume that images of a sample are judged by."""
+        return self.target(sample)
+
+    def judged_part(self, sample: str) -> str:
+        """Return the volume whose grid is the part of a sample that is judged."""
+        return volume(f"pair/{sample}/judged")
+
     def judging_inputs(self, sample: str, image: str) -> dict[str, Any]:
         """Return the volumes that an image is judged with.
 
@@ -100,13 +108,13 @@ class PairedVolumesStudy(PairedStudy):
         taught = self.taught_with(sample)
 
         def made(name: str) -> str:
-            return self.target(name) if image == "truth" else volume(f"predict/{name}/{image}")
+            return self.judged_by(name) if image == "truth" else volume(f"predict/{name}/{image}")
 
         return {
-            "judged": volume(f"pair/{sample}/judged"),
+            "judged": self.judged_part(sample),
             "restored": made(sample),
             "fitted": [] if image == "truth" else [made(name) for name in taught],
-            "high": [self.target(name) for name in taught],
+            "high": [self.judged_by(name) for name in taught],
             "learned": [mask for name in taught for mask in self.masks(name)],
         }
 

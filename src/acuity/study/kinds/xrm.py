@@ -135,20 +135,14 @@ class XrmStudy(PairedVolumesStudy):
     def division_cfg(self, sample: str, reach: Sequence[int]) -> dict[str, Any]:
         return {"factor": self.microscope.magnifications.ratio, "name": sample}
 
-    def judging_inputs(self, sample: str, image: str) -> dict[str, Any]:
-        taught = self.taught_with(sample)
-        taught = [name for name in taught if name in self.pairs]
+    def taught_with(self, sample: str) -> list[str]:
+        return [name for name in super().taught_with(sample) if name in self.pairs]
 
-        def made(name: str) -> str:
-            return self.noise_free(name) if image == "truth" else volume(f"predict/{name}/{image}")
+    def judged_by(self, sample: str) -> str:
+        return self.noise_free(sample)
 
-        return {
-            "judged": volume(f"simulate/{sample}/judged"),
-            "restored": made(sample),
-            "fitted": [] if image == "truth" else [made(name) for name in taught],
-            "high": [self.noise_free(name) for name in taught],
-            "learned": [mask for name in taught for mask in self.masks(name)],
-        }
+    def judged_part(self, sample: str) -> str:
+        return volume(f"simulate/{sample}/judged")
 
     # measures
 
